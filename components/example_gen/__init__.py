@@ -1,0 +1,1 @@
+"""Ingestion: published TFRecord shards in, columnar Examples out."""

@@ -1,0 +1,1 @@
+"""Where it runs in the cloud: compiling and submitting the pipeline."""

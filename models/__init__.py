@@ -1,0 +1,1 @@
+"""What is learned: features, network, training and export."""

@@ -1,0 +1,63 @@
+"""Packaging of the HIGGS pipeline: metadata, dependencies and the console script.
+
+Exact versions with hashes are in constraints.txt; what stands here is what the
+code needs, pinned only where a neighbouring release is known to break it.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TFX = [
+    "tfx[kfp]==1.16.0",
+    "tensorflow==2.16.2",
+    "tf_keras==2.16.0",
+    "tensorflow-data-validation==1.16.1",
+    "tensorflow-model-analysis==0.47.1",
+    "ml-metadata==1.16.0",
+    # The release TFX 1.16 was tested with; newer ones dropped dill, which tfx_bsl imports.
+    "apache-beam[gcp]==2.59.0",
+    # tfx and kfp import pkg_resources, which setuptools 81 removed.
+    "setuptools<81",
+    # The TFX command line calls `pip freeze`.
+    "pip",
+]
+
+DIRECT = [
+    "click>=8.1,<9",
+    "jinja2>=3.1",
+    "matplotlib>=3.8,<3.10",
+    "numpy>=1.26,<2",
+    "protobuf>=3.20.3,<4",
+    "pyarrow>=10,<11",
+    "pydantic>=2.7,<3",
+    "PyYAML>=6",
+    "rich>=13",
+]
+
+DEV = [
+    "hypothesis",
+    "mypy",
+    "pre-commit",
+    "pytest",
+    "ruff",
+    "scikit-learn",
+    "types-protobuf<4",
+    "types-PyYAML",
+    "wheel",
+]
+
+setup(
+    name="higgs-pipeline",
+    version="0.1.0",
+    description="A production TFX pipeline that finds the Higgs boson in collision records",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.11",
+    packages=find_packages(include=["pipeline*", "components*", "models*", "kubeflow*"]),
+    package_data={"pipeline": ["schema/*.pbtxt", "configs/*.yaml"]},
+    install_requires=TFX + DIRECT,
+    extras_require={"dev": DEV},
+    entry_points={"console_scripts": ["higgs=pipeline.cli:main"]},
+)
