@@ -1,0 +1,82 @@
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from models.hyperparameters import PRESETS, Hyperparameters, resolve
+
+
+def test_kaggle_preset_holds_the_notebooks_values():
+    assert resolve("kaggle").model_dump() == {
+        "units": 2048,
+        "blocks": 5,
+        "activation": "relu",
+        "dropout": 0.1,
+        "batch_size_per_replica": 2048,
+        "epochs": 50,
+        "steps_per_execution": 10,
+        "learning_rate": 1e-3,
+        "early_stopping_patience": 2,
+        "early_stopping_min_delta": 1e-3,
+        "plateau_factor": 0.2,
+        "plateau_patience": 0,
+        "min_learning_rate": 1e-3,
+    }
+
+
+def test_default_preset_changes_nothing():
+    assert resolve("default") == Hyperparameters()
+
+
+def test_presets_list_only_differences():
+    defaults = Hyperparameters().model_dump()
+    for changes in PRESETS.values():
+        assert all(defaults[name] != value for name, value in changes.items())
+
+
+def test_overrides_win_over_the_preset():
+    assert resolve("demo", units=16, epochs=2) == resolve("demo").model_copy(
+        update={"units": 16, "epochs": 2}
+    )
+
+
+def test_unknown_preset_names_the_known_ones():
+    with pytest.raises(ValueError, match="no preset 'tiny': choose one of default, demo, kaggle"):
+        resolve("tiny")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("units", 0),
+        ("blocks", 0),
+        ("activation", "softmax"),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("batch_size_per_replica", 0),
+        ("epochs", 0),
+        ("steps_per_execution", 0),
+        ("learning_rate", 0),
+        ("early_stopping_patience", -1),
+        ("plateau_factor", 1),
+        ("unit", 8),
+    ],
+)
+def test_value_out_of_bounds_is_refused_by_name(name, value):
+    with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
+        resolve("default", **{name: value})
+
+
+def test_rate_floor_above_the_rate_is_refused():
+    with pytest.raises(ValidationError, match=r"min_learning_rate 0.1 is above learning_rate 0.01"):
+        resolve("default", learning_rate=0.01, min_learning_rate=0.1)
+
+
+def test_every_hyperparameter_is_described():
+    assert all(field.description for field in Hyperparameters.model_fields.values())
+
+
+def test_import_needs_no_tensorflow():
+    code = "import models.hyperparameters, sys; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
