@@ -1,0 +1,30 @@
+"""Which model a candidate is compared with."""
+
+from collections.abc import Mapping
+
+from tfx import types
+from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.orchestration.metadata import mlmd  # type: ignore[attr-defined]
+
+
+class LatestOtherBlessedModel(ResolverStrategy):
+    """The latest blessed model that is not the candidate itself.
+
+    TFX's own strategy would, in a run that reuses a cached and blessed model,
+    name that very model: it would be compared with itself, and evaluated and
+    pushed once more although nothing changed.
+    """
+
+    def resolve_artifacts(
+        self, store: mlmd.MetadataStore, input_dict: Mapping[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]] | None:
+        """Resolves ``model`` and ``model_blessing``, given the ``candidate``."""
+        candidates = {artifact.id for artifact in input_dict["candidate"]}
+        others = [model for model in input_dict["model"] if model.id not in candidates]
+        blessed = LatestBlessedModelStrategy().resolve_artifacts(
+            store, {"model": others, "model_blessing": input_dict["model_blessing"]}
+        )
+        return {**(blessed or {}), "candidate": input_dict["candidate"]}

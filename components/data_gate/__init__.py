@@ -1,0 +1,1 @@
+"""DataGate: stops the run when the data must not be learned from."""

@@ -1,0 +1,1 @@
+"""ServingCheck: proves that the export serves as it was trained."""

@@ -1,0 +1,147 @@
+"""The graph, in the order of the data's way, and nothing else."""
+
+from pathlib import Path
+
+import tensorflow_data_validation as tfdv
+from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+
+from components.baseline import LatestOtherBlessedModel
+from components.data_gate.component import DataGate
+from components.example_gen.component import (
+    CollisionExampleGen,
+    hashed_splits,
+    single_folder,
+    split_folders,
+)
+from components.serving_check.component import ServingCheck
+from pipeline.config import Config, IngestionConfig
+from pipeline.evaluation.config import eval_config
+
+SCHEMA_FILE = Path(__file__).with_name("schema") / "schema.pbtxt"
+
+
+def create_pipeline(
+    config: Config,
+    schema_file: str = str(SCHEMA_FILE),
+    metadata: ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
+    """The whole pipeline for any runner.
+
+    Args:
+      config: a configuration whose ``ingestion.layout`` is settled (not ``auto``).
+      schema_file: where the runner's nodes find the reviewed schema.
+      metadata: the ML Metadata store, for runners that do not bring their own.
+    """
+    # Decodes the shards once, into columns.
+    example_gen = _example_gen(config.data_root, config.ingestion)
+    examples = example_gen.outputs["examples"]
+
+    # The reviewed schema: one inferred from the same data could hardly find fault with it.
+    schema_importer = tfx.components.ImportSchemaGen(schema_file=schema_file)
+    schema = schema_importer.outputs["schema"]
+
+    # The schema tells TFDV which columns hold codes, whose values it then counts exactly.
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples,
+        schema=schema,
+        stats_options=tfdv.StatsOptions(experimental_use_sketch_based_topk_uniques=True),
+    )
+    statistics = statistics_gen.outputs["statistics"]
+
+    # A side branch: what a schema inferred from this data would say, for review.
+    schema_proposal = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
+
+    # Finds anomalies, but never fails a run.
+    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
+
+    # Fails the run when there are any, or when events were lost on the way.
+    data_gate = DataGate(
+        examples=examples,
+        statistics=statistics,
+        schema=schema,
+        anomalies=example_validator.outputs["anomalies"],
+    )
+
+    # Learns, once the gate has let the data pass.
+    trainer = tfx.components.Trainer(
+        run_fn="models.trainer.run_fn",
+        examples=examples,
+        schema=schema,
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "seed": config.seed,
+            "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
+        },
+    )
+    trainer.add_upstream_node(data_gate)
+    model = trainer.outputs["model"]
+
+    # The model to beat: the latest blessed one; none in a first run.
+    baseline = tfx.dsl.Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        candidate=model,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
+
+    # Blesses a model whose AUC is high enough and not below the baseline's.
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        schema=schema,
+        eval_config=eval_config(config.evaluation),
+        module_path="pipeline.evaluation.extractors",
+    )
+
+    # Blesses a model that scores the same when served without this project's code.
+    serving_check = ServingCheck(model=model, model_run=trainer.outputs["model_run"])
+
+    # Exports what both blessings allow.
+    pusher = tfx.components.Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_directory)
+        ),
+    )
+
+    components: list[BaseNode] = [
+        example_gen,
+        schema_importer,
+        statistics_gen,
+        schema_proposal,
+        example_validator,
+        data_gate,
+        trainer,
+        baseline,
+        evaluator,
+        serving_check,
+        pusher,
+    ]
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=config.artifacts_root,
+        components=components,
+        enable_cache=True,
+        metadata_connection_config=metadata,
+        beam_pipeline_args=list(config.beam.args),
+    )
+
+
+def _example_gen(data_root: str, ingestion: IngestionConfig) -> CollisionExampleGen:
+    if ingestion.layout == "single":
+        return CollisionExampleGen(
+            input_base=data_root,
+            input_config=single_folder(),
+            output_config=hashed_splits(ingestion.train_buckets, ingestion.eval_buckets),
+        )
+    return CollisionExampleGen(
+        input_base=data_root,
+        input_config=split_folders(),
+        output_config=tfx.proto.Output(),
+    )
