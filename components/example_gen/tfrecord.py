@@ -21,7 +21,7 @@ CHUNK_BYTES = 8 << 20
 """Bytes of a shard looked at together; a few such buffers are all the memory reading takes."""
 
 MAX_RECORD_BYTES = 1 << 19
-"""Longest record read. A HIGGS record has 177 bytes.
+"""Longest record read. A HIGGS record has 163 bytes.
 
 It lies below the length that a gzip stream's first bytes would spell, so a shard
 that starts with gzip's magic number is gzip and nothing else.
@@ -149,7 +149,7 @@ class _Rejoined(io.RawIOBase):
 
 _LENGTH_CRC = "has a wrong length checksum"
 _DATA_CRC = "has a wrong data checksum: its bytes are not the ones that were written"
-_TOO_LONG = f"is longer than {MAX_RECORD_BYTES} bytes, where a HIGGS record has 177"
+_TOO_LONG = f"is longer than {MAX_RECORD_BYTES} bytes, where a HIGGS record has 163"
 
 
 def _frames(data: bytes) -> tuple[list[int], str]:
