@@ -44,6 +44,7 @@ DEV = [
     "scikit-learn",
     "types-protobuf<4",
     "types-PyYAML",
+    "uv",
     "wheel",
 ]
 
@@ -55,8 +56,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.11",
-    packages=find_packages(include=["pipeline*", "components*", "models*", "kubeflow*"]),
-    package_data={"pipeline": ["schema/*.pbtxt", "configs/*.yaml"]},
+    packages=find_packages(include=["components*", "configs", "kubeflow*", "models*", "pipeline*"]),
+    package_data={"pipeline": ["schema/*.pbtxt"], "configs": ["*.yaml"]},
     install_requires=TFX + DIRECT,
     extras_require={"dev": DEV},
     entry_points={"console_scripts": ["higgs=pipeline.cli:main"]},

@@ -54,6 +54,10 @@ class RunOutcome:
         run = self.nodes.get(node)
         return run.outputs.get(key) if run else None
 
+    def is_cached(self, node: str) -> bool:
+        """Whether a node's outputs came from an earlier run."""
+        return node in self.nodes and self.nodes[node].state == "cached"
+
 
 def latest_run(metadata_path: str) -> RunOutcome | None:
     """The newest run in a metadata file, or None if there is none."""

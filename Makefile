@@ -1,0 +1,39 @@
+# Every task of this project. `make help` lists them.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+EVENTS ?= 200000
+
+.PHONY: help setup demo test unit lint format constraints
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+.venv/.ready: constraints.txt setup.py tools/setup.sh .python-version
+	@tools/setup.sh
+
+setup: .venv/.ready  ## Build the environment in .venv
+
+data/demo/training: | .venv/.ready
+	@$(BIN)/higgs generate --events $(EVENTS) --validation-fraction 0.1 --out data/demo
+
+demo: .venv/.ready data/demo/training  ## Generate events and run the whole pipeline on them
+	@$(BIN)/higgs run --config configs/demo.yaml
+
+test: lint  ## Run the linters and every test
+	@$(BIN)/pytest
+
+unit: .venv/.ready  ## Run the tests that take seconds
+	@$(BIN)/pytest -m "not e2e"
+
+lint: .venv/.ready  ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/.ready  ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+constraints: .venv/.ready  ## Remake constraints.txt from setup.py
+	UV_CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/uv pip compile setup.py --extra dev --python-version 3.10 --generate-hashes \
+		--no-emit-index-url --output-file constraints.txt --upgrade

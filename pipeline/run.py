@@ -1,0 +1,79 @@
+"""One local run, from a checked configuration to its exit code."""
+
+import traceback
+from enum import IntEnum
+from pathlib import Path
+
+from rich.console import Console
+
+from components.errors import DataRefusedError
+from components.serving_check.component import NOT_BLESSED_FILE
+from pipeline import console as display
+from pipeline import local_runner, outcome
+from pipeline.config import Config, ConfigError
+from pipeline.evaluation.verdict import read_verdict
+
+
+class ExitCode(IntEnum):
+    """What `higgs run` tells the shell."""
+
+    PUSHED = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_BLESSED = 3
+    DATA_REFUSED = 4
+
+
+def run(config: Config, console: Console) -> ExitCode:
+    """Runs the pipeline; shows its progress and its outcome on the console.
+
+    Raises:
+      ConfigError: ``data_root`` holds no shard.
+    """
+    config = local_runner.settle(config)
+    local_runner.check_data(config)
+    try:
+        with display.following(console):
+            local_runner.run(config)
+    except ConfigError:
+        raise
+    except DataRefusedError as error:
+        console.print(f"\nDATA REFUSED\n{error}", markup=False, soft_wrap=True)
+        return ExitCode.DATA_REFUSED
+    except local_runner.RootBusyError as error:
+        console.print(f"not run: {error}", markup=False, soft_wrap=True)
+        return ExitCode.FAILED
+    except Exception as error:  # the log has the trace, the console the sentence
+        traceback.print_exc()
+        console.print(f"\nFAILED {type(error).__name__}: {error}", markup=False, soft_wrap=True)
+        return ExitCode.FAILED
+    result = outcome.latest_run(config.metadata_path)
+    if result is None:
+        raise RuntimeError(f"{config.metadata_path} holds no run, although one just ended")
+    return _tell(result, console)
+
+
+def _tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
+    console.print()
+    console.print(display.summary_table(result))
+    evaluation = result.output("Evaluator", "evaluation")
+    if evaluation:
+        for line in display.verdict_lines(read_verdict(evaluation.uri)):
+            console.print(line, soft_wrap=True)
+        console.print(f"evaluation  {evaluation.uri}", soft_wrap=True)
+    serving = result.output("ServingCheck", "blessing")
+    if serving and not serving.properties["blessed"]:
+        fault = (Path(serving.uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
+        console.print(f"serving check: FAILED, {fault}", markup=False, soft_wrap=True)
+    return _tell_push(result, console)
+
+
+def _tell_push(result: outcome.RunOutcome, console: Console) -> ExitCode:
+    pushed = result.output("Pusher", "pushed_model")
+    if pushed is None or not pushed.properties.get("pushed"):
+        console.print("NOT PUSHED: a blessing was withheld")
+        return ExitCode.NOT_BLESSED
+    earlier = ", by an earlier run; nothing changed since" if result.is_cached("Pusher") else ""
+    console.print(f"model       {pushed.properties['pushed_destination']}", soft_wrap=True)
+    console.print(f"PUSHED version {pushed.properties['pushed_version']}{earlier}")
+    return ExitCode.PUSHED
