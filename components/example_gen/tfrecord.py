@@ -76,7 +76,8 @@ def describe(head: bytes) -> str:
             return kind
     if not _is_text(head):
         return "binary data of no known kind"
-    return "CSV" if b"," in head.split(b"\n")[0] else "text"
+    commas = [line.count(b",") for line in head.splitlines()[:2]]
+    return "CSV" if commas and min(commas) > 0 and len(set(commas)) == 1 else "text"
 
 
 def _is_text(head: bytes) -> bool:
@@ -208,7 +209,7 @@ def _truncated(source: str, number: int, rest: bytes, kind: str) -> RecordError:
 
 def not_tfrecord(source: str, head: bytes, kind: str) -> RecordError:
     """The error for a file whose first bytes, unpacked from `kind`, are no TFRecord's."""
-    found = describe(head[:512]) + (" inside gzip" if kind == "gzip" else "")
+    found = describe(head[:4096]) + (" inside gzip" if kind == "gzip" else "")
     return RecordError(source, None, f"no TFRecord file: it looks like {found}", _LAYOUT)
 
 

@@ -1,0 +1,116 @@
+"""What ``higgs inspect`` shows of a shard: its layout, its balance and its events."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from components.example_gen.records import Events, RecordError, read_events
+from components.example_gen.tfrecord import open_plain
+from models.features import FEATURES, LABEL
+
+LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What a shard holds.
+
+    Attributes:
+        path: the shard.
+        compression: ``"gzip"`` or ``"none"``.
+        events: number of records; all of them were read and fit the layout.
+        signal: how many are signal.
+        first: the first records.
+        low: least value of each column, float32 [28].
+        mean: mean of each column, float64 [28].
+        high: greatest value of each column, float32 [28].
+    """
+
+    path: Path
+    compression: str
+    events: int
+    signal: int
+    first: Events
+    low: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    high: NDArray[np.float32]
+
+
+def inspect_file(path: Path, records: int) -> Inspection:
+    """Reads a shard whole and sums it up.
+
+    Args:
+        path: a shard of the published layout, plain or gzip.
+        records: how many of its first records to keep.
+
+    Raises:
+        RecordError: the file is anything else; the message says what.
+    """
+    if path.is_dir():
+        shards = len(list(path.rglob("*.tfrecord")))
+        reason = f"is a folder; {shards} files in it end in .tfrecord"
+        raise RecordError(str(path), None, reason, "Name one file.")
+    with path.open("rb") as file:
+        compression = open_plain(file)[1]
+    with path.open("rb") as file:
+        chunks = read_events(file, str(path))
+        head = next(chunks, None)
+        if head is None:
+            raise RecordError(str(path), None, "holds no records", "Name a shard with events.")
+        return _sum_up(path, compression, records, head, chunks)
+
+
+def _sum_up(
+    path: Path, compression: str, records: int, head: Events, others: Iterator[Events]
+) -> Inspection:
+    events = signal = 0
+    first = Events(head.features[:0], head.labels[:0])
+    low, high = head.features[0], head.features[0]
+    total = np.zeros(len(FEATURES))
+    for features, labels in chain([head], others):
+        if (wanted := records - events) > 0:
+            parts = zip(first, (features[:wanted], labels[:wanted]), strict=True)
+            first = Events(*map(np.concatenate, parts))
+        events += len(labels)
+        signal += int(labels.sum())
+        low = np.minimum(low, features.min(axis=0))
+        high = np.maximum(high, features.max(axis=0))
+        total += features.sum(axis=0, dtype=np.float64)
+    return Inspection(path, compression, events, signal, first, low, total / events, high)
+
+
+def render(inspection: Inspection) -> RenderableType:
+    """A summary, the columns' ranges, and the first records beside them."""
+    found = inspection
+    share = found.signal / found.events
+    summary = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("file", str(found.path)),
+        ("layout", LAYOUT),
+        ("compression", found.compression),
+        ("records", f"{found.events:,}"),
+        ("signal", f"{found.signal:,} ({share:.2%})"),
+        ("background", f"{found.events - found.signal:,} ({1 - share:.2%})"),
+    ):
+        summary.add_row(name, value)
+    return Group(summary, "", _columns(found))
+
+
+def _columns(found: Inspection) -> Table:
+    shown = len(found.first.labels)
+    table = Table("column", "min", "mean", "max", *(f"record {i}" for i in range(shown)))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    share = found.signal / found.events
+    labels = 0 if share < 1 else 1, share, 1 if share > 0 else 0, *found.first.labels
+    table.add_row(LABEL, *(f"{value:.4g}" for value in labels))
+    for i, name in enumerate(FEATURES):
+        values = found.low[i], found.mean[i], found.high[i], *found.first.features[:, i]
+        table.add_row(name, *(f"{value:.4g}" for value in values))
+    return table
