@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+import ml_metadata as mlmd
 from tfx import types
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
-from tfx.orchestration.metadata import mlmd  # type: ignore[attr-defined]
 
 
 class LatestOtherBlessedModel(ResolverStrategy):

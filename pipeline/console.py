@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -61,16 +61,24 @@ class NodeProgress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follows the runner's log."""
-        if record.msg == _NODE_STARTS:
-            self._started, self._cached = time.monotonic(), False
-            if self._console.is_terminal:
-                self._console.print(f"  {record.args[0]} ...", end="\r")
-        elif record.msg == _NODE_CACHED:
+        if record.msg == _NODE_CACHED:
             self._cached = True
-        elif record.msg == _NODE_ENDS:
-            seconds = time.monotonic() - self._started
-            what = "cached" if self._cached else f"{seconds:.1f} s"
-            self._console.print(f"  {record.args[0]:<22}{what:>10}")
+        elif record.msg in (_NODE_STARTS, _NODE_ENDS):
+            (node,) = cast("tuple[str]", record.args)
+            if record.msg == _NODE_STARTS:
+                self._start(node)
+            else:
+                self._end(node)
+
+    def _start(self, node: str) -> None:
+        self._started, self._cached = time.monotonic(), False
+        if self._console.is_terminal:
+            self._console.print(f"  {node} ...", end="\r")
+
+    def _end(self, node: str) -> None:
+        seconds = time.monotonic() - self._started
+        what = "cached" if self._cached else f"{seconds:.1f} s"
+        self._console.print(f"  {node:<22}{what:>10}")
 
 
 class Relay(logging.Handler):
@@ -82,7 +90,7 @@ class Relay(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one message."""
-        self._console.print(Text(f"    {record.getMessage()}", style="dim"))
+        self._console.print(Text(f"    {record.getMessage()}", style="dim"), soft_wrap=True)
 
 
 @contextmanager

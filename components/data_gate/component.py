@@ -3,6 +3,7 @@
 import json
 import logging
 
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
 from tfx.dsl.component.experimental.decorators import component
@@ -15,7 +16,6 @@ from components.artifacts import DataVerdict
 from components.data_gate.checks import find_problems
 from components.errors import DataRefusedError
 from components.example_gen.executor import events_property
-from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 VERDICT_FILE = "verdict.json"
 

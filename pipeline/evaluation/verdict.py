@@ -90,8 +90,9 @@ def _model_names(evaluation: str) -> list[str]:
 
 def _overall_metrics(result: tfma.EvalResult) -> dict[str, float]:
     metrics = dict(result.slicing_metrics)[OVERALL]
+    # Infinite and undefined values are words in TFMA's dictionaries.
     return {
-        name: next(iter(value.values()))
+        name: float(value["doubleValue"])
         for name, value in metrics[""][""].items()
         if "doubleValue" in value
     }

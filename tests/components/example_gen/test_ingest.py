@@ -1,0 +1,96 @@
+import gzip
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from components.example_gen.ingest import COLUMNS, PARQUET_SCHEMA, ShardTask, ingest_shard, to_table
+from components.example_gen.records import Events, encode_events, split_of
+from components.example_gen.tfrecord import RecordError
+
+
+def some_events(count, seed=0):
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(count, 28)).astype(np.float32)
+    return Events(features, rng.integers(0, 2, count).astype(np.float32))
+
+
+@pytest.fixture
+def task(tmp_path):
+    splits = {name: str(tmp_path / f"Split-{name}") for name in ("train", "eval")}
+    for folder in splits.values():
+        (tmp_path / folder).mkdir()
+    return ShardTask(
+        index=7,
+        path=str(tmp_path / "shard.tfrecord"),
+        splits=splits,
+        buckets=[2, 1],
+        staging=str(tmp_path / ".staging"),
+        row_group_events=100,
+    )
+
+
+def rows(folder):
+    """Label and features of every event under a folder, one row each, unordered."""
+    tables = [pq.read_table(file) for file in sorted(folder.glob("*.parquet"))]
+    arrays = [
+        np.column_stack([t[name].combine_chunks().flatten() for name in COLUMNS]) for t in tables
+    ]
+    return np.concatenate(arrays) if arrays else np.empty((0, 29), np.float32)
+
+
+def test_every_event_arrives_once_in_the_split_of_its_hash(task, tmp_path):
+    events = some_events(1234)
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
+    counts = ingest_shard(task)
+    split = split_of(events, [2, 1])
+    for index, name in enumerate(("train", "eval")):
+        chosen = split == index
+        expected = np.column_stack([events.labels[chosen], events.features[chosen]])
+        assert counts[name] == len(expected)
+        np.testing.assert_array_equal(rows(tmp_path / f"Split-{name}"), expected)
+    assert [file.name for file in (tmp_path / "Split-train").iterdir()] == [
+        "data_parquet-00007.parquet"
+    ]
+
+
+def test_gzip_gives_the_same_rows(task, tmp_path):
+    content = encode_events(some_events(300))
+    (tmp_path / "shard.tfrecord").write_bytes(content)
+    ingest_shard(task)
+    plain = rows(tmp_path / "Split-train")
+    (tmp_path / "shard.tfrecord").write_bytes(gzip.compress(content))
+    ingest_shard(task)
+    np.testing.assert_array_equal(rows(tmp_path / "Split-train"), plain)
+
+
+def test_row_groups_are_full_but_for_the_last(task, tmp_path):
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(some_events(1000)))
+    counts = ingest_shard(task)
+    metadata = pq.read_metadata(tmp_path / "Split-train" / "data_parquet-00007.parquet")
+    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert sizes == [100] * (counts["train"] // 100) + [counts["train"] % 100]
+
+
+def test_a_split_that_gets_no_event_gets_no_file(task, tmp_path):
+    (tmp_path / "shard.tfrecord").write_bytes(b"")
+    assert ingest_shard(task) == {"train": 0, "eval": 0}
+    assert not list(tmp_path.glob("Split-*/*"))
+    assert not list((tmp_path / ".staging").iterdir())
+
+
+def test_a_bad_shard_leaves_nothing_behind(task, tmp_path):
+    content = encode_events(some_events(500))
+    (tmp_path / "shard.tfrecord").write_bytes(content[:-5])
+    with pytest.raises(RecordError, match=r"shard.tfrecord.*record 499"):
+        ingest_shard(task)
+    assert not list(tmp_path.glob("Split-*/*"))
+    assert not list((tmp_path / ".staging").iterdir())
+
+
+def test_table_has_one_element_lists_as_tfdv_demands():
+    events = some_events(5)
+    table = to_table(events)
+    assert table.schema == PARQUET_SCHEMA
+    assert table["label"].to_pylist() == [[value] for value in events.labels.tolist()]
+    assert table["m_wwbb"].to_pylist() == [[value] for value in events.features[:, 27].tolist()]

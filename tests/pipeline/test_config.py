@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from models.hyperparameters import resolve
+from pipeline.config import ConfigError, is_remote, load_config, merge
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("data_root: data\nroot: runs\ntrainer: {preset: demo, epochs: 3}\n")
+    return file
+
+
+def test_defaults_and_derived_paths(config_file):
+    config = load_config(config_file)
+    assert config.name == "higgs"
+    assert config.seed == 0
+    assert config.beam.args == ()
+    assert config.ingestion.train_buckets == 2
+    assert config.ingestion.eval_buckets == 1
+    assert config.artifacts_root == "runs/artifacts"
+    assert config.metadata_path == "runs/metadata/metadata.sqlite"
+    assert config.push_directory == "runs/serving"
+    assert load_config(config_file, ["push.directory=elsewhere"]).push_directory == "elsewhere"
+
+
+def test_trainer_is_its_preset_with_differences(config_file):
+    config = load_config(config_file, ["trainer.units=64"])
+    assert config.trainer.hyperparameters() == resolve("demo", epochs=3, units=64)
+
+
+def test_overrides_are_yaml_and_the_last_one_wins(config_file):
+    config = load_config(
+        config_file, ["beam.args=[--a, --b=c]", "seed=1", "seed=2", "trainer.learning_rate=0.01"]
+    )
+    assert config.beam.args == ("--a", "--b=c")
+    assert config.seed == 2
+    assert config.trainer.learning_rate == 0.01
+
+
+def test_config_is_frozen(config_file):
+    with pytest.raises(ValidationError, match="frozen"):
+        load_config(config_file).seed = 3
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.epoch=3", "trainer.epoch: unknown key; did you mean trainer.epochs?"),
+        ("traner.epochs=3", "traner: unknown key; did you mean trainer?"),
+        ("evaluation.zzz=1", "known here: auc_lower_bound, auc_max_drop"),
+        ("evaluation.auc_lower_bound=1.2", "evaluation.auc_lower_bound: Input should be less"),
+        ("trainer.preset=demmo", "trainer.preset: Input should be 'default', 'demo' or 'kaggle'"),
+        ("name=Higgs_1", "name: String should match pattern"),
+        ("seed=-1", "seed: Input should be greater than or equal to 0, got -1"),
+        ("data_root=", "data_root: Input should be a valid string, got None"),
+        ("seed", "--set 'seed' is not key=value"),
+        ("seed=[1", "the value is not valid YAML"),
+    ],
+)
+def test_errors_name_key_value_and_remedy(config_file, override, message):
+    with pytest.raises(ConfigError) as error:
+        load_config(config_file, [override])
+    assert message in str(error.value)
+
+
+def test_all_errors_are_reported_at_once(config_file):
+    with pytest.raises(ConfigError) as error:
+        load_config(config_file, ["seed=-1", "bogus=1"])
+    assert "seed:" in str(error.value)
+    assert "bogus:" in str(error.value)
+
+
+def test_missing_keys_files_and_bad_yaml(tmp_path):
+    file = tmp_path / "run.yaml"
+    with pytest.raises(ConfigError, match="cannot read the configuration"):
+        load_config(file)
+    file.write_text("root: r\n")
+    with pytest.raises(ConfigError, match="data_root: missing; give it in the file or with --set"):
+        load_config(file)
+    file.write_text("a: [")
+    with pytest.raises(ConfigError, match="is not valid YAML"):
+        load_config(file)
+    file.write_text("- a\n")
+    with pytest.raises(ConfigError, match="holds a list; expected keys and values"):
+        load_config(file)
+
+
+def test_yaml_cannot_make_objects(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("data_root: !!python/object/apply:os.getcwd []\nroot: r\n")
+    with pytest.raises(ConfigError, match="is not valid YAML"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_shipped_configs_are_valid_differences(file):
+    config = load_config(file)
+    given = yaml.safe_load(file.read_text())
+    assert set(given) < set(type(config).model_fields)
+
+
+def test_kaggle_config_is_the_notebook():
+    trainer = load_config(CONFIGS / "kaggle.yaml").trainer
+    assert (trainer.units, trainer.blocks, trainer.dropout) == (2048, 5, 0.1)
+    assert (trainer.batch_size_per_replica, trainer.epochs) == (2048, 50)
+
+
+def test_merge_lays_nested_keys_over():
+    assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}}) == {
+        "a": {"b": 4, "c": 2},
+        "d": 3,
+    }
+    assert merge({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
+
+
+def test_remote_paths_are_told_by_their_scheme():
+    assert is_remote("gs://bucket/root")
+    assert not is_remote("runs/gs")

@@ -1,0 +1,34 @@
+"""The reviewed schema against the one description of the record."""
+
+import pytest
+import tensorflow_data_validation as tfdv
+
+from models.features import B_TAG_VALUES, FEATURES, LABEL
+from pipeline.pipeline import SCHEMA_FILE
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return tfdv.load_schema_text(str(SCHEMA_FILE))
+
+
+def test_columns_are_the_records_in_order(schema):
+    assert [feature.name for feature in schema.feature] == [LABEL, *FEATURES]
+
+
+def test_every_column_is_one_required_finite_float(schema):
+    for feature in schema.feature:
+        assert feature.presence.min_fraction == 1.0
+        assert [dim.size for dim in feature.shape.dim] == [1]
+        assert feature.float_domain.disallow_nan
+        assert feature.float_domain.disallow_inf
+        assert feature.float_domain.min < feature.float_domain.max
+
+
+def test_codes_are_counted_by_value(schema):
+    by_name = {feature.name: feature for feature in schema.feature}
+    for name, codes in B_TAG_VALUES.items():
+        assert by_name[name].float_domain.is_categorical
+        assert by_name[name].unique_constraints.max == len(codes)
+        assert by_name[name].float_domain.max == pytest.approx(codes[-1], abs=1e-7)
+    assert (by_name[LABEL].unique_constraints.min, by_name[LABEL].unique_constraints.max) == (2, 2)

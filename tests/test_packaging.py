@@ -1,0 +1,51 @@
+"""The wheel that Beam workers and images install."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--no-build-isolation", "--wheel-dir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, cwd=out)
+    (built,) = out.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_wheel_holds_schema_configs_and_every_module(wheel):
+    names = set(wheel.namelist())
+    assert "pipeline/schema/schema.pbtxt" in names
+    assert {f"configs/{file.name}" for file in (ROOT / "configs").glob("*.yaml")} <= names
+    packages = ("components", "configs", "kubeflow", "models", "pipeline")
+    sources = {
+        str(file.relative_to(ROOT))
+        for package in packages
+        for file in (ROOT / package).rglob("*.py")
+    }
+    assert sources <= names
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_wheel_brings_the_console_script(wheel):
+    (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    assert b"higgs = pipeline.cli:main" in wheel.read(entry_points)
+
+
+def test_constraints_are_exact_hashed_and_name_no_index():
+    text = (ROOT / "constraints.txt").read_text()
+    requirements = re.split(r"\n(?=[a-z0-9])", text)[1:]
+    assert len(requirements) > 100
+    for requirement in requirements:
+        assert re.match(r"[a-z0-9._-]+(\[[a-z,-]+\])?==\S+", requirement), requirement[:80]
+        assert "--hash=sha256:" in requirement, requirement[:80]
+    assert "://" not in text
+    assert "make constraints" in text.splitlines()[1]
