@@ -15,6 +15,8 @@ from models.input_data import Array, Events
 
 log = logging.getLogger("higgs.trainer")
 
+PREFETCHED_BATCHES = 8
+
 Gather = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -102,4 +104,6 @@ def _delivered(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     # The events are in this process: there are no files to deal to workers.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    # Nothing is left to tune, and the tuner's thread holds up the end of a fit for seconds.
+    options.autotune.enabled = False
+    return batches.prefetch(PREFETCHED_BATCHES).with_options(options)
