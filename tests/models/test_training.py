@@ -104,7 +104,7 @@ def test_values_that_are_not_finite_end_in_words(fit, make_events):
 def test_replicas_on_several_devices_learn_as_one(fit, make_events, tmp_path):
     events = make_events(2048, seed=40)
     np.savez(tmp_path / "events.npz", features=events.features, labels=events.labels)
-    command = [sys.executable, SCRIPT, tmp_path / "events.npz", "4", "128", tmp_path / "logs"]
+    command = [sys.executable, SCRIPT, tmp_path / "events.npz", "2", "128", tmp_path / "logs"]
     finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603
     mirrored = json.loads(finished.stdout)
     single = fit(events, events, units=16, epochs=3, batch_size_per_replica=128)
