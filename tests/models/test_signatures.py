@@ -77,7 +77,7 @@ def test_export_scores_where_the_project_is_not_installed(exported, features, ex
     records = np.array([published(vector) for vector in features])
     np.savez(tmp_path / "in.npz", features=features, records=records)
     command = [sys.executable, SCRIPT, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
-    subprocess.run(command, cwd=tmp_path, check=True)  # noqa: S603
+    subprocess.run(command, cwd=tmp_path, check=True)
     found = np.load(tmp_path / "out.npz")
     assert found["keys"].tolist() == ["score_columns", "score_features", "serving_default"]
     assert found["names"].tolist() == sorted(FEATURES)

@@ -105,7 +105,7 @@ def test_replicas_on_several_devices_learn_as_one(fit, make_events, tmp_path):
     events = make_events(2048, seed=40)
     np.savez(tmp_path / "events.npz", features=events.features, labels=events.labels)
     command = [sys.executable, SCRIPT, tmp_path / "events.npz", "2", "128", tmp_path / "logs"]
-    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     mirrored = json.loads(finished.stdout)
     single = fit(events, events, units=16, epochs=3, batch_size_per_replica=128)
     assert mirrored["batch_size"] == single.batch_size == 128
