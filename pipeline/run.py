@@ -50,10 +50,11 @@ def run(config: Config, console: Console) -> ExitCode:
     result = outcome.latest_run(config.metadata_path)
     if result is None:
         raise RuntimeError(f"{config.metadata_path} holds no run, although one just ended")
-    return _tell(result, console)
+    return tell(result, console)
 
 
-def _tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
+def tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
+    """Shows what became of a run: every node, the verdict with its margins, the push."""
     console.print()
     console.print(display.summary_table(result))
     evaluation = result.output("Evaluator", "evaluation")

@@ -1,6 +1,7 @@
 """The wheel that Beam workers and images install."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,13 +10,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("components", "configs", "kubeflow", "models", "pipeline")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
+    # From a copy: setuptools leaves a build/ folder, from which a later wheel would take stale files.
+    source = out / "source"
+    wanted = [*PACKAGES, "setup.py", "pyproject.toml", "README.md"]
+    for name in wanted:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        source.mkdir(exist_ok=True)
+        copy(ROOT / name, source / name)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    command += ["--no-build-isolation", "--wheel-dir", str(out), str(ROOT)]
+    command += ["--no-build-isolation", "--wheel-dir", str(out), str(source)]
     subprocess.run(command, check=True, cwd=out)
     (built,) = out.glob("*.whl")
     return zipfile.ZipFile(built)
@@ -25,10 +34,9 @@ def test_wheel_holds_schema_configs_and_every_module(wheel):
     names = set(wheel.namelist())
     assert "pipeline/schema/schema.pbtxt" in names
     assert {f"configs/{file.name}" for file in (ROOT / "configs").glob("*.yaml")} <= names
-    packages = ("components", "configs", "kubeflow", "models", "pipeline")
     sources = {
         str(file.relative_to(ROOT))
-        for package in packages
+        for package in PACKAGES
         for file in (ROOT / package).rglob("*.py")
     }
     assert sources <= names

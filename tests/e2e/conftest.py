@@ -1,0 +1,131 @@
+"""One real run of the pipeline, shared by the tests that look at what it left."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
+
+# A few seconds of training; the toy is learned well enough for the gates to have a say.
+SMALL = {
+    "trainer.preset": "demo",
+    "trainer.units": 64,
+    "trainer.batch_size_per_replica": 256,
+    "trainer.epochs": 8,
+    "evaluation.auc_lower_bound": 0.7,
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command printed and returned."""
+
+    code: int
+    output: str
+
+    @property
+    def states(self):
+        """Each node's state by name, from the summary table."""
+        rows = re.findall(r"^│ (\w+) +│ (\w+) +│", self.output, re.MULTILINE)
+        return dict(rows)
+
+    @property
+    def version(self):
+        return re.search(r"PUSHED version (\d+)", self.output)[1]
+
+
+def higgs(*arguments, **environment):
+    """Runs the installed command as a user would."""
+    command = [str(BIN / "higgs"), *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "160", **environment}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return Finished(done.returncode, done.stdout)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Data, a configuration and a root to run on."""
+
+    folder: Path
+
+    @property
+    def data(self):
+        return self.folder / "data"
+
+    @property
+    def root(self):
+        return self.folder / "runs"
+
+    @property
+    def config(self):
+        return self.folder / "run.yaml"
+
+    def run(self, **changes):
+        """`higgs run` with keys laid over; dots are written as double underscores."""
+        pairs = (f"{key.replace('__', '.')}={value}" for key, value in changes.items())
+        return higgs("run", "--config", self.config, *(f"--set={pair}" for pair in pairs))
+
+
+def make_project(folder, data=None):
+    """A small configuration over a folder of its own; on its own data unless given others."""
+    folder.mkdir(exist_ok=True)
+    project = Project(folder)
+    lines = [f"data_root: {data or project.data}", f"root: {project.root}"]
+    for group in ("trainer", "evaluation"):
+        lines.append(f"{group}:")
+        lines += [f"  {k.split('.')[1]}: {v}" for k, v in SMALL.items() if k.startswith(group)]
+    project.config.write_text("\n".join(lines) + "\n")
+    return project
+
+
+@pytest.fixture(scope="session")
+def events(tmp_path_factory):
+    """Generated events in the published layout, several shards a split."""
+    out = tmp_path_factory.mktemp("events") / "data"
+    done = higgs(
+        *("generate", "--events", TRAIN_EVENTS + EVAL_EVENTS, "--out", out),
+        *("--validation-events", EVAL_EVENTS, "--shard-size", 1_500, "--seed", 1),
+    )
+    assert done.code == 0, done.output
+    return out
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory, events):
+    return make_project(tmp_path_factory.mktemp("project"), events)
+
+
+@pytest.fixture(scope="session")
+def first_run(project):
+    done = project.run()
+    assert done.code == 0, done.output
+    return done
+
+
+@pytest.fixture
+def fresh_project(tmp_path, events):
+    """The same data under a root where nothing has run."""
+    return make_project(tmp_path / "project", events)
+
+
+@pytest.fixture
+def own_data(tmp_path, events):
+    """A copy of the data that a test may spoil, and a root of its own."""
+    project = make_project(tmp_path / "project")
+    shutil.copytree(events, project.data)
+    return project

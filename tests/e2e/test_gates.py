@@ -1,0 +1,164 @@
+"""What a later run reuses, and what the gates refuse."""
+
+import fcntl
+import os
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from tfx import v1 as tfx
+
+from components.example_gen.records import Events, encode_events, read_events
+from components.serving_check.component import ServingCheck
+from models.features import FEATURES
+from pipeline.outcome import latest_run
+from pipeline.run import ExitCode, tell
+
+DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
+
+
+@pytest.fixture(scope="module")
+def later(first_run, project):
+    """A second run with nothing changed, then two that the gate refuses."""
+    del first_run
+    again = project.run()
+    bound = project.run(evaluation__auc_lower_bound=0.99)
+    worse = project.run(
+        trainer__epochs=1,
+        trainer__learning_rate=1e-5,
+        trainer__min_learning_rate=1e-6,
+        evaluation__auc_lower_bound=0.1,
+    )
+    return {"again": again, "bound": bound, "worse": worse}
+
+
+def test_a_second_run_reuses_every_node(later, first_run):
+    again = later["again"]
+    assert again.code == 0
+    assert {state for name, state in again.states.items() if name != "Baseline"} == {"cached"}
+    assert again.version == first_run.version
+    assert "by an earlier run; nothing changed since" in again.output
+
+
+def test_a_missed_auc_bound_is_not_pushed_and_says_by_how_much(later, project):
+    bound = later["bound"]
+    assert bound.code == 3
+    assert "gate: AUC +0." in bound.output
+    assert "at least +0.9900 needed: MISSED by 0." in bound.output
+    assert "NOT PUSHED" in bound.output
+    assert bound.states["Trainer"] == "cached"
+    assert bound.states["Evaluator"] == "done"
+    assert len(list((project.root / "serving").iterdir())) == 1
+
+
+def test_new_hyperparameters_run_only_what_depends_on_them(later):
+    states = later["worse"].states
+    assert {states[node] for node in DATA_NODES} == {"cached"}
+    assert {states[node] for node in ("Trainer", "ServingCheck", "Evaluator", "Pusher")} == {"done"}
+
+
+def test_a_model_worse_than_the_baseline_is_not_pushed(later, project):
+    worse = later["worse"]
+    assert worse.code == 3
+    assert "needed: passed by" in worse.output
+    assert "gate: AUC above the baseline's -0." in worse.output
+    assert "at least -0.0020 needed: MISSED by 0." in worse.output
+    assert len(list((project.root / "serving").iterdir())) == 1
+
+
+def test_a_broken_export_is_not_pushed(tmp_path, first_run, project):
+    """Real ServingCheck and Pusher on a model whose graph was cut short."""
+    del first_run
+    trained = latest_run(str(project.root / "metadata" / "metadata.sqlite"))
+    broken = tmp_path / "model" / "Format-Serving"
+    broken.mkdir(parents=True)
+    (broken / "saved_model.pb").write_bytes(b"cut short")
+    model = tfx.dsl.Importer(
+        source_uri=str(tmp_path / "model"), artifact_type=tfx.types.standard_artifacts.Model
+    ).with_id("Model")
+    model_run = tfx.dsl.Importer(
+        source_uri=trained.output("Trainer", "model_run").uri,
+        artifact_type=tfx.types.standard_artifacts.ModelRun,
+    ).with_id("ModelRun")
+    check = ServingCheck(model=model.outputs["result"], model_run=model_run.outputs["result"])
+    pusher = tfx.components.Pusher(
+        model=model.outputs["result"],
+        infra_blessing=check.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(
+                base_directory=str(tmp_path / "serving")
+            )
+        ),
+    )
+    metadata = tmp_path / "metadata.sqlite"
+    tfx.orchestration.LocalDagRunner().run(
+        tfx.dsl.Pipeline(
+            pipeline_name="broken",
+            pipeline_root=str(tmp_path / "root"),
+            components=[model, model_run, check, pusher],
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(metadata)
+            ),
+        )
+    )
+    outcome = latest_run(str(metadata))
+    assert outcome.output("ServingCheck", "blessing").properties["blessed"] == 0
+    assert outcome.output("Pusher", "pushed_model").properties["pushed"] == 0
+    assert not (tmp_path / "serving").exists()
+
+    screen = StringIO()
+    assert tell(outcome, Console(file=screen, width=160)) == ExitCode.NOT_BLESSED
+    assert "serving check: FAILED, the export could not be loaded and scored" in screen.getvalue()
+    assert "NOT PUSHED" in screen.getvalue()
+
+
+def rewrite_first_event(shard, **values):
+    with shard.open("rb") as stream:
+        (events,) = read_events(stream, str(shard))
+    features = events.features.copy()
+    for name, value in values.items():
+        features[0, FEATURES.index(name)] = value
+    shard.write_bytes(encode_events(Events(features, events.labels)))
+
+
+def test_anomalous_data_is_refused_with_reasons(own_data):
+    shard = sorted((own_data.data / "training").iterdir())[0]
+    rewrite_first_event(shard, lepton_eta=77.0, jet_1_b_tag=0.5)
+    done = own_data.run()
+    assert done.code == 4, done.output
+    assert "DATA REFUSED" in done.output
+    assert "train: lepton_eta: Unexpectedly high value: 77>3.2" in done.output
+    assert "train: jet_1_b_tag: 1 events hold 0.5, which is no b-tag code" in done.output
+    assert "Trainer" not in done.output
+    assert not (own_data.root / "serving").exists()
+
+
+def test_a_corrupt_shard_is_refused_by_name_and_record(own_data):
+    shard = sorted((own_data.data / "validation").iterdir())[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    shard.write_bytes(bytes(content))
+    done = own_data.run()
+    assert done.code == 4, done.output
+    assert "DATA REFUSED" in done.output
+    assert str(shard) in done.output
+    assert "record 7" in done.output
+
+
+def test_a_second_run_on_a_busy_root_gets_a_sentence(own_data):
+    own_data.root.mkdir()
+    with (own_data.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        done = own_data.run()
+    assert done.code == 1
+    assert f"is in use by another run (process {os.getpid()})" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_missing_data_is_bad_usage_with_the_remedy(own_data):
+    done = own_data.run(data_root=own_data.folder / "nowhere")
+    assert done.code == 2
+    assert "no TFRecord shard (*.tfrecord)" in done.output
+    assert "higgs generate --events 200000 --out" in done.output

@@ -1,0 +1,132 @@
+"""The main job on real input: shards in, a gated and pushed model out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from sklearn.metrics import roc_auc_score
+
+from components.example_gen.records import Events, encode_records
+from models.features import FEATURES
+from pipeline.evaluation.verdict import read_verdict
+from pipeline.outcome import latest_run
+
+NODES = [
+    "CollisionExampleGen",
+    "ImportSchemaGen",
+    "StatisticsGen",
+    "ExampleValidator",
+    "SchemaGen",
+    "DataGate",
+    "Trainer",
+    "Baseline",
+    "ServingCheck",
+    "Evaluator",
+    "Pusher",
+]
+
+
+@pytest.fixture(scope="module")
+def outcome(first_run, project):
+    del first_run
+    return latest_run(str(project.root / "metadata" / "metadata.sqlite"))
+
+
+@pytest.fixture(scope="module")
+def evaluated(outcome):
+    """The eval split as it was ingested: labels [N] and features [N, 28]."""
+    folder = outcome.output("CollisionExampleGen", "examples").uri
+    table = pq.read_table(f"{folder}/Split-eval")
+    columns = [table[name].combine_chunks().flatten().to_numpy() for name in ("label", *FEATURES)]
+    return columns[0], np.column_stack(columns[1:])
+
+
+@pytest.fixture(scope="module")
+def pushed(outcome):
+    return tf.saved_model.load(
+        str(outcome.output("Pusher", "pushed_model").properties["pushed_destination"])
+    )
+
+
+def test_every_node_ran_once(first_run, outcome):
+    assert sorted(outcome.nodes) == sorted(NODES)
+    assert {node.state for node in outcome.nodes.values()} == {"done"}
+    assert first_run.states == dict.fromkeys(NODES, "done")
+
+
+def test_counts_agree_from_shards_to_evaluator(outcome):
+    examples = outcome.output("CollisionExampleGen", "examples")
+    assert (examples.properties["events_train"], examples.properties["events_eval"]) == (4000, 2000)
+    for split, count in (("train", 4000), ("eval", 2000)):
+        assert pq.read_table(f"{examples.uri}/Split-{split}").num_rows == count
+    gate = Path(outcome.output("DataGate", "verdict").uri, "verdict.json")
+    assert json.loads(gate.read_text()) == {"events": {"train": 4000, "eval": 2000}}
+    assert read_verdict(outcome.output("Evaluator", "evaluation").uri).events == 2000
+
+
+def test_auc_is_scikit_learns_on_the_same_predictions(outcome, evaluated, pushed, first_run):
+    labels, features = evaluated
+    scores = pushed.signatures["score_features"](features=tf.constant(features))
+    expected = roc_auc_score(labels, scores["signal_probability"].numpy()[:, 0])
+    verdict = read_verdict(outcome.output("Evaluator", "evaluation").uri)
+    assert verdict.auc == pytest.approx(expected, abs=1e-3)
+    assert verdict.auc > 0.7
+    assert verdict.baseline_auc is None
+    assert f"AUC {verdict.auc:.4f} on 2,000 events" in first_run.output
+
+
+def test_pushed_model_scores_records_as_the_trained_one(outcome, pushed):
+    run = outcome.output("Trainer", "model_run").uri
+    reference = np.load(f"{run}/reference_scores.npz")
+    records = encode_records(Events(reference["features"], np.zeros(1000, np.float32)))
+    scores = pushed.signatures["serving_default"](examples=tf.constant(records))
+    np.testing.assert_allclose(
+        scores["signal_probability"], reference["signal_probability"], atol=1e-5
+    )
+
+
+def test_pushed_model_loads_where_the_project_is_not_installed(outcome, tmp_path):
+    destination = str(outcome.output("Pusher", "pushed_model").properties["pushed_destination"])
+    code = (
+        "import sys, tensorflow as tf\n"
+        "model = tf.saved_model.load(sys.argv[1])\n"
+        "print(sorted(model.signatures))\n"
+        "assert not {'models', 'components', 'pipeline'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, destination],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "['score_columns', 'score_features', 'serving_default']"
+
+
+def test_evaluation_is_broken_down_by_b_tags(outcome):
+    result = tfma.load_eval_result(outcome.output("Evaluator", "evaluation").uri)
+    slices = dict(result.slicing_metrics)
+    by_number = {
+        key[0][1]: value[""][""] for key, value in slices.items() if key and key[0][0] == "n_b_tags"
+    }
+    assert sum(metrics["example_count"]["doubleValue"] for metrics in by_number.values()) == 2000
+    assert (("jet_1_b_tag", "tight"),) in slices
+    overall = slices[()][""][""]
+    assert overall["background_rejection"]["doubleValue"] > 2
+    plots = result.plots[0][1][""][""]
+    assert {"calibrationHistogramBuckets", "confusionMatrixAtThresholds"} <= set(plots)
+
+
+def test_logs_go_to_a_file_that_is_named(first_run, project):
+    (log,) = (project.root / "logs").iterdir()
+    assert str(log) in first_run.output.replace("\n", "")
+    assert "Component Trainer is running" in log.read_text()
+    assert "Component Trainer is running" not in first_run.output
+    assert "FutureWarning" not in first_run.output
+    assert "epoch 8/8" in first_run.output
