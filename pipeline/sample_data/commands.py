@@ -95,7 +95,7 @@ def generate(
     Examples:
       higgs generate --events 100000 --out data
       higgs generate --events 5000 --seed 7 --validation-events 1000 --out data --overwrite
-    """  # noqa: D301 (click reads the backspace as: do not wrap)
+    """
     from pipeline.sample_data import monte_carlo, tfrecords
     from pipeline.sample_data.progress import progress
 
@@ -139,7 +139,7 @@ def convert(csv: Path, validation_rows: int | None, **output: Any) -> None:
     Examples:
       higgs convert HIGGS.csv.gz --out data
       higgs convert part.csv --validation-rows 1000 --out data --overwrite
-    """  # noqa: D301 (click reads the backspace as: do not wrap)
+    """
     from pipeline.sample_data import csv_import
     from pipeline.sample_data.progress import progress
 
@@ -185,7 +185,7 @@ def inspect(file: Path, records: int) -> None:
     Examples:
       higgs inspect data/training/shard-00000.tfrecord
       higgs inspect --records 5 data/validation/shard-00000.tfrecord
-    """  # noqa: D301 (click reads the backspace as: do not wrap)
+    """
     from rich.console import Console
 
     from pipeline.sample_data.inspect import inspect_file, render

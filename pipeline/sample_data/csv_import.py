@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -41,27 +40,26 @@ def read_csv(path: Path, on_read: Callable[[int], None] = lambda _: None) -> Ite
         CsvError: at the first line that is not a label of 0 or 1 and 28 finite numbers.
     """
     count = 0
-    with path.open("rb") as file:
-        try:
-            for batch in _open(file):
-                events = _to_events(batch)
-                if not _valid(events):
-                    raise _fault(path, count)
-                yield events
-                count += len(events.labels)
-                on_read(file.tell())
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _fault(path, count) from error
-    if not count:
-        raise CsvError(f"{path}: holds no rows. {_LAYOUT}.")
+    # Arrow's own file, not one of Python's: Arrow reads ahead in a thread of its own, which must
+    # not need the interpreter, or giving up on a bad line can wait for ever.
+    file = pa.OSFile(str(path))
+    try:
+        for batch in _open(file):
+            events = _to_events(batch)
+            if not _valid(events):
+                raise _fault(path, count)
+            yield events
+            count += len(events.labels)
+            on_read(file.tell())
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _fault(path, count) from error
 
 
-def _open(file: BinaryIO) -> csv.CSVStreamingReader:
+def _open(file: pa.NativeFile) -> csv.CSVStreamingReader:
     packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file.seek(0)
-    stream = pa.PythonFile(file, mode="r")
     return csv.open_csv(
-        pa.CompressedInputStream(stream, "gzip") if packed else stream,
+        pa.CompressedInputStream(file, "gzip") if packed else file,
         csv.ReadOptions(column_names=COLUMNS, block_size=_BLOCK_BYTES),
         # With empty lines counted as rows, rows and lines have the same numbers.
         csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
@@ -96,7 +94,8 @@ def _fault(path: Path, good_lines: int) -> CsvError:
                 f"{path}: line {number + 1} cannot be unpacked: the gzip data is truncated or "
                 f"corrupt ({error}). Fetch the file again."
             )
-    return CsvError(f"{path}: cannot be read after line {good_lines}. {_LAYOUT}.")
+    what = f"cannot be read after line {number}" if number else "holds no rows"
+    return CsvError(f"{path}: {what}. {_LAYOUT}.")
 
 
 def _line_fault(line: bytes) -> str:
