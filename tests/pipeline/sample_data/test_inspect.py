@@ -1,0 +1,104 @@
+import gzip
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from components.example_gen import protos
+from components.example_gen.records import RecordError, encode_events
+from components.example_gen.tfrecord import frame
+from models.features import FEATURES
+from pipeline.sample_data.inspect import inspect_file, render
+
+
+def text_of(inspection) -> str:
+    console = Console(width=200, file=io.StringIO())
+    console.print(render(inspection))
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_inspection_sums_up_the_whole_shard(tmp_path, make_events, compression):
+    events = make_events(60_000)
+    data = encode_events(events)
+    path = tmp_path / "shard"
+    path.write_bytes(gzip.compress(data, 1) if compression == "gzip" else data)
+
+    found = inspect_file(path, records=3)
+
+    assert (found.path, found.compression, found.events) == (path, compression, 60_000)
+    assert found.signal == events.labels.sum()
+    assert found.first.features.tobytes() == events.features[:3].tobytes()
+    assert found.first.labels.tolist() == events.labels[:3].tolist()
+    assert found.low.tolist() == events.features.min(axis=0).tolist()
+    assert found.high.tolist() == events.features.max(axis=0).tolist()
+    assert found.mean == pytest.approx(events.features.astype(np.float64).mean(axis=0))
+
+
+def test_more_records_than_there_are_shows_all(tmp_path, make_events):
+    (tmp_path / "shard").write_bytes(encode_events(make_events(4)))
+
+    assert len(inspect_file(tmp_path / "shard", records=9).first.labels) == 4
+
+
+def test_rendering_shows_balance_columns_and_records(tmp_path, make_events):
+    events = make_events(200)
+    (tmp_path / "shard").write_bytes(encode_events(events))
+    signal = int(events.labels.sum())
+
+    text = text_of(inspect_file(tmp_path / "shard", records=2))
+
+    assert f"signal       {signal} ({signal / 200:.2%})" in text
+    assert "records      200" in text
+    assert "published HIGGS layout" in text
+    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
+    assert set(rows) == {"label", *FEATURES}
+    for i, name in enumerate(FEATURES):
+        cells = [cell.strip() for cell in rows[name].split("│")[2:-1]]
+        column = events.features[:, i]
+        numbers = column.min(), column.astype(np.float64).mean(), column.max(), *column[:2]
+        assert cells == [f"{value:.4g}" for value in numbers]
+
+
+def test_rendering_without_records_has_no_record_columns(tmp_path, make_events):
+    (tmp_path / "shard").write_bytes(encode_events(make_events(4)))
+
+    assert "record 0" not in text_of(inspect_file(tmp_path / "shard", records=0))
+
+
+def other_example() -> bytes:
+    example = protos.Example()
+    example.features.feature["image"].bytes_list.value.append(b"x")
+    example.features.feature["height"].int64_list.value.append(3)
+    return example.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "holds no records. Name a shard with events."),
+        (b"1.0,2.0\n", "no TFRecord file: it looks like CSV. Expected a TFRecord shard"),
+        (gzip.compress(b"1.0,2.0\n"), "no TFRecord file: it looks like CSV inside gzip."),
+        (b"PAR1" + bytes(50), "no TFRecord file: it looks like a Parquet file."),
+        (
+            frame([other_example()]),
+            "record 0 (counted from 0) has no key 'features'; its keys: 'height', 'image'.",
+        ),
+    ],
+)
+def test_anything_else_gets_a_sentence_that_says_what_was_found(tmp_path, content, sentence):
+    (tmp_path / "file").write_bytes(content)
+
+    with pytest.raises(RecordError) as caught:
+        inspect_file(tmp_path / "file", records=1)
+
+    assert str(caught.value).startswith(f"{tmp_path / 'file'}: {sentence}")
+
+
+def test_folder_is_told_to_name_a_file(tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "a.tfrecord").touch()
+
+    with pytest.raises(RecordError, match=r"is a folder; 1 files in it end in \.tfrecord"):
+        inspect_file(tmp_path, records=1)
