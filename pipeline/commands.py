@@ -39,15 +39,14 @@ def run(config_file: str, overrides: tuple[str, ...]) -> None:
       1  anything else went wrong      4  the data was refused, with every reason
       2  bad usage or configuration
     """
-    from pipeline.config import ConfigError, is_remote, load_config
+    from pipeline.config import ConfigError, load_config
     from pipeline.console import noise_to
+    from pipeline.workspace import RootBusyError, settle, sole_use
 
     try:
-        config = load_config(config_file, overrides)
-        if is_remote(config.root):
-            raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
+        config = settle(load_config(config_file, overrides))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
-        with noise_to(log_file) as console:
+        with sole_use(Path(config.root)), noise_to(log_file) as console:
             console.print(f"pipeline {config.name}: {config.data_root} -> {config.root}")
             # Imports TFX, which takes seconds and prints a page.
             from pipeline.run import run as run_pipeline
@@ -56,4 +55,6 @@ def run(config_file: str, overrides: tuple[str, ...]) -> None:
             console.print(f"log         {log_file}", soft_wrap=True)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
+    except RootBusyError as error:
+        raise click.ClickException(str(error)) from None
     sys.exit(code)

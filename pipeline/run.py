@@ -10,7 +10,7 @@ from components.errors import DataRefusedError
 from components.serving_check.component import NOT_BLESSED_FILE
 from pipeline import console as display
 from pipeline import local_runner, outcome
-from pipeline.config import Config, ConfigError
+from pipeline.config import Config
 from pipeline.evaluation.verdict import read_verdict
 
 
@@ -27,22 +27,16 @@ class ExitCode(IntEnum):
 def run(config: Config, console: Console) -> ExitCode:
     """Runs the pipeline; shows its progress and its outcome on the console.
 
-    Raises:
-      ConfigError: ``data_root`` holds no shard.
+    Args:
+      config: a settled configuration, whose root the caller has for itself.
+      console: where the person looks.
     """
-    config = local_runner.settle(config)
-    local_runner.check_data(config)
     try:
         with display.following(console):
             local_runner.run(config)
-    except ConfigError:
-        raise
     except DataRefusedError as error:
         console.print(f"\nDATA REFUSED\n{error}", markup=False, soft_wrap=True)
         return ExitCode.DATA_REFUSED
-    except local_runner.RootBusyError as error:
-        console.print(f"not run: {error}", markup=False, soft_wrap=True)
-        return ExitCode.FAILED
     except Exception as error:  # the log has the trace, the console the sentence
         traceback.print_exc()
         console.print(f"\nFAILED {type(error).__name__}: {error}", markup=False, soft_wrap=True)

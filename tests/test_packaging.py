@@ -16,7 +16,7 @@ PACKAGES = ("components", "configs", "kubeflow", "models", "pipeline")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
-    # From a copy: setuptools leaves a build/ folder, from which a later wheel would take stale files.
+    # From a copy: setuptools leaves build/, from which a later wheel would take stale files.
     source = out / "source"
     wanted = [*PACKAGES, "setup.py", "pyproject.toml", "README.md"]
     for name in wanted:

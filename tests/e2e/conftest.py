@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.outcome import RunOutcome, latest_run
+
 BIN = Path(sys.executable).parent
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 
@@ -110,11 +112,19 @@ def project(tmp_path_factory, events):
     return make_project(tmp_path_factory.mktemp("project"), events)
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """What the first run printed and what it left, read before any later run."""
+
+    done: Finished
+    outcome: RunOutcome
+
+
 @pytest.fixture(scope="session")
 def first_run(project):
     done = project.run()
     assert done.code == 0, done.output
-    return done
+    return FirstRun(done, latest_run(str(project.root / "metadata" / "metadata.sqlite")))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_second_run_reuses_every_node(later, first_run):
     again = later["again"]
     assert again.code == 0
     assert {state for name, state in again.states.items() if name != "Baseline"} == {"cached"}
-    assert again.version == first_run.version
+    assert again.version == first_run.done.version
     assert "by an earlier run; nothing changed since" in again.output
 
 
@@ -66,10 +66,9 @@ def test_a_model_worse_than_the_baseline_is_not_pushed(later, project):
     assert len(list((project.root / "serving").iterdir())) == 1
 
 
-def test_a_broken_export_is_not_pushed(tmp_path, first_run, project):
+def test_a_broken_export_is_not_pushed(tmp_path, first_run):
     """Real ServingCheck and Pusher on a model whose graph was cut short."""
-    del first_run
-    trained = latest_run(str(project.root / "metadata" / "metadata.sqlite"))
+    trained = first_run.outcome
     broken = tmp_path / "model" / "Format-Serving"
     broken.mkdir(parents=True)
     (broken / "saved_model.pb").write_bytes(b"cut short")

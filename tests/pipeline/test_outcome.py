@@ -1,0 +1,61 @@
+"""Reading a run back, from a metadata store written as TFX writes it."""
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from pipeline.outcome import latest_run
+
+
+@pytest.fixture
+def store(tmp_path):
+    return MetadataStore(sqlite_metadata_connection_config(str(tmp_path / "m.sqlite")))
+
+
+def put_run(store, run_id, state, blessed):
+    types = {
+        name: store.put_context_type(mlmd.ContextType(name=name))
+        for name in ("pipeline_run", "node")
+    }
+    kind = store.put_execution_type(mlmd.ExecutionType(name="Evaluator"))
+    blessing_type = store.put_artifact_type(mlmd.ArtifactType(name="ModelBlessing"))
+    artifact = mlmd.Artifact(type_id=blessing_type, uri=f"/blessing/{run_id}")
+    artifact.custom_properties["blessed"].int_value = blessed
+    event = mlmd.Event(type=mlmd.Event.OUTPUT)
+    event.path.steps.add().key = "blessing"
+    event.path.steps.add().index = 0
+    contexts = [
+        mlmd.Context(type_id=types["pipeline_run"], name=run_id),
+        mlmd.Context(type_id=types["node"], name="higgs.Evaluator"),
+    ]
+    store.put_execution(
+        mlmd.Execution(type_id=kind, last_known_state=state),
+        [(artifact, event)],
+        contexts,
+        reuse_context_if_already_exist=True,
+    )
+
+
+def test_no_run_yet(store, tmp_path):
+    assert latest_run(str(tmp_path / "m.sqlite")) is None
+
+
+def test_the_newest_run_with_states_and_outputs(store, tmp_path):
+    put_run(store, "first", mlmd.Execution.COMPLETE, 0)
+    put_run(store, "second", mlmd.Execution.CACHED, 1)
+    outcome = latest_run(str(tmp_path / "m.sqlite"))
+    assert outcome.run_id == "second"
+    assert list(outcome.nodes) == ["Evaluator"]
+    assert outcome.nodes["Evaluator"].state == "cached"
+    assert outcome.is_cached("Evaluator")
+    blessing = outcome.output("Evaluator", "blessing")
+    assert blessing.uri == "/blessing/second"
+    assert blessing.properties == {"blessed": 1}
+    assert outcome.output("Evaluator", "evaluation") is None
+    assert outcome.output("Pusher", "pushed_model") is None
+
+
+def test_a_failed_node(store, tmp_path):
+    put_run(store, "first", mlmd.Execution.FAILED, 0)
+    assert latest_run(str(tmp_path / "m.sqlite")).nodes["Evaluator"].state == "failed"
