@@ -24,7 +24,9 @@ TFX = [
 ]
 
 DIRECT = [
+    "absl-py",
     "click>=8.1,<9",
+    "google-crc32c",
     "jinja2>=3.1",
     "matplotlib>=3.8,<3.10",
     "numpy>=1.26,<2",
