@@ -1,0 +1,36 @@
+"""Where a measurement was taken: the machine and the versions that matter."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = {
+    "tfx": "tfx",
+    "tensorflow": "tensorflow",
+    "beam": "apache-beam",
+    "tfdv": "tensorflow-data-validation",
+    "tfma": "tensorflow-model-analysis",
+    "pyarrow": "pyarrow",
+    "numpy": "numpy",
+}
+
+
+def describe() -> dict[str, Any]:
+    """The processor, its cores, the memory and the versions, in plain data."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(pages / 1e9, 1),
+        "python": platform.python_version(),
+        **{name: version(package) for name, package in PACKAGES.items()},
+    }
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
