@@ -30,11 +30,13 @@ DIRECT = [
     "jinja2>=3.1",
     "matplotlib>=3.8,<3.10",
     "numpy>=1.26,<2",
+    "pandas>=1.5,<2",
     "protobuf>=3.20.3,<4",
     "pyarrow>=10,<11",
     "pydantic>=2.7,<3",
     "PyYAML>=6",
     "rich>=13",
+    "typing-extensions",
 ]
 
 DEV = [

@@ -1,6 +1,7 @@
 """TFMA's configuration: what is measured, on which slices, and what gates the push."""
 
 import json
+from collections.abc import Sequence
 
 import tensorflow_model_analysis as tfma
 
@@ -8,6 +9,7 @@ from models.features import LABEL
 from pipeline.config import EvaluationConfig
 from pipeline.evaluation.slices import SLICE_COLUMNS
 
+METRICS_MODULE = "pipeline.evaluation.metrics"
 SIGNATURE = "score_columns"
 PREDICTION = "signal_probability"
 
@@ -29,31 +31,35 @@ def eval_config(config: EvaluationConfig) -> tfma.EvalConfig:
         ],
         slicing_specs=[overall, *(tfma.SlicingSpec(feature_keys=[c]) for c in SLICE_COLUMNS)],
         metrics_specs=[tfma.MetricsSpec(metrics=_metrics(config, overall))],
+        # TFMA's own counts extracts, of which there is one a batch here.
+        options=tfma.Options(include_default_metrics={"value": False}),
     )
 
 
 def _metrics(config: EvaluationConfig, overall: tfma.SlicingSpec) -> list[tfma.MetricConfig]:
+    gated = tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=_auc_threshold(config))
     return [
-        tfma.MetricConfig(class_name="ExampleCount"),
-        tfma.MetricConfig(
-            class_name="AUC",
-            config=json.dumps({"name": AUC}),
-            per_slice_thresholds=[
-                tfma.PerSliceMetricThreshold(
-                    slicing_specs=[overall], threshold=_auc_threshold(config)
-                )
-            ],
-        ),
-        tfma.MetricConfig(class_name="BinaryAccuracy"),
-        tfma.MetricConfig(class_name="BinaryCrossentropy"),
-        tfma.MetricConfig(
-            class_name="BackgroundRejection",
-            module="pipeline.evaluation.metrics",
-            config=json.dumps({"signal_efficiency": 0.5}),
-        ),
-        tfma.MetricConfig(class_name="CalibrationPlot"),
-        tfma.MetricConfig(class_name="ConfusionMatrixPlot"),
+        _metric("EventCount"),
+        _metric("RocAuc", per_slice_thresholds=[gated], name=AUC),
+        _metric("Accuracy"),
+        _metric("LogLoss"),
+        _metric("BackgroundRejection", signal_efficiency=0.5),
+        _metric("ScoreCalibration"),
+        _metric("ScoreConfusion"),
     ]
+
+
+def _metric(
+    class_name: str,
+    per_slice_thresholds: Sequence[tfma.PerSliceMetricThreshold] = (),
+    **settings: str | float,
+) -> tfma.MetricConfig:
+    return tfma.MetricConfig(
+        class_name=class_name,
+        module=METRICS_MODULE,
+        config=json.dumps(settings),
+        per_slice_thresholds=per_slice_thresholds,
+    )
 
 
 def _auc_threshold(config: EvaluationConfig) -> tfma.MetricThreshold:

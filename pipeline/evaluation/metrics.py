@@ -1,11 +1,50 @@
-"""Metrics that physicists judge a classifier by, as TFMA metrics."""
+"""The metrics of an evaluation, as TFMA metrics that take arrays of events.
+
+Each has the name and the value of TFMA's own, where TFMA has one. They need
+the extracts of ``pipeline.evaluation.extractors``, and work on any others too.
+"""
+
+from typing import Any
 
 import numpy as np
+import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import binary_confusion_matrices, metric_types
 from tensorflow_model_analysis.metrics.confusion_matrix_metrics import ConfusionMatrixMetricBase
 
+from pipeline.evaluation.columnar import (
+    Array,
+    EventValue,
+    MeanCombiner,
+    SumOfWeightsCombiner,
+    with_columnar_histogram,
+)
 
-class BackgroundRejection(ConfusionMatrixMetricBase):
+# What tf_keras keeps probabilities away from 0 and 1 by, before it takes their logarithm.
+EPSILON = 1e-7
+
+
+class _Columnar(metric_types.Metric):
+    """Mixed into a stock metric, lets it count its histogram in NumPy."""
+
+    def computations(self, eval_config: Any = None, **kwargs: Any) -> Any:
+        """TFMA's computations with the histogram's combiner replaced."""
+        stock = super().computations(eval_config=eval_config, **kwargs)
+        return with_columnar_histogram(stock, eval_config)
+
+
+class RocAuc(_Columnar, tfma.metrics.AUC):
+    """Area under the ROC curve, from 10,000 thresholds."""
+
+
+class ScoreCalibration(_Columnar, tfma.metrics.CalibrationPlot):
+    """The share of signal by score, for a plot."""
+
+
+class ScoreConfusion(_Columnar, tfma.metrics.ConfusionMatrixPlot):
+    """Confusion matrices at 1,000 thresholds, for plots."""
+
+
+class BackgroundRejection(_Columnar, ConfusionMatrixMetricBase):
     """Background rejection at a signal efficiency: 1 / (false positive rate).
 
     The inverse of the share of background events that pass the cut which keeps
@@ -52,4 +91,54 @@ class BackgroundRejection(ConfusionMatrixMetricBase):
         return 1.0 / passed if passed else float("inf")
 
 
-metric_types.register_metric(BackgroundRejection)
+class EventCount(metric_types.Metric):
+    """The number of events."""
+
+    def __init__(self, name: str = "example_count"):
+        super().__init__(_each_model(SumOfWeightsCombiner), name=name)
+
+
+class Accuracy(metric_types.Metric):
+    """The share of events on the right side of a score of 0.5."""
+
+    def __init__(self, name: str = "binary_accuracy"):
+        super().__init__(_each_model(MeanCombiner, value=_is_right), name=name)
+
+
+class LogLoss(metric_types.Metric):
+    """The mean binary cross entropy, in nats."""
+
+    def __init__(self, name: str = "binary_crossentropy"):
+        super().__init__(_each_model(MeanCombiner, value=_cross_entropy), name=name)
+
+
+def _each_model(combiner: Any, **options: EventValue) -> Any:
+    def computations(
+        name: str,
+        eval_config: Any = None,
+        model_name: str = "",
+        output_name: str = "",
+        example_weighted: bool = False,
+    ) -> metric_types.MetricComputations:
+        key = metric_types.MetricKey(
+            name=name,
+            model_name=model_name,
+            output_name=output_name,
+            example_weighted=example_weighted,
+        )
+        return [
+            metric_types.MetricComputation(
+                keys=[key], preprocessors=None, combiner=combiner(key, eval_config, **options)
+            )
+        ]
+
+    return tfma.metrics.merge_per_key_computations(computations)
+
+
+def _is_right(labels: Array, predictions: Array) -> Array:
+    return ((predictions > 0.5) == (labels > 0.5)).astype(np.float64)
+
+
+def _cross_entropy(labels: Array, predictions: Array) -> Array:
+    likely = np.clip(predictions, EPSILON, 1.0 - EPSILON)
+    return -(labels * np.log(likely) + (1.0 - labels) * np.log1p(-likely))

@@ -9,7 +9,7 @@ def test_auc_gates_the_overall_slice_alone():
     config = eval_config(EvaluationConfig(auc_lower_bound=0.8, auc_max_drop=0.01))
     (spec,) = config.metrics_specs
     gated = [metric for metric in spec.metrics if metric.per_slice_thresholds]
-    assert [metric.class_name for metric in gated] == ["AUC"]
+    assert [metric.class_name for metric in gated] == ["RocAuc"]
     ((sliced,),) = [metric.per_slice_thresholds for metric in gated]
     assert list(sliced.slicing_specs) == [tfma.SlicingSpec()]
     assert sliced.threshold.value_threshold.lower_bound.value == 0.8
@@ -25,12 +25,8 @@ def test_slices_are_overall_and_each_b_tag_column():
 
 def test_metrics_asked_for():
     (spec,) = eval_config(EvaluationConfig()).metrics_specs
-    names = {metric.class_name for metric in spec.metrics}
-    assert names >= {
-        "AUC",
-        "BinaryAccuracy",
-        "BackgroundRejection",
-        "CalibrationPlot",
-        "ConfusionMatrixPlot",
-        "ExampleCount",
-    }
+    assert [metric.class_name for metric in spec.metrics] == [
+        *("EventCount", "RocAuc", "Accuracy", "LogLoss", "BackgroundRejection"),
+        *("ScoreCalibration", "ScoreConfusion"),
+    ]
+    assert {metric.module for metric in spec.metrics} == {"pipeline.evaluation.metrics"}

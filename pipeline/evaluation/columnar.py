@@ -1,0 +1,150 @@
+"""TFMA's accumulations, over arrays of events instead of one event at a time.
+
+TFMA takes batches apart and calls each metric's combiner once an event. Its
+combiners also accept extracts whose label and prediction are arrays, but loop
+over them in Python. The combiners here do the same sums in NumPy; everything
+that TFMA derives from them (curves, areas, plots) stays its own.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from tensorflow_model_analysis.metrics import calibration_histogram, metric_types, metric_util
+from typing_extensions import override
+
+Array: TypeAlias = npt.NDArray[np.float64]
+EventValue: TypeAlias = Callable[[Array, Array], Array]
+"""A value an event, from labels [N] and predictions [N]."""
+
+BUCKETS = calibration_histogram.DEFAULT_NUM_BUCKETS
+
+
+class _Combiner(beam.CombineFn):
+    """Sums an array over events; a metric's key says whose labels and predictions."""
+
+    def __init__(self, key: metric_types.MetricKey, eval_config: Any):
+        self._key = key
+        self._eval_config = eval_config
+
+    @override
+    def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
+        return np.sum(list(accumulators), axis=0)
+
+    def _events(self, element: metric_types.StandardMetricInputs) -> tuple[Array, Array, Array]:
+        """Labels, predictions and weights, float64 [N] each."""
+        ((label, prediction, weight),) = metric_util.to_label_prediction_example_weight(
+            element,
+            eval_config=self._eval_config,
+            model_name=self._key.model_name,
+            output_name=self._key.output_name,
+            sub_key=self._key.sub_key,
+            example_weighted=self._key.example_weighted,
+            flatten=False,
+            squeeze=False,
+        )
+        labels, predictions = (
+            np.ravel(values).astype(np.float64) for values in (label, prediction)
+        )
+        return labels, predictions, np.broadcast_to(np.ravel(weight), labels.shape)
+
+
+class HistogramCombiner(_Combiner):
+    """TFMA's calibration histogram of scores in [0, 1]: label, score and weight by bucket.
+
+    The accumulator is float64 [3, BUCKETS + 2]; the first and last buckets take
+    what lies below 0 and from 1 on.
+    """
+
+    @override
+    def create_accumulator(self) -> Array:
+        return np.zeros((3, BUCKETS + 2))
+
+    @override
+    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
+        labels, predictions, weights = self._events(element)
+        buckets = np.clip(predictions * BUCKETS + 1.0, 0, BUCKETS + 1).astype(np.int64)
+        for row, values in enumerate((labels * weights, predictions * weights, weights)):
+            accumulator[row] += np.bincount(buckets, values, minlength=BUCKETS + 2)
+        return accumulator
+
+    @override
+    def extract_output(
+        self, accumulator: Array
+    ) -> dict[metric_types.MetricKey, calibration_histogram.Histogram]:
+        filled = np.flatnonzero(accumulator[2])
+        columns = (filled.tolist(), *accumulator[:, filled].tolist())
+        return {
+            self._key: [
+                calibration_histogram.Bucket(*bucket) for bucket in zip(*columns, strict=True)
+            ]
+        }
+
+
+class MeanCombiner(_Combiner):
+    """The weighted mean of a value an event; the accumulator is [sum, weights]."""
+
+    def __init__(self, key: metric_types.MetricKey, eval_config: Any, value: EventValue):
+        super().__init__(key, eval_config)
+        self._value = value
+
+    @override
+    def create_accumulator(self) -> Array:
+        return np.zeros(2)
+
+    @override
+    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
+        labels, predictions, weights = self._events(element)
+        sums = np.array([weights @ self._value(labels, predictions), weights.sum()])
+        return accumulator + sums
+
+    @override
+    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
+        total, weights = accumulator
+        return {self._key: total / weights if weights else float("nan")}
+
+
+class SumOfWeightsCombiner(_Combiner):
+    """The number of events, or the sum of their weights where they are weighted."""
+
+    @override
+    def create_accumulator(self) -> Array:
+        return np.zeros(1)
+
+    @override
+    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
+        _, _, weights = self._events(element)
+        return accumulator + weights.sum()
+
+    @override
+    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
+        return {self._key: float(accumulator[0])}
+
+
+def with_columnar_histogram(
+    computations: metric_types.MetricComputations, eval_config: Any
+) -> metric_types.MetricComputations:
+    """The computations of a stock metric, their calibration histogram done in NumPy.
+
+    Only TFMA's default histogram (10,000 buckets over [0, 1]), which curves and
+    plots share, is replaced; another one would still be right, and slow.
+    """
+    return [
+        computation._replace(combiner=HistogramCombiner(computation.keys[0], eval_config))
+        if isinstance(computation, metric_types.MetricComputation)
+        and computation.keys == _default_histogram_keys(computation.keys[0])
+        else computation
+        for computation in computations
+    ]
+
+
+def _default_histogram_keys(key: metric_types.MetricKey) -> list[metric_types.MetricKey]:
+    (default,) = calibration_histogram.calibration_histogram(
+        model_name=key.model_name,
+        output_name=key.output_name,
+        sub_key=key.sub_key,
+        example_weighted=key.example_weighted,
+    )
+    return list(default.keys)
