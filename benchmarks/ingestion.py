@@ -1,14 +1,9 @@
 """Ingestion: published shards to Examples, against stock ImportExampleGen with a decoding map."""
 
 from collections.abc import Iterator
-from functools import partial
-from itertools import count
-from pathlib import Path
-
-from tfx.dsl.components.base.base_node import BaseNode
 
 from benchmarks import command, data, nodes, stock
-from benchmarks.harness import Measure, Measurement, Sense, Side, compare, rate
+from benchmarks.harness import Measure, Measurement, Sense, compare
 
 MEASURE = Measure("ingestion", "events/s", 25, Sense.AT_LEAST)
 
@@ -22,20 +17,10 @@ def measure(quick: bool) -> Iterator[Measurement]:
         our_node = nodes.our_nodes(many, folder)["CollisionExampleGen"]
         yield compare(
             MEASURE,
-            ours=_side(our_node, ours, folder / "ours"),
-            peer=_side(stock.example_gen(few), peer, folder / "peer"),
+            ours=nodes.side(our_node, {}, ours, folder / "ours"),
+            peer=nodes.side(stock.example_gen(few), {}, peer, folder / "peer"),
             sizes=f"{ours:,} events, peer {peer:,} of them",
         )
-
-
-def _side(node: BaseNode, events: int, folder: Path) -> Side:
-    runs = count()
-
-    def side() -> float:
-        out = folder / str(next(runs))
-        return rate(events, partial(nodes.execute, node, {}, out))
-
-    return side
 
 
 if __name__ == "__main__":

@@ -4,11 +4,14 @@ Ours are taken from ``create_pipeline``, so that what is measured is what runs.
 """
 
 from collections.abc import Mapping
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import Artifact, standard_artifacts
 
+from benchmarks.harness import Side, rate
 from pipeline.config import Config, IngestionConfig
 from pipeline.pipeline import SCHEMA_FILE, create_pipeline
 
@@ -41,6 +44,16 @@ def execute(node: BaseNode, inputs: Mapping[str, Artifact], folder: Path) -> Art
         dict(node.exec_properties),
     )
     return outputs
+
+
+def side(node: BaseNode, inputs: Mapping[str, Artifact], events: int, folder: Path) -> Side:
+    """A side of a comparison: the node's rate, each run into a folder of its own."""
+    runs = count()
+
+    def run() -> float:
+        return rate(events, partial(execute, node, inputs, folder / str(next(runs))))
+
+    return run
 
 
 def ingest(data_root: Path, folder: Path) -> Artifact:

@@ -1,16 +1,11 @@
 """Statistics: StatisticsGen as the graph has it, against the stock node on tf.Examples."""
 
 from collections.abc import Iterator
-from functools import partial
-from itertools import count
-from pathlib import Path
 
 from tfx import v1 as tfx
-from tfx.dsl.components.base.base_node import BaseNode
-from tfx.types import Artifact
 
 from benchmarks import command, data, nodes, stock
-from benchmarks.harness import Measure, Measurement, Sense, Side, compare, rate
+from benchmarks.harness import Measure, Measurement, Sense, compare
 
 MEASURE = Measure("statistics", "events/s", 6, Sense.AT_LEAST)
 
@@ -35,19 +30,10 @@ def measure(quick: bool) -> Iterator[Measurement]:
         peer_node = tfx.components.StatisticsGen(examples=tfx.dsl.Channel(type=type(named)))
         yield compare(
             MEASURE,
-            ours=_side(our_node, our_inputs, ours, folder / "ours"),
-            peer=_side(peer_node, {"examples": named}, peer, folder / "peer"),
+            ours=nodes.side(our_node, our_inputs, ours, folder / "ours"),
+            peer=nodes.side(peer_node, {"examples": named}, peer, folder / "peer"),
             sizes=f"{ours:,} events, peer {peer:,} of them",
         )
-
-
-def _side(node: BaseNode, inputs: dict[str, Artifact], events: int, folder: Path) -> Side:
-    runs = count()
-
-    def side() -> float:
-        return rate(events, partial(nodes.execute, node, inputs, folder / str(next(runs))))
-
-    return side
 
 
 if __name__ == "__main__":
