@@ -94,3 +94,13 @@ def test_table_has_one_element_lists_as_tfdv_demands():
     assert table.schema == PARQUET_SCHEMA
     assert table["label"].to_pylist() == [[value] for value in events.labels.tolist()]
     assert table["m_wwbb"].to_pylist() == [[value] for value in events.features[:, 27].tolist()]
+
+
+def test_only_few_valued_columns_are_dictionary_encoded(task, tmp_path):
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(some_events(300)))
+    ingest_shard(task)
+    (file,) = (tmp_path / "Split-train").iterdir()
+    group = pq.read_metadata(file).row_group(0)
+    columns = [group.column(index) for index in range(group.num_columns)]
+    encoded = {c.path_in_schema.split(".")[0] for c in columns if c.has_dictionary_page}
+    assert encoded == {"label", *(f"jet_{jet}_b_tag" for jet in (1, 2, 3, 4))}
