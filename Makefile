@@ -1,9 +1,8 @@
 # Every task of this project. `make help` lists them.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-EVENTS ?= 200000
 
-.PHONY: help setup demo test unit lint format constraints
+.PHONY: help setup demo test unit bench bench-quick lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -14,7 +13,7 @@ help:  ## List the targets
 setup: .venv/.ready  ## Build the environment in .venv
 
 data/demo/training: | .venv/.ready
-	@$(BIN)/higgs generate --events $(EVENTS) --validation-fraction 0.1 --out data/demo
+	@$(BIN)/higgs generate --events 200000 --validation-fraction 0.1 --out data/demo
 
 demo: .venv/.ready data/demo/training  ## Generate events and run the whole pipeline on them
 	@$(BIN)/higgs run --config configs/demo.yaml
@@ -24,6 +23,12 @@ test: lint  ## Run the linters and every test
 
 unit: .venv/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not e2e"
+
+bench: .venv/.ready  ## Measure everything against its peer; hours on a laptop
+	@$(BIN)/python -m benchmarks
+
+bench-quick: .venv/.ready  ## The same on less data and without the full run, in 10 minutes
+	@$(BIN)/python -m benchmarks --quick
 
 lint: .venv/.ready  ## Check style and types
 	@$(BIN)/ruff check .

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 RUNS = 3
 """Runs a side; the least that has a median worth its name."""
 
 Side = Callable[[], float]
+
+T = TypeVar("T")
 
 
 class Sense(Enum):
@@ -105,7 +107,7 @@ class Measurement:
         }
 
 
-def take_turns(*sides: Side, runs: int = RUNS) -> list[tuple[float, ...]]:
+def take_turns(*sides: Callable[[], T], runs: int = RUNS) -> list[tuple[T, ...]]:
     """Runs the sides one after the other, again and again.
 
     Returns:

@@ -35,7 +35,7 @@ METRICS = [
 ]
 
 
-def evaluator() -> BaseNode:
+def node() -> BaseNode:
     """The node; TFMA's own classes but for the one metric that it has not."""
     return tfx.components.Evaluator(
         examples=tfx.dsl.Channel(type=Examples),
