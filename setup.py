@@ -27,8 +27,6 @@ DIRECT = [
     "absl-py",
     "click>=8.1,<9",
     "google-crc32c",
-    "jinja2>=3.1",
-    "matplotlib>=3.8,<3.10",
     "numpy>=1.26,<2",
     "pandas>=1.5,<2",
     "protobuf>=3.20.3,<4",

@@ -1,5 +1,6 @@
 """Which model a candidate is compared with."""
 
+import logging
 from collections.abc import Mapping
 
 import ml_metadata as mlmd
@@ -8,6 +9,10 @@ from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
+from tfx.dsl.io import fileio
+from tfx.utils import path_utils
+
+logger = logging.getLogger("higgs.baseline")
 
 
 class LatestOtherBlessedModel(ResolverStrategy):
@@ -23,8 +28,21 @@ class LatestOtherBlessedModel(ResolverStrategy):
     ) -> dict[str, list[types.Artifact]] | None:
         """Resolves ``model`` and ``model_blessing``, given the ``candidate``."""
         candidates = {artifact.id for artifact in input_dict["candidate"]}
-        others = [model for model in input_dict["model"] if model.id not in candidates]
+        others = [
+            model
+            for model in input_dict["model"]
+            if model.id not in candidates and _is_there(model)
+        ]
         blessed = LatestBlessedModelStrategy().resolve_artifacts(
             store, {"model": others, "model_blessing": input_dict["model_blessing"]}
         )
         return {**(blessed or {}), "candidate": input_dict["candidate"]}
+
+
+def _is_there(model: types.Artifact) -> bool:
+    """Whether a model's export still exists; the metadata outlives deleted folders."""
+    export = path_utils.serving_model_path(model.uri)
+    there: bool = fileio.exists(f"{export}/saved_model.pb")
+    if not there:
+        logger.warning("passed over as a baseline, for it was deleted: %s", export)
+    return there

@@ -37,7 +37,7 @@ def run(config_file: str, overrides: tuple[str, ...]) -> None:
     Exit codes:
       0  the model was pushed          3  not blessed: the gate names the threshold
       1  anything else went wrong      4  the data was refused, with every reason
-      2  bad usage or configuration
+      2  bad usage or configuration  130  interrupted: run again to go on
     """
     from pipeline.config import ConfigError, load_config
     from pipeline.console import noise_to
@@ -47,7 +47,9 @@ def run(config_file: str, overrides: tuple[str, ...]) -> None:
         config = settle(load_config(config_file, overrides))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
         with sole_use(Path(config.root)), noise_to(log_file) as console:
-            console.print(f"pipeline {config.name}: {config.data_root} -> {config.root}")
+            console.print(
+                f"pipeline {config.name}: {config.data_root} -> {config.root}", soft_wrap=True
+            )
             # Imports TFX, which takes seconds and prints a page.
             from pipeline.run import run as run_pipeline
 

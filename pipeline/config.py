@@ -22,7 +22,9 @@ class ConfigError(ValueError):
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True
+    )
 
 
 class IngestionConfig(_Frozen):
@@ -49,7 +51,8 @@ class TrainerConfig(Hyperparameters):
     def _start_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        preset = PRESETS.get(given.get("preset", "default"), {})
+        # A preset that is none is left for the field below to refuse.
+        preset = PRESETS.get(str(given.get("preset", "default")), {})
         return merge(preset, given)
 
     def hyperparameters(self) -> Hyperparameters:
@@ -103,7 +106,9 @@ class Config(_Frozen):
     root: str = Field(
         min_length=1, description="the pipeline root: artifacts, metadata, logs and serving/"
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="seeds weights, shuffling and dropout")
+    seed: int = Field(
+        0, ge=0, lt=2**31, strict=True, description="seeds weights, shuffling and dropout"
+    )
     ingestion: IngestionConfig = Field(default_factory=IngestionConfig)
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
@@ -198,7 +203,8 @@ def _explain(entry: Any) -> str:
         return f"{key}: unknown key{_suggest(entry['loc'])}"
     if entry["type"] == "missing":
         return f"{key}: missing; give it in the file or with --set {key}=..."
-    return f"{key}: {entry['msg'].removeprefix('Value error, ')}, got {entry['input']!r}"
+    hint = " (a list, for example [--a, --b=c])" if entry["type"] == "tuple_type" else ""
+    return f"{key}: {entry['msg'].removeprefix('Value error, ')}{hint}, got {entry['input']!r}"
 
 
 def _suggest(location: tuple[int | str, ...]) -> str:

@@ -41,7 +41,8 @@ def noise_to(log_file: Path) -> Iterator[Console]:
         for fd in kept:
             os.dup2(log.fileno(), fd)
         try:
-            yield Console(file=screen, highlight=False)
+            # No markup: paths and messages are printed as they are.
+            yield Console(file=screen, highlight=False, markup=False)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -58,6 +59,8 @@ class NodeProgress(logging.Handler):
         self._console = console
         self._started = 0.0
         self._cached = False
+        self.running: str | None = None
+        """The node that runs now, or that a run ended in."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follows the runner's log."""
@@ -71,6 +74,7 @@ class NodeProgress(logging.Handler):
                 self._end(node)
 
     def _start(self, node: str) -> None:
+        self.running = node
         self._started, self._cached = time.monotonic(), False
         if self._console.is_terminal:
             self._console.print(f"  {node} ...", end="\r")
@@ -94,18 +98,19 @@ class Relay(logging.Handler):
 
 
 @contextmanager
-def following(console: Console) -> Iterator[None]:
+def following(console: Console) -> Iterator[NodeProgress]:
     """Shows the progress of nodes, and what they log, while a run goes on."""
     from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.INFO)
     runner, own = absl_logging.get_absl_logger(), logging.getLogger("higgs")
-    handlers = ((runner, NodeProgress(console)), (own, Relay(console)))
+    progress = NodeProgress(console)
+    handlers = ((runner, progress), (own, Relay(console)))
     own.setLevel(logging.INFO)
     for logger, handler in handlers:
         logger.addHandler(handler)
     try:
-        yield
+        yield progress
     finally:
         for logger, handler in handlers:
             logger.removeHandler(handler)

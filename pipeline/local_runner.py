@@ -20,9 +20,11 @@ from importlib import resources
 
 from tfx import v1 as tfx
 
-from pipeline.config import Config, load_config
+from components.errors import DataRefusedError
+from pipeline import outcome
+from pipeline.config import Config, ConfigError, load_config
 from pipeline.pipeline import SCHEMA_FILE, create_pipeline
-from pipeline.workspace import settle, sole_use
+from pipeline.workspace import RootBusyError, settle, sole_use
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
 
@@ -34,8 +36,21 @@ def run(config: Config) -> None:
       config: a settled configuration, whose root the caller has for itself.
     """
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(config.metadata_path)
+    _forget_lost_pushes(config.metadata_path)
     schema_file = _versioned_schema(Path(config.root))
     tfx.orchestration.LocalDagRunner().run(create_pipeline(config, schema_file, metadata))
+
+
+def _forget_lost_pushes(metadata_path: str) -> None:
+    """Lets a model that is gone from its serving folder be pushed again.
+
+    TFX takes a push from the cache as long as the artifact's own folder is there,
+    and does not look where the model was pushed to.
+    """
+    for push in outcome.pushed_models(metadata_path):
+        destination = Path(str(push.properties["pushed_destination"]))
+        if not (destination / "saved_model.pb").exists():
+            shutil.rmtree(push.uri, ignore_errors=True)
 
 
 def _versioned_schema(root: Path) -> str:
@@ -54,9 +69,12 @@ def _versioned_schema(root: Path) -> str:
 def main() -> None:
     """Runs the configuration that the environment names, or the demo's."""
     demo = str(resources.files("configs") / "demo.yaml")
-    config = settle(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
-    with sole_use(Path(config.root)):
-        run(config)
+    try:
+        config = settle(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
+        with sole_use(Path(config.root)):
+            run(config)
+    except (ConfigError, RootBusyError, DataRefusedError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -59,18 +59,32 @@ class RunOutcome:
         return node in self.nodes and self.nodes[node].state == "cached"
 
 
-def latest_run(metadata_path: str) -> RunOutcome | None:
-    """The newest run in a metadata file, or None if there is none."""
+def latest_run(metadata_path: str) -> RunOutcome:
+    """The newest run in a metadata file.
+
+    Raises:
+      LookupError: there is none.
+    """
     store = MetadataStore(sqlite_metadata_connection_config(metadata_path))
     runs = store.get_contexts_by_type(RUN_CONTEXT)
     if not runs:
-        return None
+        raise LookupError(f"no run of the pipeline in {metadata_path}")
     newest = max(runs, key=lambda context: context.id)
     executions = sorted(
         store.get_executions_by_context(newest.id), key=lambda execution: execution.id
     )
     nodes = [_node_run(store, execution) for execution in executions]
     return RunOutcome(newest.name, {node.name: node for node in nodes})
+
+
+def pushed_models(metadata_path: str) -> list[Output]:
+    """Every model that was ever pushed."""
+    store = MetadataStore(sqlite_metadata_connection_config(metadata_path))
+    outputs = [
+        Output(artifact.uri, _plain(artifact.custom_properties))
+        for artifact in store.get_artifacts_by_type("PushedModel")
+    ]
+    return [output for output in outputs if output.properties.get("pushed")]
 
 
 def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun:

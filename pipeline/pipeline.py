@@ -16,6 +16,7 @@ from components.example_gen.component import (
     split_folders,
 )
 from components.serving_check.component import ServingCheck
+from pipeline.code_version import runs_code_of
 from pipeline.config import Config, IngestionConfig
 from pipeline.evaluation.config import eval_config
 
@@ -109,6 +110,12 @@ def create_pipeline(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_directory)
         ),
     )
+
+    runs_code_of(example_gen, "components.example_gen", "models.features")
+    runs_code_of(data_gate, "components.data_gate", "models.features")
+    runs_code_of(trainer, "models")
+    runs_code_of(evaluator, "pipeline.evaluation", "models.features")
+    runs_code_of(serving_check, "components.serving_check")
 
     components: list[BaseNode] = [
         example_gen,

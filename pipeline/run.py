@@ -1,7 +1,6 @@
 """One local run, from a checked configuration to its exit code."""
 
 import traceback
-from enum import IntEnum
 from pathlib import Path
 
 from rich.console import Console
@@ -11,17 +10,8 @@ from components.serving_check.component import NOT_BLESSED_FILE
 from pipeline import console as display
 from pipeline import local_runner, outcome
 from pipeline.config import Config
-from pipeline.evaluation.verdict import read_verdict
-
-
-class ExitCode(IntEnum):
-    """What `higgs run` tells the shell."""
-
-    PUSHED = 0
-    FAILED = 1
-    USAGE = 2
-    NOT_BLESSED = 3
-    DATA_REFUSED = 4
+from pipeline.evaluation.verdict import Verdict, read_verdict
+from pipeline.exit_codes import ExitCode
 
 
 def run(config: Config, console: Console) -> ExitCode:
@@ -31,20 +21,21 @@ def run(config: Config, console: Console) -> ExitCode:
       config: a settled configuration, whose root the caller has for itself.
       console: where the person looks.
     """
-    try:
-        with display.following(console):
+    with display.following(console) as progress:
+        try:
             local_runner.run(config)
-    except DataRefusedError as error:
-        console.print(f"\nDATA REFUSED\n{error}", markup=False, soft_wrap=True)
-        return ExitCode.DATA_REFUSED
-    except Exception as error:  # the log has the trace, the console the sentence
-        traceback.print_exc()
-        console.print(f"\nFAILED {type(error).__name__}: {error}", markup=False, soft_wrap=True)
-        return ExitCode.FAILED
-    result = outcome.latest_run(config.metadata_path)
-    if result is None:
-        raise RuntimeError(f"{config.metadata_path} holds no run, although one just ended")
-    return tell(result, console)
+            return tell(outcome.latest_run(config.metadata_path), console)
+        except DataRefusedError as error:
+            code, words = ExitCode.DATA_REFUSED, f"DATA REFUSED by {progress.running}\n{error}"
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+            words = f"INTERRUPTED in {progress.running}; run again to go on from there"
+        except Exception as error:  # the log has the trace, the console the sentence
+            traceback.print_exc()
+            code = ExitCode.FAILED
+            words = f"FAILED in {progress.running}: {type(error).__name__}: {error}"
+    console.print(f"\n{words}", soft_wrap=True)
+    return code
 
 
 def tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
@@ -53,14 +44,26 @@ def tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
     console.print(display.summary_table(result))
     evaluation = result.output("Evaluator", "evaluation")
     if evaluation:
-        for line in display.verdict_lines(read_verdict(evaluation.uri)):
+        verdict = read_verdict(evaluation.uri)
+        for line in display.verdict_lines(verdict):
             console.print(line, soft_wrap=True)
         console.print(f"evaluation  {evaluation.uri}", soft_wrap=True)
+        _check_count(result, verdict)
     serving = result.output("ServingCheck", "blessing")
     if serving and not serving.properties["blessed"]:
         fault = (Path(serving.uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
-        console.print(f"serving check: FAILED, {fault}", markup=False, soft_wrap=True)
+        console.print(f"serving check: FAILED, {fault}", soft_wrap=True)
     return _tell_push(result, console)
+
+
+def _check_count(result: outcome.RunOutcome, verdict: Verdict) -> None:
+    examples = result.output("CollisionExampleGen", "examples")
+    ingested = examples.properties["events_eval"] if examples else verdict.events
+    if verdict.events != ingested:
+        raise RuntimeError(
+            f"the Evaluator saw {verdict.events} of {ingested} events: the Beam runner lost or "
+            "doubled some, so its verdict must not be trusted; use another runner in beam.args"
+        )
 
 
 def _tell_push(result: outcome.RunOutcome, console: Console) -> ExitCode:

@@ -8,11 +8,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
+from components.example_gen.shards import SHARDS, is_shard
 from pipeline.config import Config, ConfigError, is_remote
 
-SHARDS = "*.tfrec*"
+# TFX and Beam take paths for patterns.
+PATTERN_CHARACTERS = frozenset("*?[]{}")
 
 
 class RootBusyError(RuntimeError):
@@ -28,7 +30,7 @@ def settle(config: Config) -> Config:
     """
     if is_remote(config.root):
         raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
-    data_root = _absolute(config.data_root)
+    data_root = _absolute("data_root", config.data_root)
     layout = config.ingestion.layout
     if not is_remote(data_root):
         layout = _find_layout(Path(data_root)) if layout == "auto" else layout
@@ -41,10 +43,10 @@ def settle(config: Config) -> Config:
     return config.model_copy(
         update={
             "data_root": data_root,
-            "root": _absolute(config.root),
+            "root": _absolute("root", config.root),
             "ingestion": config.ingestion.model_copy(update={"layout": layout}),
             "push": config.push.model_copy(
-                update={"directory": directory and _absolute(directory)}
+                update={"directory": directory and _absolute("push.directory", directory)}
             ),
         }
     )
@@ -55,10 +57,10 @@ def sole_use(root: Path) -> Iterator[None]:
     """Holds the root against a second run, which would share its metadata.
 
     Raises:
+      ConfigError: the root cannot be written in.
       RootBusyError: another run holds it.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("a+") as lock:
+    with _open_lock(root) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,8 +75,26 @@ def sole_use(root: Path) -> Iterator[None]:
         yield
 
 
-def _absolute(path: str) -> str:
-    return path if is_remote(path) else str(Path(path).absolute())
+def _open_lock(root: Path) -> IO[str]:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return (root / ".lock").open("a+")
+    except OSError as error:
+        raise ConfigError(
+            f"root: cannot write in {root} ({error.strerror}); give a folder that can be written"
+        ) from None
+
+
+def _absolute(key: str, path: str) -> str:
+    if is_remote(path):
+        return path
+    absolute = str(Path(path).expanduser().absolute())
+    found = sorted(PATTERN_CHARACTERS.intersection(absolute))
+    if found:
+        raise ConfigError(
+            f"{key}: TFX takes {' '.join(found)} in a path for a pattern: rename {absolute}"
+        )
+    return absolute
 
 
 def _find_layout(data_root: Path) -> Literal["folders", "single"]:
@@ -84,7 +104,7 @@ def _find_layout(data_root: Path) -> Literal["folders", "single"]:
 def _check_shards(data_root: Path, layout: str) -> None:
     folders = ("training", "validation") if layout == "folders" else (".",)
     for folder in (data_root / name for name in folders):
-        if not any(folder.glob(SHARDS)):
+        if not any(is_shard(path) for path in folder.glob(SHARDS)):
             raise ConfigError(
                 f"data_root: no TFRecord shard (*.tfrecord) in {folder}; data_root must hold "
                 "training/ and validation/ with shards, or shards themselves. Make some with "

@@ -27,6 +27,7 @@ from tfx.utils import proto_utils
 from components.errors import DataRefusedError
 from components.example_gen.ingest import ROW_GROUP_EVENTS, ShardTask, ingest_shard
 from components.example_gen.records import RecordError
+from components.example_gen.shards import is_shard
 
 
 def events_property(split: str) -> str:
@@ -147,10 +148,10 @@ def _ingest(task: ShardTask) -> str:
 
 def _shards(pattern: str) -> list[str]:
     paths = sorted(fileio.glob(pattern))
-    visible = [path for path in paths if not path.rsplit("/", 1)[-1].startswith((".", "_"))]
-    if not visible:
+    shards = [path for path in paths if is_shard(path)]
+    if not shards:
         raise DataRefusedError(f"no TFRecord shard matches {pattern}")
-    return visible
+    return shards
 
 
 def _read_outcomes(pattern: str) -> list[dict[str, Any]]:

@@ -1,11 +1,23 @@
+import pytest
 from tfx.types import standard_artifacts
 
 from components.baseline import LatestOtherBlessedModel
 
 
+@pytest.fixture(autouse=True)
+def _exports(tmp_path, monkeypatch):
+    """Exports of models 1 to 4, under the folder where the models are."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 5):
+        export = tmp_path / str(number) / "Format-Serving"
+        export.mkdir(parents=True)
+        (export / "saved_model.pb").touch()
+
+
 def model(number):
     artifact = standard_artifacts.Model()
     artifact.id = number
+    artifact.uri = str(number)
     artifact.mlmd_artifact.create_time_since_epoch = number
     return artifact
 
@@ -40,3 +52,9 @@ def test_the_latest_other_blessed_model():
     assert resolve(3, models, [blessing(1), blessing(2), blessing(3)]) == [2]
     assert resolve(4, [*models, model(4)], [blessing(1), blessing(2, blessed=0)]) == [1]
     assert resolve(1, models, [blessing(1), blessing(2)]) == [2]
+
+
+def test_a_model_whose_export_was_deleted_is_passed_over(tmp_path):
+    (tmp_path / "2" / "Format-Serving" / "saved_model.pb").unlink()
+    models = [model(1), model(2), model(3)]
+    assert resolve(3, models, [blessing(1), blessing(2)]) == [1]

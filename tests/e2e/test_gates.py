@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from io import StringIO
 
 import pytest
@@ -19,7 +20,7 @@ DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataG
 
 @pytest.fixture(scope="module")
 def later(first_run, project):
-    """A second run with nothing changed, then two that the gate refuses."""
+    """A second run with nothing changed, two that the gate refuses, one without its push."""
     del first_run
     again = project.run()
     bound = project.run(evaluation__auc_lower_bound=0.99)
@@ -29,7 +30,10 @@ def later(first_run, project):
         trainer__min_learning_rate=1e-6,
         evaluation__auc_lower_bound=0.1,
     )
-    return {"again": again, "bound": bound, "worse": worse}
+    versions = sorted(path.name for path in (project.root / "serving").iterdir())
+    shutil.rmtree(project.root / "serving")
+    lost = project.run()
+    return {"again": again, "bound": bound, "worse": worse, "versions": versions, "lost": lost}
 
 
 def test_a_second_run_reuses_every_node(later, first_run):
@@ -40,7 +44,7 @@ def test_a_second_run_reuses_every_node(later, first_run):
     assert "by an earlier run; nothing changed since" in again.output
 
 
-def test_a_missed_auc_bound_is_not_pushed_and_says_by_how_much(later, project):
+def test_a_missed_auc_bound_is_not_pushed_and_says_by_how_much(later, first_run):
     bound = later["bound"]
     assert bound.code == 3
     assert "gate: AUC +0." in bound.output
@@ -48,7 +52,7 @@ def test_a_missed_auc_bound_is_not_pushed_and_says_by_how_much(later, project):
     assert "NOT PUSHED" in bound.output
     assert bound.states["Trainer"] == "cached"
     assert bound.states["Evaluator"] == "done"
-    assert len(list((project.root / "serving").iterdir())) == 1
+    assert later["versions"] == [first_run.done.version]
 
 
 def test_new_hyperparameters_run_only_what_depends_on_them(later):
@@ -57,13 +61,23 @@ def test_new_hyperparameters_run_only_what_depends_on_them(later):
     assert {states[node] for node in ("Trainer", "ServingCheck", "Evaluator", "Pusher")} == {"done"}
 
 
-def test_a_model_worse_than_the_baseline_is_not_pushed(later, project):
+def test_a_model_worse_than_the_baseline_is_not_pushed(later, first_run):
     worse = later["worse"]
     assert worse.code == 3
     assert "needed: passed by" in worse.output
     assert "gate: AUC above the baseline's -0." in worse.output
     assert "at least -0.0020 needed: MISSED by 0." in worse.output
-    assert len(list((project.root / "serving").iterdir())) == 1
+    assert later["versions"] == [first_run.done.version]
+
+
+def test_a_model_that_is_gone_from_its_serving_folder_is_pushed_again(later, project):
+    lost = later["lost"]
+    assert lost.code == 0
+    assert {state for node, state in lost.states.items() if node not in ("Baseline", "Pusher")} == {
+        "cached"
+    }
+    assert lost.states["Pusher"] == "done"
+    assert (project.root / "serving" / lost.version / "saved_model.pb").exists()
 
 
 def test_a_broken_export_is_not_pushed(tmp_path, first_run):

@@ -58,6 +58,10 @@ def test_config_is_frozen(config_file):
         ("evaluation.auc_lower_bound=1.2", "evaluation.auc_lower_bound: Input should be less"),
         ("trainer.preset=demmo", "trainer.preset: Input should be 'default', 'demo' or 'kaggle'"),
         ("name=Higgs_1", "name: String should match pattern"),
+        ("trainer.preset=[a]", "trainer.preset: Input should be 'default', 'demo' or 'kaggle'"),
+        ("evaluation.auc_lower_bound=.nan", "evaluation.auc_lower_bound: Input should be"),
+        ("seed=true", "seed: Input should be a valid integer, got True"),
+        ("beam.args=--x", "beam.args: Input should be a valid tuple (a list, for example [--a,"),
         ("seed=-1", "seed: Input should be greater than or equal to 0, got -1"),
         ("data_root=", "data_root: Input should be a valid string, got None"),
         ("seed", "--set 'seed' is not key=value"),
@@ -123,3 +127,7 @@ def test_merge_lays_nested_keys_over():
 def test_remote_paths_are_told_by_their_scheme():
     assert is_remote("gs://bucket/root")
     assert not is_remote("runs/gs")
+
+
+def test_paths_may_look_like_numbers(config_file):
+    assert load_config(config_file, ["data_root=2024"]).data_root == "2024"

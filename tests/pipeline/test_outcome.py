@@ -5,7 +5,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.outcome import latest_run
+from pipeline.outcome import latest_run, pushed_models
 
 
 @pytest.fixture
@@ -38,7 +38,8 @@ def put_run(store, run_id, state, blessed):
 
 
 def test_no_run_yet(store, tmp_path):
-    assert latest_run(str(tmp_path / "m.sqlite")) is None
+    with pytest.raises(LookupError, match="no run of the pipeline in"):
+        latest_run(str(tmp_path / "m.sqlite"))
 
 
 def test_the_newest_run_with_states_and_outputs(store, tmp_path):
@@ -59,3 +60,16 @@ def test_the_newest_run_with_states_and_outputs(store, tmp_path):
 def test_a_failed_node(store, tmp_path):
     put_run(store, "first", mlmd.Execution.FAILED, 0)
     assert latest_run(str(tmp_path / "m.sqlite")).nodes["Evaluator"].state == "failed"
+
+
+def test_pushed_models_are_those_that_were_pushed(store, tmp_path):
+    kind = store.put_artifact_type(mlmd.ArtifactType(name="PushedModel"))
+    for uri, pushed in (("/yes", 1), ("/no", 0)):
+        artifact = mlmd.Artifact(type_id=kind, uri=uri)
+        artifact.custom_properties["pushed"].int_value = pushed
+        store.put_artifacts([artifact])
+    assert [push.uri for push in pushed_models(str(tmp_path / "m.sqlite"))] == ["/yes"]
+
+
+def test_nothing_was_pushed_before_the_first_run(store, tmp_path):
+    assert pushed_models(str(tmp_path / "m.sqlite")) == []

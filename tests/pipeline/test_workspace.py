@@ -68,3 +68,27 @@ def test_a_root_is_held_once_and_free_afterwards(tmp_path):
         again.__enter__()
     with sole_use(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_hidden_and_unfinished_files_are_no_shards(folders):
+    shard = folders / "validation" / "shard-0.tfrecord"
+    shard.rename(shard.with_name("._shard-0.tfrecord"))
+    with pytest.raises(ConfigError, match="no TFRecord shard"):
+        settle(config(data_root=str(folders)))
+
+
+@pytest.mark.parametrize("name", ["run [v1]", "a*", "what?", "{SPAN}"])
+def test_paths_that_tfx_would_take_for_patterns_are_refused(folders, name):
+    with pytest.raises(ConfigError, match=r"root: TFX takes .* in a path for a pattern: rename"):
+        settle(config(data_root=str(folders), root=name))
+
+
+def test_the_home_folder_is_expanded(folders, monkeypatch):
+    monkeypatch.setenv("HOME", str(folders.parent))
+    assert settle(config(data_root="~/data")).data_root == str(folders)
+
+
+def test_a_root_that_cannot_be_written_is_bad_usage(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="root: cannot write in"), sole_use(tmp_path / "file"):
+        pass

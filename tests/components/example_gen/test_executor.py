@@ -9,7 +9,7 @@ from tfx.utils import proto_utils
 
 from components.errors import DataRefusedError
 from components.example_gen.component import hashed_splits, single_folder, split_folders
-from components.example_gen.executor import Executor, tally
+from components.example_gen.executor import Executor, _check_written, tally
 from components.example_gen.ingest import COLUMNS, ShardTask
 from components.example_gen.records import Events, encode_events
 
@@ -135,3 +135,13 @@ def test_tally_names_the_first_refused_shard_and_their_number():
 def test_tally_refuses_an_empty_split():
     with pytest.raises(DataRefusedError, match="no event for the split 'eval' in 1 shards"):
         tally(tasks(1), [{"index": 0, "events": {"train": 5, "eval": 0}}])
+
+
+def test_a_file_that_storage_lost_is_noticed(tmp_path):
+    write_shards(tmp_path / "data" / "training", some_events(50, 5), [50])
+    write_shards(tmp_path / "data" / "validation", some_events(50, 6), [50])
+    ingest(tmp_path / "data", tmp_path / "out", split_folders())
+    _check_written(str(tmp_path / "out"), {"train": 50, "eval": 50})
+    next((tmp_path / "out" / "Split-eval").iterdir()).unlink()
+    with pytest.raises(RuntimeError, match="Split-eval holds 0 events, 50 were decoded"):
+        _check_written(str(tmp_path / "out"), {"train": 50, "eval": 50})

@@ -1,10 +1,13 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.serving_check import probe
 from components.serving_check.checks import TOLERANCE, compare, find_fault
 
 FEATURES = np.random.default_rng(0).normal(size=(64, 28)).astype(np.float32)
@@ -76,3 +79,23 @@ def test_an_export_that_lacks_its_weights(export, expected, tmp_path):
 def test_compare(scores, fault):
     found = compare(np.array(scores, np.float32), np.array([[0.5], [0.25]], np.float32))
     assert (fault in found) if fault else found is None
+
+
+@pytest.mark.parametrize("package", ["models", "components", "pipeline"])
+def test_the_probe_cannot_import_the_project(package, tmp_path):
+    code = (
+        "import os, runpy, sys\n"
+        "sys.argv = ['probe', 'no model', sys.argv[1], 'none']\n"
+        "try:\n"
+        "    runpy.run_path(os.environ['PROBE'], run_name='__main__')\n"
+        "except OSError:\n"
+        f"    import {package}\n"
+    )
+    np.savez(tmp_path / "records.npz", records=np.frombuffer(b"ab", "V1"))
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, str(tmp_path / "records.npz")],
+        env={"PROBE": probe.__file__},
+        capture_output=True,
+        text=True,
+    )
+    assert f"the export asks for the project's module '{package}'" in done.stderr

@@ -1,0 +1,80 @@
+"""What `higgs run` makes of the ways in which a run can end; whole runs are in tests/e2e."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from components.errors import DataRefusedError
+from pipeline import run as run_module
+from pipeline.config import Config
+from pipeline.exit_codes import ExitCode
+from pipeline.local_runner import _versioned_schema
+from pipeline.outcome import NodeRun, Output, RunOutcome
+from pipeline.pipeline import SCHEMA_FILE
+
+CONFIG = Config(data_root="/data", root="/root")
+
+
+def end_with(error, monkeypatch):
+    def local_run(config):
+        from absl import logging
+
+        logging.info("Component %s is running.", "Trainer")
+        raise error
+
+    monkeypatch.setattr(run_module.local_runner, "run", local_run)
+    screen = StringIO()
+    code = run_module.run(CONFIG, Console(file=screen, width=100, markup=False))
+    return code, screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (
+            DataRefusedError("m_bb [NaN]"),
+            ExitCode.DATA_REFUSED,
+            "DATA REFUSED by Trainer\nm_bb [NaN]",
+        ),
+        (
+            ValueError("no [/b] here"),
+            ExitCode.FAILED,
+            "FAILED in Trainer: ValueError: no [/b] here",
+        ),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "INTERRUPTED in Trainer; run again to go on"),
+    ],
+)
+def test_an_ending_names_the_node_and_the_reason(error, code, words, monkeypatch):
+    assert end_with(error, monkeypatch)[0] == code
+    assert words in end_with(error, monkeypatch)[1]
+
+
+def outcome(pushed):
+    properties = {"pushed": 1, "pushed_version": "7", "pushed_destination": "/serving/7"}
+    output = Output("/pushed", properties if pushed else {"pushed": 0})
+    return RunOutcome("id", {"Pusher": NodeRun("Pusher", "cached", 1.0, {"pushed_model": output})})
+
+
+def test_a_cached_push_is_said_to_be_an_earlier_one():
+    screen = StringIO()
+    assert run_module.tell(outcome(pushed=True), Console(file=screen)) == ExitCode.PUSHED
+    assert "PUSHED version 7, by an earlier run; nothing changed since" in screen.getvalue()
+
+
+def test_no_push_is_not_blessed():
+    screen = StringIO()
+    assert run_module.tell(outcome(pushed=False), Console(file=screen)) == ExitCode.NOT_BLESSED
+    assert "NOT PUSHED" in screen.getvalue()
+
+
+def test_an_edited_schema_has_another_path(tmp_path, monkeypatch):
+    first = _versioned_schema(tmp_path)
+    assert _versioned_schema(tmp_path) == first
+    edited = tmp_path / "schema.pbtxt"
+    edited.write_text(SCHEMA_FILE.read_text().replace("max: 3.2", "max: 3.3"))
+    monkeypatch.setattr("pipeline.local_runner.SCHEMA_FILE", edited)
+    second = _versioned_schema(tmp_path)
+    assert second != first
+    assert "max: 3.3" in Path(second).read_text()
