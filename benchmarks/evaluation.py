@@ -28,7 +28,7 @@ Inputs = dict[str, Artifact]
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures both Evaluators, after seeing that they agree with each other and scikit-learn."""
-    ours, peer = (200_000, 6_000) if quick else (500_000, 30_000)
+    ours, peer = (150_000, 6_000) if quick else (500_000, 30_000)
     with data.scratch() as folder:
         model = small_model.make(folder / "model")
         our_node, peer_node = nodes.our_nodes(folder, folder)["Evaluator"], stock_evaluation.node()
@@ -42,7 +42,11 @@ def measure(quick: bool) -> Iterator[Measurement]:
             _evaluation(peer_node, stock_few, folder / "peer-few"),
             _exact_auc(model, peer),
         )
-        constant = seconds(partial(nodes.execute, peer_node, base, folder / "constant"))
+        # The less disturbed of two, because the difference to it is what counts.
+        constant = min(
+            seconds(partial(nodes.execute, peer_node, base, folder / f"constant-{run}"))
+            for run in range(2)
+        )
         stock_side = nodes.side(peer_node, stock_few, peer, folder / "peer")
         yield compare(
             MEASURE,

@@ -12,7 +12,7 @@ MEASURE = Measure("statistics", "events/s", 6, Sense.AT_LEAST)
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures StatisticsGen on our Parquet and on gzipped tf.Examples of the same events."""
-    ours, peer = (800_000, 60_000) if quick else (4_000_000, 200_000)
+    ours, peer = (500_000, 40_000) if quick else (4_000_000, 200_000)
     with data.scratch() as folder:
         examples = nodes.ingest(
             data.write_shards(folder / "data", train=ours * 9 // 10, evaluation=ours // 10),

@@ -27,7 +27,7 @@ Rates = tuple[float, float]
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures the first epoch and those after it of both, from one iterator a run."""
-    ours, peer = (2_000_000, 300_000) if quick else (8_000_000, 1_000_000)
+    ours, peer = (1_500_000, 200_000) if quick else (8_000_000, 1_000_000)
     with data.scratch() as folder:
         many = data.write_shards(folder / "many", train=ours, evaluation=1)
         few = data.write_shards(folder / "few", train=peer, evaluation=1)
