@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from components.example_gen import protos
-from components.example_gen.tfrecord import RecordError, frame_equal, iter_chunks, split_rows
+from components.example_gen.tfrecord import Chunk, RecordError, frame_equal, iter_chunks, split_rows
 from models.features import LABEL, NUM_FEATURES
 
 FEATURES_KEY = "features"
@@ -46,7 +46,7 @@ class Events(NamedTuple):
 
 
 def read_events(stream: BinaryIO, source: str) -> Iterator[Events]:
-    """Reads a shard, a few tens of thousands of events at a time, in file order.
+    """Reads a shard, some thousand events at a time, in file order.
 
     Args:
         stream: the shard, plain or gzip; it need not be seekable.
@@ -58,16 +58,16 @@ def read_events(stream: BinaryIO, source: str) -> Iterator[Events]:
     """
     decoder = _Decoder()
     count = 0
-    for records in iter_chunks(stream, source):
+    for chunk in iter_chunks(stream, source):
         try:
-            yield decoder.decode(records)
+            yield decoder.decode(chunk)
         except _BadRecordError as error:
             raise RecordError(source, count + error.index, error.reason, _REMEDY) from error
-        count += len(records)
+        count += len(chunk)
 
 
 class _BadRecordError(ValueError):
-    """Says why a record is none of ours; `index` is its place in the list at hand."""
+    """Says why a record is none of ours; `index` is its place in the chunk at hand."""
 
     def __init__(self, reason: str, index: int = 0) -> None:
         super().__init__(reason, index)
@@ -168,13 +168,18 @@ class _Template(NamedTuple):
         fixed = (slice(first.start), slice(first.stop, second.start), slice(second.stop, None))
         equal = np.ones(len(rows), np.bool_)
         for part in fixed:
-            equal &= (rows[:, part] == self.record[part]).all(axis=1)
+            if len(template := self.record[part]):
+                # As one value a row, which NumPy compares five times as fast as byte by byte.
+                value = np.dtype((np.void, len(template)))
+                equal &= rows[:, part].view(value)[:, 0] == template.view(value)
         return equal
 
     def decode(self, rows: NDArray[np.uint8]) -> Events:
         """Cuts the payload out of rows that fit."""
-        features = np.ascontiguousarray(rows[:, self.features]).view("<f4")
-        return Events(features, np.ascontiguousarray(rows[:, self.label]).view("<f4").ravel())
+        features, labels = (
+            rows[:, part].copy().view("<f4") for part in (self.features, self.label)
+        )
+        return Events(features, labels.ravel())
 
     def encode(self, events: Events) -> NDArray[np.uint8]:
         """Sets payloads into copies of this record: uint8 [N, length]."""
@@ -212,68 +217,71 @@ def _find(record: bytes, field: int) -> slice:
 
 
 class _Decoder:
-    """Decodes lists of records, and keeps what it learned of a shard's records between them."""
+    """Decodes chunks of records, and keeps what it learned of a shard's records between them."""
 
     def __init__(self) -> None:
         self._templates: dict[int, list[_Template]] = {}
 
-    def decode(self, records: list[bytes]) -> Events:
+    def decode(self, chunk: Chunk) -> Events:
         """Decodes records in order.
 
         Raises:
             _BadRecordError: at the first that is no HIGGS record.
         """
-        count = len(records)
-        events = Events(np.empty((count, NUM_FEATURES), np.float32), np.empty(count, np.float32))
-        done = np.zeros(count, np.bool_)
-        lengths = np.fromiter(map(len, records), np.int64, count)
-        for length in np.unique(lengths[lengths > 0]).tolist():
-            places = np.flatnonzero(lengths == length)
-            rows = _stack(records, places, length)
-            done[places] = self._decode_alike(rows, places, events)
+        events, done = _undecoded(len(chunk))
+        for places, rows in chunk.groups():
+            found, done[places] = self._decode_alike(rows)
+            if len(rows) == len(chunk):
+                events = found
+            else:
+                events.features[places], events.labels[places] = found
         # What no template fits, and what a template found to be neither 0 nor 1.
         for index in np.flatnonzero(~done).tolist():
-            events.features[index], events.labels[index] = _decode_at(records, index)
+            events.features[index], events.labels[index] = _decode_at(chunk, index)
         return events
 
-    def _decode_alike(
-        self, rows: NDArray[np.uint8], places: NDArray[np.int64], events: Events
-    ) -> NDArray[np.bool_]:
-        """Decodes records of one length, as far as templates fit, into `events` at `places`.
+    def _decode_alike(self, rows: NDArray[np.uint8]) -> tuple[Events, NDArray[np.bool_]]:
+        """Decodes records of one length as far as templates fit.
 
         Returns:
-            bool [len(places)]: which were decoded and have a valid label.
+            The events, and bool [N]: which were decoded and have a valid label.
         """
         templates = self._templates.setdefault(rows.shape[1], [])
-        done = np.zeros(len(places), np.bool_)
-        left = np.arange(len(places))
+        events, done = _undecoded(len(rows))
+        left = np.arange(len(rows))
         for attempt in range(_MAX_TEMPLATES):
             if attempt == len(templates):
-                templates += _learn(rows[left[0]].tobytes())
+                templates += _learn(rows[0].tobytes())
             if attempt == len(templates):
                 break
-            template = templates[attempt]
-            fits = template.fits(rows[left])
-            chosen, left = left[fits], left[~fits]
-            found = template.decode(rows[chosen])
-            events.features[places[chosen]], events.labels[places[chosen]] = found
-            done[chosen] = (found.labels == 0) | (found.labels == 1)
+            fits = templates[attempt].fits(rows)
+            if fits.all() and len(rows) == len(done):  # The usual case, without another copy.
+                events = templates[attempt].decode(rows)
+                return events, _valid(events)
+            found = templates[attempt].decode(rows[fits])
+            events.features[left[fits]], events.labels[left[fits]] = found
+            done[left[fits]] = _valid(found)
+            rows, left = rows[~fits], left[~fits]
             if not left.size:
                 break
-        return done
+        return events, done
 
 
-def _decode_at(records: list[bytes], index: int) -> tuple[NDArray[np.float32], np.float32]:
+def _undecoded(count: int) -> tuple[Events, NDArray[np.bool_]]:
+    """Room for events, and that none is decoded."""
+    events = Events(np.empty((count, NUM_FEATURES), np.float32), np.empty(count, np.float32))
+    return events, np.zeros(count, np.bool_)
+
+
+def _valid(events: Events) -> NDArray[np.bool_]:
+    return (events.labels == 0) | (events.labels == 1)
+
+
+def _decode_at(chunk: Chunk, index: int) -> tuple[NDArray[np.float32], np.float32]:
     try:
-        return decode_record(records[index])
+        return decode_record(chunk.record(index))
     except _BadRecordError as error:
         raise _BadRecordError(error.reason, index) from error
-
-
-def _stack(records: list[bytes], places: NDArray[np.int64], length: int) -> NDArray[np.uint8]:
-    """Records of one length as the rows of a uint8 [N, length]."""
-    chosen = records if len(places) == len(records) else [records[i] for i in places.tolist()]
-    return np.frombuffer(b"".join(chosen), np.uint8).reshape(-1, length)
 
 
 def _published_template() -> _Template:

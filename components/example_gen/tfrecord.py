@@ -8,17 +8,23 @@ bytes, and their masked CRC-32C, all little-endian
 import gzip
 import io
 import zlib
+from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import BinaryIO
 
-import google_crc32c
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-CHUNK_BYTES = 8 << 20
-"""Bytes of a shard looked at together; a few such buffers are all the memory reading takes."""
+from components.example_gen.crc32c import first_wrong, masked_crcs
+
+CHUNK_BYTES = 1 << 20
+"""Bytes of a shard looked at together; a few such buffers are all the memory reading takes.
+
+Larger ones go back to the system each time, and getting them anew takes longer than reading.
+"""
 
 MAX_RECORD_BYTES = 1 << 19
 """Longest record read. A HIGGS record has 163 bytes.
@@ -30,8 +36,13 @@ that starts with gzip's magic number is gzip and nothing else.
 GZIP_MAGIC = b"\x1f\x8b\x08"
 
 _HEADER_BYTES = 12
-_FRAME_BYTES = 16
-_MASK_DELTA = np.uint32(0xA282EAD8)
+_TRAILER_BYTES = 4
+_FRAME_BYTES = _HEADER_BYTES + _TRAILER_BYTES
+
+# Frames are looked at one by one until the same header has come this often again, then this
+# many together: shards of one length take few steps, and mixed ones no useless ones.
+_REPEATS = 8
+_RUN_FRAMES = 8192
 _REWRITE = "Fetch or write this shard again."
 _LAYOUT = (
     "Expected a TFRecord shard, plain or gzip; `higgs convert` makes them from UCI's HIGGS.csv.gz."
@@ -84,8 +95,62 @@ def _is_text(head: bytes) -> bool:
     return all(byte in b"\t\r\n" or byte >= 0x20 for byte in head) and head.isascii()
 
 
-def iter_chunks(stream: BinaryIO, source: str) -> Iterator[list[bytes]]:
-    """Reads a shard front to back, a few MB at a time.
+@dataclass(frozen=True)
+class Chunk:
+    """Records that follow one another in a shard, still in their frames.
+
+    Attributes:
+        data: uint8, the bytes they lie in.
+        starts: int64 [N + 1], where each one's frame starts and, last, where the last ends.
+    """
+
+    data: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self.record, range(len(self)))
+
+    def record(self, index: int) -> bytes:
+        """One record's bytes."""
+        start, end = self.starts[index : index + 2].tolist()
+        return self.data[start + _HEADER_BYTES : end - _TRAILER_BYTES].tobytes()
+
+    def groups(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+        """The records by length.
+
+        Yields:
+            For each length, int64 [n], the places of its records among all, and uint8
+            [n, length], the records; a view where all records are of one length.
+        """
+        for places, frames in self._framed():
+            yield places, frames[:, _HEADER_BYTES:-_TRAILER_BYTES]
+
+    def sound(self) -> "Chunk":
+        """The records before the first whose data checksum is wrong."""
+        end = len(self)
+        for places, frames in self._framed():
+            stored = np.ascontiguousarray(frames[:, -_TRAILER_BYTES:]).view("<u4")[:, 0]
+            wrong = first_wrong(frames[:, _HEADER_BYTES:-_TRAILER_BYTES], stored)
+            end = min([end, *places[wrong : wrong + 1].tolist()])
+        return self if end == len(self) else Chunk(self.data, self.starts[: end + 1])
+
+    def _framed(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+        sizes = np.diff(self.starts)
+        alike = (sizes == sizes[:1]).all()
+        for size in sizes[:1].tolist() if alike else np.unique(sizes).tolist():
+            windows = sliding_window_view(self.data, size)
+            if alike:
+                yield np.arange(len(self)), windows[: self.starts[-1] : size]
+            else:
+                places = np.flatnonzero(sizes == size)
+                yield places, windows[self.starts[places]]
+
+
+def iter_chunks(stream: BinaryIO, source: str) -> Iterator[Chunk]:
+    """Reads a shard front to back, a chunk at a time.
 
     Args:
         stream: the shard, plain or gzip (told by its first bytes); it need not be seekable.
@@ -103,14 +168,14 @@ def iter_chunks(stream: BinaryIO, source: str) -> Iterator[list[bytes]]:
     try:
         while block := stream.read(CHUNK_BYTES):
             data = rest + block
-            starts, fault = _frames(data)
-            records, checked = _payloads(data, starts)
-            if records:
-                yield records
-            count += len(records)
-            if fault or not checked:
-                raise _corrupt(source, count, fault or _DATA_CRC, data, kind)
-            rest = data[starts[-1] :]
+            chunk, fault = _frames(data)
+            sound = chunk.sound()
+            if len(sound):
+                yield sound
+            count += len(sound)
+            if fault or sound is not chunk:
+                raise _corrupt(source, count, fault if sound is chunk else _DATA_CRC, data, kind)
+            rest = data[chunk.starts[-1] :]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         reason = f"cannot be unpacked: the gzip data is truncated or corrupt ({error})"
         raise RecordError(source, count, reason, _REWRITE) from error
@@ -153,25 +218,40 @@ _DATA_CRC = "has a wrong data checksum: its bytes are not the ones that were wri
 _TOO_LONG = f"is longer than {MAX_RECORD_BYTES} bytes, where a HIGGS record has 163"
 
 
-def _frames(data: bytes) -> tuple[list[int], str]:
+def _frames(data: bytes) -> tuple[Chunk, str]:
     """Finds where each whole record's frame starts.
 
     Returns:
-        The starts and, last, the end of the last whole frame; and what is wrong with the
-        header there, empty when nothing is (a frame may still be unfinished).
+        The records; and what is wrong with the header after them, empty when nothing is (a
+        frame may still be unfinished).
     """
-    starts, position, end = [0], 0, len(data)
-    while position + _HEADER_BYTES <= end:
-        length = _checked_length(data[position : position + _HEADER_BYTES])
-        if length < 0:
-            return starts, _LENGTH_CRC
-        if length > MAX_RECORD_BYTES:
-            return starts, _TOO_LONG
-        position += length + _FRAME_BYTES
-        if position > end:
+    content, fault = np.frombuffer(data, np.uint8), ""
+    starts, position, before, repeats = array("q", [0]), 0, b"", 0
+    while len(header := data[position : position + _HEADER_BYTES]) == _HEADER_BYTES:
+        length = _checked_length(header)
+        if length < 0 or length > MAX_RECORD_BYTES:
+            fault = _LENGTH_CRC if length < 0 else _TOO_LONG
             break
-        starts.append(position)
-    return starts, ""
+        size = length + _FRAME_BYTES
+        if position + size > len(data):
+            break
+        repeats, before = (repeats + 1 if header == before else 0), header
+        if repeats < _REPEATS:
+            starts.append(position + size)
+        else:
+            count = _run(content[position:], size)
+            ends = position + size * np.arange(1, count + 1, dtype=np.int64)
+            starts.frombytes(ends.tobytes())
+        position = starts[-1]
+    return Chunk(content, np.frombuffer(starts, np.int64)), fault
+
+
+def _run(data: NDArray[np.uint8], size: int) -> int:
+    """How many frames of `size` bytes from the start of `data` on have the first one's header."""
+    count = min(len(data) // size, _RUN_FRAMES)
+    headers = data[: count * size].reshape(count, size)[:, :_HEADER_BYTES].view("V12")[:, 0]
+    other = np.flatnonzero(headers != headers[0])
+    return int(other[0]) if other.size else count
 
 
 @lru_cache(maxsize=1024)  # Few lengths occur in a shard, so few headers are ever checked.
@@ -179,19 +259,6 @@ def _checked_length(header: bytes) -> int:
     """The length that a 12-byte header gives, or -1 when its checksum does not fit."""
     length, crc = header[:8], int.from_bytes(header[8:], "little")
     return int.from_bytes(length, "little") if masked_crcs([length])[0] == crc else -1
-
-
-def _payloads(data: bytes, starts: list[int]) -> tuple[list[bytes], bool]:
-    """Cuts the records out of their frames, as far as their checksums fit.
-
-    Returns:
-        The records before the first wrong checksum, and whether that is all of them.
-    """
-    ends = np.array(starts[1:], np.int64)
-    records = [data[a + _HEADER_BYTES : b - 4] for a, b in pairwise(starts)]
-    stored = np.frombuffer(data, np.uint8)[ends[:, None] + np.arange(-4, 0)].view("<u4").ravel()
-    wrong = np.flatnonzero(stored != masked_crcs(records))
-    return (records[: wrong[0]], False) if wrong.size else (records, True)
 
 
 def _corrupt(source: str, number: int, reason: str, data: bytes, kind: str) -> RecordError:
@@ -211,12 +278,6 @@ def not_tfrecord(source: str, head: bytes, kind: str) -> RecordError:
     """The error for a file whose first bytes, unpacked from `kind`, are no TFRecord's."""
     found = describe(head[:4096]) + (" inside gzip" if kind == "gzip" else "")
     return RecordError(source, None, f"no TFRecord file: it looks like {found}", _LAYOUT)
-
-
-def masked_crcs(records: list[bytes]) -> NDArray[np.uint32]:
-    """The masked CRC-32C of each record: rotated right by 15 bits, plus a constant."""
-    crcs = np.fromiter(map(google_crc32c.value, records), np.uint32, len(records))
-    return (crcs >> np.uint32(15) | crcs << np.uint32(17)) + _MASK_DELTA
 
 
 def frame(records: list[bytes]) -> bytes:

@@ -231,6 +231,13 @@ def test_numbers_count_on_over_chunks(wire, make_events, monkeypatch):
         read(frame([*good[:77], wire.record(RAMP, 3.0)]))
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_events_are_free_of_the_bytes_they_were_read_from(make_events, count):
+    [events] = read_events(io.BytesIO(encode_events(make_events(count))), "shard")
+
+    assert [part.flags.writeable for part in events] == [True, True]
+
+
 def test_split_is_the_same_for_ever():
     events = Events(
         np.arange(28 * 8, dtype=np.float32).reshape(8, 28), np.arange(8, dtype=np.float32) % 2

@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 from components.example_gen import tfrecord
 from components.example_gen.tfrecord import RecordError, frame, frame_equal, iter_chunks
 
-# The CRC-32C test vectors of RFC 3720, B.4, masked as TensorFlow masks them.
-RFC_VECTORS = {bytes(32): 0x8A9136AA, b"\xff" * 32: 0x62A8AB43, bytes(range(32)): 0x46DD794E}
-
 
 def read(data: bytes) -> list[bytes]:
     return [record for chunk in iter_chunks(io.BytesIO(data), "s") for record in chunk]
@@ -23,12 +20,10 @@ def error_of(data: bytes) -> RecordError:
     return caught.value
 
 
-def test_checksums_are_masked_crc32c():
-    crcs = tfrecord.masked_crcs(list(RFC_VECTORS))
-
-    for crc, plain in zip(crcs.tolist(), RFC_VECTORS.values(), strict=True):
-        rotated = (plain >> 15 | plain << 17) & 0xFFFFFFFF
-        assert crc == (rotated + 0xA282EAD8) & 0xFFFFFFFF
+@pytest.fixture(scope="module")
+def uniform_shard() -> bytes:
+    rows = np.random.default_rng(0).integers(0, 256, (400, 163), dtype=np.uint8)
+    return frame_equal(rows)
 
 
 def test_frame_is_byte_for_byte_what_tensorflow_writes():
@@ -99,9 +94,45 @@ def test_records_before_the_damage_are_given_out():
     data[19 * 4 + 13] ^= 1
     chunks = iter_chunks(io.BytesIO(bytes(data)), "s")
 
-    assert next(chunks) == [b"abc"] * 4
+    assert list(next(chunks)) == [b"abc"] * 4
     with pytest.raises(RecordError):
         next(chunks)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1000, tfrecord.CHUNK_BYTES])
+@given(record=st.integers(0, 399), bit=st.integers(0, 8 * 179 - 1))
+def test_any_flipped_bit_names_the_record(uniform_shard, chunk_bytes, record, bit):
+    data = bytearray(uniform_shard)
+    data[179 * record + bit // 8] ^= 1 << bit % 8
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfrecord, "CHUNK_BYTES", chunk_bytes)
+        error = error_of(bytes(data))
+
+    if record == 0 and bit < 8 * 12:
+        assert error.reason.startswith("no TFRecord file")
+    else:
+        what = "length" if bit < 8 * 12 else "data"
+        assert (error.number, what in error.reason) == (record, True)
+
+
+def test_first_damage_is_the_one_named():
+    data = bytearray(frame([b"abc"] * 9))
+    data[19 * 3 + 13] ^= 1
+    data[19 * 7] ^= 1
+
+    error = error_of(bytes(data))
+
+    assert (error.number, error.reason[:27]) == (3, "has a wrong data checksum: ")
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 30)), max_size=20), st.integers(1, 9))
+def test_runs_of_several_lengths_come_back(runs, run_frames):
+    records = [bytes([i]) * length for i, (length, count) in enumerate(runs) for _ in range(count)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfrecord, "_RUN_FRAMES", run_frames)
+        assert read(frame(records)) == records
 
 
 @pytest.mark.parametrize("cut", range(1, 19))
