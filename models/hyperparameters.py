@@ -4,46 +4,58 @@ Imports no TensorFlow: the pipeline's configuration builds on this model and mus
 be checked in no time.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
+
+
+def _refuse_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number, not true or false")
+    return value
+
+
+# Not strict as the integers are: YAML reads 1e-3, which has no point, as text.
+Number = Annotated[float, BeforeValidator(_refuse_boolean)]
 
 
 class Hyperparameters(BaseModel):
     """What shapes the network and its training; the defaults suit data of any size."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    units: int = Field(512, ge=1, description="units of each deep block")
-    blocks: int = Field(5, ge=1, description="deep blocks: Dense, BatchNorm, activation, Dropout")
+    units: StrictInt = Field(512, ge=1, description="units of each deep block")
+    blocks: StrictInt = Field(
+        5, ge=1, description="deep blocks: Dense, BatchNorm, activation, Dropout"
+    )
     activation: Literal["relu", "elu", "selu", "gelu", "swish"] = Field(
         "relu", description="activation of the deep blocks"
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of units dropped after each block")
+    dropout: Number = Field(0.1, ge=0, lt=1, description="share of units dropped after each block")
 
-    batch_size_per_replica: int = Field(
+    batch_size_per_replica: StrictInt = Field(
         2048, ge=1, description="events a step and replica; the global batch is times replicas"
     )
-    epochs: int = Field(30, ge=1, description="epochs at most; early stopping may end sooner")
-    steps_per_execution: int = Field(
+    epochs: StrictInt = Field(30, ge=1, description="epochs at most; early stopping may end sooner")
+    steps_per_execution: StrictInt = Field(
         10, ge=1, description="training steps the device runs between two calls from Python"
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's rate at the start")
+    learning_rate: Number = Field(1e-3, gt=0, description="Adam's rate at the start")
 
-    early_stopping_patience: int = Field(
+    early_stopping_patience: StrictInt = Field(
         4, ge=0, description="epochs without improvement of val_loss before training stops"
     )
-    early_stopping_min_delta: float = Field(
+    early_stopping_min_delta: Number = Field(
         1e-4, ge=0, description="smallest fall of val_loss that is an improvement"
     )
 
-    plateau_factor: float = Field(
+    plateau_factor: Number = Field(
         0.2, gt=0, lt=1, description="what the learning rate is multiplied by on a plateau"
     )
-    plateau_patience: int = Field(
+    plateau_patience: StrictInt = Field(
         1, ge=0, description="epochs without improvement of val_loss before the rate falls"
     )
-    min_learning_rate: float = Field(
+    min_learning_rate: Number = Field(
         1e-5, ge=0, description="the learning rate never falls below this"
     )
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from models.hyperparameters import PRESETS, Hyperparameters, resolve
@@ -66,6 +67,32 @@ def test_unknown_preset_names_the_known_ones():
 def test_value_out_of_bounds_is_refused_by_name(name, value):
     with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
         resolve("default", **{name: value})
+
+
+FIELDS = Hyperparameters.model_fields
+INTEGERS = [name for name, field in FIELDS.items() if field.annotation is int]
+NUMBERS = [name for name, field in FIELDS.items() if field.annotation is float]
+
+
+@pytest.mark.parametrize("value", ["true", "3.0", "'3'", ".inf"])
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integer_is_only_ever_an_integer(name, value):
+    with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
+        resolve("default", **{name: yaml.safe_load(value)})
+
+
+@pytest.mark.parametrize("value", ["true", "false", ".inf", "-.inf", ".nan", "'inf'"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_number_is_finite_and_no_boolean(name, value):
+    with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
+        resolve("default", **{name: yaml.safe_load(value)})
+
+
+def test_numbers_as_yaml_reads_them_are_taken():
+    values = yaml.safe_load("{epochs: 3, learning_rate: 1e-3, min_learning_rate: 0, dropout: 0.2}")
+    found = resolve("default", **values)
+    assert (found.epochs, found.learning_rate, found.min_learning_rate) == (3, 1e-3, 0)
+    assert len(INTEGERS) + len(NUMBERS) + len(["activation"]) == len(FIELDS)
 
 
 def test_rate_floor_above_the_rate_is_refused():
