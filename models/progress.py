@@ -1,6 +1,10 @@
-"""A training's progress as log lines: one an epoch, and one now and then within."""
+"""A training's progress as log lines: one an epoch, and one now and then within.
+
+Of epochs that take no time only some get a line, the first and the last among them.
+"""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +13,8 @@ import tf_keras
 
 log = logging.getLogger("higgs.trainer")
 
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_STEPS = 10.0
+SECONDS_BETWEEN_EPOCHS = 2.0
 
 
 class Progress(tf_keras.callbacks.Callback):
@@ -27,6 +32,8 @@ class Progress(tf_keras.callbacks.Callback):
         self._epochs = epochs
         self._steps = steps
         self._batch_size = batch_size
+        self._last_epoch_line = -math.inf
+        self._untold = ""
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, Any]) -> None:
         """Starts the epoch's clock."""
@@ -36,7 +43,7 @@ class Progress(tf_keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         """Logs a line if the last one is some time ago."""
         self._trained = time.perf_counter()
-        if self._trained - self._last_line >= SECONDS_BETWEEN_LINES:
+        if self._trained - self._last_line >= SECONDS_BETWEEN_STEPS:
             self._last_line = self._trained
             log.info(
                 "epoch %d/%d  step %d/%d  loss %.4f  auc %.4f  %s events/s",
@@ -45,15 +52,27 @@ class Progress(tf_keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any]) -> None:
-        """Completes the epoch's metrics and logs them."""
-        logs["seconds"] = time.perf_counter() - self._began
+        """Completes the epoch's metrics; logs them if the last such line is some time ago."""
+        now = time.perf_counter()
+        logs["seconds"] = now - self._began
         logs["events_per_second"] = self._rate(self._steps)
-        log.info(
-            "epoch %d/%d  loss %.4f  auc %.4f  val_loss %.4f  val_auc %.4f  %s events/s  %.1f s",
-            *(self._epoch, self._epochs),
-            *(logs[name] for name in ("loss", "auc", "val_loss", "val_auc")),
-            *(f"{logs['events_per_second']:,.0f}", logs["seconds"]),
+        metrics = (f"{name} {logs[name]:.4f}" for name in ("loss", "auc", "val_loss", "val_auc"))
+        self._untold = (
+            f"epoch {self._epoch}/{self._epochs}  {'  '.join(metrics)}  "
+            f"{logs['events_per_second']:,.0f} events/s  {logs['seconds']:.1f} s"
         )
+        if now - self._last_epoch_line >= SECONDS_BETWEEN_EPOCHS:
+            self._last_epoch_line = now
+            self._tell()
+
+    def on_train_end(self, _logs: Mapping[str, Any]) -> None:
+        """Logs the last epoch, if it was not: with early stopping none knows itself to be it."""
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._untold:
+            log.info("%s", self._untold)
+            self._untold = ""
 
     def _rate(self, steps: int) -> float:
         return steps * self._batch_size / (self._trained - self._began)
