@@ -32,6 +32,9 @@ FEATURES = LOW_LEVEL + HIGH_LEVEL
 
 NUM_FEATURES = len(FEATURES)
 
+COLUMNS = (LABEL, *FEATURES)
+"""The label and the features: the order of a line of ``HIGGS.csv`` and of the Parquet files."""
+
 B_TAG_VALUES = {
     "jet_1_b_tag": (0.0, 1.0865380764007568, 2.1730761528015137),
     "jet_2_b_tag": (0.0, 1.1074360609054565, 2.214872121810913),

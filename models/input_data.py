@@ -14,11 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from models.features import FEATURES, LABEL, NUM_FEATURES
+from models.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 
 Array = npt.NDArray[np.float32]
-
-COLUMNS = (LABEL, *FEATURES)
 
 
 @dataclass(frozen=True)

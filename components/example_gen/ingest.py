@@ -18,9 +18,8 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from components.example_gen.records import Events, read_events, split_of
-from models.features import B_TAG_VALUES, FEATURES, LABEL
-
-COLUMNS = (LABEL, *FEATURES)
+from components.example_gen.tfrecord import RecordError
+from models.features import B_TAG_VALUES, COLUMNS, LABEL
 
 # A dictionary pays for columns of few values; for the others it cost four times the encoding
 # and made the files half as large again.
@@ -61,7 +60,8 @@ def ingest_shard(task: ShardTask) -> dict[str, int]:
       The number of events by split.
 
     Raises:
-      RecordError: a record or the shard itself is not valid; nothing was written.
+      RecordError: a record or the shard itself is not valid, or it has no record at all;
+        nothing was written.
     """
     with contextlib.ExitStack() as stack:
         writers = [
@@ -72,6 +72,8 @@ def ingest_shard(task: ShardTask) -> dict[str, int]:
             for events in read_events(stream, task.path):
                 for writer, part in zip(writers, _deal(events, task.buckets), strict=True):
                     writer.add(part)
+        if not any(writer.count for writer in writers):
+            raise RecordError(task.path, None, "holds no record", "Fetch it again, or remove it.")
         for writer in writers:
             writer.close()
     for writer in writers:

@@ -13,13 +13,11 @@ from pyarrow import csv
 
 from components.example_gen.records import Events
 from components.example_gen.tfrecord import GZIP_MAGIC, describe, open_plain
-from models.features import FEATURES, LABEL
+from models.features import COLUMNS, FEATURES, LABEL
 from pipeline.sample_data.tfrecords import SHARD_SIZE, Written, write_dataset
 
 PUBLISHED_VALIDATION_ROWS = 500_000
 """Rows that are the validation set by convention: the last of UCI's 11,000,000."""
-
-COLUMNS = (LABEL, *FEATURES)
 
 _BLOCK_BYTES = 8 << 20
 _LAYOUT = f"Expected UCI's HIGGS.csv: no header, {len(COLUMNS)} numbers a line, the label first"

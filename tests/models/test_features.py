@@ -1,4 +1,12 @@
-from models.features import B_TAG_VALUES, FEATURES, HIGH_LEVEL, LABEL, LOW_LEVEL, NUM_FEATURES
+from models.features import (
+    B_TAG_VALUES,
+    COLUMNS,
+    FEATURES,
+    HIGH_LEVEL,
+    LABEL,
+    LOW_LEVEL,
+    NUM_FEATURES,
+)
 
 
 def test_label_is_not_a_feature():
@@ -9,6 +17,11 @@ def test_names_are_28_and_unique():
     assert NUM_FEATURES == len(set(FEATURES)) == 28
     assert len(LOW_LEVEL) == 21
     assert len(HIGH_LEVEL) == 7
+
+
+def test_columns_are_the_label_and_then_the_features():
+    assert COLUMNS[0] == LABEL
+    assert COLUMNS[1:] == FEATURES
 
 
 def test_order_is_that_of_the_published_vector():

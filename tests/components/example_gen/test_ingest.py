@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.example_gen.ingest import COLUMNS, PARQUET_SCHEMA, ShardTask, ingest_shard, to_table
+from components.example_gen.ingest import PARQUET_SCHEMA, ShardTask, ingest_shard, to_table
 from components.example_gen.records import Events, encode_events, split_of
 from components.example_gen.tfrecord import RecordError
+from models.features import COLUMNS
 
 
 def some_events(count, seed=0):
@@ -73,8 +74,20 @@ def test_row_groups_are_full_but_for_the_last(task, tmp_path):
 
 
 def test_a_split_that_gets_no_event_gets_no_file(task, tmp_path):
-    (tmp_path / "shard.tfrecord").write_bytes(b"")
-    assert ingest_shard(task) == {"train": 0, "eval": 0}
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(some_events(1)))
+    counts = ingest_shard(task)
+    assert sorted(counts.values()) == [0, 1]
+    [file] = tmp_path.glob("Split-*/*")
+    assert counts[file.parent.name.removeprefix("Split-")] == 1
+    assert not list((tmp_path / ".staging").iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_a_shard_without_a_record_is_refused(task, tmp_path, content):
+    (tmp_path / "shard.tfrecord").write_bytes(content)
+    with pytest.raises(RecordError) as caught:
+        ingest_shard(task)
+    assert str(caught.value) == f"{task.path}: holds no record. Fetch it again, or remove it."
     assert not list(tmp_path.glob("Split-*/*"))
     assert not list((tmp_path / ".staging").iterdir())
 

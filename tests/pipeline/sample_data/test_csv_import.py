@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.example_gen.records import Events
+from models.features import COLUMNS
 from pipeline.sample_data import csv_import
 from pipeline.sample_data.csv_import import (
     CsvError,
@@ -133,7 +134,7 @@ def test_bad_line_is_named_with_its_number(
 
 
 def test_header_is_refused_with_the_remedy(write, make_events):
-    path = write(",".join(csv_import.COLUMNS) + "\n" + to_text(make_events(3)))
+    path = write(",".join(COLUMNS) + "\n" + to_text(make_events(3)))
 
     with pytest.raises(CsvError, match=r"line 1 has 'label' as label.*delete any header line"):
         list(read_csv(path))
