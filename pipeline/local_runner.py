@@ -18,7 +18,8 @@ import os
 import shutil
 from importlib import resources
 
-from tfx import v1 as tfx
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.errors import DataRefusedError
 from pipeline import outcome
@@ -35,10 +36,10 @@ def run(config: Config) -> None:
     Args:
       config: a settled configuration, whose root the caller has for itself.
     """
-    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(config.metadata_path)
+    metadata = sqlite_metadata_connection_config(config.metadata_path)
     _forget_lost_pushes(config.metadata_path)
     schema_file = _versioned_schema(Path(config.root))
-    tfx.orchestration.LocalDagRunner().run(create_pipeline(config, schema_file, metadata))
+    LocalDagRunner().run(create_pipeline(config, schema_file, metadata))
 
 
 def _forget_lost_pushes(metadata_path: str) -> None:

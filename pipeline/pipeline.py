@@ -4,8 +4,23 @@ from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
-from tfx import v1 as tfx
+
+# Not through tfx.v1, which also imports every cloud client: that doubles the time to start.
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    Pusher,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+)
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.types import Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.baseline import LatestOtherBlessedModel
 from components.data_gate.component import DataGate
@@ -27,7 +42,7 @@ def create_pipeline(
     config: Config,
     schema_file: str = str(SCHEMA_FILE),
     metadata: ConnectionConfig | None = None,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """The whole pipeline for any runner.
 
     Args:
@@ -40,11 +55,11 @@ def create_pipeline(
     examples = example_gen.outputs["examples"]
 
     # The reviewed schema: one inferred from the same data could hardly find fault with it.
-    schema_importer = tfx.components.ImportSchemaGen(schema_file=schema_file)
+    schema_importer = ImportSchemaGen(schema_file=schema_file)
     schema = schema_importer.outputs["schema"]
 
     # The schema tells TFDV which columns hold codes, whose values it then counts exactly.
-    statistics_gen = tfx.components.StatisticsGen(
+    statistics_gen = StatisticsGen(
         examples=examples,
         schema=schema,
         stats_options=tfdv.StatsOptions(experimental_use_sketch_based_topk_uniques=True),
@@ -52,10 +67,10 @@ def create_pipeline(
     statistics = statistics_gen.outputs["statistics"]
 
     # A side branch: what a schema inferred from this data would say, for review.
-    schema_proposal = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
+    schema_proposal = SchemaGen(statistics=statistics, infer_feature_shape=True)
 
     # Finds anomalies, but never fails a run.
-    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
+    example_validator = ExampleValidator(statistics=statistics, schema=schema)
 
     # Fails the run when there are any, or when events were lost on the way.
     data_gate = DataGate(
@@ -66,12 +81,12 @@ def create_pipeline(
     )
 
     # Learns, once the gate has let the data pass.
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn="models.trainer.run_fn",
         examples=examples,
         schema=schema,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
             "seed": config.seed,
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
@@ -81,15 +96,15 @@ def create_pipeline(
     model = trainer.outputs["model"]
 
     # The model to beat: the latest blessed one; none in a first run.
-    baseline = tfx.dsl.Resolver(
+    baseline = Resolver(
         strategy_class=LatestOtherBlessedModel,
         candidate=model,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
     ).with_id("Baseline")
 
     # Blesses a model whose AUC is high enough and not below the baseline's.
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["model"],
@@ -102,12 +117,12 @@ def create_pipeline(
     serving_check = ServingCheck(model=model, model_run=trainer.outputs["model_run"])
 
     # Exports what both blessings allow.
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_directory)
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_directory)
         ),
     )
 
@@ -130,7 +145,7 @@ def create_pipeline(
         serving_check,
         pusher,
     ]
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.artifacts_root,
         components=components,
@@ -150,5 +165,5 @@ def _example_gen(data_root: str, ingestion: IngestionConfig) -> CollisionExample
     return CollisionExampleGen(
         input_base=data_root,
         input_config=split_folders(),
-        output_config=tfx.proto.Output(),
+        output_config=example_gen_pb2.Output(),
     )
