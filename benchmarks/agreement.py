@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -18,12 +19,12 @@ class DisagreementError(AssertionError):
     """Evaluations that should agree do not; a benchmark of them would mean nothing."""
 
 
-def check_agreement(ours: str, peer: str, auc: float) -> int:
+def check_agreement(ours: Path, peer: Path, auc: float) -> int:
     """Compares every metric and plot of every slice, and AUC with an exact one.
 
     Args:
-      ours: folder of an evaluation.
-      peer: folder of another.
+      ours: folder of an Evaluator's outputs.
+      peer: folder of another's.
       auc: the exact AUC of the same events.
 
     Returns:
@@ -50,9 +51,9 @@ def check_agreement(ours: str, peer: str, auc: float) -> int:
     return len(mine)
 
 
-def _numbers(evaluation: str) -> dict[Key, float]:
+def _numbers(outputs: Path) -> dict[Key, float]:
     """Every number of an evaluation by kind, slice and name."""
-    result = tfma.load_eval_result(evaluation)
+    result = tfma.load_eval_result(str(outputs / "evaluation"))
     kinds = {"metrics": result.slicing_metrics, "plots": result.plots}
     return {
         (kind, _slice_name(slice_key), *path): number
