@@ -2,11 +2,13 @@
 
 Nothing half written can be taken for data. A shard gets its name when it is whole, and the two
 folders get theirs when both are: until then they lie in a folder that starts with a dot.
+Nothing old is lost before: once the new data set is whole, replacing the old one is a few renames,
+which the next start finishes if this one is killed amid them.
 """
 
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -19,7 +21,7 @@ SHARD_SIZE = 50_000
 
 TRAINING, VALIDATION = "training", "validation"
 
-_ASIDE = ".incomplete"
+_INCOMPLETE, _COMPLETE = ".incomplete", ".complete"
 
 
 class OutputExistsError(FileExistsError):
@@ -57,18 +59,31 @@ def write_dataset(
         OutputExistsError: there is data already and `overwrite` is not set, or there are files
             that are no shards.
     """
+    _put_in_place(directory)
     check_output(directory, overwrite=overwrite)
-    aside = directory / _ASIDE
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
+    with _incomplete(directory) as aside:
         written = {
             split: write_shards(events, aside / split, shard_size)
             for split, events in ((TRAINING, training), (VALIDATION, validation))
         }
-        _put_in_place(aside, directory)
+        aside.rename(directory / _COMPLETE)
+    _put_in_place(directory)
+    return written
+
+
+@contextmanager
+def _incomplete(directory: Path) -> Iterator[Path]:
+    """A folder aside for a new data set; what fails leaves none, and no folder made for it."""
+    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    aside = directory / _INCOMPLETE
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return written
+        for folder in made:
+            with suppress(OSError):  # It is not there, or not empty.
+                folder.rmdir()
 
 
 def check_output(directory: Path, *, overwrite: bool) -> None:
@@ -90,14 +105,20 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
         )
 
 
-def _put_in_place(aside: Path, directory: Path) -> None:
-    """Renames the splits; training goes first and comes last, so old and new never pair up."""
+def _put_in_place(directory: Path) -> None:
+    """Renames the splits of a whole new data set, or those that a killed run has not yet.
+
+    Training goes first and comes last, so old and new never pair up. The old splits are deleted
+    when the new ones are in place.
+    """
+    new = directory / _COMPLETE
     for split in (TRAINING, VALIDATION):
-        if (directory / split).exists():
-            (directory / split).rename(aside / f"old-{split}")
+        if (new / split).exists() and (directory / split).exists():
+            (directory / split).rename(new / f"old-{split}")
     for split in (VALIDATION, TRAINING):
-        if any((aside / split).iterdir()):
-            (aside / split).rename(directory / split)
+        if any((new / split).glob("*")):  # One without events gets no folder.
+            (new / split).rename(directory / split)
+    shutil.rmtree(new, ignore_errors=True)
 
 
 def write_shards(chunks: Iterable[Events], directory: Path, shard_size: int) -> Written:

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +136,53 @@ def test_failure_midway_keeps_the_data_to_be_overwritten(tmp_path, make_events, 
 
     assert same(read_folder(tmp_path / "training"), old)
     assert same(read_folder(tmp_path / "validation"), old)
+
+
+class KilledError(BaseException):
+    """Stands for a kill: after it, nothing more is done to the disk."""
+
+
+def kill_at_step(patch, step):
+    """Lets only so many renames and deletions of folders happen, then none."""
+    left = [None] * step
+
+    def counted(work):
+        def worked(path, *args, **kwargs):
+            if path.suffix != ".part":
+                if not left:
+                    raise KilledError
+                left.pop()
+            return work(path, *args, **kwargs)
+
+        return worked
+
+    patch.setattr(Path, "rename", counted(Path.rename))
+    patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
+
+
+@pytest.mark.parametrize("new_validation", [0, 7])
+@pytest.mark.parametrize("old_validation", [0, 5])
+@pytest.mark.parametrize("step", range(9))
+def test_killed_overwrite_leaves_the_old_or_the_new_data(
+    tmp_path, monkeypatch, make_events, read_folder, same, step, old_validation, new_validation
+):
+    old = {"training": make_events(20, 1), "validation": make_events(old_validation, 2)}
+    new = {"training": make_events(30, 3), "validation": make_events(new_validation, 4)}
+    write_dataset(tmp_path, [old["training"]], [old["validation"]])
+
+    def holds(data):
+        return all(same(read_folder(tmp_path / split), data[split]) for split in data)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KilledError):
+        kill_at_step(patch, step)
+        write_dataset(tmp_path, [new["training"]], [new["validation"]], overwrite=True)
+    if (tmp_path / "training").exists():
+        assert holds(old) or holds(new)
+    with pytest.raises(OutputExistsError, match="shards already"):
+        write_dataset(tmp_path, [make_events(9)], [])
+
+    assert holds(old) or holds(new)
+    assert ".complete" not in names(tmp_path)
 
 
 ENDLESS = """
