@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from components.example_gen.records import Events
     from pipeline.sample_data.tfrecords import Written
 
-EXIT_DATA_REFUSED = 4
 
+class InvalidFileError(click.ClickException):
+    """A file that does not hold what it should: exit code 4."""
 
-class DataRefusedError(click.ClickException):
-    """Data that is not what it should be: exit code 4."""
-
-    exit_code = EXIT_DATA_REFUSED
+    exit_code = ExitCode.DATA_REFUSED
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (RecordError, CsvError) as error:
-        raise DataRefusedError(str(error)) from error
+        raise InvalidFileError(str(error)) from error
     except OutputExistsError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
@@ -191,4 +191,5 @@ def inspect(file: Path, records: int) -> None:
     from pipeline.sample_data.inspect import inspect_file, render
 
     with _explained():
-        Console().print(render(inspect_file(file, records)))
+        console = Console()
+        console.print(render(inspect_file(file, records), console.width), soft_wrap=True)

@@ -1,6 +1,6 @@
 """What ``higgs inspect`` shows of a shard: its layout, its balance and its events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from components.example_gen.records import Events, RecordError, read_events
 from components.example_gen.tfrecord import open_plain
-from models.features import FEATURES, LABEL
+from models.features import COLUMNS, FEATURES
 
 LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
+
+_NUMBER_WIDTH = len("-1.234e-05")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,32 +88,51 @@ def _sum_up(
     return Inspection(path, compression, events, signal, first, low, total / events, high)
 
 
-def render(inspection: Inspection) -> RenderableType:
-    """A summary, the columns' ranges, and the first records beside them."""
+def render(inspection: Inspection, width: int) -> RenderableType:
+    """A summary, then the columns' ranges and the first records, in tables of at most this width.
+
+    Nothing in it is parsed as markup. The summary's lines may be longer, where the path is.
+    """
     found = inspection
     share = found.signal / found.events
-    summary = Table.grid(padding=(0, 2))
-    for name, value in (
+    summary = (
         ("file", str(found.path)),
         ("layout", LAYOUT),
         ("compression", found.compression),
         ("records", f"{found.events:,}"),
         ("signal", f"{found.signal:,} ({share:.2%})"),
         ("background", f"{found.events - found.signal:,} ({1 - share:.2%})"),
-    ):
-        summary.add_row(name, value)
-    return Group(summary, "", _columns(found))
+    )
+    lines = (Text(f"{name:<13}{value}") for name, value in summary)
+    return Group(*lines, Text(), *_tables(_numbers(found), width))
 
 
-def _columns(found: Inspection) -> Table:
-    shown = len(found.first.labels)
-    table = Table("column", "min", "mean", "max", *(f"record {i}" for i in range(shown)))
-    for column in table.columns[1:]:
-        column.justify = "right"
+def _numbers(found: Inspection) -> dict[str, list[float]]:
+    """What the tables show: the label's number and each feature's, by heading."""
     share = found.signal / found.events
-    labels = 0 if share < 1 else 1, share, 1 if share > 0 else 0, *found.first.labels
-    table.add_row(LABEL, *(f"{value:.4g}" for value in labels))
-    for i, name in enumerate(FEATURES):
-        values = found.low[i], found.mean[i], found.high[i], *found.first.features[:, i]
-        table.add_row(name, *(f"{value:.4g}" for value in values))
-    return table
+    return {
+        "min": [0 if share < 1 else 1, *found.low],
+        "mean": [share, *found.mean],
+        "max": [1 if share > 0 else 0, *found.high],
+        **{
+            f"record {place}": [label, *features]
+            for place, (features, label) in enumerate(zip(*found.first, strict=True))
+        },
+    }
+
+
+def _tables(numbers: Mapping[str, Sequence[float]], width: int) -> Iterator[Table]:
+    """As many numbers side by side as fit, each at least one."""
+    number_width = max(_NUMBER_WIDTH, *map(len, numbers))
+    # A cell has a space on either side and a line on its right; one more line begins the table.
+    names_width = 1 + max(map(len, COLUMNS)) + 3
+    fitting = max(1, (width - names_width) // (number_width + 3))
+    headings = list(numbers)
+    for start in range(0, len(headings), fitting):
+        shown = headings[start : start + fitting]
+        table = Table("column")
+        for heading in shown:
+            table.add_column(heading, justify="right", min_width=number_width)
+        for row, name in enumerate(COLUMNS):
+            table.add_row(name, *(f"{numbers[heading][row]:.4g}" for heading in shown))
+        yield table

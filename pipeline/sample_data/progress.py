@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -25,7 +26,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     if not console.is_terminal:
         yield _lines(console, what, total)
         return
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bars:
         bar = bars.add_task(what, total=total)
         yield lambda done: bars.update(bar, completed=done)
@@ -38,6 +39,6 @@ def _lines(console: Console, what: str, total: int) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            console.print(f"{what}: {done / max(total, 1):.0%}", highlight=False)
+            console.print(Text(f"{what}: {done / max(total, 1):.0%}"), soft_wrap=True)
 
     return told

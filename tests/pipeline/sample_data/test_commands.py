@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -93,11 +94,20 @@ def test_convert_writes_the_layout(run, tmp_path, read_folder):
 def test_bad_csv_exits_with_4_and_a_sentence(run, tmp_path):
     (tmp_path / "x.csv").write_text("1,2,3\n")
 
-    result = run("convert x.csv --out data")
+    result = run("convert x.csv --out new/data")
 
     assert result.exit_code == 4
     assert result.output.startswith("Error: x.csv: line 1 has 3 columns, not 29.")
-    assert shards(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_folder_that_was_there_stays_when_a_csv_is_refused(run, tmp_path):
+    (tmp_path / "x.csv").write_text("1,2,3\n")
+    (tmp_path / "there").mkdir()
+
+    run("convert x.csv --out there/data")
+
+    assert list(tmp_path.rglob("there/**")) == [tmp_path / "there"]
 
 
 def test_inspect_shows_a_shard(run):
@@ -108,6 +118,18 @@ def test_inspect_shows_a_shard(run):
     assert result.exit_code == 0
     assert "record 1" in result.output
     assert "m_wwbb" in result.output
+
+
+def test_inspect_takes_nothing_for_markup(run, tmp_path):
+    run("generate --events 5 --out data --validation-fraction 0")
+    (tmp_path / "[").mkdir()
+    for name in ("[v1].tfrecord", "[/b]:smile:.tfrecord"):
+        shutil.copy(tmp_path / "data/training/shard-00000.tfrecord", tmp_path / name)
+
+        result = run(f"inspect {name}")
+
+        assert result.exit_code == 0
+        assert f"file         {name}\n" in result.output
 
 
 def test_inspect_of_something_else_exits_with_4_and_a_sentence(run, tmp_path):

@@ -12,10 +12,14 @@ from models.features import FEATURES
 from pipeline.sample_data.inspect import inspect_file, render
 
 
-def text_of(inspection) -> str:
-    console = Console(width=200, file=io.StringIO())
-    console.print(render(inspection))
+def text_of(inspection, width: int = 200) -> str:
+    console = Console(width=width, file=io.StringIO())
+    console.print(render(inspection, width), soft_wrap=True)
     return console.file.getvalue()
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
@@ -52,10 +56,11 @@ def test_rendering_shows_balance_columns_and_records(tmp_path, make_events):
     assert f"signal       {signal} ({signal / 200:.2%})" in text
     assert "records      200" in text
     assert "published HIGGS layout" in text
-    rows = {line.split("│")[1].strip(): line for line in text.splitlines() if "│" in line}
+    lines = [cells_of(line) for line in text.splitlines() if line.startswith("│")]
+    rows = {name: cells for name, *cells in lines}
     assert set(rows) == {"label", *FEATURES}
     for i, name in enumerate(FEATURES):
-        cells = [cell.strip() for cell in rows[name].split("│")[2:-1]]
+        cells = rows[name]
         column = events.features[:, i]
         numbers = column.min(), column.astype(np.float64).mean(), column.max(), *column[:2]
         assert cells == [f"{value:.4g}" for value in numbers]
@@ -65,6 +70,36 @@ def test_rendering_without_records_has_no_record_columns(tmp_path, make_events):
     (tmp_path / "shard").write_bytes(encode_events(make_events(4)))
 
     assert "record 0" not in text_of(inspect_file(tmp_path / "shard", records=0))
+
+
+@pytest.mark.parametrize("records", [0, 1, 2, 12, 101])
+@pytest.mark.parametrize("width", [45, 80, 200])
+def test_every_number_is_readable_at_any_width(tmp_path, make_events, records, width):
+    events = make_events(120)
+    events.features[0, :3] = -1.234e-05, -3.234e38, 3.234e38
+    (tmp_path / "shard").write_bytes(encode_events(events))
+    found = inspect_file(tmp_path / "shard", records)
+
+    tables = [line for line in text_of(found, width).splitlines() if line.startswith(("┃", "│"))]
+
+    assert max(map(len, tables)) <= width
+    shown: dict[str, list[str]] = {}
+    for name, *cells in map(cells_of, tables):
+        shown.setdefault(name, []).extend(cells)
+    assert shown["column"] == ["min", "mean", "max", *(f"record {i}" for i in range(records))]
+    assert shown["label"][3:] == [f"{label:g}" for label in events.labels[:records]]
+    for i, name in enumerate(FEATURES):
+        assert shown[name][3:] == [f"{value:.4g}" for value in events.features[:records, i]]
+
+
+def test_path_is_shown_as_it_is_and_whole(tmp_path, make_events):
+    folder = tmp_path / ("long" * 30) / "[v1] [" / "b] :smile: "
+    folder.mkdir(parents=True)
+    (folder / "shard").write_bytes(encode_events(make_events(4)))
+
+    text = text_of(inspect_file(folder / "shard", records=1), width=80)
+
+    assert f"file         {folder / 'shard'}\n" in text
 
 
 def other_example() -> bytes:
