@@ -3,13 +3,11 @@
 The same model, the same metrics, the same slices. Both also evaluate the very
 same events, and the benchmark fails if they do not come to the same numbers.
 
-The peer is so slow that its sample is small. So its constant cost, which is that
-of a thousand events, is not charged to it; ours is charged with its own.
+The peer's constant cost is not charged to it, because its sample is small; ours is.
 """
 
 import dataclasses
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from sklearn.metrics import roc_auc_score
@@ -17,11 +15,9 @@ from tfx.types import Artifact
 
 from benchmarks import command, data, nodes, small_model, stock, stock_evaluation
 from benchmarks.agreement import check_agreement
-from benchmarks.harness import Measure, Measurement, Sense, compare, seconds
+from benchmarks.harness import Measure, Measurement, Sense, beyond, compare
 
 MEASURE = Measure("evaluation", "events/s", 5, Sense.AT_LEAST)
-
-CONSTANT_EVENTS = 1_000
 
 Inputs = dict[str, Artifact]
 
@@ -33,21 +29,19 @@ def measure(quick: bool) -> Iterator[Measurement]:
         model = small_model.make(folder / "model")
         our_node, peer_node = nodes.our_nodes(folder, folder)["Evaluator"], stock_evaluation.node()
         few, many = (_our_inputs(folder / str(count), count, model) for count in (peer, ours))
-        base, stock_few = (
+        first, stock_few = (
             _stock_inputs(folder / f"stock-{count}", count, model)
-            for count in (CONSTANT_EVENTS, peer)
+            for count in (stock.FIRST_EVENTS, peer)
         )
-        # The less disturbed of two, because the difference to it is what counts.
-        constant = min(
-            seconds(partial(nodes.execute, peer_node, base, folder / f"constant-{run}"))
-            for run in range(2)
-        )
-        stock_side = nodes.side(peer_node, stock_few, peer, folder / "peer")
         measured = compare(
             MEASURE,
             ours=nodes.side(our_node, many, ours, folder / "ours"),
-            # (events - first) / (their seconds - the first ones' seconds)
-            peer=lambda: (peer - CONSTANT_EVENTS) / (peer / stock_side() - constant),
+            peer=beyond(
+                stock.FIRST_EVENTS,
+                nodes.side(peer_node, first, stock.FIRST_EVENTS, folder / "first"),
+                peer,
+                nodes.side(peer_node, stock_few, peer, folder / "peer"),
+            ),
             sizes=f"{ours:,} events, peer {peer:,} of them",
         )
         # The peer's first run was on the events that ours evaluates here.

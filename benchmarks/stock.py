@@ -20,6 +20,9 @@ from components.example_gen.component import split_folders
 from components.example_gen.records import Events
 from models.features import FEATURES, LABEL
 
+FIRST_EVENTS = 1_000
+"""What the constant cost of a stock node is measured on; it is not charged to it."""
+
 
 def named_example(
     features: Iterable[float], label: float, more: Mapping[str, bytes] | None = None

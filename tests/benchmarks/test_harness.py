@@ -1,6 +1,15 @@
 import pytest
 
-from benchmarks.harness import Measure, Measurement, Sense, compare, rate, seconds, take_turns
+from benchmarks.harness import (
+    Measure,
+    Measurement,
+    Sense,
+    beyond,
+    compare,
+    rate,
+    seconds,
+    take_turns,
+)
 
 FASTER = Measure("ingestion", "events/s", 25, Sense.AT_LEAST)
 SHORT = Measure("demo_overhead", "s", 60, Sense.AT_MOST)
@@ -57,6 +66,14 @@ def test_sides_take_turns():
 def test_compare_takes_three_runs_of_each():
     measured = compare(FASTER, ours=lambda: 50.0, peer=lambda: 2.0, sizes="few")
     assert measured == Measurement(FASTER, (50.0,) * 3, (2.0,) * 3, "few")
+
+
+def test_beyond_the_first_events_the_constant_cost_is_not_charged():
+    # Two seconds and a hundredth of a second an event; one look at the first is disturbed.
+    first = iter([100 / 9.0, 100 / 3.0])
+    side = beyond(100, lambda: next(first), 1000, lambda: 1000 / 12.0)
+    assert side() == pytest.approx(100.0)
+    assert side() == pytest.approx(100.0)
 
 
 def test_seconds_and_rate_time_the_work_alone(monkeypatch):
