@@ -24,10 +24,10 @@ test: lint  ## Run the linters and every test
 unit: .venv/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not e2e"
 
-bench: .venv/.ready  ## Measure everything against its peer; hours on a laptop
+bench: .venv/.ready  ## Measure everything against its peer
 	@$(BIN)/python -m benchmarks
 
-bench-quick: .venv/.ready  ## The same on less data and without the full run, in 10 minutes
+bench-quick: .venv/.ready  ## The same on less data, without the 11 million events
 	@$(BIN)/python -m benchmarks --quick
 
 lint: .venv/.ready  ## Check style and types

@@ -63,9 +63,7 @@ class TrainerConfig(Hyperparameters):
 class EvaluationConfig(_Frozen):
     """What a model must reach on the eval split before it is pushed."""
 
-    auc_lower_bound: float = Field(
-        0.75, ge=0.0, le=1.0, description="the least AUC that is blessed"
-    )
+    auc_lower_bound: float = Field(0.7, ge=0.0, le=1.0, description="the least AUC that is blessed")
     auc_max_drop: float = Field(
         0.002,
         ge=0.0,
