@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import tensorflow_data_validation as tfdv
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 
 # Not through tfx.v1, which also imports every cloud client: that doubles the time to start.
@@ -11,7 +10,6 @@ from tfx.components import (
     ExampleValidator,
     Pusher,
     SchemaGen,
-    StatisticsGen,
     Trainer,
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -31,6 +29,7 @@ from components.example_gen.component import (
     split_folders,
 )
 from components.serving_check.component import ServingCheck
+from components.statistics_gen.component import ColumnarStatisticsGen
 from pipeline.code_version import runs_code_of
 from pipeline.config import Config, IngestionConfig
 from pipeline.evaluation.config import eval_config
@@ -58,12 +57,7 @@ def create_pipeline(
     schema_importer = ImportSchemaGen(schema_file=schema_file)
     schema = schema_importer.outputs["schema"]
 
-    # The schema tells TFDV which columns hold codes, whose values it then counts exactly.
-    statistics_gen = StatisticsGen(
-        examples=examples,
-        schema=schema,
-        stats_options=tfdv.StatsOptions(experimental_use_sketch_based_topk_uniques=True),
-    )
+    statistics_gen = ColumnarStatisticsGen(examples=examples).with_id("StatisticsGen")
     statistics = statistics_gen.outputs["statistics"]
 
     # A side branch: what a schema inferred from this data would say, for review.
@@ -127,6 +121,7 @@ def create_pipeline(
     )
 
     runs_code_of(example_gen, "components.example_gen", "models.features")
+    runs_code_of(statistics_gen, "components.statistics_gen")
     runs_code_of(data_gate, "components.data_gate", "models.features")
     runs_code_of(trainer, "models")
     runs_code_of(evaluator, "pipeline.evaluation", "models.features")

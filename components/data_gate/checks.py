@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from models.features import B_TAG_VALUES
-
-# TFDV prints categorical floats with six significant digits.
-VALUE_TOLERANCE = 1e-5
+from components.example_gen.codes import UnknownCodes
+from models.features import B_TAG_VALUES, LABEL
 
 
 def find_problems(
     split: str,
     ingested: int,
+    unknown_codes: UnknownCodes,
     statistics: statistics_pb2.DatasetFeatureStatistics,
     anomalies: anomalies_pb2.Anomalies,
     schema: schema_pb2.Schema,
@@ -27,6 +26,7 @@ def find_problems(
     Args:
       split: the split's name, which starts each reason.
       ingested: events that ExampleGen counted.
+      unknown_codes: b-tags that ExampleGen knows no meaning of.
       statistics: the split's statistics.
       anomalies: what ExampleValidator found in them.
       schema: the reviewed schema, which says what was expected.
@@ -42,7 +42,8 @@ def find_problems(
                 f"{name}: {_explain(info, observed.get(name), expected.get(name))}"
                 for name, info in sorted(anomalies.anomaly_info.items())
             ),
-            *_value_problems(observed),
+            *_code_problems(unknown_codes),
+            *_class_problems(observed),
         )
     ]
 
@@ -61,22 +62,26 @@ def _dataset_problems(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
         yield anomalies.dataset_anomaly_info.description
 
 
-def _value_problems(
+def _code_problems(unknown: UnknownCodes) -> Iterator[str]:
+    for name, found in unknown.items():
+        codes = ", ".join(f"{code:g}" for code in B_TAG_VALUES[name])
+        yield (
+            f"{name}: {found.events} events hold a value that is no b-tag code, "
+            f"such as {found.such_as:g}; expected one of {codes}"
+        )
+
+
+def _class_problems(
     observed: Mapping[str, statistics_pb2.FeatureNameStatistics],
 ) -> Iterator[str]:
-    for name, codes in B_TAG_VALUES.items():
-        if name not in observed:
-            continue
-        for value, count in _value_counts(observed[name]).items():
-            if not np.isclose(value, codes, rtol=VALUE_TOLERANCE, atol=VALUE_TOLERANCE).any():
-                yield (
-                    f"{name}: {count} events hold {value:g}, which is no b-tag code; "
-                    f"expected one of {', '.join(f'{code:g}' for code in codes)}"
-                )
-
-
-def _value_counts(feature: statistics_pb2.FeatureNameStatistics) -> dict[float, int]:
-    return {float(entry.value): int(entry.frequency) for entry in feature.string_stats.top_values}
+    if LABEL not in observed:
+        return
+    numbers = observed[LABEL].num_stats
+    if numbers.min == numbers.max:
+        yield (
+            f"{LABEL}: all {numbers.common_stats.num_non_missing} events hold {numbers.min:g}; "
+            "expected both of 0 (background) and 1 (signal)"
+        )
 
 
 def _explain(
@@ -95,17 +100,11 @@ def _explain(
 def _observation(
     feature: statistics_pb2.FeatureNameStatistics, expected: schema_pb2.Feature | None
 ) -> str:
-    categorical = feature.HasField("string_stats")
-    common = (feature.string_stats if categorical else feature.num_stats).common_stats
-    events = common.num_non_missing + common.num_missing
-    facts = [f"{events} events"]
-    if common.num_missing:
-        facts.append(f"missing in {common.num_missing}")
-    if categorical:
-        counts = _value_counts(feature).items()
-        facts += [f"{value:g} in {count}" for value, count in counts]
-        return ", ".join(facts)
     numbers = feature.num_stats
+    missing = numbers.common_stats.num_missing
+    facts = [f"{numbers.common_stats.num_non_missing + missing} events"]
+    if missing:
+        facts.append(f"missing in {missing}")
     facts.append(f"{numbers.min:g} to {numbers.max:g}")
     if numbers.histograms and numbers.histograms[0].num_nan:
         facts.append(f"NaN in {numbers.histograms[0].num_nan}")
@@ -146,5 +145,4 @@ def _expectation(feature: schema_pb2.Feature) -> str:
     if feature.name in B_TAG_VALUES:
         values = ", ".join(f"{code:g}" for code in B_TAG_VALUES[feature.name])
         return f"one value an event, one of {values}"
-    kind = "both of 0 and 1" if feature.unique_constraints.min == 2 else "one finite float an event"
-    return f"{kind}, {domain.min:g} to {domain.max:g}"
+    return f"one finite float an event, {domain.min:g} to {domain.max:g}"

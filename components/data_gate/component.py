@@ -15,7 +15,8 @@ from tfx.utils import io_utils
 from components.artifacts import DataVerdict
 from components.data_gate.checks import find_problems
 from components.errors import DataRefusedError
-from components.example_gen.executor import events_property
+from components.example_gen.codes import from_json
+from components.example_gen.executor import events_property, unknown_codes_property
 
 VERDICT_FILE = "verdict.json"
 
@@ -43,6 +44,9 @@ def DataGate(  # noqa: N802 (a node is named as TFX names nodes)
         problems += find_problems(
             split=split,
             ingested=events[split],
+            unknown_codes=from_json(
+                examples.get_string_custom_property(unknown_codes_property(split))
+            ),
             statistics=stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0],
             anomalies=_load_anomalies(anomalies, split),
             schema=reviewed,

@@ -15,7 +15,8 @@ class CollisionExampleGen(ImportExampleGen):
 
     - ``examples``: ``standard_artifacts.Examples`` with the splits ``train`` and
       ``eval``: ``label`` and the 28 named features, one float an event each. The
-      custom properties ``events_train`` and ``events_eval`` hold the counts.
+      custom properties ``events_train`` and ``events_eval`` hold the counts, and
+      ``unknown_codes_train`` and ``unknown_codes_eval`` the b-tags that are no code.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

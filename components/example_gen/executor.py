@@ -7,8 +7,7 @@ runner and would reach us as a stack trace.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -25,7 +24,8 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.errors import DataRefusedError
-from components.example_gen.ingest import ROW_GROUP_EVENTS, ShardTask, ingest_shard
+from components.example_gen.codes import from_json, merge, to_json
+from components.example_gen.ingest import ROW_GROUP_EVENTS, Ingested, ShardTask, ingest_shard
 from components.example_gen.records import RecordError
 from components.example_gen.shards import is_shard
 
@@ -33,6 +33,11 @@ from components.example_gen.shards import is_shard
 def events_property(split: str) -> str:
     """The artifact's custom property that holds the number of events of ``split``."""
     return f"events_{split}"
+
+
+def unknown_codes_property(split: str) -> str:
+    """The artifact's custom property that holds the unknown b-tags of ``split``, as JSON."""
+    return f"unknown_codes_{split}"
 
 
 class Executor(executor.Executor):
@@ -44,7 +49,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Ingests every shard and records the events of each split on the artifact.
+        """Ingests every shard and records what each split got on the artifact.
 
         Raises:
           DataRefusedError: a shard holds something else than valid records, or a
@@ -70,10 +75,10 @@ class Executor(executor.Executor):
                 | "Ingest" >> beam.Map(_ingest)
                 | "Outcomes" >> beam.io.WriteToText(f"{staging}/outcomes")
             )
-        counts = tally(tasks, _read_outcomes(f"{staging}/outcomes*"))
-        _check_written(examples.uri, counts)
+        ingested = tally(tasks, _read_outcomes(f"{staging}/outcomes*"))
+        _check_written(examples.uri, ingested)
         fileio.rmtree(staging)
-        _describe(examples, counts)
+        _describe(examples, ingested)
 
 
 def plan_tasks(
@@ -110,8 +115,8 @@ def plan_tasks(
     return tasks
 
 
-def tally(tasks: Sequence[ShardTask], outcomes: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Sums the events by split, once every shard is seen to have been ingested once.
+def tally(tasks: Sequence[ShardTask], outcomes: Iterable[dict[str, Any]]) -> dict[str, Ingested]:
+    """Sums what the splits got, once every shard is seen to have been ingested once.
 
     Raises:
       DataRefusedError: a shard was refused (the first one is named) or a split is empty.
@@ -128,20 +133,28 @@ def tally(tasks: Sequence[ShardTask], outcomes: Iterable[dict[str, Any]]) -> dic
             f"the Beam runner reported {len(seen)} shards ({len(set(seen))} distinct) of "
             f"{len(tasks)}: work was lost or done twice; use another runner in beam.args"
         )
-    counts: Counter[str] = Counter({split: 0 for task in tasks for split in task.splits})
+    total = {split: Ingested(0, {}) for task in tasks for split in task.splits}
     for outcome in outcomes:
-        counts.update(outcome["events"])
-    empty = [split for split, count in counts.items() if not count]
+        for split, part in outcome["splits"].items():
+            total[split] = Ingested(
+                total[split].events + part["events"],
+                merge(total[split].unknown_codes, from_json(part["unknown_codes"])),
+            )
+    empty = [split for split, ingested in total.items() if not ingested.events]
     if empty:
         raise DataRefusedError(
             f"no event for the split {empty[0]!r} in {len(tasks)} shards; every split needs some"
         )
-    return dict(counts)
+    return total
 
 
 def _ingest(task: ShardTask) -> str:
     try:
-        return json.dumps({"index": task.index, "events": ingest_shard(task)})
+        splits = {
+            split: {"events": part.events, "unknown_codes": to_json(part.unknown_codes)}
+            for split, part in ingest_shard(task).items()
+        }
+        return json.dumps({"index": task.index, "splits": splits})
     except RecordError as error:
         return json.dumps({"index": task.index, "error": str(error)})
 
@@ -162,8 +175,8 @@ def _read_outcomes(pattern: str) -> list[dict[str, Any]]:
     return outcomes
 
 
-def _check_written(uri: str, counts: dict[str, int]) -> None:
-    for split, expected in counts.items():
+def _check_written(uri: str, ingested: Mapping[str, Ingested]) -> None:
+    for split, expected in ((split, part.events) for split, part in ingested.items()):
         written = sum(_rows(path) for path in fileio.glob(f"{uri}/Split-{split}/*.parquet"))
         if written != expected:
             raise RuntimeError(
@@ -177,14 +190,17 @@ def _rows(path: str) -> int:
         return int(pq.read_metadata(stream).num_rows)
 
 
-def _describe(examples: types.Artifact, counts: dict[str, int]) -> None:
-    examples.split_names = artifact_utils.encode_split_names(list(counts))
+def _describe(examples: types.Artifact, ingested: Mapping[str, Ingested]) -> None:
+    examples.split_names = artifact_utils.encode_split_names(list(ingested))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_PARQUET)
     examples_utils.set_file_format(
         examples, example_gen_pb2.FileFormat.Name(example_gen_pb2.FILE_FORMAT_PARQUET)
     )
-    for split, count in counts.items():
-        examples.set_int_custom_property(events_property(split), count)
+    for split, part in ingested.items():
+        examples.set_int_custom_property(events_property(split), part.events)
+        examples.set_string_custom_property(
+            unknown_codes_property(split), to_json(part.unknown_codes)
+        )
 
 
 def _parse(exec_properties: dict[str, Any], key: str, kind: str) -> Any:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from components.example_gen.codes import UnknownCodes, find_unknown_codes, merge
 from components.example_gen.records import Events, read_events, split_of
 from components.example_gen.tfrecord import RecordError
 from models.features import B_TAG_VALUES, COLUMNS, LABEL
@@ -53,11 +54,24 @@ class ShardTask:
     row_group_events: int
 
 
-def ingest_shard(task: ShardTask) -> dict[str, int]:
+@dataclass(frozen=True)
+class Ingested:
+    """What was written of a split.
+
+    Attributes:
+      events: how many.
+      unknown_codes: b-tags among them that are no code.
+    """
+
+    events: int
+    unknown_codes: UnknownCodes
+
+
+def ingest_shard(task: ShardTask) -> dict[str, Ingested]:
     """Writes one shard's events as Parquet, a file a split.
 
     Returns:
-      The number of events by split.
+      What was written, by split.
 
     Raises:
       RecordError: a record or the shard itself is not valid, or it has no record at all;
@@ -78,7 +92,10 @@ def ingest_shard(task: ShardTask) -> dict[str, int]:
             writer.close()
     for writer in writers:
         writer.publish()
-    return {split: writer.count for split, writer in zip(task.splits, writers, strict=True)}
+    return {
+        split: Ingested(writer.count, writer.unknown_codes)
+        for split, writer in zip(task.splits, writers, strict=True)
+    }
 
 
 def to_table(events: Events) -> pa.Table:
@@ -116,6 +133,7 @@ class _SplitWriter(AbstractContextManager["_SplitWriter"]):
             )
         )
         self.count = 0
+        self.unknown_codes: UnknownCodes = {}
 
     def __exit__(self, kind: object, *rest: object) -> None:
         if kind is not None:
@@ -125,6 +143,7 @@ class _SplitWriter(AbstractContextManager["_SplitWriter"]):
     def add(self, events: Events) -> None:
         self._pending.append(events)
         self.count += len(events.labels)
+        self.unknown_codes = merge(self.unknown_codes, find_unknown_codes(events))
         if sum(len(part.labels) for part in self._pending) >= self._group:
             self._flush(whole_groups_only=True)
 

@@ -49,7 +49,14 @@ def test_nodes_that_run_our_code_carry_its_digest():
     }
     assert flags["Trainer"] == [f"--code_version={code_digest('models')}"]
     marked = {name for name, extra in flags.items() if extra}
-    assert marked == {"CollisionExampleGen", "DataGate", "Trainer", "Evaluator", "ServingCheck"}
+    assert marked == {
+        "CollisionExampleGen",
+        "StatisticsGen",
+        "DataGate",
+        "Trainer",
+        "Evaluator",
+        "ServingCheck",
+    }
     # A graph made again must not add to the flags of the first.
     again = {node.id: node for node in create_pipeline(config).components}
     assert again["Trainer"].executor_spec.extra_flags == flags["Trainer"]

@@ -8,9 +8,10 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.errors import DataRefusedError
+from components.example_gen.codes import Unknown
 from components.example_gen.component import hashed_splits, single_folder, split_folders
 from components.example_gen.executor import Executor, _check_written, tally
-from components.example_gen.ingest import COLUMNS, ShardTask
+from components.example_gen.ingest import COLUMNS, Ingested, ShardTask
 from components.example_gen.records import Events, encode_events
 
 
@@ -111,17 +112,28 @@ def tasks(count):
     ]
 
 
+def outcome(index, train, evaluation, unknown_codes="{}"):
+    return {
+        "index": index,
+        "splits": {
+            "train": {"events": train, "unknown_codes": unknown_codes},
+            "eval": {"events": evaluation, "unknown_codes": "{}"},
+        },
+    }
+
+
 def test_tally_sums_by_split():
-    outcomes = [
-        {"index": 1, "events": {"train": 3, "eval": 1}},
-        {"index": 0, "events": {"train": 2, "eval": 2}},
-    ]
-    assert tally(tasks(2), outcomes) == {"train": 5, "eval": 3}
+    unknown = '{"jet_2_b_tag": {"events": 2, "such_as": 7.0}}'
+    outcomes = [outcome(1, 3, 1, unknown), outcome(0, 2, 2, unknown)]
+    assert tally(tasks(2), outcomes) == {
+        "train": Ingested(5, {"jet_2_b_tag": Unknown(4, 7.0)}),
+        "eval": Ingested(3, {}),
+    }
 
 
 @pytest.mark.parametrize("indices", [[0], [0, 0, 1], []])
 def test_tally_notices_lost_and_doubled_shards(indices):
-    outcomes = [{"index": index, "events": {"train": 1, "eval": 1}} for index in indices]
+    outcomes = [outcome(index, 1, 1) for index in indices]
     with pytest.raises(RuntimeError, match="work was lost or done twice"):
         tally(tasks(2), outcomes)
 
@@ -134,14 +146,15 @@ def test_tally_names_the_first_refused_shard_and_their_number():
 
 def test_tally_refuses_an_empty_split():
     with pytest.raises(DataRefusedError, match="no event for the split 'eval' in 1 shards"):
-        tally(tasks(1), [{"index": 0, "events": {"train": 5, "eval": 0}}])
+        tally(tasks(1), [outcome(0, 5, 0)])
 
 
 def test_a_file_that_storage_lost_is_noticed(tmp_path):
     write_shards(tmp_path / "data" / "training", some_events(50, 5), [50])
     write_shards(tmp_path / "data" / "validation", some_events(50, 6), [50])
     ingest(tmp_path / "data", tmp_path / "out", split_folders())
-    _check_written(str(tmp_path / "out"), {"train": 50, "eval": 50})
+    ingested = {"train": Ingested(50, {}), "eval": Ingested(50, {})}
+    _check_written(str(tmp_path / "out"), ingested)
     next((tmp_path / "out" / "Split-eval").iterdir()).unlink()
     with pytest.raises(RuntimeError, match="Split-eval holds 0 events, 50 were decoded"):
-        _check_written(str(tmp_path / "out"), {"train": 50, "eval": 50})
+        _check_written(str(tmp_path / "out"), ingested)

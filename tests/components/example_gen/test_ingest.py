@@ -1,8 +1,13 @@
 import gzip
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from components.example_gen.ingest import PARQUET_SCHEMA, ShardTask, ingest_shard, to_table
 from components.example_gen.records import Events, encode_events, split_of
@@ -34,21 +39,21 @@ def task(tmp_path):
 def rows(folder):
     """Label and features of every event under a folder, one row each, unordered."""
     tables = [pq.read_table(file) for file in sorted(folder.glob("*.parquet"))]
-    arrays = [
+    parts = [
         np.column_stack([t[name].combine_chunks().flatten() for name in COLUMNS]) for t in tables
     ]
-    return np.concatenate(arrays) if arrays else np.empty((0, 29), np.float32)
+    return np.concatenate(parts) if parts else np.empty((0, 29), np.float32)
 
 
 def test_every_event_arrives_once_in_the_split_of_its_hash(task, tmp_path):
     events = some_events(1234)
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
-    counts = ingest_shard(task)
+    ingested = ingest_shard(task)
     split = split_of(events, [2, 1])
     for index, name in enumerate(("train", "eval")):
         chosen = split == index
         expected = np.column_stack([events.labels[chosen], events.features[chosen]])
-        assert counts[name] == len(expected)
+        assert ingested[name].events == len(expected)
         np.testing.assert_array_equal(rows(tmp_path / f"Split-{name}"), expected)
     assert [file.name for file in (tmp_path / "Split-train").iterdir()] == [
         "data_parquet-00007.parquet"
@@ -67,18 +72,18 @@ def test_gzip_gives_the_same_rows(task, tmp_path):
 
 def test_row_groups_are_full_but_for_the_last(task, tmp_path):
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(some_events(1000)))
-    counts = ingest_shard(task)
+    ingested = ingest_shard(task)
     metadata = pq.read_metadata(tmp_path / "Split-train" / "data_parquet-00007.parquet")
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-    assert sizes == [100] * (counts["train"] // 100) + [counts["train"] % 100]
+    assert sizes == [100] * (ingested["train"].events // 100) + [ingested["train"].events % 100]
 
 
 def test_a_split_that_gets_no_event_gets_no_file(task, tmp_path):
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(some_events(1)))
-    counts = ingest_shard(task)
-    assert sorted(counts.values()) == [0, 1]
+    ingested = ingest_shard(task)
+    assert sorted(part.events for part in ingested.values()) == [0, 1]
     [file] = tmp_path.glob("Split-*/*")
-    assert counts[file.parent.name.removeprefix("Split-")] == 1
+    assert ingested[file.parent.name.removeprefix("Split-")].events == 1
     assert not list((tmp_path / ".staging").iterdir())
 
 
@@ -117,3 +122,42 @@ def test_only_few_valued_columns_are_dictionary_encoded(task, tmp_path):
     columns = [group.column(index) for index in range(group.num_columns)]
     encoded = {c.path_in_schema.split(".")[0] for c in columns if c.has_dictionary_page}
     assert encoded == {"label", *(f"jet_{jet}_b_tag" for jet in (1, 2, 3, 4))}
+
+
+@given(
+    words=arrays(np.uint32, st.tuples(st.integers(1, 60), st.just(28))),
+    row_group_events=st.integers(1, 70),
+    buckets=st.sampled_from([[1], [2, 1], [1, 1]]),
+    compress=st.booleans(),
+    data=st.data(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_rows_arrive_bit_for_bit(words, row_group_events, buckets, compress, data):
+    labels = data.draw(arrays(np.float32, len(words), elements=st.sampled_from([0.0, 1.0])))
+    events = Events(words.view(np.float32), labels)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        content = encode_events(events)
+        (folder / "shard").write_bytes(gzip.compress(content) if compress else content)
+        splits = [f"Split-{split}" for split in range(len(buckets))]
+        for split in splits:
+            (folder / split).mkdir()
+        ingested = ingest_shard(
+            ShardTask(
+                index=0,
+                path=str(folder / "shard"),
+                splits={split: str(folder / split) for split in splits},
+                buckets=buckets,
+                staging=str(folder / ".staging"),
+                row_group_events=row_group_events,
+            )
+        )
+        arrived = [rows(folder / split) for split in splits]
+        groups = [pq.read_metadata(file).row_group(0).num_rows for file in folder.glob("Split-*/*")]
+    assert [ingested[split].events for split in splits] == [len(part) for part in arrived]
+    assert max(groups) <= row_group_events
+    # In the order of the shard and each in one split: bits, because NaN equals nothing.
+    sent = np.column_stack([labels, events.features]).astype(np.float32).view(np.uint32)
+    home = split_of(events, buckets) if len(buckets) > 1 else np.zeros(len(words), np.int64)
+    for split, part in enumerate(arrived):
+        np.testing.assert_array_equal(part.astype(np.float32).view(np.uint32), sent[home == split])

@@ -1,0 +1,1 @@
+"""ColumnarStatisticsGen: TFDV's statistics, read by the row group."""

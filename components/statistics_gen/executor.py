@@ -1,0 +1,75 @@
+"""Executor of ColumnarStatisticsGen: TFDV over the row groups of Parquet Examples.
+
+Stock StatisticsGen reads the same files through TFXIO, which counts the values of one batch in
+ten for its telemetry in a Python loop, a third of the whole work when there are 29 columns.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow_data_validation as tfdv
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from tfx import types
+from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import artifact_utils, standard_component_specs
+
+RowGroup = tuple[str, int]
+"""A file and the place of one of its row groups."""
+
+
+class Executor(BaseBeamExecutor):
+    """Writes ``FeatureStats.pb`` of every split, as stock StatisticsGen does."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Measures each split of the Examples, which must be Parquet."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(
+            input_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        statistics = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.STATISTICS_KEY]
+        )
+        statistics.split_names = examples.split_names
+        statistics.span = examples.span
+        with self._make_beam_pipeline() as pipeline:
+            for split in artifact_utils.decode_split_names(examples.split_names):
+                files = f"{artifact_utils.get_split_uri([examples], split)}/*.parquet"
+                output = artifact_utils.get_split_uri([statistics], split)
+                _ = (
+                    pipeline
+                    | f"Files[{split}]" >> beam.Create([files])
+                    | f"RowGroups[{split}]" >> beam.FlatMap(_row_groups)
+                    | f"Spread[{split}]" >> beam.Reshuffle()
+                    | f"Read[{split}]" >> beam.FlatMap(_read).with_output_types(pa.RecordBatch)
+                    | f"Statistics[{split}]" >> tfdv.GenerateStatistics(tfdv.StatsOptions())
+                    | f"Write[{split}]"
+                    >> tfdv.WriteStatisticsToBinaryFile(f"{output}/{DEFAULT_FILE_NAME}")
+                )
+
+
+def _row_groups(pattern: str) -> Iterator[RowGroup]:
+    [matched] = FileSystems.match([pattern])
+    for path in sorted(file.path for file in matched.metadata_list):
+        with _open(path) as stream:
+            groups = pq.read_metadata(stream).num_row_groups
+        yield from ((path, group) for group in range(groups))
+
+
+def _read(row_group: RowGroup) -> Iterator[pa.RecordBatch]:
+    path, group = row_group
+    with _open(path) as stream:
+        yield from pq.ParquetFile(stream).read_row_group(group).combine_chunks().to_batches()
+
+
+def _open(path: str) -> Any:
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
