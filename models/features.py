@@ -45,3 +45,30 @@ B_TAG_VALUES = {
 
 PHI_SCALE = 1.7435 / math.pi
 """Published phi units a radian: a full turn in a phi column is 2 x 1.7435, not 2 pi."""
+
+UNITS = {
+    "lepton_pt": 54.64,
+    "lepton_eta": 1.0289,
+    "missing_energy_magnitude": 58.22,
+    "jet_1_pt": 108.89,
+    "jet_1_eta": 1.00988,
+    "jet_2_pt": 79.22,
+    "jet_2_eta": 1.02947,
+    "jet_3_pt": 56.80,
+    "jet_3_eta": 1.09860,
+    "jet_4_pt": 40.98,
+    "jet_4_eta": 1.20071,
+    "m_jj": 87.42,
+    "m_jjj": 179.22,
+    "m_lv": 81.43,
+    "m_jlv": 195.05,
+    "m_bb": 126.04,
+    "m_wbb": 335.76,
+    "m_wwbb": 510.44,
+    **{name: 1 / PHI_SCALE for name in LOW_LEVEL if name.endswith("_phi")},
+}
+"""What 1.0 in a column stands for: GeV in momenta and masses, radians in phi; the b-tags are codes.
+
+The units were not published. With these the momenta of massless jets, lepton and neutrino give the
+published masses again, to 0.4 % in half of the events; the scale puts the peak of m_lv on the W.
+"""

@@ -19,8 +19,8 @@ MAX_ETA = 2.5
 MIN_SEPARATION = 0.5
 """Jets nearer than this in eta and phi would be seen as one."""
 
-JETS = 4
-"""Jets kept of an event, the hardest."""
+RECORDED = 4
+"""Jets recorded of an event, the hardest."""
 
 MAX_TAGGED = 2
 """Most jets with a b-tag that an event may have, as in the published set."""
@@ -29,7 +29,7 @@ MAX_TAGGED = 2
 _TAG_CHANCES_BOTTOM = (0.05, 0.17, 0.78)
 _TAG_CHANCES_LIGHT = (0.97, 0.02, 0.01)
 
-_JET_STOCHASTIC, _JET_CONSTANT = 1.2, 0.10
+_JET_STOCHASTIC, _JET_CONSTANT = 1.4, 0.13
 _LEPTON_RESOLUTION = 0.02
 _ANGLE_RESOLUTION = 0.04
 _SOFT_RESOLUTION = 10.0
@@ -41,8 +41,8 @@ class Measured(NamedTuple):
     Attributes:
         lepton: the charged lepton, arrays [N].
         missing: missing transverse momentum (px, py), GeV, [2, N].
-        jets: four jets by falling transverse momentum, arrays [4, N].
-        tags: each jet's b-tag, 0 none, 1 loose, 2 tight, int8 [4, N].
+        jets: jets by falling transverse momentum, arrays [J, N]; the first four are recorded.
+        tags: each jet's b-tag, 0 none, 1 loose, 2 tight, int8 [J, N].
     """
 
     lepton: Cylindrical
@@ -57,8 +57,8 @@ def measure(rng: np.random.Generator, lepton: Array, jets: Array, total: Array) 
     Args:
         rng: the source of the smearing.
         lepton: four-vectors [4, N].
-        jets: four-vectors [4, J, N] of the two bottom quarks, then of light quarks and gluons;
-            the four that come out hardest are kept. One without momentum is not there.
+        jets: four-vectors [4, J, N] of the two bottom quarks, then of light quarks and gluons.
+            One without momentum is not there.
         total: transverse momentum (px, py) of everything, neutrino included, [2, N].
     """
     seen_lepton = _smear(rng, lepton, np.full(lepton.shape[1:], _LEPTON_RESOLUTION), 0.001)
@@ -67,7 +67,7 @@ def measure(rng: np.random.Generator, lepton: Array, jets: Array, total: Array) 
     seen_jets = _smear(rng, jets, resolution, _ANGLE_RESOLUTION)
     visible = _transverse(seen_lepton) + _transverse(seen_jets).sum(axis=1)
     soft = rng.normal(0, _SOFT_RESOLUTION, total.shape)
-    order = np.argsort(-seen_jets.pt, axis=0)[:JETS]
+    order = np.argsort(-seen_jets.pt, axis=0)
     seen = Measured(
         seen_lepton,
         total - visible + soft,
@@ -101,19 +101,25 @@ def _tag(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
 
 
 def _accepted(seen: Measured) -> NDArray[np.bool_]:
-    """Which events have lepton and jets in reach and no more than two tags: bool [N]."""
+    """Which events have lepton and recorded jets in reach, and few enough tags: bool [N]."""
     return (
-        (np.minimum(seen.lepton.pt, seen.jets.pt[-1]) > MIN_PT)
+        (seen.lepton.pt > MIN_PT)
         & (np.abs(seen.lepton.eta) < MAX_ETA)
-        & (np.abs(seen.jets.eta).max(axis=0) < MAX_ETA)
+        & in_reach(seen.jets)[:RECORDED].all(axis=0)
         & (_closest(seen.jets) > MIN_SEPARATION)
-        & ((seen.tags > 0).sum(axis=0) <= MAX_TAGGED)
+        & ((seen.tags[:RECORDED] > 0).sum(axis=0) <= MAX_TAGGED)
     )
 
 
+def in_reach(jets: Cylindrical) -> NDArray[np.bool_]:
+    """Which jets are hard and central enough to be seen, of the shape of the jets."""
+    seen: NDArray[np.bool_] = (jets.pt > MIN_PT) & (np.abs(jets.eta) < MAX_ETA)
+    return seen
+
+
 def _closest(jets: Cylindrical) -> Array:
-    """The least distance of two jets, the root of d_eta^2 + d_phi^2: [N]."""
-    first, second = np.triu_indices(JETS, k=1)
+    """The least distance of two recorded jets, the root of d_eta^2 + d_phi^2: [N]."""
+    first, second = np.triu_indices(RECORDED, k=1)
     return np.hypot(
         jets.eta[first] - jets.eta[second], _turn(jets.phi[first] - jets.phi[second])
     ).min(axis=0)

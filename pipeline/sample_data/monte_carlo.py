@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.example_gen.records import Events
-from models.features import B_TAG_VALUES, FEATURES, NUM_FEATURES, PHI_SCALE
+from models.features import B_TAG_VALUES, FEATURES, NUM_FEATURES, UNITS
 from pipeline.sample_data.detector import Measured, measure
 from pipeline.sample_data.kinematics import Array, breit_wigner
 from pipeline.sample_data.processes import W_MASS, W_WIDTH, Truth, background, radiation, signal
@@ -24,38 +24,12 @@ SIGNAL_FRACTION = 0.53
 BLOCK = 10_000
 """Events made from one random stream."""
 
-UNITS = {
-    "lepton_pt": 58.6790,
-    "lepton_eta": 1.0453,
-    "missing_energy_magnitude": 55.5470,
-    "jet_1_pt": 118.1655,
-    "jet_1_eta": 1.0886,
-    "jet_2_pt": 81.5046,
-    "jet_2_eta": 1.1133,
-    "jet_3_pt": 58.3919,
-    "jet_3_eta": 1.1643,
-    "jet_4_pt": 41.6728,
-    "jet_4_eta": 1.2127,
-    "m_jj": 138.0427,
-    "m_jjj": 248.8486,
-    "m_lv": 88.1207,
-    "m_jlv": 200.5688,
-    "m_bb": 164.6703,
-    "m_wbb": 405.9011,
-    "m_wwbb": 576.2534,
-}
-"""What a column's 1.0 stands for: GeV for momenta and masses (their mean over the toy's
-population), pseudorapidity for eta (its standard deviation). They are what
-``measure_units(100)`` gave, written down so that no event depends on the sample it is in."""
-
 _W_LOW, _W_HIGH = 60.0, 100.0
 
 
 def _scale(column: str) -> float:
     """What turns a column of `natural_columns` into published units."""
-    if column in B_TAG_VALUES:
-        return B_TAG_VALUES[column][1]
-    return PHI_SCALE if column.endswith("_phi") else 1 / UNITS[column]
+    return B_TAG_VALUES[column][1] if column in B_TAG_VALUES else 1 / UNITS[column]
 
 
 _SCALES = np.array([_scale(column) for column in FEATURES])
@@ -110,13 +84,3 @@ def _observe(rng: np.random.Generator, truth: Truth) -> Measured:
     jets = np.concatenate([np.stack(quarks, axis=1), radiation(rng, quarks[0].shape[1])], axis=1)
     balance = truth["system"] + jets[:, 4:].sum(axis=1)
     return measure(rng, truth["lepton"], jets, balance[1:3])
-
-
-def measure_units(blocks: int) -> dict[str, float]:
-    """Measures `UNITS` over some blocks of seed 0, as is needed after a change of the physics."""
-    columns = np.concatenate([natural_block(0, block)[0] for block in range(blocks)])
-    places = {name: FEATURES.index(name) for name in UNITS}
-    return {
-        name: float(columns[:, i].std() if name.endswith("_eta") else columns[:, i].mean())
-        for name, i in places.items()
-    }

@@ -7,9 +7,9 @@ jets, which the paper leaves open, are this toy's own.
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sample_data.detector import Measured
+from pipeline.sample_data.detector import RECORDED, Measured, in_reach
 from pipeline.sample_data.kinematics import Array, mass, massless
-from pipeline.sample_data.processes import TOP_MASS
+from pipeline.sample_data.processes import TOP_MASS, W_MASS
 
 
 def natural_columns(seen: Measured, w_mass: Array) -> Array:
@@ -23,7 +23,7 @@ def natural_columns(seen: Measured, w_mass: Array) -> Array:
         Float64 [N, 28].
     """
     missing = np.hypot(*seen.missing), np.arctan2(seen.missing[1], seen.missing[0])
-    jets = zip(*seen.jets, seen.tags, strict=True)
+    jets = zip(*(part[:RECORDED] for part in (*seen.jets, seen.tags)), strict=True)
     columns = [*seen.lepton, *missing, *(part for jet in jets for part in jet)]
     return np.stack([*columns, *invariant_masses(seen, w_mass)], axis=1)
 
@@ -31,21 +31,23 @@ def natural_columns(seen: Measured, w_mass: Array) -> Array:
 def invariant_masses(seen: Measured, w_mass: Array) -> Array:
     """m_jj, m_jjj, m_lv, m_jlv, m_bb, m_wbb and m_wwbb, GeV: [7, N].
 
-    The two jets of highest b-tag, the harder first among equals, are the b candidates; the
-    other two are the hadronic W (m_jj). The neutrino's longitudinal momentum puts it and the
-    lepton on `w_mass` (m_lv). Each b goes to one W so that both tops are nearest their mass
-    (m_jjj, m_jlv). m_wbb takes the hadronic W.
+    The two recorded jets of highest b-tag, the harder first among equals, are the b candidates.
+    Of all other jets in reach, recorded or not, the two nearest the W in mass are the hadronic W
+    (m_jj). The neutrino's longitudinal momentum puts it and the lepton on `w_mass` (m_lv). Each b
+    goes to one W so that both tops are nearest their mass (m_jjj, m_jlv). m_wbb takes the hadronic
+    W.
 
     Args:
         seen: N measured events.
         w_mass: the leptonic W's mass, GeV, [N].
     """
-    rank = np.argsort(-seen.tags, axis=0, kind="stable")
-    jets = np.take_along_axis(massless(seen.jets), rank[None], axis=1)
-    hadronic: Array = jets[:, 2] + jets[:, 3]
+    bottoms = np.argsort(-seen.tags[:RECORDED], axis=0, kind="stable")[:2]
+    jets = massless(seen.jets)
+    hadronic = hadronic_w(jets, in_reach(seen.jets), bottoms)
     leptonic = leptonic_w(massless(seen.lepton), seen.missing, w_mass)
-    pair: Array = jets[:, 0] + jets[:, 1]
-    m_jjj, m_jlv = _tops(hadronic, leptonic, jets[:, :2])
+    chosen = np.take_along_axis(jets, bottoms[None], axis=1)
+    pair: Array = chosen.sum(axis=1)
+    m_jjj, m_jlv = _tops(hadronic, leptonic, chosen)
     return np.stack(
         [
             mass(hadronic),
@@ -57,6 +59,22 @@ def invariant_masses(seen: Measured, w_mass: Array) -> Array:
             mass(pair + hadronic + leptonic),
         ]
     )
+
+
+def hadronic_w(jets: Array, usable: NDArray[np.bool_], bottoms: NDArray[np.int64]) -> Array:
+    """The two jets nearest the W in mass, together, [4, N].
+
+    Args:
+        jets: four-vectors [4, J, N].
+        usable: which of them are seen, [J, N].
+        bottoms: the places of two that are taken, [2, N].
+    """
+    free = usable.copy()
+    np.put_along_axis(free, bottoms, values=False, axis=0)
+    first, second = np.triu_indices(len(free), k=1)
+    pairs = jets[:, first] + jets[:, second]
+    distance = np.where(free[first] & free[second], np.abs(mass(pairs) - W_MASS), np.inf)
+    return np.take_along_axis(pairs, distance.argmin(axis=0)[None, None], axis=1)[:, 0]
 
 
 def leptonic_w(lepton: Array, missing: Array, w_mass: Array) -> Array:

@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from models.features import B_TAG_VALUES, FEATURES, PHI_SCALE
+from models.features import B_TAG_VALUES, FEATURES, PHI_SCALE, UNITS
 from pipeline.sample_data import processes
 from pipeline.sample_data.detector import MAX_ETA, MIN_PT
 from pipeline.sample_data.kinematics import (
@@ -18,8 +18,8 @@ from pipeline.sample_data.kinematics import (
     massless,
     moving,
 )
-from pipeline.sample_data.monte_carlo import BLOCK, UNITS, generate, measure_units
-from pipeline.sample_data.reconstruction import leptonic_w
+from pipeline.sample_data.monte_carlo import BLOCK, generate
+from pipeline.sample_data.reconstruction import hadronic_w, leptonic_w
 
 UNIFORM_TURN = stats.uniform(-np.pi, 2 * np.pi)
 
@@ -170,7 +170,7 @@ def test_first_event_of_seed_0_is_the_same_for_ever(join):
 
     assert events.labels.tolist() == [0.0]
     assert events.features[0, :5] == pytest.approx(
-        [0.649469, -1.27178, 1.032748, 1.434998, -1.329893], rel=1e-5
+        [0.492010, -0.474770, 0.877942, 1.086993, 0.063192], rel=1e-5
     )
 
 
@@ -198,18 +198,15 @@ def test_b_tags_have_the_published_values(toy, name):
     assert counts.min() > 1000
 
 
-def test_momenta_and_masses_have_mean_1_and_eta_deviation_1(toy):
+def test_columns_are_in_published_units(toy):
+    """In them the published set has means and deviations of 1, and the toy is near that."""
     for name in UNITS:
         values = column(toy, name)
-        if name.endswith("_eta"):
+        if name.endswith(("_eta", "_phi")):
             assert values.mean() == pytest.approx(0, abs=0.02), name
-            assert values.std() == pytest.approx(1, abs=0.02), name
+            assert values.std() == pytest.approx(1, abs=0.1), name
         else:
-            assert values.mean() == pytest.approx(1, abs=0.02), name
-
-
-def test_units_are_those_measured():
-    assert measure_units(5) == pytest.approx(UNITS, rel=0.02)
+            assert values.mean() == pytest.approx(1, abs=0.25), name
 
 
 def test_leptons_and_jets_are_within_reach_and_jets_in_order(toy):
@@ -260,3 +257,20 @@ def test_toy_is_neither_trivial_nor_hopeless(toy):
     scores = model.predict_proba(toy.features[test])[:, 1]
 
     assert 0.80 < roc_auc_score(toy.labels[test], scores) < 0.90
+
+
+def test_hadronic_w_is_the_usable_pair_nearest_its_mass():
+    rng = np.random.default_rng(1)
+    jets = massless(
+        Cylindrical(*rng.uniform([[[20]], [[-2]], [[-3]]], [[[90]], [[2]], [[3]]], (3, 5, 40)))
+    )
+    usable = np.ones((5, 40), bool)
+    usable[4, :20] = False
+    bottoms = np.tile([[1], [0]], 40)
+
+    found = mass(hadronic_w(jets, usable, bottoms))
+
+    for event in range(40):
+        free = [jet for jet in (2, 3, 4) if usable[jet, event]]
+        masses = [mass(jets[:, a, event] + jets[:, b, event]) for a, b in combinations(free, 2)]
+        assert found[event] == pytest.approx(min(masses, key=lambda m: abs(m - 80.4)))
