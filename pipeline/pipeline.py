@@ -28,6 +28,7 @@ from components.example_gen.component import (
     single_folder,
     split_folders,
 )
+from components.histogram_gen.component import HistogramGen
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ColumnarStatisticsGen
 from pipeline.code_version import runs_code_of
@@ -59,6 +60,9 @@ def create_pipeline(
 
     statistics_gen = ColumnarStatisticsGen(examples=examples).with_id("StatisticsGen")
     statistics = statistics_gen.outputs["statistics"]
+
+    # The same by class, which the report shows.
+    histogram_gen = HistogramGen(examples=examples, statistics=statistics)
 
     # A side branch: what a schema inferred from this data would say, for review.
     schema_proposal = SchemaGen(statistics=statistics, infer_feature_shape=True)
@@ -121,7 +125,10 @@ def create_pipeline(
     )
 
     runs_code_of(example_gen, "components.example_gen", "models.features")
-    runs_code_of(statistics_gen, "components.statistics_gen")
+    runs_code_of(statistics_gen, "components.statistics_gen", "components.row_groups")
+    runs_code_of(
+        histogram_gen, "components.histogram_gen", "components.row_groups", "models.features"
+    )
     runs_code_of(data_gate, "components.data_gate", "models.features")
     runs_code_of(trainer, "models")
     runs_code_of(evaluator, "pipeline.evaluation", "models.features")
@@ -131,6 +138,7 @@ def create_pipeline(
         example_gen,
         schema_importer,
         statistics_gen,
+        histogram_gen,
         schema_proposal,
         example_validator,
         data_gate,

@@ -9,17 +9,13 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow_data_validation as tfdv
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
-RowGroup = tuple[str, int]
-"""A file and the place of one of its row groups."""
+from components.row_groups import RowGroup, find_row_groups, read_row_group
 
 
 class Executor(BaseBeamExecutor):
@@ -48,7 +44,7 @@ class Executor(BaseBeamExecutor):
                 _ = (
                     pipeline
                     | f"Files[{split}]" >> beam.Create([files])
-                    | f"RowGroups[{split}]" >> beam.FlatMap(_row_groups)
+                    | f"RowGroups[{split}]" >> beam.FlatMap(find_row_groups)
                     | f"Spread[{split}]" >> beam.Reshuffle()
                     | f"Read[{split}]" >> beam.FlatMap(_read).with_output_types(pa.RecordBatch)
                     | f"Statistics[{split}]" >> tfdv.GenerateStatistics(tfdv.StatsOptions())
@@ -57,19 +53,5 @@ class Executor(BaseBeamExecutor):
                 )
 
 
-def _row_groups(pattern: str) -> Iterator[RowGroup]:
-    [matched] = FileSystems.match([pattern])
-    for path in sorted(file.path for file in matched.metadata_list):
-        with _open(path) as stream:
-            groups = pq.read_metadata(stream).num_row_groups
-        yield from ((path, group) for group in range(groups))
-
-
 def _read(row_group: RowGroup) -> Iterator[pa.RecordBatch]:
-    path, group = row_group
-    with _open(path) as stream:
-        yield from pq.ParquetFile(stream).read_row_group(group).combine_chunks().to_batches()
-
-
-def _open(path: str) -> Any:
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    yield from read_row_group(row_group).to_batches()

@@ -1,0 +1,1 @@
+"""HistogramGen: every feature counted by class, in one pass over the Examples."""
