@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # These import TFX, and this module must speak before that is done.
-    from pipeline.evaluation.verdict import Verdict
+    from components.report.verdict import Verdict
     from pipeline.outcome import NodeRun, RunOutcome
 
 # What LocalDagRunner and its launcher log, word for word in the pinned TFX.

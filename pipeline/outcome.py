@@ -1,14 +1,18 @@
-"""What became of a run, read back from ML Metadata."""
+"""What became of runs, read back from ML Metadata."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
+
 RUN_CONTEXT = "pipeline_run"
 NODE_CONTEXT = "node"
+
+RECORD_PROPERTY = "higgs_record"
+"""Custom property of a run's context: what the run says of itself, as JSON."""
 
 _STATES = {
     mlmd.Execution.COMPLETE: "done",
@@ -17,46 +21,12 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True)
-class Output:
-    """An artifact that a node made or took from the cache."""
-
-    uri: str
-    properties: Mapping[str, str | int | float]
-
-
-@dataclass(frozen=True)
-class NodeRun:
-    """One node of a run.
-
-    Attributes:
-      name: the node's id in the graph.
-      state: ``done``, ``cached``, ``failed`` or ``running``.
-      seconds: from its start to its last word.
-      outputs: its artifacts by output key.
-    """
-
-    name: str
-    state: str
-    seconds: float
-    outputs: Mapping[str, Output]
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """One run of the pipeline: its id and its nodes by name, in the order they ran."""
-
-    run_id: str
-    nodes: Mapping[str, NodeRun]
-
-    def output(self, node: str, key: str) -> Output | None:
-        """An output of a node, or None if the run did not get that far."""
-        run = self.nodes.get(node)
-        return run.outputs.get(key) if run else None
-
-    def is_cached(self, node: str) -> bool:
-        """Whether a node's outputs came from an earlier run."""
-        return node in self.nodes and self.nodes[node].state == "cached"
+def all_runs(metadata_path: str) -> Iterator[RunOutcome]:
+    """Every run in a metadata file, the newest first."""
+    store = _open(metadata_path)
+    contexts = store.get_contexts_by_type(RUN_CONTEXT)
+    for context in sorted(contexts, key=lambda context: context.id, reverse=True):
+        yield _read_run(store, context)
 
 
 def latest_run(metadata_path: str) -> RunOutcome:
@@ -65,26 +35,59 @@ def latest_run(metadata_path: str) -> RunOutcome:
     Raises:
       LookupError: there is none.
     """
-    store = MetadataStore(sqlite_metadata_connection_config(metadata_path))
-    runs = store.get_contexts_by_type(RUN_CONTEXT)
-    if not runs:
-        raise LookupError(f"no run of the pipeline in {metadata_path}")
-    newest = max(runs, key=lambda context: context.id)
-    executions = sorted(
-        store.get_executions_by_context(newest.id), key=lambda execution: execution.id
-    )
-    nodes = [_node_run(store, execution) for execution in executions]
-    return RunOutcome(newest.name, {node.name: node for node in nodes})
+    for run in all_runs(metadata_path):
+        return run
+    raise LookupError(f"no run of the pipeline in {metadata_path}")
+
+
+def find_run(metadata_path: str, run_id: str) -> RunOutcome:
+    """A run by its id, or the beginning of it.
+
+    Raises:
+      LookupError: there is no such run, or more than one; the message names the runs there are.
+    """
+    runs = {run.run_id: run for run in all_runs(metadata_path)}
+    found = [name for name in runs if name == run_id] or [
+        name for name in runs if name.startswith(run_id)
+    ]
+    if len(found) != 1:
+        known = ", ".join(found or runs) or "none"
+        raise LookupError(f"{len(found)} runs match {run_id!r}; known here: {known}")
+    return runs[found[0]]
+
+
+def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
+    """Keeps what a run says of itself with the run."""
+    store = _open(metadata_path)
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
+    context.custom_properties[RECORD_PROPERTY].string_value = record.to_json()
+    store.put_contexts([context])
 
 
 def pushed_models(metadata_path: str) -> list[Output]:
     """Every model that was ever pushed."""
-    store = MetadataStore(sqlite_metadata_connection_config(metadata_path))
     outputs = [
         Output(artifact.uri, _plain(artifact.custom_properties))
-        for artifact in store.get_artifacts_by_type("PushedModel")
+        for artifact in _open(metadata_path).get_artifacts_by_type("PushedModel")
     ]
     return [output for output in outputs if output.properties.get("pushed")]
+
+
+def _open(metadata_path: str) -> MetadataStore:
+    return MetadataStore(sqlite_metadata_connection_config(metadata_path))
+
+
+def _read_run(store: MetadataStore, context: mlmd.Context) -> RunOutcome:
+    executions = sorted(
+        store.get_executions_by_context(context.id), key=lambda execution: execution.id
+    )
+    nodes = [_node_run(store, execution) for execution in executions]
+    text = context.custom_properties[RECORD_PROPERTY].string_value
+    return RunOutcome(
+        context.name,
+        {node.name: node for node in nodes},
+        RunRecord.from_json(text) if text else RunRecord(),
+    )
 
 
 def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun:
@@ -96,6 +99,7 @@ def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun:
         state=_STATES.get(execution.last_known_state, "running"),
         seconds=elapsed / 1000,
         outputs=_outputs(store, execution),
+        started=execution.create_time_since_epoch / 1000,
     )
 
 

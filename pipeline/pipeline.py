@@ -131,7 +131,9 @@ def create_pipeline(
     )
     runs_code_of(data_gate, "components.data_gate", "models.features")
     runs_code_of(trainer, "models")
-    runs_code_of(evaluator, "pipeline.evaluation", "models.features")
+    runs_code_of(
+        evaluator, "pipeline.evaluation", "components.report.significance", "models.features"
+    )
     runs_code_of(serving_check, "components.serving_check")
 
     components: list[BaseNode] = [

@@ -10,7 +10,7 @@ from components.serving_check.component import NOT_BLESSED_FILE
 from pipeline import console as display
 from pipeline import local_runner, outcome
 from pipeline.config import Config
-from pipeline.evaluation.verdict import Verdict, read_verdict
+from components.report.verdict import Verdict, read_verdict
 from pipeline.exit_codes import ExitCode
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow_model_analysis as tfma
 
+from components.report.evaluation import AUC
 from models.features import LABEL
 from pipeline.config import EvaluationConfig
 from pipeline.evaluation.slices import SLICE_COLUMNS
@@ -12,9 +13,6 @@ from pipeline.evaluation.slices import SLICE_COLUMNS
 METRICS_MODULE = "pipeline.evaluation.metrics"
 SIGNATURE = "score_columns"
 PREDICTION = "signal_probability"
-
-AUC = "auc"
-"""The metric that gates; its name in TFMA's results."""
 
 
 def eval_config(config: EvaluationConfig) -> tfma.EvalConfig:
@@ -44,6 +42,8 @@ def _metrics(config: EvaluationConfig, overall: tfma.SlicingSpec) -> list[tfma.M
         _metric("Accuracy"),
         _metric("LogLoss"),
         _metric("BackgroundRejection", signal_efficiency=0.5),
+        _metric("MaximalSignificance"),
+        _metric("ExpectedCalibrationError"),
         _metric("ScoreCalibration"),
         _metric("ScoreConfusion"),
     ]

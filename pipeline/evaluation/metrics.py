@@ -8,10 +8,21 @@ from typing import Any
 
 import numpy as np
 import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import binary_confusion_matrices, metric_types
+from tensorflow_model_analysis.metrics import (
+    binary_confusion_matrices,
+    calibration_histogram,
+    metric_types,
+)
 from tensorflow_model_analysis.metrics.confusion_matrix_metrics import ConfusionMatrixMetricBase
 
+from components.report.significance import (
+    EXPECTED_BACKGROUND,
+    EXPECTED_SIGNAL,
+    REGULARISATION,
+    median_significance,
+)
 from pipeline.evaluation.columnar import (
+    BUCKETS,
     Array,
     EventValue,
     MeanCombiner,
@@ -91,6 +102,88 @@ class BackgroundRejection(_Columnar, ConfusionMatrixMetricBase):
         return 1.0 / passed if passed else float("inf")
 
 
+class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
+    """The approximate median significance of a discovery at the best cut on the score.
+
+    ``components.report.significance.median_significance`` of the events that pass, when so many
+    of each class are expected before any cut; the best of all thresholds.
+    """
+
+    def __init__(
+        self,
+        expected_signal: float = EXPECTED_SIGNAL,
+        expected_background: float = EXPECTED_BACKGROUND,
+        regularisation: float = REGULARISATION,
+        num_thresholds: int | None = None,
+        name: str | None = None,
+    ):
+        """Construct the metric.
+
+        Args:
+          expected_signal: signal events before any cut.
+          expected_background: background events before any cut.
+          regularisation: background events added, against cuts that few events pass.
+          num_thresholds: cuts on the score that are tried; 10,000 when not given.
+          name: the metric's name.
+        """
+        super().__init__(
+            expected_signal=expected_signal,
+            expected_background=expected_background,
+            regularisation=regularisation,
+            num_thresholds=num_thresholds,
+            name=name,
+        )
+
+    def _default_name(self) -> str:
+        return "maximal_significance"
+
+    def _metric_value(
+        self,
+        expected_signal: float,
+        expected_background: float,
+        regularisation: float,
+        key: metric_types.MetricKey,
+        matrices: binary_confusion_matrices.Matrices,
+    ) -> float:
+        del key
+        signal = matrices.tp[0] + matrices.fn[0]
+        background = matrices.fp[0] + matrices.tn[0]
+        if not signal or not background:
+            return float("nan")
+        significance = median_significance(
+            np.array(matrices.tp) * (expected_signal / signal),
+            np.array(matrices.fp) * (expected_background / background),
+            regularisation,
+        )
+        return float(significance.max())
+
+
+class ExpectedCalibrationError(metric_types.Metric):
+    """How far scores are from the share of signal among events of such a score, on average.
+
+    The mean over bins of the score, weighted by their events, of |mean label - mean score|:
+    Naeini, Cooper, Hauskrecht 2015 (AAAI, 2901).
+    """
+
+    def __init__(self, num_bins: int = 10, name: str = "expected_calibration_error"):
+        """Construct the metric.
+
+        Args:
+          num_bins: equal bins of the score in [0, 1]; a divisor of 10,000, which is how finely
+            scores are counted.
+          name: the metric's name.
+
+        Raises:
+          ValueError: ``num_bins`` is no such divisor.
+        """
+        if num_bins < 1 or BUCKETS % num_bins:
+            raise ValueError(
+                f"num_bins {num_bins} does not divide {BUCKETS}: take 10, 20, 25 or the like"
+            )
+        computations = tfma.metrics.merge_per_key_computations(_calibration_error)
+        super().__init__(computations, num_bins=num_bins, name=name)
+
+
 class EventCount(metric_types.Metric):
     """The number of events."""
 
@@ -110,6 +203,39 @@ class LogLoss(metric_types.Metric):
 
     def __init__(self, name: str = "binary_crossentropy"):
         super().__init__(_each_model(MeanCombiner, value=_cross_entropy), name=name)
+
+
+def _calibration_error(
+    num_bins: int,
+    name: str,
+    eval_config: Any = None,
+    model_name: str = "",
+    output_name: str = "",
+    example_weighted: bool = False,
+) -> metric_types.MetricComputations:
+    whose = {
+        "model_name": model_name,
+        "output_name": output_name,
+        "example_weighted": example_weighted,
+    }
+    stock = calibration_histogram.calibration_histogram(eval_config=eval_config, **whose)
+    computations = with_columnar_histogram(stock, eval_config)
+    histogram_key = computations[-1].keys[-1]
+    key = metric_types.MetricKey(name=name, **whose)
+
+    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
+        buckets = metrics[histogram_key]
+        ids = np.array([bucket.bucket_id for bucket in buckets], np.int64)
+        places = np.clip(ids - 1, 0, BUCKETS - 1)
+        labels, scores, weights = (
+            np.bincount(places * num_bins // BUCKETS, [getattr(bucket, name) for bucket in buckets])
+            for name in ("weighted_labels", "weighted_predictions", "weighted_examples")
+        )
+        total = weights.sum()
+        return {key: float(np.abs(labels - scores).sum() / total) if total else float("nan")}
+
+    derived = metric_types.DerivedMetricComputation(keys=[key], result=result)
+    return [*computations, derived]
 
 
 def _each_model(combiner: Any, **options: EventValue) -> Any:

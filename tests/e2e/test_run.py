@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from components.example_gen.records import Events, encode_records
 from models.features import FEATURES
-from pipeline.evaluation.verdict import read_verdict
+from components.report.verdict import read_verdict
 
 NODES = [
     "CollisionExampleGen",

@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 
 from pipeline.console import NodeProgress, verdict_lines
-from pipeline.evaluation.verdict import Check, Verdict
+from components.report.verdict import Check, Verdict
 
 NOISY = """
 import os, sys, subprocess

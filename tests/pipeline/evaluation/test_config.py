@@ -27,6 +27,7 @@ def test_metrics_asked_for():
     (spec,) = eval_config(EvaluationConfig()).metrics_specs
     assert [metric.class_name for metric in spec.metrics] == [
         *("EventCount", "RocAuc", "Accuracy", "LogLoss", "BackgroundRejection"),
+        *("MaximalSignificance", "ExpectedCalibrationError"),
         *("ScoreCalibration", "ScoreConfusion"),
     ]
     assert {metric.module for metric in spec.metrics} == {"pipeline.evaluation.metrics"}

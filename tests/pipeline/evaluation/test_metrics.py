@@ -138,6 +138,42 @@ def test_background_rejection_is_the_inverse_mistag_rate(events, efficiency, wei
     assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_maximal_significance_is_that_of_the_best_cut(events, weighted):
+    labels, scores, weights = events
+    weights = weights if weighted else np.ones_like(weights)
+    passed = [
+        [weights[(labels == kind) & (scores > cut)].sum() for cut in np.arange(10_000) / 10_000]
+        for kind in (1, 0)
+    ]
+    s = 40 * np.array(passed[0]) / weights[labels == 1].sum()
+    b = 800 * np.array(passed[1]) / weights[labels == 0].sum() + 5
+    expected = np.sqrt(2 * ((s + b) * np.log(1 + s / b) - s)).max()
+    metric = metrics.MaximalSignificance(
+        expected_signal=40, expected_background=800, regularisation=5
+    )
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("bins", [10, 20])
+def test_calibration_error_is_the_mean_distance_of_score_and_share(events, bins, weighted):
+    labels, scores, weights = events
+    weights = weights if weighted else np.ones_like(weights)
+    places = np.minimum((scores.astype(np.float64) * bins).astype(int), bins - 1)
+    distances = [
+        abs(weights[places == place] @ (labels - scores)[places == place]) for place in range(bins)
+    ]
+    expected = sum(distances) / weights.sum()
+    metric = metrics.ExpectedCalibrationError(num_bins=bins)
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-6)
+
+
+def test_calibration_error_of_bins_that_scores_are_not_counted_by():
+    with pytest.raises(ValueError, match="num_bins 15 does not divide 10000: take 10, 20"):
+        metrics.ExpectedCalibrationError(num_bins=15)
+
+
 def few(labels, scores):
     return [np.array(column, np.float64) for column in (labels, scores, [1.0] * len(labels))]
 
@@ -147,5 +183,11 @@ def test_perfect_separation_rejects_without_limit():
     assert measure(metrics.BackgroundRejection(), perfect, 4) == float("inf")
 
 
-def test_one_class_alone_has_no_rejection():
-    assert np.isnan(measure(metrics.BackgroundRejection(), few([1, 1], [0.1, 0.9]), 2))
+@pytest.mark.parametrize("metric", [metrics.BackgroundRejection(), metrics.MaximalSignificance()])
+def test_one_class_alone_has_no_rejection_and_no_significance(metric):
+    assert np.isnan(measure(metric, few([1, 1], [0.1, 0.9]), 2))
+
+
+def test_scores_that_are_the_share_of_signal_are_calibrated():
+    balanced = few([1, 0, 0, 0, 1, 1, 1, 0], [0.25] * 4 + [0.75] * 4)
+    assert measure(metrics.ExpectedCalibrationError(), balanced, 4) == pytest.approx(0.0)

@@ -1,0 +1,1 @@
+"""Report: what became of a run, as one self-contained HTML page."""

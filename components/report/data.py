@@ -1,0 +1,163 @@
+"""The data of a run, read from its statistics, histograms and anomalies; never from the events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx.dsl.io import fileio
+from tfx.utils import io_utils
+
+from components.data_gate.checks import find_problems
+from components.example_gen.codes import from_json as codes_from_json
+from components.example_gen.executor import events_property, unknown_codes_property
+from components.histogram_gen import records
+from components.report.outcome import Output, RunOutcome
+from models.features import LABEL
+
+SPLITS = ("train", "eval")
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """One column of a split, as TFDV measured it, in published units."""
+
+    name: str
+    mean: float
+    spread: float
+    low: float
+    median: float
+    high: float
+    zeros: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of the data.
+
+    Attributes:
+      name: ``train`` or ``eval``.
+      events: how many were ingested.
+      signal: how many of them are signal; None where that was not measured.
+      features: the statistics by name, without the label's.
+      problems: why it must not be learned from, in DataGate's words.
+      histograms: by feature; none where they were not counted.
+      fingerprint: of its events; nothing where they were not counted.
+    """
+
+    name: str
+    events: int
+    signal: int | None
+    features: Mapping[str, FeatureStatistics]
+    problems: tuple[str, ...]
+    histograms: Mapping[str, records.ClassHistogram]
+    fingerprint: str
+
+
+Statistics = Mapping[str, statistics_pb2.DatasetFeatureStatistics]
+"""By split."""
+
+
+def ingested_splits(outcome: RunOutcome) -> dict[str, int]:
+    """The number of events by split; none when the run did not get that far."""
+    examples = outcome.output("CollisionExampleGen", "examples")
+    counts = {
+        split: examples and examples.properties.get(events_property(split)) for split in SPLITS
+    }
+    return {split: int(count) for split, count in counts.items() if count is not None}
+
+
+def read_statistics(outcome: RunOutcome) -> Statistics:
+    """Each split's statistics; none when they were not measured."""
+    output = outcome.output("StatisticsGen", "statistics")
+    if output is None:
+        return {}
+    kind = statistics_pb2.DatasetFeatureStatisticsList
+    return {
+        split: kind.FromString(_read(f"{output.uri}/Split-{split}/FeatureStats.pb")).datasets[0]
+        for split in ingested_splits(outcome)
+    }
+
+
+def read_histograms(outcome: RunOutcome) -> dict[str, records.SplitHistograms]:
+    """Each split's histograms; none when they were not counted."""
+    output = outcome.output("HistogramGen", "histograms")
+    if output is None:
+        return {}
+    return records.from_json(_read(f"{output.uri}/{records.FILE_NAME}").decode())
+
+
+def read_problems(outcome: RunOutcome, statistics: Statistics) -> dict[str, tuple[str, ...]]:
+    """Why each split must not be learned from; none when nobody has looked.
+
+    Args:
+      outcome: the run.
+      statistics: of each split, as ``read_statistics`` gives them.
+    """
+    examples = outcome.output("CollisionExampleGen", "examples")
+    anomalies = outcome.output("ExampleValidator", "anomalies")
+    schema = outcome.output("ImportSchemaGen", "schema")
+    if not (examples and anomalies and schema):
+        return {}
+    reviewed = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
+    return {
+        split: _problems(examples, split, events, statistics[split], anomalies, reviewed)
+        for split, events in ingested_splits(outcome).items()
+        if split in statistics
+    }
+
+
+def describe_split(
+    name: str,
+    events: int,
+    statistics: statistics_pb2.DatasetFeatureStatistics | None,
+    problems: tuple[str, ...],
+    counted: records.SplitHistograms | None,
+) -> Split:
+    """A split, from what is known of it."""
+    columns = {f.path.step[0]: f.num_stats for f in statistics.features} if statistics else {}
+    label = columns.pop(LABEL, None)
+    return Split(
+        name=name,
+        events=events,
+        signal=None if label is None else round(label.mean * label.common_stats.num_non_missing),
+        features={column: _feature(column, numbers) for column, numbers in columns.items()},
+        problems=problems,
+        histograms=counted.features if counted else {},
+        fingerprint=counted.fingerprint if counted else "",
+    )
+
+
+def _problems(
+    examples: Output,
+    split: str,
+    events: int,
+    statistics: statistics_pb2.DatasetFeatureStatistics,
+    anomalies: Output,
+    schema: schema_pb2.Schema,
+) -> tuple[str, ...]:
+    codes = codes_from_json(str(examples.properties[unknown_codes_property(split)]))
+    found = anomalies_pb2.Anomalies.FromString(
+        _read(f"{anomalies.uri}/Split-{split}/SchemaDiff.pb")
+    )
+    return tuple(find_problems(split, events, codes, statistics, found, schema))
+
+
+def _feature(name: str, numbers: statistics_pb2.NumericStatistics) -> FeatureStatistics:
+    nan = numbers.histograms[0].num_nan if numbers.histograms else 0
+    return FeatureStatistics(
+        name,
+        mean=numbers.mean,
+        spread=numbers.std_dev,
+        low=numbers.min,
+        median=numbers.median,
+        high=numbers.max,
+        zeros=numbers.num_zeros,
+        missing=numbers.common_stats.num_missing + nan,
+    )
+
+
+def _read(path: str) -> bytes:
+    with fileio.open(path, "rb") as file:
+        content: bytes = file.read()
+    return content
