@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 
 from components.errors import DataRefusedError
+from components.report.verdict import Verdict, read_verdict
 from components.serving_check.component import NOT_BLESSED_FILE
 from pipeline import console as display
 from pipeline import local_runner, outcome
 from pipeline.config import Config
-from components.report.verdict import Verdict, read_verdict
 from pipeline.exit_codes import ExitCode
 
 

@@ -14,8 +14,8 @@ import tensorflow_model_analysis as tfma
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from components.example_gen.records import Events, encode_records
-from models.features import FEATURES
 from components.report.verdict import read_verdict
+from models.features import FEATURES
 
 NODES = [
     "CollisionExampleGen",

@@ -4,8 +4,8 @@ import sys
 
 from rich.console import Console
 
-from pipeline.console import NodeProgress, verdict_lines
 from components.report.verdict import Check, Verdict
+from pipeline.console import NodeProgress, verdict_lines
 
 NOISY = """
 import os, sys, subprocess

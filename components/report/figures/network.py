@@ -1,0 +1,156 @@
+"""The network, drawn: the wide part above, the deep part below, and their sum."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from components.report.figures.style import (
+    ACCENT,
+    BACKGROUND,
+    CANDIDATE,
+    INK,
+    MUTED,
+    PAPER,
+    new_axes,
+)
+from components.report.training import Layer, Training
+
+MOST_BOXES = 7
+"""Boxes of the deep part that fit side by side; what is between them is summed up."""
+
+BOX = (1.3, 0.78)
+STEP = 1.62
+UPPER, MIDDLE, LOWER = 2.3, 1.25, 0.2
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box: its lines of text, and the weights in it (None when unknown)."""
+
+    lines: tuple[str, ...]
+    parameters: int | None
+
+    def text(self) -> str:
+        """All lines, the weights last."""
+        count = () if self.parameters is None else (f"{self.parameters:,} weights",)
+        return "\n".join((*self.lines, *count))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn: the boxes of each part."""
+
+    inputs: tuple[Box, ...]
+    wide: tuple[Box, ...]
+    deep: tuple[Box, ...]
+
+
+def plan(training: Training) -> Plan:
+    """The boxes of a network, from its layers where they are known, else from its size."""
+    if training.layers:
+        parts = {
+            part: tuple(
+                _block(block)
+                for block in _blocks(layer for layer in training.layers if layer.part == part)
+            )
+            for part in ("inputs", "wide", "deep")
+        }
+        return Plan(parts["inputs"], parts["wide"], _shortened(parts["deep"]))
+    known = training.hyperparameters
+    block = Box((f"{known.get('units', 'unknown')} units", str(known.get("activation", ""))), None)
+    return Plan(
+        (Box(("28 features",), None),),
+        (Box(("linear", "1"), training.parameters.get("wide")),),
+        _shortened((block,) * int(known.get("blocks", 1))),
+    )
+
+
+def network(training: Training) -> Figure:
+    """The network as boxes from left to right."""
+    boxes = plan(training)
+    columns = len(boxes.inputs) + max(len(boxes.wide), len(boxes.deep))
+    figure, axes = new_axes(11.0, 3.2)
+    axes.set_position((0, 0, 1, 1))
+    axes.set(xlim=(-0.1, max(columns + 1.0, 4.0) * STEP), ylim=(-0.15, 3.35))
+    axes.axis("off")
+    start = _row(axes, boxes.inputs, 0, MIDDLE, MUTED)
+    end = columns * STEP
+    total = training.parameters.get("total")
+    for row, y, colour in ((boxes.wide, UPPER, BACKGROUND), (boxes.deep, LOWER, CANDIDATE)):
+        if row:
+            _arrow(axes, ((start - 1) * STEP + BOX[0], MIDDLE), (start * STEP, y))
+            last = _row(axes, row, start, y, colour)
+            _arrow(axes, ((last - 1) * STEP + BOX[0], y), (end, MIDDLE))
+    _box(axes, Box(("sum, sigmoid", "probability", "of signal"), None), end, MIDDLE, ACCENT)
+    for part, y, colour in (("wide", UPPER, BACKGROUND), ("deep", LOWER, CANDIDATE)):
+        weights = training.parameters.get(part)
+        count = "unknown" if weights is None else f"{weights:,}"
+        side = y + BOX[1] + 0.07
+        axes.text(start * STEP, side, f"{part} part: {count} weights", color=colour, fontsize=9)
+    whole = "unknown" if total is None else f"{total:,}"
+    axes.text(0, MIDDLE + BOX[1] + 0.07, f"whole network: {whole} weights", color=INK, fontsize=9)
+    return figure
+
+
+def _blocks(layers: Iterable[Layer]) -> list[list[Layer]]:
+    """Layers in a row, each Dense one with what follows it."""
+    blocks: list[list[Layer]] = []
+    for layer in layers:
+        if not blocks or layer.kind == "Dense":
+            blocks.append([])
+        blocks[-1].append(layer)
+    return blocks
+
+
+def _block(layers: Sequence[Layer]) -> Box:
+    first, rest = layers[0], layers[1:]
+    others = ", ".join(dict.fromkeys(layer.kind for layer in rest))
+    lines = (f"{first.kind} {layers[-1].shape}".strip(), _shorter(others))
+    return Box(tuple(line for line in lines if line), sum(layer.parameters for layer in layers))
+
+
+def _shorter(text: str, most: int = 24) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _shortened(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    """The first and last boxes with one between them for the others, if there are too many."""
+    if len(boxes) <= MOST_BOXES:
+        return boxes
+    head, between, tail = boxes[:3], boxes[3:-2], boxes[-2:]
+    counts = [box.parameters for box in between if box.parameters is not None]
+    more = Box((f"{len(between)} more",), sum(counts) if counts else None)
+    return (*head, more, *tail)
+
+
+def _row(axes: Axes, boxes: Sequence[Box], first: int, y: float, colour: str) -> int:
+    """Draws boxes side by side, joined by arrows; gives the column after the last."""
+    for column, box in enumerate(boxes, start=first):
+        _box(axes, box, column * STEP, y, colour)
+        if column > first:
+            _arrow(axes, ((column - 1) * STEP + BOX[0], y), (column * STEP, y))
+    return first + len(boxes)
+
+
+def _box(axes: Axes, box: Box, x: float, y: float, colour: str) -> None:
+    shape = FancyBboxPatch(
+        (x, y), *BOX, boxstyle="round,pad=0,rounding_size=0.08", fc=PAPER, ec=colour, lw=1.3
+    )
+    axes.add_patch(shape)
+    axes.text(
+        x + BOX[0] / 2, y + BOX[1] / 2, box.text(), ha="center", va="center", fontsize=7.5,
+        linespacing=1.35,
+    )
+
+
+def _arrow(axes: Axes, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    half = BOX[1] / 2
+    axes.annotate(
+        "",
+        (end[0], end[1] + half),
+        (begin[0], begin[1] + half),
+        arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.9},
+    )
