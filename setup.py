@@ -65,7 +65,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.11",
     packages=find_packages(include=["components*", "configs", "kubeflow*", "models*", "pipeline*"]),
-    package_data={"pipeline": ["schema/*.pbtxt"], "configs": ["*.yaml"]},
+    package_data={
+        "components.report": ["templates/*"],
+        "configs": ["*.yaml"],
+        "pipeline": ["schema/*.pbtxt"],
+    },
     install_requires=TFX + DIRECT,
     extras_require={"dev": DEV},
     entry_points={"console_scripts": ["higgs=pipeline.cli:main"]},

@@ -4,9 +4,7 @@ from markupsafe import Markup, escape
 
 from models.features import FEATURES, JETS, UNITS
 
-_OBJECTS = {"lepton": ("lepton", "ℓ")} | {
-    f"jet_{jet}": (f"jet {jet}", f"j{jet}") for jet in JETS
-}
+_OBJECTS = {"lepton": ("lepton", "ℓ")} | {f"jet_{jet}": (f"jet {jet}", f"j{jet}") for jet in JETS}
 
 _QUANTITIES = {
     "pt": ("transverse momentum", "p", "T", "pT"),

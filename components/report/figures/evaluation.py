@@ -73,9 +73,7 @@ def precision_recall(evaluation: Evaluation) -> Figure:
     for scores, line in _models(evaluation):
         signal, background = scores.passing()
         sure = signal + background >= FEW
-        axes.plot(
-            (signal / signal[0])[sure], (signal[sure] / (signal + background)[sure]), **line
-        )
+        axes.plot((signal / signal[0])[sure], (signal[sure] / (signal + background)[sure]), **line)
     _shares(axes, "signal efficiency (recall)", "signal purity (precision)")
     axes.legend(loc="lower left")
     return figure
@@ -133,7 +131,11 @@ def significance(evaluation: Evaluation) -> Figure:
         axes.plot(cuts, median, **{**line, "label": f"AMS, {line['label']}"})
         if line["ls"] == "-":
             axes.plot(
-                cuts[sure], naive_significance(s, b)[sure], color=ACCENT, lw=1.1, ls=DASHED,
+                cuts[sure],
+                naive_significance(s, b)[sure],
+                color=ACCENT,
+                lw=1.1,
+                ls=DASHED,
                 label=f"s / √b, {line['label']}",
             )
             axes.axvline(cuts[median.argmax()], color=MUTED, lw=0.8, ls=DOTTED)

@@ -141,7 +141,12 @@ def _box(axes: Axes, box: Box, x: float, y: float, colour: str) -> None:
     )
     axes.add_patch(shape)
     axes.text(
-        x + BOX[0] / 2, y + BOX[1] / 2, box.text(), ha="center", va="center", fontsize=7.5,
+        x + BOX[0] / 2,
+        y + BOX[1] / 2,
+        box.text(),
+        ha="center",
+        va="center",
+        fontsize=7.5,
         linespacing=1.35,
     )
 

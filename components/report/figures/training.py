@@ -33,7 +33,11 @@ def learning_rate(training: Training) -> Figure:
     axes.step(
         [epoch["epoch"] for epoch in rates],
         [epoch["learning_rate"] for epoch in rates],
-        where="mid", color=CANDIDATE, lw=1.4, marker="o", ms=3,
+        where="mid",
+        color=CANDIDATE,
+        lw=1.4,
+        marker="o",
+        ms=3,
     )
     axes.set(xlabel="epoch", ylabel="learning rate", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

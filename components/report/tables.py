@@ -1,0 +1,189 @@
+"""Tables of the report: rows of plain values, computed from its data."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from components.report.evaluation import AUC, Evaluation, Measured, Scores
+from components.report.figures.evaluation import (
+    WORKING_POINT,
+    cut_yields,
+    efficiencies,
+)
+from components.report.outcome import RunOutcome
+from components.report.read import ReportData
+from components.report.significance import median_significance, naive_significance
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class SliceRow:
+    """One slice: the candidate's evaluation, and the baseline's AUC if there is one."""
+
+    measured: Measured
+    baseline_auc: float | None
+
+    @property
+    def change(self) -> float | None:
+        """How far the candidate's AUC is above the baseline's."""
+        return None if self.baseline_auc is None else self.measured.metrics[AUC] - self.baseline_auc
+
+    @property
+    def signal_share(self) -> float:
+        """The share of signal among the slice's events."""
+        scores = self.measured.scores
+        return float(scores.signal.sum() / (scores.signal.sum() + scores.background.sum()))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a cut on the score does; yields are expected events."""
+
+    name: str
+    score: float
+    signal_efficiency: float
+    background_efficiency: float
+    purity: float
+    naive: float | None
+    median: float
+
+    @property
+    def rejection(self) -> float:
+        """The inverse of the background's efficiency; infinite when nothing passes."""
+        return 1 / self.background_efficiency if self.background_efficiency else float("inf")
+
+
+def slice_rows(evaluation: Evaluation) -> list[SliceRow]:
+    """The whole, then every slice."""
+    candidate, baseline = evaluation.candidate, evaluation.baseline
+    then = (
+        {m.name: m.metrics[AUC] for m in (baseline.overall, *baseline.slices)} if baseline else {}
+    )
+    return [
+        SliceRow(measured, then.get(measured.name))
+        for measured in (candidate.overall, *candidate.slices)
+    ]
+
+
+def cuts(scores: Scores) -> Iterator[Cut]:
+    """Cuts of interest: accuracy's, that of half the signal, and the most significant one."""
+    places, s, b, sure = cut_yields(scores)
+    pass_signal, pass_background = efficiencies(scores)
+    median, naive = median_significance(s, b), naive_significance(s, b)
+    signal, background = scores.passing()
+    for name, at in (
+        ("working point", round(WORKING_POINT * (len(places) - 1))),
+        ("half of the signal", int(np.flatnonzero(pass_signal >= 0.5)[-1])),
+        ("largest AMS", int(median.argmax())),
+    ):
+        passed = signal[at] + background[at]
+        yield Cut(
+            name,
+            float(places[at]),
+            float(pass_signal[at]),
+            float(pass_background[at]),
+            float(signal[at] / passed) if passed else float("nan"),
+            float(naive[at]) if sure[at] else None,
+            float(median[at]),
+        )
+
+
+def run_facts(report: ReportData) -> dict[str, str]:
+    """When, how long, on what and from what: what is not known is said to be unknown."""
+    outcome, training = report.outcome, report.training
+    facts: Mapping[str, Any] = training.facts if training else {}
+    pushed = outcome.output("Pusher", "pushed_model")
+    push: Mapping[str, Any] = pushed.properties if pushed else {}
+    strategy = facts.get("strategy") or {}
+    return {
+        "Model version": str(push.get("pushed_version") or "none"),
+        "Model path": str(push.get("pushed_destination") or "none"),
+        "Run": outcome.run_id or UNKNOWN,
+        "Started": _started(outcome),
+        "Time of all nodes": _seconds(total_seconds(outcome)),
+        "Events": ", ".join(f"{split.events:,} {split.name}" for split in report.splits) or UNKNOWN,
+        "Strategy": _strategy(strategy),
+        "Devices": ", ".join(strategy.get("devices") or ()) or UNKNOWN,
+        "Precision": str(facts.get("precision") or UNKNOWN),
+        "Seed": str(facts.get("seed", UNKNOWN)),
+        "Code version": outcome.record.code_version or UNKNOWN,
+        "Data fingerprint": ", ".join(
+            f"{split.name} {split.fingerprint}" for split in report.splits if split.fingerprint
+        )
+        or UNKNOWN,
+    }
+
+
+def total_seconds(outcome: RunOutcome) -> float | None:
+    """What all nodes took together; None when that is not known."""
+    known = [node.seconds for node in outcome.nodes.values() if node.seconds is not None]
+    return sum(known) if known else None
+
+
+def training_facts(report: ReportData) -> dict[str, str]:
+    """What is known of the training, in the order in which one asks."""
+    training = report.training
+    if training is None:
+        return {}
+    facts = training.facts
+    rate, trees = training.events_per_second, facts.get("trees")
+    return {
+        "Epochs": f"{len(training.epochs)}, the weights of epoch {training.epoch_kept} kept",
+        "Throughput": f"{rate:,.0f} events/s" if rate else UNKNOWN,
+        "Time": _seconds(facts.get("seconds")),
+        "Batch": f"{facts.get('batch_size', UNKNOWN)} events",
+        "Steps an epoch": str(facts.get("steps_per_epoch", UNKNOWN)),
+        "Boosted trees": _trees(trees, facts.get("blend")),
+        "Warm start": str(facts.get("warm_start") or "none"),
+        "Resumed at": str(facts.get("resumed_at") or "never"),
+    }
+
+
+def lineage(outcome: RunOutcome, data_root: str) -> list[tuple[str, str]]:
+    """From the pushed model back to the shards: what, and where."""
+    steps = (
+        ("pushed model", "Pusher", "pushed_model"),
+        ("let through by the evaluation", "Evaluator", "evaluation"),
+        ("let through by the serving check", "ServingCheck", "blessing"),
+        ("trained model", "Trainer", "model"),
+        ("hyperparameters and history", "Trainer", "model_run"),
+        ("data verdict", "DataGate", "verdict"),
+        ("reviewed schema", "ImportSchemaGen", "schema"),
+        ("statistics", "StatisticsGen", "statistics"),
+        ("events", "CollisionExampleGen", "examples"),
+    )
+    found = [
+        (what, output.uri) for what, node, key in steps if (output := outcome.output(node, key))
+    ]
+    return [*found, ("shards", data_root)]
+
+
+def _started(outcome: RunOutcome) -> str:
+    known = [node.started for node in outcome.nodes.values() if node.started is not None]
+    if not known:
+        return UNKNOWN
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(known)))
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    minutes = f" ({seconds / 60:.1f} min)" if seconds >= 120 else ""
+    return f"{seconds:,.1f} s{minutes}"
+
+
+def _strategy(strategy: Mapping[str, Any]) -> str:
+    if not strategy:
+        return UNKNOWN
+    return f"{strategy.get('replicas', UNKNOWN)} x {str(strategy.get('kind', UNKNOWN)).upper()}"
+
+
+def _trees(trees: Mapping[str, Any] | None, blend: float | None) -> str:
+    if not trees:
+        return "none"
+    share = "" if blend is None else f", {blend:.0%} of the logit"
+    return f"{trees.get('trees')} trees of {trees.get('leaves')} leaves{share}"
