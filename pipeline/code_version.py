@@ -7,10 +7,17 @@ the code that the node runs goes there.
 """
 
 import hashlib
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
+
+PROJECT = "higgs-pipeline"
+PACKAGES = ("components", "models", "pipeline")
+
+SUFFIXES = (".py", ".html", ".css", ".js")
+"""Of sources: the code, and the templates that it renders."""
 
 
 def runs_code_of(node: BaseComponent, *packages: str) -> None:
@@ -24,13 +31,18 @@ def runs_code_of(node: BaseComponent, *packages: str) -> None:
 
 
 def code_digest(*packages: str) -> str:
-    """A digest of the Python sources of packages, whatever folder they are installed in."""
+    """A digest of the sources of packages, whatever folder they are installed in."""
     digest = hashlib.sha256()
     for package in packages:
         for name, file in _sources(package):
             digest.update(f"{package}/{name}\n".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def project_version() -> str:
+    """The project's version with a digest of all its sources, for people to compare."""
+    return f"{metadata.version(PROJECT)}, sources {code_digest(*PACKAGES)}"
 
 
 def _sources(package: str) -> list[tuple[str, Path]]:
@@ -40,5 +52,5 @@ def _sources(package: str) -> list[tuple[str, Path]]:
     origin = Path(spec.origin)
     if spec.submodule_search_locations is None:
         return [(origin.name, origin)]
-    files = sorted(origin.parent.rglob("*.py"))
+    files = sorted(file for file in origin.parent.rglob("*") if file.suffix in SUFFIXES)
     return [(str(file.relative_to(origin.parent)), file) for file in files]

@@ -25,6 +25,7 @@ from components.errors import DataRefusedError
 from pipeline import outcome
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.pipeline import SCHEMA_FILE, create_pipeline
+from pipeline.run_record import recorded
 from pipeline.workspace import RootBusyError, settle, sole_use
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
@@ -39,7 +40,8 @@ def run(config: Config) -> None:
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     _forget_lost_pushes(config.metadata_path)
     schema_file = _versioned_schema(Path(config.root))
-    LocalDagRunner().run(create_pipeline(config, schema_file, metadata))
+    with recorded(config):
+        LocalDagRunner().run(create_pipeline(config, schema_file, metadata))
 
 
 def _forget_lost_pushes(metadata_path: str) -> None:

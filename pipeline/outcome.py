@@ -1,6 +1,6 @@
 """What became of runs, read back from ML Metadata."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -40,6 +40,12 @@ def latest_run(metadata_path: str) -> RunOutcome:
     raise LookupError(f"no run of the pipeline in {metadata_path}")
 
 
+def newest_run_id(metadata_path: str) -> str | None:
+    """The id of the newest run in a metadata file; None when there is none."""
+    contexts = _open(metadata_path).get_contexts_by_type(RUN_CONTEXT)
+    return max(contexts, key=lambda context: context.id).name if contexts else None
+
+
 def find_run(metadata_path: str, run_id: str) -> RunOutcome:
     """A run by its id, or the beginning of it.
 
@@ -66,10 +72,8 @@ def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
 
 def pushed_models(metadata_path: str) -> list[Output]:
     """Every model that was ever pushed."""
-    outputs = [
-        Output(artifact.uri, _plain(artifact.custom_properties))
-        for artifact in _open(metadata_path).get_artifacts_by_type("PushedModel")
-    ]
+    artifacts = _open(metadata_path).get_artifacts_by_type("PushedModel")
+    outputs = [Output.from_mlmd(artifact) for artifact in artifacts]
     return [output for output in outputs if output.properties.get("pushed")]
 
 
@@ -110,14 +114,6 @@ def _outputs(store: MetadataStore, execution: mlmd.Execution) -> dict[str, Outpu
         if event.type in (mlmd.Event.OUTPUT, mlmd.Event.INTERNAL_OUTPUT)
     }
     return {
-        keys[artifact.id]: Output(artifact.uri, _plain(artifact.custom_properties))
+        keys[artifact.id]: Output.from_mlmd(artifact)
         for artifact in store.get_artifacts_by_id(list(keys))
-    }
-
-
-def _plain(properties: Mapping[str, mlmd.Value]) -> dict[str, str | int | float]:
-    return {
-        name: getattr(value, value.WhichOneof("value"))
-        for name, value in properties.items()
-        if value.WhichOneof("value") in ("int_value", "double_value", "string_value")
     }

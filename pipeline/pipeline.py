@@ -1,5 +1,6 @@
 """The graph, in the order of the data's way, and nothing else."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
@@ -29,9 +30,10 @@ from components.example_gen.component import (
     split_folders,
 )
 from components.histogram_gen.component import HistogramGen
+from components.report.component import Report
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ColumnarStatisticsGen
-from pipeline.code_version import runs_code_of
+from pipeline.code_version import project_version, runs_code_of
 from pipeline.config import Config, IngestionConfig
 from pipeline.evaluation.config import eval_config
 
@@ -150,10 +152,13 @@ def create_pipeline(
         serving_check,
         pusher,
     ]
+    # Tells a person what became of the run, pushed or refused.
+    report = _report(config, components)
+
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.artifacts_root,
-        components=components,
+        components=[*components, report],
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam.args),
@@ -171,4 +176,25 @@ def _example_gen(data_root: str, ingestion: IngestionConfig) -> CollisionExample
         input_base=data_root,
         input_config=split_folders(),
         output_config=example_gen_pb2.Output(),
+    )
+
+
+def _report(config: Config, nodes: Iterable[BaseNode]) -> BaseNode:
+    outputs = {node.id: node.outputs for node in nodes}
+    return Report(
+        examples=outputs["CollisionExampleGen"]["examples"],
+        schema=outputs["ImportSchemaGen"]["schema"],
+        statistics=outputs["StatisticsGen"]["statistics"],
+        histograms=outputs["HistogramGen"]["histograms"],
+        anomalies=outputs["ExampleValidator"]["anomalies"],
+        data_verdict=outputs["DataGate"]["verdict"],
+        model=outputs["Trainer"]["model"],
+        model_run=outputs["Trainer"]["model_run"],
+        evaluation=outputs["Evaluator"]["evaluation"],
+        blessing=outputs["Evaluator"]["blessing"],
+        infra_blessing=outputs["ServingCheck"]["blessing"],
+        pushed_model=outputs["Pusher"]["pushed_model"],
+        configuration=config.model_dump_json(),
+        # Of all the code, for the page says what the run was made by.
+        code_version=project_version(),
     )

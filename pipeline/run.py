@@ -12,6 +12,7 @@ from pipeline import console as display
 from pipeline import local_runner, outcome
 from pipeline.config import Config
 from pipeline.exit_codes import ExitCode
+from pipeline.report import report_path, write_report
 
 
 def run(config: Config, console: Console) -> ExitCode:
@@ -21,6 +22,15 @@ def run(config: Config, console: Console) -> ExitCode:
       config: a settled configuration, whose root the caller has for itself.
       console: where the person looks.
     """
+    known = outcome.newest_run_id(config.metadata_path)
+    code = _run(config, console)
+    # Who interrupts a run wants to be gone; `higgs report` still has it.
+    if code is not ExitCode.INTERRUPTED and outcome.newest_run_id(config.metadata_path) != known:
+        _tell_report(config, console)
+    return code
+
+
+def _run(config: Config, console: Console) -> ExitCode:
     with display.following(console) as progress:
         try:
             local_runner.run(config)
@@ -54,6 +64,18 @@ def tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
         fault = (Path(serving.uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
         console.print(f"serving check: FAILED, {fault}", soft_wrap=True)
     return _tell_push(result, console)
+
+
+def _tell_report(config: Config, console: Console) -> None:
+    run_outcome = outcome.latest_run(config.metadata_path)
+    path = report_path(config.root, run_outcome)
+    try:
+        write_report(config.metadata_path, run_outcome, path)
+    except Exception as error:  # the run is over, and its exit code must not depend on the page
+        traceback.print_exc()
+        console.print(f"report      none: {type(error).__name__}: {error}", soft_wrap=True)
+    else:
+        console.print(f"report      {path}", soft_wrap=True)
 
 
 def _check_count(result: outcome.RunOutcome, verdict: Verdict) -> None:

@@ -8,6 +8,7 @@ import functools
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +116,7 @@ def fingerprint(columns: Iterable[npt.NDArray[np.float32]]) -> int:
     Each event's words go through the finaliser of SplitMix64 (Steele, Lea, Flood 2014), so that
     values which change places between events change the sum.
     """
-    hashes = np.uint64(0)
+    hashes: Any = np.uint64(0)
     for column in columns:
         words = np.ascontiguousarray(column).view(np.uint32).astype(np.uint64)
         hashes = _mix(words + hashes * np.uint64(0x9E3779B97F4A7C15))

@@ -54,17 +54,18 @@ class Split:
     fingerprint: str
 
 
+# Each by split.
 Statistics = Mapping[str, statistics_pb2.DatasetFeatureStatistics]
-"""By split."""
+Histograms = Mapping[str, records.SplitHistograms]
+Problems = Mapping[str, tuple[str, ...]]
 
 
 def ingested_splits(outcome: RunOutcome) -> dict[str, int]:
     """The number of events by split; none when the run did not get that far."""
     examples = outcome.output("CollisionExampleGen", "examples")
-    counts = {
-        split: examples and examples.properties.get(events_property(split)) for split in SPLITS
-    }
-    return {split: int(count) for split, count in counts.items() if count is not None}
+    counts = examples.properties if examples else {}
+    names = {split: events_property(split) for split in SPLITS}
+    return {split: int(counts[name]) for split, name in names.items() if name in counts}
 
 
 def read_statistics(outcome: RunOutcome) -> Statistics:
@@ -79,7 +80,7 @@ def read_statistics(outcome: RunOutcome) -> Statistics:
     }
 
 
-def read_histograms(outcome: RunOutcome) -> dict[str, records.SplitHistograms]:
+def read_histograms(outcome: RunOutcome) -> Histograms:
     """Each split's histograms; none when they were not counted."""
     output = outcome.output("HistogramGen", "histograms")
     if output is None:
@@ -87,7 +88,7 @@ def read_histograms(outcome: RunOutcome) -> dict[str, records.SplitHistograms]:
     return records.from_json(_read(f"{output.uri}/{records.FILE_NAME}").decode())
 
 
-def read_problems(outcome: RunOutcome, statistics: Statistics) -> dict[str, tuple[str, ...]]:
+def read_problems(outcome: RunOutcome, statistics: Statistics) -> Problems:
     """Why each split must not be learned from; none when nobody has looked.
 
     Args:

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from ml_metadata.proto import metadata_store_pb2
+
 
 @dataclass(frozen=True)
 class Output:
@@ -15,6 +17,22 @@ class Output:
 
     uri: str
     properties: Mapping[str, str | int | float]
+
+    @classmethod
+    def from_mlmd(cls, artifact: metadata_store_pb2.Artifact) -> "Output":
+        """An artifact with those of its custom properties that are numbers or text."""
+        kinds = {
+            name: (value, value.WhichOneof("value"))
+            for name, value in artifact.custom_properties.items()
+        }
+        return cls(
+            artifact.uri,
+            {
+                name: getattr(value, kind)
+                for name, (value, kind) in kinds.items()
+                if kind in ("int_value", "double_value", "string_value")
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -24,14 +42,14 @@ class NodeRun:
     Attributes:
       name: the node's id in the graph.
       state: ``done``, ``cached``, ``failed`` or ``running``; ``unknown`` without metadata.
-      seconds: from its start to its last word; None when unknown.
+      seconds: from its start to its last word; NaN when unknown.
       outputs: its artifacts by output key.
       started: seconds since 1970; None when unknown.
     """
 
     name: str
     state: str
-    seconds: float | None
+    seconds: float
     outputs: Mapping[str, Output]
     started: float | None = None
 

@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "number": number,
         "symbol": physics.symbol,
         "words": physics.words,
+        "duration": tables.duration,
         "columns": lambda names: physics.order(list(names)),
     }
     return environment
@@ -65,9 +66,10 @@ def number(value: float | None, digits: int = 4) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if isinstance(value, int) or abs(value) >= 10**digits:
+    if isinstance(value, int) or abs(value) >= 1000 or value == 0:
         return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
+    # With its trailing zeros, so that a column of numbers lines up.
+    return f"{value:#.{digits}g}".rstrip(".")
 
 
 def _source(environment: Environment, name: str) -> str:

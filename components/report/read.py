@@ -76,7 +76,7 @@ class _Reader:
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
 
-    def attempt(self, part: str, default: T, read: Callable[..., T], *sources: Any) -> T:
+    def attempt(self, part: str, default: Any, read: Callable[..., T], *sources: Any) -> T:
         """What ``read`` makes of the sources, or the default if one is None or it fails."""
         if None in sources:
             return default
@@ -89,9 +89,11 @@ class _Reader:
 
 
 def _read_splits(reader: _Reader, outcome: RunOutcome) -> tuple[Split, ...]:
-    statistics = reader.attempt("statistics", {}, data.read_statistics, outcome)
-    problems = reader.attempt("anomalies", {}, data.read_problems, outcome, statistics)
-    histograms = reader.attempt("histograms", {}, data.read_histograms, outcome)
+    statistics: data.Statistics = reader.attempt("statistics", {}, data.read_statistics, outcome)
+    problems: data.Problems = reader.attempt(
+        "anomalies", {}, data.read_problems, outcome, statistics
+    )
+    histograms: data.Histograms = reader.attempt("histograms", {}, data.read_histograms, outcome)
     return tuple(
         data.describe_split(
             name, events, statistics.get(name), problems.get(name, ()), histograms.get(name)

@@ -1,5 +1,6 @@
 """Tables of the report: rows of plain values, computed from its data."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def run_facts(report: ReportData) -> dict[str, str]:
         "Model path": str(push.get("pushed_destination") or "none"),
         "Run": outcome.run_id or UNKNOWN,
         "Started": _started(outcome),
-        "Time of all nodes": _seconds(total_seconds(outcome)),
+        "Time of all nodes": duration(total_seconds(outcome)),
         "Events": ", ".join(f"{split.events:,} {split.name}" for split in report.splits) or UNKNOWN,
         "Strategy": _strategy(strategy),
         "Devices": ", ".join(strategy.get("devices") or ()) or UNKNOWN,
@@ -118,10 +119,17 @@ def run_facts(report: ReportData) -> dict[str, str]:
     }
 
 
-def total_seconds(outcome: RunOutcome) -> float | None:
-    """What all nodes took together; None when that is not known."""
-    known = [node.seconds for node in outcome.nodes.values() if node.seconds is not None]
-    return sum(known) if known else None
+def total_seconds(outcome: RunOutcome) -> float:
+    """What all nodes took together; NaN when that is not known."""
+    return sum(node.seconds for node in outcome.nodes.values())
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words."""
+    if seconds is None or math.isnan(seconds):
+        return UNKNOWN
+    minutes = f" ({seconds / 60:.1f} min)" if seconds >= 120 else ""
+    return f"{seconds:,.1f} s{minutes}"
 
 
 def training_facts(report: ReportData) -> dict[str, str]:
@@ -134,7 +142,7 @@ def training_facts(report: ReportData) -> dict[str, str]:
     return {
         "Epochs": f"{len(training.epochs)}, the weights of epoch {training.epoch_kept} kept",
         "Throughput": f"{rate:,.0f} events/s" if rate else UNKNOWN,
-        "Time": _seconds(facts.get("seconds")),
+        "Time": duration(facts.get("seconds")),
         "Batch": f"{facts.get('batch_size', UNKNOWN)} events",
         "Steps an epoch": str(facts.get("steps_per_epoch", UNKNOWN)),
         "Boosted trees": _trees(trees, facts.get("blend")),
@@ -167,13 +175,6 @@ def _started(outcome: RunOutcome) -> str:
     if not known:
         return UNKNOWN
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(known)))
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return UNKNOWN
-    minutes = f" ({seconds / 60:.1f} min)" if seconds >= 120 else ""
-    return f"{seconds:,.1f} s{minutes}"
 
 
 def _strategy(strategy: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ def read_verdict(folder: str) -> Verdict:
     """Reads the verdict from an evaluation artifact's folder; without thresholds all passes."""
     evaluation = read_evaluation(folder)
     auc = evaluation.candidate.overall.metrics[AUC]
-    baseline = evaluation.baseline and evaluation.baseline.overall.metrics[AUC]
+    baseline = evaluation.baseline.overall.metrics[AUC] if evaluation.baseline else None
     config = tfma.load_eval_results([folder]).get_results()[0].config
     return Verdict(
         passed=tfma.load_validation_result(folder).validation_ok,

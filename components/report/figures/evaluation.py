@@ -1,8 +1,10 @@
 """Figures of an evaluation: the candidate's and, where there is one, the baseline's."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
@@ -169,7 +171,7 @@ def confusion(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def cut_yields(scores: Scores) -> tuple[Array, Array, Array, Array]:
+def cut_yields(scores: Scores) -> tuple[Array, Array, Array, npt.NDArray[np.bool_]]:
     """Cuts on the score, the expected signal and background that pass, and where to trust them."""
     signal, background = scores.passing()
     pass_signal, pass_background = efficiencies(scores)
@@ -182,17 +184,17 @@ def cut_yields(scores: Scores) -> tuple[Array, Array, Array, Array]:
     )
 
 
-def _models(evaluation: Evaluation) -> Iterator[tuple[Scores, dict[str, object]]]:
-    """Each model's scores and how its line is drawn; the candidate is drawn last, on top."""
+def _models(evaluation: Evaluation) -> Iterator[tuple[Scores, dict[str, Any]]]:
+    """Each model's scores and how its line is drawn; the candidate's is named first, on top."""
+    yield (
+        evaluation.candidate.overall.scores,
+        {"color": CANDIDATE, "lw": 1.6, "ls": "-", "label": "candidate", "zorder": 3},
+    )
     if evaluation.baseline:
         yield (
             evaluation.baseline.overall.scores,
-            {"color": BASELINE, "lw": 1.2, "ls": DASHED, "label": "baseline"},
+            {"color": BASELINE, "lw": 1.2, "ls": DASHED, "label": "baseline", "zorder": 2},
         )
-    yield (
-        evaluation.candidate.overall.scores,
-        {"color": CANDIDATE, "lw": 1.6, "ls": "-", "label": "candidate"},
-    )
 
 
 def _shares_by_score(scores: Scores, bins: int) -> tuple[Array, Array]:

@@ -15,19 +15,20 @@ def class_histogram(name: str, histogram: ClassHistogram) -> Figure:
     figure, axes = new_axes(3.2, 2.1)
     binning = histogram.binning
     edges = np.linspace(binning.low, binning.high, binning.bins + 1)
-    background, signal = (_density(counts, edges) for counts in histogram.counts)
+    is_code = name in B_TAG_VALUES
+    widths = np.ones(binning.bins) if is_code else np.diff(edges)
+    background, signal = (_shares(counts) / widths for counts in histogram.counts)
     axes.stairs(signal, edges, color=SIGNAL, fill=True, alpha=0.25)
     axes.stairs(signal, edges, color=SIGNAL, lw=1.2)
     axes.stairs(background, edges, color=BACKGROUND, lw=1.2, ls=DASHED)
     axes.set(xlim=(binning.low, binning.high), ylim=(0, None), xlabel=axis_label(name))
-    axes.set_ylabel("density")
+    axes.set_ylabel("share" if is_code else "density")
     axes.tick_params(labelsize=8)
-    if name in B_TAG_VALUES:
+    if is_code:
         axes.set_xticks(B_TAG_VALUES[name], ["none", "loose", "tight"])
     return figure
 
 
-def _density(counts: Array, edges: Array) -> Array:
-    """Counts as a density over the bins; what lies outside them counts in the total."""
-    total = max(counts.sum(), 1)
-    return counts[1:-1] / total / np.diff(edges)
+def _shares(counts: Array) -> Array:
+    """The share of a class in each bin; what lies outside the bins counts in the total."""
+    return counts[1:-1] / max(counts.sum(), 1)

@@ -57,7 +57,7 @@ EVALUATION = (
     ("rejection", "Background rejection by signal efficiency", of_evaluation.rejection),
     ("roc", "ROC curve", of_evaluation.roc),
     ("scores", "Scores of signal and background", of_evaluation.score_distributions),
-    ("calibration", "Calibration: is the score a probability?", of_evaluation.calibration),
+    ("calibration", "Calibration of the score as a probability", of_evaluation.calibration),
     ("purity", "Purity by efficiency (precision and recall)", of_evaluation.precision_recall),
     ("significance", "Discovery significance by cut", of_evaluation.significance),
     ("confusion", "Confusion at the working point", of_evaluation.confusion),

@@ -1,0 +1,90 @@
+"""Report, the node: the page of a run, from the artifacts that it is given."""
+
+import math
+from collections.abc import Mapping
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import Artifact
+from tfx.types.standard_artifacts import (
+    ExampleAnomalies,
+    Examples,
+    ExampleStatistics,
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    ModelRun,
+    PushedModel,
+    Schema,
+)
+
+from components.artifacts import ClassHistograms, DataVerdict, HtmlReport
+from components.report.environment import package_versions
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
+
+FILE_NAME = "report.html"
+
+
+@component
+def Report(  # noqa: N802 (a node is named as TFX names nodes)
+    examples: InputArtifact[Examples],
+    schema: InputArtifact[Schema],
+    statistics: InputArtifact[ExampleStatistics],
+    histograms: InputArtifact[ClassHistograms],
+    anomalies: InputArtifact[ExampleAnomalies],
+    data_verdict: InputArtifact[DataVerdict],
+    model: InputArtifact[Model],
+    model_run: InputArtifact[ModelRun],
+    evaluation: InputArtifact[ModelEvaluation],
+    blessing: InputArtifact[ModelBlessing],
+    infra_blessing: InputArtifact[InfraBlessing],
+    pushed_model: InputArtifact[PushedModel],
+    configuration: Parameter[str],
+    code_version: Parameter[str],
+    report: OutputArtifact[HtmlReport],
+) -> None:
+    """Writes the page of a run that came to its end, pushed or refused: ``report.html``.
+
+    It asks no metadata store, so that it runs on every orchestrator; what only such a store knows
+    (the nodes' states and times, an earlier run's data) is not on this page. The configuration is
+    the run's as JSON, the code version the whole project's.
+    """
+    # Matplotlib and Jinja take a second to import, which building the graph need not wait for.
+    from components.report.page import render
+    from components.report.read import read_report
+
+    outputs = {
+        "CollisionExampleGen": {"examples": examples},
+        "ImportSchemaGen": {"schema": schema},
+        "StatisticsGen": {"statistics": statistics},
+        "HistogramGen": {"histograms": histograms},
+        "ExampleValidator": {"anomalies": anomalies},
+        "DataGate": {"verdict": data_verdict},
+        "Trainer": {"model": model, "model_run": model_run},
+        "Evaluator": {"evaluation": evaluation, "blessing": blessing},
+        "ServingCheck": {"blessing": infra_blessing},
+        "Pusher": {"pushed_model": pushed_model},
+    }
+    record = RunRecord(configuration, code_version, package_versions())
+    page = render(read_report(describe_run(outputs, record)))
+    with fileio.open(f"{report.uri}/{FILE_NAME}", "w") as file:
+        file.write(page)
+
+
+def describe_run(outputs: Mapping[str, Mapping[str, Artifact]], record: RunRecord) -> RunOutcome:
+    """A run of which only the artifacts are known, by node and output key."""
+    return RunOutcome(
+        "",
+        {
+            node: NodeRun(
+                node,
+                "unknown",
+                math.nan,
+                {key: Output.from_mlmd(a.mlmd_artifact) for key, a in artifacts.items()},
+            )
+            for node, artifacts in outputs.items()
+        },
+        record,
+    )

@@ -1,0 +1,39 @@
+"""Keeps with a local run what no artifact holds: its configuration, its code, and its failure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from components.errors import DataRefusedError
+from components.report.environment import package_versions
+from components.report.outcome import RunRecord
+from pipeline import outcome
+from pipeline.code_version import project_version
+from pipeline.config import Config
+
+
+@contextmanager
+def recorded(config: Config) -> Iterator[None]:
+    """Records the run that is started inside, whether it comes to its end or not.
+
+    A run that ended before its first node left nothing to keep a record with.
+    """
+    before = outcome.newest_run_id(config.metadata_path)
+    ending, failure = "", ""
+    try:
+        yield
+    except DataRefusedError as error:
+        ending, failure = "refused", str(error)
+        raise
+    except KeyboardInterrupt:
+        ending, failure = "interrupted", "from the keyboard; run again to go on from there"
+        raise
+    except Exception as error:
+        ending, failure = "failed", f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        run_id = outcome.newest_run_id(config.metadata_path)
+        if run_id is not None and run_id != before:
+            record = RunRecord(
+                config.model_dump_json(), project_version(), package_versions(), ending, failure
+            )
+            outcome.write_record(config.metadata_path, run_id, record)
