@@ -11,6 +11,10 @@ COMMANDS: Mapping[str, str] = {
     "convert": "pipeline.sample_data.commands:convert",
     "inspect": "pipeline.sample_data.commands:inspect",
     "run": "pipeline.commands:run",
+    "report": "pipeline.report_commands:report",
+    "runs": "pipeline.report_commands:runs",
+    "lineage": "pipeline.report_commands:lineage",
+    "evaluate": "pipeline.report_commands:evaluate",
 }
 
 

@@ -1,12 +1,14 @@
 """What became of runs, read back from ML Metadata."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
+from pipeline.faults import RunNotFoundError
 
 RUN_CONTEXT = "pipeline_run"
 NODE_CONTEXT = "node"
@@ -23,7 +25,7 @@ _STATES = {
 
 def all_runs(metadata_path: str) -> Iterator[RunOutcome]:
     """Every run in a metadata file, the newest first."""
-    store = _open(metadata_path)
+    store = open_store(metadata_path)
     contexts = store.get_contexts_by_type(RUN_CONTEXT)
     for context in sorted(contexts, key=lambda context: context.id, reverse=True):
         yield _read_run(store, context)
@@ -33,16 +35,18 @@ def latest_run(metadata_path: str) -> RunOutcome:
     """The newest run in a metadata file.
 
     Raises:
-      LookupError: there is none.
+      RunNotFoundError: there is none.
     """
     for run in all_runs(metadata_path):
         return run
-    raise LookupError(f"no run of the pipeline in {metadata_path}")
+    raise RunNotFoundError(f"no run of the pipeline in {metadata_path}")
 
 
 def newest_run_id(metadata_path: str) -> str | None:
-    """The id of the newest run in a metadata file; None when there is none."""
-    contexts = _open(metadata_path).get_contexts_by_type(RUN_CONTEXT)
+    """The id of the newest run in a metadata file; None when there is no file, or no run in it."""
+    if not Path(metadata_path).exists():
+        return None
+    contexts = open_store(metadata_path).get_contexts_by_type(RUN_CONTEXT)
     return max(contexts, key=lambda context: context.id).name if contexts else None
 
 
@@ -50,7 +54,7 @@ def find_run(metadata_path: str, run_id: str) -> RunOutcome:
     """A run by its id, or the beginning of it.
 
     Raises:
-      LookupError: there is no such run, or more than one; the message names the runs there are.
+      RunNotFoundError: there is no such run, or more than one; the message names what there is.
     """
     runs = {run.run_id: run for run in all_runs(metadata_path)}
     found = [name for name in runs if name == run_id] or [
@@ -58,13 +62,13 @@ def find_run(metadata_path: str, run_id: str) -> RunOutcome:
     ]
     if len(found) != 1:
         known = ", ".join(found or runs) or "none"
-        raise LookupError(f"{len(found)} runs match {run_id!r}; known here: {known}")
+        raise RunNotFoundError(f"{len(found)} runs match {run_id!r}; known here: {known}")
     return runs[found[0]]
 
 
 def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
     """Keeps what a run says of itself with the run."""
-    store = _open(metadata_path)
+    store = open_store(metadata_path)
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
     context.custom_properties[RECORD_PROPERTY].string_value = record.to_json()
     store.put_contexts([context])
@@ -72,19 +76,19 @@ def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
 
 def pushed_models(metadata_path: str) -> list[Output]:
     """Every model that was ever pushed."""
-    artifacts = _open(metadata_path).get_artifacts_by_type("PushedModel")
+    artifacts = open_store(metadata_path).get_artifacts_by_type("PushedModel")
     outputs = [Output.from_mlmd(artifact) for artifact in artifacts]
     return [output for output in outputs if output.properties.get("pushed")]
 
 
-def _open(metadata_path: str) -> MetadataStore:
+def open_store(metadata_path: str) -> MetadataStore:
+    """The metadata store in a sqlite file."""
     return MetadataStore(sqlite_metadata_connection_config(metadata_path))
 
 
 def _read_run(store: MetadataStore, context: mlmd.Context) -> RunOutcome:
-    executions = sorted(
-        store.get_executions_by_context(context.id), key=lambda execution: execution.id
-    )
+    executions = store.get_executions_by_context(context.id)
+    executions = sorted(executions, key=lambda execution: execution.id)
     nodes = [_node_run(store, execution) for execution in executions]
     text = context.custom_properties[RECORD_PROPERTY].string_value
     return RunOutcome(

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import math
 from typing import Any
 
@@ -32,8 +31,8 @@ def render(report: ReportData) -> str:
         slices=tables.slice_rows(evaluation) if evaluation else [],
         cuts=list(tables.cuts(evaluation.candidate.overall.scores)) if evaluation else [],
         training_facts=tables.training_facts(report),
-        lineage=tables.lineage(report.outcome, _data_root(report)),
-        configuration=_readable(report.outcome.record.configuration),
+        lineage=tables.lineage(report.outcome),
+        configuration=_readable(tables.configuration(report.outcome)),
         small_slice=SMALL_SLICE,
         expected=(EXPECTED_SIGNAL, EXPECTED_BACKGROUND, REGULARISATION),
         style=_source(environment, "style.css"),
@@ -78,15 +77,6 @@ def _source(environment: Environment, name: str) -> str:
     return text
 
 
-def _data_root(report: ReportData) -> str:
-    return str(_parsed(report.outcome.record.configuration).get("data_root", tables.UNKNOWN))
-
-
-def _readable(configuration: str) -> str:
+def _readable(configuration: dict[str, Any]) -> str:
     """The configuration as YAML, as people write it."""
-    return yaml.safe_dump(_parsed(configuration), sort_keys=False) if configuration else ""
-
-
-def _parsed(configuration: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(configuration or "{}")
-    return parsed
+    return yaml.safe_dump(configuration, sort_keys=False) if configuration else ""

@@ -70,6 +70,14 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
     )
 
 
+def read_summary(outcome: RunOutcome) -> ReportData:
+    """The gate's decision alone, which is quick."""
+    reader = _Reader()
+    evaluation = _folder(outcome, "Evaluator", "evaluation")
+    verdict = reader.attempt("verdict", None, read_verdict, evaluation)
+    return ReportData(outcome, verdict=verdict, unread=reader.unread)
+
+
 class _Reader:
     """Reads parts of a report, and keeps why a part could not be read."""
 

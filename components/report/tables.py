@@ -1,5 +1,6 @@
 """Tables of the report: rows of plain values, computed from its data."""
 
+import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,19 @@ from components.report.read import ReportData
 from components.report.significance import median_significance, naive_significance
 
 UNKNOWN = "unknown"
+
+LINEAGE = (
+    ("pushed model", "Pusher", "pushed_model"),
+    ("let through by the evaluation", "Evaluator", "evaluation"),
+    ("let through by the serving check", "ServingCheck", "blessing"),
+    ("trained model", "Trainer", "model"),
+    ("hyperparameters and history", "Trainer", "model_run"),
+    ("data verdict", "DataGate", "verdict"),
+    ("reviewed schema", "ImportSchemaGen", "schema"),
+    ("statistics", "StatisticsGen", "statistics"),
+    ("events", "CollisionExampleGen", "examples"),
+)
+"""What a pushed model was made from, nearest first: in words, and the output that it is."""
 
 
 @dataclass(frozen=True)
@@ -151,23 +165,22 @@ def training_facts(report: ReportData) -> dict[str, str]:
     }
 
 
-def lineage(outcome: RunOutcome, data_root: str) -> list[tuple[str, str]]:
+def configuration(outcome: RunOutcome) -> dict[str, Any]:
+    """The run's configuration; nothing when it is not known."""
+    values: dict[str, Any] = json.loads(outcome.record.configuration or "{}")
+    return values
+
+
+def lineage(outcome: RunOutcome) -> list[tuple[str, str]]:
     """From the pushed model back to the shards: what, and where."""
-    steps = (
-        ("pushed model", "Pusher", "pushed_model"),
-        ("let through by the evaluation", "Evaluator", "evaluation"),
-        ("let through by the serving check", "ServingCheck", "blessing"),
-        ("trained model", "Trainer", "model"),
-        ("hyperparameters and history", "Trainer", "model_run"),
-        ("data verdict", "DataGate", "verdict"),
-        ("reviewed schema", "ImportSchemaGen", "schema"),
-        ("statistics", "StatisticsGen", "statistics"),
-        ("events", "CollisionExampleGen", "examples"),
-    )
+    blessing = outcome.output("Evaluator", "blessing")
+    baseline = blessing.properties.get("baseline_model") if blessing else None
     found = [
-        (what, output.uri) for what, node, key in steps if (output := outcome.output(node, key))
+        (what, output.uri) for what, node, key in LINEAGE if (output := outcome.output(node, key))
     ]
-    return [*found, ("shards", data_root)]
+    held_against = [("held against the baseline", str(baseline))] if baseline else []
+    shards = str(configuration(outcome).get("data_root", UNKNOWN))
+    return [*found, *held_against, ("shards", shards)]
 
 
 def _started(outcome: RunOutcome) -> str:

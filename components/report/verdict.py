@@ -52,13 +52,13 @@ def read_verdict(folder: str) -> Verdict:
     evaluation = read_evaluation(folder)
     auc = evaluation.candidate.overall.metrics[AUC]
     baseline = evaluation.baseline.overall.metrics[AUC] if evaluation.baseline else None
-    config = tfma.load_eval_results([folder]).get_results()[0].config
+    threshold = _auc_threshold(tfma.load_eval_results([folder]).get_results()[0].config)
     return Verdict(
-        passed=tfma.load_validation_result(folder).validation_ok,
+        passed=threshold is None or tfma.load_validation_result(folder).validation_ok,
         events=evaluation.candidate.overall.events,
         auc=auc,
         baseline_auc=baseline,
-        checks=tuple(_checks(_auc_threshold(config), auc, baseline)),
+        checks=tuple(_checks(threshold, auc, baseline)),
     )
 
 

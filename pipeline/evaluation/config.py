@@ -15,8 +15,8 @@ SIGNATURE = "score_columns"
 PREDICTION = "signal_probability"
 
 
-def eval_config(config: EvaluationConfig) -> tfma.EvalConfig:
-    """Metrics, slices and thresholds of a run.
+def eval_config(config: EvaluationConfig | None) -> tfma.EvalConfig:
+    """Metrics, slices and thresholds of a run; without a configuration nothing is gated.
 
     The thresholds are bound to the overall slice: TFMA would otherwise hold
     every slice to them. The value threshold must be there for a model to be
@@ -34,11 +34,15 @@ def eval_config(config: EvaluationConfig) -> tfma.EvalConfig:
     )
 
 
-def _metrics(config: EvaluationConfig, overall: tfma.SlicingSpec) -> list[tfma.MetricConfig]:
-    gated = tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=_auc_threshold(config))
+def _metrics(config: EvaluationConfig | None, overall: tfma.SlicingSpec) -> list[tfma.MetricConfig]:
+    thresholds = [_auc_threshold(config)] if config else []
+    gates = [
+        tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)
+        for threshold in thresholds
+    ]
     return [
         _metric("EventCount"),
-        _metric("RocAuc", per_slice_thresholds=[gated], name=AUC),
+        _metric("RocAuc", per_slice_thresholds=gates, name=AUC),
         _metric("Accuracy"),
         _metric("LogLoss"),
         _metric("BackgroundRejection", signal_efficiency=0.5),
