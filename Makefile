@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test unit bench bench-quick lint format constraints
+.PHONY: help setup demo browser test unit bench bench-quick lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -18,7 +18,10 @@ data/demo/training: | .venv/.ready
 demo: .venv/.ready data/demo/training  ## Generate events and run the whole pipeline on them
 	@$(BIN)/higgs run --config configs/demo.yaml
 
-test: lint  ## Run the linters and every test
+browser:
+	@tools/browser.sh
+
+test: lint browser  ## Run the linters and every test
 	@$(BIN)/pytest
 
 unit: .venv/.ready  ## Run the tests that take seconds
