@@ -61,7 +61,7 @@ def headline(report: ReportData) -> Headline:
         earlier = report.outcome.is_cached("Pusher")
         note = " by an earlier run; nothing has changed since" if earlier else ""
         return Headline(Tone.GOOD, "Pushed", f"as version {version}{note}")
-    refusing = ", ".join(gate.name for gate in gates(report) if gate.tone is Tone.BAD)
+    refusing = ", ".join(_refusal(gate) for gate in gates(report) if gate.tone is Tone.BAD)
     return Headline(Tone.BAD, "Refused", f"not pushed: refused by {refusing or 'a gate'}")
 
 
@@ -72,9 +72,14 @@ def gates(report: ReportData) -> Iterator[Gate]:
         yield Gate("Evaluator", "AUC", "", None, Tone.OPEN, "never asked")
     for check in report.verdict.checks if report.verdict else ():
         tone = Tone.GOOD if check.margin >= 0 else Tone.BAD
-        measured, limit = f"{check.value:+.4f}", f"at least {check.limit:+.4f}"
+        form = "+.4f" if check.is_change else ".4f"
+        measured, limit = f"{check.value:{form}}", f"at least {check.limit:{form}}"
         yield Gate(f"Evaluator: {check.name}", measured, limit, check.margin, tone)
     yield _serving_check(report)
+
+
+def _refusal(gate: Gate) -> str:
+    return gate.name if gate.margin is None else f"{gate.name}, missed by {-gate.margin:.4f}"
 
 
 _ENDINGS = {

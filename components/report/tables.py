@@ -124,7 +124,7 @@ def run_facts(report: ReportData) -> dict[str, str]:
         "Strategy": _strategy(strategy),
         "Devices": ", ".join(strategy.get("devices") or ()) or UNKNOWN,
         "Precision": str(facts.get("precision") or UNKNOWN),
-        "Seed": str(facts.get("seed", UNKNOWN)),
+        "Seed": str(facts.get("seed", configuration(outcome).get("seed", UNKNOWN))),
         "Code version": outcome.record.code_version or UNKNOWN,
         "Data fingerprint": ", ".join(
             f"{split.name} {split.fingerprint}" for split in report.splits if split.fingerprint

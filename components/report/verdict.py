@@ -16,11 +16,13 @@ class Check:
       name: what was held against the limit.
       value: what was measured.
       limit: the least that passes.
+      is_change: whether both are differences from the baseline's.
     """
 
     name: str
     value: float
     limit: float
+    is_change: bool = False
 
     @property
     def margin(self) -> float:
@@ -70,7 +72,7 @@ def _checks(
     yield Check("AUC", auc, threshold.value_threshold.lower_bound.value)
     if baseline is not None:
         limit = threshold.change_threshold.absolute.value
-        yield Check("AUC above the baseline's", auc - baseline, limit)
+        yield Check("AUC above the baseline's", auc - baseline, limit, is_change=True)
 
 
 def _auc_threshold(config: tfma.EvalConfig) -> tfma.MetricThreshold | None:

@@ -87,7 +87,8 @@ class Browser:
         path.write_bytes(base64.b64decode(self._command("Page.captureScreenshot")["data"]))
 
     def print(self) -> bytes:
-        """The page as PDF."""
+        """The page as PDF, in the style for print."""
+        self._command("Emulation.setEmulatedMedia", media="", features=[])
         options = {"printBackground": True, "preferCSSPageSize": True}
         return base64.b64decode(self._command("Page.printToPDF", **options)["data"])
 

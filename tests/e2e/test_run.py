@@ -21,6 +21,7 @@ NODES = [
     "CollisionExampleGen",
     "ImportSchemaGen",
     "StatisticsGen",
+    "HistogramGen",
     "ExampleValidator",
     "SchemaGen",
     "DataGate",
@@ -29,6 +30,7 @@ NODES = [
     "ServingCheck",
     "Evaluator",
     "Pusher",
+    "Report",
 ]
 
 

@@ -21,7 +21,7 @@ def test_nodes_in_the_order_of_the_data():
         [
             *("CollisionExampleGen", "ImportSchemaGen", "StatisticsGen", "SchemaGen"),
             *("ExampleValidator", "DataGate", "Trainer", "Baseline", "Evaluator"),
-            *("ServingCheck", "Pusher"),
+            *("HistogramGen", "ServingCheck", "Pusher", "Report"),
         ]
     )
 
