@@ -25,6 +25,9 @@ REACH = 1.5
 A Gaussian is covered to five standard deviations, and a single outlier moves nothing.
 """
 
+LARGEST = np.finfo(np.float32).max
+"""Of the finite values; no edge lies beyond it."""
+
 CLASSES = ("background", "signal")
 """The rows of the counts, by label."""
 
@@ -83,7 +86,8 @@ def choose_binning(name: str, statistics: statistics_pb2.NumericStatistics) -> B
     if low == high:
         low, high = low - 0.5, low + 0.5
     # The largest value belongs into the last bin, which does not hold its upper edge.
-    return Binning(low, float(np.nextafter(np.float32(high), np.float32(np.inf))), BINS)
+    edge = np.nextafter(np.float32(high), np.float32(np.inf))
+    return Binning(low, float(min(edge, LARGEST)), BINS)
 
 
 def count(
