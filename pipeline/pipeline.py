@@ -15,6 +15,9 @@ from tfx.components import (
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel
@@ -74,6 +77,14 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
     )
 
+    # The model to begin with, where the configuration wants one; none in a first run.
+    warm_start = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("WarmStart")
+    base = [warm_start] if config.trainer.warm_start else []
+
     # Learns, once the gate has let the data pass.
     trainer = Trainer(
         run_fn="models.trainer.run_fn",
@@ -81,7 +92,9 @@ def create_pipeline(
         schema=schema,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        base_model=warm_start.outputs["model"] if base else None,
         custom_config={
+            "checkpoint_root": config.checkpoint_root,
             "seed": config.seed,
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
         },
@@ -134,6 +147,7 @@ def create_pipeline(
         schema_proposal,
         example_validator,
         data_gate,
+        *base,
         trainer,
         baseline,
         evaluator,
