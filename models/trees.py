@@ -10,12 +10,19 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
 from models.input_data import Array, Events
 from models.sizing import SizedHyperparameters
+
+try:
+    import lightgbm as lgb
+except OSError as error:
+    raise ImportError(
+        f"LightGBM cannot be loaded ({error}): it needs the OpenMP runtime of the system; "
+        "on Debian and Ubuntu, apt-get install libgomp1"
+    ) from error
 
 log = logging.getLogger("higgs.trainer")
 
