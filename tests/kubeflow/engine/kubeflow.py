@@ -10,9 +10,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kubeflow.engine import conditions
-from tests.kubeflow.engine.dag import Artifact, Engine, Refused, Task, constants, declared_outputs
-from tests.kubeflow.engine.spec import command_line
+from engine import conditions
+from engine.dag import Artifact, Engine, Refused, Task, constants, declared_outputs
+from engine.spec import command_line
 
 SCHEMES = ("gs://", "s3://", "minio://")
 LAUNCHERS_FOLDERS = ("/gcs", "/s3", "/minio")

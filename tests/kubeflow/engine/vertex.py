@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.kubeflow.engine import conditions, queries
-from tests.kubeflow.engine.dag import Artifact, Engine, Refused, Task, constants, declared_outputs
-from tests.kubeflow.engine.spec import command_line
+from engine import conditions, queries
+from engine.dag import Artifact, Engine, Refused, Task, constants, declared_outputs
+from engine.spec import command_line
 
 METADATA = "projects/123/locations/us-central1/metadataStores/default/artifacts"
 
