@@ -96,6 +96,10 @@ class Engine:
     def triggered(self, condition: str, inputs) -> bool:
         raise NotImplementedError
 
+    def path(self, artifact: Artifact) -> Path:
+        """Where the files of an artifact are on this machine."""
+        raise NotImplementedError
+
     def _ready(self, spec, done, running):
         for name, task in spec.tasks.items():
             upstream = {

@@ -90,19 +90,19 @@ class KubeflowEngine(Engine):
         ]
         for listed in inputs.values():
             for artifact in listed:
-                _copy(self._stored(artifact.uri), _local(artifact.uri, disk))
+                _copy(self.path(artifact), _local(artifact.uri, disk))
         code = self.start(command, folder / "log")
         if code:
             # The launcher's own code is 1 whatever the command's was.
             return Task("failed", {}, folder / "log", 1)
         collected = self.collect(spec, name, outputs, json.loads(output_file.read_text()))
         for [artifact] in collected.values():
-            _copy(_local(artifact.uri, disk), self._stored(artifact.uri))
+            _copy(_local(artifact.uri, disk), self.path(artifact))
         shutil.rmtree(disk, ignore_errors=True)
         return Task("succeeded", collected, folder / "log")
 
-    def _stored(self, uri):
-        return self.folder / "store" / uri.partition("://")[2]
+    def path(self, artifact):
+        return self.folder / "store" / artifact.uri.partition("://")[2]
 
 
 def _on_own_disk(argument, disk):

@@ -19,6 +19,9 @@ class VertexEngine(Engine):
         if spec.pipeline.schema_version != "2.0.0":
             raise Refused(f"schema version {spec.pipeline.schema_version}")
 
+    def path(self, artifact):
+        return Path(artifact.uri)
+
     def triggered(self, condition, inputs):
         return conditions.holds(
             condition, {key: [asdict(a) for a in listed] for key, listed in inputs.items()}
