@@ -1,6 +1,5 @@
 """What the graph's nodes are on Vertex AI and on Kubeflow Pipelines: every difference there is."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from tfx.components import FileBasedExampleGen, Pusher, Trainer
@@ -156,5 +155,3 @@ def _option(argument: str) -> str:
 
 TARGETS: dict[str, type[RemoteTarget]] = {"vertex": VertexTarget, "kubeflow": KubeflowTarget}
 """The targets by their names on the command line."""
-
-NAMES: Sequence[str] = tuple(TARGETS)

@@ -110,9 +110,6 @@ class VertexConfig(RemoteConfig):
     endpoint: EndpointConfig | None = Field(
         None, description="deploy here; without one, models go to push.directory"
     )
-    api_endpoint: str | None = Field(
-        None, description="host of the API, for private access; the region's own when not given"
-    )
 
 
 class Volume(_Section):
