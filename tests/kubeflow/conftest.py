@@ -1,5 +1,6 @@
 """The compiled files, an image to run them in, and what became of several runs of each."""
 
+import re
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -40,6 +41,21 @@ RUNS = {
     "unblessed": ("seed=1", "evaluation.auc_lower_bound=0.99"),
     "refused": (),
 }
+
+
+@pytest.fixture
+def golden(request):
+    """Holds a text against a golden file, or writes that with `make golden`."""
+
+    def compare(name: str, text: str) -> None:
+        # A digest of the code would change with every edit.
+        text = re.sub(r"--code_version=[0-9a-f]{12}", "--code_version=CODE", text)
+        file = Path(__file__).with_name("golden") / name
+        if request.config.getoption("--golden"):
+            file.write_text(text)
+        assert text == file.read_text(), f"{name} differs; if it should, run `make golden`"
+
+    return compare
 
 
 @pytest.fixture(scope="session")
