@@ -128,7 +128,7 @@ class KubeflowTarget(RemoteTarget):
 def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
     """Adds what Dataflow must know to Beam options that name it, unless it is given.
 
-    The workers start from the same image as the nodes, so they have the same code.
+    The workers start from an image with the nodes' code: nothing is staged but the job.
     """
     labels = [f"--labels={key}={value}" for key, value in vertex.labels.items()]
     known = [
@@ -136,7 +136,7 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
         f"--region={vertex.region}",
         f"--temp_location={config.root}/dataflow/temp",
         f"--staging_location={config.root}/dataflow/staging",
-        f"--sdk_container_image={vertex.image}",
+        f"--sdk_container_image={vertex.worker_image or vertex.image}",
         "--sdk_location=container",
     ]
     if vertex.service_account:

@@ -89,7 +89,10 @@ class EndpointConfig(_Section):
     min_replicas: int = Field(1, ge=1, description="machines at least")
     max_replicas: int = Field(1, ge=1, description="machines at most")
     traffic_percentage: int = Field(
-        100, ge=0, le=100, description="traffic that the new model gets; older ones share the rest"
+        100,
+        ge=0,
+        le=100,
+        description="traffic of the new model, older ones share the rest; 100 for the first one",
     )
     serving_image: str = Field(
         "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
@@ -103,6 +106,9 @@ class VertexConfig(RemoteConfig):
     project: str = Field(min_length=1, description="the project's id")
     region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="such as us-central1")
     network: str | None = Field(None, description="the peered network of the jobs")
+    worker_image: str | None = Field(
+        None, description="Dataflow's workers: the Dockerfile's target `worker`"
+    )
     labels: dict[LabelText, LabelText] = Field(
         default_factory=dict, description="labels of runs, training jobs and Dataflow jobs"
     )
