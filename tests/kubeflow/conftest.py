@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
 from engine.cloud import Cloud
 from engine.dag import Engine, Task
 from engine.image import Stage
 from engine.kubeflow import KubeflowEngine
 from engine.processes import Commands, Forks
 from engine.vertex import VertexEngine
+
 from kubeflow.compiler import compile_pipeline
 from kubeflow.targets import TARGETS
 from pipeline.config import load_config
@@ -103,7 +103,9 @@ class History:
 def histories(tmp_path_factory, compiled, image):
     """Both engines at once: each goes from node to node, and there are two cores."""
     specs = {
-        target: {name: compiled(target, *SMALL, *changes).read_text() for name, changes in RUNS.items()}
+        target: {
+            name: compiled(target, *SMALL, *changes).read_text() for name, changes in RUNS.items()
+        }
         for target in TARGETS
     }
     live = {"vertex": _live_on_vertex, "kubeflow": _live_on_kubeflow}
@@ -138,7 +140,9 @@ def _result(future: "Future[History]") -> History:
 def _live_on_vertex(folder: Path, specs, image: Path) -> History:
     folder.joinpath("cloud").mkdir()
     cloud = Cloud(folder / "cloud", Commands(image))
-    history = History(VertexEngine(folder / "engine", None), folder / "bucket/pipelines/higgs/serving", cloud)
+    history = History(
+        VertexEngine(folder / "engine", None), folder / "bucket/pipelines/higgs/serving", cloud
+    )
     moved = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
     _live(history, specs, image, moved, cloud.environment())
     cloud.close()
@@ -170,7 +174,14 @@ def _live(history: History, specs, image: Path, moved, environment) -> None:
 
 def _events(folder: Path) -> Path:
     out = folder / "events"
-    command = [BIN / "higgs", "generate", "--events", str(TRAIN_EVENTS + EVAL_EVENTS), "--seed", "1"]
+    command = [
+        BIN / "higgs",
+        "generate",
+        "--events",
+        str(TRAIN_EVENTS + EVAL_EVENTS),
+        "--seed",
+        "1",
+    ]
     command += ["--validation-events", str(EVAL_EVENTS), "--shard-size", "1500", "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return out
@@ -181,4 +192,3 @@ def spoil(data: Path) -> None:
     shard = sorted((data / "training").iterdir())[0]
     content = shard.read_bytes()
     (data / "training" / f"extra-{shard.name}").write_bytes(content[: len(content) // 2 - 7])
-

@@ -49,7 +49,10 @@ def test_what_vertex_can_run_passes(overrides):
         (["name=1higgs"], ["Vertex refuses '1higgs'", "starts with a lower case letter"]),
         ([f"name=h{'i' * 113}"], ["at most 113 of [a-z0-9-]"]),
         (["ingestion.layout=auto"], ["ingestion.layout: nobody can look at gs://", "say folders"]),
-        (["vertex.training.accelerator="], ["accelerator None and accelerator_count 1 go together"]),
+        (
+            ["vertex.training.accelerator="],
+            ["accelerator None and accelerator_count 1 go together"],
+        ),
         (["vertex.training.replica_count=4"], ["replica_count: 4 machines", "give 1"]),
         (
             [*TPU, "vertex.training.accelerator=TPU_V3", "vertex.training.replica_count=2"],
@@ -59,7 +62,10 @@ def test_what_vertex_can_run_passes(overrides):
             [TPU[0], "vertex.training.accelerator=TPU_V3", "vertex.training.accelerator_count=32"],
             ["accelerator_count: 32 TPU cores; a slice on one host has 8", "give 8"],
         ),
-        ([TPU[0]], ["machine_type cloud-tpu with accelerator TPU_V2 or TPU_V3, got cloud-tpu with"]),
+        (
+            [TPU[0]],
+            ["machine_type cloud-tpu with accelerator TPU_V2 or TPU_V3, got cloud-tpu with"],
+        ),
         (
             [*CPU, V5E, "vertex.training.tpu_topology=4x4"],
             ["tpu_topology: 4x4 on ct5lp-hightpu-4t", "ct5lp-hightpu-4t is 2x2"],

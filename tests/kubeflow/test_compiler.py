@@ -4,9 +4,9 @@ import json
 
 import pytest
 import yaml
+from engine.spec import parse
 from google.cloud.aiplatform_v1.types import AcceleratorType
 
-from engine.spec import parse
 from kubeflow.targets import TARGETS
 from pipeline.pipeline import SCHEMA_FILE
 from pipeline.remote_config import Accelerator
@@ -44,7 +44,9 @@ def test_every_container_has_the_image_and_our_entry(specs):
 def test_nodes_carry_the_digest_of_their_code(specs):
     for spec in specs.values():
         for name in ("CollisionExampleGen", "DataGate", "Trainer", "Evaluator", "PushGate"):
-            flags = [a for a in spec.executor(name).container.args if a.startswith("--code_version=")]
+            flags = [
+                a for a in spec.executor(name).container.args if a.startswith("--code_version=")
+            ]
             assert len(flags) == 1
 
 
@@ -53,7 +55,9 @@ def test_beam_options_go_to_beam_nodes_alone(specs):
     for name in ("CollisionExampleGen", "StatisticsGen", "Evaluator"):
         assert "--runner=DataflowRunner" in spec.executor(name).container.args
     for name in ("Trainer", "DataGate", "Pusher", "ImportSchemaGen"):
-        assert not [a for a in spec.executor(name).container.args if "worker" in a or "Dataflow" in a]
+        assert not [
+            a for a in spec.executor(name).container.args if "worker" in a or "Dataflow" in a
+        ]
 
 
 def test_a_nodes_own_beam_options_come_last(specs):

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.dataflow.internal import apiclient
-from google.cloud import aiplatform_v1 as v1
-from google.protobuf import json_format
-from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
-
 from engine.cloud import PARENT, Cloud
 from engine.dag import constants
 from engine.spec import command_line, parse
+from google.cloud import aiplatform_v1 as v1
+from google.protobuf import json_format
+from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
 
 CPU = ("vertex.training.accelerator=", "vertex.training.accelerator_count=")
 POOLS = {

@@ -64,9 +64,7 @@ class VertexEngine(Engine):
             if code:
                 return Task("failed", {}, folder / "log", code)
             written = json.loads(output_file.read_text())
-            return Task(
-                "succeeded", self.collect(spec, name, outputs, written), folder / "log"
-            )
+            return Task("succeeded", self.collect(spec, name, outputs, written), folder / "log")
 
         return self.cached(spec, name, inputs, told, execute)
 

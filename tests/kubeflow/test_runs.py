@@ -1,0 +1,51 @@
+import pytest
+
+from kubeflow.runs import RunState, exit_code, follow
+from pipeline.exit_codes import ExitCode
+
+GOOD = {"Trainer": "succeeded", "PushGate": "succeeded"}
+
+
+def ended(failed=(), errors=None, *, succeeded=False):
+    tasks = {**GOOD, **dict.fromkeys(failed, "failed")}
+    return RunState(True, succeeded, tasks, errors or {})
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (ended(succeeded=True), ExitCode.PUSHED),
+        (ended(["PushGate"]), ExitCode.NOT_BLESSED),
+        (ended(["DataGate"]), ExitCode.DATA_REFUSED),
+        (ended(["CollisionExampleGen"]), ExitCode.DATA_REFUSED),
+        (ended(["Trainer"]), ExitCode.FAILED),
+        (ended(["Trainer", "PushGate"]), ExitCode.FAILED),
+        (ended(), ExitCode.FAILED),
+        (
+            ended(["DataGate"], {"DataGate": "exited with a non-zero status of 4."}),
+            ExitCode.DATA_REFUSED,
+        ),
+        (ended(["DataGate"], {"DataGate": "exited with a non-zero status of 1."}), ExitCode.FAILED),
+        (ended(["DataGate"], {"DataGate": "exit status 137"}), ExitCode.FAILED),
+        (ended(["DataGate"], {"DataGate": "see the log"}), ExitCode.DATA_REFUSED),
+    ],
+)
+def test_exit_codes_are_told_by_the_tasks_that_failed(state, code):
+    assert exit_code(state) == code
+
+
+def test_a_run_is_followed_to_its_end_and_told_when_it_changes():
+    states = [
+        RunState(False, False, {"Trainer": "running"}),
+        RunState(False, False, {"Trainer": "running"}),
+        RunState(True, True, GOOD),
+    ]
+
+    class Runs:
+        def state(self, run_id):
+            assert run_id == "7"
+            return states.pop(0)
+
+    told = list(follow(Runs(), "7", 0))
+    assert [state.ended for state in told] == [False, True]
+    assert states == []

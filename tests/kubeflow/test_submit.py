@@ -1,0 +1,247 @@
+"""`higgs submit` against servers on this machine that speak the calls it makes."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from engine.cloud import Cloud
+from google.cloud import aiplatform_v1 as v1
+
+HIGGS = Path(sys.executable).with_name("higgs")
+CONFIGS = Path(__file__).parents[2] / "configs"
+pytestmark = pytest.mark.e2e
+
+FAILED = {"state": "FAILED"}
+
+
+def submit(target, *arguments, **environment):
+    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+    return subprocess.run(
+        [HIGGS, "submit", "--target", target, "--config", CONFIGS / f"{target}.yaml", *arguments],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+class Installation(ThreadingHTTPServer):
+    """Kubeflow Pipelines' API, as far as it is asked; keeps what it is sent."""
+
+    def __init__(self, *states):
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.states, self.sent, self.status = list(states), {}, 200
+        self.host = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        path = urlsplit(self.path).path.removeprefix("/apis/v2beta1")
+        if path == "/experiments":
+            self._answer({})
+        elif path == "/runs/7":
+            states = self.server.states
+            self._answer({"run_id": "7", **(states.pop(0) if states[1:] else states[0])})
+        else:
+            self._answer({"error": f"no such call: {path}"}, 404)
+
+    def do_POST(self):
+        length = int(self.headers["Content-Length"])
+        body = json.loads(self.rfile.read(length))
+        path = urlsplit(self.path).path.removeprefix("/apis/v2beta1")
+        self.server.sent[path] = body
+        ids = {
+            "/experiments": "experiment_id",
+            "/runs": "run_id",
+            "/recurringruns": "recurring_run_id",
+        }
+        self._answer({ids[path]: "7", **body}, self.server.status)
+
+    def _answer(self, content, status=200):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def tasks(**states):
+    details = [{"display_name": name, "state": state} for name, state in states.items()]
+    return {"run_details": {"task_details": details}}
+
+
+@pytest.fixture
+def installation():
+    servers = []
+
+    def start(*states):
+        servers.append(Installation(*states))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    cloud = Cloud(tmp_path)
+    yield cloud
+    cloud.close()
+
+
+def test_kubeflow_gets_the_compiled_file_and_a_pushed_run_exits_0(installation):
+    server = installation(
+        {"state": "RUNNING", **tasks(Trainer="RUNNING")},
+        {"state": "SUCCEEDED", **tasks(Trainer="SUCCEEDED", PushGate="SUCCEEDED")},
+    )
+    done = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{server.host}/#/runs/details/7" in done.stdout
+    assert done.stdout.endswith("PUSHED\n")
+    assert [line.split() for line in done.stdout.splitlines() if "Trainer" in line] == [
+        ["Trainer", "running"],
+        ["Trainer", "succeeded"],
+    ]
+    sent = server.sent["/runs"]["pipeline_spec"]
+    assert sent["pipeline_spec"]["pipelineInfo"]["name"] == "higgs"
+    assert set(sent["platform_spec"]["platforms"]) == {"kubernetes"}
+
+
+@pytest.mark.parametrize(("failed", "code"), [("PushGate", 3), ("DataGate", 4), ("Trainer", 1)])
+def test_kubeflow_runs_exit_as_local_ones_do(failed, code, installation):
+    server = installation({**FAILED, **tasks(**{"ImportSchemaGen": "SUCCEEDED", failed: "FAILED"})})
+    done = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_kubeflow_takes_a_schedule(installation):
+    server = installation({"state": "RUNNING"})
+    schedule = "--set=kubeflow.schedule={cron: 0 0 3 * * 1}"
+    done = submit("kubeflow", f"--set=kubeflow.host={server.host}", schedule)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.sent["/recurringruns"]["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    assert "/runs" not in server.sent
+
+
+def test_kubeflow_that_does_not_let_in_says_how_to_get_in(installation):
+    server = installation({"state": "RUNNING"})
+    server.status = 401
+    done = submit("kubeflow", f"--set=kubeflow.host={server.host}")
+    assert done.returncode == 1
+    assert f"{server.host}: not allowed (401); log in" in done.stderr
+
+
+def test_nobody_at_kubeflows_address():
+    done = submit("kubeflow", "--set=kubeflow.host=http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "Error: http://127.0.0.1:9: " in done.stderr
+    assert "Connection refused" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def detail(name, state, message=""):
+    return v1.PipelineTaskDetail(
+        task_name=name, state=v1.PipelineTaskDetail.State[state], error={"message": message}
+    )
+
+
+def test_vertex_gets_one_call_and_a_pushed_run_exits_0(cloud):
+    running = v1.PipelineJob(
+        state=v1.PipelineState.PIPELINE_STATE_RUNNING,
+        job_detail={"task_details": [detail("Trainer", "RUNNING")]},
+    )
+    ended = v1.PipelineJob(
+        state=v1.PipelineState.PIPELINE_STATE_SUCCEEDED,
+        job_detail={"task_details": [detail("Trainer", "SUCCEEDED")]},
+    )
+    cloud.pipeline_states = [running, ended]
+    done = submit("vertex", "--wait", "--interval=0", **cloud.environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(cloud.requests) == {"CreatePipelineJob", "GetPipelineJob"}
+    [created] = cloud.requests["CreatePipelineJob"]
+    assert created.parent == "projects/my-project/locations/us-central1"
+    job = created.pipeline_job
+    assert job.service_account == "higgs@my-project.iam.gserviceaccount.com"
+    assert job.labels["team"] == "higgs"
+    assert job.runtime_config.gcs_output_directory == "gs://my-bucket/pipelines/higgs/artifacts"
+    assert "Trainer" in job.pipeline_spec["components"]
+    assert (
+        f"https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/"
+        f"{created.pipeline_job_id}?project=my-project"
+    ) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "code"),
+    [
+        ("PushGate", "The replica exited with a non-zero status of 1.", 3),
+        ("DataGate", "The replica exited with a non-zero status of 4.", 4),
+        ("DataGate", "The replica exited with a non-zero status of 137.", 1),
+    ],
+)
+def test_vertex_runs_exit_as_local_ones_do(name, message, code, cloud):
+    cloud.pipeline_states = [
+        v1.PipelineJob(
+            state=v1.PipelineState.PIPELINE_STATE_FAILED,
+            job_detail={"task_details": [detail(name, "FAILED", message)]},
+        )
+    ]
+    done = submit("vertex", "--wait", "--interval=0", **cloud.environment())
+    assert done.returncode == code, done.stdout + done.stderr
+    assert message in done.stdout
+
+
+def test_vertex_takes_a_schedule(cloud):
+    done = submit("vertex", "--set=vertex.schedule={cron: TZ=UTC 0 3 * * 1}", **cloud.environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    [made] = cloud.requests["CreateSchedule"]
+    assert made.schedule.cron == "TZ=UTC 0 3 * * 1"
+    assert made.schedule.create_pipeline_job_request.pipeline_job.labels["team"] == "higgs"
+    assert set(cloud.requests) == {"CreateSchedule"}
+    assert "/pipelines/schedules/1?project=my-project" in done.stdout
+
+
+def test_vertex_without_credentials_says_how_to_get_some(tmp_path):
+    done = submit("vertex", HOME=str(tmp_path), NO_GCE_CHECK="true")
+    assert done.returncode == 1
+    assert "no credentials for Vertex AI" in done.stderr
+    assert "gcloud auth application-default login" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(cloud, tmp_path):
+    done = submit("vertex", "--dry-run", **cloud.environment())
+    assert done.returncode == 0
+    assert "my-project, us-central1" in done.stdout
+    assert "gs://my-bucket/pipelines/higgs/serving" in done.stdout
+    assert done.stdout.endswith("dry run: nothing was sent\n")
+    assert not cloud.requests
+
+
+def test_waiting_for_a_schedule_is_bad_usage():
+    done = submit("vertex", "--wait", "--set=vertex.schedule={cron: 0 3 * * 1}")
+    assert done.returncode == 2
+    assert "--wait follows one run, and a schedule has many" in done.stderr
+
+
+def test_compile_writes_the_same_file_as_submit_sends(tmp_path, installation):
+    server = installation({"state": "RUNNING"})
+    host = f"--set=kubeflow.host={server.host}"
+    assert submit("kubeflow", host).returncode == 0
+    out = tmp_path / "pipeline.yaml"
+    config = CONFIGS / "kubeflow.yaml"
+    command = [HIGGS, "compile", "--target", "kubeflow", "--config", config, host, "--out", out]
+    subprocess.run(command, check=True, capture_output=True)
+    first, _ = yaml.safe_load_all(out.read_text())
+    assert server.sent["/runs"]["pipeline_spec"]["pipeline_spec"] == first
