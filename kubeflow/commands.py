@@ -201,4 +201,3 @@ def _import(module: str) -> Any:
         raise click.ClickException(
             f"{error.name} is not installed; pip install '{package}'"
         ) from None
-

@@ -129,7 +129,7 @@ def _platform(spec: dict[str, Any], target: KubeflowTarget) -> Iterator[dict[str
         for volume in target.section.volumes
     ]
     if mounts:
-        executors = dict.fromkeys(spec["deploymentSpec"]["executors"], {"pvcMount": mounts})
+        executors = {label: {"pvcMount": mounts} for label in spec["deploymentSpec"]["executors"]}
         yield {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 

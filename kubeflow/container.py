@@ -1,8 +1,9 @@
 """What every container of a compiled pipeline starts: one node, and what became of it.
 
     python -m kubeflow.container --executor_class_path CLASS \\
-        --json_serialized_invocation_args EXECUTOR_INPUT [--json_serialized_inputs_spec_args SPEC] \\
-        [--artifacts_folder FOLDER] [Beam's options and the executor's flags]
+        --json_serialized_invocation_args EXECUTOR_INPUT \\
+        [--json_serialized_inputs_spec_args SPEC] [--artifacts_folder FOLDER] \\
+        [Beam's options and the executor's flags]
 
 The work is done by TFX's own entry. Exit codes are those of `higgs`: 0, 4 for refused data, 1
 for anything else.

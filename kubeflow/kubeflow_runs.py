@@ -76,7 +76,9 @@ class KubeflowRuns:
             succeeded=run.state == "SUCCEEDED",
             tasks={detail.display_name: (detail.state or "").lower() for detail in details},
             errors={
-                detail.display_name: detail.error.message or "" for detail in details if detail.error
+                detail.display_name: detail.error.message or ""
+                for detail in details
+                if detail.error
             },
         )
 

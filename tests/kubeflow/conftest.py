@@ -110,11 +110,10 @@ def histories(tmp_path_factory, compiled, image):
     }
     live = {"vertex": _live_on_vertex, "kubeflow": _live_on_kubeflow}
     with ThreadPoolExecutor(2) as pool:
-        futures = {
+        return {
             target: pool.submit(live[target], tmp_path_factory.mktemp(target), specs[target], image)
             for target in TARGETS
         }
-    return futures
 
 
 @pytest.fixture(scope="session")

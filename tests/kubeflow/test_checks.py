@@ -147,7 +147,7 @@ def test_a_missing_project_is_named(tmp_path):
     file = tmp_path / "vertex.yaml"
     lines = (CONFIGS / "vertex.yaml").read_text().splitlines()
     file.write_text("\n".join(line for line in lines if not line.startswith("  project:")))
-    with pytest.raises(ConfigError, match="vertex.project: missing; give it in the file or with"):
+    with pytest.raises(ConfigError, match=r"vertex\.project: missing; give it in the file or with"):
         load_config(file)
 
 

@@ -32,7 +32,7 @@ def executor_input(**metadata):
             },
             "outputs": {
                 "artifacts": {"evaluation": {"artifacts": [{"uri": "s3://b/k/evaluation"}]}},
-                "outputFile": "/tmp/out.json",
+                "outputFile": "/outputs/out.json",
             },
         },
         ExecutorInput(),
@@ -46,7 +46,7 @@ def test_inputs_get_the_declared_types_and_every_uri_becomes_a_path():
     assert examples.uri == "/s3/b/k/e"
     assert examples.metadata["split_names"] == "[]"
     assert local.outputs.artifacts["evaluation"].artifacts[0].uri == "/s3/b/k/evaluation"
-    assert local.outputs.output_file == "/tmp/out.json"
+    assert local.outputs.output_file == "/outputs/out.json"
     assert uris["/s3/b/k/evaluation"] == "s3://b/k/evaluation"
 
 

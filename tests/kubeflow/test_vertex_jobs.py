@@ -40,7 +40,7 @@ def custom_job(compiled, monkeypatch, *overrides):
     job_args = json.loads(properties["custom_config"])["ai_platform_training_args"]
     assert job_args.pop("project") == "my-project"
     # What it builds needs no connection.
-    monkeypatch.setattr(VertexJobClient, "create_client", lambda self: None)
+    monkeypatch.setattr(VertexJobClient, "create_client", lambda _: None)
     job = VertexJobClient("us-central1").create_training_job(
         {}, {}, {"seed": 0}, "tfx.components.trainer.executor.GenericExecutor", job_args, None, None
     )

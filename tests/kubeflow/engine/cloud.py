@@ -92,7 +92,7 @@ class Cloud:
         if job.state == v1.JobState.JOB_STATE_RUNNING:
             # The client asks a service that is busy again within seconds. Told that the job
             # runs, TFX would sleep for 30.
-            raise Unavailable
+            raise UnavailableError
         return job
 
     def ListEndpoints(self, request):  # noqa: N802
@@ -109,7 +109,7 @@ class Cloud:
     def GetEndpoint(self, request):  # noqa: N802
         return self.endpoints[request.name]
 
-    def UploadModel(self, request):  # noqa: N802
+    def UploadModel(self, _):  # noqa: N802
         name = f"{PARENT}/models/{len(self.requests['UploadModel'])}"
         return _done(v1.UploadModelResponse(model=name))
 
@@ -148,7 +148,7 @@ class Cloud:
         return v1.Schedule(name=request.name)
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """The service is busy."""
 
 
@@ -181,7 +181,7 @@ class _Calls(grpc.GenericRpcHandler):
         self._cloud.requests[call].append(parsed)
         try:
             answer = getattr(self._cloud, call)(parsed)
-        except Unavailable:
+        except UnavailableError:
             context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
         if isinstance(answer, operations_pb2.Operation):
             return answer.SerializeToString()

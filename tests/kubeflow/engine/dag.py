@@ -44,7 +44,7 @@ class Task:
         return artifact
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The engine's backend has no such thing."""
 
 
@@ -69,7 +69,7 @@ class Engine:
         """Runs a compiled file to its end.
 
         Raises:
-          Refused: the file asks for what this engine's backend has not.
+          RefusedError: the file asks for what this engine's backend has not.
         """
         self.runs += 1
         spec = parse(text)
@@ -152,7 +152,7 @@ class Engine:
             self.cache[key] = result.outputs
         return result
 
-    def collect(self, spec, name, provided, written) -> dict[str, list[Artifact]]:
+    def collect(self, provided, written) -> dict[str, list[Artifact]]:
         """Outputs with what the container wrote of them: metadata, and a URI of its own."""
         outputs = {}
         for key, artifact in provided.items():

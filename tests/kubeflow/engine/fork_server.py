@@ -21,7 +21,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor  # 
 
 def run(module: str, arguments: list[str], log: str) -> None:
     """Becomes the command; never returns."""
-    with open(log, "wb", buffering=0) as stream:
+    with Path(log).open("wb", buffering=0) as stream:
         for fd in (1, 2):
             os.dup2(stream.fileno(), fd)
     os.chdir(Path(log).parent)

@@ -57,7 +57,7 @@ class Stage:
             # What a cache on the same disk allows, and a container's does not.
             "UV_LINK_MODE": "hardlink",
         }
-        subprocess.run(["sh", "-ec", command], cwd=self.folder, env=environment, check=True)
+        subprocess.run(["/bin/sh", "-ec", command], cwd=self.folder, env=environment, check=True)
 
     def _here(self, text):
         for folder, here in self.moved.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import conditions
-from engine.dag import Artifact, Engine, Refused, Task, constants, declared_outputs
+from engine.dag import Artifact, Engine, RefusedError, Task, constants, declared_outputs
 from engine.spec import command_line
 
 SCHEMES = ("gs://", "s3://", "minio://")
@@ -24,17 +24,17 @@ class KubeflowEngine(Engine):
 
     def check(self, spec):
         if spec.pipeline.schema_version != "2.1.0":
-            raise Refused(f"schema version {spec.pipeline.schema_version}")
+            raise RefusedError(f"schema version {spec.pipeline.schema_version}")
         if not spec.root.startswith(SCHEMES):
-            raise Refused(f"pipeline root {spec.root}")
+            raise RefusedError(f"pipeline root {spec.root}")
         for name, task in spec.tasks.items():
             executor = spec.executor(name)
             if executor.WhichOneof("spec") == "resolver":
-                raise Refused(f"{name}: resolver not implemented")
+                raise RefusedError(f"{name}: resolver not implemented")
             if executor.container.lifecycle.pre_cache_check.command:
-                raise Refused(f"{name}: a hook before the cache would never run")
+                raise RefusedError(f"{name}: a hook before the cache would never run")
             if conditions.reads_artifacts(task.trigger_policy.condition):
-                raise Refused(f"{name}: a condition sees no artifacts")
+                raise RefusedError(f"{name}: a condition sees no artifacts")
 
     def container(self, spec, name, inputs, folder):
         parameters = constants(spec, name)
@@ -95,7 +95,7 @@ class KubeflowEngine(Engine):
         if code:
             # The launcher's own code is 1 whatever the command's was.
             return Task("failed", {}, folder / "log", 1)
-        collected = self.collect(spec, name, outputs, json.loads(output_file.read_text()))
+        collected = self.collect(outputs, json.loads(output_file.read_text()))
         for [artifact] in collected.values():
             _copy(_local(artifact.uri, disk), self.path(artifact))
         shutil.rmtree(disk, ignore_errors=True)

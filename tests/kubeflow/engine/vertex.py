@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine import conditions, queries
-from engine.dag import Artifact, Engine, Refused, Task, constants, declared_outputs
+from engine.dag import Artifact, Engine, RefusedError, Task, constants, declared_outputs
 from engine.spec import command_line
 
 METADATA = "projects/123/locations/us-central1/metadataStores/default/artifacts"
@@ -17,7 +17,7 @@ class VertexEngine(Engine):
 
     def check(self, spec):
         if spec.pipeline.schema_version != "2.0.0":
-            raise Refused(f"schema version {spec.pipeline.schema_version}")
+            raise RefusedError(f"schema version {spec.pipeline.schema_version}")
 
     def path(self, artifact):
         return Path(artifact.uri)
@@ -54,7 +54,7 @@ class VertexEngine(Engine):
             if code:
                 return Task("failed", {}, folder / "driver.log", code)
             driven = json.loads(output_file.read_text())
-            for key, listed in self.collect(spec, name, outputs, driven).items():
+            for key, listed in self.collect(outputs, driven).items():
                 [outputs[key]] = listed
         told = {**parameters, **driven.get("parameterValues", {})}
 
@@ -64,7 +64,7 @@ class VertexEngine(Engine):
             if code:
                 return Task("failed", {}, folder / "log", code)
             written = json.loads(output_file.read_text())
-            return Task("succeeded", self.collect(spec, name, outputs, written), folder / "log")
+            return Task("succeeded", self.collect(outputs, written), folder / "log")
 
         return self.cached(spec, name, inputs, told, execute)
 
