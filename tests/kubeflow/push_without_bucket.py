@@ -4,7 +4,7 @@ import sys
 
 from tfx.utils import io_utils
 
-io_utils.copy_dir = lambda *_: None
+io_utils.copy_dir = lambda **_: None
 
 from kubeflow import container  # noqa: E402
 
