@@ -1,5 +1,6 @@
 """The compiled files, run as the engines run them: every node's command, in the image."""
 
+import functools
 import json
 
 import pytest
@@ -23,8 +24,12 @@ def explain(run):
     )
 
 
+# Reading one takes seconds.
+_read = functools.cache(read_verdict)
+
+
 def verdict(history, run):
-    return read_verdict(str(history.file(run, "Evaluator", "evaluation")))
+    return _read(str(history.file(run, "Evaluator", "evaluation")))
 
 
 def test_a_first_run_pushes_a_model_without_a_baseline(history):
