@@ -5,8 +5,8 @@
         [--json_serialized_inputs_spec_args SPEC] [--artifacts_folder FOLDER] \\
         [Beam's options and the executor's flags]
 
-The work is done by TFX's own entry. Exit codes are those of `higgs`: 0, 4 for refused data, 1
-for anything else.
+The work is done by TFX's own entry. Exit codes are those of `higgs`: 0, 3 when nothing was
+pushed, 4 for refused data, 1 for anything else.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInp
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 from components.errors import DataRefusedError
+from components.push_gate import NotPushedError
 from kubeflow.executor_io import localize, restore
 from pipeline.exit_codes import ExitCode
 
@@ -57,6 +58,9 @@ def run(arguments: Arguments) -> int:
     except DataRefusedError as error:
         print(f"DATA REFUSED\n{error}", file=sys.stderr)
         return ExitCode.DATA_REFUSED
+    except NotPushedError as error:
+        print(f"NOT PUSHED\n{error}", file=sys.stderr)
+        return ExitCode.NOT_BLESSED
     except Exception:  # an engine sees only the exit code, a person only the log
         traceback.print_exc()
         return ExitCode.FAILED

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import kfp_server_api
+import yaml
 from kfp.client import Client
 from urllib3.exceptions import HTTPError
 
@@ -44,6 +45,7 @@ class KubeflowRuns:
                 "http://localhost:8080 with `kubectl port-forward svc/ml-pipeline-ui 8080:80`"
             )
         self._config, self._kubeflow, self._host = config, kubeflow, kubeflow.host.rstrip("/")
+        self._nodes: frozenset[str] = frozenset()
         try:
             with warnings.catch_warnings():
                 # Of the server's version, at every start.
@@ -58,6 +60,8 @@ class KubeflowRuns:
         Raises:
           SubmitError: the installation does not take it.
         """
+        spec = next(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        self._nodes = frozenset(spec["root"]["dag"]["tasks"])
         name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}"
         try:
             if self._kubeflow.schedule:
@@ -79,7 +83,7 @@ class KubeflowRuns:
         return f"{self._host}/#/{page}/details/{run_id}"
 
     def state(self, run_id: str) -> RunState:
-        """How the run is now.
+        """How a run that was submitted here is now.
 
         Raises:
           SubmitError: the installation cannot be asked.
@@ -88,7 +92,9 @@ class KubeflowRuns:
             run = self._client.get_run(run_id)
         except (kfp_server_api.ApiException, HTTPError) as error:
             raise self._refused(error) from None
-        details = (run.run_details and run.run_details.task_details) or []
+        listed = (run.run_details and run.run_details.task_details) or []
+        # Listed as well: the workflow, its root, and each node's driver and executor.
+        details = [detail for detail in listed if detail.display_name in self._nodes]
         return RunState(
             ended=run.state in _ENDED,
             succeeded=run.state == "SUCCEEDED",

@@ -9,11 +9,15 @@ from typing import Protocol
 
 from pipeline.exit_codes import ExitCode
 
-REFUSING = ("CollisionExampleGen", "DataGate")
-"""The nodes that refuse data."""
+MEANING = {
+    "CollisionExampleGen": ExitCode.DATA_REFUSED,
+    "DataGate": ExitCode.DATA_REFUSED,
+    "PushGate": ExitCode.NOT_BLESSED,
+}
+"""What it means when one of these nodes fails, and no other."""
 
-GATE = "PushGate"
-"""The node that fails when nothing was pushed."""
+PATIENCE = 5
+"""Looks at a run that may fail, one after the other."""
 
 _STATUS = re.compile(r"status(?: of)? (\d+)")
 
@@ -40,7 +44,10 @@ class RunState:
 
 
 class Runs(Protocol):
-    """An engine's runs of one pipeline."""
+    """An engine's runs of one pipeline.
+
+    Every method raises ``SubmitError`` when the engine cannot be asked, or refuses.
+    """
 
     def submit(self, file: Path) -> str:
         """Starts a run of a compiled file, or a schedule; gives its id."""
@@ -59,10 +66,13 @@ def follow(runs: Runs, run_id: str, interval: float) -> Iterator[RunState]:
       runs: the engine's.
       run_id: the run.
       interval: seconds between two looks.
+
+    Raises:
+      SubmitError: the engine could not be asked ``PATIENCE`` times in a row.
     """
     before = None
     while True:
-        state = runs.state(run_id)
+        state = _look(runs, run_id, interval)
         if state != before:
             yield state
         if state.ended:
@@ -74,21 +84,25 @@ def follow(runs: Runs, run_id: str, interval: float) -> Iterator[RunState]:
 def exit_code(state: RunState) -> ExitCode:
     """The exit code of `higgs run` for a run that has ended.
 
-    An engine shows which tasks failed. PushGate fails for one reason alone. A node that refuses
-    data may fail for others, too: where the engine passes on the container's exit status, that
+    An engine shows which tasks failed. A gate may fail for other reasons than its own, such as a
+    machine that was taken away: where the engine passes on the container's exit status, that
     settles it.
     """
     if state.succeeded:
         return ExitCode.PUSHED
     failed = [name for name, word in state.tasks.items() if word == "failed"]
-    for name in REFUSING:
-        if name in failed and _was_refusal(state.errors.get(name, "")):
-            return ExitCode.DATA_REFUSED
-    if failed == [GATE]:
-        return ExitCode.NOT_BLESSED
-    return ExitCode.FAILED
+    if len(failed) != 1:
+        return ExitCode.FAILED
+    meaning = MEANING.get(failed[0], ExitCode.FAILED)
+    status = _STATUS.search(state.errors.get(failed[0], ""))
+    return meaning if status is None or int(status[1]) == meaning else ExitCode.FAILED
 
 
-def _was_refusal(error: str) -> bool:
-    status = _STATUS.search(error)
-    return status is None or int(status[1]) == ExitCode.DATA_REFUSED
+def _look(runs: Runs, run_id: str, interval: float, patience: int = PATIENCE) -> RunState:
+    try:
+        return runs.state(run_id)
+    except SubmitError:
+        if patience == 1:
+            raise
+    time.sleep(interval)
+    return _look(runs, run_id, interval, patience - 1)

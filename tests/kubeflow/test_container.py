@@ -5,6 +5,7 @@ import json
 import pytest
 
 from components.errors import DataRefusedError
+from components.push_gate import NotPushedError
 from kubeflow import container
 
 ARGUMENTS = ["container", "--executor_class_path", "a.B", "--json_serialized_invocation_args", "{}"]
@@ -27,9 +28,10 @@ def test_what_it_does_not_know_goes_to_the_executor(called):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(DataRefusedError("m_bb [NaN]"), 4), (ValueError("no"), 1)]
+    ("error", "code"),
+    [(DataRefusedError("m_bb [NaN]"), 4), (NotPushedError("withheld"), 3), (ValueError("no"), 1)],
 )
-def test_refused_data_have_an_exit_code_of_their_own(error, code, monkeypatch, capsys):
+def test_exit_codes_are_those_of_higgs_run(error, code, monkeypatch, capsys):
     def fail(_):
         raise error
 

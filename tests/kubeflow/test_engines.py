@@ -87,8 +87,9 @@ def test_refused_data_end_the_run_with_reasons(history):
 
 
 def test_vertex_sees_the_exit_code_and_kubeflows_launcher_hides_it(vertex, kubeflow):
-    assert vertex.runs["refused"]["CollisionExampleGen"].code == 4
-    assert kubeflow.runs["refused"]["CollisionExampleGen"].code == 1
+    for run, node, code in (("refused", "CollisionExampleGen", 4), ("unblessed", "PushGate", 3)):
+        assert vertex.runs[run][node].code == code
+        assert kubeflow.runs[run][node].code == 1
 
 
 def test_vertex_reuses_what_did_not_change_and_sees_new_data(vertex):

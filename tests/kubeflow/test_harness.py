@@ -7,7 +7,9 @@ import yaml
 from engine import conditions, queries
 from engine.dag import Artifact, RefusedError
 from engine.kubeflow import KubeflowEngine
+from engine.spec import parse
 from engine.vertex import VertexEngine
+from google.protobuf import json_format
 
 MODEL = "title: tfx.Model\ntype: object\n"
 BLESSING = "title: tfx.ModelBlessing\ntype: object\n"
@@ -51,6 +53,16 @@ def test_kubeflow_conditions_see_no_artifacts(kubeflow_documents, tmp_path):
     }
     words = refusal(KubeflowEngine(tmp_path, never), kubeflow_documents)
     assert "Pusher: a condition sees no artifacts" in words
+
+
+@pytest.mark.parametrize("place", [(), ("root",), ("root", "dag", "tasks", "Trainer")])
+def test_a_field_that_the_published_protos_have_not_is_found(place, kubeflow_documents):
+    found = kubeflow_documents[0]
+    for key in place:
+        found = found[key]
+    found["retries"] = 3
+    with pytest.raises(json_format.ParseError, match="retries"):
+        parse(yaml.safe_dump_all(kubeflow_documents))
 
 
 def test_each_engine_refuses_the_others_file(compiled, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from kubeflow.runs import RunState, exit_code, follow
+from kubeflow.runs import PATIENCE, RunState, SubmitError, exit_code, follow
 from pipeline.exit_codes import ExitCode
 
 GOOD = {"Trainer": "succeeded", "PushGate": "succeeded"}
@@ -20,6 +20,9 @@ def ended(failed=(), errors=None, *, succeeded=False):
         (ended(["CollisionExampleGen"]), ExitCode.DATA_REFUSED),
         (ended(["Trainer"]), ExitCode.FAILED),
         (ended(["Trainer", "PushGate"]), ExitCode.FAILED),
+        (ended(["DataGate", "SchemaGen"]), ExitCode.FAILED),
+        (ended(["PushGate"], {"PushGate": "a non-zero status of 3."}), ExitCode.NOT_BLESSED),
+        (ended(["PushGate"], {"PushGate": "a non-zero status of 137."}), ExitCode.FAILED),
         (ended(), ExitCode.FAILED),
         (
             ended(["DataGate"], {"DataGate": "exited with a non-zero status of 4."}),
@@ -49,3 +52,26 @@ def test_a_run_is_followed_to_its_end_and_told_when_it_changes():
     told = list(follow(Runs(), "7", 0))
     assert [state.ended for state in told] == [False, True]
     assert states == []
+
+
+class Flaky:
+    """An engine that cannot be asked a number of times, and then shows a run that has ended."""
+
+    def __init__(self, failures):
+        self.failures = failures
+
+    def state(self, _):
+        if self.failures:
+            self.failures -= 1
+            raise SubmitError("503")
+        return RunState(True, True, GOOD)
+
+
+def test_a_look_that_fails_is_repeated():
+    [state] = follow(Flaky(PATIENCE - 1), "7", 0)
+    assert state.succeeded
+
+
+def test_an_engine_that_is_gone_is_told():
+    with pytest.raises(SubmitError, match="503"):
+        list(follow(Flaky(PATIENCE), "7", 0))
