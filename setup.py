@@ -27,6 +27,7 @@ DIRECT = [
     "absl-py",
     "click>=8.1,<9",
     "google-crc32c",
+    "lightgbm>=4.5",
     "numpy>=1.26,<2",
     "pandas>=1.5,<2",
     "protobuf>=3.20.3,<4",
@@ -54,6 +55,8 @@ DEV = [
     "types-PyYAML",
     "uv",
     "wheel",
+    # A peer of the benchmarks; this distribution is without GPU libraries.
+    "xgboost-cpu",
 ]
 
 setup(

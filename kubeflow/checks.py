@@ -78,7 +78,11 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"name: Vertex refuses {config.name!r}; a pipeline's name starts with a lower case "
             "letter and has at most 113 of [a-z0-9-]; rename it"
         )
-    folders = {"root": config.root, "data_root": config.data_root}
+    folders = {
+        "root": config.root,
+        "data_root": config.data_root,
+        "trainer.checkpoints": config.checkpoint_root,
+    }
     if section.endpoint is None:
         folders["push.directory"] = config.push_directory
     elif config.push.directory is not None:
@@ -152,7 +156,12 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
             "the files themselves on a volume"
         )
     mounts = [volume.mount_path for volume in section.volumes]
-    for key, path in (("data_root", config.data_root), ("push.directory", config.push_directory)):
+    folders = {
+        "data_root": config.data_root,
+        "trainer.checkpoints": config.checkpoint_root,
+        "push.directory": config.push_directory,
+    }
+    for key, path in folders.items():
         if not path.startswith("gs://") and not _is_under(path, mounts):
             yield (
                 f"{key}: a node's container cannot reach {path}; give a path under one of "

@@ -68,7 +68,7 @@ class VertexTarget(RemoteTarget):
         settings = training_settings(self.config, self.section)
         return VertexTrainer(custom_config={**custom_config, **settings}, **arguments)
 
-    def latest_blessed_model(self, node_id: str, candidate: Channel) -> BaseNode:
+    def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """TFX's own resolver, the one that Vertex can interpret.
 
         It does not leave the candidate out: a run with nothing changed finds its cached model
@@ -104,7 +104,7 @@ class KubeflowTarget(RemoteTarget):
         self.section = check_kubeflow(config)
         super().__init__(config)
 
-    def latest_blessed_model(self, node_id: str, candidate: Channel) -> BaseNode:
+    def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """The model now in the push folder, in the place of a resolver."""
         del candidate
         node = ModelInService(push_directory=self.config.push_directory).with_id(node_id)

@@ -47,6 +47,12 @@ class TrainerConfig(Hyperparameters):
     preset: Literal["default", "demo", "kaggle"] = Field(
         "default", description="the hyperparameters to start from"
     )
+    warm_start: bool = Field(
+        False, description="begin with the weights of the latest blessed model, where shapes agree"
+    )
+    checkpoints: str | None = Field(
+        None, description="where unfinished trainings keep their states; checkpoints/ under root"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +65,7 @@ class TrainerConfig(Hyperparameters):
 
     def hyperparameters(self) -> Hyperparameters:
         """The hyperparameters alone, as ``models`` takes them."""
-        return Hyperparameters(**self.model_dump(exclude={"preset"}))
+        return Hyperparameters(**self.model_dump(exclude={"preset", "warm_start", "checkpoints"}))
 
 
 class EvaluationConfig(_Frozen):
@@ -129,6 +135,11 @@ class Config(_Frozen):
     def metadata_path(self) -> str:
         """The sqlite file of ML Metadata."""
         return f"{self.root}/metadata/metadata.sqlite"
+
+    @property
+    def checkpoint_root(self) -> str:
+        """Where trainings that are not finished keep their states."""
+        return self.trainer.checkpoints or f"{self.root}/checkpoints"
 
     @property
     def push_directory(self) -> str:

@@ -69,6 +69,9 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
     )
 
+    # The model to begin with, where the configuration wants one; none in a first run.
+    warm_start = [target.latest_blessed_model("WarmStart")] if config.trainer.warm_start else []
+
     # Learns, once the gate has let the data pass.
     trainer = target.trainer(
         run_fn="models.trainer.run_fn",
@@ -76,7 +79,9 @@ def create_pipeline(
         schema=schema,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        base_model=warm_start[0].outputs["model"] if warm_start else None,
         custom_config={
+            "checkpoint_root": config.checkpoint_root,
             "seed": config.seed,
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
         },
@@ -121,6 +126,7 @@ def create_pipeline(
         schema_proposal,
         example_validator,
         data_gate,
+        *warm_start,
         trainer,
         baseline,
         evaluator,

@@ -12,6 +12,7 @@ from pipeline import local_runner, outcome
 from pipeline.config import Config
 from pipeline.evaluation.verdict import read_verdict
 from pipeline.exit_codes import ExitCode
+from pipeline.interrupts import insistent_interrupts
 
 
 def run(config: Config, console: Console) -> ExitCode:
@@ -23,7 +24,8 @@ def run(config: Config, console: Console) -> ExitCode:
     """
     with display.following(console) as progress:
         try:
-            local_runner.run(config)
+            with insistent_interrupts():
+                local_runner.run(config)
             return tell(outcome.latest_run(config.metadata_path), console)
         except DataRefusedError as error:
             code, words = ExitCode.DATA_REFUSED, f"DATA REFUSED by {progress.running}\n{error}"

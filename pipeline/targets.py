@@ -24,16 +24,16 @@ class Target:
         """The node that trains; the arguments are Trainer's."""
         return Trainer(custom_config=custom_config, **arguments)
 
-    def latest_blessed_model(self, node_id: str, candidate: Channel) -> BaseNode:
+    def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """A node whose output ``model`` is the latest blessed one, or nothing at all.
 
         Args:
           node_id: the node's name.
-          candidate: the model that shall not be its own baseline.
+          candidate: the model that shall not be its own baseline; none before the training.
         """
         return Resolver(
             strategy_class=LatestOtherBlessedModel,
-            candidate=candidate,
+            **({"candidate": candidate} if candidate else {}),
             model=Channel(type=Model),
             model_blessing=Channel(type=ModelBlessing),
         ).with_id(node_id)
