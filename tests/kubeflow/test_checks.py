@@ -94,6 +94,10 @@ def test_vertex_errors_give_value_rule_and_remedy(overrides, words):
         (["data_root=/elsewhere"], ["data_root: a node's container cannot reach /elsewhere"]),
         (["data_root=/mnt/database"], ["cannot reach /mnt/database", "/mnt/data, /mnt/models"]),
         (["push.directory=s3://models"], ["push.directory: a node's container cannot reach s3://"]),
+        (
+            ["trainer.checkpoints=s3://c"],
+            ["trainer.checkpoints: a node's container cannot reach s3://c"],
+        ),
         (["kubeflow.artifacts_volume=/mnt/x"], ["nothing is mounted at /mnt/x"]),
         (["beam.args=[--runner=FlinkRunner]"], ["the workers of FlinkRunner do not see"]),
         (

@@ -132,7 +132,8 @@ def test_a_gpu_for_the_trainer_on_kubeflow(compiled):
 
 
 def test_without_volumes_there_is_no_second_document(compiled):
-    file = compiled("kubeflow", "kubeflow.volumes=[]", "data_root=gs://d", "push.directory=gs://m")
+    reachable = ("data_root=gs://d", "trainer.checkpoints=gs://c", "push.directory=gs://m")
+    file = compiled("kubeflow", "kubeflow.volumes=[]", *reachable)
     assert len(list(yaml.safe_load_all(file.read_text()))) == 1
 
 
