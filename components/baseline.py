@@ -26,8 +26,9 @@ class LatestOtherBlessedModel(ResolverStrategy):
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: Mapping[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]] | None:
-        """Resolves ``model`` and ``model_blessing``, given the ``candidate``."""
-        candidates = {artifact.id for artifact in input_dict["candidate"]}
+        """Resolves ``model`` and ``model_blessing``, given the ``candidate`` if there is one."""
+        given = {key: input_dict[key] for key in ("candidate",) if key in input_dict}
+        candidates = {artifact.id for artifact in given.get("candidate", ())}
         others = [
             model
             for model in input_dict["model"]
@@ -36,7 +37,7 @@ class LatestOtherBlessedModel(ResolverStrategy):
         blessed = LatestBlessedModelStrategy().resolve_artifacts(
             store, {"model": others, "model_blessing": input_dict["model_blessing"]}
         )
-        return {**(blessed or {}), "candidate": input_dict["candidate"]}
+        return {**(blessed or {}), **given}
 
 
 def _is_there(model: types.Artifact) -> bool:

@@ -1,1 +1,1 @@
-"""Where it runs in the cloud: compiling and submitting the pipeline."""
+"""Where it runs in the cloud: compiling, submitting and starting the pipeline's nodes."""

@@ -1,23 +1,22 @@
 """Events to batches: what ``fit`` is fed, static in shape and whole in count.
 
-Batches are gathered from memory by NumPy and are global, that is for all replicas
-together; the strategy splits them.
+Batches are gathered from memory; each host draws its own replicas' part of a global batch, and all
+hosts together every event of it once.
 """
 
 import logging
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from models.features import NUM_FEATURES
-from models.input_data import Array, Events
+from models.input_data import Events, as_tensor
 
 log = logging.getLogger("higgs.trainer")
 
 PREFETCHED_BATCHES = 8
 
-Gather = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+ALONE = tf.distribute.InputContext()
+"""One host with one replica."""
 
 
 def global_batch_size(events: int, per_replica: int, replicas: int) -> int:
@@ -39,65 +38,91 @@ def global_batch_size(events: int, per_replica: int, replicas: int) -> int:
     return fitting * replicas
 
 
-def training_dataset(events: Events, batch_size: int, seed: int) -> tf.data.Dataset:
+def training_dataset(
+    events: Events,
+    batch_size: int,
+    seed: int,
+    first_epoch: int = 0,
+    context: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
     """Endless batches, each epoch a fresh permutation of all events.
 
-    An epoch is ``len(events) // batch_size`` batches. Which permutation it gets
+    An epoch is ``len(events) // batch_size`` global batches. Which permutation it gets
     depends on the seed and on the number of the epoch only; the events that do not
     fill a last batch differ from epoch to epoch.
 
+    Args:
+      events: with any number of columns as features.
+      batch_size: events of a global batch.
+      seed: of the permutations.
+      first_epoch: where a training goes on, from 0.
+      context: which host this is of how many.
+
     Returns:
-      features float32 [batch_size, 28] and labels float32 [batch_size, 1].
+      Columns float32 [n, columns] and labels float32 [n, 1], n the events of a replica's batch.
     """
     steps = len(events) // batch_size
+    place = _Place(context, batch_size)
 
     def epoch_indices(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         order = tf.random.experimental.stateless_shuffle(tf.range(len(events)), seed=key)
         batches = tf.reshape(order[: steps * batch_size], [steps, batch_size])
-        return tf.data.Dataset.from_tensor_slices(batches)
+        return tf.data.Dataset.from_tensor_slices(place.of(batches))
 
-    indices = tf.data.Dataset.counter().flat_map(epoch_indices)
-    return _delivered(indices.map(_gather(events, batch_size)))
+    indices = tf.data.Dataset.counter(first_epoch).flat_map(epoch_indices)
+    columns, labels = as_tensor(events.features), as_tensor(events.labels)
+
+    def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.gather(columns, batch), tf.gather(labels, batch)
+
+    return _delivered(indices.map(gather, num_parallel_calls=2))
 
 
-def evaluation_dataset(events: Events, batch_size: int) -> tf.data.Dataset:
+def evaluation_dataset(
+    events: Events, batch_size: int, context: tf.distribute.InputContext = ALONE
+) -> tf.data.Dataset:
     """Every event exactly once, in order; the last batch is filled with weight 0.
 
     The weights of the events average 1 over all batches, filling included, so that
     the mean of the batches' mean losses is the mean over the events.
 
     Returns:
-      features float32 [batch_size, 28], labels float32 [batch_size, 1] and
-      weights float32 [batch_size].
+      Columns float32 [n, columns], labels float32 [n, 1] and weights float32 [n], n the events of
+      a replica's batch.
     """
     steps = -(-len(events) // batch_size)
-    gather = _gather(events, batch_size)
     weight = np.float32(steps * batch_size / len(events))
+    place = _Place(context, batch_size)
+    columns, labels = as_tensor(events.features), as_tensor(events.labels)
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        indices = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        weights = tf.where(indices < len(events), weight, np.float32(0))
-        return *gather(tf.minimum(indices, len(events) - 1)), weights
+    def indices(step: tf.Tensor) -> tf.data.Dataset:
+        batch = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices(place.of(batch[None]))
 
-    return _delivered(tf.data.Dataset.range(steps).map(batch))
+    def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        weights = tf.where(batch < len(events), weight, np.float32(0))
+        batch = tf.minimum(batch, len(events) - 1)
+        return tf.gather(columns, batch), tf.gather(labels, batch), weights
+
+    return _delivered(tf.data.Dataset.range(steps).flat_map(indices).map(gather))
 
 
-def _gather(events: Events, batch_size: int) -> Gather:
-    def rows(indices: np.ndarray) -> tuple[Array, Array]:
-        return events.features.take(indices, axis=0), events.labels.take(indices, axis=0)
+class _Place:
+    """This host's part of global batches, a replica's batch at a time."""
 
-    def gather(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # In NumPy, because a tensor of the events would be a second copy of them.
-        features, labels = tf.numpy_function(
-            rows, [indices], [tf.float32, tf.float32], stateful=False
-        )
-        return (
-            tf.ensure_shape(features, [batch_size, NUM_FEATURES]),
-            tf.ensure_shape(labels, [batch_size, 1]),
-        )
+    def __init__(self, context: tf.distribute.InputContext, batch_size: int):
+        self._host = context.input_pipeline_id
+        self._shape = [
+            context.num_input_pipelines,
+            context.num_replicas_in_sync // context.num_input_pipelines,
+            context.get_per_replica_batch_size(batch_size),
+        ]
 
-    return gather
+    def of(self, batches: tf.Tensor) -> tf.Tensor:
+        """Indices [steps, batch_size] to [steps x replicas here, a replica's batch]."""
+        mine = tf.reshape(batches, [-1, *self._shape])[:, self._host]
+        return tf.reshape(mine, [-1, self._shape[-1]])
 
 
 def _delivered(batches: tf.data.Dataset) -> tf.data.Dataset:

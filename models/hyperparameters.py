@@ -20,33 +20,77 @@ Number = Annotated[float, BeforeValidator(_refuse_boolean)]
 
 
 class Hyperparameters(BaseModel):
-    """What shapes the network and its training; the defaults suit data of any size."""
+    """What shapes the network and its training; the defaults suit data of any size.
+
+    What is None follows the number of training events, as ``models.sizing`` has it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    units: StrictInt = Field(512, ge=1, description="units of each deep block")
-    blocks: StrictInt = Field(
-        5, ge=1, description="deep blocks: Dense, BatchNorm, activation, Dropout"
+    derived_columns: bool = Field(
+        True, description="look at columns derived by physics rather than at the 28 published"
+    )
+    buckets: StrictInt | None = Field(
+        None, ge=0, description="buckets a column whose log odds are inputs too; 0 for none"
+    )
+
+    trees: StrictInt | None = Field(
+        None, ge=0, description="boosted trees whose leaves are crossed columns of the wide part"
+    )
+    tree_leaves: StrictInt | None = Field(None, ge=2, description="leaves a tree at most")
+    tree_learning_rate: Number = Field(
+        0.04, gt=0, le=1, description="what the leaves' weights are multiplied by as trees grow"
+    )
+    tree_events: StrictInt = Field(
+        1_000_000, ge=100, description="training events that trees are grown on at most"
+    )
+
+    units: StrictInt | None = Field(None, ge=1, description="units of each deep block")
+    blocks: StrictInt | None = Field(
+        None, ge=1, description="deep blocks: Dense, BatchNorm, activation, Dropout"
     )
     activation: Literal["relu", "elu", "selu", "gelu", "swish"] = Field(
         "relu", description="activation of the deep blocks"
     )
-    dropout: Number = Field(0.1, ge=0, lt=1, description="share of units dropped after each block")
-
-    batch_size_per_replica: StrictInt = Field(
-        2048, ge=1, description="events a step and replica; the global batch is times replicas"
+    dropout: Number | None = Field(
+        None, ge=0, lt=1, description="share of units dropped after each block"
     )
-    epochs: StrictInt = Field(30, ge=1, description="epochs at most; early stopping may end sooner")
+    input_dropout: Number = Field(0.1, ge=0, lt=1, description="share of the deep inputs dropped")
+
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="of the blocks' arithmetic; auto: what the hardware is fast at"
+    )
+
+    batch_size_per_replica: StrictInt | None = Field(
+        None, ge=1, description="events a step and replica; the global batch is times replicas"
+    )
+    epochs: StrictInt | None = Field(
+        None, ge=1, description="epochs at most; early stopping may end sooner"
+    )
     steps_per_execution: StrictInt = Field(
         10, ge=1, description="training steps the device runs between two calls from Python"
     )
-    learning_rate: Number = Field(1e-3, gt=0, description="Adam's rate at the start")
+    learning_rate: Number = Field(2e-3, gt=0, description="AdamW's rate at its highest")
+    learning_rate_batch: StrictInt | None = Field(
+        256,
+        ge=1,
+        description="the global batch that learning_rate is meant for: it grows with the root of "
+        "the batch; null: it does not",
+    )
+    weight_decay: Number | None = Field(
+        None, ge=0, description="AdamW's decay of the blocks' kernels, times the learning rate"
+    )
+    schedule: Literal["cosine", "plateau"] = Field(
+        "cosine",
+        description="cosine: from warm-up to 0 over all epochs; plateau: falls when val_loss does "
+        "not",
+    )
 
-    early_stopping_patience: StrictInt = Field(
-        4, ge=0, description="epochs without improvement of val_loss before training stops"
+    early_stopping_patience: StrictInt | None = Field(
+        None, ge=0, description="epochs without improvement of val_loss before training stops"
     )
     early_stopping_min_delta: Number = Field(
-        1e-4, ge=0, description="smallest fall of val_loss that is an improvement"
+        0.0, ge=0, description="smallest fall of val_loss that is an improvement"
     )
 
     plateau_factor: Number = Field(
@@ -56,7 +100,11 @@ class Hyperparameters(BaseModel):
         1, ge=0, description="epochs without improvement of val_loss before the rate falls"
     )
     min_learning_rate: Number = Field(
-        1e-5, ge=0, description="the learning rate never falls below this"
+        1e-5, ge=0, description="the learning rate never falls below this on a plateau"
+    )
+
+    profile_steps: StrictInt = Field(
+        0, ge=0, description="steps of the second epoch that TensorBoard's profiler records"
     )
 
     @model_validator(mode="after")
@@ -71,18 +119,34 @@ class Hyperparameters(BaseModel):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
-    # A laptop's: some 15 seconds for 130 thousand events on two cores.
+    # A laptop's: well under a minute for 180 thousand events on two cores.
     "demo": {
+        "buckets": 24,
+        "trees": 100,
+        "tree_leaves": 24,
+        "tree_learning_rate": 0.1,
         "units": 128,
-        "blocks": 3,
+        "blocks": 2,
+        "dropout": 0.1,
         "batch_size_per_replica": 512,
-        "epochs": 8,
-        "learning_rate": 5e-3,
+        "epochs": 6,
+        "weight_decay": 0.1,
     },
     # The notebook, faithful: its floor of the rate is the rate itself, so it never falls.
     "kaggle": {
+        "derived_columns": False,
+        "buckets": 0,
+        "trees": 0,
         "units": 2048,
+        "blocks": 5,
+        "dropout": 0.1,
+        "input_dropout": 0.0,
+        "batch_size_per_replica": 2048,
         "epochs": 50,
+        "learning_rate": 1e-3,
+        "learning_rate_batch": None,
+        "weight_decay": 0.0,
+        "schedule": "plateau",
         "early_stopping_patience": 2,
         "early_stopping_min_delta": 1e-3,
         "plateau_patience": 0,

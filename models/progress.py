@@ -11,6 +11,8 @@ from typing import Any
 
 import tf_keras
 
+from models.schedule import current_rate
+
 log = logging.getLogger("higgs.trainer")
 
 SECONDS_BETWEEN_STEPS = 10.0
@@ -18,10 +20,9 @@ SECONDS_BETWEEN_EPOCHS = 2.0
 
 
 class Progress(tf_keras.callbacks.Callback):
-    """Logs progress, and adds each epoch's time and rate to its metrics.
+    """Logs progress, and adds each epoch's time, rate and learning rate to its metrics.
 
-    Goes first among the callbacks, so that the others see ``seconds`` and
-    ``events_per_second`` too.
+    Goes before the callbacks that keep them.
     """
 
     # Keras then hands over tensors, and does not wait for each step's metrics.
@@ -56,6 +57,7 @@ class Progress(tf_keras.callbacks.Callback):
         now = time.perf_counter()
         logs["seconds"] = now - self._began
         logs["events_per_second"] = self._rate(self._steps)
+        logs["learning_rate"] = current_rate(self.model.optimizer)
         metrics = (f"{name} {logs[name]:.4f}" for name in ("loss", "auc", "val_loss", "val_auc"))
         self._untold = (
             f"epoch {self._epoch}/{self._epochs}  {'  '.join(metrics)}  "

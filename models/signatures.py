@@ -12,6 +12,7 @@ import tf_keras
 
 from models.features import FEATURES, NUM_FEATURES
 from models.network import OUTPUT
+from models.warm_start import weight_name
 
 RECORD_HEADER = b"\x08\x01\x12\x04\x12\x02\x08\x1c\x22\x70"
 """What ``tf.io.serialize_tensor`` writes before the 112 bytes of a float32 [28]: dtype,
@@ -31,7 +32,7 @@ def export(network: tf_keras.Model, path: str) -> None:
     """
     module = tf.Module()
     # The weights alone: with the network itself, Keras would add its own functions.
-    module.weights = network.variables
+    module.weights = {weight_name(variable): variable for variable in network.variables}
     aside = f"{path}.partial"
     tf.saved_model.save(module, aside, signatures=signatures(network))
     if tf.io.gfile.exists(path):

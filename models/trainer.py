@@ -1,7 +1,8 @@
 """TFX's entry to training: the one file of ``models`` that knows TFX.
 
 The Trainer component names it by its dotted path, ``models.trainer.run_fn``. Its
-``custom_config`` holds ``hyperparameters`` (every one by name) and ``seed``.
+``custom_config`` holds ``hyperparameters`` (every one by name), ``seed``, and ``checkpoint_root``,
+the folder where the states of trainings that are not finished are kept.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.history import TrainingRecord
+from models.checkpoints import discard, training_folder
+from models.fitting import fit
+from models.history import describe
 from models.hyperparameters import Hyperparameters
 from models.input_data import Events, read_events
-from models.network import OUTPUT, count_parameters, host_copy
+from models.network import OUTPUT
 from models.signatures import export
 from models.strategy import find_strategy
-from models.training import train
+from models.warm_start import read_weights
 
 if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed of it.
     from tfx import v1 as tfx
@@ -32,43 +35,35 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on the split ``train``, validates on ``eval`` and exports the best epoch.
 
     Writes the SavedModel to ``serving_model_dir``, and to ``model_run_dir`` TensorBoard's
-    logs, ``training.json`` (see ``models.history``) and ``reference_scores.npz``.
+    logs, ``training.json`` (see ``models.history``) and ``reference_scores.npz``. A training that
+    was killed goes on after its last finished epoch when the same one is started again; with a
+    ``base_model`` it begins with that model's weights.
 
     Raises:
       InputDataError: the Examples cannot be trained on.
       ValueError: a hyperparameter is unknown or out of bounds.
       TPUUnavailableError: there should be a TPU, and it cannot be initialised.
-      DivergedError: the loss was never finite; nothing is exported.
+      DivergedError: the loss was not finite; nothing is exported.
     """
-    hyperparameters = Hyperparameters(**fn_args.custom_config["hyperparameters"])
-    seed = fn_args.custom_config["seed"]
+    settings = fn_args.custom_config
+    hyperparameters, seed = Hyperparameters(**settings["hyperparameters"]), settings["seed"]
     tf_keras.utils.set_random_seed(seed)
-    strategy, hardware = find_strategy()
+    machine = find_strategy()
     train_events, eval_events = read_events(fn_args.train_files), read_events(fn_args.eval_files)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
-    trained = train(
-        train_events,
-        eval_events,
-        hyperparameters,
+    states = training_folder(settings["checkpoint_root"], settings, train_events, eval_events)
+    fitted = fit(
+        *(train_events, eval_events, hyperparameters),
         seed=seed,
-        strategy=strategy,
+        machine=machine,
         log_dir=fn_args.model_run_dir,
+        checkpoint_dir=states,
+        initial_weights=read_weights(fn_args.base_model) if fn_args.base_model else None,
     )
-    network = host_copy(trained.network)
-    TrainingRecord(
-        seed=seed,
-        strategy=hardware,
-        hyperparameters=hyperparameters.model_dump(),
-        parameters=count_parameters(network),
-        events={"train": len(train_events), "eval": len(eval_events)},
-        batch_size=trained.batch_size,
-        steps_per_epoch=trained.steps_per_epoch,
-        epochs=trained.epochs,
-        epoch_kept=trained.epoch_kept,
-        seconds=sum(epoch["seconds"] for epoch in trained.epochs),
-    ).write(fn_args.model_run_dir)
-    write_reference(network, eval_events, f"{fn_args.model_run_dir}/{REFERENCE_FILE_NAME}")
-    export(network, fn_args.serving_model_dir)
+    describe(fitted).write(fn_args.model_run_dir)
+    write_reference(fitted.model, eval_events, f"{fn_args.model_run_dir}/{REFERENCE_FILE_NAME}")
+    export(fitted.model, fn_args.serving_model_dir)
+    discard(states)
 
 
 def write_reference(network: tf_keras.Model, events: Events, path: str) -> None:

@@ -15,6 +15,8 @@ COMMANDS: Mapping[str, str] = {
     "runs": "pipeline.report_commands:runs",
     "lineage": "pipeline.report_commands:lineage",
     "evaluate": "pipeline.report_commands:evaluate",
+    "compile": "kubeflow.commands:compile_command",
+    "submit": "kubeflow.commands:submit",
 }
 
 

@@ -7,14 +7,18 @@ with ``--set`` (``trainer.epochs=3``) are laid over the file before the check.
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from models.hyperparameters import PRESETS, Hyperparameters
+from pipeline.remote_config import FROZEN, KubeflowConfig, VertexConfig
 
-REMOTE_SCHEMES = ("gs://", "s3://", "hdfs://")
+# The nodes that run on Beam; the others read what these made of the data.
+BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "Evaluator"]
+
+REMOTE_SCHEMES = ("gs://", "s3://", "minio://", "hdfs://")
 
 
 class ConfigError(ValueError):
@@ -22,9 +26,7 @@ class ConfigError(ValueError):
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True
-    )
+    model_config = FROZEN
 
 
 class IngestionConfig(_Frozen):
@@ -45,6 +47,12 @@ class TrainerConfig(Hyperparameters):
     preset: Literal["default", "demo", "kaggle"] = Field(
         "default", description="the hyperparameters to start from"
     )
+    warm_start: bool = Field(
+        False, description="begin with the weights of the latest blessed model, where shapes agree"
+    )
+    checkpoints: str | None = Field(
+        None, description="where unfinished trainings keep their states; checkpoints/ under root"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -57,7 +65,7 @@ class TrainerConfig(Hyperparameters):
 
     def hyperparameters(self) -> Hyperparameters:
         """The hyperparameters alone, as ``models`` takes them."""
-        return Hyperparameters(**self.model_dump(exclude={"preset"}))
+        return Hyperparameters(**self.model_dump(exclude={"preset", "warm_start", "checkpoints"}))
 
 
 class EvaluationConfig(_Frozen):
@@ -86,6 +94,9 @@ class BeamConfig(_Frozen):
     args: tuple[str, ...] = Field(
         (), description="Beam pipeline options; none: the in-memory DirectRunner"
     )
+    nodes: dict[BeamNode, tuple[str, ...]] = Field(
+        default_factory=dict, description="Beam pipeline options of single nodes, laid over args"
+    )
 
 
 class Config(_Frozen):
@@ -112,6 +123,8 @@ class Config(_Frozen):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     push: PushConfig = Field(default_factory=PushConfig)
     beam: BeamConfig = Field(default_factory=BeamConfig)
+    vertex: VertexConfig | None = Field(None, description="for `--target vertex`")
+    kubeflow: KubeflowConfig | None = Field(None, description="for `--target kubeflow`")
 
     @property
     def artifacts_root(self) -> str:
@@ -122,6 +135,11 @@ class Config(_Frozen):
     def metadata_path(self) -> str:
         """The sqlite file of ML Metadata."""
         return f"{self.root}/metadata/metadata.sqlite"
+
+    @property
+    def checkpoint_root(self) -> str:
+        """Where trainings that are not finished keep their states."""
+        return self.trainer.checkpoints or f"{self.root}/checkpoints"
 
     @property
     def push_directory(self) -> str:
@@ -208,13 +226,20 @@ def _explain(entry: Any) -> str:
 def _suggest(location: tuple[int | str, ...]) -> str:
     model: type[BaseModel] = Config
     for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        field = model.model_fields.get(str(part))
+        below = _model_in(field.annotation) if field else None
+        if below is None:
             return ""
-        model = annotation
+        model = below
     known = list(model.model_fields)
     nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     if nearest:
         prefix = "".join(f"{part}." for part in location[:-1])
         return f"; did you mean {prefix}{nearest[0]}?"
     return f"; known here: {', '.join(known)}"
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, itself or one of several types."""
+    candidates = get_args(annotation) or (annotation,)
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)

@@ -13,7 +13,6 @@ if __name__ == "__main__":
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
 
-import hashlib
 import os
 import shutil
 from importlib import resources
@@ -24,7 +23,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from components.errors import DataRefusedError
 from pipeline import outcome
 from pipeline.config import Config, ConfigError, load_config
-from pipeline.pipeline import SCHEMA_FILE, create_pipeline
+from pipeline.pipeline import create_pipeline
 from pipeline.run_record import recorded
 from pipeline.workspace import RootBusyError, settle, sole_use
 
@@ -39,9 +38,8 @@ def run(config: Config) -> None:
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     _forget_lost_pushes(config.metadata_path)
-    schema_file = _versioned_schema(Path(config.root))
     with recorded(config):
-        LocalDagRunner().run(create_pipeline(config, schema_file, metadata))
+        LocalDagRunner().run(create_pipeline(config, metadata=metadata))
 
 
 def _forget_lost_pushes(metadata_path: str) -> None:
@@ -54,19 +52,6 @@ def _forget_lost_pushes(metadata_path: str) -> None:
         destination = Path(str(push.properties["pushed_destination"]))
         if not (destination / "saved_model.pb").exists():
             shutil.rmtree(push.uri, ignore_errors=True)
-
-
-def _versioned_schema(root: Path) -> str:
-    """A copy of the reviewed schema whose path changes with its content.
-
-    ImportSchemaGen is cached by the path alone, so an edited schema under the
-    same path would be passed over.
-    """
-    digest = hashlib.sha256(SCHEMA_FILE.read_bytes()).hexdigest()[:12]
-    copy = root / "schema" / digest / SCHEMA_FILE.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(SCHEMA_FILE, copy)
-    return str(copy)
 
 
 def main() -> None:

@@ -6,23 +6,13 @@ from pathlib import Path
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 
 # Not through tfx.v1, which also imports every cloud client: that doubles the time to start.
-from tfx.components import (
-    Evaluator,
-    ExampleValidator,
-    Pusher,
-    SchemaGen,
-    Trainer,
-)
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components import ExampleValidator, SchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
-from tfx.types import Channel
-from tfx.types.standard_artifacts import Model, ModelBlessing
+from tfx.proto import example_gen_pb2, trainer_pb2
 
-from components.baseline import LatestOtherBlessedModel
 from components.data_gate.component import DataGate
+from components.evaluator.component import CountingEvaluator
 from components.example_gen.component import (
     CollisionExampleGen,
     hashed_splits,
@@ -31,33 +21,38 @@ from components.example_gen.component import (
 )
 from components.histogram_gen.component import HistogramGen
 from components.report.component import Report
+from components.schema_import import SchemaImport
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ColumnarStatisticsGen
 from pipeline.code_version import project_version, runs_code_of
 from pipeline.config import Config, IngestionConfig
 from pipeline.evaluation.config import eval_config
+from pipeline.targets import Target
 
 SCHEMA_FILE = Path(__file__).with_name("schema") / "schema.pbtxt"
 
 
 def create_pipeline(
     config: Config,
-    schema_file: str = str(SCHEMA_FILE),
+    target: Target | None = None,
     metadata: ConnectionConfig | None = None,
 ) -> Pipeline:
     """The whole pipeline for any runner.
 
     Args:
       config: a configuration whose ``ingestion.layout`` is settled (not ``auto``).
-      schema_file: where the runner's nodes find the reviewed schema.
+      target: where it runs; this machine when not given.
       metadata: the ML Metadata store, for runners that do not bring their own.
     """
+    target = target or Target(config)
+
     # Decodes the shards once, into columns.
     example_gen = _example_gen(config.data_root, config.ingestion)
     examples = example_gen.outputs["examples"]
 
     # The reviewed schema: one inferred from the same data could hardly find fault with it.
-    schema_importer = ImportSchemaGen(schema_file=schema_file)
+    schema_text = SCHEMA_FILE.read_text(encoding="utf-8")
+    schema_importer = SchemaImport(content=schema_text).with_id("ImportSchemaGen")
     schema = schema_importer.outputs["schema"]
 
     statistics_gen = ColumnarStatisticsGen(examples=examples).with_id("StatisticsGen")
@@ -80,14 +75,19 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
     )
 
+    # The model to begin with, where the configuration wants one; none in a first run.
+    warm_start = [target.latest_blessed_model("WarmStart")] if config.trainer.warm_start else []
+
     # Learns, once the gate has let the data pass.
-    trainer = Trainer(
+    trainer = target.trainer(
         run_fn="models.trainer.run_fn",
         examples=examples,
         schema=schema,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        base_model=warm_start[0].outputs["model"] if warm_start else None,
         custom_config={
+            "checkpoint_root": config.checkpoint_root,
             "seed": config.seed,
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
         },
@@ -96,34 +96,26 @@ def create_pipeline(
     model = trainer.outputs["model"]
 
     # The model to beat: the latest blessed one; none in a first run.
-    baseline = Resolver(
-        strategy_class=LatestOtherBlessedModel,
-        candidate=model,
-        model=Channel(type=Model),
-        model_blessing=Channel(type=ModelBlessing),
-    ).with_id("Baseline")
+    baseline = target.latest_blessed_model("Baseline", candidate=model)
 
     # Blesses a model whose AUC is high enough and not below the baseline's.
-    evaluator = Evaluator(
+    evaluator = CountingEvaluator(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["model"],
         schema=schema,
         eval_config=eval_config(config.evaluation),
         module_path="pipeline.evaluation.extractors",
-    )
+    ).with_id("Evaluator")
 
     # Blesses a model that scores the same when served without this project's code.
     serving_check = ServingCheck(model=model, model_run=trainer.outputs["model_run"])
 
     # Exports what both blessings allow.
-    pusher = Pusher(
+    pusher = target.pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_directory)
-        ),
     )
 
     runs_code_of(example_gen, "components.example_gen", "models.features")
@@ -134,7 +126,8 @@ def create_pipeline(
     runs_code_of(data_gate, "components.data_gate", "models.features")
     runs_code_of(trainer, "models")
     runs_code_of(
-        evaluator, "pipeline.evaluation", "components.report.significance", "models.features"
+        *(evaluator, "components.evaluator", "pipeline.evaluation"),
+        *("components.report.significance", "models.features"),
     )
     runs_code_of(serving_check, "components.serving_check")
 
@@ -146,16 +139,18 @@ def create_pipeline(
         schema_proposal,
         example_validator,
         data_gate,
+        *warm_start,
         trainer,
         baseline,
         evaluator,
         serving_check,
         pusher,
+        *target.closing_nodes(pusher),
     ]
     # Tells a person what became of the run, pushed or refused.
     report = _report(config, components)
 
-    return Pipeline(
+    pipeline = Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.artifacts_root,
         components=[*components, report],
@@ -163,6 +158,10 @@ def create_pipeline(
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam.args),
     )
+    # After the pipeline's, for the last of two equal options wins.
+    for node in (example_gen, statistics_gen, evaluator):
+        node.with_beam_pipeline_args(config.beam.nodes.get(node.id, ()))
+    return pipeline
 
 
 def _example_gen(data_root: str, ingestion: IngestionConfig) -> CollisionExampleGen:

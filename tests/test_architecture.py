@@ -60,7 +60,7 @@ def test_a_forbidden_import_is_found(tmp_path, monkeypatch):
 def test_only_the_trainer_knows_tfx_in_models():
     knowing = [
         file.name
-        for file in (ROOT / "models").glob("*.py")
+        for file in (ROOT / "models").rglob("*.py")
         if any(module.split(".")[0] == "tfx" for module in imported_modules(file))
     ]
     assert knowing == ["trainer.py"]

@@ -18,7 +18,7 @@ def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
     # From a copy: setuptools leaves build/, from which a later wheel would take stale files.
     source = out / "source"
-    wanted = [*PACKAGES, "setup.py", "pyproject.toml", "README.md"]
+    wanted = [*PACKAGES, "setup.py", "pyproject.toml", "README.md", "higgs.py"]
     for name in wanted:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         source.mkdir(exist_ok=True)
@@ -32,7 +32,7 @@ def wheel(tmp_path_factory):
 
 def test_wheel_holds_schema_configs_and_every_module(wheel):
     names = set(wheel.namelist())
-    assert "pipeline/schema/schema.pbtxt" in names
+    assert {"pipeline/schema/schema.pbtxt", "higgs.py"} <= names
     assert {f"configs/{file.name}" for file in (ROOT / "configs").glob("*.yaml")} <= names
     sources = {
         str(file.relative_to(ROOT))

@@ -26,7 +26,8 @@ A Gaussian is covered to five standard deviations, and a single outlier moves no
 """
 
 LARGEST = np.finfo(np.float32).max
-"""Of the finite values; no edge lies beyond it."""
+PENULTIMATE = float(np.nextafter(LARGEST, np.float32(0)))
+"""The two largest finite values; no edge lies beyond them."""
 
 CLASSES = ("background", "signal")
 """The rows of the counts, by label."""
@@ -84,10 +85,11 @@ def choose_binning(name: str, statistics: statistics_pb2.NumericStatistics) -> B
     if not np.isfinite(high - low):  # so are many events, and DataGate will say so
         low = high = 0.0
     if low == high:
-        low, high = low - 0.5, low + 0.5
+        half = max(0.5, 1e-6 * abs(low))  # what float32 can tell apart
+        low, high = low - half, low + half
     # The largest value belongs into the last bin, which does not hold its upper edge.
-    edge = np.nextafter(np.float32(high), np.float32(np.inf))
-    return Binning(low, float(min(edge, LARGEST)), BINS)
+    edge = np.nextafter(np.float32(min(high, PENULTIMATE)), LARGEST)
+    return Binning(low, float(edge), BINS)
 
 
 def count(

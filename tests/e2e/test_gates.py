@@ -28,6 +28,7 @@ def later(first_run, project):
     again = project.run()
     bound = project.run(evaluation__auc_lower_bound=0.99)
     worse = project.run(
+        trainer__trees=0,
         trainer__epochs=1,
         trainer__learning_rate=1e-5,
         trainer__min_learning_rate=1e-6,

@@ -13,7 +13,7 @@ DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataG
 
 
 def stop_in_trainer(project, with_signal):
-    """Starts a run, sends it a signal while it trains, and gives its exit code and output."""
+    """Starts a run and sends it a signal while it trains: its exit code, output and log."""
     command = [HIGGS, "run", "--config", str(project.config), "--set", "trainer.epochs=100000"]
     known = set((project.root / "logs").glob("*.log"))
     # Ctrl-C reaches the whole group of a terminal's job.
@@ -23,13 +23,14 @@ def stop_in_trainer(project, with_signal):
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and run.poll() is None:
         logs = set((project.root / "logs").glob("*.log")) - known
-        if any("Epoch" in (text := log.read_text()) or "epoch 1" in text for log in logs):
+        if any(re.search(r"epoch \d+/", log.read_text()) for log in logs):
             break
         time.sleep(0.5)
     assert run.poll() is None, run.communicate()[0]
     os.killpg(run.pid, with_signal)
     output, _ = run.communicate(timeout=60)
-    return run.returncode, output
+    (log,) = logs
+    return run.returncode, output, log.read_text()
 
 
 def models(project):
@@ -37,12 +38,13 @@ def models(project):
 
 
 def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data):
-    code, _ = stop_in_trainer(own_data, signal.SIGKILL)
+    code, _, _ = stop_in_trainer(own_data, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert models(own_data) == []
 
     time.sleep(1.1)  # Logs are named by the second.
-    code, output = stop_in_trainer(own_data, signal.SIGINT)
+    code, output, log = stop_in_trainer(own_data, signal.SIGINT)
+    assert re.search(r"resumed after epoch [1-9]", log)
     assert code == 130
     assert "INTERRUPTED in Trainer; run again to go on from there" in output
     assert re.search(r"^log +\S+\.log$", output, re.MULTILINE)

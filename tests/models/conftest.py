@@ -10,9 +10,9 @@ import tf_keras
 from models.features import FEATURES, LABEL
 from models.hyperparameters import resolve
 from models.input_data import Events
-from models.network import build_network
-from models.normalization import measure
+from models.network import build_network, prepare
 from models.signatures import export
+from models.sizing import sized
 from models.trainer import run_fn
 
 
@@ -45,10 +45,20 @@ def make_table():
 
 
 @pytest.fixture(scope="session")
-def network(make_events):
-    """A network whose every weight, moving averages included, is drawn at random."""
-    events = make_events(500)
-    built = build_network(resolve("demo", units=8, blocks=2), measure(events.features), seed=1)
+def demo():
+    """The demo preset's hyperparameters with some replaced, none of them open."""
+
+    def size(**overrides):
+        return sized(resolve("demo", **overrides), 1000)
+
+    return size
+
+
+@pytest.fixture(scope="session")
+def network(make_events, demo):
+    """A network on published columns whose every weight, moving averages included, is drawn."""
+    hyperparameters = demo(units=8, blocks=2, buckets=0)
+    built = build_network(hyperparameters, prepare(make_events(500), hyperparameters), seed=1)
     rng = np.random.default_rng(2)
     built.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in built.get_weights()])
     return built
@@ -62,28 +72,60 @@ def exported(network, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def start_run():
-    """Runs the trainer as TFX would, in a folder of its own."""
+def prepare_run():
+    """Writes the splits into a folder; returns what TFX would hand to the trainer."""
 
-    def start(folder: Path, train: Events, evaluation: Events, seed=3, **overrides):
+    def prepare(
+        folder: Path, train: Events, evaluation: Events, seed=3, base_model=None, **overrides
+    ):
         for split, events in (("train", train), ("eval", evaluation)):
             (folder / f"Split-{split}").mkdir(parents=True)
             pq.write_table(_make_table(events), folder / f"Split-{split}" / "data.parquet")
-        fn_args = types.SimpleNamespace(
+        return types.SimpleNamespace(
             train_files=[f"{folder}/Split-train/*"],
             eval_files=[f"{folder}/Split-eval/*"],
             model_run_dir=f"{folder}/model_run",
             serving_model_dir=f"{folder}/model/Format-Serving",
+            base_model=base_model,
             custom_config={
                 "hyperparameters": resolve("demo", **overrides).model_dump(),
                 "seed": seed,
+                "checkpoint_root": f"{folder}/checkpoints",
             },
         )
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def start_run(prepare_run):
+    """Runs the trainer as TFX would, in a folder of its own."""
+
+    def start(*args, **options):
+        fn_args = prepare_run(*args, **options)
         run_fn(fn_args)
         tf_keras.backend.clear_session()
         return fn_args
 
     return start
+
+
+RUN = {
+    "derived_columns": False,
+    "buckets": 8,
+    "trees": 20,
+    "tree_leaves": 16,
+    "units": 32,
+    "blocks": 2,
+    "batch_size_per_replica": 128,
+    "epochs": 4,
+}
+"""What the finished run changes of the demo preset."""
+
+
+@pytest.fixture(scope="session")
+def run_overrides():
+    return RUN
 
 
 @pytest.fixture(scope="session")
@@ -95,4 +137,4 @@ def run_data():
 def finished_run(start_run, run_data, tmp_path_factory):
     """One whole run on events that can be told apart."""
     folder = tmp_path_factory.mktemp("run")
-    return start_run(folder, *run_data, units=32, blocks=2, batch_size_per_replica=128, epochs=4)
+    return start_run(folder, *run_data, **RUN)

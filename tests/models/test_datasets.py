@@ -2,6 +2,7 @@ import logging
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.datasets import evaluation_dataset, global_batch_size, training_dataset
 from models.input_data import Events
@@ -93,3 +94,37 @@ def test_smaller_batch_is_logged(caplog):
 def test_fewer_events_than_replicas_are_refused():
     with pytest.raises(ValueError, match="7 training events cannot feed 8 replicas"):
         global_batch_size(7, 2048, 8)
+
+
+def test_training_that_goes_on_sees_the_epochs_it_would_have_seen(numbered):
+    whole = epochs(training_dataset(numbered, 4, seed=1), count=5, steps=3)
+    rest = epochs(training_dataset(numbered, 4, seed=1, first_epoch=3), count=2, steps=3)
+    np.testing.assert_array_equal(rest, whole[3:])
+
+
+def hosts(count, replicas):
+    return [
+        tf.distribute.InputContext(
+            num_input_pipelines=count, input_pipeline_id=host, num_replicas_in_sync=replicas
+        )
+        for host in range(count)
+    ]
+
+
+def test_hosts_together_see_each_event_once_in_the_batches_of_one(numbered):
+    alone = epochs(training_dataset(numbered, 12, seed=1), count=2, steps=1)
+    parts = [
+        # Two replicas a host, each with 3 events of the batch's 12.
+        epochs(training_dataset(numbered, 12, seed=1, context=context), count=2, steps=2)
+        for context in hosts(2, 4)
+    ]
+    np.testing.assert_array_equal(np.hstack(parts), alone)
+
+
+def test_hosts_together_evaluate_each_event_once(numbered):
+    counted = []
+    for context in hosts(2, 4):
+        for features, _, weights in evaluation_dataset(numbered, 8, context).as_numpy_iterator():
+            assert features.shape == (2, 28)
+            counted += list(features[weights > 0, 0])
+    assert sorted(counted) == list(range(12))

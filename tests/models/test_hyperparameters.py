@@ -3,27 +3,36 @@ import sys
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import StrictInt, ValidationError
 
-from models.hyperparameters import PRESETS, Hyperparameters, resolve
+from models.hyperparameters import PRESETS, Hyperparameters, Number, resolve
 
 
 def test_kaggle_preset_holds_the_notebooks_values():
-    assert resolve("kaggle").model_dump() == {
+    notebook = {
         "units": 2048,
         "blocks": 5,
         "activation": "relu",
         "dropout": 0.1,
         "batch_size_per_replica": 2048,
         "epochs": 50,
-        "steps_per_execution": 10,
         "learning_rate": 1e-3,
         "early_stopping_patience": 2,
         "early_stopping_min_delta": 1e-3,
+        "schedule": "plateau",
         "plateau_factor": 0.2,
         "plateau_patience": 0,
         "min_learning_rate": 1e-3,
     }
+    absent = {
+        "derived_columns": False,
+        "buckets": 0,
+        "trees": 0,
+        "input_dropout": 0.0,
+        "weight_decay": 0.0,
+        "learning_rate_batch": None,
+    }
+    assert resolve("kaggle").model_dump(include={*notebook, *absent}) == notebook | absent
 
 
 def test_default_preset_changes_nothing():
@@ -51,6 +60,14 @@ def test_unknown_preset_names_the_known_ones():
     ("name", "value"),
     [
         ("units", 0),
+        ("buckets", -1),
+        ("trees", -1),
+        ("tree_leaves", 1),
+        ("tree_learning_rate", 0),
+        ("precision", "float64"),
+        ("schedule", "step"),
+        ("weight_decay", -0.1),
+        ("profile_steps", -1),
         ("blocks", 0),
         ("activation", "softmax"),
         ("dropout", 1.0),
@@ -70,8 +87,10 @@ def test_value_out_of_bounds_is_refused_by_name(name, value):
 
 
 FIELDS = Hyperparameters.model_fields
-INTEGERS = [name for name, field in FIELDS.items() if field.annotation is int]
-NUMBERS = [name for name, field in FIELDS.items() if field.annotation is float]
+# Some may be null, which leaves the choice to ``models.sizing``.
+INTEGERS = [name for name, field in FIELDS.items() if field.annotation in (int, StrictInt | None)]
+NUMBERS = [name for name, field in FIELDS.items() if field.annotation in (float, Number | None)]
+CHOICES = ["activation", "precision", "schedule", "derived_columns"]
 
 
 @pytest.mark.parametrize("value", ["true", "3.0", "'3'", ".inf"])
@@ -92,7 +111,7 @@ def test_numbers_as_yaml_reads_them_are_taken():
     values = yaml.safe_load("{epochs: 3, learning_rate: 1e-3, min_learning_rate: 0, dropout: 0.2}")
     found = resolve("default", **values)
     assert (found.epochs, found.learning_rate, found.min_learning_rate) == (3, 1e-3, 0)
-    assert len(INTEGERS) + len(NUMBERS) + len(["activation"]) == len(FIELDS)
+    assert sorted([*INTEGERS, *NUMBERS, *CHOICES]) == sorted(FIELDS)
 
 
 def test_rate_floor_above_the_rate_is_refused():

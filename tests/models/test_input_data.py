@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.features import FEATURES, LABEL
-from models.input_data import InputDataError, read_events
+from models.input_data import InputDataError, as_tensor, empty, read_events
 
 
 def replace(table, name, column):
@@ -80,3 +80,34 @@ def test_column_of_another_type_is_refused(tmp_path, make_events, make_table):
     pq.write_table(replace(make_table(make_events(3)), "m_jj", column), tmp_path / "a.parquet")
     with pytest.raises(InputDataError, match="column 'm_jj' is float, not large_list<float>"):
         read_events([f"{tmp_path}/*"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_value_that_is_not_finite_is_refused(tmp_path, make_events, make_table, value):
+    events = make_events(9)
+    events.features[7, 3] = value
+    pq.write_table(make_table(events), tmp_path / "a.parquet", row_group_size=4)
+    with pytest.raises(InputDataError, match=r"a\.parquet: column .* holds NaN or infinity"):
+        read_events([f"{tmp_path}/*"])
+
+
+def test_events_are_handed_to_tensorflow_where_they_are(split):
+    events = read_events([f"{split[0]}/*"])
+    tensor = as_tensor(events.features)
+    np.testing.assert_array_equal(tensor.numpy(), events.features)
+    events.features[3, 5] = -77
+    assert float(tensor[3, 5]) == -77
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 28), (3,)])
+def test_empty_array_is_aligned_and_of_its_shape(shape):
+    array = empty(*shape)
+    assert array.shape == shape
+    assert array.dtype == np.float32
+    assert array.ctypes.data % 64 == 0
+
+
+def test_array_that_is_not_aligned_or_not_in_order_is_copied(make_events):
+    features = make_events(10).features
+    for array in (features[:, 3:], features[1:], features.T, features[:0]):
+        np.testing.assert_array_equal(as_tensor(array).numpy(), array)

@@ -1,5 +1,6 @@
 import logging
 import math
+import types
 
 import numpy as np
 import pytest
@@ -9,6 +10,13 @@ from models import progress
 from models.progress import Progress
 
 METRICS = {"loss": 0.5, "auc": 0.8}
+
+
+def made(**shape):
+    """The callback of a network that steps at a rate of 0.5."""
+    callback = Progress(**shape)
+    callback.model = types.SimpleNamespace(optimizer=tf_keras.optimizers.SGD(0.5))
+    return callback
 
 
 @pytest.fixture
@@ -24,7 +32,7 @@ def clock(monkeypatch):
 
 
 def test_epochs_line_and_metrics_tell_training_rate_and_whole_time(clock, caplog):
-    callback = Progress(epochs=3, steps=2, batch_size=1000)
+    callback = made(epochs=3, steps=2, batch_size=1000)
     logs = METRICS | {"val_loss": 0.6, "val_auc": 0.7}
     with caplog.at_level(logging.INFO, "higgs.trainer"):
         callback.on_epoch_begin(1, {})
@@ -34,13 +42,14 @@ def test_epochs_line_and_metrics_tell_training_rate_and_whole_time(clock, caplog
         callback.on_epoch_end(1, logs)
     assert logs["seconds"] == 5.5
     assert logs["events_per_second"] == 500
+    assert logs["learning_rate"] == 0.5
     assert caplog.messages == [
         "epoch 2/3  loss 0.5000  auc 0.8000  val_loss 0.6000  val_auc 0.7000  500 events/s  5.5 s"
     ]
 
 
 def test_steps_are_told_only_now_and_then(clock, caplog):
-    callback = Progress(epochs=3, steps=100, batch_size=1000)
+    callback = made(epochs=3, steps=100, batch_size=1000)
     with caplog.at_level(logging.INFO, "higgs.trainer"):
         callback.on_epoch_begin(0, {})
         for step in range(10):
@@ -53,7 +62,7 @@ def test_steps_are_told_only_now_and_then(clock, caplog):
 
 def epochs_told(caplog, clock, *, seconds, count):
     """The epochs that got a line, of so many that each took so long."""
-    callback = Progress(epochs=5000, steps=1, batch_size=1000)
+    callback = made(epochs=5000, steps=1, batch_size=1000)
     with caplog.at_level(logging.INFO, "higgs.trainer"):
         for epoch in range(count):
             callback.on_epoch_begin(epoch, {})

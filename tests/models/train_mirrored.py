@@ -1,7 +1,7 @@
 """Trains on several logical CPU devices, which only a fresh process can have; run by test_training.
 
 Arguments: an .npz with ``features`` and ``labels``, the number of devices, the global
-batch, and a folder for TensorBoard. Prints the training's outcome as JSON.
+batch, a folder for TensorBoard, and hyperparameters as JSON. Prints the training's outcome as JSON.
 """
 
 import json
@@ -9,32 +9,38 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from models.hyperparameters import resolve
 from models.input_data import Events
-from models.network import host_copy
-from models.training import train
+from models.serving import on_host
+from models.sizing import sized
+from models.strategy import Hardware
+from models.training import plan_training, train
 
 if __name__ == "__main__":
-    data, devices, batch, log_dir = sys.argv[1:]
+    data, devices, batch, log_dir, overrides = sys.argv[1:]
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * int(devices),
     )
-    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    tf_keras.utils.set_random_seed(1)
+    names = tuple(device.name for device in tf.config.list_logical_devices("CPU"))
     loaded = np.load(data)
     events = Events(loaded["features"], loaded["labels"])
-    trained = train(
-        *(events, events),
-        resolve("demo", units=16, epochs=3, batch_size_per_replica=int(batch) // len(names)),
-        seed=1,
-        strategy=tf.distribute.MirroredStrategy(names),
-        log_dir=log_dir,
+    share = int(batch) // len(names)
+    hyperparameters = sized(
+        resolve("demo", batch_size_per_replica=share, **json.loads(overrides)), len(events)
     )
-    score = host_copy(trained.network)(events.features[:5]).numpy()
+    plan = plan_training(len(events), hyperparameters, 1, Hardware("cpu", len(names), names))
+    trained = train(
+        *(events, events, plan), strategy=tf.distribute.MirroredStrategy(names), log_dir=log_dir
+    )
+    host = on_host(trained.network, hyperparameters, trained.preparation)
     outcome = {
-        "batch_size": trained.batch_size,
+        "batch_size": plan.batch_size,
+        "peak": plan.peak,
         "epochs": trained.epochs,
-        "finite": bool(np.isfinite(score).all()),
+        "scores": host(events.features[:100]).numpy().ravel().tolist(),
     }
     print(json.dumps(outcome))

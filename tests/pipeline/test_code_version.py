@@ -52,6 +52,7 @@ def test_nodes_that_run_our_code_carry_its_digest():
     assert marked == {
         "CollisionExampleGen",
         "StatisticsGen",
+        "HistogramGen",
         "DataGate",
         "Trainer",
         "Evaluator",

@@ -52,9 +52,23 @@ def test_the_trainer_gets_the_hyperparameters_and_the_seed():
     _, nodes = graph(seed=5, trainer={"preset": "kaggle", "epochs": 2})
     custom = json.loads(nodes["Trainer"].exec_properties["custom_config"])
     assert custom["seed"] == 5
+    assert custom["checkpoint_root"] == "/root/checkpoints"
     assert custom["hyperparameters"]["units"] == 2048
     assert custom["hyperparameters"]["epochs"] == 2
     assert nodes["Trainer"].exec_properties["run_fn"] == "models.trainer.run_fn"
+
+
+def test_training_begins_with_the_latest_blessed_model_only_where_wanted():
+    _, cold = graph()
+    assert "base_model" not in cold["Trainer"].inputs
+    _, warm = graph(trainer={"warm_start": True})
+    assert set(warm) - set(cold) == {"WarmStart"}
+    assert warm["Trainer"].inputs["base_model"].producer_component_id == "WarmStart"
+    # It says where to begin, and is no hyperparameter.
+    assert (
+        warm["Trainer"].exec_properties["custom_config"]
+        == cold["Trainer"].exec_properties["custom_config"]
+    )
 
 
 @pytest.mark.parametrize(

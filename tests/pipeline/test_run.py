@@ -1,7 +1,6 @@
 """What `higgs run` makes of the ways in which a run can end; whole runs are in tests/e2e."""
 
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -10,9 +9,7 @@ from components.errors import DataRefusedError
 from pipeline import run as run_module
 from pipeline.config import Config
 from pipeline.exit_codes import ExitCode
-from pipeline.local_runner import _versioned_schema
 from pipeline.outcome import NodeRun, Output, RunOutcome
-from pipeline.pipeline import SCHEMA_FILE
 
 CONFIG = Config(data_root="/data", root="/root")
 
@@ -67,14 +64,3 @@ def test_no_push_is_not_blessed():
     screen = StringIO()
     assert run_module.tell(outcome(pushed=False), Console(file=screen)) == ExitCode.NOT_BLESSED
     assert "NOT PUSHED" in screen.getvalue()
-
-
-def test_an_edited_schema_has_another_path(tmp_path, monkeypatch):
-    first = _versioned_schema(tmp_path)
-    assert _versioned_schema(tmp_path) == first
-    edited = tmp_path / "schema.pbtxt"
-    edited.write_text(SCHEMA_FILE.read_text().replace("max: 3.2", "max: 3.3"))
-    monkeypatch.setattr("pipeline.local_runner.SCHEMA_FILE", edited)
-    second = _versioned_schema(tmp_path)
-    assert second != first
-    assert "max: 3.3" in Path(second).read_text()

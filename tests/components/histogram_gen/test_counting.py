@@ -1,5 +1,7 @@
 """Counts by class and bin, and the fingerprint, against counts made one event at a time."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -23,7 +25,7 @@ def statistics(low, high, quantiles=()):
     numbers = statistics_pb2.NumericStatistics(min=low, max=high)
     if quantiles:
         histogram = numbers.histograms.add(type=statistics_pb2.Histogram.QUANTILES)
-        for left, right in zip(quantiles, quantiles[1:], strict=False):
+        for left, right in itertools.pairwise(quantiles):
             histogram.buckets.add(low_value=left, high_value=right)
     return numbers
 
@@ -104,6 +106,7 @@ def test_each_code_of_a_b_tag_has_its_bin(name):
 
 
 @example([0.0, 0.0, float(np.finfo(np.float32).max), np.inf])
+@example([float(np.finfo(np.float32).max)] * 4)
 @example([1e30] * 4)
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=4, max_size=4))
 def test_there_are_bins_for_any_values(values):

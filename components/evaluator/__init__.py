@@ -1,0 +1,1 @@
+"""CountingEvaluator: TFMA's evaluation, trusted only if it saw every event."""

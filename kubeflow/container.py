@@ -1,0 +1,99 @@
+"""What every container of a compiled pipeline starts: one node, and what became of it.
+
+    python -m kubeflow.container --executor_class_path CLASS \\
+        --json_serialized_invocation_args EXECUTOR_INPUT \\
+        [--json_serialized_inputs_spec_args SPEC] [--artifacts_folder FOLDER] \\
+        [Beam's options and the executor's flags]
+
+The work is done by TFX's own entry. Exit codes are those of `higgs`: 0, 3 when nothing was
+pushed, 4 for refused data, 1 for anything else.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from absl import app
+from absl.flags import argparse_flags
+from google.protobuf import json_format
+from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
+from components.errors import DataRefusedError
+from components.push_gate import NotPushedError
+from kubeflow.executor_io import localize, restore
+from pipeline.exit_codes import ExitCode
+
+Arguments = tuple[argparse.Namespace, list[str]]
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the node, and ends the process.
+
+    It does not return to the interpreter's own shutdown: destructors of TFX's C++ libraries
+    are known to abort there, which would fail a node whose work is done.
+    """
+    code = run(arguments)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(arguments: Arguments) -> int:
+    """Runs the node; the trace of what went wrong goes to the log.
+
+    Returns:
+      The exit code.
+    """
+    own, rest = arguments
+    try:
+        if own.artifacts_folder:
+            _run_on_local_copies(own, rest)
+        else:
+            kubeflow_v2_run_executor.main((own, rest))
+    except DataRefusedError as error:
+        print(f"DATA REFUSED\n{error}", file=sys.stderr)
+        return ExitCode.DATA_REFUSED
+    except NotPushedError as error:
+        print(f"NOT PUSHED\n{error}", file=sys.stderr)
+        return ExitCode.NOT_BLESSED
+    except Exception:  # an engine sees only the exit code, a person only the log
+        traceback.print_exc()
+        return ExitCode.FAILED
+    return 0
+
+
+def _run_on_local_copies(own: argparse.Namespace, rest: list[str]) -> None:
+    given = json_format.Parse(
+        own.json_serialized_invocation_args, ExecutorInput(), ignore_unknown_fields=True
+    )
+    declared = json_format.Parse(
+        own.json_serialized_inputs_spec_args, ComponentInputsSpec(), ignore_unknown_fields=True
+    )
+    local, uris = localize(given, declared, own.artifacts_folder)
+    for listed in local.outputs.artifacts.values():
+        for artifact in listed.artifacts:
+            Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+    own.json_serialized_invocation_args = json_format.MessageToJson(local)
+    kubeflow_v2_run_executor.main((own, rest))
+    output_file = Path(local.outputs.output_file)
+    output_file.write_text(restore(output_file.read_text("utf-8"), uris), encoding="utf-8")
+
+
+def parse(argv: list[str]) -> Arguments:
+    """The arguments of TFX's entry and ours; the rest is for the executor."""
+    # No abbreviations: what looks like one of ours may be an option of Beam.
+    parser = argparse_flags.ArgumentParser(prog="kubeflow.container", allow_abbrev=False)
+    parser.add_argument("--executor_class_path", required=True)
+    parser.add_argument("--json_serialized_invocation_args", required=True)
+    parser.add_argument("--json_serialized_inputs_spec_args")
+    parser.add_argument("--artifacts_folder")
+    return parser.parse_known_args(argv[1:])
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse)

@@ -1,0 +1,1 @@
+"""Physics as layers: symmetries, momenta, masses and hypotheses of a collision."""

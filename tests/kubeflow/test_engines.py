@@ -1,0 +1,118 @@
+"""The compiled files, run as the engines run them: every node's command, in the image."""
+
+import functools
+import json
+
+import pytest
+import tensorflow as tf
+
+from components.report.verdict import read_verdict
+
+pytestmark = pytest.mark.e2e
+
+SUCCEEDED = {"succeeded", "cached"}
+
+
+def states(run):
+    return {name: task.state for name, task in run.items()}
+
+
+def explain(run):
+    """The end of the log of what failed."""
+    return "\n".join(
+        f"{name}:\n{task.log.read_text()[-2000:]}" for name, task in run.items() if task.code
+    )
+
+
+# Reading one takes seconds.
+_read = functools.cache(read_verdict)
+
+
+def verdict(history, run):
+    return _read(str(history.file(run, "Evaluator", "evaluation")))
+
+
+def test_a_first_run_pushes_a_model_without_a_baseline(history):
+    first = history.runs["first"]
+    assert set(states(first).values()) == {"succeeded"}, explain(first)
+    assert first["Evaluator"].output("blessing").metadata["blessed"] == 1
+    assert first["ServingCheck"].output("blessing").metadata["blessed"] == 1
+    assert verdict(history, "first").baseline_auc is None
+    assert verdict(history, "first").auc > 0.7
+    assert len(history.versions["first"]) == 1
+
+
+def test_counts_agree_from_shards_to_evaluator(history):
+    examples = history.runs["first"]["CollisionExampleGen"].output("examples").metadata
+    assert (examples["events_train"], examples["events_eval"]) == (4000, 2000)
+    gate = history.file("first", "DataGate", "verdict") / "verdict.json"
+    assert json.loads(gate.read_text()) == {"events": {"train": 4000, "eval": 2000}}
+    assert verdict(history, "first").events == 2000
+
+
+def test_what_was_pushed_scores_records(history):
+    [version] = history.versions["first"]
+    model = tf.saved_model.load(str(history.pushed / version))
+    assert set(model.signatures) == {"serving_default", "score_features", "score_columns"}
+    scores = model.signatures["score_features"](features=tf.zeros([2, 28]))
+    assert scores["signal_probability"].shape == [2, 1]
+
+
+def test_a_second_run_is_held_against_the_first(history):
+    second = history.runs["second"]
+    assert set(states(second).values()) <= SUCCEEDED, explain(second)
+    assert second["Trainer"].state == "succeeded"
+    assert verdict(history, "second").baseline_auc == pytest.approx(verdict(history, "first").auc)
+    assert verdict(history, "second").auc != verdict(history, "first").auc
+    assert len(history.versions["second"]) == 2
+
+
+def test_an_unblessed_model_is_not_pushed_and_fails_the_run(history):
+    run = history.runs["unblessed"]
+    assert run["Evaluator"].output("blessing").metadata["blessed"] == 0
+    assert run["Pusher"].output("pushed_model").metadata["pushed"] == 0
+    assert history.versions["unblessed"] == history.versions["second"]
+    assert [name for name, task in run.items() if task.state == "failed"] == ["PushGate"]
+    assert "Evaluator or ServingCheck withheld its blessing" in run["PushGate"].log.read_text()
+
+
+def test_refused_data_end_the_run_with_reasons(history):
+    run = history.runs["refused"]
+    refusing = run["CollisionExampleGen"]
+    assert refusing.state == "failed"
+    assert "DATA REFUSED" in refusing.log.read_text()
+    assert "extra-shard" in refusing.log.read_text()
+    for name in ("StatisticsGen", "DataGate", "Trainer", "Evaluator", "Pusher", "PushGate"):
+        assert run[name].state == "not triggered"
+
+
+def test_vertex_sees_the_exit_code_and_kubeflows_launcher_hides_it(vertex, kubeflow):
+    for run, node, code in (("refused", "CollisionExampleGen", 4), ("unblessed", "PushGate", 3)):
+        assert vertex.runs[run][node].code == code
+        assert kubeflow.runs[run][node].code == 1
+
+
+def test_vertex_reuses_what_did_not_change_and_sees_new_data(vertex):
+    second, unblessed = vertex.runs["second"], vertex.runs["unblessed"]
+    for name in ("CollisionExampleGen", "StatisticsGen", "DataGate"):
+        assert second[name].state == "cached"
+    assert unblessed["Trainer"].state == "cached"
+    assert unblessed["Evaluator"].state == "succeeded"
+    assert vertex.runs["refused"]["CollisionExampleGen"].state != "cached"
+
+
+def test_kubeflow_never_takes_ingestion_or_the_baseline_from_its_cache(kubeflow):
+    for run in ("second", "unblessed"):
+        for name in ("CollisionExampleGen", "Baseline"):
+            assert kubeflow.runs[run][name].state == "succeeded"
+    assert kubeflow.runs["second"]["ImportSchemaGen"].state == "cached"
+
+
+def test_vertex_trains_in_a_custom_job_of_its_own(vertex):
+    jobs = vertex.cloud.requests["CreateCustomJob"]
+    assert len(jobs) == 2
+    assert {job.parent for job in jobs} == {"projects/my-project/locations/us-central1"}
+    [pool] = jobs[0].custom_job.job_spec.worker_pool_specs
+    command = list(pool.container_spec.command)
+    assert command[:3] == ["python", "-m", "tfx.scripts.run_executor"]
+    assert pool.machine_spec.machine_type == "n1-standard-8"

@@ -1,0 +1,163 @@
+"""Jobs that TFX's own clients make of our settings, in the API's own types."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.dataflow.internal import apiclient
+from engine.cloud import PARENT, Cloud
+from engine.dag import constants
+from engine.spec import command_line, parse
+from google.cloud import aiplatform_v1 as v1
+from google.protobuf import json_format
+from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
+
+CPU = ("vertex.training.accelerator=", "vertex.training.accelerator_count=")
+POOLS = {
+    "cpu": (*CPU, "vertex.training.image="),
+    "gpu_spot": ("vertex.training.accelerator_count=4", "vertex.training.spot=true"),
+    "tpu_v3": (
+        "vertex.training.machine_type=cloud-tpu",
+        "vertex.training.accelerator=TPU_V3",
+        "vertex.training.accelerator_count=8",
+        "vertex.training.image=my-registry.example/higgs-tpu:0.1.0",
+    ),
+    "tpu_v5e": (
+        *CPU,
+        "vertex.training.machine_type=ct5lp-hightpu-4t",
+        "vertex.training.tpu_topology=2x2",
+        "vertex.network=projects/1/global/networks/training",
+    ),
+}
+
+
+def custom_job(compiled, monkeypatch, *overrides):
+    """The CustomJob that TFX's client sends, as the API parses it."""
+    properties = constants(parse(compiled("vertex", *overrides).read_text()), "Trainer")
+    job_args = json.loads(properties["custom_config"])["ai_platform_training_args"]
+    assert job_args.pop("project") == "my-project"
+    # What it builds needs no connection.
+    monkeypatch.setattr(VertexJobClient, "create_client", lambda _: None)
+    job = VertexJobClient("us-central1").create_training_job(
+        {}, {}, {"seed": 0}, "tfx.components.trainer.executor.GenericExecutor", job_args, None, None
+    )
+    return v1.CustomJob(job)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_golden_custom_job(pool, compiled, monkeypatch, golden):
+    job = custom_job(compiled, monkeypatch, *POOLS[pool])
+    text = json_format.MessageToJson(v1.CustomJob.pb(job), sort_keys=True)
+    golden(f"custom_job_{pool}.json", f"{text}\n")
+
+
+def test_spot_machines_may_be_taken_and_start_again(compiled, monkeypatch):
+    scheduling = custom_job(compiled, monkeypatch, *POOLS["gpu_spot"]).job_spec.scheduling
+    assert scheduling.strategy == v1.Scheduling.Strategy.SPOT
+    assert scheduling.restart_job_on_worker_restart
+    assert scheduling.timeout.total_seconds() == 24 * 3600
+
+
+def test_a_job_without_an_image_of_its_own_gets_the_nodes(compiled, monkeypatch):
+    [pool] = custom_job(compiled, monkeypatch, *POOLS["cpu"]).job_spec.worker_pool_specs
+    assert pool.container_spec.image_uri.endswith("/higgs:0.1.0")
+    assert pool.machine_spec.accelerator_type == v1.AcceleratorType.ACCELERATOR_TYPE_UNSPECIFIED
+
+
+def test_dataflow_gets_machines_image_and_account(compiled):
+    spec = parse(compiled("vertex").read_text())
+    arguments = list(spec.executor("Evaluator").container.args)
+    options = PipelineOptions(arguments[arguments.index("--runner=DataflowRunner") :])
+    environment = json.loads(
+        apiclient.encoding.MessageToJson(
+            apiclient.Environment(
+                packages=[],
+                options=options,
+                environment_version=apiclient._FNAPI_ENVIRONMENT_MAJOR_VERSION,
+                proto_pipeline_staged_url="gs://my-bucket/pipeline.pb",
+            ).proto
+        )
+    )
+    assert environment["tempStoragePrefix"].endswith("my-bucket/pipelines/higgs/dataflow/temp")
+    assert environment["serviceAccountEmail"] == "higgs@my-project.iam.gserviceaccount.com"
+    [pool] = environment["workerPools"]
+    assert pool["machineType"] == "n1-highmem-4"
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 8
+    assert '"my-project"' in json.dumps(environment["sdkPipelineOptions"])
+    assert "higgs-worker:0.1.0" in json.dumps(environment["sdkPipelineOptions"])
+
+
+@pytest.mark.e2e
+def test_deployment_to_an_endpoint(compiled, tmp_path):
+    """The compiled Pusher, its command as it is, but for the copy into a bucket."""
+    file = compiled("vertex", "vertex.endpoint={name: higgs, traffic_percentage: 20}")
+    command = command_line(parse(file.read_text()).executor("Pusher").container)
+    given = executor_input(parse(file.read_text()), tmp_path)
+    (tmp_path / "model" / "Format-Serving").mkdir(parents=True)
+    cloud = Cloud(tmp_path)
+    name = f"{PARENT}/endpoints/1"
+    cloud.endpoints[name] = v1.Endpoint(
+        name=name,
+        display_name="higgs",
+        deployed_models=[v1.DeployedModel(id="7", model=f"{PARENT}/models/7")],
+        traffic_split={"7": 100},
+    )
+    script = Path(__file__).with_name("push_without_bucket.py")
+    done = subprocess.run(
+        [sys.executable, script, *(a.replace("{{$}}", given) for a in command[3:])],
+        env={**cloud.environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    cloud.close()
+    assert done.returncode == 0, done.stderr[-3000:]
+    [upload], [deploy] = cloud.requests["UploadModel"], cloud.requests["DeployModel"]
+    assert upload.model.artifact_uri == "gs://my-bucket/pushed_model"
+    assert "tf2-cpu" in upload.model.container_spec.image_uri
+    assert dict(deploy.traffic_split) == {"0": 20, "7": 80}
+    machines = deploy.deployed_model.dedicated_resources
+    assert machines.machine_spec.machine_type == "n1-standard-2"
+    assert deploy.deployed_model.service_account == "higgs@my-project.iam.gserviceaccount.com"
+    pushed = json.loads((tmp_path / "output.json").read_text())["artifacts"]["pushed_model"]
+    assert pushed["artifacts"][0]["metadata"]["pushed"] == 1
+
+
+def executor_input(spec, folder):
+    schemas = spec.component("Pusher").input_definitions.artifacts
+
+    def artifact(key, uri, **metadata):
+        kind = {"instanceSchema": schemas[key].artifact_type.instance_schema}
+        return {"artifacts": [{"name": key, "uri": uri, "type": kind, "metadata": metadata}]}
+
+    pushed = spec.component("Pusher").output_definitions.artifacts["pushed_model"].artifact_type
+    return json.dumps(
+        {
+            "inputs": {
+                "parameters": {
+                    key: {"stringValue": value} for key, value in constants(spec, "Pusher").items()
+                },
+                "artifacts": {
+                    "model": artifact("model", str(folder / "model")),
+                    "model_blessing": artifact("model_blessing", "gs://b/m", blessed=1),
+                    "infra_blessing": artifact("infra_blessing", "gs://b/i", blessed=1),
+                },
+            },
+            "outputs": {
+                "artifacts": {
+                    "pushed_model": {
+                        "artifacts": [
+                            {
+                                "name": "pushed",
+                                "uri": "gs://my-bucket/pushed_model",
+                                "type": {"instanceSchema": pushed.instance_schema},
+                            }
+                        ]
+                    }
+                },
+                "outputFile": str(folder / "output.json"),
+            },
+        }
+    )

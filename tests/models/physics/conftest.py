@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from models.features import FEATURES, UNITS
+from pipeline.sample_data import monte_carlo
+
+
+@pytest.fixture(scope="session")
+def toy():
+    return next(monte_carlo.generate(2000, 11))
+
+
+@pytest.fixture(scope="session")
+def features(toy):
+    """Toy events in published units, float32 [2000, 28]."""
+    return toy.features
+
+
+@pytest.fixture(scope="session")
+def labels(toy):
+    """1 signal, 0 background, [2000]."""
+    return toy.labels
+
+
+@pytest.fixture(scope="session")
+def value(features):
+    """A column in GeV, radians or pseudorapidity, float64 [2000]."""
+    return lambda name: features[:, FEATURES.index(name)].astype(np.float64) * UNITS[name]

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.physics.constraints import LARGEST_FACTOR, constrained_columns, correction
+from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
+from models.physics.resonances import HIGGS, W
+from models.physics.roles import B1, B2, J1, J2, assign_roles
+from tests.models.physics.reference import invariant_mass, momenta
+
+
+@pytest.fixture(scope="module")
+def particles(features):
+    return assign_roles(tf.constant(features))
+
+
+@pytest.fixture(scope="module")
+def columns(particles):
+    return constrained_columns(*(squared_pair_masses(each) for each in particles))
+
+
+def corrected(particles, *, light, bottom):
+    """Four-vectors whose light jets weigh as a W, whose b jets weigh as a Higgs, or both."""
+    p = momenta(particles)
+    for wanted, jets, mass in ((light, [J1, J2], 80.4), (bottom, [B1, B2], 125.0)):
+        if wanted:
+            factor = mass / np.maximum(invariant_mass(p[:, jets]), 1)
+            p[:, jets] *= np.clip(factor, 0.5, 2)[:, None, None]
+    return p
+
+
+@pytest.mark.parametrize(
+    ("name", "light", "bottom", "group", "other"),
+    [
+        ("m_b1jj_at_W", True, False, (B1, J1, J2), False),
+        ("m_b2jj_at_W", True, False, (B2, J1, J2), False),
+        ("m_all_at_W'", True, False, range(6), True),
+        ("m_jjbb_at_h", False, True, (B1, B2, J1, J2), False),
+        ("m_lvbb_at_h", False, True, (B1, B2, LEPTON, NEUTRINO), False),
+        ("m_lvbb_at_h'", False, True, (B1, B2, LEPTON, NEUTRINO), True),
+        ("m_jjbb_at_Wh", True, True, (B1, B2, J1, J2), False),
+        ("m_all_at_Wh", True, True, range(6), False),
+    ],
+)
+def test_masses_are_those_of_corrected_four_vectors(
+    columns, particles, name, light, bottom, group, other
+):
+    p = corrected(particles[int(other)], light=light, bottom=bottom)
+    expected = invariant_mass(p[:, list(group)])
+    np.testing.assert_allclose(np.exp(columns[name]), expected, rtol=3e-4)
+
+
+def test_what_has_no_neutrino_is_not_there_twice(columns):
+    primed = {name for name in columns if name.endswith("'")}
+    assert primed == {"m_all_at_W'", "m_lvbb_at_h'", "m_all_at_h'", "m_all_at_Wh'"}
+    assert len(columns) == 13
+
+
+def test_correction_takes_a_mass_to_its_target_within_reason():
+    masses = tf.math.log([80.4, 60.0, 1.0, 1000.0])
+    np.testing.assert_allclose(
+        correction(masses, W), [1, 80.4 / 60, LARGEST_FACTOR, 1 / LARGEST_FACTOR], rtol=1e-5
+    )
+
+
+def test_the_signals_peaks_are_narrower_after_the_correction(particles, labels):
+    signal = labels == 1
+    before = invariant_mass(momenta(particles[0]))[signal]
+    after = invariant_mass(corrected(particles[0], light=True, bottom=True))[signal]
+
+    def spread(values):
+        low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])
+        return (high - low) / middle
+
+    assert spread(after) < 0.8 * spread(before)
+    assert np.exp(HIGGS) == pytest.approx(125)

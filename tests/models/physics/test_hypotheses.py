@@ -1,0 +1,80 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import logsumexp
+
+from models.physics.hypotheses import BOTTOM_TAGS, LIGHT_TAGS, hypothesis_columns
+from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
+from models.physics.roles import assign_roles
+from tests.models.physics.reference import invariant_mass, momenta
+
+
+@pytest.fixture(scope="module")
+def particles(features):
+    return assign_roles(tf.constant(features[:300]))
+
+
+@pytest.fixture(scope="module")
+def columns(particles):
+    pairs = (squared_pair_masses(each) for each in particles)
+    return hypothesis_columns(*pairs, particles[0].tags)
+
+
+def exponent(mass, expected, width):
+    return -0.5 * ((np.log(np.maximum(mass, 1)) - np.log(expected)) / width) ** 2
+
+
+def scale(p, jets, mass):
+    """The same four-vectors with two jets scaled to a mass, within a factor of two."""
+    scaled = p.copy()
+    factor = np.clip(mass / np.maximum(invariant_mass(p[:, jets]), 1), 0.5, 2)
+    scaled[:, jets] *= factor[:, None, None]
+    return scaled
+
+
+def reference_scores(particles, *, tagged):
+    """Every assignment written out, one after the other."""
+    levels = np.asarray(particles[0].tags).round().astype(int)
+    top_pair, signal = [], []
+    for p in map(momenta, particles):
+        for pair in combinations(range(4), 2):
+            bottoms, light = list(pair), [jet for jet in range(4) if jet not in pair]
+            common = exponent(invariant_mass(p[:, light]), 80.4, 0.12)
+            if tagged:
+                common = common + sum(
+                    np.array(BOTTOM_TAGS if jet in bottoms else LIGHT_TAGS)[levels[:, jet]]
+                    for jet in range(4)
+                )
+            at_w = scale(p, light, 80.4)
+            for hadronic, leptonic in (bottoms, bottoms[::-1]):
+                top_pair.append(
+                    common
+                    + exponent(invariant_mass(at_w[:, [hadronic, *light]]), 173, 0.08)
+                    + exponent(invariant_mass(p[:, [leptonic, LEPTON, NEUTRINO]]), 173, 0.12)
+                )
+            both = scale(at_w, bottoms, 125)
+            higgs = exponent(invariant_mass(p[:, bottoms]), 125, 0.1)
+            heavy = exponent(invariant_mass(both), 425, 0.035)
+            for boson in (light, [LEPTON, NEUTRINO]):
+                charged = exponent(invariant_mass(both[:, [*bottoms, *boson]]), 325, 0.035)
+                signal.append(common + higgs + heavy + charged)
+    return logsumexp(top_pair, axis=0), logsumexp(signal, axis=0)
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_scores_are_those_of_every_assignment_written_out(columns, particles, tagged):
+    suffix = "_tagged" if tagged else ""
+    top_pair, signal = reference_scores(particles, tagged=tagged)
+    expected = {"top_pair": top_pair, "signal": signal, "ratio": signal - top_pair}
+    for name, scores in expected.items():
+        found = np.asarray(columns[f"fit_{name}{suffix}"])
+        np.testing.assert_allclose(found, np.arcsinh(scores), atol=5e-3)
+
+
+def test_ratio_is_higher_for_signal(features, labels):
+    particles = assign_roles(tf.constant(features))
+    pairs = (squared_pair_masses(each) for each in particles)
+    ratio = np.asarray(hypothesis_columns(*pairs, particles[0].tags)["fit_ratio_tagged"])
+    assert np.median(ratio[labels == 1]) > np.median(ratio[labels == 0]) + 1

@@ -1,0 +1,93 @@
+"""The CI workflow and Cloud Build's file name only what is there; their schemas are linted."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from pipeline.cli import main
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def workflow():
+    return yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+
+
+@pytest.fixture(scope="module")
+def cloud_build():
+    return yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
+
+
+def commands(workflow):
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    return [line for step in steps for line in step.get("run", "").splitlines()]
+
+
+def stages(dockerfile):
+    return set(re.findall(r"^FROM \S+ AS (\w+)$", dockerfile.read_text(), re.MULTILINE))
+
+
+def option(args, name):
+    return args[args.index(name) + 1] if name in args else None
+
+
+def test_the_workflow_lints_tests_compiles_and_builds_the_image(workflow):
+    assert set(workflow["jobs"]) == {"lint", "test", "compile", "image"}
+    made = {line.split()[1] for line in commands(workflow) if line.startswith("make ")}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert made == {"lint", "test", "setup"}
+    assert made <= targets
+
+
+def test_every_job_ends_and_may_only_read(workflow):
+    assert workflow["permissions"] == {"contents": "read"}
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_the_workflow_compiles_both_targets(workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    lines = [line for line in commands(workflow) if "higgs compile" in line]
+    assert len(lines) == 2
+    for line in lines:
+        _, *arguments = line.replace("compiled/", f"{tmp_path}/").split()
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"vertex.json", "kubeflow.yaml"}
+
+
+def test_the_image_is_built_from_a_dockerfile_that_is_there(workflow):
+    [build] = [
+        step["with"]
+        for step in workflow["jobs"]["image"]["steps"]
+        if step.get("uses", "").startswith("docker/build-push-action")
+    ]
+    assert (ROOT / build["file"]).is_file()
+    assert build["cache-to"].startswith("type=gha")
+
+
+def test_cloud_build_makes_the_images_that_the_configuration_names(cloud_build):
+    given = cloud_build["substitutions"]
+    images = [
+        image.replace("${_IMAGES}", given["_IMAGES"])
+        .replace("${_VERSION}", "0.1.0")
+        .replace("${PROJECT_ID}", "my-project")
+        for image in cloud_build["images"]
+    ]
+    vertex = yaml.safe_load((ROOT / "configs/vertex.yaml").read_text())["vertex"]
+    named = {vertex["image"], vertex["worker_image"], vertex["training"]["image"]}
+    assert named <= set(images)
+
+
+def test_cloud_build_names_stages_and_steps_that_are_there(cloud_build):
+    steps = {step["id"]: step for step in cloud_build["steps"]}
+    for step in steps.values():
+        assert set(step.get("waitFor", [])) <= steps.keys()
+        if step["args"][0] == "build":
+            dockerfile = ROOT / option(step["args"], "--file")
+            target = option(step["args"], "--target")
+            assert target is None or target in stages(dockerfile)
+    built = {option(step["args"], "--tag") for step in steps.values()} - {None}
+    assert built == set(cloud_build["images"])

@@ -1,0 +1,41 @@
+"""The configurations in docs/scaling.md are ones that the pipeline takes and Beam understands."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from kubeflow.checks import beam_runner
+from pipeline.config import Config
+
+TEXT = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+
+
+def unknown_options(arguments):
+    parser = argparse.ArgumentParser(allow_abbrev=False, conflict_handler="resolve")
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    return parser.parse_known_args(list(arguments))[1]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_beam_knows_every_option(block):
+    config = Config(data_root="/data", root="/root", **yaml.safe_load(block))
+    assert unknown_options(config.beam.args) == []
+    for arguments in config.beam.nodes.values():
+        assert unknown_options(arguments) == []
+
+
+def test_the_three_runners_are_there():
+    runners = [beam_runner(tuple(yaml.safe_load(block)["beam"]["args"])) for block in BLOCKS]
+    assert runners == ["DataflowRunner", "DataflowRunner", "PortableRunner", "PortableRunner"]
+    assert "flink-job-server" in BLOCKS[2]
+    assert "spark-job-server" in BLOCKS[3]
+
+
+def test_an_option_that_beam_does_not_know_is_found():
+    assert unknown_options(["--runner=DirectRunner", "--flink_mastr=x"]) == ["--flink_mastr=x"]
