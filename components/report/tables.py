@@ -152,16 +152,16 @@ def training_facts(report: ReportData) -> dict[str, str]:
     if training is None:
         return {}
     facts = training.facts
-    rate, trees = training.events_per_second, facts.get("trees")
+    rate = training.events_per_second
     return {
         "Epochs": f"{len(training.epochs)}, the weights of epoch {training.epoch_kept} kept",
         "Throughput": f"{rate:,.0f} events/s" if rate else UNKNOWN,
         "Time": duration(facts.get("seconds")),
         "Batch": f"{facts.get('batch_size', UNKNOWN)} events",
         "Steps an epoch": str(facts.get("steps_per_epoch", UNKNOWN)),
-        "Boosted trees": _trees(trees, facts.get("blend")),
-        "Warm start": str(facts.get("warm_start") or "none"),
-        "Resumed at": str(facts.get("resumed_at") or "never"),
+        "Boosted trees": _trees(facts),
+        "Warm start": _warm_start(facts),
+        "Resumed after epoch": str(facts.get("resumed_at") or "never"),
     }
 
 
@@ -196,8 +196,16 @@ def _strategy(strategy: Mapping[str, Any]) -> str:
     return f"{strategy.get('replicas', UNKNOWN)} x {str(strategy.get('kind', UNKNOWN)).upper()}"
 
 
-def _trees(trees: Mapping[str, Any] | None, blend: float | None) -> str:
+def _trees(facts: Mapping[str, Any]) -> str:
+    trees, blend = facts.get("trees"), facts.get("blend")
     if not trees:
         return "none"
-    share = "" if blend is None else f", {blend:.0%} of the logit"
-    return f"{trees.get('trees')} trees of {trees.get('leaves')} leaves{share}"
+    grown = f"{trees.get('trees')} trees, {trees.get('leaves'):,} leaves"
+    if not blend:
+        return grown
+    return f"{grown}; logit = {blend['network']:.2f} network + {blend['leaves']:.2f} leaves"
+
+
+def _warm_start(facts: Mapping[str, Any]) -> str:
+    taken = facts.get("warm_start")
+    return f"{len(taken)} weights of an earlier model" if taken else "none"

@@ -1,7 +1,8 @@
 """The network, drawn: the wide part above, the deep part below, and their sum."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -58,7 +59,8 @@ def plan(training: Training) -> Plan:
             )
             for part in ("inputs", "wide", "deep")
         }
-        return Plan(parts["inputs"], parts["wide"], _shortened(parts["deep"]))
+        wide = (*parts["wide"], *_leaves(training.facts))
+        return Plan(parts["inputs"], wide, _shortened(parts["deep"]))
     known = training.hyperparameters
     block = Box((f"{known.get('units', 'unknown')} units", str(known.get("activation", ""))), None)
     return Plan(
@@ -93,6 +95,12 @@ def network(training: Training) -> Figure:
     whole = "unknown" if total is None else f"{total:,}"
     axes.text(0, MIDDLE + BOX[1] + 0.07, f"whole network: {whole} weights", color=INK, fontsize=9)
     return figure
+
+
+def _leaves(facts: Mapping[str, Any]) -> Iterator[Box]:
+    """The wide part's crossed columns, which are no layer of the network's own."""
+    if trees := facts.get("trees"):
+        yield Box(("leaves of", f"{trees.get('trees')} boosted trees"), trees.get("leaves"))
 
 
 def _blocks(layers: Iterable[Layer]) -> list[list[Layer]]:
