@@ -24,7 +24,7 @@ MOST_BOXES = 7
 
 BOX = (1.3, 0.78)
 STEP = 1.62
-UPPER, MIDDLE, LOWER = 2.3, 1.25, 0.2
+TOP, UPPER, MIDDLE, LOWER = 3.5, 2.3, 1.25, 0.2
 
 
 @dataclass(frozen=True)
@@ -42,29 +42,31 @@ class Box:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is drawn: the boxes of each part."""
+    """What is drawn: the boxes of each part; the leaves are the wide part's crossed columns."""
 
     inputs: tuple[Box, ...]
+    leaves: tuple[Box, ...]
     wide: tuple[Box, ...]
     deep: tuple[Box, ...]
 
 
 def plan(training: Training) -> Plan:
     """The boxes of a network, from its layers where they are known, else from its size."""
+    leaves = tuple(_leaves(training.facts))
     if training.layers:
-        parts = {
-            part: tuple(
+        wide, deep = (
+            tuple(
                 _block(block)
                 for block in _blocks(layer for layer in training.layers if layer.part == part)
             )
-            for part in ("inputs", "wide", "deep")
-        }
-        wide = (*parts["wide"], *_leaves(training.facts))
-        return Plan(parts["inputs"], wide, _shortened(parts["deep"]))
+            for part in ("wide", "deep")
+        )
+        return Plan(tuple(_inputs(training.layers)), leaves, wide, _shortened(deep))
     known = training.hyperparameters
     block = Box((f"{known.get('units', 'unknown')} units", str(known.get("activation", ""))), None)
     return Plan(
         (Box(("28 features",), None),),
+        leaves,
         (Box(("linear", "1"), training.parameters.get("wide")),),
         _shortened((block,) * int(known.get("blocks", 1))),
     )
@@ -73,28 +75,44 @@ def plan(training: Training) -> Plan:
 def network(training: Training) -> Figure:
     """The network as boxes from left to right."""
     boxes = plan(training)
-    columns = len(boxes.inputs) + max(len(boxes.wide), len(boxes.deep))
-    figure, axes = new_axes(11.0, 3.2)
+    rows = [(boxes.wide, UPPER, BACKGROUND), (boxes.deep, LOWER, CANDIDATE)]
+    if boxes.leaves:
+        rows.insert(0, (boxes.leaves, TOP, BACKGROUND))
+    height = rows[0][1] + 1.05
+    start = len(boxes.inputs)
+    end = start + max(len(row) for row, _, _ in rows)
+    figure, axes = new_axes(11.0, 0.95 * height)
     axes.set_position((0, 0, 1, 1))
-    axes.set(xlim=(-0.1, max(columns + 1.0, 4.0) * STEP), ylim=(-0.15, 3.35))
+    axes.set(xlim=(-0.1, max(end + 1.0, 4.0) * STEP), ylim=(-0.15, height))
     axes.axis("off")
-    start = _row(axes, boxes.inputs, 0, MIDDLE, MUTED)
-    end = columns * STEP
-    total = training.parameters.get("total")
-    for row, y, colour in ((boxes.wide, UPPER, BACKGROUND), (boxes.deep, LOWER, CANDIDATE)):
+    _row(axes, boxes.inputs, 0, MIDDLE, MUTED)
+    for row, y, colour in rows:
         if row:
             _arrow(axes, ((start - 1) * STEP + BOX[0], MIDDLE), (start * STEP, y))
             last = _row(axes, row, start, y, colour)
-            _arrow(axes, ((last - 1) * STEP + BOX[0], y), (end, MIDDLE))
-    _box(axes, Box(("sum, sigmoid", "probability", "of signal"), None), end, MIDDLE, ACCENT)
-    for part, y, colour in (("wide", UPPER, BACKGROUND), ("deep", LOWER, CANDIDATE)):
-        weights = training.parameters.get(part)
-        count = "unknown" if weights is None else f"{weights:,}"
-        side = y + BOX[1] + 0.07
-        axes.text(start * STEP, side, f"{part} part: {count} weights", color=colour, fontsize=9)
-    whole = "unknown" if total is None else f"{total:,}"
-    axes.text(0, MIDDLE + BOX[1] + 0.07, f"whole network: {whole} weights", color=INK, fontsize=9)
+            _arrow(axes, ((last - 1) * STEP + BOX[0], y), (end * STEP, MIDDLE))
+    _box(axes, Box(("sum, sigmoid", "probability", "of signal"), None), end * STEP, MIDDLE, ACCENT)
+    for part, y, colour in (("wide", rows[0][1], BACKGROUND), ("deep", LOWER, CANDIDATE)):
+        text = f"{part} part: {_weights(training, part)}"
+        axes.text(start * STEP, y + BOX[1] + 0.07, text, color=colour, fontsize=9)
+    whole = f"whole network:\n{_weights(training, 'total')}"
+    axes.text(0, MIDDLE + BOX[1] + 0.07, whole, color=INK, fontsize=9)
     return figure
+
+
+def _weights(training: Training, part: str) -> str:
+    weights = training.parameters.get(part)
+    return "unknown" if weights is None else f"{weights:,} weights"
+
+
+def _inputs(layers: Iterable[Layer]) -> Iterator[Box]:
+    """One box for all that is done to the columns before both parts."""
+    of_inputs = [layer for layer in layers if layer.part == "inputs"]
+    if of_inputs:
+        columns, *others = of_inputs
+        kinds = ", ".join(dict.fromkeys(layer.kind for layer in others))
+        count = sum(layer.parameters for layer in of_inputs)
+        yield Box((f"{columns.shape} columns", _shorter(kinds)), count)
 
 
 def _leaves(facts: Mapping[str, Any]) -> Iterator[Box]:

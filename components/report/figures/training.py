@@ -1,7 +1,7 @@
 """Figures of a training: its history by epoch."""
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from components.report.figures.style import ACCENT, BASELINE, CANDIDATE, DASHED, DOTTED, new_axes
 from components.report.training import Training
@@ -39,9 +39,8 @@ def learning_rate(training: Training) -> Figure:
         marker="o",
         ms=3,
     )
-    axes.set(xlabel="epoch", ylabel="learning rate", yscale="log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    # From 0, where a cosine ends.
+    axes.set(xlabel="epoch", ylabel="learning rate / 10⁻³", ylim=(0, None))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{1000 * rate:g}"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
