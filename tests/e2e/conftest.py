@@ -1,18 +1,14 @@
 """One real run of the pipeline, shared by the tests that look at what it left."""
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from running import Finished, higgs
 
 from pipeline.outcome import RunOutcome, latest_run
 
-BIN = Path(sys.executable).parent
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 
 # A few seconds of training; the toy is learned well enough for the gates to have a say.
@@ -29,34 +25,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a command printed and returned."""
-
-    code: int
-    output: str
-
-    @property
-    def states(self):
-        """Each node's state by name, from the summary table."""
-        rows = re.findall(r"^│ (\w+) +│ (\w+) +│", self.output, re.MULTILINE)
-        return dict(rows)
-
-    @property
-    def version(self):
-        return re.search(r"PUSHED version (\d+)", self.output)[1]
-
-
-def higgs(*arguments, **environment):
-    """Runs the installed command as a user would."""
-    command = [str(BIN / "higgs"), *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "160", **environment}
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return Finished(done.returncode, done.stdout)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,259 @@
+"""The page that a run ends with, as artifact and from stored artifacts, in a real browser."""
+
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_model_analysis as tfma
+from browser import A4_CONTENT, Browser, find_programs
+from running import higgs
+
+from components.report.page import render
+from components.report.read import read_report
+from components.report.verdict import read_verdict
+from pipeline.outcome import latest_run
+
+MOST_BYTES = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    programs = find_programs()
+    if programs is None and os.environ.get("HIGGS_BROWSER") != "required":
+        pytest.skip("no chromium with chromedriver on PATH; `make browser` says what to install")
+    opened = Browser(*programs)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def pushed_page(first_run, project):
+    return project.root / "reports" / f"{first_run.outcome.run_id.replace(':', '-')}.html"
+
+
+@pytest.fixture(scope="module")
+def refused(first_run, project, tmp_path_factory):
+    """A run that the AUC gate refused, and its page, kept where no later run can touch it."""
+    done = project.run(evaluation__auc_lower_bound=0.995)
+    assert done.code == 3, done.output
+    page = re.search(r"^report +(\S+)$", done.output, re.MULTILINE)[1]
+    kept = tmp_path_factory.mktemp("refused") / "page.html"
+    shutil.copy(page, kept)
+    return latest_run(str(project.root / "metadata" / "metadata.sqlite")), kept
+
+
+def test_every_run_prints_where_its_page_is(first_run, pushed_page):
+    printed = re.search(r"^report +(\S+)$", first_run.done.output, re.MULTILINE)[1]
+    assert printed == str(pushed_page)
+    assert pushed_page.stat().st_size < MOST_BYTES
+
+
+def test_last_node_leaves_the_same_verdict_as_an_artifact(first_run):
+    artifact = first_run.outcome.output("Report", "report")
+    page = Path(artifact.uri, "report.html").read_text()
+    verdict = read_verdict(first_run.outcome.output("Evaluator", "evaluation").uri)
+    assert f'<strong id="auc">{verdict.auc:.4f}</strong>' in page
+    assert "Pushed" in page
+    assert len(page) < MOST_BYTES
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (420, "light")])
+def test_page_of_a_pushed_run_needs_nothing_but_itself(browser, pushed_page, width, scheme):
+    browser.open(pushed_page, width=width, scheme=scheme)
+    assert browser.complaints() == []
+    assert browser.requests() == [pushed_page.as_uri()]
+    assert browser.overflow() <= 0
+
+
+def test_page_says_what_tfma_measured(browser, first_run, pushed_page):
+    browser.open(pushed_page)
+    result = tfma.load_eval_result(first_run.outcome.output("Evaluator", "evaluation").uri)
+    metrics = {k: v["doubleValue"] for k, v in result.get_metrics_for_slice().items()}
+    assert browser.text("#auc") == f"{metrics['auc']:.4f}"
+    assert browser.text("#verdict").startswith("Pushed as version ")
+    assert first_run.done.version in browser.text("#verdict")
+    for name in ("binary_accuracy", "binary_crossentropy", "background_rejection"):
+        assert float(browser.text(f"#metric-{name}")) == pytest.approx(metrics[name], rel=1e-3)
+
+
+def test_page_of_a_refused_run_says_by_which_gate_and_how_much(browser, refused):
+    run, page = refused
+    browser.open(page)
+    assert browser.complaints() == []
+    verdict = read_verdict(run.output("Evaluator", "evaluation").uri)
+    missed = 0.995 - verdict.auc
+    words = browser.text("#verdict")
+    assert words == f"Refused not pushed: refused by Evaluator: AUC, missed by {missed:.4f}"
+    assert browser.text("#auc") == f"{verdict.auc:.4f}"
+
+
+def test_tables_sort_both_ways(browser, pushed_page):
+    browser.open(pushed_page)
+    before = browser.column("slices", 4)
+    browser.click_heading("slices", 4)
+    up = browser.column("slices", 4)
+    browser.click_heading("slices", 4)
+    down = browser.column("slices", 4)
+    assert up == sorted(before, key=float)
+    assert down == up[::-1]
+    assert up != before
+
+
+def test_print_view_fits_the_paper(browser, pushed_page):
+    browser.open(pushed_page, width=A4_CONTENT, media="print")
+    assert browser.overflow() <= 0
+    pdf = browser.print()
+    assert pdf.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 30
+
+
+def test_every_figure_has_a_text_in_its_place(browser, pushed_page):
+    browser.open(pushed_page)
+    figures = browser.evaluate("document.querySelectorAll('figure svg').length")
+    named = browser.evaluate("document.querySelectorAll('figure svg[aria-label]').length")
+    assert figures == named > 28 + 7
+
+
+def test_report_command_writes_the_page_again_from_what_is_stored(
+    first_run, project, pushed_page, tmp_path
+):
+    out = tmp_path / "again.html"
+    options = ("--root", project.root, "--run", first_run.outcome.run_id, "--out", out)
+    done = higgs("report", *options)
+    assert done.code == 0, done.output
+    assert f"report      {out}" in done.output
+    assert f"as version {first_run.done.version}" in out.read_text()
+    assert out.read_text() == pushed_page.read_text()
+
+
+def test_page_still_says_what_is_known_when_an_artifact_is_gone(first_run, project, tmp_path):
+    evaluation = first_run.outcome.output("Evaluator", "evaluation").uri
+    hidden = tmp_path / "hidden"
+    shutil.move(evaluation, hidden)
+    out = tmp_path / "page.html"
+    options = ("--root", project.root, "--run", first_run.outcome.run_id, "--out", out)
+    try:
+        done = higgs("report", *options)
+    finally:
+        shutil.move(hidden, evaluation)
+    assert done.code == 0, done.output
+    page = out.read_text()
+    assert "Some of what this run left could not be read" in page
+    assert "Nothing was evaluated." in page
+    assert "Loss by epoch" in page
+
+
+def test_refused_data_gets_a_page_with_the_reasons(browser, own_data):
+    shard = sorted((own_data.data / "validation").iterdir())[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    shard.write_bytes(bytes(content))
+    done = own_data.run()
+    assert done.code == 4, done.output
+    (page,) = (own_data.root / "reports").glob("*.html")
+    assert str(page) in done.output
+    browser.open(page)
+    assert browser.complaints() == []
+    assert browser.text("#verdict").startswith("Data refused")
+    assert "record 7" in browser.text("header")
+    assert "Nothing was evaluated." in browser.text("#evaluation")
+
+
+def test_runs_are_listed_the_newest_first(first_run, refused, project):
+    done = higgs("runs", "--root", project.root)
+    assert done.code == 0, done.output
+    lines = [line for line in done.output.splitlines() if line.startswith("│")]
+    # Other tests may have run the pipeline in between.
+    places = {
+        run.run_id: next(i for i, line in enumerate(lines) if run.run_id in line)
+        for run in (first_run.outcome, refused[0])
+    }
+    assert places[refused[0].run_id] < places[first_run.outcome.run_id]
+    line = lines[places[first_run.outcome.run_id]]
+    for word in ("Pushed", first_run.done.version, "6,000"):
+        assert word in line
+    assert "Refused" in lines[places[refused[0].run_id]]
+
+
+def test_lineage_leads_from_a_version_to_its_shards(first_run, project):
+    done = higgs("lineage", first_run.done.version, "--root", project.root)
+    assert done.code == 0, done.output
+    for node, key in (
+        ("CollisionExampleGen", "examples"),
+        ("StatisticsGen", "statistics"),
+        ("ImportSchemaGen", "schema"),
+        ("Trainer", "model_run"),
+        ("Evaluator", "evaluation"),
+    ):
+        assert first_run.outcome.output(node, key).uri in done.output
+    assert "units=64" in done.output
+    assert "data: 4,000 train events" in done.output
+
+
+def test_unknown_version_names_those_that_were_pushed(first_run, project):
+    done = higgs("lineage", "7", "--root", project.root)
+    assert done.code == 1
+    assert "no version '7' was pushed; known here: " in done.output
+    assert first_run.done.version in done.output
+
+
+@pytest.fixture(scope="module")
+def evaluated_alone(first_run, events, project, tmp_path_factory):
+    """The pushed model, evaluated on the validation shards without the pipeline."""
+    out = tmp_path_factory.mktemp("alone") / "out"
+    model = project.root / "serving" / first_run.done.version
+    done = higgs("evaluate", "--model", model, "--input", events / "validation", "--out", out)
+    assert done.code == 0, done.output
+    return done, out
+
+
+def test_any_model_can_be_evaluated_on_any_shards(evaluated_alone, first_run):
+    done, out = evaluated_alone
+    verdict = read_verdict(first_run.outcome.output("Evaluator", "evaluation").uri)
+    assert f"AUC {verdict.auc:.4f}" in done.output
+    found = tfma.load_eval_result(str(out / "evaluation")).get_metrics_for_slice()
+    assert found["auc"]["doubleValue"] == pytest.approx(verdict.auc, abs=1e-9)
+    assert f'<strong id="auc">{verdict.auc:.4f}</strong>' in (out / "report.html").read_text()
+
+
+def test_model_without_the_signature_is_refused_in_words(events, tmp_path):
+    (tmp_path / "model").mkdir()
+    out = tmp_path / "out"
+    done = higgs("evaluate", "--model", tmp_path / "model", "--input", events, "--out", out)
+    assert done.code == 2
+    shards = events / "validation"
+    done = higgs("evaluate", "--model", tmp_path / "model", "--input", shards, "--out", out)
+    assert done.code == 1
+    assert "holds no saved_model.pb; name an exported model" in done.output
+    assert not out.exists()
+
+
+def test_rendering_takes_seconds_whatever_the_number_of_events(first_run):
+    # The artifacts' sizes do not depend on the events, so neither does the time.
+    began = time.perf_counter()
+    page = render(read_report(first_run.outcome))
+    assert time.perf_counter() - began < 10
+    assert len(page) < MOST_BYTES
+
+
+def test_intervals_hold_the_auc_and_narrow_with_the_events(first_run):
+    report = read_report(first_run.outcome)
+    overall = report.evaluation.candidate.overall
+    low, high = overall.auc_interval
+    assert low < overall.metrics["auc"] < high
+    for measured in report.evaluation.candidate.slices:
+        # One of nearly all events may be narrower: it may be easier to tell apart.
+        if measured.events < 500:
+            assert np.diff(measured.auc_interval) > high - low
+
+
+def test_record_of_the_run_holds_its_whole_configuration(first_run, project):
+    stored = json.loads(first_run.outcome.record.configuration)
+    assert stored["trainer"]["units"] == 64
+    assert stored["root"] == str(project.root)
+    assert first_run.outcome.record.packages["tfx"] == "1.16.0"
