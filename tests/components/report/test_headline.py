@@ -1,0 +1,71 @@
+import dataclasses
+
+import pytest
+
+from components.report.headline import Tone, gates, headline
+from components.report.outcome import Output, RunRecord
+from components.report.verdict import Check, Verdict
+
+
+def test_pushed_model_is_told_by_version(make):
+    found = headline(make.report())
+    assert (found.tone, found.title, found.sentence) == (Tone.GOOD, "Pushed", "as version 17")
+
+
+def test_cached_push_was_an_earlier_runs(make):
+    outcome = make.outcome()
+    nodes = dict(outcome.nodes)
+    nodes["Pusher"] = dataclasses.replace(nodes["Pusher"], state="cached")
+    found = headline(make.report(outcome=dataclasses.replace(outcome, nodes=nodes)))
+    assert found.sentence == "as version 17 by an earlier run; nothing has changed since"
+
+
+def test_refusal_names_gate_and_margin(make):
+    found = headline(make.report(value=0.6543, limit=0.7))
+    assert found.title == "Refused"
+    assert found.sentence == "not pushed: refused by Evaluator: AUC, missed by 0.0457"
+
+
+def test_every_gate_that_refused_is_named(make):
+    checks = (Check("AUC", 0.6, 0.7), Check("AUC above the baseline's", -0.1, -0.002, True))
+    failed = {"blessing": Output("/b", {"blessed": 0})}
+    report = make.report(
+        outcome=make.outcome(pushed=0, ServingCheck=failed),
+        verdict=Verdict(False, 100, 0.6, 0.7, checks),
+        serving_fault="scores differ by 0.1",
+    )
+    sentence = headline(report).sentence
+    assert "Evaluator: AUC, missed by 0.1000" in sentence
+    assert "Evaluator: AUC above the baseline's, missed by 0.0980" in sentence
+    assert sentence.endswith("ServingCheck")
+    assert [gate.remark for gate in gates(report)][-1] == "scores differ by 0.1"
+
+
+@pytest.mark.parametrize(
+    ("ending", "title"),
+    [("refused", "Data refused"), ("failed", "Failed"), ("interrupted", "Interrupted")],
+)
+def test_run_that_was_cut_short_says_why(make, ending, title):
+    record = RunRecord(ending=ending, failure="train: m_bb is missing")
+    found = headline(make.report(outcome=make.outcome(record=record)))
+    assert (found.title, found.sentence) == (title, "train: m_bb is missing")
+
+
+def test_failed_node_is_named_where_no_reason_was_kept(make):
+    outcome = make.outcome()
+    nodes = {"Trainer": dataclasses.replace(outcome.nodes["Trainer"], state="failed")}
+    found = headline(make.report(outcome=dataclasses.replace(outcome, nodes=nodes)))
+    assert (found.title, found.sentence) == ("Failed", "in Trainer; the log has the reason")
+
+
+def test_gates_that_were_never_asked_are_open(make):
+    outcome = dataclasses.replace(make.outcome(), nodes={})
+    report = make.report(outcome=outcome, verdict=None, splits=())
+    assert [(gate.tone, gate.remark) for gate in gates(report)] == [(Tone.OPEN, "never asked")] * 3
+    assert headline(report).title == "Unfinished"
+
+
+def test_data_with_problems_is_refused_by_its_gate(make):
+    report = make.report(splits=(make.split(problems=["m_bb: 3 missing"]),))
+    gate = next(gates(report))
+    assert (gate.tone, gate.measured) == (Tone.BAD, "1 problems")

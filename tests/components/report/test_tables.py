@@ -1,0 +1,82 @@
+import dataclasses
+import math
+
+import pytest
+
+from components.report import tables
+from components.report.outcome import RunOutcome
+from components.report.read import ReportData
+from components.report.training import parse_training
+
+
+def test_cuts_are_taken_where_they_say(make):
+    scores = make.scores()
+    working, half, best = tables.cuts(scores)
+    signal, background = scores.passing()
+    assert working.score == 0.5
+    assert working.signal_efficiency == signal[50] / signal[0]
+    assert working.background_efficiency == background[50] / background[0]
+    assert working.purity == signal[50] / (signal[50] + background[50])
+    assert half.signal_efficiency >= 0.5
+    assert half.signal_efficiency == pytest.approx(0.5, abs=0.02)
+    assert best.median == max(cut.median for cut in (working, half, best))
+    assert working.rejection == pytest.approx(1 / working.background_efficiency)
+
+
+def test_slices_stand_beside_the_baselines(make):
+    rows = tables.slice_rows(make.evaluation(baseline=0.79))
+    assert [row.measured.name for row in rows] == ["all events", "n_b_tags = 1", "n_b_tags = 2"]
+    assert rows[0].change == pytest.approx(0.01)
+    assert rows[0].signal_share == pytest.approx(0.5)
+    assert tables.slice_rows(make.evaluation())[0].change is None
+
+
+def test_facts_of_a_run(make):
+    facts = tables.run_facts(make.report())
+    assert facts["Model version"] == "17"
+    assert facts["Model path"] == "/serving/17"
+    assert facts["Strategy"] == "8 x TPU"
+    assert facts["Precision"] == "mixed_bfloat16"
+    assert facts["Events"] == "1,000 train, 500 eval"
+    assert facts["Started"] == "2027-01-15 08:00:00 UTC"
+    assert facts["Time of all nodes"] == "6.0 s"
+
+
+def test_what_is_not_known_is_said_to_be_unknown():
+    facts = tables.run_facts(ReportData(RunOutcome("", {})))
+    known = {name: value for name, value in facts.items() if value != "unknown"}
+    assert known == {"Model version": "none", "Model path": "none", "Time of all nodes": "0.0 s"}
+
+
+def test_facts_of_a_training(make):
+    facts = tables.training_facts(make.report())
+    assert facts["Epochs"] == "2, the weights of epoch 2 kept"
+    assert facts["Throughput"] == "12,345 events/s"
+    assert facts["Boosted trees"] == "100 trees, 2,400 leaves; logit = 0.90 network + 0.20 leaves"
+    assert facts["Warm start"] == "none"
+    assert facts["Resumed after epoch"] == "never"
+
+
+def test_facts_of_a_training_that_was_resumed_and_warm(make):
+    changes = {"resumed_at": 3, "warm_start": ["wide:kernel", "wide:bias"], "trees": None}
+    report = make.report(training=parse_training(make.training | changes))
+    facts = tables.training_facts(report)
+    assert facts["Warm start"] == "2 weights of an earlier model"
+    assert facts["Resumed after epoch"] == "3"
+    assert facts["Boosted trees"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1.25, "1.2 s"), (150, "150.0 s (2.5 min)"), (math.nan, "unknown"), (None, "unknown")],
+)
+def test_durations_in_words(seconds, words):
+    assert tables.duration(seconds) == words
+
+
+def test_lineage_leads_from_the_push_to_the_shards(make):
+    found = tables.lineage(make.outcome())
+    assert found[0] == ("pushed model", "/root/Pusher/12")
+    assert found[-1] == ("shards", "/data")
+    without = dataclasses.replace(make.outcome(), nodes={})
+    assert tables.lineage(without) == [("shards", "/data")]

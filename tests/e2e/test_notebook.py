@@ -1,0 +1,43 @@
+"""The example notebook opens a run's evaluation with TFMA's own loaders and view."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from components.report.verdict import read_verdict
+
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "evaluation.ipynb"
+
+
+@pytest.fixture(scope="module")
+def executed(first_run):
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    evaluation = first_run.outcome.output("Evaluator", "evaluation").uri
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EVALUATION", evaluation)
+        NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=NOTEBOOK.parent)
+    return notebook, read_verdict(evaluation)
+
+
+def printed(notebook):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def test_notebook_prints_what_the_gate_saw(executed):
+    notebook, verdict = executed
+    assert f"{'auc':28}{verdict.auc:.4f}" in printed(notebook)
+
+
+def test_notebook_shows_slices_and_tfmas_view(executed):
+    notebook, _ = executed
+    assert "2 b-tags" in printed(notebook)
+    (view,) = notebook.cells[-1].outputs
+    assert "SlicingMetricsViewer" in view.data["text/plain"]
+
+
+def test_notebook_is_stored_without_outputs():
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    assert not any(cell.get("outputs") for cell in cells)
