@@ -13,9 +13,11 @@ found() {
 found && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "browser: installing $packages with apt (once)"
-    apt-get -qq update &&
-        DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $packages \
-            >/dev/null || true
+    export DEBIAN_FRONTEND=noninteractive
+    # A mirror that does not answer must not hold up the tests for long.
+    patient="-o Acquire::Retries=1 -o Acquire::http::Timeout=20"
+    timeout 60 apt-get -qq $patient update &&
+        timeout 240 apt-get -qq $patient install --no-install-recommends $packages >/dev/null || true
 fi
 found || echo "browser: no chromium with chromedriver; for the tests of the report in a real" \
     "browser install $packages (Debian) or put both on PATH" >&2
