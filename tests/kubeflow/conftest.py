@@ -49,7 +49,7 @@ def golden(request):
 
     def compare(name: str, text: str) -> None:
         # A digest of the code would change with every edit.
-        text = re.sub(r"--code_version=[0-9a-f]{12}", "--code_version=CODE", text)
+        text = re.sub(r"(--code_version=|sources )[0-9a-f]{12}", r"\1CODE", text)
         file = Path(__file__).with_name("golden") / name
         if request.config.getoption("--golden"):
             file.write_text(text)
