@@ -103,20 +103,24 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
 
 def _training_problems(training: TrainingConfig) -> Iterator[str]:
     key = "vertex.training"
-    if training.replica_count != 1:
-        yield (
-            f"{key}.replica_count: {training.replica_count} machines would each train the whole "
-            "model and write it to the same folder, for the Trainer is one process, and a TPU "
-            "slice of one host has 1 replica; give 1, and a larger machine or slice"
-        )
     if training.machine_type in TPU_V5E_SLICES or training.tpu_topology is not None:
         yield from _tpu_v5e_problems(key, training)
+        yield from _host_problems(key, training)
     elif (training.accelerator or "").startswith("TPU_") or training.machine_type == "cloud-tpu":
         yield from _tpu_problems(key, training)
+        yield from _host_problems(key, training)
     elif (training.accelerator is None) != (training.accelerator_count is None):
         yield (
             f"{key}: accelerator {training.accelerator} and accelerator_count "
             f"{training.accelerator_count} go together; give both, or none for a CPU"
+        )
+
+
+def _host_problems(key: str, training: TrainingConfig) -> Iterator[str]:
+    if training.replica_count != 1:
+        yield (
+            f"{key}.replica_count: {training.replica_count} machines with a TPU; a TPU slice of "
+            "one host has 1 replica; give 1, and a larger slice, or machines with GPUs"
         )
 
 
@@ -129,7 +133,7 @@ def _tpu_problems(key: str, training: TrainingConfig) -> Iterator[str]:
     if training.accelerator_count != TPU_CORES:
         yield (
             f"{key}.accelerator_count: {training.accelerator_count} TPU cores; a slice on one "
-            f"host has {TPU_CORES}, and more hosts would need a Trainer of several processes; "
+            f"host has {TPU_CORES}, and a slice of several hosts is not supported; "
             f"give {TPU_CORES}"
         )
 

@@ -10,9 +10,9 @@ from pipeline.remote_config import EndpointConfig, TrainingConfig, VertexConfig
 
 
 def training_settings(config: Config, vertex: VertexConfig) -> dict[str, Any]:
-    """The Trainer's ``custom_config`` for a custom job on the worker pool of ``training``."""
+    """The Trainer's ``custom_config`` for a custom job on the machines of ``training``."""
     job_spec: dict[str, Any] = {
-        "worker_pool_specs": [_worker_pool(vertex.training, vertex.image)],
+        "worker_pool_specs": _worker_pools(vertex.training, vertex.image),
         "scheduling": _scheduling(vertex.training),
     }
     if vertex.service_account:
@@ -57,7 +57,13 @@ def _vertex(vertex: VertexConfig) -> dict[str, Any]:
     }
 
 
-def _worker_pool(training: TrainingConfig, image: str) -> dict[str, Any]:
+def _worker_pools(training: TrainingConfig, image: str) -> list[dict[str, Any]]:
+    """The chief alone, then all other machines: Vertex names both to each in ``TF_CONFIG``."""
+    others = training.replica_count - 1
+    return [_worker_pool(training, image, count) for count in ((1, others) if others else (1,))]
+
+
+def _worker_pool(training: TrainingConfig, image: str, count: int) -> dict[str, Any]:
     machine: dict[str, Any] = {"machine_type": training.machine_type}
     if training.tpu_topology:
         machine["tpu_topology"] = training.tpu_topology
@@ -66,7 +72,7 @@ def _worker_pool(training: TrainingConfig, image: str) -> dict[str, Any]:
         machine["accelerator_count"] = training.accelerator_count
     return {
         "machine_spec": machine,
-        "replica_count": training.replica_count,
+        "replica_count": count,
         # TFX puts the command there that runs the executor.
         "container_spec": {"image_uri": training.image or image},
     }
@@ -76,6 +82,6 @@ def _scheduling(training: TrainingConfig) -> dict[str, Any]:
     return {
         "strategy": "SPOT" if training.spot else "STANDARD",
         "timeout": {"seconds": round(training.timeout_hours * 3600)},
-        # A training that was interrupted starts again, from its beginning.
+        # A training that was interrupted goes on after its last finished epoch.
         "restart_job_on_worker_restart": training.spot,
     }

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,9 +24,6 @@ log = logging.getLogger("higgs.trainer")
 EPOCHS_FILE, KEPT_FILE, STATE_FILE = "epochs.json", "kept.npz", "state"
 
 Weights = list[npt.NDArray[np.generic]]
-
-# A TPU's workers cannot write to the host's disk.
-OPTIONS = tf.train.CheckpointOptions(experimental_io_device="/job:localhost")
 
 
 @dataclass(frozen=True)
@@ -44,26 +42,38 @@ class Saved:
 class Checkpoints:
     """The states of one training in a folder of its own."""
 
-    def __init__(self, folder: str, network: tf_keras.Model):
-        """Construct.
+    def __init__(self, folder: str, network: tf_keras.Model, *, writes: bool = True):
+        """Construct, under the strategy.
 
         Args:
           folder: of this training alone; it need not exist.
           network: compiled; its optimizer's state is kept too.
+          writes: whether this host is the one that writes.
         """
         self._folder = folder
+        self._writes = writes
+        on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
+        # A TPU's workers cannot write to the host's disk.
+        self._options = tf.train.CheckpointOptions(
+            experimental_io_device="/job:localhost" if on_tpu else None
+        )
         network.optimizer.build(network.trainable_variables)
         self._state = tf.train.Checkpoint(network=network, optimizer=network.optimizer)
 
     def save(self, saved: Saved) -> None:
         """Writes the state after an epoch, then drops the older one."""
+        if not self._writes:
+            # Hosts gather what each holds a part of, so that all must take part.
+            with tempfile.TemporaryDirectory() as nowhere:
+                self._state.write(f"{nowhere}/{STATE_FILE}", self._options)
+            return
         older = self._finished()
         path = f"{self._folder}/{len(saved.epochs):06d}"
         aside = f"{path}.partial"
         if tf.io.gfile.exists(aside):
             tf.io.gfile.rmtree(aside)
         tf.io.gfile.makedirs(aside)
-        self._state.write(f"{aside}/{STATE_FILE}", OPTIONS)
+        self._state.write(f"{aside}/{STATE_FILE}", self._options)
         content = io.BytesIO()
         np.savez(content, *saved.kept)
         _write(f"{aside}/{KEPT_FILE}", content.getvalue())
@@ -78,7 +88,7 @@ class Checkpoints:
         if not finished:
             return None
         path = f"{self._folder}/{finished[-1]}"
-        self._state.read(f"{path}/{STATE_FILE}", OPTIONS).assert_consumed()
+        self._state.read(f"{path}/{STATE_FILE}", self._options).assert_consumed()
         with tf.io.gfile.GFile(f"{path}/{EPOCHS_FILE}") as file:
             epochs = json.loads(file.read())
         with tf.io.gfile.GFile(f"{path}/{KEPT_FILE}", "rb") as file:

@@ -8,6 +8,7 @@ the folder where the states of trainings that are not finished are kept.
 from __future__ import annotations
 
 import io
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,9 @@ if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed of i
 REFERENCE_FILE_NAME = "reference_scores.npz"
 REFERENCE_EVENTS = 1000
 
+SECONDS_TO_EXPORT = 1800.0
+"""What the first host may take to put model and export together, after the last epoch."""
+
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on the split ``train``, validates on ``eval`` and exports the best epoch.
@@ -37,7 +41,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     Writes the SavedModel to ``serving_model_dir``, and to ``model_run_dir`` TensorBoard's
     logs, ``training.json`` (see ``models.history``) and ``reference_scores.npz``. A training that
     was killed goes on after its last finished epoch when the same one is started again; with a
-    ``base_model`` it begins with that model's weights.
+    ``base_model`` it begins with that model's weights. Of several hosts that train together the
+    first writes, and the others wait until it has.
 
     Raises:
       InputDataError: the Examples cannot be trained on.
@@ -47,8 +52,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """
     settings = fn_args.custom_config
     hyperparameters, seed = Hyperparameters(**settings["hyperparameters"]), settings["seed"]
-    tf_keras.utils.set_random_seed(seed)
     machine = find_strategy()
+    tf_keras.utils.set_random_seed(seed)
     train_events, eval_events = read_events(fn_args.train_files), read_events(fn_args.eval_files)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     states = training_folder(settings["checkpoint_root"], settings, train_events, eval_events)
@@ -60,10 +65,28 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         checkpoint_dir=states,
         initial_weights=read_weights(fn_args.base_model) if fn_args.base_model else None,
     )
+    if machine[1].host:
+        wait_for(fn_args.serving_model_dir)
+        return
     describe(fitted).write(fn_args.model_run_dir)
     write_reference(fitted.model, eval_events, f"{fn_args.model_run_dir}/{REFERENCE_FILE_NAME}")
     export(fitted.model, fn_args.serving_model_dir)
     discard(states)
+
+
+def wait_for(export: str, seconds: float = SECONDS_TO_EXPORT) -> None:
+    """Waits until the first host has exported: TFX looks for a model on every host.
+
+    Raises:
+      TimeoutError: it has not within so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while not tf.io.gfile.exists(export):
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"no model at {export} after {seconds:.0f} s: see the first host's log"
+            )
+        time.sleep(1)
 
 
 def write_reference(network: tf_keras.Model, events: Events, path: str) -> None:

@@ -133,7 +133,7 @@ def train(
         network = build_network(plan.hyperparameters, preparation, plan.seed, plan.policy)
         compile_network(network, plan)
         taken = take_weights(network, initial_weights or {})
-        checkpoints = Checkpoints(checkpoint_dir, network) if checkpoint_dir else None
+        checkpoints = _checkpoints(checkpoint_dir, network, plan)
         course = Course(plan.hyperparameters, plan.peak, checkpoints)
         course.resume()
     resumed_at = len(course.epochs)
@@ -145,6 +145,10 @@ def train(
     return Trained(
         network, preparation, plan, course.epochs, course.kept_epoch + 1, resumed_at, taken
     )
+
+
+def _checkpoints(folder: str | None, network: WideAndDeep, plan: Plan) -> Checkpoints | None:
+    return Checkpoints(folder, network, writes=plan.hardware.host == 0) if folder else None
 
 
 def compile_network(network: WideAndDeep, plan: Plan) -> None:

@@ -75,7 +75,7 @@ class TrainingConfig(_Section):
     tpu_topology: str | None = Field(
         None, pattern=r"^\d+x\d+$", description="chips of a TPU v5e slice, such as 2x2"
     )
-    replica_count: int = Field(1, ge=1, description="machines in the pool")
+    replica_count: int = Field(1, ge=1, description="machines that train together; 1 with a TPU")
     image: str | None = Field(None, description="another image, such as Dockerfile.tpu's")
     spot: bool = Field(False, description="spot machines: cheaper, and taken away at any time")
     timeout_hours: float = Field(24.0, gt=0, le=168, description="the longest a training may take")

@@ -19,6 +19,7 @@ CPU = ("vertex.training.accelerator=", "vertex.training.accelerator_count=")
 POOLS = {
     "cpu": (*CPU, "vertex.training.image="),
     "gpu_spot": ("vertex.training.accelerator_count=4", "vertex.training.spot=true"),
+    "gpu_hosts": ("vertex.training.replica_count=3",),
     "tpu_v3": (
         "vertex.training.machine_type=cloud-tpu",
         "vertex.training.accelerator=TPU_V3",
@@ -59,6 +60,13 @@ def test_spot_machines_may_be_taken_and_start_again(compiled, monkeypatch):
     assert scheduling.strategy == v1.Scheduling.Strategy.SPOT
     assert scheduling.restart_job_on_worker_restart
     assert scheduling.timeout.total_seconds() == 24 * 3600
+
+
+def test_machines_that_train_together_are_a_chief_and_others(compiled, monkeypatch):
+    pools = custom_job(compiled, monkeypatch, *POOLS["gpu_hosts"]).job_spec.worker_pool_specs
+    assert [pool.replica_count for pool in pools] == [1, 2]
+    assert pools[0].machine_spec == pools[1].machine_spec
+    assert pools[0].container_spec == pools[1].container_spec
 
 
 def test_a_job_without_an_image_of_its_own_gets_the_nodes(compiled, monkeypatch):

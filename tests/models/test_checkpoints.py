@@ -103,3 +103,8 @@ def test_states_are_discarded_once_and_again(made, tmp_path):
     discard(f"{tmp_path}/a")
     discard(f"{tmp_path}/a")
     assert not (tmp_path / "a").exists()
+
+
+def test_host_that_does_not_write_leaves_nothing(made, tmp_path):
+    Checkpoints(f"{tmp_path}/a", made(1), writes=False).save(saved(1))
+    assert not (tmp_path / "a").exists()

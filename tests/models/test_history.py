@@ -62,5 +62,5 @@ def test_record_is_written_as_plain_json(tmp_path):
     }
     record = TrainingRecord(strategy=Hardware("gpu", 2, ("GPU:0", "GPU:1")), **values)
     record.write(str(tmp_path))
-    strategy = {"kind": "gpu", "replicas": 2, "devices": ["GPU:0", "GPU:1"]}
+    strategy = {"kind": "gpu", "replicas": 2, "devices": ["GPU:0", "GPU:1"], "hosts": 1, "host": 0}
     assert json.loads((tmp_path / "training.json").read_text()) == values | {"strategy": strategy}

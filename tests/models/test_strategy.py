@@ -1,3 +1,4 @@
+import json
 import logging
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from models.strategy import Hardware, TPUUnavailableError, find_strategy
 def machine(monkeypatch):
     """A machine with the devices that a test gives it; notes how its TPU is prepared."""
     monkeypatch.delenv("TPU_NAME", raising=False)
+    monkeypatch.delenv("TF_CONFIG", raising=False)
     steps = []
 
     def with_devices(**counts):
@@ -92,6 +94,36 @@ def test_named_tpu_that_fails_is_not_passed_over(machine, monkeypatch, error):
     monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", fail)
     with pytest.raises(TPUUnavailableError, match=r"'my-tpu' cannot .* \(no answer\): .*unset"):
         find_strategy("my-tpu")
+
+
+def cluster(task, index, **jobs):
+    named = {job: [f"{job}-{n}:2222" for n in range(count)] for job, count in jobs.items()}
+    return json.dumps({"cluster": named, "task": {"type": task, "index": index}})
+
+
+@pytest.mark.parametrize(
+    ("config", "hosts", "host"),
+    [
+        (cluster("worker", 1, worker=2), 2, 1),
+        (cluster("chief", 0, chief=1, worker=2), 3, 0),
+        (cluster("worker", 0, chief=1, worker=2), 3, 1),
+    ],
+)
+def test_hosts_that_are_named_train_together(machine, monkeypatch, config, hosts, host):
+    machine(CPU=1, GPU=2)
+    several = SimpleNamespace(num_replicas_in_sync=2 * hosts)
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda: several)
+    monkeypatch.setenv("TF_CONFIG", config)
+    strategy, hardware = find_strategy()
+    assert strategy is several
+    devices = ("/device:GPU:0", "/device:GPU:1")
+    assert hardware == Hardware("gpu", 2 * hosts, devices, hosts, host)
+
+
+def test_cluster_of_one_is_this_machine(machine, monkeypatch):
+    machine(CPU=1)
+    monkeypatch.setenv("TF_CONFIG", cluster("chief", 0, chief=1))
+    assert find_strategy()[1] == Hardware("cpu", 1, ("/device:CPU:0",))
 
 
 def test_what_was_found_is_logged(machine, caplog):

@@ -1,5 +1,8 @@
+import contextlib
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from models.hyperparameters import resolve
 from models.sizing import sized
-from models.trainer import run_fn
+from models.trainer import run_fn, wait_for
 
 SCRIPT = Path(__file__).parent / "run_trainer.py"
 
@@ -43,7 +46,8 @@ def test_record_tells_how_the_training_was_done(record, run_overrides):
     expected = sized(resolve("demo", **run_overrides), 6000).model_dump()
     assert record["hyperparameters"] == expected
     assert record["seed"] == 3
-    assert record["strategy"] == {"kind": "cpu", "replicas": 1, "devices": ["/device:CPU:0"]}
+    devices = {"replicas": 1, "devices": ["/device:CPU:0"], "hosts": 1, "host": 0}
+    assert record["strategy"] == {"kind": "cpu", **devices}
     assert record["precision"] in {"float32", "mixed_bfloat16"}
     assert record["events"] == {"train": 6000, "eval": 1100}
     assert (record["batch_size"], record["steps_per_epoch"]) == (128, 46)
@@ -167,3 +171,43 @@ def kill_after_an_epoch(fn_args, seconds):
     time.sleep(seconds)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+
+
+def test_hosts_train_together_and_the_first_one_exports(
+    prepare_run, run_data, run_overrides, tmp_path
+):
+    overrides = run_overrides | {"precision": "float32", "epochs": 2}
+    fn_args = prepare_run(tmp_path / "run", *run_data, **overrides)
+    with contextlib.ExitStack() as stack:
+        ports = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for port in ports:
+            port.bind(("localhost", 0))
+        addresses = [f"localhost:{port.getsockname()[1]}" for port in ports]
+    hosts = [start_host(fn_args, addresses, index) for index in range(2)]
+    outputs = [host.communicate(timeout=240)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0], outputs
+    record = json.loads(Path(fn_args.model_run_dir, "training.json").read_text())
+    assert (record["strategy"]["replicas"], record["strategy"]["hosts"]) == (2, 2)
+    assert record["batch_size"] == 256
+    assert record["epochs"][-1]["val_auc"] > 0.7
+    reference = np.load(Path(fn_args.model_run_dir, "reference_scores.npz"))
+    signature = tf.saved_model.load(fn_args.serving_model_dir).signatures["score_features"]
+    scores = signature(tf.constant(reference["features"]))["signal_probability"]
+    np.testing.assert_allclose(scores, reference["signal_probability"], atol=1e-6)
+
+
+def start_host(fn_args, addresses, index):
+    cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    return subprocess.Popen(
+        [sys.executable, SCRIPT, json.dumps(vars(fn_args))],
+        env={**os.environ, "TF_CONFIG": json.dumps(cluster)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_host_that_waits_in_vain_says_for_what(tmp_path):
+    with pytest.raises(TimeoutError, match=r"no model at .*/none after 0 s: see the first host"):
+        wait_for(f"{tmp_path}/none", seconds=0)
+    wait_for(str(tmp_path), seconds=0)
