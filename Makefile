@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
+# The tests of a file stay together; more processes than this would fight for the memory.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+
 .PHONY: help setup demo browser test unit golden bench bench-quick lint format constraints
 
 help:  ## List the targets
@@ -22,10 +25,10 @@ browser:
 	@tools/browser.sh
 
 test: lint browser  ## Run the linters and every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 unit: .venv/.ready  ## Run the tests that take seconds
-	@$(BIN)/pytest -m "not e2e"
+	@$(BIN)/pytest $(PARALLEL) -m "not e2e"
 
 golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; then look at git diff
 	@$(BIN)/pytest tests/kubeflow -m "not e2e" -k golden --golden

@@ -53,6 +53,7 @@ DEV = [
     "nbformat",
     "pre-commit",
     "pytest",
+    "pytest-xdist>=3.6",
     "ruff",
     "scikit-learn",
     "selenium>=4,<5",

@@ -1,13 +1,32 @@
-"""Settings for every test."""
+"""Settings for every test, and which of them share a process when several run."""
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is not a failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+# Runs of the whole pipeline that many tests look at are made once, in one process.
+SHARED = {"project": "run", "image": "engines", "history": "engines"}
+
 
 def pytest_addoption(parser):
     parser.addoption(
         "--golden", action="store_true", help="write golden files instead of comparing with them"
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Groups the tests of a file, or of a shared run; the shared runs come first: they last."""
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: groups[item] not in SHARED.values())
+
+
+def _group(item) -> str:
+    """What `item` shares a process with: the run of a fixture, or the tests of its file."""
+    file, _, _ = item.nodeid.partition("::")
+    return next((run for fixture, run in SHARED.items() if fixture in item.fixturenames), file)

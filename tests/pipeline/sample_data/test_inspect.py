@@ -121,6 +121,7 @@ def other_example() -> bytes:
             "record 0 (counted from 0) has no key 'features'; its keys: 'height', 'image'.",
         ),
     ],
+    ids=["nothing", "CSV", "CSV in gzip", "Parquet", "other Example"],
 )
 def test_anything_else_gets_a_sentence_that_says_what_was_found(tmp_path, content, sentence):
     (tmp_path / "file").write_bytes(content)
