@@ -9,6 +9,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,6 +25,9 @@ from google.protobuf import any_pb2
 
 PARENT = "projects/123/locations/us-central1"
 SERVICES = "google.cloud.aiplatform.v1"
+
+BUSY_FOR = 45.0
+"""Seconds; after 120 a client gives up."""
 
 
 class Cloud:
@@ -41,6 +45,7 @@ class Cloud:
         self.pipeline_states: list[v1.PipelineJob] = []
         self._folder, self._start = folder, start
         self._jobs: dict[str, v1.CustomJob] = {}
+        self._answered = 0.0
         self._authority = trustme.CA()
         self._server = grpc.server(ThreadPoolExecutor(4))
         self._server.add_generic_rpc_handlers([_Calls(self)])
@@ -77,6 +82,7 @@ class Cloud:
         job = request.custom_job
         job.name, job.state = name, v1.JobState.JOB_STATE_RUNNING
         self._jobs[name] = job
+        self._answered = time.monotonic()
         threading.Thread(target=self._train, args=(job,)).start()
         return job
 
@@ -89,10 +95,12 @@ class Cloud:
 
     def GetCustomJob(self, request):  # noqa: N802
         job = self._jobs[request.name]
-        if job.state == v1.JobState.JOB_STATE_RUNNING:
+        running = job.state == v1.JobState.JOB_STATE_RUNNING
+        if running and time.monotonic() - self._answered < BUSY_FOR:
             # The client asks a service that is busy again within seconds. Told that the job
-            # runs, TFX would sleep for 30.
+            # runs, TFX sleeps for 30.
             raise UnavailableError
+        self._answered = time.monotonic()
         return job
 
     def ListEndpoints(self, request):  # noqa: N802
