@@ -38,6 +38,7 @@ def render(report: ReportData) -> str:
         cuts=list(tables.cuts(evaluation.candidate.overall.scores)) if evaluation else [],
         training_facts=tables.training_facts(report),
         lineage=tables.lineage(report),
+        from_metadata=any(node.state != "unknown" for node in report.outcome.nodes.values()),
         configuration=_readable(report.configuration),
         small_slice=SMALL_SLICE,
         expected=(EXPECTED_SIGNAL, EXPECTED_BACKGROUND, REGULARISATION),
@@ -70,6 +71,7 @@ def _environment() -> Environment:
         "symbol": physics.symbol,
         "words": physics.words,
         "duration": tables.duration,
+        "state": tables.state,
         "columns": lambda names: physics.order(list(names)),
     }
     return environment

@@ -14,7 +14,7 @@ from components.report.figures.evaluation import (
     cut_yields,
     efficiencies,
 )
-from components.report.outcome import Output, RunOutcome
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
 from components.report.read import ReportData
 from components.report.significance import median_significance, naive_significance
 
@@ -137,6 +137,13 @@ def duration(seconds: float | None) -> str:
         return UNKNOWN
     minutes = f" ({seconds / 60:.1f} min)" if seconds >= 120 else ""
     return f"{seconds:,.1f} s{minutes}"
+
+
+def state(node: NodeRun, record: RunRecord) -> str:
+    """A node's state in words; one that a run was over before its end is in no run any more."""
+    if node.state == "running":
+        return "cut short" if record.ending else "running, or cut short without a word"
+    return "cached (from an earlier run)" if node.state == "cached" else node.state
 
 
 def training_facts(report: ReportData) -> dict[str, str]:

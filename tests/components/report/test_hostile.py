@@ -1,6 +1,7 @@
 """The page of damaged, degenerate or hostile artifacts: it still says what is known."""
 
 import dataclasses
+import html
 import json
 import math
 import re
@@ -441,7 +442,7 @@ def test_names_of_all_kinds(make, name):
 @pytest.mark.parametrize("state", ["done", "cached", "failed", "running", "unknown", "", "?"])
 def test_states_of_all_kinds(make, state):
     outcome = RunOutcome("r", {"Pusher": NodeRun("Pusher", state, NAN, {}, NAN)})
-    assert f"<td>{state}" in page_of(outcome)
+    assert f"<td>{html.escape(state)}" in page_of(outcome)
 
 
 def test_drift_against_other_features_and_fewer_splits(make, run_folder, tmp_path):

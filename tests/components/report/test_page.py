@@ -61,6 +61,22 @@ def test_page_has_every_section(page):
         assert heading in page.text
 
 
+def test_heads_of_tables_are_printed_on_each_page_and_nothing_is_cut_in_two(make):
+    style = render(ReportData(RunOutcome("", {}))).split("@media print")[1].split("</style>")[0]
+    assert "thead { display: table-header-group; }" in style
+    assert re.search(r"\btr, figure, [^{]*\{ break-inside: avoid; \}", style)
+
+
+@pytest.mark.parametrize(("state", "known"), [("unknown", False), ("done", True)])
+def test_provenance_says_what_it_was_made_from(make, state, known):
+    nodes = {"Pusher": NodeRun("Pusher", state, 1.0, {})}
+    record = RunRecord("{}", "0.1.0", {"tfx": "1.16.0"})
+    text = Outline(render(ReportData(RunOutcome("r", nodes, record)))).text
+    assert ("drawn from the artifacts alone" in text) != known
+    assert ("Where the run was started." in text) == known
+    assert ("from the same inputs and settings" in text) == known
+
+
 def test_page_is_the_same_each_time(make):
     assert render(make.report()) == render(make.report())
 

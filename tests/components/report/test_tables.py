@@ -4,7 +4,7 @@ import math
 import pytest
 
 from components.report import tables
-from components.report.outcome import Output, RunOutcome
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
 from components.report.read import ReportData
 from components.report.training import parse_training
 
@@ -72,6 +72,20 @@ def test_facts_of_a_training_that_was_resumed_and_warm(make):
 )
 def test_durations_in_words(seconds, words):
     assert tables.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "ending", "words"),
+    [
+        ("done", "", "done"),
+        ("cached", "", "cached (from an earlier run)"),
+        ("running", "interrupted", "cut short"),
+        ("running", "", "running, or cut short without a word"),
+        ("unknown", "failed", "unknown"),
+    ],
+)
+def test_states_claim_no_more_than_is_known(state, ending, words):
+    assert tables.state(NodeRun("Trainer", state, 1.0, {}), RunRecord(ending=ending)) == words
 
 
 def test_lineage_leads_from_the_push_to_the_shards(make):
