@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
-from components.report.page import number, render
+from components.report.page import render, writable
 from components.report.read import ReportData
 from components.report.verdict import Check, Verdict
 
@@ -142,19 +142,5 @@ def test_nodes_with_states_of_all_kinds_are_listed(make):
         assert state in text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "–"),
-        (math.nan, "–"),
-        (math.inf, "∞"),
-        (-math.inf, "−∞"),
-        (0, "0"),
-        (12345, "12,345"),
-        (0.92771, "0.9277"),
-        (0.5, "0.5000"),
-        (1234.5, "1,234"),
-    ],
-)
-def test_numbers_as_a_person_writes_them(value, text):
-    assert number(value) == text
+def test_what_no_file_or_browser_takes_is_replaced():
+    assert writable("a\x00b\x1b\ud800 c\n\td") == "a\ufffdb\ufffd? c\n\td"
