@@ -1,9 +1,12 @@
 """The data of a run, read from its statistics, histograms and anomalies; never from the events."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from google.protobuf.message import DecodeError, Message
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
@@ -16,6 +19,8 @@ from components.report.outcome import RunOutcome
 from models.features import LABEL
 
 SPLITS = ("train", "eval")
+
+AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def read_statistics(
     if output is None:
         return None
     path = f"{output.uri}/Split-{split}/FeatureStats.pb"
-    datasets = statistics_pb2.DatasetFeatureStatisticsList.FromString(_read(path)).datasets
+    datasets = _parse(path, statistics_pb2.DatasetFeatureStatisticsList()).datasets
     if not datasets:
         raise ValueError(f"no statistics in {path}")
     return datasets[0]
@@ -112,6 +117,9 @@ def read_problems(
       split: its name.
       events: how many were ingested.
       statistics: of the split.
+
+    Raises:
+      ValueError: a file is no protocol buffer.
     """
     examples = outcome.output("CollisionExampleGen", "examples")
     anomalies = outcome.output("ExampleValidator", "anomalies")
@@ -120,9 +128,8 @@ def read_problems(
         return None
     reviewed = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
     codes = codes_from_json(str(examples.properties[unknown_codes_property(split)]))
-    found = anomalies_pb2.Anomalies.FromString(
-        _read(f"{anomalies.uri}/Split-{split}/SchemaDiff.pb")
-    )
+    path = f"{anomalies.uri}/Split-{split}/SchemaDiff.pb"
+    found = _parse(path, anomalies_pb2.Anomalies())
     return tuple(find_problems(split, events, codes, statistics, found, reviewed))
 
 
@@ -168,6 +175,21 @@ def _feature(name: str, numbers: statistics_pb2.NumericStatistics) -> FeatureSta
         zeros=numbers.num_zeros,
         missing=numbers.common_stats.num_missing + nan,
     )
+
+
+def _parse(path: str, message: AnyMessage) -> AnyMessage:
+    """Reads a message from a file; never a part of one, and never nothing."""
+    content = _read(path)
+    if not content:
+        raise ValueError(f"{path} is empty")
+    try:
+        with warnings.catch_warnings():
+            # Of a message that ends before its file does, protobuf only warns.
+            warnings.simplefilter("error", RuntimeWarning)
+            message.ParseFromString(content)
+    except (DecodeError, SystemError):  # which a warning becomes in protobuf's C++
+        raise ValueError(f"{path} is no {type(message).__name__}, or not whole") from None
+    return message
 
 
 def _read(path: str) -> bytes:

@@ -191,6 +191,7 @@ def make_columns(events, seed=1):
 def write_data(folder, events):
     """Statistics, anomalies, schema and histograms of splits, by their numbers of events."""
     splits = {name: make_columns(number, seed=number) for name, number in events.items()}
+    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name) for name in COLUMNS])
     for name, columns in splits.items():
         arrays = [pa.array([[v] for v in c], pa.large_list(pa.float32())) for c in columns.values()]
         batch = pa.RecordBatch.from_arrays(arrays, list(columns))
@@ -199,9 +200,8 @@ def write_data(folder, events):
         place.write_bytes(generate_statistics_in_memory(batch).SerializeToString())
         place = folder / "anomalies" / f"Split-{name}" / "SchemaDiff.pb"
         place.parent.mkdir(parents=True)
-        place.write_bytes(anomalies_pb2.Anomalies().SerializeToString())
+        place.write_bytes(anomalies_pb2.Anomalies(baseline=schema).SerializeToString())
     (folder / "schema").mkdir()
-    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name) for name in COLUMNS])
     (folder / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(schema))
     (folder / "histograms").mkdir()
     first = generate_statistics_in_memory(batch).datasets[0]

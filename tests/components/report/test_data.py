@@ -98,8 +98,26 @@ def test_values_that_are_no_number_are_missing():
     assert split.features["m_bb"].missing == 5
 
 
-def test_file_without_statistics_is_named(make, run_folder):
-    file = run_folder / "statistics" / "Split-train" / "FeatureStats.pb"
-    file.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"no statistics in .*Split-train/FeatureStats\.pb"):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", r"Split-train/FeatureStats\.pb is empty"),
+        (b"\x00\xff<script>", r"FeatureStats\.pb is no DatasetFeatureStatisticsList, or not whole"),
+        (b"\x0a\xff", r"FeatureStats\.pb is no DatasetFeatureStatisticsList, or not whole"),
+        (b"\x1a\x00", r"no statistics in .*Split-train/FeatureStats\.pb"),
+    ],
+    ids=["empty", "another end", "truncated", "other fields"],
+)
+def test_file_without_statistics_is_named(make, run_folder, content, words):
+    (run_folder / "statistics" / "Split-train" / "FeatureStats.pb").write_bytes(content)
+    with pytest.raises(ValueError, match=words):
         data.read_statistics(make.run(run_folder), "train")
+
+
+def test_anomalies_that_cannot_be_read_are_not_none(make, run_folder):
+    outcome = make.run(run_folder)
+    statistics = data.read_statistics(outcome, "train")
+    for content in (b"", b"\x00\xff<script>"):
+        (run_folder / "anomalies" / "Split-train" / "SchemaDiff.pb").write_bytes(content)
+        with pytest.raises(ValueError, match=r"SchemaDiff\.pb is "):
+            data.read_problems(outcome, "train", 400, statistics)
