@@ -16,7 +16,7 @@ from models.hyperparameters import PRESETS, Hyperparameters
 from pipeline.remote_config import FROZEN, KubeflowConfig, VertexConfig
 
 # The nodes that run on Beam; the others read what these made of the data.
-BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "Evaluator"]
+BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"]
 
 REMOTE_SCHEMES = ("gs://", "s3://", "minio://", "hdfs://")
 
@@ -89,7 +89,7 @@ class PushConfig(_Frozen):
 
 
 class BeamConfig(_Frozen):
-    """How Beam runs ingestion, statistics and evaluation."""
+    """How Beam runs ingestion, statistics, histograms and evaluation."""
 
     args: tuple[str, ...] = Field(
         (), description="Beam pipeline options; none: the in-memory DirectRunner"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tfx.components import Evaluator, ExampleValidator
 from tfx.dsl.components.base.base_node import BaseNode
@@ -67,7 +68,7 @@ def check_model(model: Path) -> None:
     """Looks whether a model has the signature that is evaluated, without loading it.
 
     Raises:
-      UnsuitableModelError: there is no SavedModel, or it has other signatures.
+      UnsuitableModelError: there is no SavedModel, it is damaged, or it has other signatures.
     """
     try:
         content = (model / "saved_model.pb").read_bytes()
@@ -75,13 +76,17 @@ def check_model(model: Path) -> None:
         raise UnsuitableModelError(
             f"{model} holds no saved_model.pb; name an exported model, such as ROOT/serving/VERSION"
         ) from None
-    signatures = sorted(
-        name for graph in SavedModel.FromString(content).meta_graphs for name in graph.signature_def
-    )
+    try:
+        graphs = SavedModel.FromString(content).meta_graphs
+    except DecodeError:
+        raise UnsuitableModelError(
+            f"{model}/saved_model.pb is no SavedModel, or not the whole of one; export it again"
+        ) from None
+    signatures = sorted(name for graph in graphs for name in graph.signature_def)
     if SIGNATURE not in signatures:
         raise UnsuitableModelError(
-            f"{model} has the signatures {', '.join(signatures)}; {SIGNATURE} is needed, which "
-            "takes one float32 [N, 1] a feature"
+            f"{model} has the signatures {', '.join(signatures) or 'none'}; {SIGNATURE} is needed, "
+            "which takes one float32 [N, 1] a feature"
         )
 
 

@@ -20,6 +20,9 @@ _STATES = {
     mlmd.Execution.COMPLETE: "done",
     mlmd.Execution.CACHED: "cached",
     mlmd.Execution.FAILED: "failed",
+    mlmd.Execution.CANCELED: "canceled",
+    mlmd.Execution.NEW: "running",
+    mlmd.Execution.RUNNING: "running",
 }
 
 
@@ -104,7 +107,7 @@ def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun:
     elapsed = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     return NodeRun(
         name=node.partition(".")[2],
-        state=_STATES.get(execution.last_known_state, "running"),
+        state=_STATES.get(execution.last_known_state, "unknown"),
         seconds=elapsed / 1000,
         outputs=_outputs(store, execution),
         started=execution.create_time_since_epoch / 1000,

@@ -159,7 +159,7 @@ def create_pipeline(
         beam_pipeline_args=list(config.beam.args),
     )
     # After the pipeline's, for the last of two equal options wins.
-    for node in (example_gen, statistics_gen, evaluator):
+    for node in (example_gen, statistics_gen, histogram_gen, evaluator):
         node.with_beam_pipeline_args(config.beam.nodes.get(node.id, ()))
     return pipeline
 

@@ -18,6 +18,8 @@ def recorded(config: Config) -> Iterator[None]:
     A run that ended before its first node left nothing to keep a record with.
     """
     before = outcome.newest_run_id(config.metadata_path)
+    # Of what is loaded now; the sources may be edited while the run goes on.
+    code_version, packages = project_version(), package_versions()
     ending, failure = "", ""
     try:
         yield
@@ -33,7 +35,5 @@ def recorded(config: Config) -> Iterator[None]:
     finally:
         run_id = outcome.newest_run_id(config.metadata_path)
         if run_id is not None and run_id != before:
-            record = RunRecord(
-                config.model_dump_json(), project_version(), package_versions(), ending, failure
-            )
+            record = RunRecord(config.model_dump_json(), code_version, packages, ending, failure)
             outcome.write_record(config.metadata_path, run_id, record)

@@ -30,7 +30,7 @@ def lineage_lines(run: RunOutcome) -> Iterator[str]:
     """What a pushed version was made from, from the push back to the shards."""
     report = read_report(run)
     yield f"pushed by run {run.run_id}"
-    for what, where in lineage(run):
+    for what, where in lineage(report):
         yield f"{what:<34}{where}"
     if report.verdict:
         yield from verdict_lines(report.verdict)

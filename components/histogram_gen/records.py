@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from components.histogram_gen.counting import CLASSES, Binning, Census, Counts
 
 FILE_NAME = "histograms.json"
+
+MOST_BINS = 10_000
+"""Bins of a histogram that can still be drawn."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,62 @@ def to_json(binnings: Mapping[str, Binning], splits: Mapping[str, Census]) -> st
 
 
 def from_json(text: str) -> dict[str, SplitHistograms]:
-    """Every split's histograms, from the text of ``histograms.json``."""
+    """Every split's histograms, from the text of ``histograms.json``.
+
+    Raises:
+      ValueError: the text is no such content; the message names the feature, if it is of one.
+    """
     content = json.loads(text)
-    binnings = {name: Binning(**binning) for name, binning in content["bins"].items()}
+    bins, splits = _mapping(content, "bins"), _mapping(content, "splits")
+    binnings = {name: _binning(name, binning) for name, binning in bins.items()}
     return {
         split: SplitHistograms(
-            census["fingerprint"],
+            str(_mapping(splits, split).get("fingerprint", "")),
             {
-                name: ClassHistogram(
-                    binnings[name], np.array([counts[kind] for kind in CLASSES], np.int64)
-                )
-                for name, counts in census["counts"].items()
+                name: _histogram(name, binnings, counts)
+                for name, counts in _mapping(splits[split], "counts").items()
             },
         )
-        for split, census in content["splits"].items()
+        for split in splits
     }
+
+
+def _mapping(content: Any, key: str) -> dict[str, Any]:
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError(f"{key}: expected names and values, got {str(found)[:80]}")
+    return found
+
+
+def _binning(name: str, found: Any) -> Binning:
+    low, high, bins = (
+        (found.get(key) for key in ("low", "high", "bins"))
+        if isinstance(found, dict)
+        else (None, None, None)
+    )
+    if (
+        isinstance(low, int | float)
+        and isinstance(high, int | float)
+        and isinstance(bins, int)
+        and 1 <= bins <= MOST_BINS
+        and np.isfinite(high - low)
+        and (np.diff(np.linspace(low, high, bins + 1)) > 0).all()
+    ):
+        return Binning(low, high, bins)
+    raise ValueError(f"{name}: {found} are no bins that rise")
+
+
+def _histogram(name: str, binnings: Mapping[str, Binning], counts: Any) -> ClassHistogram:
+    if name not in binnings:
+        raise ValueError(f"{name}: counted in bins that are not given")
+    rows = [counts.get(kind) for kind in CLASSES] if isinstance(counts, dict) else []
+    places = binnings[name].bins + 2
+    if not all(isinstance(row, list) and len(row) == places and _are_counts(row) for row in rows):
+        rows = []
+    if not rows:
+        raise ValueError(f"{name}: expected {places} counts of each class")
+    return ClassHistogram(binnings[name], np.array(rows, np.int64))
+
+
+def _are_counts(row: list[Any]) -> bool:
+    return all(isinstance(count, int) and 0 <= count < 2**62 for count in row)

@@ -1,5 +1,6 @@
 """Report, the node: the page of a run, from the artifacts that it is given."""
 
+import logging
 import math
 from collections.abc import Mapping
 
@@ -23,6 +24,8 @@ from tfx.types.standard_artifacts import (
 from components.artifacts import ClassHistograms, DataVerdict, HtmlReport
 from components.report.environment import package_versions
 from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
+
+logger = logging.getLogger("higgs.report")
 
 FILE_NAME = "report.html"
 
@@ -49,12 +52,9 @@ def Report(  # noqa: N802 (a node is named as TFX names nodes)
 
     It asks no metadata store, so that it runs on every orchestrator; what only such a store knows
     (the nodes' states and times, an earlier run's data) is not on this page. The configuration is
-    the run's as JSON, the code version the whole project's.
+    the run's as JSON, the code version the whole project's. A page that cannot be drawn fails no
+    run whose model is pushed already: it is one that says so, with the verdict.
     """
-    # Matplotlib and Jinja take a second to import, which building the graph need not wait for.
-    from components.report.page import render
-    from components.report.read import read_report
-
     outputs = {
         "CollisionExampleGen": {"examples": examples},
         "ImportSchemaGen": {"schema": schema},
@@ -68,9 +68,24 @@ def Report(  # noqa: N802 (a node is named as TFX names nodes)
         "Pusher": {"pushed_model": pushed_model},
     }
     record = RunRecord(configuration, code_version, package_versions())
-    page = render(read_report(describe_run(outputs, record)))
+    page = draw_page(describe_run(outputs, record))
     with fileio.open(f"{report.uri}/{FILE_NAME}", "w") as file:
         file.write(page)
+
+
+def draw_page(outcome: RunOutcome) -> str:
+    """The page of a run or, if it cannot be drawn, one that says why; it raises nothing."""
+    try:
+        # Matplotlib and Jinja take a second to import, which building the graph need not wait for.
+        from components.report.page import render
+        from components.report.read import read_report
+
+        return render(read_report(outcome))
+    except Exception as error:  # the model is pushed already
+        logger.exception("the page of the run could not be drawn")
+        from components.report.plain import render_plain
+
+        return render_plain(outcome, error)
 
 
 def describe_run(outputs: Mapping[str, Mapping[str, Artifact]], record: RunRecord) -> RunOutcome:

@@ -52,13 +52,13 @@ def measure_drift(
     histograms: Mapping[str, ClassHistogram],
     earlier: Mapping[str, ClassHistogram],
 ) -> Drift:
-    """The distance of every feature that both have."""
+    """The distance of every feature that both have events of."""
     return Drift(
         earlier_run,
         {
             name: distance(histogram, earlier[name])
             for name, histogram in histograms.items()
-            if name in earlier
+            if name in earlier and histogram.counts.any() and earlier[name].counts.any()
         },
     )
 

@@ -1,6 +1,7 @@
 """An evaluation, read from TFMA's own output files through its public loaders."""
 
 import functools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ EVENTS = "example_count"
 
 OVERALL = "all events"
 """What the slice that holds every event is called."""
+
+DRAWN_BINS = 100
+"""Figures join bins of the score to as many as divide this number."""
 
 SMALL_SLICE = 1000
 """Events below which a slice's AUC is marked as uncertain: at a half of signal and an AUC of 0.8
@@ -37,6 +41,22 @@ class Scores:
     background: Array
     score_sum: Array
 
+    @property
+    def has_events(self) -> bool:
+        """Whether any event was counted."""
+        return bool(self.signal.any() or self.background.any())
+
+    @property
+    def has_both_classes(self) -> bool:
+        """Whether signal and background were counted."""
+        return bool(self.signal.any() and self.background.any())
+
+    @property
+    def signal_share(self) -> float:
+        """The share of signal among the events; NaN without any."""
+        signal, background = float(self.signal.sum()), float(self.background.sum())
+        return signal / (signal + background) if self.has_events else math.nan
+
     def passing(self) -> tuple[Array, Array]:
         """Signal and background with a score of at least k / N, for k from 0 to N: [N + 1]."""
         signal, background = (
@@ -46,7 +66,7 @@ class Scores:
         return signal, background
 
     def rebinned(self, bins: int) -> "Scores":
-        """The same in fewer bins; ``bins`` divides N."""
+        """The same in fewer bins; ``bins`` divides N, as all divisors of ``DRAWN_BINS`` do."""
         return Scores(
             *(
                 counts.reshape(bins, -1).sum(axis=1)
@@ -55,14 +75,18 @@ class Scores:
         )
 
 
+NO_SCORES = Scores(*np.zeros((3, 1)))
+"""Of events whose scores are not known."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What was measured on one slice of the events.
 
     Attributes:
       name: the slice, such as ``n_b_tags = 2``, or ``OVERALL``.
-      metrics: TFMA's values by name.
-      scores: the events by score.
+      metrics: TFMA's values by name; what was not measured is not there.
+      scores: the events by score, or ``NO_SCORES``.
     """
 
     name: str
@@ -70,21 +94,28 @@ class Measured:
     scores: Scores
 
     @property
-    def events(self) -> int:
-        """Number of events."""
-        return int(self.metrics[EVENTS])
+    def auc(self) -> float:
+        """The AUC; NaN where it was not measured, as with one class alone."""
+        return self.metrics.get(AUC, math.nan)
+
+    @property
+    def events(self) -> int | None:
+        """Number of events; None where they were not counted."""
+        events = self.metrics.get(EVENTS, math.nan)
+        return int(events) if math.isfinite(events) else None
 
     @property
     def is_small(self) -> bool:
         """Whether there are too few events to tell models apart by."""
-        return self.events < SMALL_SLICE
+        return self.events is not None and self.events < SMALL_SLICE
 
     @functools.cached_property
     def auc_interval(self) -> tuple[float, float]:
-        """The 95 % confidence interval of the AUC, within [0, 1]."""
+        """The 95 % confidence interval of the AUC, within [0, 1]; NaN where there is none."""
         error = Z_95 * auc_standard_error(self.scores.signal, self.scores.background)
-        auc = self.metrics[AUC]
-        return max(0.0, auc - error), min(1.0, auc + error)
+        if math.isnan(self.auc + error):
+            return math.nan, math.nan
+        return max(0.0, self.auc - error), min(1.0, self.auc + error)
 
 
 @dataclass(frozen=True)
@@ -103,16 +134,58 @@ class Evaluation:
     baseline: ModelEvaluation | None
 
 
-def read_evaluation(folder: str) -> Evaluation:
-    """Reads an evaluation artifact's folder."""
-    metrics = _by_model_and_slice(tfma.load_metrics(folder), "metric_keys_and_values")
-    plots = _by_model_and_slice(tfma.load_plots(folder), "plot_keys_and_values")
-    models = {model: _model(metrics[model], plots[model]) for model in metrics}
-    return Evaluation(
-        # A model that is evaluated alone has no name.
-        candidate=models.get(tfma.CANDIDATE_KEY) or models[""],
-        baseline=models.get(tfma.BASELINE_KEY),
-    )
+# Each by model, then by slice.
+Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
+ScoresOfAll = Mapping[str, Mapping[str, Scores]]
+
+
+def read_metrics(folder: str) -> Metrics:
+    """Reads the metrics of every model and slice in an evaluation artifact's folder.
+
+    Raises:
+      ValueError: there are none.
+    """
+    found = _by_model_and_slice(tfma.load_metrics(folder), "metric_keys_and_values")
+    if not found:
+        raise ValueError(f"no metrics in {folder}")
+    return {
+        model: {name: dict(_values(entries)) for name, entries in slices.items()}
+        for model, slices in found.items()
+    }
+
+
+def read_scores(folder: str) -> ScoresOfAll:
+    """Reads the events by score of every model and slice in an evaluation artifact's folder.
+
+    Raises:
+      ValueError: there are none, or what is there is no count of events; the message names the
+        slice.
+    """
+    found = _by_model_and_slice(tfma.load_plots(folder), "plot_keys_and_values")
+    if not found:
+        raise ValueError(f"no counts of events by score in {folder}")
+    return {
+        model: {name: _scores(name, entries) for name, entries in slices.items()}
+        for model, slices in found.items()
+    }
+
+
+def describe_evaluation(metrics: Metrics, scores: ScoresOfAll) -> Evaluation:
+    """An evaluation, from what is known of it.
+
+    Args:
+      metrics: as ``read_metrics`` gives them.
+      scores: as ``read_scores`` gives them; any may be missing.
+
+    Raises:
+      ValueError: no candidate was evaluated, or not on all events.
+    """
+    models = {model: _model(slices, scores.get(model, {})) for model, slices in metrics.items()}
+    # A model that is evaluated alone has no name.
+    candidate = models.get(tfma.CANDIDATE_KEY) or models.get("")
+    if candidate is None:
+        raise ValueError(f"no candidate was evaluated, but {', '.join(map(repr, models))}")
+    return Evaluation(candidate, models.get(tfma.BASELINE_KEY))
 
 
 def _by_model_and_slice(results: Iterator[Any], field: str) -> dict[str, dict[str, list[Any]]]:
@@ -126,15 +199,22 @@ def _by_model_and_slice(results: Iterator[Any], field: str) -> dict[str, dict[st
     return found
 
 
-def _model(metrics: dict[str, list[Any]], plots: dict[str, list[Any]]) -> ModelEvaluation:
+def _values(entries: list[Any]) -> Iterator[tuple[str, float]]:
+    """The metrics that are one number; TFMA keeps a failure, for one, as text."""
+    for entry in entries:
+        if entry.value.HasField("double_value"):
+            yield entry.key.name, entry.value.double_value.value
+
+
+def _model(
+    slices: Mapping[str, Mapping[str, float]], scores: Mapping[str, Scores]
+) -> ModelEvaluation:
     measured = {
-        name: Measured(
-            name,
-            {entry.key.name: entry.value.double_value.value for entry in entries},
-            _scores(plots[name]),
-        )
-        for name, entries in metrics.items()
+        name: Measured(name, metrics, scores.get(name, NO_SCORES))
+        for name, metrics in slices.items()
     }
+    if OVERALL not in measured:
+        raise ValueError(f"no slice of {OVERALL}, only {', '.join(sorted(measured))}")
     overall = measured.pop(OVERALL)
     return ModelEvaluation(overall, tuple(measured[name] for name in sorted(measured)))
 
@@ -149,12 +229,18 @@ def _slice_value(part: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _scores(plots: list[Any]) -> Scores:
+def _scores(name: str, plots: list[Any]) -> Scores:
     buckets = next(
-        entry.value.calibration_histogram_buckets.buckets
-        for entry in plots
-        if entry.value.HasField("calibration_histogram_buckets")
+        (
+            entry.value.calibration_histogram_buckets.buckets
+            for entry in plots
+            if entry.value.HasField("calibration_histogram_buckets")
+        ),
+        (),
     )
+    bins = len(buckets) - 2
+    if bins < 1 or bins % DRAWN_BINS:
+        raise ValueError(f"{name}: {max(bins, 0)} bins of the score, no multiple of {DRAWN_BINS}")
     rows = [
         (
             bucket.total_weighted_label.value,
@@ -163,7 +249,10 @@ def _scores(plots: list[Any]) -> Scores:
         )
         for bucket in buckets
     ]
-    signal, events, score_sum = np.array(rows, np.float64).T
+    counts = np.array(rows, np.float64).T
+    if not np.isfinite(counts).all():
+        raise ValueError(f"{name}: not every count of events by score is finite")
+    signal, events, score_sum = counts
     return Scores(*(_within(counts) for counts in (signal, events - signal, score_sum)))
 
 

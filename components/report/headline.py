@@ -1,10 +1,13 @@
 """What became of a run in one sentence, and what each gate had to say."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from components.report.numbers import fixed
 from components.report.read import ReportData
+from components.report.verdict import Check, Verdict
 
 
 class Tone(str, Enum):
@@ -34,7 +37,7 @@ class Gate:
       limit: what it wanted.
       margin: by how much it was passed (missed, if negative); None where nothing is measured.
       tone: passed, refused, or never asked.
-      remark: its reason, when it refused.
+      remark: its reason, when it refused, or why it has no word.
     """
 
     name: str
@@ -69,17 +72,18 @@ def gates(report: ReportData) -> Iterator[Gate]:
     """Every gate on the data's way, asked or not."""
     yield _data_gate(report)
     if report.verdict is None:
-        yield Gate("Evaluator", "AUC", "", None, Tone.OPEN, "never asked")
-    for check in report.verdict.checks if report.verdict else ():
-        tone = Tone.GOOD if check.margin >= 0 else Tone.BAD
-        form = "+.4f" if check.is_change else ".4f"
-        measured, limit = f"{check.value:{form}}", f"at least {check.limit:{form}}"
-        yield Gate(f"Evaluator: {check.name}", measured, limit, check.margin, tone)
+        yield _unheard(report, "Evaluator", "AUC", "", "evaluation")
+    else:
+        yield from _evaluator(report.verdict)
     yield _serving_check(report)
 
 
 def _refusal(gate: Gate) -> str:
-    return gate.name if gate.margin is None else f"{gate.name}, missed by {-gate.margin:.4f}"
+    if gate.margin is None:
+        return gate.name
+    if math.isnan(gate.margin):
+        return f"{gate.name}, which is no number"
+    return f"{gate.name}, missed by {fixed(-gate.margin)}"
 
 
 _ENDINGS = {
@@ -91,23 +95,48 @@ _ENDINGS = {
 
 
 def _data_gate(report: ReportData) -> Gate:
-    problems = [problem for split in report.splits for problem in split.problems]
+    problems = [problem for split in report.splits for problem in split.problems or ()]
     passed = report.outcome.output("DataGate", "verdict") is not None
-    if problems or report.outcome.record.ending == "refused":
-        tone, remark = Tone.BAD, "see the data below" if problems else report.outcome.record.failure
-    else:
-        tone, remark = (Tone.GOOD, "") if passed else (Tone.OPEN, "never asked")
-    asked = passed or bool(problems)
-    return Gate(
-        "DataGate", f"{len(problems)} problems" if asked else "", "none", None, tone, remark
-    )
+    measured = f"{len(problems)} problems" if passed or problems else ""
+    refused = report.outcome.state("DataGate") == "failed"
+    if "DataGate" in report.outcome.nodes and (problems or refused):
+        remark = "see the data below" if problems else report.outcome.record.failure
+        return Gate("DataGate", measured, "none", None, Tone.BAD, remark)
+    if passed:
+        return Gate("DataGate", measured, "none", None, Tone.GOOD)
+    return _unheard(report, "DataGate", measured, "none", "verdict")
+
+
+def _evaluator(verdict: Verdict) -> Iterator[Gate]:
+    for check in verdict.checks:
+        measured = fixed(check.value, signed=check.is_change)
+        limit = f"at least {fixed(check.limit, signed=check.is_change)}"
+        yield Gate(f"Evaluator: {check.name}", measured, limit, check.margin, _tone(check))
+    if not verdict.passed and all(_tone(check) is Tone.GOOD for check in verdict.checks):
+        remark = "TFMA's validation failed, though no limit above was missed"
+        yield Gate("Evaluator", "", "", None, Tone.BAD, remark)
+
+
+def _tone(check: Check) -> Tone:
+    return Tone.GOOD if check.margin >= 0 else Tone.BAD
 
 
 def _serving_check(report: ReportData) -> Gate:
     blessing = report.outcome.output("ServingCheck", "blessing")
     limit = "scores as trained, in a fresh process"
     if blessing is None:
-        return Gate("ServingCheck", "", limit, None, Tone.OPEN, "never asked")
+        return _unheard(report, "ServingCheck", "", limit, "blessing")
     if blessing.properties.get("blessed"):
         return Gate("ServingCheck", "served", limit, None, Tone.GOOD)
     return Gate("ServingCheck", "a fault", limit, None, Tone.BAD, report.serving_fault)
+
+
+def _unheard(report: ReportData, node: str, measured: str, limit: str, output: str) -> Gate:
+    """A gate that has no word: it was never asked, it failed, or its word cannot be read."""
+    if report.outcome.output(node, output) is not None:
+        remark = "its word could not be read"
+    elif report.outcome.state(node) == "failed":
+        remark = "it failed before it had a word"
+    else:
+        remark = "never asked"
+    return Gate(node, measured, limit, None, Tone.OPEN, remark)

@@ -7,6 +7,7 @@ store, puts it together from its inputs.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
@@ -41,7 +42,8 @@ class NodeRun:
 
     Attributes:
       name: the node's id in the graph.
-      state: ``done``, ``cached``, ``failed`` or ``running``; ``unknown`` without metadata.
+      state: ``done``, ``cached``, ``failed``, ``canceled``, or ``running``, which a node that was
+        cut short is left in; ``given`` for what was there before, ``unknown`` without metadata.
       seconds: from its start to its last word; NaN when unknown.
       outputs: its artifacts by output key.
       started: seconds since 1970; None when unknown.
@@ -62,8 +64,10 @@ class RunRecord:
       configuration: the whole of it as JSON, or nothing.
       code_version: of the project: its version and a digest of its sources.
       packages: versions by name of what the project was run with.
-      ending: ``refused``, ``failed`` or ``interrupted`` when the run was cut short.
+      ending: ``refused``, ``failed`` or ``interrupted`` when the run was cut short, ``evaluated``
+        for a model that was evaluated without a pipeline.
       failure: the reasons, in words.
+      fault: why the stored record could not be read; nothing if it could.
     """
 
     configuration: str = ""
@@ -71,6 +75,7 @@ class RunRecord:
     packages: Mapping[str, str] = field(default_factory=dict)
     ending: str = ""
     failure: str = ""
+    fault: str = ""
 
     def to_json(self) -> str:
         """As text, for the metadata store."""
@@ -78,8 +83,25 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, text: str) -> "RunRecord":
-        """The inverse of ``to_json``."""
-        return cls(**json.loads(text))
+        """The inverse of ``to_json``; of a text that is none, a record with nothing but a fault.
+
+        What another version of the project wrote beside the attributes is left out.
+        """
+        try:
+            stored = json.loads(text)
+        except ValueError as error:
+            return cls(fault=f"{type(error).__name__}: {error}")
+        if not isinstance(stored, dict):
+            return cls(fault=f"expected names and values, got {text[:80]}")
+        known = {name: stored[name] for name in asdict(cls()) if name in stored}
+        wrong = [name for name, value in known.items() if not _is_of_kind(name, value)]
+        if wrong:
+            return cls(fault=f"of another kind than expected: {', '.join(wrong)}")
+        return cls(**known)
+
+
+def _is_of_kind(name: str, value: Any) -> bool:
+    return isinstance(value, dict if name == "packages" else str)
 
 
 @dataclass(frozen=True)
@@ -95,6 +117,10 @@ class RunOutcome:
         run = self.nodes.get(node)
         return run.outputs.get(key) if run else None
 
+    def state(self, node: str) -> str | None:
+        """A node's state; None if the run did not get as far as the node."""
+        return self.nodes[node].state if node in self.nodes else None
+
     def is_cached(self, node: str) -> bool:
         """Whether a node's outputs came from an earlier run."""
-        return node in self.nodes and self.nodes[node].state == "cached"
+        return self.state(node) == "cached"

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from components.report import physics, tables
 from components.report.evaluation import SMALL_SLICE
 from components.report.figures.gallery import draw_all
 from components.report.headline import gates, headline
+from components.report.numbers import fixed, number
 from components.report.read import ReportData
 from components.report.significance import EXPECTED_BACKGROUND, EXPECTED_SIGNAL, REGULARISATION
 
@@ -21,24 +23,38 @@ def render(report: ReportData) -> str:
     environment = _environment()
     script = _source(environment, "sort.js")
     evaluation = report.evaluation
-    return environment.get_template("report.html").render(
+    drawings = draw_all(report)
+    undrawn = {f"figure: {d.caption}": d.fault for d in drawings.values() if d.fault}
+    page = environment.get_template("report.html").render(
         report=report,
         outcome=report.outcome,
         headline=headline(report),
         gates=list(gates(report)),
         facts=tables.run_facts(report),
-        drawings=draw_all(report),
+        drawings=drawings,
+        unread=report.unread | undrawn,
+        features={name for split in report.splits for name in split.features},
         slices=tables.slice_rows(evaluation) if evaluation else [],
         cuts=list(tables.cuts(evaluation.candidate.overall.scores)) if evaluation else [],
         training_facts=tables.training_facts(report),
-        lineage=tables.lineage(report.outcome),
-        configuration=_readable(tables.configuration(report.outcome)),
+        lineage=tables.lineage(report),
+        from_metadata=any(node.state != "unknown" for node in report.outcome.nodes.values()),
+        configuration=_readable(report.configuration),
         small_slice=SMALL_SLICE,
         expected=(EXPECTED_SIGNAL, EXPECTED_BACKGROUND, REGULARISATION),
         style=_source(environment, "style.css"),
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+    return writable(page)
+
+
+def writable(page: str) -> str:
+    """A page without what no file or no browser takes: surrogates and control characters."""
+    return _CONTROL.sub("\ufffd", page).encode("utf-8", "replace").decode("utf-8")
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def _environment() -> Environment:
@@ -51,24 +67,14 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": number,
+        "fixed": fixed,
         "symbol": physics.symbol,
         "words": physics.words,
         "duration": tables.duration,
+        "state": tables.state,
         "columns": lambda names: physics.order(list(names)),
     }
     return environment
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number as a person writes it: so many significant digits, infinity and nothing as signs."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if isinstance(value, int) or abs(value) >= 1000 or value == 0:
-        return f"{value:,.0f}"
-    # With its trailing zeros, so that a column of numbers lines up.
-    return f"{value:#.{digits}g}".rstrip(".")
 
 
 def _source(environment: Environment, name: str) -> str:
@@ -77,6 +83,6 @@ def _source(environment: Environment, name: str) -> str:
     return text
 
 
-def _readable(configuration: dict[str, Any]) -> str:
+def _readable(configuration: Mapping[str, Any]) -> str:
     """The configuration as YAML, as people write it."""
-    return yaml.safe_dump(configuration, sort_keys=False) if configuration else ""
+    return yaml.safe_dump(dict(configuration), sort_keys=False) if configuration else ""

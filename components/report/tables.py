@@ -1,6 +1,5 @@
 """Tables of the report: rows of plain values, computed from its data."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -9,22 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from components.report.evaluation import AUC, Evaluation, Measured, Scores
+from components.report.evaluation import Evaluation, Measured, Scores
 from components.report.figures.evaluation import (
     WORKING_POINT,
     cut_yields,
     efficiencies,
 )
-from components.report.outcome import RunOutcome
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
 from components.report.read import ReportData
 from components.report.significance import median_significance, naive_significance
 
 UNKNOWN = "unknown"
 
 LINEAGE = (
-    ("pushed model", "Pusher", "pushed_model"),
-    ("let through by the evaluation", "Evaluator", "evaluation"),
-    ("let through by the serving check", "ServingCheck", "blessing"),
     ("trained model", "Trainer", "model"),
     ("hyperparameters and history", "Trainer", "model_run"),
     ("data verdict", "DataGate", "verdict"),
@@ -32,7 +28,7 @@ LINEAGE = (
     ("statistics", "StatisticsGen", "statistics"),
     ("events", "CollisionExampleGen", "examples"),
 )
-"""What a pushed model was made from, nearest first: in words, and the output that it is."""
+"""What a model was made from, nearest first: in words, and the output that it is."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +41,7 @@ class SliceRow:
     @property
     def change(self) -> float | None:
         """How far the candidate's AUC is above the baseline's."""
-        return None if self.baseline_auc is None else self.measured.metrics[AUC] - self.baseline_auc
-
-    @property
-    def signal_share(self) -> float:
-        """The share of signal among the slice's events."""
-        scores = self.measured.scores
-        return float(scores.signal.sum() / (scores.signal.sum() + scores.background.sum()))
+        return None if self.baseline_auc is None else self.measured.auc - self.baseline_auc
 
 
 @dataclass(frozen=True)
@@ -75,9 +65,7 @@ class Cut:
 def slice_rows(evaluation: Evaluation) -> list[SliceRow]:
     """The whole, then every slice."""
     candidate, baseline = evaluation.candidate, evaluation.baseline
-    then = (
-        {m.name: m.metrics[AUC] for m in (baseline.overall, *baseline.slices)} if baseline else {}
-    )
+    then = {m.name: m.auc for m in (baseline.overall, *baseline.slices)} if baseline else {}
     return [
         SliceRow(measured, then.get(measured.name))
         for measured in (candidate.overall, *candidate.slices)
@@ -85,7 +73,12 @@ def slice_rows(evaluation: Evaluation) -> list[SliceRow]:
 
 
 def cuts(scores: Scores) -> Iterator[Cut]:
-    """Cuts of interest: accuracy's, that of half the signal, and the most significant one."""
+    """Cuts of interest: accuracy's, that of half the signal, and the most significant one.
+
+    Without events of both classes there are none.
+    """
+    if not scores.has_both_classes:
+        return
     places, s, b, sure = cut_yields(scores)
     pass_signal, pass_background = efficiencies(scores)
     median, naive = median_significance(s, b), naive_significance(s, b)
@@ -122,9 +115,9 @@ def run_facts(report: ReportData) -> dict[str, str]:
         "Time of all nodes": duration(total_seconds(outcome)),
         "Events": ", ".join(f"{split.events:,} {split.name}" for split in report.splits) or UNKNOWN,
         "Strategy": _strategy(strategy),
-        "Devices": ", ".join(strategy.get("devices") or ()) or UNKNOWN,
+        "Devices": _devices(strategy.get("devices")),
         "Precision": str(facts.get("precision") or UNKNOWN),
-        "Seed": str(facts.get("seed", configuration(outcome).get("seed", UNKNOWN))),
+        "Seed": str(facts.get("seed", report.configuration.get("seed", UNKNOWN))),
         "Code version": outcome.record.code_version or UNKNOWN,
         "Data fingerprint": ", ".join(
             f"{split.name} {split.fingerprint}" for split in report.splits if split.fingerprint
@@ -135,7 +128,7 @@ def run_facts(report: ReportData) -> dict[str, str]:
 
 def total_seconds(outcome: RunOutcome) -> float:
     """What all nodes took together; NaN when that is not known."""
-    return sum(node.seconds for node in outcome.nodes.values())
+    return sum(node.seconds for node in outcome.nodes.values()) if outcome.nodes else math.nan
 
 
 def duration(seconds: float | None) -> str:
@@ -146,6 +139,13 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:,.1f} s{minutes}"
 
 
+def state(node: NodeRun, record: RunRecord) -> str:
+    """A node's state in words; one that a run was over before its end is in no run any more."""
+    if node.state == "running":
+        return "cut short" if record.ending else "running, or cut short without a word"
+    return "cached (from an earlier run)" if node.state == "cached" else node.state
+
+
 def training_facts(report: ReportData) -> dict[str, str]:
     """What is known of the training, in the order in which one asks."""
     training = report.training
@@ -153,8 +153,9 @@ def training_facts(report: ReportData) -> dict[str, str]:
         return {}
     facts = training.facts
     rate = training.events_per_second
+    kept = UNKNOWN if training.epoch_kept is None else training.epoch_kept
     return {
-        "Epochs": f"{len(training.epochs)}, the weights of epoch {training.epoch_kept} kept",
+        "Epochs": f"{len(training.epochs)}, the weights of epoch {kept} kept",
         "Throughput": f"{rate:,.0f} events/s" if rate else UNKNOWN,
         "Time": duration(facts.get("seconds")),
         "Batch": f"{facts.get('batch_size', UNKNOWN)} events",
@@ -165,26 +166,43 @@ def training_facts(report: ReportData) -> dict[str, str]:
     }
 
 
-def configuration(outcome: RunOutcome) -> dict[str, Any]:
-    """The run's configuration; nothing when it is not known."""
-    values: dict[str, Any] = json.loads(outcome.record.configuration or "{}")
-    return values
-
-
-def lineage(outcome: RunOutcome) -> list[tuple[str, str]]:
-    """From the pushed model back to the shards: what, and where."""
+def lineage(report: ReportData) -> list[tuple[str, str]]:
+    """From the push, if there was one, back to the shards: what, and where."""
+    outcome = report.outcome
     blessing = outcome.output("Evaluator", "blessing")
     baseline = blessing.properties.get("baseline_model") if blessing else None
     found = [
         (what, output.uri) for what, node, key in LINEAGE if (output := outcome.output(node, key))
     ]
     held_against = [("held against the baseline", str(baseline))] if baseline else []
-    shards = str(configuration(outcome).get("data_root", UNKNOWN))
-    return [*found, *held_against, ("shards", shards)]
+    shards = str(report.configuration.get("data_root", UNKNOWN))
+    return [*_decisions(outcome), *found, *held_against, ("shards", shards)]
+
+
+def _decisions(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
+    """What was decided on the model, in words that say how, and where that is kept."""
+    pushed = outcome.output("Pusher", "pushed_model")
+    if pushed:
+        yield ("pushed model" if pushed.properties.get("pushed") else "not pushed", pushed.uri)
+    evaluation, blessing = (outcome.output("Evaluator", key) for key in ("evaluation", "blessing"))
+    if evaluation:
+        yield f"{_judged(blessing)} by the evaluation", evaluation.uri
+    served = outcome.output("ServingCheck", "blessing")
+    if served:
+        yield f"{_judged(served)} by the serving check", served.uri
+
+
+def _judged(blessing: Output | None) -> str:
+    blessed = blessing.properties.get("blessed") if blessing else None
+    return "judged" if blessed is None else "let through" if blessed else "refused"
 
 
 def _started(outcome: RunOutcome) -> str:
-    known = [node.started for node in outcome.nodes.values() if node.started is not None]
+    known = [
+        node.started
+        for node in outcome.nodes.values()
+        if node.started is not None and math.isfinite(node.started)
+    ]
     if not known:
         return UNKNOWN
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(known)))
@@ -196,12 +214,19 @@ def _strategy(strategy: Mapping[str, Any]) -> str:
     return f"{strategy.get('replicas', UNKNOWN)} x {str(strategy.get('kind', UNKNOWN)).upper()}"
 
 
+def _devices(devices: Any) -> str:
+    """Devices by name; a single one may be no list."""
+    listed = devices if isinstance(devices, list) else [devices] if devices else []
+    return ", ".join(map(str, listed)) or UNKNOWN
+
+
 def _trees(facts: Mapping[str, Any]) -> str:
-    trees, blend = facts.get("trees"), facts.get("blend")
+    trees, blend = facts.get("trees"), facts.get("blend") or {}
     if not trees:
         return "none"
-    grown = f"{trees.get('trees')} trees, {trees.get('leaves'):,} leaves"
-    if not blend:
+    count, leaves = trees.get("trees", UNKNOWN), trees.get("leaves")
+    grown = f"{count} trees, {UNKNOWN if leaves is None else f'{leaves:,}'} leaves"
+    if not {"network", "leaves"} <= set(blend):
         return grown
     return f"{grown}; logit = {blend['network']:.2f} network + {blend['leaves']:.2f} leaves"
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
 
-from components.report.evaluation import AUC, read_evaluation
+from components.report.evaluation import AUC, describe_evaluation, read_metrics
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,35 @@ class Verdict:
 
 
 def read_verdict(folder: str) -> Verdict:
-    """Reads the verdict from an evaluation artifact's folder; without thresholds all passes."""
-    evaluation = read_evaluation(folder)
-    auc = evaluation.candidate.overall.metrics[AUC]
-    baseline = evaluation.baseline.overall.metrics[AUC] if evaluation.baseline else None
-    threshold = _auc_threshold(tfma.load_eval_results([folder]).get_results()[0].config)
+    """Reads the verdict from an evaluation artifact's folder; without thresholds all passes.
+
+    Raises:
+      ValueError: the folder lacks the AUC, the number of events, the thresholds or the decision.
+    """
+    # Of the evaluation's files, the largest is left alone: events by score decide nothing.
+    evaluation = describe_evaluation(read_metrics(folder), {})
+    overall = evaluation.candidate.overall
+    if AUC not in overall.metrics or overall.events is None:
+        raise ValueError(f"no AUC, or no number of events, in {folder}")
+    baseline = evaluation.baseline.overall.auc if evaluation.baseline else None
+    config, *_ = load_eval_run(folder)
+    if config is None:
+        raise ValueError(f"no thresholds, for there is no configuration in {folder}")
+    threshold = _auc_threshold(config)
     return Verdict(
-        passed=threshold is None or tfma.load_validation_result(folder).validation_ok,
-        events=evaluation.candidate.overall.events,
-        auc=auc,
+        passed=threshold is None or _read_decision(folder),
+        events=overall.events,
+        auc=overall.auc,
         baseline_auc=baseline,
-        checks=tuple(_checks(threshold, auc, baseline)),
+        checks=tuple(_checks(threshold, overall.auc, baseline)),
     )
+
+
+def _read_decision(folder: str) -> bool:
+    try:
+        return bool(tfma.load_validation_result(folder).validation_ok)
+    except AssertionError:  # in which TFMA puts no words
+        raise ValueError(f"no decision, for there is no validation in {folder}") from None
 
 
 def _checks(
@@ -69,8 +87,9 @@ def _checks(
 ) -> Iterator[Check]:
     if threshold is None:
         return
-    yield Check("AUC", auc, threshold.value_threshold.lower_bound.value)
-    if baseline is not None:
+    if threshold.value_threshold.HasField("lower_bound"):
+        yield Check("AUC", auc, threshold.value_threshold.lower_bound.value)
+    if baseline is not None and threshold.change_threshold.HasField("absolute"):
         limit = threshold.change_threshold.absolute.value
         yield Check("AUC above the baseline's", auc - baseline, limit, is_change=True)
 

@@ -8,6 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from components.report.evaluation import describe_evaluation, read_metrics
+from models.features import FEATURES
+from pipeline.outcome import all_runs
+
 HIGGS = str(Path(sys.executable).with_name("higgs"))
 DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
 
@@ -37,7 +41,38 @@ def models(project):
     return list(project.root.glob("artifacts/Trainer/model/*/Format-Serving"))
 
 
-def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data):
+def told(done):
+    """The page that a run printed."""
+    return Path(re.search(r"^report +(\S+)$", done.output, re.MULTILINE)[1])
+
+
+def check_page_of_new_data(page, earlier):
+    """The page of a run on other data, whose model was held against the earlier run's."""
+    text = page.read_text()
+    assert re.search(r'<span id="baseline-auc">0\.\d{4}</span>, change [+-]0\.\d{4}', text)
+    assert text.count('<th scope="col">Baseline</th>') == 2  # of the metrics and of the slices
+    assert "Evaluator: AUC above the baseline&#39;s" in text
+    assert f"Against the data of run {earlier}: " in text
+    drift = text.split('id="drift"')[1].split("</table>")[0]
+    assert drift.count('<th scope="row">') == len(FEATURES)
+    assert "There is no earlier run" not in text
+
+
+def check_in_browser(browser, page, evaluation):
+    """What a person sees of it, against what TFMA measured."""
+    baseline = describe_evaluation(read_metrics(evaluation), {}).baseline.overall
+    browser.open(page)
+    assert browser.complaints() == []
+    assert browser.text("#baseline-auc") == f"{baseline.auc:.4f}"
+    assert browser.column("metrics", 3)[0] == f"{baseline.auc:.4f}"
+    assert browser.column("slices", 6)[0] == f"{baseline.auc:.4f}"
+    before = browser.column("drift", 2)
+    browser.click_heading("drift", 2)
+    assert browser.column("drift", 2) == sorted(before, key=float)
+    assert len(before) == len(FEATURES)
+
+
+def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_browser):
     code, _, _ = stop_in_trainer(own_data, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert models(own_data) == []
@@ -62,3 +97,9 @@ def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data):
     assert {fewer.states[node] for node in (*DATA_NODES, "Trainer", "Pusher")} == {"done"}
     assert fewer.states["ImportSchemaGen"] == "cached"
     assert "2,500 train events" in fewer.output
+
+    run, earlier, *_ = all_runs(str(own_data.root / "metadata" / "metadata.sqlite"))
+    assert "There is no earlier run on other data" in told(done).read_text()
+    check_page_of_new_data(told(fewer), earlier.run_id)
+    if any_browser:
+        check_in_browser(any_browser, told(fewer), run.output("Evaluator", "evaluation").uri)

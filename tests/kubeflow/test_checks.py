@@ -137,7 +137,7 @@ def test_a_missing_section_names_its_example(tmp_path):
         ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
         ("vertex.labels={Team: a}", "String should match pattern '^[a-z0-9_-]{0,63}$', got 'Team'"),
         ("vertex.schedule.cron=daily", "vertex.schedule.cron: String should match pattern"),
-        ("beam.nodes={Trainer: [--x]}", "'CollisionExampleGen', 'StatisticsGen' or 'Evaluator'"),
+        ("beam.nodes={Trainer: [--x]}", "'StatisticsGen', 'HistogramGen' or 'Evaluator', got"),
     ],
 )
 def test_keys_are_checked_one_by_one(override, message):

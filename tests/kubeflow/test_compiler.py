@@ -52,9 +52,9 @@ def test_nodes_carry_the_digest_of_their_code(specs):
 
 def test_beam_options_go_to_beam_nodes_alone(specs):
     spec = specs["vertex"]
-    for name in ("CollisionExampleGen", "StatisticsGen", "Evaluator"):
+    for name in ("CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"):
         assert "--runner=DataflowRunner" in spec.executor(name).container.args
-    for name in ("Trainer", "DataGate", "Pusher", "ImportSchemaGen"):
+    for name in ("Trainer", "DataGate", "Pusher", "Report", "ImportSchemaGen"):
         assert not [
             a for a in spec.executor(name).container.args if "worker" in a or "Dataflow" in a
         ]

@@ -5,7 +5,8 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.outcome import latest_run, pushed_models
+from components.report.outcome import RunRecord
+from pipeline.outcome import latest_run, pushed_models, write_record
 
 
 @pytest.fixture
@@ -73,3 +74,29 @@ def test_pushed_models_are_those_that_were_pushed(store, tmp_path):
 
 def test_nothing_was_pushed_before_the_first_run(store, tmp_path):
     assert pushed_models(str(tmp_path / "m.sqlite")) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (mlmd.Execution.RUNNING, "running"),
+        (mlmd.Execution.CANCELED, "canceled"),
+        (mlmd.Execution.UNKNOWN, "unknown"),
+    ],
+)
+def test_states_claim_no_more_than_the_store_does(store, tmp_path, state, word):
+    put_run(store, "first", state, 0)
+    assert latest_run(str(tmp_path / "m.sqlite")).nodes["Evaluator"].state == word
+
+
+def test_record_that_is_damaged_takes_no_run_with_it(store, tmp_path):
+    path = str(tmp_path / "m.sqlite")
+    put_run(store, "first", mlmd.Execution.COMPLETE, 1)
+    write_record(path, "first", RunRecord(code_version="0.1.0"))
+    assert latest_run(path).record == RunRecord(code_version="0.1.0")
+    (context,) = store.get_contexts_by_type("pipeline_run")
+    context.custom_properties["higgs_record"].string_value = "["
+    store.put_contexts([context])
+    run = latest_run(path)
+    assert run.record.fault.startswith("JSONDecodeError: ")
+    assert run.output("Evaluator", "blessing").properties == {"blessed": 1}

@@ -1,10 +1,12 @@
 """The graph: what it is made of and what its shape guarantees."""
 
 import json
+from typing import get_args
 
 import pytest
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 
-from pipeline.config import Config
+from pipeline.config import BeamNode, Config
 from pipeline.pipeline import create_pipeline
 
 
@@ -46,6 +48,20 @@ def test_paths_caching_and_beam_come_from_the_config():
     assert pipeline.beam_pipeline_args == ["--runner=FlinkRunner"]
     destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
     assert destination["filesystem"]["base_directory"] == "/push"
+
+
+@pytest.mark.parametrize("node", get_args(BeamNode))
+def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
+    _, nodes = graph(beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
+    for name in get_args(BeamNode):
+        options = list(nodes[name].executor_spec.beam_pipeline_args)
+        assert options == (["--a=1", "--a=2"] if name == node else ["--a=1"])
+
+
+def test_beam_nodes_are_those_that_run_on_beam():
+    _, nodes = graph()
+    on_beam = {name for name, node in nodes.items() if isinstance(node, BaseBeamComponent)}
+    assert on_beam == set(get_args(BeamNode))
 
 
 def test_the_trainer_gets_the_hyperparameters_and_the_seed():

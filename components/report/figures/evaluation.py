@@ -38,9 +38,12 @@ WORKING_POINT = 0.5
 
 
 def efficiencies(scores: Scores) -> tuple[Array, Array]:
-    """The share of signal and of background that passes each cut on the score, from 0 to 1."""
+    """The share of signal and of background that passes each cut on the score, from 0 to 1.
+
+    NaN of a class that has no events.
+    """
     signal, background = scores.passing()
-    return signal / signal[0], background / background[0]
+    return _share_of(signal, signal[0]), _share_of(background, background[0])
 
 
 def roc(evaluation: Evaluation) -> Figure:
@@ -62,9 +65,11 @@ def rejection(evaluation: Evaluation) -> Figure:
         signal, background = efficiencies(scores)
         sure = scores.passing()[1] >= FEW
         axes.plot(signal[sure], 1 / background[sure], **line)
-    axes.set(xlim=(0, 1), yscale="log", xlabel="signal efficiency")
+    axes.set(xlim=(0, 1), xlabel="signal efficiency")
     axes.set_ylabel("background rejection (1 / background efficiency)")
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    if any(scores.background.sum() >= FEW for scores, _ in _models(evaluation)):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.legend(loc="upper right")
     return figure
 
@@ -74,8 +79,9 @@ def precision_recall(evaluation: Evaluation) -> Figure:
     figure, axes = new_axes()
     for scores, line in _models(evaluation):
         signal, background = scores.passing()
-        sure = signal + background >= FEW
-        axes.plot((signal / signal[0])[sure], (signal[sure] / (signal + background)[sure]), **line)
+        passed = signal + background
+        sure = passed >= FEW
+        axes.plot(efficiencies(scores)[0][sure], signal[sure] / passed[sure], **line)
     _shares(axes, "signal efficiency (recall)", "signal purity (precision)")
     axes.legend(loc="lower left")
     return figure
@@ -89,7 +95,7 @@ def score_distributions(evaluation: Evaluation, bins: int = 50) -> Figure:
     axes.stairs(signal, edges, color=SIGNAL, fill=True, alpha=0.25)
     axes.stairs(signal, edges, color=SIGNAL, lw=1.4, label="signal")
     axes.stairs(background, edges, color=BACKGROUND, lw=1.4, ls=DASHED, label="background")
-    if evaluation.baseline:
+    if evaluation.baseline and evaluation.baseline.overall.scores.has_events:
         then = _shares_by_score(evaluation.baseline.overall.scores, bins)
         for share, colour in zip(then, (SIGNAL, BACKGROUND), strict=True):
             axes.stairs(share, edges, color=colour, lw=1.0, ls=DOTTED)
@@ -156,11 +162,11 @@ def confusion(evaluation: Evaluation) -> Figure:
         ((signal[0], signal[cut], SIGNAL), (background[0], background[cut], BACKGROUND))
     ):
         for column, count in enumerate((passed, total - passed)):
-            share = count / total
+            share = count / total if total else 0.0
             axes.fill_between(
                 [column, column + 1], 1 - row, 2 - row, color=colour, alpha=0.08 + 0.5 * share, lw=0
             )
-            text = f"{count:,.0f}\n{share:.1%}"
+            text = f"{count:,.0f}\n{share:.1%}" if total else "no event"
             axes.text(column + 0.5, 1.5 - row, text, ha="center", va="center", fontsize=11)
     axes.set(xlim=(0, 2), ylim=(0, 2), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
     axes.set_xticklabels(["called signal", "called background"])
@@ -190,7 +196,7 @@ def _models(evaluation: Evaluation) -> Iterator[tuple[Scores, dict[str, Any]]]:
         evaluation.candidate.overall.scores,
         {"color": CANDIDATE, "lw": 1.6, "ls": "-", "label": "candidate", "zorder": 3},
     )
-    if evaluation.baseline:
+    if evaluation.baseline and evaluation.baseline.overall.scores.has_events:
         yield (
             evaluation.baseline.overall.scores,
             {"color": BASELINE, "lw": 1.2, "ls": DASHED, "label": "baseline", "zorder": 2},
@@ -199,7 +205,11 @@ def _models(evaluation: Evaluation) -> Iterator[tuple[Scores, dict[str, Any]]]:
 
 def _shares_by_score(scores: Scores, bins: int) -> tuple[Array, Array]:
     coarse = scores.rebinned(bins)
-    return coarse.signal / coarse.signal.sum(), coarse.background / coarse.background.sum()
+    return tuple(counts / max(counts.sum(), 1.0) for counts in (coarse.signal, coarse.background))
+
+
+def _share_of(counts: Array, total: float) -> Array:
+    return counts / total if total else np.full_like(counts, np.nan)
 
 
 def _shares(axes: Axes, xlabel: str, ylabel: str) -> None:

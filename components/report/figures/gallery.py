@@ -1,26 +1,33 @@
 """Every figure that a report can have, drawn, with what it shows in words."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
+from components.report.evaluation import Evaluation
 from components.report.figures import evaluation as of_evaluation
 from components.report.figures import features as of_features
 from components.report.figures import network as of_network
 from components.report.figures import training as of_training
 from components.report.figures.style import draw
 from components.report.physics import words
-from components.report.read import ReportData
+from components.report.read import ReportData, reason
+from components.report.training import Training
+
+logger = logging.getLogger("higgs.report")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure on the page: its caption, and its SVG."""
+    """A figure on the page: its caption, and its SVG, or why it could not be drawn."""
 
     caption: str
     svg: Markup
+    fault: str = ""
 
 
 Drawings = Mapping[str, Drawing]
@@ -29,28 +36,47 @@ Drawings = Mapping[str, Drawing]
 
 def draw_all(report: ReportData) -> Drawings:
     """Draws whatever there is data for."""
-    drawings: dict[str, Drawing] = {}
-    for name, (caption, make, *data) in _wanted(report):
-        drawings[name] = Drawing(caption, draw(name, caption, make, *data))
-    return drawings
+    return {name: attempt(name, *figure) for name, figure in _wanted(report)}
+
+
+def attempt(name: str, caption: str, make: Callable[..., Figure], *data: Any) -> Drawing:
+    """A figure drawn by ``make`` from data, or the reason why it could not be."""
+    try:
+        return Drawing(caption, draw(name, caption, make, *data))
+    except Exception as error:  # whatever is wrong, the other figures are still worth having
+        logger.warning("the report goes without the figure %s: %s", name, error)
+        return Drawing(caption, Markup(), reason(error))
 
 
 def _wanted(report: ReportData) -> Iterator[tuple[str, Any]]:
     """Names of figures, each with its caption, what makes it, and from what."""
     if report.evaluation:
-        for name, caption, make in EVALUATION:
-            yield f"evaluation-{name}", (caption, make, report.evaluation)
-    if report.training and report.training.epochs:
-        history = of_training.history
-        yield "training-loss", ("Loss by epoch", history, report.training, "loss", "loss (nats)")
-        yield "training-auc", ("AUC by epoch", history, report.training, "auc", "AUC")
-        yield "training-rate", ("Learning rate", of_training.learning_rate, report.training)
+        yield from _of_evaluation(report.evaluation)
     if report.training:
-        yield "network", ("The network", of_network.network, report.training)
+        yield from _of_training(report.training)
     for split in report.splits[:1]:
         for name, histogram in split.histograms.items():
             caption = f"{words(name)}, by class"
             yield f"feature-{name}", (caption, of_features.class_histogram, name, histogram)
+
+
+def _of_evaluation(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:
+    scores = evaluation.candidate.overall.scores
+    wanted = EVALUATION if scores.has_both_classes else OF_ONE_CLASS if scores.has_events else ()
+    for name, caption, make in wanted:
+        yield f"evaluation-{name}", (caption, make, evaluation)
+
+
+def _of_training(training: Training) -> Iterator[tuple[str, Any]]:
+    for metric, caption, label in (
+        ("loss", "Loss by epoch", "loss (nats)"),
+        ("auc", "AUC by epoch", "AUC"),
+    ):
+        if training.has_measured(metric) or training.has_measured(f"val_{metric}"):
+            yield f"training-{metric}", (caption, of_training.history, training, metric, label)
+    if training.has_measured("learning_rate"):
+        yield "training-rate", ("Learning rate", of_training.learning_rate, training)
+    yield "network", ("The network", of_network.network, training)
 
 
 EVALUATION = (
@@ -62,3 +88,8 @@ EVALUATION = (
     ("significance", "Discovery significance by cut", of_evaluation.significance),
     ("confusion", "Confusion at the working point", of_evaluation.confusion),
 )
+
+OF_ONE_CLASS = tuple(
+    entry for entry in EVALUATION if entry[0] in ("scores", "calibration", "confusion")
+)
+"""Figures of events that are all signal, or all background."""

@@ -22,6 +22,9 @@ from components.report.training import Layer, Training
 MOST_BOXES = 7
 """Boxes of the deep part that fit side by side; what is between them is summed up."""
 
+MOST_BLOCKS = 1000
+"""Blocks of a network; a larger number is none of blocks."""
+
 BOX = (1.3, 0.78)
 STEP = 1.62
 TOP, UPPER, MIDDLE, LOWER = 3.5, 2.3, 1.25, 0.2
@@ -68,7 +71,7 @@ def plan(training: Training) -> Plan:
         (Box(("28 features",), None),),
         leaves,
         (Box(("linear", "1"), training.parameters.get("wide")),),
-        _shortened((block,) * int(known.get("blocks", 1))),
+        _shortened((block,) * _blocks_known(known.get("blocks"))),
     )
 
 
@@ -100,6 +103,11 @@ def network(training: Training) -> Figure:
     return figure
 
 
+def _blocks_known(blocks: Any) -> int:
+    """How many blocks are drawn: what was written, if that is a number of blocks."""
+    return blocks if isinstance(blocks, int) and 1 <= blocks <= MOST_BLOCKS else 1
+
+
 def _weights(training: Training, part: str) -> str:
     weights = training.parameters.get(part)
     return "unknown" if weights is None else f"{weights:,} weights"
@@ -118,7 +126,8 @@ def _inputs(layers: Iterable[Layer]) -> Iterator[Box]:
 def _leaves(facts: Mapping[str, Any]) -> Iterator[Box]:
     """The wide part's crossed columns, which are no layer of the network's own."""
     if trees := facts.get("trees"):
-        yield Box(("leaves of", f"{trees.get('trees')} boosted trees"), trees.get("leaves"))
+        count = trees.get("trees", "unknown")
+        yield Box(("leaves of", f"{count} boosted trees"), trees.get("leaves"))
 
 
 def _blocks(layers: Iterable[Layer]) -> list[list[Layer]]:

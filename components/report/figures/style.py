@@ -6,6 +6,7 @@ dashes as well as in colour, so that they survive colour-blindness and grey prin
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
@@ -14,6 +15,7 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 INK, MUTED, GRID, PAPER = "#000001", "#000002", "#000003", "#000004"
 SIGNAL, BACKGROUND = "#000005", "#000006"
@@ -61,6 +63,9 @@ STYLE: dict[str, Any] = {
     "savefig.facecolor": "none",
 }
 
+LONGEST_TEXT = 80
+"""Characters of a text in a figure, more than which no figure is wide enough for."""
+
 DASHED, DOTTED = (0, (5, 2)), (0, (1.2, 1.6))
 
 
@@ -83,10 +88,24 @@ def draw(name: str, alternative: str, make: Callable[..., Figure], *data: Any) -
       make: from data to a figure.
       data: what ``make`` takes.
     """
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    salt = name.encode("utf-8", "replace").decode("utf-8")
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": salt}):
         buffer = io.StringIO()
-        make(*data).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure = make(*data)
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            text.set_text(printable(text.get_text()))
+        with warnings.catch_warnings():
+            # The page's fonts draw the text, and they may well have what Matplotlib's has not.
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return inline(buffer.getvalue(), alternative)
+
+
+def printable(text: str) -> str:
+    """A text for a figure: what cannot be printed is replaced, what is too long is cut off."""
+    characters = (c if c.isprintable() or c == "\n" else "\ufffd" for c in text[:LONGEST_TEXT])
+    return "".join(characters) + ("…" if len(text) > LONGEST_TEXT else "")
 
 
 def inline(svg: str, alternative: str) -> Markup:
@@ -95,7 +114,8 @@ def inline(svg: str, alternative: str) -> Markup:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Groups are numbered anew in each figure, so their ids would occur many times on the page.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    (size,) = re.findall(r'viewBox="[^"]*"', svg)
+    # The first one; what follows may be a text of the figure.
+    size = re.findall(r'viewBox="[^"]*"', svg)[0]
     label = escape(alternative, {'"': "&quot;"})
     head = f'<svg {size} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}"'
     svg = re.sub(r"<svg[^>]*", lambda _: head, svg, count=1)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
-from components.report.page import number, render
+from components.report.page import render, writable
 from components.report.read import ReportData
 from components.report.verdict import Check, Verdict
 
@@ -59,6 +59,22 @@ def test_page_holds_one_script_and_leads_nowhere(page):
 def test_page_has_every_section(page):
     for heading in ("Evaluation", "Training", "Data", "Provenance"):
         assert heading in page.text
+
+
+def test_heads_of_tables_are_printed_on_each_page_and_nothing_is_cut_in_two(make):
+    style = render(ReportData(RunOutcome("", {}))).split("@media print")[1].split("</style>")[0]
+    assert "thead { display: table-header-group; }" in style
+    assert re.search(r"\btr, figure, [^{]*\{ break-inside: avoid; \}", style)
+
+
+@pytest.mark.parametrize(("state", "known"), [("unknown", False), ("done", True)])
+def test_provenance_says_what_it_was_made_from(make, state, known):
+    nodes = {"Pusher": NodeRun("Pusher", state, 1.0, {})}
+    record = RunRecord("{}", "0.1.0", {"tfx": "1.16.0"})
+    text = Outline(render(ReportData(RunOutcome("r", nodes, record)))).text
+    assert ("drawn from the artifacts alone" in text) != known
+    assert ("Where the run was started." in text) == known
+    assert ("from the same inputs and settings" in text) == known
 
 
 def test_page_is_the_same_each_time(make):
@@ -126,19 +142,5 @@ def test_nodes_with_states_of_all_kinds_are_listed(make):
         assert state in text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "–"),
-        (math.nan, "–"),
-        (math.inf, "∞"),
-        (-math.inf, "−∞"),
-        (0, "0"),
-        (12345, "12,345"),
-        (0.92771, "0.9277"),
-        (0.5, "0.5000"),
-        (1234.5, "1,234"),
-    ],
-)
-def test_numbers_as_a_person_writes_them(value, text):
-    assert number(value) == text
+def test_what_no_file_or_browser_takes_is_replaced():
+    assert writable("a\x00b\x1b\ud800 c\n\td") == "a\ufffdb\ufffd? c\n\td"

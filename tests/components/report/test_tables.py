@@ -4,7 +4,7 @@ import math
 import pytest
 
 from components.report import tables
-from components.report.outcome import RunOutcome
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
 from components.report.read import ReportData
 from components.report.training import parse_training
 
@@ -27,7 +27,7 @@ def test_slices_stand_beside_the_baselines(make):
     rows = tables.slice_rows(make.evaluation(baseline=0.79))
     assert [row.measured.name for row in rows] == ["all events", "n_b_tags = 1", "n_b_tags = 2"]
     assert rows[0].change == pytest.approx(0.01)
-    assert rows[0].signal_share == pytest.approx(0.5)
+    assert rows[0].measured.scores.signal_share == pytest.approx(0.5)
     assert tables.slice_rows(make.evaluation())[0].change is None
 
 
@@ -45,7 +45,7 @@ def test_facts_of_a_run(make):
 def test_what_is_not_known_is_said_to_be_unknown():
     facts = tables.run_facts(ReportData(RunOutcome("", {})))
     known = {name: value for name, value in facts.items() if value != "unknown"}
-    assert known == {"Model version": "none", "Model path": "none", "Time of all nodes": "0.0 s"}
+    assert known == {"Model version": "none", "Model path": "none"}
 
 
 def test_facts_of_a_training(make):
@@ -74,9 +74,43 @@ def test_durations_in_words(seconds, words):
     assert tables.duration(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("state", "ending", "words"),
+    [
+        ("done", "", "done"),
+        ("cached", "", "cached (from an earlier run)"),
+        ("running", "interrupted", "cut short"),
+        ("running", "", "running, or cut short without a word"),
+        ("unknown", "failed", "unknown"),
+    ],
+)
+def test_states_claim_no_more_than_is_known(state, ending, words):
+    assert tables.state(NodeRun("Trainer", state, 1.0, {}), RunRecord(ending=ending)) == words
+
+
 def test_lineage_leads_from_the_push_to_the_shards(make):
-    found = tables.lineage(make.outcome())
-    assert found[0] == ("pushed model", "/root/Pusher/12")
-    assert found[-1] == ("shards", "/data")
-    without = dataclasses.replace(make.outcome(), nodes={})
-    assert tables.lineage(without) == [("shards", "/data")]
+    report = make.report(configuration={"data_root": "/data"})
+    assert tables.lineage(report) == [
+        ("pushed model", "/root/Pusher/12"),
+        ("let through by the serving check", "/root/ServingCheck/blessing/9"),
+        ("trained model", "/root/Trainer/model/8"),
+        ("data verdict", "/root/DataGate/verdict/7"),
+        ("shards", "/data"),
+    ]
+    without = dataclasses.replace(report, outcome=RunOutcome("", {}), configuration={})
+    assert tables.lineage(without) == [("shards", "unknown")]
+
+
+def test_lineage_of_a_refused_model_claims_no_push(make):
+    judged = {
+        "evaluation": Output("/evaluation", {}),
+        "blessing": Output("/blessing", {"blessed": 0, "baseline_model": "/earlier"}),
+    }
+    report = make.report(value=0.6, outcome=make.outcome(pushed=0, Evaluator=judged))
+    found = tables.lineage(report)
+    assert found[:3] == [
+        ("not pushed", "/root/Pusher/12"),
+        ("refused by the evaluation", "/evaluation"),
+        ("let through by the serving check", "/root/ServingCheck/blessing/9"),
+    ]
+    assert ("held against the baseline", "/earlier") in found

@@ -1,0 +1,22 @@
+import pytest
+
+from pipeline.faults import RunNotFoundError
+from pipeline.lineage import find_pushing_run
+
+
+def test_run_that_pushed_is_found_and_none_that_took_it_from_the_cache(pushed_twice):
+    run = find_pushing_run(pushed_twice.path, "17")
+    assert run.run_id == "2026-01-01"
+    assert run.output("Pusher", "pushed_model").uri == "/pushed/1"
+    assert run.output("CollisionExampleGen", "examples").uri == "/examples/1"
+
+
+def test_version_that_was_never_pushed_names_those_that_were(pushed_twice):
+    with pytest.raises(RunNotFoundError, match=r"no version '18' was pushed; known here: 17$"):
+        find_pushing_run(pushed_twice.path, "18")
+
+
+def test_no_version_is_known_where_nothing_was_pushed(recorder):
+    recorder.put_run("r", Pusher=("COMPLETE", "pushed_model", "/p", {"pushed": 0}))
+    with pytest.raises(RunNotFoundError, match="known here: none"):
+        find_pushing_run(recorder.path, "")
