@@ -111,9 +111,13 @@ class Measured:
 
     @functools.cached_property
     def auc_interval(self) -> tuple[float, float]:
-        """The 95 % confidence interval of the AUC, within [0, 1]; NaN where there is none."""
+        """The 95 % confidence interval of the AUC, within [0, 1]; NaN where there is none.
+
+        That is where an event of a class is lacking, or where the scores keep the classes apart, or
+        are all one: no event is out of its place then, and the estimated error of 0 says nothing.
+        """
         error = Z_95 * auc_standard_error(self.scores.signal, self.scores.background)
-        if math.isnan(self.auc + error):
+        if math.isnan(self.auc) or not error > 0:
             return math.nan, math.nan
         return max(0.0, self.auc - error), min(1.0, self.auc + error)
 

@@ -31,6 +31,12 @@ def fixed(value: float | None, digits: int = 4, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''}.{digits}{kind}}"
 
 
+def interval(bounds: tuple[float, float]) -> str:
+    """An interval by its bounds; a dash if one of them is no number."""
+    low, high = bounds
+    return NONE if math.isnan(low + high) else f"{fixed(low)} to {fixed(high)}"
+
+
 def _no_digits(value: float | None) -> str | None:
     """What is written for a value that has no digits; None for one that has."""
     if value is None or math.isnan(value):

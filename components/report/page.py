@@ -13,7 +13,7 @@ from components.report import physics, tables
 from components.report.evaluation import SMALL_SLICE
 from components.report.figures.gallery import draw_all
 from components.report.headline import gates, headline
-from components.report.numbers import fixed, number
+from components.report.numbers import fixed, interval, number
 from components.report.read import ReportData
 from components.report.significance import EXPECTED_BACKGROUND, EXPECTED_SIGNAL, REGULARISATION
 
@@ -68,6 +68,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": number,
         "fixed": fixed,
+        "interval": interval,
         "symbol": physics.symbol,
         "words": physics.words,
         "duration": tables.duration,

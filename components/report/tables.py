@@ -211,7 +211,8 @@ def _started(outcome: RunOutcome) -> str:
 def _strategy(strategy: Mapping[str, Any]) -> str:
     if not strategy:
         return UNKNOWN
-    return f"{strategy.get('replicas', UNKNOWN)} x {str(strategy.get('kind', UNKNOWN)).upper()}"
+    kind = strategy.get("kind")
+    return f"{strategy.get('replicas', UNKNOWN)} x {str(kind).upper() if kind else UNKNOWN}"
 
 
 def _devices(devices: Any) -> str:

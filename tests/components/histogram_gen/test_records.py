@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from components.histogram_gen.counting import Binning, Census
 from components.histogram_gen.records import from_json, to_json
@@ -25,3 +26,28 @@ def test_classes_are_named_in_the_file():
         "fingerprint": "000000000000000a",
         "counts": {"m_bb": {"background": [0, 3, 1, 0], "signal": [2, 5, 7, 1]}},
     }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([], "bins: expected names and values"),
+        ({"bins": {}, "splits": []}, "splits: expected names and values"),
+        ({"bins": {}, "splits": {"train": {}}}, "counts: expected names and values"),
+        ({"bins": {"m_bb": {"low": 1, "high": 1, "bins": 2}}, "splits": {}}, "m_bb: .* that rise"),
+        (
+            {"bins": {}, "splits": {"train": {"counts": {"m_bb": {}}}}},
+            "m_bb: counted in bins that are not given",
+        ),
+        (
+            {
+                "bins": {"m_bb": vars(BINNING)},
+                "splits": {"train": {"counts": {"m_bb": {"background": [1], "signal": [1]}}}},
+            },
+            "m_bb: expected 4 counts of each class",
+        ),
+    ],
+)
+def test_text_that_holds_no_histograms_is_refused_by_name(content, words):
+    with pytest.raises(ValueError, match=words):
+        from_json(json.dumps(content))

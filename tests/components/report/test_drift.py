@@ -52,3 +52,9 @@ def test_only_features_that_both_have_are_compared(rng):
     assert drift.earlier_run == "run-0"
     assert list(drift.distances) == ["m_bb"]
     assert drift.distances["m_bb"].value == 0
+
+
+def test_feature_without_events_is_not_compared(rng):
+    sample, empty = histogram(rng.normal(size=100)), histogram(np.array([]))
+    for pair in ((sample, empty), (empty, sample), (empty, empty)):
+        assert measure_drift("run-0", *({"m_bb": each} for each in pair)).distances == {}

@@ -1,9 +1,10 @@
 import dataclasses
+import math
 
 import pytest
 
 from components.report.headline import Tone, gates, headline
-from components.report.outcome import Output, RunRecord
+from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
 from components.report.verdict import Check, Verdict
 
 
@@ -69,3 +70,51 @@ def test_data_with_problems_is_refused_by_its_gate(make):
     report = make.report(splits=(make.split(problems=["m_bb: 3 missing"]),))
     gate = next(gates(report))
     assert (gate.tone, gate.measured) == (Tone.BAD, "1 problems")
+
+
+def test_gate_whose_word_cannot_be_read_was_not_never_asked(make):
+    outcome = make.outcome(Evaluator={"evaluation": Output("/gone", {})})
+    gate = list(gates(make.report(outcome=outcome, verdict=None)))[1]
+    assert (gate.name, gate.tone, gate.remark) == (
+        "Evaluator",
+        Tone.OPEN,
+        "its word could not be read",
+    )
+
+
+def test_gate_that_failed_was_not_never_asked(make):
+    nodes = {name: NodeRun(name, "failed", 1.0, {}) for name in ("Evaluator", "ServingCheck")}
+    report = make.report(outcome=RunOutcome("r", nodes), verdict=None, splits=())
+    data, *others = gates(report)
+    assert data.remark == "never asked"
+    assert {gate.remark for gate in others} == {"it failed before it had a word"}
+
+
+def test_data_that_ingestion_refused_was_not_refused_by_the_gate_after_it(make):
+    record = RunRecord(ending="refused", failure="shard 1: record 7")
+    nodes = {"CollisionExampleGen": NodeRun("CollisionExampleGen", "failed", 1.0, {})}
+    report = make.report(outcome=RunOutcome("r", nodes, record), verdict=None, splits=())
+    gate = next(gates(report))
+    assert (gate.tone, gate.remark) == (Tone.OPEN, "never asked")
+    assert headline(report).sentence == "shard 1: record 7"
+
+
+def test_gate_that_refused_the_data_says_why(make):
+    record = RunRecord(ending="refused", failure="events were lost")
+    nodes = {"DataGate": NodeRun("DataGate", "failed", 1.0, {})}
+    gate = next(gates(make.report(outcome=RunOutcome("r", nodes, record), splits=())))
+    assert (gate.tone, gate.remark) == (Tone.BAD, "events were lost")
+
+
+def test_validation_that_failed_for_another_reason_is_a_refusal(make):
+    verdict = Verdict(False, 100, 0.8, None, (Check("AUC", 0.8, 0.7),))
+    report = make.report(outcome=make.outcome(pushed=0), verdict=verdict)
+    assert headline(report).sentence == "not pushed: refused by Evaluator"
+    assert [gate.tone for gate in gates(report)] == [Tone.GOOD, Tone.GOOD, Tone.BAD, Tone.GOOD]
+
+
+def test_measure_that_is_no_number_is_not_missed_by_any(make):
+    verdict = Verdict(False, 100, math.nan, None, (Check("AUC", math.nan, 0.7),))
+    report = make.report(outcome=make.outcome(pushed=0), verdict=verdict)
+    assert headline(report).sentence.endswith("Evaluator: AUC, which is no number")
+    assert list(gates(report))[1].measured == "–"

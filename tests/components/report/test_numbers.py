@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from components.report.numbers import fixed, number
+from components.report.numbers import fixed, interval, number
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,8 @@ def test_numbers_of_significant_digits(value, text):
 )
 def test_numbers_of_fixed_digits(value, options, text):
     assert fixed(value, **options) == text
+
+
+def test_intervals_have_both_bounds_or_none():
+    assert interval((0.79, 0.81)) == "0.7900 to 0.8100"
+    assert interval((math.nan, 0.81)) == "–"

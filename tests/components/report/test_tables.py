@@ -1,9 +1,11 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from components.report import tables
+from components.report.evaluation import Scores
 from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
 from components.report.read import ReportData
 from components.report.training import parse_training
@@ -114,3 +116,16 @@ def test_lineage_of_a_refused_model_claims_no_push(make):
         ("let through by the serving check", "/root/ServingCheck/blessing/9"),
     ]
     assert ("held against the baseline", "/earlier") in found
+
+
+def test_one_class_has_no_cuts():
+    scores = Scores(np.ones(100), np.zeros(100), np.ones(100))
+    assert list(tables.cuts(scores)) == []
+
+
+def test_devices_and_trees_as_far_as_they_are_known(make):
+    changes = {"strategy": {"devices": "TPU:0"}, "trees": {"trees": 5}, "blend": {"network": 0.5}}
+    report = make.report(training=parse_training(make.training | changes))
+    assert tables.run_facts(report)["Devices"] == "TPU:0"
+    assert tables.run_facts(report)["Strategy"] == "unknown x unknown"
+    assert tables.training_facts(report)["Boosted trees"] == "5 trees, unknown leaves"
