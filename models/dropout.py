@@ -5,8 +5,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-RESOLUTION = 2**16
-"""A unit's fate is drawn with 16 bits, in half the time of 32; the rate is exact to 2^-16."""
+RESOLUTION = 2**32
+"""A unit's fate is drawn with 32 bits."""
 
 
 class SeededDropout(tf_keras.layers.Layer):
@@ -46,23 +46,38 @@ class SeededDropout(tf_keras.layers.Layer):
         """Drops and scales up what is left, in training only; any shape and float type."""
         if not training or not self.rate:
             return inputs
-        threshold = round(self.rate * RESOLUTION)
+        threshold = round(self.rate * RESOLUTION) - RESOLUTION // 2
         kept = self._draw(tf.shape(inputs)) >= threshold
-        scale = tf.cast(RESOLUTION / (RESOLUTION - threshold), inputs.dtype)
+        scale = tf.cast(1 / (1 - self.rate), inputs.dtype)
         return tf.where(kept, inputs * scale, tf.zeros([], inputs.dtype))
 
     def _draw(self, shape: tf.Tensor) -> tf.Tensor:
-        """Whole numbers from 0 to ``RESOLUTION``, other ones each step and replica."""
+        """Any int32 as likely as another, other ones each step and replica."""
         context = tf.distribute.get_replica_context()
         step = self._step.assign_add(1)
         stream = step * context.num_replicas_in_sync + context.replica_id_in_sync_group
-        count = tf.reduce_prod(shape)
-        words = tf.random.stateless_uniform(
-            [(count + 1) // 2], [self.seed, stream], minval=None, maxval=None, dtype=tf.uint32
+        begin = scramble(
+            scramble(tf.constant(self.seed % RESOLUTION, tf.uint32)) + tf.cast(stream, tf.uint32)
         )
-        halves = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count]
-        return tf.cast(tf.reshape(halves, shape), tf.int32)
+        places = tf.reshape(tf.range(tf.reduce_prod(shape)), shape)
+        return tf.bitcast(scramble(tf.cast(places, tf.uint32) + begin), tf.int32)
 
     def get_config(self) -> dict[str, Any]:
         """What a copy is made from."""
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+
+def scramble(values: tf.Tensor) -> tf.Tensor:
+    """A bijection of uint32 whose every output bit depends on every input bit, in few operations.
+
+    Wellons 2018, "Prospecting for Hash Functions", lowbias32. TensorFlow's own generator, Philox,
+    is fit for more than masks, and took a tenth of a training step at 2,048 units.
+    """
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        values = _fold(values, shift) * tf.constant(factor, tf.uint32)
+    return _fold(values, 16)
+
+
+def _fold(values: tf.Tensor, shift: int) -> tf.Tensor:
+    high = tf.bitwise.right_shift(values, tf.constant(shift, tf.uint32))
+    return tf.bitwise.bitwise_xor(values, high)

@@ -12,7 +12,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.batch_norm import BatchNormalization
 from models.buckets import Buckets, BucketWeights, measure_buckets
+from models.dense import Dense
 from models.dropout import SeededDropout
 from models.finite import FiniteSteps
 from models.input_data import Events
@@ -133,13 +135,13 @@ def _deep(
     for block in range(1, hyperparameters.blocks + 1):
         # Layers that share a seed would start alike.
         block_seed = seed + block
-        x = layers.Dense(
+        x = Dense(
             hyperparameters.units,
             kernel_initializer=_initializer(block_seed),
             name=f"dense_{block}",
             dtype=policy,
         )(x)
-        x = layers.BatchNormalization(name=f"batch_norm_{block}", dtype=policy)(x)
+        x = BatchNormalization(name=f"batch_norm_{block}", dtype=policy)(x)
         x = layers.Activation(hyperparameters.activation, name=f"activation_{block}", dtype=policy)(
             x
         )
