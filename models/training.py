@@ -166,6 +166,8 @@ def compile_network(network: WideAndDeep, plan: Plan) -> None:
         # TPUs compile in any case; mirrored replicas sum their gradients outside of XLA.
         jit_compile=alone and plan.hardware.kind != "tpu",
     )
+    # Variables that the first step would make would have it traced twice.
+    network.optimizer.build(network.trainable_variables)
 
 
 def _optimizer(plan: Plan) -> tf_keras.optimizers.Optimizer:
