@@ -52,7 +52,8 @@ DEV = [
     "nbclient",
     "nbformat",
     "pre-commit",
-    "pytest",
+    # pytest-xdist 3.8 groups tests by an attribute that pytest 9 has no more.
+    "pytest>=8,<9",
     "pytest-xdist>=3.6",
     "ruff",
     "scikit-learn",

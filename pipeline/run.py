@@ -56,14 +56,22 @@ def tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
     console.print(display.summary_table(result))
     evaluation = result.output("Evaluator", "evaluation")
     if evaluation:
-        for line in display.verdict_lines(read_verdict(evaluation.uri)):
-            console.print(line, soft_wrap=True)
-        console.print(f"evaluation  {evaluation.uri}", soft_wrap=True)
+        _tell_evaluation(evaluation.uri, console)
     serving = result.output("ServingCheck", "blessing")
     if serving and not serving.properties["blessed"]:
         fault = (Path(serving.uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
         console.print(f"serving check: FAILED, {fault}", soft_wrap=True)
     return _tell_push(result, console)
+
+
+def _tell_evaluation(uri: str, console: Console) -> None:
+    try:
+        lines = list(display.verdict_lines(read_verdict(uri)))
+    except Exception as error:  # the gate has decided, and this must not pass for its decision
+        traceback.print_exc()
+        lines = [f"AUC         not read: {type(error).__name__}: {error}"]
+    for line in (*lines, f"evaluation  {uri}"):
+        console.print(line, soft_wrap=True)
 
 
 def _tell_report(config: Config, console: Console) -> None:

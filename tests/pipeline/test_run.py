@@ -64,3 +64,14 @@ def test_no_push_is_not_blessed():
     screen = StringIO()
     assert run_module.tell(outcome(pushed=False), Console(file=screen)) == ExitCode.NOT_BLESSED
     assert "NOT PUSHED" in screen.getvalue()
+
+
+def test_a_push_stays_a_push_when_its_evaluation_cannot_be_read(tmp_path):
+    run = outcome(pushed=True)
+    evaluation = Output(str(tmp_path / "gone"), {})
+    nodes = {**run.nodes, "Evaluator": NodeRun("Evaluator", "ok", 1.0, {"evaluation": evaluation})}
+    screen = StringIO()
+    code = run_module.tell(RunOutcome("id", nodes), Console(file=screen, width=200))
+    assert code == ExitCode.PUSHED
+    assert "AUC         not read: " in screen.getvalue()
+    assert f"evaluation  {evaluation.uri}" in screen.getvalue()
