@@ -36,7 +36,7 @@ golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; the
 bench: .venv/.ready  ## Measure everything against its peer
 	@$(BIN)/python -m benchmarks
 
-bench-quick: .venv/.ready  ## The same on less data, without the 11 million events
+bench-quick: .venv/.ready  ## The same in 10 minutes: less data, neither training nor quality
 	@$(BIN)/python -m benchmarks --quick
 
 lint: .venv/.ready  ## Check style and types

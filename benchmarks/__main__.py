@@ -16,10 +16,9 @@ QUICK = (
     "statistics",
     "training_input",
     "evaluation",
-    "training",
     "demo_overhead",
 )
-ALL = (*QUICK, "full_run", "quality")
+ALL = (*QUICK, "training", "full_run", "quality")
 
 
 def main() -> None:
@@ -27,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
     parser.add_argument(
-        "--quick", action="store_true", help="smaller sizes, without full_run and quality"
+        "--quick", action="store_true", help="smaller sizes, without training, full_run and quality"
     )
     arguments = parser.parse_args()
     names = arguments.names or (QUICK if arguments.quick else ALL)

@@ -17,7 +17,7 @@ MEASURE = Measure("statistics", "events/s", 6, Sense.AT_LEAST)
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures StatisticsGen on our Parquet and on gzipped tf.Examples of the same events."""
-    ours, peer = (1_000_000, 100_000) if quick else (8_000_000, 400_000)
+    ours, peer = (2_000_000, 100_000) if quick else (8_000_000, 400_000)
     with data.scratch() as folder:
         yield compare(
             MEASURE,

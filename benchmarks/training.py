@@ -30,8 +30,8 @@ FIRST_STEP = Measure("training_first_step", "s", 6, Sense.AT_MOST)
 
 BATCH, UNITS, BLOCKS = 2048, 2048, 5
 
-STEPS = 4
-"""Of an epoch: 8,192 events."""
+STEPS = 8
+"""Of an epoch: 16,384 events."""
 
 VALIDATION_EVENTS = 2048
 
@@ -40,7 +40,7 @@ PRODUCTS_STEPS = 12
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures later epochs of a fit of each, the products, and the first step."""
-    epochs = 2 if quick else 4
+    epochs = 1 if quick else 3
     training = for_training(data.training_events(STEPS * BATCH))
     validation = for_training(data.evaluation_events(VALIDATION_EVENTS))
     sizes = f"{epochs} epochs of {len(training):,} events"

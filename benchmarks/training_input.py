@@ -30,7 +30,7 @@ Rates = tuple[float, float]
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures the first epoch and those after it of both, from one iterator a run."""
-    events = 400_000 if quick else 2_000_000
+    events = 600_000 if quick else 2_000_000
     with data.scratch() as folder:
         shards = data.write_shards(folder / "shards", train=events, evaluation=1)
         examples = nodes.ingest(shards, folder / "examples")
