@@ -128,7 +128,7 @@ def test_few_events_are_scored(network, make_events, count):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_training_step_of_every_preset_is_compiled_by_xla(make_events, preset, precision):
     events = make_events(64)
     # The depth is the preset's; the width says nothing about what XLA can compile.
@@ -140,6 +140,7 @@ def test_training_step_of_every_preset_is_compiled_by_xla(make_events, preset, p
     network = build_network(hyperparameters, prepare(events, hyperparameters), 1, plan.policy)
     compile_network(network, plan)
     before = [variable.numpy() for variable in network.trainable_variables]
+    made = len(network.optimizer.variables)
 
     @tf.function(jit_compile=True, autograph=False)
     def step(columns, labels):
@@ -152,6 +153,8 @@ def test_training_step_of_every_preset_is_compiled_by_xla(make_events, preset, p
     ]
     assert np.mean(moved) > 0.7
     assert float(network.finite_steps.result()) == 2
+    # A step that makes variables is traced twice.
+    assert len(network.optimizer.variables) == made > 2 * len(before)
 
 
 def test_metric_counts_steps_up_to_the_first_that_is_not_finite(make_events, demo):
