@@ -76,15 +76,25 @@ class Library:
 
 
 def tune(library: Library, training: Events, validation: Events) -> tuple[Settings, int]:
-    """The best settings of those drawn, and the number of trees for all events."""
+    """The best settings of those drawn, and the number of trees for all events.
+
+    Tells what each draw comes to: they take minutes.
+    """
     rng = np.random.default_rng(0)
     part = _first(training, TUNING_EVENTS)
     drawn = [
         {name: values[rng.integers(len(values))] for name, values in library.space.items()}
         for _ in range(DRAWS)
     ]
-    best = min(drawn, key=lambda settings: library.grow(settings, part, validation).loss)
-    return best, library.grow(best, training, validation).trees
+    losses = []
+    for number, settings in enumerate(drawn, 1):
+        grown = library.grow(settings, part, validation)
+        losses.append(grown.loss)
+        print(f"  draw {number} of {DRAWS}: {settings}: {grown}", flush=True)
+    best = drawn[int(np.argmin(losses))]
+    grown = library.grow(best, training, validation)
+    print(f"  the best, on all events: {best}: {grown}", flush=True)
+    return best, grown.trees
 
 
 def _first(events: Events, count: int) -> Events:

@@ -1,18 +1,24 @@
 """Quality: our default model against the notebook's and against tuned gradient boosting.
 
-python -m benchmarks.quality [--csv FILE] [--generated N] [--seeds N] [--quick]
+python -m benchmarks.quality --csv HIGGS.csv.gz --generated 0
+python -m benchmarks.quality --seeds 1 --only default --only "XGBoost, raw columns"
 
 The CSV is UCI's, or a part of it: its last 6,233 rows are looked at once, when all is decided, and
 every validation event comes out of the rows before. Generated events are judged on 200,000 others.
-Every model of every seed is a line of ``out/quality.jsonl``.
+
+A million events take hours. Every model of every seed is a line of ``out/quality.jsonl`` as soon as
+it is judged, and is not trained again while code, machine and events are the same: a run that was
+stopped goes on when it is started again, and models can be taken one by one.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import json
+import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +37,7 @@ from models.hyperparameters import resolve
 from models.input_data import Array, Events
 from models.serving import outputs_of
 from models.strategy import find_strategy
+from pipeline.code_version import code_digest
 from pipeline.sample_data.csv_import import read_csv
 
 REAL = Measure("quality", "AUC", 0.822, Sense.AT_LEAST)
@@ -42,10 +49,16 @@ VALIDATION_SHARE = 0.08
 
 LINES = results.OUT / "quality.jsonl"
 
-OURS = "default"
+CODE = ("models", "benchmarks.boosting", "benchmarks.judging", "benchmarks.quality")
+"""What decides a line, beside the events and the machine."""
+
+OURS, NOTEBOOK = "default", "kaggle"
 
 Model = Callable[[int], tuple[Array, float]]
 """From a seed to scores of the test events, [N], and the seconds that training took."""
+
+Models = Mapping[str, Callable[["Sample"], Model]]
+"""By name, from a sample to what trains on it; the events are prepared, the settings tuned."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +77,30 @@ class Sample:
     validation: Events
     test: Events
 
+    def origin(self) -> str:
+        """A digest of the events, of the code that learns from them and of the machine."""
+        made_by = [self.name, code_digest(*CODE), machine.describe()]
+        digest = hashlib.sha256(json.dumps(made_by).encode())
+        for events in (self.training, self.validation, self.test):
+            digest.update(events.features.tobytes())
+            digest.update(events.labels.tobytes())
+        return digest.hexdigest()[:12]
+
 
 @dataclass(frozen=True)
 class Line:
-    """One model of one seed, judged."""
+    """One model of one seed, judged.
 
+    Attributes:
+      origin: the sample's; lines of different ones are not to be compared.
+      sample: its name.
+      model: the model's name.
+      seed: what it was trained with.
+      seconds: of the training; tuning is not among them.
+      quality: on the test events.
+    """
+
+    origin: str
     sample: str
     model: str
     seed: int
@@ -106,15 +138,6 @@ def _split(events: Events, first: int) -> tuple[Events, Events]:
     )
 
 
-def models_of(sample: Sample) -> Iterator[tuple[str, Callable[[], Model]]]:
-    """Every model by name, as a function that prepares it."""
-    for preset in (OURS, "kaggle"):
-        yield preset, partial(_network, preset, sample)
-    for name, library in LIBRARIES.items():
-        for derived, columns in ((False, "raw"), (True, "derived")):
-            yield f"{name}, {columns} columns", partial(_boosting, library, sample, derived)
-
-
 def _network(preset: str, sample: Sample) -> Model:
     def train(seed: int) -> tuple[Array, float]:
         with tempfile.TemporaryDirectory() as logs:
@@ -131,7 +154,7 @@ def _network(preset: str, sample: Sample) -> Model:
     return train
 
 
-def _boosting(library: Library, sample: Sample, derived: bool) -> Model:
+def _boosting(library: Library, derived: bool, sample: Sample) -> Model:
     training, validation, test = (
         compute_columns(events, derived=derived)
         for events in (sample.training, sample.validation, sample.test)
@@ -151,19 +174,70 @@ def _boosting(library: Library, sample: Sample, derived: bool) -> Model:
     return train
 
 
-def run(sample: Sample, seeds: int) -> list[Line]:
-    """Trains and judges every model with every seed, and tells each as it comes."""
-    lines = []
-    for name, prepare in models_of(sample):
-        train = prepare()
-        for seed in range(1, seeds + 1):
+MODELS: Models = {
+    OURS: partial(_network, OURS),
+    **{
+        f"{name}, {columns} columns": partial(_boosting, library, derived)
+        for name, library in LIBRARIES.items()
+        for derived, columns in ((False, "raw"), (True, "derived"))
+    },
+    NOTEBOOK: partial(_network, NOTEBOOK),
+}
+PEERS = MODELS.keys() - {OURS, NOTEBOOK}
+
+
+def run(
+    sample: Sample, seeds: int, models: Models = MODELS, *, only: Collection[str] = ()
+) -> list[Line]:
+    """Trains and judges models with the seeds 1, 2, ..., and tells each as it comes.
+
+    Args:
+      sample: what they learn from.
+      seeds: trainings of each model.
+      models: all there are.
+      only: names of those to train; empty for all.
+
+    Returns:
+      The lines of all models, those of earlier runs too.
+    """
+    origin = sample.origin()
+    lines = {(line.model, line.seed): line for line in _kept(origin)}
+    for name, prepare in models.items():
+        missing = [seed for seed in range(1, seeds + 1) if (name, seed) not in lines]
+        if not missing or (only and name not in only):
+            continue
+        print(f"{sample.name}: {name} ...", flush=True)
+        train = prepare(sample)
+        for seed in missing:
             scores, seconds = train(seed)
-            line = Line(sample.name, name, seed, seconds, judge(sample.test.labels[:, 0], scores))
-            lines.append(line)
-            with LINES.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dataclasses.asdict(line)) + "\n")
-            print(f"{sample.name}: {name}, seed {seed}: AUC {line.quality.auc:.4f}", flush=True)
-    return lines
+            quality = judge(sample.test.labels[:, 0], scores)
+            line = Line(origin, sample.name, name, seed, seconds, quality)
+            lines[name, seed] = line
+            _keep(line)
+            print(
+                f"{sample.name}: {name}, seed {seed}: AUC {quality.auc:.4f}, {seconds:.0f} s",
+                flush=True,
+            )
+    wanted = ((name, seed) for name in models for seed in range(1, seeds + 1))
+    return [lines[key] for key in wanted if key in lines]
+
+
+def _kept(origin: str) -> list[Line]:
+    """The lines of one origin."""
+    if not LINES.exists():
+        return []
+    records = map(json.loads, LINES.read_text(encoding="utf-8").splitlines())
+    return [
+        Line(**{**record, "quality": Quality(**record["quality"])})
+        for record in records
+        if record.get("origin") == origin
+    ]
+
+
+def _keep(line: Line) -> None:
+    LINES.parent.mkdir(parents=True, exist_ok=True)
+    with LINES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(dataclasses.asdict(line)) + "\n")
 
 
 def table(lines: Sequence[Line]) -> str:
@@ -182,15 +256,17 @@ def _spread(values: Sequence[float]) -> str:
     return f"{mean(values):.4f}{spread}"
 
 
-def measurement(measure: Measure, lines: Sequence[Line], *, against_peers: bool) -> Measurement:
-    """Our AUC by seed, beside that of the best boosted trees where wanted."""
+def measurements(
+    measure: Measure, lines: Sequence[Line], *, peers: Collection[str] = ()
+) -> list[Measurement]:
+    """Our AUC by seed, beside that of the best peer; nothing while a line of theirs is missing."""
     by_model: dict[str, list[float]] = {}
     for line in lines:
         by_model.setdefault(line.model, []).append(line.quality.auc)
-    ours = by_model.pop(OURS)
-    del by_model["kaggle"]
-    best = max(by_model.values(), key=mean)
-    return Measurement(measure, tuple(ours), tuple(best) if against_peers else (), lines[0].sample)
+    if not by_model.keys() >= {OURS, *peers}:
+        return []
+    best = max((by_model[peer] for peer in peers), key=mean, default=[])
+    return [Measurement(measure, tuple(by_model[OURS]), tuple(best), lines[0].sample)]
 
 
 def main() -> None:
@@ -201,23 +277,29 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="collisions with labels, as UCI publishes them")
     parser.add_argument("--generated", type=int, default=1_000_000, help="toy events; 0 for none")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each model")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=MODELS, help="a model to train; repeat it"
+    )
     parser.add_argument("--quick", action="store_true", help="100,000 toy events and one seed")
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("higgs.trainer").setLevel(logging.INFO)
     seeds = 1 if arguments.quick else arguments.seeds
     count = min(arguments.generated, 100_000) if arguments.quick else arguments.generated
-    LINES.parent.mkdir(parents=True, exist_ok=True)
-    measured = []
-    lines = []
+    measured: list[Measurement] = []
+    lines: list[Line] = []
     if arguments.csv:
-        lines += run(real_sample(arguments.csv), seeds)
-        measured.append(measurement(REAL, lines, against_peers=False))
+        real = run(real_sample(arguments.csv), seeds, only=arguments.only)
+        lines += real
+        measured += measurements(REAL, real)
     if count:
-        generated = run(generated_sample(count), seeds)
+        generated = run(generated_sample(count), seeds, only=arguments.only)
         lines += generated
-        measured.append(measurement(GENERATED, generated, against_peers=True))
-    results.save(measured, machine.describe())
+        measured += measurements(GENERATED, generated, peers=PEERS)
     print(table(lines))
-    command.show(each.measure.name for each in measured)
+    if measured:
+        results.save(measured, machine.describe())
+        command.show(each.measure.name for each in measured)
 
 
 if __name__ == "__main__":
