@@ -59,8 +59,7 @@ def tell(result: outcome.RunOutcome, console: Console) -> ExitCode:
         _tell_evaluation(evaluation.uri, console)
     serving = result.output("ServingCheck", "blessing")
     if serving and not serving.properties["blessed"]:
-        fault = (Path(serving.uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
-        console.print(f"serving check: FAILED, {fault}", soft_wrap=True)
+        console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}", soft_wrap=True)
     return _tell_push(result, console)
 
 
@@ -72,6 +71,13 @@ def _tell_evaluation(uri: str, console: Console) -> None:
         lines = [f"AUC         not read: {type(error).__name__}: {error}"]
     for line in (*lines, f"evaluation  {uri}"):
         console.print(line, soft_wrap=True)
+
+
+def _serving_fault(uri: str) -> str:
+    try:
+        return (Path(uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # what it withheld stays withheld without its reason
+        return f"and its reason was not read: {error}"
 
 
 def _tell_report(config: Config, console: Console) -> None:

@@ -75,3 +75,15 @@ def test_a_push_stays_a_push_when_its_evaluation_cannot_be_read(tmp_path):
     assert code == ExitCode.PUSHED
     assert "AUC         not read: " in screen.getvalue()
     assert f"evaluation  {evaluation.uri}" in screen.getvalue()
+
+
+def test_a_refusal_stays_a_refusal_when_its_reason_cannot_be_read(tmp_path):
+    refused = Output(str(tmp_path / "gone"), {"blessed": 0})
+    nodes = {
+        **outcome(pushed=False).nodes,
+        "ServingCheck": NodeRun("ServingCheck", "ok", 1.0, {"blessing": refused}),
+    }
+    screen = StringIO()
+    code = run_module.tell(RunOutcome("id", nodes), Console(file=screen, width=200))
+    assert code == ExitCode.NOT_BLESSED
+    assert "serving check: FAILED, and its reason was not read: " in screen.getvalue()
