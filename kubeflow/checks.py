@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pipeline.config import Config, ConfigError
+from pipeline.config import BeamConfig, Config, ConfigError
 from pipeline.remote_config import KubeflowConfig, TrainingConfig, VertexConfig
 
 # A run's id is the name, a dash and 14 digits.
@@ -53,8 +53,17 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
     return section
 
 
-def beam_runner(args: tuple[str, ...]) -> str:
-    """The Beam runner that options name; the last one wins."""
+def beam_runners(beam: BeamConfig) -> set[str]:
+    """The Beam runners that options name, for all nodes or for one; the last one wins."""
+    return {_runner(beam.args), *(_runner((*beam.args, *args)) for args in beam.nodes.values())}
+
+
+def option_names(args: tuple[str, ...]) -> set[str]:
+    """The options that are given, ``--name`` of ``--name=value``."""
+    return {arg.partition("=")[0] for arg in args}
+
+
+def _runner(args: tuple[str, ...]) -> str:
     runners = [arg.partition("=")[2] for arg in args if arg.startswith("--runner=")]
     return runners[-1] if runners else "DirectRunner"
 
@@ -98,6 +107,15 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"vertex.endpoint.min_replicas: {section.endpoint.min_replicas} is above max_replicas "
             f"{section.endpoint.max_replicas}; lower the one or raise the other"
         )
+    if (
+        "DataflowRunner" in beam_runners(config.beam)
+        and section.worker_image is None
+        and "--sdk_container_image" not in option_names(config.beam.args)
+    ):
+        yield (
+            f"vertex.worker_image: none, and Dataflow's workers cannot start from {section.image}, "
+            "which has no Beam entry; give the image of the Dockerfile's target worker"
+        )
     yield from _training_problems(section.training)
 
 
@@ -113,6 +131,12 @@ def _training_problems(training: TrainingConfig) -> Iterator[str]:
         yield (
             f"{key}: accelerator {training.accelerator} and accelerator_count "
             f"{training.accelerator_count} go together; give both, or none for a CPU"
+        )
+    device = training.accelerator or training.tpu_topology
+    if device is not None and training.image is None:
+        yield (
+            f"{key}.image: none, and the TensorFlow of vertex.image would leave {device} alone; "
+            "give the image of the Dockerfile's target gpu, or that of Dockerfile.tpu"
         )
 
 
@@ -177,8 +201,7 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
             f"kubeflow.artifacts_volume: nothing is mounted at {volume}; give the mount_path of "
             f"one of kubeflow.volumes ({', '.join(mounts) or 'none is given'})"
         )
-    runners = {beam_runner((*config.beam.args, *args)) for args in config.beam.nodes.values()}
-    elsewhere = sorted({beam_runner(config.beam.args), *runners} - {"DirectRunner"})
+    elsewhere = sorted(beam_runners(config.beam) - {"DirectRunner"})
     if elsewhere and volume is None:
         yield (
             f"beam.args: the workers of {elsewhere[0]} do not see the folders of a node's "

@@ -15,7 +15,13 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.model_in_service import ModelInService
 from components.push_gate import PushGate
-from kubeflow.checks import KUBEFLOW_SCHEMES, beam_runner, check_kubeflow, check_vertex
+from kubeflow.checks import (
+    KUBEFLOW_SCHEMES,
+    beam_runners,
+    check_kubeflow,
+    check_vertex,
+    option_names,
+)
 from kubeflow.vertex_jobs import serving_settings, training_settings
 from pipeline.code_version import runs_code_of
 from pipeline.config import Config
@@ -126,7 +132,7 @@ class KubeflowTarget(RemoteTarget):
 
 
 def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
-    """Adds what Dataflow must know to Beam options that name it, unless it is given.
+    """Adds what Dataflow must know to Beam options that name it for any node, unless it is given.
 
     The workers start from an image with the nodes' code: nothing is staged but the job.
     """
@@ -136,21 +142,17 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
         f"--region={vertex.region}",
         f"--temp_location={config.root}/dataflow/temp",
         f"--staging_location={config.root}/dataflow/staging",
-        f"--sdk_container_image={vertex.worker_image or vertex.image}",
+        f"--sdk_container_image={vertex.worker_image}",
         "--sdk_location=container",
     ]
     if vertex.service_account:
         known.append(f"--service_account_email={vertex.service_account}")
-    if beam_runner(config.beam.args) != "DataflowRunner":
+    if "DataflowRunner" not in beam_runners(config.beam):
         return config
-    given = {_option(arg) for arg in config.beam.args}
-    missing = [arg for arg in [*known, *labels] if _option(arg) not in given]
+    given = option_names(config.beam.args)
+    missing = [arg for arg in [*known, *labels] if option_names((arg,)).isdisjoint(given)]
     beam = config.beam.model_copy(update={"args": (*config.beam.args, *missing)})
     return config.model_copy(update={"beam": beam})
-
-
-def _option(argument: str) -> str:
-    return argument.partition("=")[0]
 
 
 TARGETS: dict[str, type[RemoteTarget]] = {"vertex": VertexTarget, "kubeflow": KubeflowTarget}

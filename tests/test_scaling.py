@@ -8,8 +8,8 @@ import pytest
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from kubeflow.checks import beam_runner
-from pipeline.config import Config
+from kubeflow.checks import beam_runners
+from pipeline.config import BeamConfig, Config
 
 TEXT = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
@@ -31,8 +31,9 @@ def test_beam_knows_every_option(block):
 
 
 def test_the_three_runners_are_there():
-    runners = [beam_runner(tuple(yaml.safe_load(block)["beam"]["args"])) for block in BLOCKS]
-    assert runners == ["DataflowRunner", "DataflowRunner", "PortableRunner", "PortableRunner"]
+    runners = [beam_runners(BeamConfig(**yaml.safe_load(block)["beam"])) for block in BLOCKS]
+    dataflow, portable = {"DataflowRunner"}, {"PortableRunner"}
+    assert runners == [dataflow, dataflow, portable, portable]
     assert "flink-job-server" in BLOCKS[2]
     assert "spark-job-server" in BLOCKS[3]
 

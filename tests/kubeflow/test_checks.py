@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeflow.checks import beam_runner, check_kubeflow, check_vertex
-from pipeline.config import ConfigError, load_config
+from kubeflow.checks import beam_runners, check_kubeflow, check_vertex
+from pipeline.config import BeamConfig, ConfigError, load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CHECKS = {"vertex": check_vertex, "kubeflow": check_kubeflow}
@@ -32,6 +32,12 @@ def test_shipped_configurations_pass(target):
         (*TPU, "vertex.training.accelerator=TPU_V2"),
         (*TPU, "vertex.training.accelerator=TPU_V3"),
         (*CPU, V5E, "vertex.training.tpu_topology=2x2"),
+        (*CPU, "vertex.training.image="),
+        ("vertex.worker_image=", "beam.args=[]"),
+        (
+            "vertex.worker_image=",
+            "beam={args: [--runner=DataflowRunner, --sdk_container_image=my-worker]}",
+        ),
         ("vertex.endpoint.name=higgs",),
         ("push.directory=gs://models/higgs",),
     ],
@@ -77,6 +83,19 @@ def test_what_vertex_can_run_passes(overrides):
         (
             ["vertex.endpoint={name: a, min_replicas: 3, max_replicas: 2}"],
             ["min_replicas: 3 is above max_replicas 2"],
+        ),
+        (
+            ["vertex.training.image="],
+            ["training.image: none", "would leave NVIDIA_TESLA_T4 alone", "target gpu"],
+        ),
+        (
+            [*CPU, V5E, "vertex.training.tpu_topology=2x2", "vertex.training.image="],
+            ["training.image: none", "would leave 2x2 alone", "Dockerfile.tpu"],
+        ),
+        (["vertex.worker_image="], ["worker_image: none", "higgs:0.1.0", "target worker"]),
+        (
+            ["vertex.worker_image=", "beam={nodes: {Evaluator: [--runner=DataflowRunner]}}"],
+            ["worker_image: none"],
         ),
     ],
 )
@@ -154,6 +173,9 @@ def test_a_missing_project_is_named(tmp_path):
         load_config(file)
 
 
-def test_the_last_runner_wins():
-    assert beam_runner(()) == "DirectRunner"
-    assert beam_runner(("--runner=A", "--x=1", "--runner=B")) == "B"
+def test_the_last_runner_of_a_node_wins():
+    assert beam_runners(BeamConfig()) == {"DirectRunner"}
+    twice = ("--runner=A", "--x=1", "--runner=B")
+    assert beam_runners(BeamConfig(args=twice)) == {"B"}
+    nodes = {"Evaluator": ("--runner=C",), "StatisticsGen": ("--x=1",)}
+    assert beam_runners(BeamConfig(args=twice, nodes=nodes)) == {"B", "C"}

@@ -30,6 +30,7 @@ POOLS = {
         *CPU,
         "vertex.training.machine_type=ct5lp-hightpu-4t",
         "vertex.training.tpu_topology=2x2",
+        "vertex.training.image=my-registry.example/higgs-tpu:0.1.0",
         "vertex.network=projects/1/global/networks/training",
     ),
 }
@@ -96,6 +97,14 @@ def test_dataflow_gets_machines_image_and_account(compiled):
     assert pool["autoscalingSettings"]["maxNumWorkers"] == 8
     assert '"my-project"' in json.dumps(environment["sdkPipelineOptions"])
     assert "higgs-worker:0.1.0" in json.dumps(environment["sdkPipelineOptions"])
+
+
+def test_dataflow_of_a_single_node_is_told_the_same(compiled):
+    only = "beam={args: [--runner=DirectRunner], nodes: {Evaluator: [--runner=DataflowRunner]}}"
+    spec = parse(compiled("vertex", only).read_text())
+    arguments = list(spec.executor("Evaluator").container.args)
+    assert "--project=my-project" in arguments
+    assert any(each.endswith("/higgs-worker:0.1.0") for each in arguments)
 
 
 @pytest.mark.e2e
