@@ -37,6 +37,7 @@ DIRECT = [
     "pydantic>=2.7,<3",
     "PyYAML>=6",
     "rich>=13",
+    "scipy>=1.10",
     "typing-extensions",
 ]
 

@@ -34,7 +34,9 @@ class SeededDropout(tf_keras.layers.Layer):
         self._step = self.add_weight(
             "step",
             shape=[],
-            dtype=tf.int32,
+            # TensorFlow keeps an int32 on the host, where a step that XLA compiles for a GPU
+            # cannot reach it.
+            dtype=tf.int64,
             initializer="zeros",
             trainable=False,
             synchronization=tf.VariableSynchronization.ON_READ,
@@ -55,7 +57,8 @@ class SeededDropout(tf_keras.layers.Layer):
         """Any int32 as likely as another, other ones each step and replica."""
         context = tf.distribute.get_replica_context()
         step = self._step.assign_add(1)
-        stream = step * context.num_replicas_in_sync + context.replica_id_in_sync_group
+        replica = tf.cast(context.replica_id_in_sync_group, step.dtype)
+        stream = step * context.num_replicas_in_sync + replica
         begin = scramble(
             scramble(tf.constant(self.seed % RESOLUTION, tf.uint32)) + tf.cast(stream, tf.uint32)
         )

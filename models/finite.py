@@ -7,24 +7,25 @@ import tf_keras
 
 
 class FiniteSteps(tf_keras.metrics.Metric):
-    """The number of training steps before the first whose loss is NaN or infinite.
+    """The number of training steps before the first whose loss is NaN or infinite on any replica.
 
     A metric, so that it is reset each epoch, is summed over replicas and comes with the logs: which
     step it was is known whenever somebody looks.
     """
 
     def __init__(self, **options: Any):
+        """Construct, under the strategy."""
         super().__init__(**options)
+        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # Both begin at 0: what is assigned from outside of replicas is shared out among them.
         self._failed = self.add_weight("failed", initializer="zeros")
         self._steps = self.add_weight("steps", initializer="zeros")
 
     def update_state(self, loss: tf.Tensor) -> None:
         """Counts a step of this replica."""
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         self._failed.assign(tf.where(tf.math.is_finite(loss), self._failed, 1.0))
-        self._steps.assign_add((1 - self._failed) / replicas)
+        self._steps.assign_add(1 - self._failed)
 
     def result(self) -> tf.Tensor:
-        """Steps, a float32 scalar."""
-        return tf.identity(self._steps)
+        """Steps, a float32 scalar: those that replicas counted, shared out and rounded down."""
+        return tf.floor(self._steps / self._replicas)

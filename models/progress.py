@@ -43,13 +43,18 @@ class Progress(tf_keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
         """Logs a line if the last one is some time ago."""
+        step = batch + 1
+        due = time.perf_counter() - self._last_line >= SECONDS_BETWEEN_STEPS
+        if not due and step < self._steps:
+            return
+        loss, auc = float(logs["loss"]), float(logs["auc"])  # waits for the device
         self._trained = time.perf_counter()
-        if self._trained - self._last_line >= SECONDS_BETWEEN_STEPS:
+        if due:
             self._last_line = self._trained
             log.info(
                 "epoch %d/%d  step %d/%d  loss %.4f  auc %.4f  %s events/s",
-                *(self._epoch, self._epochs, batch + 1, self._steps),
-                *(logs["loss"], logs["auc"], f"{self._rate(batch + 1):,.0f}"),
+                *(self._epoch, self._epochs, step, self._steps),
+                *(loss, auc, f"{self._rate(step):,.0f}"),
             )
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any]) -> None:

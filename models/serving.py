@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.optimize
+import scipy.special
 import tensorflow as tf
 import tf_keras
 
@@ -27,8 +29,8 @@ from models.trees import Forest
 
 PRIOR_EVENTS = 100
 
-NEWTON_STEPS = 20
-"""It converges in a few; logistic regression is convex."""
+GRADIENT = 1e-8
+"""An event's share of the gradient of the blend's loss that passes for none."""
 
 EVENTS = 16_384
 """Events scored at a time."""
@@ -65,13 +67,25 @@ def fit_blend(network_logits: Array, leaves_logits: Array, labels: Array) -> Ble
     """
     prior = np.array([0.5, 0.5, 0.0])
     inputs = np.hstack([network_logits, leaves_logits, np.ones_like(labels)]).astype(np.float64)
-    weights = prior
-    for _ in range(NEWTON_STEPS):
-        chance = 1 / (1 + np.exp(-inputs @ weights))
-        slope = inputs.T @ (chance - labels[:, 0]) + PRIOR_EVENTS * (weights - prior)
-        curvature = (inputs.T * (chance * (1 - chance))) @ inputs + PRIOR_EVENTS * np.eye(3)
-        weights = weights - np.linalg.solve(curvature, slope)
-    return Blend(*weights)
+    signs = 1 - 2 * labels[:, 0].astype(np.float64)
+
+    def loss(weights: Array) -> float:
+        away = PRIOR_EVENTS / 2 * np.sum((weights - prior) ** 2)
+        return float(np.logaddexp(0, signs * (inputs @ weights)).sum() + away)
+
+    def slope(weights: Array) -> Array:
+        chance = scipy.special.expit(inputs @ weights)
+        return inputs.T @ (chance - labels[:, 0]) + PRIOR_EVENTS * (weights - prior)
+
+    def curvature(weights: Array) -> Array:
+        chance = scipy.special.expit(inputs @ weights)
+        return (inputs.T * (chance * (1 - chance))) @ inputs + PRIOR_EVENTS * np.eye(3)
+
+    # In a region of trust: Newton's whole steps go astray where a part is far too sure of itself.
+    found = scipy.optimize.minimize(
+        loss, prior, jac=slope, hess=curvature, method="trust-exact", tol=GRADIENT * len(labels)
+    )
+    return Blend(*found.x)
 
 
 def outputs_of(layer: Any, columns: Array) -> Array:

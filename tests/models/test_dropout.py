@@ -11,7 +11,7 @@ def masks(seed, steps, rate=0.3, jit=False, start=0):
     """What is left of ones, step by step."""
     layer = SeededDropout(rate, seed)
     layer.build(ONES.shape)
-    layer.set_weights([np.int32(start)])
+    layer.set_weights([np.int64(start)])
     drop = tf.function(lambda x: layer(x, training=True), jit_compile=jit, autograph=False)
     return [drop(tf.constant(ONES)).numpy() for _ in range(steps)]
 

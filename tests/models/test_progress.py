@@ -100,3 +100,20 @@ def test_last_epoch_is_told_when_training_stops_early(monkeypatch, caplog):
         ]
         network.fit(data, data, 8, 50, verbose=0, callbacks=callbacks, validation_data=(data, data))
     assert [line.split("  ")[0] for line in caplog.messages] == ["epoch 1/50", "epoch 4/50"]
+
+
+def test_rate_counts_until_the_device_is_done(clock):
+    class Pending:
+        """A metric that the device still works on, for two seconds."""
+
+        def __float__(self):
+            clock(2)
+            return 0.5
+
+    callback = made(epochs=1, steps=2, batch_size=1000)
+    logs = METRICS | {"val_loss": 0.6, "val_auc": 0.7}
+    callback.on_epoch_begin(0, {})
+    callback.on_train_batch_end(0, METRICS | {"loss": Pending()})
+    callback.on_train_batch_end(1, METRICS | {"loss": Pending()})
+    callback.on_epoch_end(0, logs)
+    assert logs["events_per_second"] == 1000

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from models.columns import compute_columns
 from models.leaves import Leaves
 from models.network import build_network, prepare
-from models.serving import assemble, fit_blend, on_host, outputs_of
+from models.serving import PRIOR_EVENTS, assemble, fit_blend, on_host, outputs_of
 from models.trees import grow
 
 
@@ -31,6 +31,29 @@ def test_blend_of_many_events_is_sklearns_logistic_regression():
     theirs = LogisticRegression(C=1e9, tol=1e-8).fit(np.hstack(logits), labels[:, 0])
     expected = [*theirs.coef_[0], *theirs.intercept_]
     np.testing.assert_allclose([found.network, found.leaves, found.bias], expected, atol=0.01)
+
+
+@pytest.mark.parametrize("spread", [6, 10, 100])
+def test_blend_of_a_network_that_is_far_too_sure_is_still_the_best_one(spread):
+    rng = np.random.default_rng(2)
+    true = 1.5 * rng.normal(size=[2400, 1])
+    labels = (rng.random([2400, 1]) < sigmoid(true)).astype(np.float32)
+    network = spread * (true + rng.normal(size=true.shape))
+    leaves = true + 0.5 * rng.normal(size=true.shape)
+    found = fit_blend(network, leaves, labels)
+    weights = np.array([found.network, found.leaves, found.bias])
+    inputs = np.hstack([network, leaves, np.ones_like(labels)])
+    # The gradient of the loss with its prior is 0 at its one minimum, and nowhere else.
+    gradient = inputs.T @ (sigmoid(inputs @ weights) - labels[:, 0])
+    gradient += PRIOR_EVENTS * (weights - [0.5, 0.5, 0])
+    np.testing.assert_allclose(gradient, 0, atol=1e-3)
+    assert 0 < found.network * spread < 1 < 2 * found.leaves
+
+
+def test_blend_of_one_class_alone_is_finite():
+    logits = np.float32([[3], [-2], [8]])
+    found = fit_blend(logits, logits, np.zeros([3, 1], np.float32))
+    assert np.isfinite([found.network, found.leaves, found.bias]).all()
 
 
 def test_blend_of_few_events_stays_near_equal_shares():
