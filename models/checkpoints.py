@@ -1,7 +1,7 @@
 """A training's state on disk after each epoch, for one that was killed to go on from.
 
-Each epoch's state is written aside and renamed, so what is there is whole; the older one goes
-afterwards.
+A state is a folder whose last file, put there whole, says that the others are: object stores
+rename no folder at once. The older state goes afterwards.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,27 +69,26 @@ class Checkpoints:
             with tempfile.TemporaryDirectory() as nowhere:
                 self._state.write(f"{nowhere}/{STATE_FILE}", self._options)
             return
-        older = self._finished()
         path = f"{self._folder}/{len(saved.epochs):06d}"
-        aside = f"{path}.partial"
-        if tf.io.gfile.exists(aside):
-            tf.io.gfile.rmtree(aside)
-        tf.io.gfile.makedirs(aside)
-        self._state.write(f"{aside}/{STATE_FILE}", self._options)
+        discard(path)
+        older = self._states()
+        tf.io.gfile.makedirs(path)
+        self._state.write(f"{path}/{STATE_FILE}", self._options)
         content = io.BytesIO()
         np.savez(content, *saved.kept)
-        _write(f"{aside}/{KEPT_FILE}", content.getvalue())
-        _write(f"{aside}/{EPOCHS_FILE}", json.dumps(list(saved.epochs)).encode())
-        tf.io.gfile.rename(aside, path)
-        for epoch in older:
-            tf.io.gfile.rmtree(f"{self._folder}/{epoch}")
+        _write(f"{path}/{KEPT_FILE}", content.getvalue())
+        aside = f"{path}/{EPOCHS_FILE}.partial"
+        _write(aside, json.dumps(list(saved.epochs)).encode())
+        tf.io.gfile.rename(aside, f"{path}/{EPOCHS_FILE}")
+        for state in older:
+            discard(state)
 
     def restore(self) -> Saved | None:
         """Puts network and optimizer back to the last state; None where there is none."""
-        finished = self._finished()
+        finished = [path for path in self._states() if tf.io.gfile.exists(f"{path}/{EPOCHS_FILE}")]
         if not finished:
             return None
-        path = f"{self._folder}/{finished[-1]}"
+        path = finished[-1]
         self._state.read(f"{path}/{STATE_FILE}", self._options).assert_consumed()
         with tf.io.gfile.GFile(f"{path}/{EPOCHS_FILE}") as file:
             epochs = json.loads(file.read())
@@ -97,30 +98,40 @@ class Checkpoints:
         log.info("resumed after epoch %d from %s", len(epochs), path)
         return Saved(epochs, kept)
 
-    def _finished(self) -> list[str]:
+    def _states(self) -> list[str]:
+        """The states' folders by epoch, finished ones and others."""
         if not tf.io.gfile.exists(self._folder):
             return []
         names = (name.rstrip("/") for name in tf.io.gfile.listdir(self._folder))
-        return sorted(name for name in names if name.isdigit())
+        return [f"{self._folder}/{name}" for name in sorted(names) if name.isdigit()]
 
 
-def training_folder(root: str, settings: Mapping[str, object], *splits: Events) -> str:
-    """A folder for the states of one training: the same for the same settings and events.
+def training_folder(
+    root: str, settings: Mapping[str, object], beginning: Mapping[str, Any], *splits: Events
+) -> str:
+    """A folder for the states of one training: another one for whatever else decides about it.
+
+    The code of this package is among that: another network could not take the state up.
 
     Args:
       root: where such folders are.
-      settings: all that decides about the training, of JSON's types.
+      settings: of the training, of JSON's types.
+      beginning: the weights to begin with, by name.
       splits: the events of training and validation.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for events in splits:
-        for array in (events.features, events.labels):
-            digest.update(np.ascontiguousarray(array).data)
+    package = Path(__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package)}\n".encode())
+        digest.update(file.read_bytes())
+    arrays = [array for events in splits for array in (events.features, events.labels)]
+    for array in [*(beginning[name] for name in sorted(beginning)), *arrays]:
+        digest.update(np.ascontiguousarray(array).tobytes())
     return f"{root}/{digest.hexdigest()[:16]}"
 
 
 def discard(folder: str) -> None:
-    """Removes the states of a training that is finished."""
+    """Removes a state, or all of a training that is finished."""
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)
 

@@ -33,11 +33,20 @@ def export(network: tf_keras.Model, path: str) -> None:
     module = tf.Module()
     # The weights alone: with the network itself, Keras would add its own functions.
     module.weights = {weight_name(variable): variable for variable in network.variables}
-    aside = f"{path}.partial"
+    aside = _aside(path)
     tf.saved_model.save(module, aside, signatures=signatures(network))
     if tf.io.gfile.exists(path):
         tf.io.gfile.rmtree(path)
     tf.io.gfile.rename(aside, path)
+
+
+def is_exported(path: str) -> bool:
+    """Whether a whole SavedModel is there; an object store moves it file by file."""
+    return tf.io.gfile.exists(path) and not tf.io.gfile.exists(_aside(path))
+
+
+def _aside(path: str) -> str:
+    return f"{path}.partial"
 
 
 def signatures(network: tf_keras.Model) -> dict[str, Callable[..., Scores]]:

@@ -21,7 +21,8 @@ from models.history import describe
 from models.hyperparameters import Hyperparameters
 from models.input_data import Events, read_events
 from models.network import OUTPUT
-from models.signatures import export
+from models.precision import policy_of
+from models.signatures import export, is_exported
 from models.strategy import find_strategy
 from models.warm_start import read_weights
 
@@ -56,14 +57,24 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     tf_keras.utils.set_random_seed(seed)
     train_events, eval_events = read_events(fn_args.train_files), read_events(fn_args.eval_files)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
-    states = training_folder(settings["checkpoint_root"], settings, train_events, eval_events)
+    beginning = read_weights(fn_args.base_model) if fn_args.base_model else {}
+    states = training_folder(
+        settings["checkpoint_root"],
+        {
+            "hyperparameters": hyperparameters.model_dump(mode="json"),
+            "seed": seed,
+            "replicas": machine[1].replicas,
+            "precision": policy_of(hyperparameters.precision, machine[1]),
+        },
+        *(beginning, train_events, eval_events),
+    )
     fitted = fit(
         *(train_events, eval_events, hyperparameters),
         seed=seed,
         machine=machine,
         log_dir=fn_args.model_run_dir,
         checkpoint_dir=states,
-        initial_weights=read_weights(fn_args.base_model) if fn_args.base_model else None,
+        initial_weights=beginning,
     )
     if machine[1].host:
         wait_for(fn_args.serving_model_dir)
@@ -81,7 +92,7 @@ def wait_for(export: str, seconds: float = SECONDS_TO_EXPORT) -> None:
       TimeoutError: it has not within so many seconds.
     """
     deadline = time.monotonic() + seconds
-    while not tf.io.gfile.exists(export):
+    while not is_exported(export):
         if time.monotonic() > deadline:
             raise TimeoutError(
                 f"no model at {export} after {seconds:.0f} s: see the first host's log"

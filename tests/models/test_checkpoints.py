@@ -63,7 +63,7 @@ def test_nothing_is_restored_where_nothing_was_saved(made, tmp_path):
     np.testing.assert_array_equal(network.get_weights()[0], before[0])
 
 
-@pytest.mark.parametrize("written", ["write", "rename"])
+@pytest.mark.parametrize("written", ["state", "write", "rename"])
 def test_state_that_was_not_finished_is_not_taken(made, tmp_path, monkeypatch, written):
     checkpoints = Checkpoints(f"{tmp_path}/a", made(1))
     checkpoints.save(saved(1))
@@ -74,6 +74,8 @@ def test_state_that_was_not_finished_is_not_taken(made, tmp_path, monkeypatch, w
     with monkeypatch.context() as patched:
         if written == "rename":
             patched.setattr(tf.io.gfile, "rename", fail)
+        elif written == "state":
+            patched.setattr(tf.train.Checkpoint, "write", fail)
         else:
             patched.setattr(np, "savez", fail)
         with pytest.raises(OSError, match="killed"):
@@ -87,15 +89,30 @@ def test_state_that_was_not_finished_is_not_taken(made, tmp_path, monkeypatch, w
 def test_folder_is_that_of_settings_and_events(make_events):
     events, others = make_events(50), make_events(50, seed=1)
     settings = {"seed": 1, "hyperparameters": {"units": 8, "blocks": 2}}
-    same = training_folder("r", dict(reversed(settings.items())), events, others)
-    assert training_folder("r", settings, events, others) == same
+    first, second = {"a": np.zeros(3), "b": np.ones(3)}, {"b": np.ones(3), "a": np.zeros(3)}
+    same = training_folder("r", dict(reversed(settings.items())), first, events, others)
+    assert training_folder("r", settings, second, events, others) == same
     changed = dataclasses.replace(events, labels=1 - events.labels)
     assert same not in {
-        training_folder("r", settings | {"seed": 2}, events, others),
-        training_folder("r", settings, changed, others),
-        training_folder("r", settings, others, events),
-        training_folder("q", settings, events, others),
+        training_folder("r", settings | {"seed": 2}, first, events, others),
+        training_folder("r", settings, {}, events, others),
+        training_folder("r", settings, {"a": np.ones(3), "b": np.zeros(3)}, events, others),
+        training_folder("r", settings, first, changed, others),
+        training_folder("r", settings, first, others, events),
+        training_folder("q", settings, first, events, others),
     }
+
+
+def test_folder_is_another_one_for_other_code(make_events, tmp_path, monkeypatch):
+    package = tmp_path / "models"
+    (package / "physics").mkdir(parents=True)
+    (package / "physics" / "columns.py").write_text("a = 1\n")
+    monkeypatch.setattr("models.checkpoints.__file__", str(package / "checkpoints.py"))
+    arguments = "r", {}, {}, make_events(5)
+    before = training_folder(*arguments)
+    assert training_folder(*arguments) == before
+    (package / "physics" / "columns.py").write_text("a = 2\n")
+    assert training_folder(*arguments) != before
 
 
 def test_states_are_discarded_once_and_again(made, tmp_path):

@@ -165,7 +165,7 @@ def kill_after_an_epoch(fn_args, seconds):
     """Runs the trainer and kills it, without a warning, so long after its first saved epoch."""
     process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
     root = Path(fn_args.custom_config["checkpoint_root"])
-    while not [*root.glob("*/000*")]:
+    while not [*root.glob("*/000*/epochs.json")]:
         assert process.poll() is None, "the training ended before its first epoch"
         time.sleep(0.005)
     time.sleep(seconds)
