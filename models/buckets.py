@@ -69,6 +69,10 @@ def _weights(bucket: np.ndarray, signal: np.ndarray, buckets: int) -> np.ndarray
     return (odds - mean) / max(spread, 1e-6)
 
 
+EDGES_AT_ONCE = 8
+"""Of each column, compared with all events together: what XLA does not compile holds them all."""
+
+
 class BucketWeights(tf_keras.layers.Layer):
     """Columns, float32 [N, columns], to their buckets' weights, float32 [N, columns]."""
 
@@ -88,8 +92,12 @@ class BucketWeights(tf_keras.layers.Layer):
 
     def call(self, columns: tf.Tensor) -> tf.Tensor:
         """Sums the steps below each value."""
-        above = tf.cast(columns[:, :, None] > self._edges, tf.float32)
-        return self._first + tf.reduce_sum(above * self._steps, axis=2)
+        weights = tf.zeros_like(columns) + self._first
+        for start in range(0, self._edges.shape[1], EDGES_AT_ONCE):
+            some = slice(start, start + EDGES_AT_ONCE)
+            above = columns[:, :, None] > self._edges[:, some]
+            weights += tf.reduce_sum(tf.cast(above, tf.float32) * self._steps[:, some], axis=2)
+        return weights
 
     def get_config(self) -> dict[str, Any]:
         """What a copy is made from."""

@@ -109,7 +109,7 @@ class Hyperparameters(BaseModel):
 
     @model_validator(mode="after")
     def _check_rates(self) -> "Hyperparameters":
-        if self.min_learning_rate > self.learning_rate:
+        if self.schedule == "plateau" and self.min_learning_rate > self.learning_rate:
             raise ValueError(
                 f"min_learning_rate {self.min_learning_rate:g} is above learning_rate "
                 f"{self.learning_rate:g}: lower the one or raise the other"

@@ -89,12 +89,13 @@ def fit_blend(network_logits: Array, leaves_logits: Array, labels: Array) -> Ble
 
 
 def outputs_of(layer: Any, columns: Array) -> Array:
-    """What a layer or model makes of many events' columns, [N, 1], some at a time."""
+    """What a layer or model makes of many events' columns, [N, 1], some at a time, on the host."""
     score = tf.function(layer, autograph=False, reduce_retracing=True)
-    parts = [
-        score(tf.constant(columns[start : start + EVENTS])).numpy()
-        for start in range(0, len(columns), EVENTS)
-    ]
+    with tf.device("CPU"):
+        parts = [
+            score(tf.constant(columns[start : start + EVENTS])).numpy()
+            for start in range(0, len(columns), EVENTS)
+        ]
     return np.concatenate(parts)
 
 

@@ -67,7 +67,7 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
 )
 """Training events at most, and what the hyperparameters that are None come to.
 
-Measured at 30 thousand and 1 million events; the last goes on from there.
+Chosen at 30 thousand and 300 thousand events; the last goes on from there (docs/training.md).
 """
 
 

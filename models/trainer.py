@@ -7,11 +7,9 @@ the folder where the states of trainings that are not finished are kept.
 
 from __future__ import annotations
 
-import io
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -19,9 +17,9 @@ from models.checkpoints import discard, training_folder
 from models.fitting import fit
 from models.history import describe
 from models.hyperparameters import Hyperparameters
-from models.input_data import Events, read_events
-from models.network import OUTPUT
+from models.input_data import read_events
 from models.precision import policy_of
+from models.reference import write_reference
 from models.signatures import export, is_exported
 from models.strategy import find_strategy
 from models.warm_start import read_weights
@@ -30,7 +28,6 @@ if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed of i
     from tfx import v1 as tfx
 
 REFERENCE_FILE_NAME = "reference_scores.npz"
-REFERENCE_EVENTS = 1000
 
 SECONDS_TO_EXPORT = 1800.0
 """What the first host may take to put model and export together, after the last epoch."""
@@ -98,16 +95,3 @@ def wait_for(export: str, seconds: float = SECONDS_TO_EXPORT) -> None:
                 f"no model at {export} after {seconds:.0f} s: see the first host's log"
             )
         time.sleep(1)
-
-
-def write_reference(network: tf_keras.Model, events: Events, path: str) -> None:
-    """Writes what the export must reproduce: some events and the network's scores of them.
-
-    The file is NumPy's ``.npz`` without pickles: ``features`` float32 [n, 28] of the
-    first events, at most ``REFERENCE_EVENTS``, and ``signal_probability`` float32 [n, 1].
-    """
-    features = events.features[:REFERENCE_EVENTS]
-    content = io.BytesIO()
-    np.savez(content, **{"features": features, OUTPUT: network(features, training=False).numpy()})
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content.getvalue())

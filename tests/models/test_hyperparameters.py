@@ -116,7 +116,11 @@ def test_numbers_as_yaml_reads_them_are_taken():
 
 def test_rate_floor_above_the_rate_is_refused():
     with pytest.raises(ValidationError, match=r"min_learning_rate 0.1 is above learning_rate 0.01"):
-        resolve("default", learning_rate=0.01, min_learning_rate=0.1)
+        resolve("kaggle", learning_rate=0.01, min_learning_rate=0.1)
+
+
+def test_floor_of_the_plateau_binds_no_cosine():
+    assert resolve("default", learning_rate=1e-6).learning_rate == 1e-6
 
 
 def test_every_hyperparameter_is_described():
