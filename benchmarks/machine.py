@@ -14,6 +14,8 @@ PACKAGES = {
     "tfma": "tensorflow-model-analysis",
     "pyarrow": "pyarrow",
     "numpy": "numpy",
+    "lightgbm": "lightgbm",
+    "xgboost": "xgboost-cpu",
 }
 
 

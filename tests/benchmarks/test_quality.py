@@ -5,7 +5,16 @@ import pytest
 
 from benchmarks import quality
 from benchmarks.harness import Measure, Sense
-from benchmarks.quality import Model, Models, Sample, measurements, run, table
+from benchmarks.quality import (
+    TEST_ROWS,
+    Model,
+    Models,
+    Sample,
+    measurements,
+    real_sample,
+    run,
+    table,
+)
 from models.input_data import Array, Events
 
 MEASURE = Measure("quality", "AUC", 1.0, Sense.AT_LEAST)
@@ -39,6 +48,16 @@ def models(trained: Trained, **scales: float) -> Models:
         return train
 
     return {name: partial(prepared, name, scale) for name, scale in scales.items()}
+
+
+def test_test_rows_are_the_last_ones_and_validation_comes_out_of_those_before(tmp_path):
+    rows = np.zeros([TEST_ROWS + 100, 29])
+    rows[:, 1] = np.arange(len(rows))
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", fmt="%g")
+    sample = real_sample(tmp_path / "rows.csv")
+    parts = [part.features[:, 0] for part in (sample.training, sample.validation, sample.test)]
+    assert [len(part) for part in parts] == [92, 8, TEST_ROWS]
+    np.testing.assert_array_equal(np.concatenate(parts), np.arange(len(rows)))
 
 
 def test_each_model_is_judged_on_the_test_events(trained):
