@@ -152,7 +152,7 @@ def first_step() -> float:
 
 
 def print_first_step() -> None:
-    """Fits a step of the preset ``kaggle`` and prints how long it took, once the network is built."""
+    """Fits a step of the preset ``kaggle``; prints how long it took once the network is built."""
     events = for_training(data.training_events(BATCH))
     with tempfile.TemporaryDirectory() as logs:
         fitted = fit(
