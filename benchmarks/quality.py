@@ -257,13 +257,13 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def measurements(
-    measure: Measure, lines: Sequence[Line], *, peers: Collection[str] = ()
+    measure: Measure, lines: Sequence[Line], seeds: int, *, peers: Collection[str] = ()
 ) -> list[Measurement]:
-    """Our AUC by seed, beside that of the best peer; nothing while a line of theirs is missing."""
+    """Our AUC by seed, beside that of the best peer; nothing while a seed of any is missing."""
     by_model: dict[str, list[float]] = {}
     for line in lines:
         by_model.setdefault(line.model, []).append(line.quality.auc)
-    if not by_model.keys() >= {OURS, *peers}:
+    if any(len(by_model.get(model, ())) < seeds for model in (OURS, *peers)):
         return []
     best = max((by_model[peer] for peer in peers), key=mean, default=[])
     return [Measurement(measure, tuple(by_model[OURS]), tuple(best), lines[0].sample)]
@@ -291,11 +291,11 @@ def main() -> None:
     if arguments.csv:
         real = run(real_sample(arguments.csv), seeds, only=arguments.only)
         lines += real
-        measured += measurements(REAL, real)
+        measured += measurements(REAL, real, seeds)
     if count:
         generated = run(generated_sample(count), seeds, only=arguments.only)
         lines += generated
-        measured += measurements(GENERATED, generated, peers=PEERS)
+        measured += measurements(GENERATED, generated, seeds, peers=PEERS)
     print(table(lines))
     if measured:
         results.save(measured, machine.describe())

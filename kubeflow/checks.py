@@ -55,12 +55,17 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
 
 def beam_runners(beam: BeamConfig) -> set[str]:
     """The Beam runners that options name, for all nodes or for one; the last one wins."""
-    return {_runner(beam.args), *(_runner((*beam.args, *args)) for args in beam.nodes.values())}
+    return {_runner(args) for args in _option_lists(beam)}
 
 
 def option_names(args: tuple[str, ...]) -> set[str]:
     """The options that are given, ``--name`` of ``--name=value``."""
     return {arg.partition("=")[0] for arg in args}
+
+
+def _option_lists(beam: BeamConfig) -> list[tuple[str, ...]]:
+    """The options of nodes that have none of their own, then those of each that has."""
+    return [beam.args, *((*beam.args, *args) for args in beam.nodes.values())]
 
 
 def _runner(args: tuple[str, ...]) -> str:
@@ -107,10 +112,9 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"vertex.endpoint.min_replicas: {section.endpoint.min_replicas} is above max_replicas "
             f"{section.endpoint.max_replicas}; lower the one or raise the other"
         )
-    if (
-        "DataflowRunner" in beam_runners(config.beam)
-        and section.worker_image is None
-        and "--sdk_container_image" not in option_names(config.beam.args)
+    if section.worker_image is None and any(
+        _runner(args) == "DataflowRunner" and "--sdk_container_image" not in option_names(args)
+        for args in _option_lists(config.beam)
     ):
         yield (
             f"vertex.worker_image: none, and Dataflow's workers cannot start from {section.image}, "

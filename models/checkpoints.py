@@ -111,7 +111,8 @@ def training_folder(
 ) -> str:
     """A folder for the states of one training: another one for whatever else decides about it.
 
-    The code of this package is among that: another network could not take the state up.
+    The code of this package is among that, and TensorFlow's version: another network could not
+    take the state up.
 
     Args:
       root: where such folders are.
@@ -119,19 +120,26 @@ def training_folder(
       beginning: the weights to begin with, by name.
       splits: the events of training and validation.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    made_by = [settings, tf.__version__, tf_keras.__version__]
+    digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
     package = Path(__file__).parent
     for file in sorted(package.rglob("*.py")):
         digest.update(f"{file.relative_to(package)}\n".encode())
         digest.update(file.read_bytes())
-    arrays = [array for events in splits for array in (events.features, events.labels)]
-    for array in [*(beginning[name] for name in sorted(beginning)), *arrays]:
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for name in sorted(beginning):
+        digest.update(f"{name}\n".encode())
+        digest.update(np.ascontiguousarray(beginning[name]).tobytes())
+    for events in splits:
+        for array in (events.features, events.labels):
+            digest.update(np.ascontiguousarray(array).tobytes())
     return f"{root}/{digest.hexdigest()[:16]}"
 
 
 def discard(folder: str) -> None:
-    """Removes a state, or all of a training that is finished."""
+    """Removes a state, or all of a training that is finished; none passes for whole meanwhile."""
+    for states in (folder, f"{folder}/*"):
+        for last_file in tf.io.gfile.glob(f"{states}/{EPOCHS_FILE}"):
+            tf.io.gfile.remove(last_file)
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)
 

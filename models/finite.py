@@ -22,10 +22,13 @@ class FiniteSteps(tf_keras.metrics.Metric):
         self._steps = self.add_weight("steps", initializer="zeros")
 
     def update_state(self, loss: tf.Tensor) -> None:
-        """Counts a step of this replica."""
-        self._failed.assign(tf.where(tf.math.is_finite(loss), self._failed, 1.0))
-        self._steps.assign_add(1 - self._failed)
+        """Counts a step, of which this is one replica's loss."""
+        context = tf.distribute.get_replica_context()
+        # Sums alone, for TPUs add up over replicas whatever is assigned.
+        failed = tf.cast(tf.logical_not(tf.math.is_finite(loss)), tf.float32)
+        self._failed.assign_add(context.all_reduce(tf.distribute.ReduceOp.SUM, failed))
+        self._steps.assign_add(tf.cast(tf.equal(self._failed, 0), tf.float32))
 
     def result(self) -> tf.Tensor:
-        """Steps, a float32 scalar: those that replicas counted, shared out and rounded down."""
-        return tf.floor(self._steps / self._replicas)
+        """Steps, a float32 scalar."""
+        return self._steps / self._replicas

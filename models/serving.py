@@ -114,20 +114,21 @@ def assemble(
       A model from published features float32 [N, 28] to probabilities float32 [N, 1], and how the
       parts were blended.
     """
-    features = tf_keras.Input([NUM_FEATURES], name="features")
-    columns = column_layer(derived=derived)(features)
-    to_logits = tf_keras.Model(network.input, network.get_layer(LOGITS).output, name="network")
-    logits, blend = to_logits(columns), None
-    if forest is not None:
-        leaves = Leaves(forest, name="leaves")
-        blend = fit_blend(
-            outputs_of(to_logits, evaluation.features),
-            outputs_of(leaves, evaluation.features),
-            evaluation.labels,
-        )
-        logits = Blended(blend, name="blend")([logits, leaves(columns)])
-    probability = tf_keras.layers.Activation("sigmoid", name=OUTPUT)(logits)
-    return tf_keras.Model(features, probability, name="serving"), blend
+    with tf.device("CPU"):
+        features = tf_keras.Input([NUM_FEATURES], name="features")
+        columns = column_layer(derived=derived)(features)
+        to_logits = tf_keras.Model(network.input, network.get_layer(LOGITS).output, name="network")
+        logits, blend = to_logits(columns), None
+        if forest is not None:
+            leaves = Leaves(forest, name="leaves")
+            blend = fit_blend(
+                outputs_of(to_logits, evaluation.features),
+                outputs_of(leaves, evaluation.features),
+                evaluation.labels,
+            )
+            logits = Blended(blend, name="blend")([logits, leaves(columns)])
+        probability = tf_keras.layers.Activation("sigmoid", name=OUTPUT)(logits)
+        return tf_keras.Model(features, probability, name="serving"), blend
 
 
 class Blended(tf_keras.layers.Layer):

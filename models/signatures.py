@@ -24,7 +24,7 @@ Scores = dict[str, tf.Tensor]
 
 
 def export(network: tf_keras.Model, path: str) -> None:
-    """Writes the network as a SavedModel, aside first, so that it is there whole or not at all.
+    """Writes the network as a SavedModel, aside first, so that on a disk it is there whole or not.
 
     Args:
       network: from float32 [N, 28] to float32 [N, 1], with its variables on this host.

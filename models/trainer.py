@@ -18,7 +18,6 @@ from models.fitting import fit
 from models.history import describe
 from models.hyperparameters import Hyperparameters
 from models.input_data import read_events
-from models.precision import policy_of
 from models.reference import write_reference
 from models.signatures import export, is_exported
 from models.strategy import find_strategy
@@ -60,8 +59,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         {
             "hyperparameters": hyperparameters.model_dump(mode="json"),
             "seed": seed,
-            "replicas": machine[1].replicas,
-            "precision": policy_of(hyperparameters.precision, machine[1]),
+            # Of all hosts, of which one may have another CPU than the next.
+            "devices": f"{machine[1].replicas} {machine[1].kind}",
         },
         *(beginning, train_events, eval_events),
     )

@@ -105,9 +105,9 @@ def test_other_events_are_another_origin(trained):
 
 def test_ours_is_held_against_the_best_peer(trained):
     found = run(SAMPLE, 1, models(trained, default=1.0, poor=-1.0, good=1.0))
-    (measured,) = measurements(MEASURE, found, peers=["poor", "good"])
+    (measured,) = measurements(MEASURE, found, 1, peers=["poor", "good"])
     assert (measured.ours_runs, measured.peer_runs, measured.sizes) == ((1.0,), (1.0,), "4 events")
-    (alone,) = measurements(MEASURE, found)
+    (alone,) = measurements(MEASURE, found, 1)
     assert (alone.ours, alone.peer) == (1.0, None)
 
 
@@ -115,7 +115,15 @@ def test_ours_is_held_against_the_best_peer(trained):
 def test_nothing_is_measured_while_a_model_is_missing(trained, absent):
     found = run(SAMPLE, 1, models(trained, default=1.0, good=1.0))
     rest = [line for line in found if line.model != absent]
-    assert measurements(MEASURE, rest, peers=["good"]) == []
+    assert measurements(MEASURE, rest, 1, peers=["good"]) == []
+
+
+def test_nothing_is_measured_while_a_seed_is_missing(trained):
+    known = models(trained, default=1.0, good=1.0)
+    run(SAMPLE, 1, known)
+    found = run(SAMPLE, 2, known, only=["default"])
+    assert measurements(MEASURE, found, 2, peers=["good"]) == []
+    assert len(measurements(MEASURE, run(SAMPLE, 2, known), 2, peers=["good"])) == 1
 
 
 def test_the_table_has_mean_and_spread(trained):

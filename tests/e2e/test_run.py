@@ -98,7 +98,9 @@ def test_background_rejection_is_scikit_learns_too(outcome, scored):
 def test_pushed_model_scores_records_as_the_trained_one(outcome, pushed):
     run = outcome.output("Trainer", "model_run").uri
     reference = np.load(f"{run}/reference_scores.npz")
-    records = encode_records(Events(reference["features"], np.zeros(1000, np.float32)))
+    records = encode_records(
+        Events(reference["features"], np.zeros(len(reference["features"]), np.float32))
+    )
     scores = pushed.signatures["serving_default"](examples=tf.constant(records))
     np.testing.assert_allclose(
         scores["signal_probability"], reference["signal_probability"], atol=1e-5

@@ -38,6 +38,11 @@ def test_shipped_configurations_pass(target):
             "vertex.worker_image=",
             "beam={args: [--runner=DataflowRunner, --sdk_container_image=my-worker]}",
         ),
+        (
+            "vertex.worker_image=",
+            "beam.args=[]",
+            "beam={nodes: {Evaluator: [--runner=DataflowRunner, --sdk_container_image=mine]}}",
+        ),
         ("vertex.endpoint.name=higgs",),
         ("push.directory=gs://models/higgs",),
     ],

@@ -86,7 +86,7 @@ def test_state_that_was_not_finished_is_not_taken(made, tmp_path, monkeypatch, w
     assert len(again.restore().epochs) == 2
 
 
-def test_folder_is_that_of_settings_and_events(make_events):
+def test_folder_is_that_of_settings_weights_and_events(make_events):
     events, others = make_events(50), make_events(50, seed=1)
     settings = {"seed": 1, "hyperparameters": {"units": 8, "blocks": 2}}
     first, second = {"a": np.zeros(3), "b": np.ones(3)}, {"b": np.ones(3), "a": np.zeros(3)}
@@ -97,6 +97,7 @@ def test_folder_is_that_of_settings_and_events(make_events):
         training_folder("r", settings | {"seed": 2}, first, events, others),
         training_folder("r", settings, {}, events, others),
         training_folder("r", settings, {"a": np.ones(3), "b": np.zeros(3)}, events, others),
+        training_folder("r", settings, {"a": np.zeros(3), "c": np.ones(3)}, events, others),
         training_folder("r", settings, first, changed, others),
         training_folder("r", settings, first, others, events),
         training_folder("q", settings, first, events, others),
@@ -120,6 +121,19 @@ def test_states_are_discarded_once_and_again(made, tmp_path):
     discard(f"{tmp_path}/a")
     discard(f"{tmp_path}/a")
     assert not (tmp_path / "a").exists()
+
+
+def test_state_that_is_only_partly_discarded_is_not_taken(made, tmp_path, monkeypatch):
+    Checkpoints(f"{tmp_path}/a", made(1)).save(saved(1))
+
+    def fail(*_):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tf.io.gfile, "rmtree", fail)
+        with pytest.raises(OSError, match="killed"):
+            discard(f"{tmp_path}/a")
+    assert Checkpoints(f"{tmp_path}/a", made(1)).restore() is None
 
 
 def test_host_that_does_not_write_leaves_nothing(made, tmp_path):

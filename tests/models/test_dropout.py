@@ -50,6 +50,12 @@ def test_nothing_is_dropped_when_scoring_or_at_rate_zero():
     np.testing.assert_array_equal(SeededDropout(0.0, 1)(ONES, training=True), ONES)
 
 
+def test_number_of_the_step_is_where_a_gpu_reaches_it():
+    layer = SeededDropout(0.5, 1)
+    layer.build(ONES.shape)
+    assert layer.weights[0].dtype == tf.int64
+
+
 def test_odd_counts_are_drawn_whole():
     assert SeededDropout(0.5, 1)(np.ones([3, 5], np.float32), training=True).shape == [3, 5]
 

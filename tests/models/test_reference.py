@@ -5,7 +5,7 @@ import tf_keras
 
 from models.features import FEATURES
 from models.input_data import Events
-from models.reference import steady, write_reference
+from models.reference import steady_scores, write_reference
 
 PT = FEATURES.index("lepton_pt")
 B_TAG = FEATURES.index("jet_1_b_tag")
@@ -38,19 +38,24 @@ def test_event_within_a_few_roundings_of_a_threshold_is_not_steady(away):
     near[7] = False
     found.features[near, PT] = 1.0
     expected = np.arange(50) != 7
-    np.testing.assert_array_equal(steady(Jumpy(PT, value), found.features), expected)
+    scores, are_steady = steady_scores(Jumpy(PT, value), found.features)
+    np.testing.assert_array_equal(are_steady, expected)
+    np.testing.assert_allclose(scores, Jumpy(PT, value)(found.features), atol=1e-7)
 
 
 def test_codes_of_b_tags_are_exact_and_not_moved():
     found = events(50)
     found.features[:, B_TAG] = 1.0865380764007568
-    assert steady(Jumpy(B_TAG, 1.0865380764007568), found.features).all()
+    assert steady_scores(Jumpy(B_TAG, 1.0865380764007568), found.features)[1].all()
 
 
-def test_all_events_are_taken_where_none_is_steady():
+def test_all_events_are_taken_where_none_is_steady(tmp_path, caplog):
     found = events(20)
     found.features[:, PT] = 1.5
-    assert steady(Jumpy(PT, 1.5), found.features).all()
+    with caplog.at_level("INFO", "higgs.trainer"):
+        write_reference(Jumpy(PT, 1.5), found, f"{tmp_path}/reference.npz")
+    assert "the scores of 0 of 20 events are steady" in caplog.text
+    np.testing.assert_array_equal(np.load(tmp_path / "reference.npz")["event"], np.arange(20))
 
 
 def test_file_holds_the_first_steady_events_and_their_scores(tmp_path):

@@ -225,4 +225,9 @@ def start_host(fn_args, addresses, index):
 def test_host_that_waits_in_vain_says_for_what(tmp_path):
     with pytest.raises(TimeoutError, match=r"no model at .*/none after 0 s: see the first host"):
         wait_for(f"{tmp_path}/none", seconds=0)
-    wait_for(str(tmp_path), seconds=0)
+    (tmp_path / "model.partial").mkdir()
+    (tmp_path / "model").mkdir()
+    with pytest.raises(TimeoutError, match="no model at"):
+        wait_for(f"{tmp_path}/model", seconds=0)
+    (tmp_path / "model.partial").rmdir()
+    wait_for(f"{tmp_path}/model", seconds=0)
