@@ -142,10 +142,10 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
         f"--region={vertex.region}",
         f"--temp_location={config.root}/dataflow/temp",
         f"--staging_location={config.root}/dataflow/staging",
-        "--sdk_location=container",
     ]
     if vertex.worker_image:
         known.append(f"--sdk_container_image={vertex.worker_image}")
+    known.append("--sdk_location=container")
     if vertex.service_account:
         known.append(f"--service_account_email={vertex.service_account}")
     if "DataflowRunner" not in beam_runners(config.beam):

@@ -29,4 +29,5 @@ def test_values_and_gradients_are_keras_own():
 def test_gradient_of_a_bias_is_summed_in_float32():
     *_, exact = step(Dense, "float32")
     *_, ours = step(Dense, "mixed_bfloat16")
-    np.testing.assert_allclose(ours, exact, atol=0.02 * len(INPUTS) ** 0.5)
+    # What comes of it is rounded to bfloat16; how the products before are depends on the CPU.
+    np.testing.assert_allclose(ours, exact, rtol=2**-8, atol=0.02 * len(INPUTS) ** 0.5)
