@@ -109,12 +109,20 @@ class Line:
 
 
 def real_sample(csv: Path) -> Sample:
-    """The rows of a CSV, the last ones for the test."""
+    """The rows of a CSV, the last ones for the test.
+
+    Raises:
+      ValueError: it has no more rows than the test alone takes.
+    """
     chunks = list(read_csv(csv))
     rows = Events(
         np.concatenate([chunk.features for chunk in chunks]),
         np.concatenate([chunk.labels for chunk in chunks]).reshape(-1, 1),
     )
+    if len(rows) <= TEST_ROWS:
+        raise ValueError(
+            f"{csv}: {len(rows):,} rows, of which the last {TEST_ROWS:,} are the test; give more"
+        )
     learned, test = _split(rows, len(rows) - TEST_ROWS)
     return _sample(f"{len(learned):,} real", learned, test)
 
@@ -282,6 +290,8 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="100,000 toy events and one seed")
     arguments = parser.parse_args()
+    if arguments.seeds < 1:
+        parser.error(f"--seeds {arguments.seeds}: give at least 1")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("higgs.trainer").setLevel(logging.INFO)
     seeds = 1 if arguments.quick else arguments.seeds

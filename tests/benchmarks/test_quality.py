@@ -60,6 +60,21 @@ def test_test_rows_are_the_last_ones_and_validation_comes_out_of_those_before(tm
     np.testing.assert_array_equal(np.concatenate(parts), np.arange(len(rows)))
 
 
+def test_too_few_rows_are_refused(tmp_path):
+    np.savetxt(tmp_path / "rows.csv", np.zeros([TEST_ROWS, 29]), delimiter=",", fmt="%g")
+    with pytest.raises(ValueError, match=r"rows\.csv: 6,233 rows, of which the last 6,233"):
+        real_sample(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize("seeds", ["0", "-1"])
+def test_no_seed_is_bad_usage(monkeypatch, capsys, seeds):
+    monkeypatch.setattr("sys.argv", ["quality", f"--seeds={seeds}"])
+    with pytest.raises(SystemExit) as stop:
+        quality.main()
+    assert stop.value.code == 2
+    assert f"--seeds {seeds}: give at least 1" in capsys.readouterr().err
+
+
 def test_each_model_is_judged_on_the_test_events(trained):
     right, wrong = run(SAMPLE, 1, models(trained, right=1.0, wrong=-1.0))
     assert (right.model, right.seed, right.seconds) == ("right", 1, 2.0)
