@@ -4,4 +4,4 @@ A compiled pipeline names an artifact's type by its title, such as ``higgs.DataV
 TFX takes the title for a module and a class.
 """
 
-from components.artifacts import *  # noqa: F403 (every type there is)
+from formats.artifact_types import *  # noqa: F403 (every type there is)

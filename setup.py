@@ -78,7 +78,9 @@ setup(
     python_requires=">=3.10,<3.11",
     # Artifact types, found by the names that compiled pipelines give them.
     py_modules=["higgs"],
-    packages=find_packages(include=["components*", "configs", "kubeflow*", "models*", "pipeline*"]),
+    packages=find_packages(
+        include=["components*", "configs", "formats*", "kubeflow*", "models*", "pipeline*"]
+    ),
     package_data={
         "components.report": ["templates/*"],
         "configs": ["*.yaml"],
@@ -86,5 +88,5 @@ setup(
     },
     install_requires=TFX + DIRECT,
     extras_require={"dev": DEV},
-    entry_points={"console_scripts": ["higgs=pipeline.cli:main"]},
+    entry_points={"console_scripts": ["higgs=pipeline.cli.main:main"]},
 )

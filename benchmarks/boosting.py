@@ -13,7 +13,7 @@ import lightgbm as lgb
 import numpy as np
 import xgboost as xgb
 
-from models.input_data import Array, Events
+from models.event_table import Array, Events
 
 DRAWS = 12
 """Settings tried of each library."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.example_gen.records import Events
-from pipeline.sample_data import monte_carlo, tfrecords
+from formats.published.record import Events
+from pipeline.sample_data import monte_carlo, shard_writer
 
 TRAIN_SEED, EVAL_SEED = 0, 1
 
@@ -26,7 +26,7 @@ def write_shards(folder: Path, *, train: int, evaluation: int) -> Path:
     The events depend on their place in the split alone: those of a small data
     set are the first ones of a large one.
     """
-    tfrecords.write_dataset(
+    shard_writer.write_dataset(
         folder,
         monte_carlo.generate(train, TRAIN_SEED),
         monte_carlo.generate(evaluation, EVAL_SEED),

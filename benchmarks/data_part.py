@@ -14,7 +14,7 @@ from tfx.orchestration.pipeline import RunOptions
 
 from benchmarks.harness import seconds
 from pipeline.config import Config, IngestionConfig
-from pipeline.pipeline import create_pipeline
+from pipeline.graph import create_pipeline
 
 LAST_NODE = "DataGate"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import command, data
 from benchmarks.commands import higgs
 from benchmarks.harness import RUNS, Measure, Measurement, Sense, seconds
-from pipeline.outcome import RunOutcome, latest_run
+from pipeline.metadata_store import RunOutcome, latest_run
 
 OVERHEAD = Measure("demo_overhead", "s", 60, Sense.AT_MOST)
 CACHED = Measure("cached_run", "s", 25, Sense.AT_MOST)

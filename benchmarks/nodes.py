@@ -13,7 +13,7 @@ from tfx.types import Artifact, standard_artifacts
 
 from benchmarks.harness import Side, rate
 from pipeline.config import Config, IngestionConfig
-from pipeline.pipeline import SCHEMA_FILE, create_pipeline
+from pipeline.graph import SCHEMA_FILE, create_pipeline
 
 Artifacts = dict[str, Artifact]
 

@@ -31,12 +31,12 @@ from benchmarks.boosting import LIBRARIES, Library, tune
 from benchmarks.harness import Measure, Measurement, Sense
 from benchmarks.judging import Quality, judge
 from benchmarks.small_model import for_training
-from models.columns import compute_columns
-from models.fitting import fit
-from models.hyperparameters import resolve
-from models.input_data import Array, Events
-from models.serving import outputs_of
-from models.strategy import find_strategy
+from formats.hyperparameters import resolve
+from models.event_table import Array, Events
+from models.input_columns import compute_columns
+from models.serving.assembly import outputs_of
+from models.training.model_fit import fit
+from models.training.strategy import find_strategy
 from pipeline.code_version import code_digest
 from pipeline.sample_data.csv_import import read_csv
 

@@ -8,14 +8,14 @@ from tfx.types import Artifact, standard_artifacts
 from tfx.utils import path_utils
 
 from benchmarks import data
-from components.example_gen.records import Events
-from models.fitting import fit
-from models.hyperparameters import resolve
-from models.input_data import Array
-from models.input_data import Events as TrainingEvents
+from formats.hyperparameters import resolve
+from formats.published.record import Events
+from models.event_table import Array
+from models.event_table import Events as TrainingEvents
 from models.network import OUTPUT
-from models.signatures import export
-from models.strategy import find_strategy
+from models.serving.signatures import export
+from models.training.model_fit import fit
+from models.training.strategy import find_strategy
 
 TRAIN_EVENTS, VALIDATION_EVENTS = 40_000, 4_000
 

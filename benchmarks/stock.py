@@ -17,8 +17,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Artifact, artifact_utils, standard_artifacts, standard_component_specs
 
 from components.example_gen.component import split_folders
-from components.example_gen.records import Events
-from models.features import FEATURES, LABEL
+from formats.features import FEATURES, LABEL
+from formats.published.record import Events
 
 FIRST_EVENTS = 1_000
 """What the constant cost of a stock node is measured on; it is not charged to it."""

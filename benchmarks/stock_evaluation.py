@@ -23,15 +23,15 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types.standard_artifacts import Examples, Model
 
-from components.example_gen.records import Events
-from components.report.significance import (
+from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
     EXPECTED_SIGNAL,
     median_significance,
 )
-from models.features import FEATURES, LABEL
+from components.evaluator.slices import SLICE_COLUMNS, slice_columns
+from formats.features import FEATURES, LABEL
+from formats.published.record import Events
 from models.network import OUTPUT
-from pipeline.evaluation.slices import SLICE_COLUMNS, slice_columns
 
 PREFIX = "slice_"
 """Tells a column to slice by, such as a jet's b-tag as a word, from the feature of that name."""

@@ -18,11 +18,11 @@ import tf_keras
 from benchmarks import command, data
 from benchmarks.harness import Measure, Measurement, Sense, rate, take_turns
 from benchmarks.small_model import for_training
-from models.fitting import fit
-from models.hyperparameters import resolve
-from models.input_data import Events
-from models.precision import policy_of
-from models.strategy import find_strategy
+from formats.hyperparameters import resolve
+from models.event_table import Events
+from models.training.model_fit import fit
+from models.training.precision import policy_of
+from models.training.strategy import find_strategy
 
 AGAINST_FIT = Measure("training", "events/s", 1.6, Sense.AT_LEAST)
 OF_LIMIT = Measure("training_of_limit", "events/s", 0.85, Sense.AT_LEAST)

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from benchmarks import command, data, nodes
 from benchmarks.harness import Measure, Measurement, Sense, rate, take_turns
-from models.datasets import training_dataset
-from models.features import NUM_FEATURES
-from models.input_data import read_events
+from formats.features import NUM_FEATURES
+from models.event_table import read_events
+from models.training.batches import training_dataset
 
 FIRST = Measure("input_first_epoch", "events/s", 20, Sense.AT_LEAST)
 LATER = Measure("input_later_epochs", "events/s", 20, Sense.AT_LEAST)

@@ -14,10 +14,10 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 )
 from tfx.orchestration.pipeline import Pipeline
 
-from kubeflow.targets import KubeflowTarget, RemoteTarget, VertexTarget
+from kubeflow.cloud_targets import KubeflowTarget, RemoteTarget, VertexTarget
+from pipeline.cloud_config import Resources
 from pipeline.config import ConfigError
-from pipeline.pipeline import create_pipeline
-from pipeline.remote_config import Resources
+from pipeline.graph import create_pipeline
 
 CONTAINER_COMMAND = ("python", "-m", "kubeflow.container")
 

@@ -22,8 +22,8 @@ from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-from components.errors import DataRefusedError
-from components.push_gate import NotPushedError
+from components.push_gate.component import NotPushedError
+from formats.errors import DataRefusedError
 from kubeflow.executor_io import localize, restore
 from pipeline.exit_codes import ExitCode
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, RuntimeArtifact
 
-from components.model_in_service import ABSENT_PROPERTY
+from components.baseline.component import ABSENT_PROPERTY
 
 
 def localize(

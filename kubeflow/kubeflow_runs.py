@@ -10,9 +10,9 @@ import yaml
 from kfp.client import Client
 from urllib3.exceptions import HTTPError
 
-from kubeflow.runs import RunState, SubmitError
+from kubeflow.engine_runs import RunState, SubmitError
+from pipeline.cloud_config import KubeflowConfig
 from pipeline.config import Config
-from pipeline.remote_config import KubeflowConfig
 
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 

@@ -5,8 +5,8 @@ from typing import Any
 from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.trainer.executor import TRAINING_ARGS_KEY
 
+from pipeline.cloud_config import EndpointConfig, TrainingConfig, VertexConfig
 from pipeline.config import Config
-from pipeline.remote_config import EndpointConfig, TrainingConfig, VertexConfig
 
 
 def training_settings(config: Config, vertex: VertexConfig) -> dict[str, Any]:

@@ -14,8 +14,8 @@ if __name__ == "__main__":
 
 import os
 
+from kubeflow.cloud_targets import VertexTarget
 from kubeflow.compiler import compile_pipeline
-from kubeflow.targets import VertexTarget
 from pipeline.config import ConfigError, load_config
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"

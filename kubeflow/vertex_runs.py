@@ -13,9 +13,9 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import aiplatform_v1 as v1
 
-from kubeflow.runs import RunState, SubmitError
+from kubeflow.engine_runs import RunState, SubmitError
+from pipeline.cloud_config import VertexConfig
 from pipeline.config import Config
-from pipeline.remote_config import VertexConfig
 
 _ENDED = {
     v1.PipelineState.PIPELINE_STATE_SUCCEEDED,

@@ -3,7 +3,7 @@
 Wide: a linear model over the normalised columns and their buckets' weights. Deep: blocks of Dense,
 BatchNormalization, activation and Dropout over the same. Their sum, through a sigmoid, is the
 probability of signal. The wide part's crossed columns, the leaves of boosted trees, are fitted on
-their own and join in ``models.serving``.
+their own and join in ``models.serving.assembly``.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from models.batch_norm import BatchNormalization
-from models.buckets import Buckets, BucketWeights, measure_buckets
-from models.dense import Dense
-from models.dropout import SeededDropout
-from models.finite import FiniteSteps
-from models.input_data import Events
-from models.normalization import Normalization, measure
-from models.sizing import SizedHyperparameters
+from models.event_table import Events
+from models.layers.batch_normalization import BatchNormalization
+from models.layers.bucketized_columns import Buckets, BucketWeights, measure_buckets
+from models.layers.dense import Dense
+from models.layers.seeded_dropout import SeededDropout
+from models.training.finite_steps import FiniteSteps
+from models.training.normalization import Normalization, measure
+from models.training.sizing import SizedHyperparameters
 
 OUTPUT = "signal_probability"
 LOGITS = "logits"

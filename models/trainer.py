@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 import tf_keras
 
-from models.checkpoints import discard, training_folder
-from models.fitting import fit
-from models.history import describe
-from models.hyperparameters import Hyperparameters
-from models.input_data import read_events
-from models.reference import write_reference
-from models.signatures import export, is_exported
-from models.strategy import find_strategy
-from models.warm_start import read_weights
+from formats.hyperparameters import Hyperparameters
+from models.event_table import read_events
+from models.serving.reference_events import write_reference
+from models.serving.signatures import export, is_exported
+from models.training.checkpoints import discard, training_folder
+from models.training.model_fit import fit
+from models.training.strategy import find_strategy
+from models.training.training_summary import describe
+from models.training.warm_start import read_weights
 
 if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed of it.
     from tfx import v1 as tfx
@@ -36,7 +36,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on the split ``train``, validates on ``eval`` and exports the best epoch.
 
     Writes the SavedModel to ``serving_model_dir``, and to ``model_run_dir`` TensorBoard's
-    logs, ``training.json`` (see ``models.history``) and ``reference_scores.npz``. A training that
+    logs, ``training.json`` and ``reference_scores.npz``. A training that
     was killed goes on after its last finished epoch when the same one is started again; with a
     ``base_model`` it begins with that model's weights. Of several hosts that train together the
     first writes, and the others wait until it has.

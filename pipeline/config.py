@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from models.hyperparameters import PRESETS, Hyperparameters
-from pipeline.remote_config import FROZEN, KubeflowConfig, VertexConfig
+from formats.hyperparameters import PRESETS, Hyperparameters
+from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 
 # The nodes that run on Beam; the others read what these made of the data.
 BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"]

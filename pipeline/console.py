@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # These import TFX, and this module must speak before that is done.
-    from components.report.verdict import Verdict
-    from pipeline.outcome import NodeRun, RunOutcome
+    from formats.gate_decision import Verdict
+    from pipeline.metadata_store import NodeRun, RunOutcome
 
 # What LocalDagRunner and its launcher log, word for word in the pinned TFX.
 _NODE_STARTS = "Component %s is running."

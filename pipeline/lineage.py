@@ -2,9 +2,9 @@
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.report.outcome import RunOutcome
-from pipeline.faults import RunNotFoundError
-from pipeline.outcome import RUN_CONTEXT, find_run, open_store
+from formats.run_outcome import RunOutcome
+from pipeline.metadata_store import RUN_CONTEXT, find_run, open_store
+from pipeline.user_errors import RunNotFoundError
 
 
 def find_pushing_run(metadata_path: str, version: str) -> RunOutcome:

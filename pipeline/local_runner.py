@@ -20,12 +20,12 @@ from importlib import resources
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from components.errors import DataRefusedError
-from pipeline import outcome
+from formats.errors import DataRefusedError
+from pipeline import metadata_store
 from pipeline.config import Config, ConfigError, load_config
-from pipeline.pipeline import create_pipeline
-from pipeline.run_record import recorded
-from pipeline.workspace import RootBusyError, settle, sole_use
+from pipeline.graph import create_pipeline
+from pipeline.local_root import RootBusyError, settle, sole_use
+from pipeline.run_recording import recorded
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
 
@@ -48,7 +48,7 @@ def _forget_lost_pushes(metadata_path: str) -> None:
     TFX takes a push from the cache as long as the artifact's own folder is there,
     and does not look where the model was pushed to.
     """
-    for push in outcome.pushed_models(metadata_path):
+    for push in metadata_store.pushed_models(metadata_path):
         destination = Path(str(push.properties["pushed_destination"]))
         if not (destination / "saved_model.pb").exists():
             shutil.rmtree(push.uri, ignore_errors=True)

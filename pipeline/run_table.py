@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from rich.table import Table
 
-from components.report.data import ingested_splits
-from components.report.headline import headline
-from components.report.outcome import RunOutcome
-from components.report.read import ReportData, read_report, read_summary
-from components.report.tables import duration, lineage, total_seconds
+from components.report.data_section import ingested_splits
+from components.report.report_data import ReportData, read_report, read_summary
+from components.report.report_tables import duration, lineage, total_seconds
+from components.report.run_status import headline
+from formats.run_outcome import RunOutcome
 from pipeline.console import verdict_lines
 
 NONE = "-"

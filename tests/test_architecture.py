@@ -10,10 +10,10 @@ ROOT = Path(__file__).parents[1]
 # Modules of another package that a package may import; its own are always allowed.
 ALLOWED = {
     "models": (),
-    "components": ("models.features",),
+    "components": ("formats.features",),
     # Pure data: the columns, and the hyperparameters that the configuration embeds.
     # Everything else of models is named by a dotted string.
-    "pipeline": ("components", "models.features", "models.hyperparameters", "configs"),
+    "pipeline": ("components", "formats.features", "formats.hyperparameters", "configs"),
     "kubeflow": ("pipeline", "components"),
 }
 PACKAGES = ("models", "components", "pipeline", "kubeflow", "configs", "tests", "benchmarks")

@@ -10,11 +10,11 @@ import tensorflow as tf
 import tf_keras
 import yaml
 
-from components.example_gen.codes import find_unknown_codes
-from components.example_gen.records import Events, encode_records, read_events
-from kubeflow.checks import check_kubeflow, check_vertex
-from models.features import B_TAG_VALUES, FEATURES, UNITS
-from models.signatures import export
+from formats.features import B_TAG_VALUES, FEATURES, UNITS
+from formats.invalid_values import find_unknown_codes
+from formats.published.record import Events, encode_records, read_events
+from kubeflow.target_checks import check_kubeflow, check_vertex
+from models.serving.signatures import export
 from pipeline.config import Config
 
 ROOT = Path(__file__).parents[1]

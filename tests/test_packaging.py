@@ -45,7 +45,7 @@ def test_wheel_holds_schema_configs_and_every_module(wheel):
 
 def test_wheel_brings_the_console_script(wheel):
     (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert b"higgs = pipeline.cli:main" in wheel.read(entry_points)
+    assert b"higgs = pipeline.cli.main:main" in wheel.read(entry_points)
 
 
 def test_constraints_are_exact_hashed_and_name_no_index():

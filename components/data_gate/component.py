@@ -12,11 +12,11 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
 from tfx.utils import io_utils
 
-from components.artifacts import DataVerdict
-from components.data_gate.checks import find_problems
-from components.errors import DataRefusedError
-from components.example_gen.codes import from_json
+from components.data_gate.data_problems import find_problems
 from components.example_gen.executor import events_property, unknown_codes_property
+from formats.artifact_types import DataVerdict
+from formats.errors import DataRefusedError
+from formats.invalid_values import from_json
 
 VERDICT_FILE = "verdict.json"
 

@@ -1,1 +1,1 @@
-"""CountingEvaluator: TFMA's evaluation, trusted only if it saw every event."""
+"""CountingEvaluator: TFMA's evaluation over arrays of events, with counts checked."""

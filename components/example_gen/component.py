@@ -5,7 +5,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
 from components.example_gen.executor import Executor
-from components.example_gen.shards import SHARDS
+from formats.published.shards import SHARDS
 
 
 class CollisionExampleGen(ImportExampleGen):

@@ -23,11 +23,16 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.errors import DataRefusedError
-from components.example_gen.codes import from_json, merge, to_json
-from components.example_gen.ingest import ROW_GROUP_EVENTS, Ingested, ShardTask, ingest_shard
-from components.example_gen.records import RecordError
-from components.example_gen.shards import is_shard
+from components.example_gen.shard_ingestion import (
+    ROW_GROUP_EVENTS,
+    Ingested,
+    ShardTask,
+    ingest_shard,
+)
+from formats.errors import DataRefusedError
+from formats.invalid_values import from_json, merge, to_json
+from formats.published.record import RecordError
+from formats.published.shards import is_shard
 
 
 def events_property(split: str) -> str:

@@ -14,11 +14,11 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, ExampleStatistics
 
-from components.artifacts import ClassHistograms
-from components.histogram_gen.counting import Binning, Census, choose_binning, count, total
-from components.histogram_gen.records import FILE_NAME, to_json
-from components.row_groups import RowGroup, find_row_groups, read_row_group
-from models.features import FEATURES, LABEL
+from components.histogram_gen.class_counts import Binning, Census, choose_binning, count, total
+from formats.artifact_types import ClassHistograms
+from formats.examples import RowGroup, find_row_groups, read_row_group
+from formats.features import FEATURES, LABEL
+from formats.histograms import FILE_NAME, to_json
 
 # Beam checks type hints, and takes a dict for no Mapping.
 Binnings = dict[str, Binning]

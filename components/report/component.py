@@ -21,9 +21,9 @@ from tfx.types.standard_artifacts import (
     Schema,
 )
 
-from components.artifacts import ClassHistograms, DataVerdict, HtmlReport
-from components.report.environment import package_versions
-from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
+from components.report.package_versions import package_versions
+from formats.artifact_types import ClassHistograms, DataVerdict, HtmlReport
+from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 
 logger = logging.getLogger("higgs.report")
 
@@ -77,13 +77,13 @@ def draw_page(outcome: RunOutcome) -> str:
     """The page of a run or, if it cannot be drawn, one that says why; it raises nothing."""
     try:
         # Matplotlib and Jinja take a second to import, which building the graph need not wait for.
-        from components.report.page import render
-        from components.report.read import read_report
+        from components.report.html_page import render
+        from components.report.report_data import read_report
 
         return render(read_report(outcome))
     except Exception as error:  # the model is pushed already
         logger.exception("the page of the run could not be drawn")
-        from components.report.plain import render_plain
+        from components.report.fallback_page import render_plain
 
         return render_plain(outcome, error)
 

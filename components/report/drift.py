@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.histogram_gen.records import ClassHistogram
-from components.report.significance import Array
+from components.evaluator.significance import Array
+from formats.histograms import ClassHistogram
 
 NOTABLE = 0.02
 """A distance that is worth a look, where it cannot be chance."""

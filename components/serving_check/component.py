@@ -9,7 +9,7 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelRun
 from tfx.utils import path_utils
 
-from components.serving_check.checks import find_fault
+from components.serving_check.score_comparison import find_fault
 
 REFERENCE_SCORES = "reference_scores.npz"
 """What the Trainer leaves in its model run: events and the trained model's scores."""

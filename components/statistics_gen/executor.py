@@ -15,7 +15,7 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
-from components.row_groups import RowGroup, find_row_groups, read_row_group
+from formats.examples import RowGroup, find_row_groups, read_row_group
 
 
 class Executor(BaseBeamExecutor):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from models.physics.jet_roles import B1, B2, J1, J2
 from models.physics.kinematics import (
     ALL,
     LEPTON,
@@ -18,7 +19,6 @@ from models.physics.kinematics import (
     scale_momenta,
 )
 from models.physics.resonances import HIGGS, W
-from models.physics.roles import B1, B2, J1, J2
 
 LARGEST_FACTOR = 2.0
 """No jet was measured worse than this; what would need more is no W or Higgs."""

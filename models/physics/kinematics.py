@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from models.features import B_TAG_VALUES, FEATURES, HIGH_LEVEL, JETS, UNITS
+from formats.features import B_TAG_VALUES, FEATURES, HIGH_LEVEL, JETS, UNITS
 
 JET_1, JET_2, JET_3, JET_4, LEPTON, NEUTRINO = ALL = tuple(range(6))
 

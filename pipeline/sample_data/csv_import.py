@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from components.example_gen.records import Events
-from components.example_gen.tfrecord import GZIP_MAGIC, describe, open_plain
-from models.features import COLUMNS, FEATURES, LABEL
-from pipeline.sample_data.tfrecords import SHARD_SIZE, Written, write_dataset
+from formats.features import COLUMNS, FEATURES, LABEL
+from formats.published.record import Events
+from formats.published.tfrecord import GZIP_MAGIC, describe, open_plain
+from pipeline.sample_data.shard_writer import SHARD_SIZE, Written, write_dataset
 
 PUBLISHED_VALIDATION_ROWS = 500_000
 """Rows that are the validation set by convention: the last of UCI's 11,000,000."""

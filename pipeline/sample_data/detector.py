@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sample_data.kinematics import Array, Cylindrical, cylindrical
+from pipeline.sample_data.four_momenta import Array, Cylindrical, cylindrical
 
 MIN_PT = 20.0
 """Softest lepton or jet accepted, GeV."""

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.example_gen.records import Events
-from models.features import B_TAG_VALUES, FEATURES, NUM_FEATURES, UNITS
+from formats.features import B_TAG_VALUES, FEATURES, NUM_FEATURES, UNITS
+from formats.published.record import Events
 from pipeline.sample_data.detector import Measured, measure
-from pipeline.sample_data.kinematics import Array, breit_wigner
+from pipeline.sample_data.four_momenta import Array, breit_wigner
 from pipeline.sample_data.processes import W_MASS, W_WIDTH, Truth, background, radiation, signal
 from pipeline.sample_data.reconstruction import natural_columns
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.sample_data.kinematics import (
+from pipeline.sample_data.four_momenta import (
     Array,
     Cylindrical,
     breit_wigner,

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.sample_data.detector import RECORDED, Measured, in_reach
-from pipeline.sample_data.kinematics import Array, mass, massless
+from pipeline.sample_data.four_momenta import Array, mass, massless
 from pipeline.sample_data.processes import TOP_MASS, W_MASS
 
 
 def natural_columns(seen: Measured, w_mass: Array) -> Array:
-    """The columns in the order of `models.features.FEATURES`, in GeV, radians and tag levels.
+    """The columns in the order of `formats.features.FEATURES`, in GeV, radians and tag levels.
 
     Args:
         seen: N measured events.

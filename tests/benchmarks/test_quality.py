@@ -15,7 +15,7 @@ from benchmarks.quality import (
     run,
     table,
 )
-from models.input_data import Array, Events
+from models.event_table import Array, Events
 
 MEASURE = Measure("quality", "AUC", 1.0, Sense.AT_LEAST)
 

@@ -9,7 +9,7 @@ import pytest
 from browser import Browser, find_programs
 from running import Finished, higgs
 
-from pipeline.outcome import RunOutcome, latest_run
+from pipeline.metadata_store import RunOutcome, latest_run
 
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 

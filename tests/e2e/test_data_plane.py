@@ -14,9 +14,9 @@ from tfx.utils import proto_utils
 from benchmarks import data, nodes, stock
 from components.example_gen.component import split_folders
 from components.example_gen.executor import Executor
-from components.example_gen.records import Events
-from models.features import COLUMNS
-from models.input_data import read_events
+from formats.features import COLUMNS
+from formats.published.record import Events
+from models.event_table import read_events
 
 EVENTS = 1_000_000
 

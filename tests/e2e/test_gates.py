@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from tfx import v1 as tfx
 
-from components.example_gen.records import Events, encode_events, read_events
 from components.serving_check.component import ServingCheck
-from models.features import FEATURES
-from pipeline.outcome import latest_run
-from pipeline.run import ExitCode, tell
+from formats.features import FEATURES
+from formats.published.record import Events, encode_events, read_events
+from pipeline.local_run import ExitCode, tell
+from pipeline.metadata_store import latest_run
 
 DATA_NODES = (
     *("CollisionExampleGen", "StatisticsGen", "HistogramGen"),

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from components.report.evaluation import describe_evaluation, read_metrics
-from models.features import FEATURES
-from pipeline.outcome import all_runs
+from formats.evaluation_record import describe_evaluation, read_metrics
+from formats.features import FEATURES
+from pipeline.metadata_store import all_runs
 
 HIGGS = str(Path(sys.executable).with_name("higgs"))
 DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")

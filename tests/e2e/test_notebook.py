@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from components.report.verdict import read_verdict
+from formats.gate_decision import read_verdict
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "evaluation.ipynb"
 

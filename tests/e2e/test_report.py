@@ -12,10 +12,10 @@ import tensorflow_model_analysis as tfma
 from browser import A4_CONTENT
 from running import higgs
 
-from components.report.page import render
-from components.report.read import read_report
-from components.report.verdict import read_verdict
-from pipeline.outcome import latest_run
+from components.report.html_page import render
+from components.report.report_data import read_report
+from formats.gate_decision import read_verdict
+from pipeline.metadata_store import latest_run
 
 MOST_BYTES = 3_000_000
 

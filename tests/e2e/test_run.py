@@ -13,9 +13,9 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from components.example_gen.records import Events, encode_records
-from components.report.verdict import read_verdict
-from models.features import FEATURES
+from formats.features import FEATURES
+from formats.gate_decision import read_verdict
+from formats.published.record import Events, encode_records
 
 NODES = [
     "CollisionExampleGen",

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.outcome import latest_run
+from pipeline.metadata_store import latest_run
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from engine.kubeflow import KubeflowEngine
 from engine.processes import Commands, Forks
 from engine.vertex import VertexEngine
 
+from kubeflow.cloud_targets import TARGETS
 from kubeflow.compiler import compile_pipeline
-from kubeflow.targets import TARGETS
 from pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]

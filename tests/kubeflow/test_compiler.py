@@ -7,9 +7,9 @@ import yaml
 from engine.spec import parse
 from google.cloud.aiplatform_v1.types import AcceleratorType
 
-from kubeflow.targets import TARGETS
-from pipeline.pipeline import SCHEMA_FILE
-from pipeline.remote_config import Accelerator
+from kubeflow.cloud_targets import TARGETS
+from pipeline.cloud_config import Accelerator
+from pipeline.graph import SCHEMA_FILE
 
 MOUNTS = ("/mnt/data", "/mnt/models")
 

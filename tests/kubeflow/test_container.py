@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from components.errors import DataRefusedError
-from components.push_gate import NotPushedError
+from components.push_gate.component import NotPushedError
+from formats.errors import DataRefusedError
 from kubeflow import container
 
 ARGUMENTS = ["container", "--executor_class_path", "a.B", "--json_serialized_invocation_args", "{}"]

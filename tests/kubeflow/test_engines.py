@@ -6,7 +6,7 @@ import json
 import pytest
 import tensorflow as tf
 
-from components.report.verdict import read_verdict
+from formats.gate_decision import read_verdict
 
 pytestmark = pytest.mark.e2e
 
@@ -89,7 +89,7 @@ def test_refused_data_end_the_run_with_reasons(history):
 def test_vertex_sees_the_exit_code_and_kubeflows_launcher_hides_it(vertex, kubeflow):
     for run, node, code in (("refused", "CollisionExampleGen", 4), ("unblessed", "PushGate", 3)):
         assert vertex.runs[run][node].code == code
-        assert kubeflow.runs[run][node].code == 1
+        assert kubeflow.engine_runs[run][node].code == 1
 
 
 def test_vertex_reuses_what_did_not_change_and_sees_new_data(vertex):
@@ -104,8 +104,8 @@ def test_vertex_reuses_what_did_not_change_and_sees_new_data(vertex):
 def test_kubeflow_never_takes_ingestion_or_the_baseline_from_its_cache(kubeflow):
     for run in ("second", "unblessed"):
         for name in ("CollisionExampleGen", "Baseline"):
-            assert kubeflow.runs[run][name].state == "succeeded"
-    assert kubeflow.runs["second"]["ImportSchemaGen"].state == "cached"
+            assert kubeflow.engine_runs[run][name].state == "succeeded"
+    assert kubeflow.engine_runs["second"]["ImportSchemaGen"].state == "cached"
 
 
 def test_vertex_trains_in_a_custom_job_of_its_own(vertex):

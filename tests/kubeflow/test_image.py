@@ -11,7 +11,7 @@ import pytest
 from engine.image import instructions
 from engine.spec import parse
 
-from kubeflow.targets import TARGETS
+from kubeflow.cloud_targets import TARGETS
 
 KUBEFLOW = Path(__file__).parents[2] / "kubeflow"
 DOCKERFILES = ("Dockerfile", "Dockerfile.tpu")
@@ -88,7 +88,7 @@ def test_every_nodes_command_is_importable_from_the_wheel_alone(compiled, image,
             classes = [a for a in command if re.fullmatch(r"[a-z][\w.]*\.[A-Z]\w*", a)]
             names |= {":".join(path.rsplit(".", 1)) for path in classes}
     assert {"components.data_gate.component:DataGate_Executor", "kubeflow.container"} <= names
-    names |= {"models.trainer:run_fn", "pipeline.evaluation.extractors:custom_extractors", "higgs"}
+    names |= {"models.trainer:run_fn", "components.evaluator.extractors:custom_extractors", "higgs"}
     done = subprocess.run(
         [image / "python", "-c", IMPORT, *sorted(names)],
         cwd=tmp_path,

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from engine.cloud import Cloud
 from google.cloud import aiplatform_v1 as v1
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 HIGGS = Path(sys.executable).with_name("higgs")
 CONFIGS = Path(__file__).parents[2] / "configs"

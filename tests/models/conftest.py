@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 import tf_keras
 
-from models.features import FEATURES, LABEL
-from models.hyperparameters import resolve
-from models.input_data import Events
+from formats.features import FEATURES, LABEL
+from formats.hyperparameters import resolve
+from models.event_table import Events
 from models.network import build_network, prepare
-from models.signatures import export
-from models.sizing import sized
+from models.serving.signatures import export
 from models.trainer import run_fn
+from models.training.sizing import sized
 
 
 def _make_events(count, seed=0, noise=0.0):

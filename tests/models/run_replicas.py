@@ -8,8 +8,8 @@ import sys
 
 import tensorflow as tf
 
-from models.dropout import SeededDropout
-from models.finite import FiniteSteps
+from models.layers.seeded_dropout import SeededDropout
+from models.training.finite_steps import FiniteSteps
 
 REPLICAS = 3
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.hyperparameters import PRESETS, resolve
-from models.input_data import Events
+from formats.hyperparameters import PRESETS, resolve
+from models.event_table import Events
 from models.network import CLIP, Preparation, build_network, prepare
-from models.normalization import Normalization
-from models.sizing import sized
-from models.strategy import Hardware
-from models.training import compile_network, plan_training
+from models.training.network_fit import compile_network, plan_training
+from models.training.normalization import Normalization
+from models.training.sizing import sized
+from models.training.strategy import Hardware
 
 UNIT = Preparation(Normalization(np.zeros(28, np.float32), np.ones(28, np.float32)), None)
 

@@ -14,10 +14,10 @@ import tensorflow as tf
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from models.hyperparameters import resolve
-from models.sizing import sized
+from formats.hyperparameters import resolve
 from models.trainer import run_fn, wait_for
-from models.training import DivergedError
+from models.training.network_fit import DivergedError
+from models.training.sizing import sized
 
 SCRIPT = Path(__file__).parent / "run_trainer.py"
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.code_version import code_digest
 from pipeline.config import Config
-from pipeline.pipeline import create_pipeline
+from pipeline.graph import create_pipeline
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_new_file_changes_the_digest(package):
 
 
 def test_a_module_is_its_file():
-    assert code_digest("models.features") != code_digest("models")
+    assert code_digest("formats.features") != code_digest("models")
 
 
 def test_an_unknown_package_is_an_error():

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from models.hyperparameters import resolve
+from formats.hyperparameters import resolve
 from pipeline.config import ConfigError, is_remote, load_config, merge
 
 CONFIGS = Path(__file__).parents[2] / "configs"

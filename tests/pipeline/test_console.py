@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from components.report.verdict import Check, Verdict
+from formats.gate_decision import Check, Verdict
 from pipeline.console import NodeProgress, verdict_lines
 
 NOISY = """

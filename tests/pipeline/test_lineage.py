@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.faults import RunNotFoundError
 from pipeline.lineage import find_pushing_run
+from pipeline.user_errors import RunNotFoundError
 
 
 def test_run_that_pushed_is_found_and_none_that_took_it_from_the_cache(pushed_twice):

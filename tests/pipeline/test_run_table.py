@@ -3,8 +3,8 @@ import json
 
 from rich.console import Console
 
-from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
-from pipeline.outcome import all_runs, find_run
+from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from pipeline.metadata_store import all_runs, find_run
 from pipeline.run_table import lineage_lines, run_table
 
 

@@ -3,8 +3,8 @@
 import pytest
 import tensorflow_data_validation as tfdv
 
-from models.features import B_TAG_VALUES, FEATURES, LABEL
-from pipeline.pipeline import SCHEMA_FILE
+from formats.features import B_TAG_VALUES, FEATURES, LABEL
+from pipeline.graph import SCHEMA_FILE
 
 
 @pytest.fixture(scope="module")

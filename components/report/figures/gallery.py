@@ -8,15 +8,17 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from components.report.evaluation import Evaluation
-from components.report.figures import evaluation as of_evaluation
-from components.report.figures import features as of_features
-from components.report.figures import network as of_network
-from components.report.figures import training as of_training
-from components.report.figures.style import draw
-from components.report.physics import words
-from components.report.read import ReportData, reason
-from components.report.training import Training
+from components.report.feature_labels import words
+from components.report.figures import (
+    evaluation_figures,
+    feature_figures,
+    network_figure,
+    training_figures,
+)
+from components.report.figures.figure_style import draw
+from components.report.report_data import ReportData, reason
+from formats.evaluation_record import Evaluation
+from formats.training_record import Training
 
 logger = logging.getLogger("higgs.report")
 
@@ -57,7 +59,7 @@ def _wanted(report: ReportData) -> Iterator[tuple[str, Any]]:
     for split in report.splits[:1]:
         for name, histogram in split.histograms.items():
             caption = f"{words(name)}, by class"
-            yield f"feature-{name}", (caption, of_features.class_histogram, name, histogram)
+            yield f"feature-{name}", (caption, feature_figures.class_histogram, name, histogram)
 
 
 def _of_evaluation(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:
@@ -73,20 +75,20 @@ def _of_training(training: Training) -> Iterator[tuple[str, Any]]:
         ("auc", "AUC by epoch", "AUC"),
     ):
         if training.has_measured(metric) or training.has_measured(f"val_{metric}"):
-            yield f"training-{metric}", (caption, of_training.history, training, metric, label)
+            yield f"training-{metric}", (caption, training_figures.history, training, metric, label)
     if training.has_measured("learning_rate"):
-        yield "training-rate", ("Learning rate", of_training.learning_rate, training)
-    yield "network", ("The network", of_network.network, training)
+        yield "training-rate", ("Learning rate", training_figures.learning_rate, training)
+    yield "network", ("The network", network_figure.network, training)
 
 
 EVALUATION = (
-    ("rejection", "Background rejection by signal efficiency", of_evaluation.rejection),
-    ("roc", "ROC curve", of_evaluation.roc),
-    ("scores", "Scores of signal and background", of_evaluation.score_distributions),
-    ("calibration", "Calibration of the score as a probability", of_evaluation.calibration),
-    ("purity", "Purity by efficiency (precision and recall)", of_evaluation.precision_recall),
-    ("significance", "Discovery significance by cut", of_evaluation.significance),
-    ("confusion", "Confusion at the working point", of_evaluation.confusion),
+    ("rejection", "Background rejection by signal efficiency", evaluation_figures.rejection),
+    ("roc", "ROC curve", evaluation_figures.roc),
+    ("scores", "Scores of signal and background", evaluation_figures.score_distributions),
+    ("calibration", "Calibration of the score as a probability", evaluation_figures.calibration),
+    ("purity", "Purity by efficiency (precision and recall)", evaluation_figures.precision_recall),
+    ("significance", "Discovery significance by cut", evaluation_figures.significance),
+    ("confusion", "Confusion at the working point", evaluation_figures.confusion),
 )
 
 OF_ONE_CLASS = tuple(

@@ -7,12 +7,12 @@ from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
-from components.errors import DataRefusedError
-from components.example_gen.codes import Unknown
 from components.example_gen.component import hashed_splits, single_folder, split_folders
 from components.example_gen.executor import Executor, _check_written, tally
-from components.example_gen.ingest import COLUMNS, Ingested, ShardTask
-from components.example_gen.records import Events, encode_events
+from components.example_gen.shard_ingestion import COLUMNS, Ingested, ShardTask
+from formats.errors import DataRefusedError
+from formats.invalid_values import Unknown
+from formats.published.record import Events, encode_events
 
 
 def some_events(count, seed):

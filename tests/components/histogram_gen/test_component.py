@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 
+from components.histogram_gen.class_counts import total
 from components.histogram_gen.component import choose_binnings, count_row_group
-from components.histogram_gen.counting import total
-from components.row_groups import find_row_groups
-from models.features import COLUMNS, FEATURES, LABEL
+from formats.examples import find_row_groups
+from formats.features import COLUMNS, FEATURES, LABEL
 
 
 @pytest.fixture(scope="module")

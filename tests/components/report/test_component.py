@@ -8,10 +8,10 @@ import re
 import pytest
 from tfx.types import standard_artifacts
 
-from components.artifacts import ClassHistograms, DataVerdict, HtmlReport
-from components.report import page
+from components.report import html_page
 from components.report.component import Report, describe_run, draw_page
-from components.report.outcome import Output, RunRecord
+from formats.artifact_types import ClassHistograms, DataVerdict, HtmlReport
+from formats.run_outcome import Output, RunRecord
 
 KINDS = {
     "examples": standard_artifacts.Examples,
@@ -90,7 +90,7 @@ class Refusing:
 
 @pytest.fixture
 def no_templates(monkeypatch):
-    monkeypatch.setattr(page, "PackageLoader", lambda _: Refusing())
+    monkeypatch.setattr(html_page, "PackageLoader", lambda _: Refusing())
 
 
 def test_page_that_cannot_be_drawn_fails_no_run(run_folder, tmp_path, no_templates, caplog):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from components.histogram_gen.counting import Binning
-from components.histogram_gen.records import ClassHistogram
+from components.histogram_gen.class_counts import Binning
 from components.report.drift import distance, measure_drift
+from formats.histograms import ClassHistogram
 
 
 def histogram(values, low=-4.0, high=4.0, bins=80):

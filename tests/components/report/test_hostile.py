@@ -10,17 +10,17 @@ import shutil
 import numpy as np
 import pytest
 
-from components.histogram_gen.counting import Binning
-from components.histogram_gen.records import ClassHistogram
-from components.report import page
-from components.report.data import FeatureStatistics, Split
-from components.report.evaluation import Evaluation, Measured, ModelEvaluation, Scores
-from components.report.figures.network import plan
-from components.report.outcome import NodeRun, Output, RunOutcome, RunRecord
-from components.report.read import ReportData, read_report
-from components.report.tables import training_facts
-from components.report.training import parse_training
-from components.report.verdict import Check, Verdict
+from components.histogram_gen.class_counts import Binning
+from components.report import html_page
+from components.report.data_section import FeatureStatistics, Split
+from components.report.figures.network_figure import plan
+from components.report.report_data import ReportData, read_report
+from components.report.report_tables import training_facts
+from formats.evaluation_record import Evaluation, Measured, ModelEvaluation, Scores
+from formats.gate_decision import Check, Verdict
+from formats.histograms import ClassHistogram
+from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from formats.training_record import parse_training
 
 NAN, INF = math.nan, math.inf
 
@@ -43,7 +43,7 @@ FILES = {
 
 def render(report):
     """The page; a warning of Matplotlib, which is an error here, would be a figure's fault."""
-    text = page.render(report)
+    text = html_page.render(report)
     assert "<strong>figure: " not in text
     return text
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.features import FEATURES, UNITS
+from formats.features import FEATURES, UNITS
 from pipeline.sample_data import monte_carlo
 
 

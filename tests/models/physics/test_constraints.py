@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from models.physics.constraints import LARGEST_FACTOR, constrained_columns, correction
+from models.physics.jet_roles import B1, B2, J1, J2, assign_roles
 from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
 from models.physics.resonances import HIGGS, W
-from models.physics.roles import B1, B2, J1, J2, assign_roles
 from tests.models.physics.reference import invariant_mass, momenta
 
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 from scipy.special import logsumexp
 
 from models.physics.hypotheses import BOTTOM_TAGS, LIGHT_TAGS, hypothesis_columns
+from models.physics.jet_roles import assign_roles
 from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
-from models.physics.roles import assign_roles
 from tests.models.physics.reference import invariant_mass, momenta
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.features import FEATURES, HIGH_LEVEL
+from formats.features import FEATURES, HIGH_LEVEL
 from models.physics.kinematics import (
     LEPTON,
     NEUTRINO,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.example_gen.records import Events, read_events
+from formats.published.record import Events, read_events
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.example_gen.records import Events
-from models.features import COLUMNS
+from formats.features import COLUMNS
+from formats.published.record import Events
 from pipeline.sample_data import csv_import
 from pipeline.sample_data.csv_import import (
     CsvError,
@@ -16,7 +16,7 @@ from pipeline.sample_data.csv_import import (
     read_csv,
     split_last,
 )
-from pipeline.sample_data.tfrecords import Written
+from pipeline.sample_data.shard_writer import Written
 
 
 def to_text(events: Events) -> str:

@@ -6,10 +6,10 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from models.features import B_TAG_VALUES, FEATURES, PHI_SCALE, UNITS
+from formats.features import B_TAG_VALUES, FEATURES, PHI_SCALE, UNITS
 from pipeline.sample_data import processes
 from pipeline.sample_data.detector import MAX_ETA, MIN_PT
-from pipeline.sample_data.kinematics import (
+from pipeline.sample_data.four_momenta import (
     Cylindrical,
     breit_wigner,
     cylindrical,

@@ -3,12 +3,12 @@ import logging
 
 import numpy as np
 
-from components.report.evaluation import Evaluation, Measured, ModelEvaluation, Scores
+from components.report.figures.figure_style import new_axes
 from components.report.figures.gallery import attempt, draw_all
-from components.report.figures.style import new_axes
-from components.report.outcome import RunOutcome
-from components.report.read import ReportData
-from components.report.training import parse_training
+from components.report.report_data import ReportData
+from formats.evaluation_record import Evaluation, Measured, ModelEvaluation, Scores
+from formats.run_outcome import RunOutcome
+from formats.training_record import parse_training
 
 OUTCOME = RunOutcome("", {})
 

@@ -1,0 +1,1 @@
+"""Baseline: the blessed model that a candidate is compared with."""

@@ -1,0 +1,1 @@
+"""PushGate: fails a run in the cloud that pushed no model."""

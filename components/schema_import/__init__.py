@@ -1,0 +1,1 @@
+"""SchemaImport: the reviewed schema as an artifact."""

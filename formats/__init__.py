@@ -1,0 +1,1 @@
+"""What the pipeline's nodes exchange: one file per format, reader and writer together."""

@@ -1,0 +1,1 @@
+"""The published layout: TFRecord shards of HIGGS records."""

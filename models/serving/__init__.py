@@ -1,0 +1,1 @@
+"""From a trained network and forest to the exported SavedModel."""

@@ -1,0 +1,1 @@
+"""The `higgs` command: one file per group of subcommands."""

@@ -1,0 +1,54 @@
+"""The `higgs` command. Each subcommand is imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+COMMANDS: Mapping[str, str] = {
+    "generate": "pipeline.cli.data_commands:generate",
+    "convert": "pipeline.cli.data_commands:convert",
+    "inspect": "pipeline.cli.data_commands:inspect",
+    "run": "pipeline.cli.run_command:run",
+    "report": "pipeline.cli.report_commands:report",
+    "runs": "pipeline.cli.report_commands:runs",
+    "lineage": "pipeline.cli.report_commands:lineage",
+    "evaluate": "pipeline.cli.report_commands:evaluate",
+    "compile": "pipeline.cli.cloud_commands:compile_command",
+    "submit": "pipeline.cli.cloud_commands:submit",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named by module, so that `higgs --help` imports little."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which a newcomer needs them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="higgs-pipeline")
+def main() -> None:
+    """Finds the Higgs boson in collision records: data, training, gates, export.
+
+    \b
+    A first run, on events of the toy Monte Carlo:
+      higgs generate --events 200000 --out data/demo
+      higgs run --config configs/demo.yaml
+    """
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The `higgs` commands that tell what became of runs: report, evaluate, runs, lineage."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_ROOT = "runs/demo"
+
+root_option = click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_ROOT,
+    show_default=True,
+    help="The pipeline root, as in the run's configuration.",
+)
+
+
+@click.command(short_help="Write the page of a run again, from stored artifacts.")
+@root_option
+@click.option("--run", "run_id", default="", help="The run's id, or its beginning.  [the newest]")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the page.  [ROOT/reports/RUN.html]",
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
+    """Write the page of a run, wherever it ended, from ML Metadata and the artifacts it left.
+
+    \b
+    Examples:
+      higgs report --open
+      higgs report --root runs/higgs --run 2026-01-31T12 --out page.html
+    """
+    metadata_path = _metadata(root)
+    with _quiet() as console:
+        from pipeline.metadata_store import find_run, latest_run
+        from pipeline.report_page import report_path, write_report
+
+        run = find_run(metadata_path, run_id) if run_id else latest_run(metadata_path)
+        path = (out or report_path(str(root), run)).absolute()
+        write_report(metadata_path, run, path)
+        console.print(f"report      {path}", soft_wrap=True)
+    if show:
+        webbrowser.open(path.as_uri())
+
+
+@click.command(short_help="List the runs of a root, the newest first.")
+@root_option
+def runs(root: Path) -> None:
+    """List the runs of a root, the newest first: verdict, AUC, events, time, model version.
+
+    \b
+    Examples:
+      higgs runs
+      higgs runs --root runs/higgs
+    """
+    metadata_path = _metadata(root)
+    with _quiet() as console:
+        from pipeline.metadata_store import all_runs
+        from pipeline.run_table import run_table
+
+        console.print(run_table(all_runs(metadata_path)))
+
+
+@click.command(short_help="Trace a pushed version back to its data.")
+@click.argument("version")
+@root_option
+def lineage(version: str, root: Path) -> None:
+    """Trace a pushed VERSION back: the evaluation that let it through, training, data, schema.
+
+    \b
+    Examples:
+      higgs lineage 1795580600
+      higgs lineage 1795580600 --root runs/higgs
+    """
+    metadata_path = _metadata(root)
+    with _quiet() as console:
+        from pipeline.lineage import find_pushing_run
+        from pipeline.run_table import lineage_lines
+
+        for line in lineage_lines(find_pushing_run(metadata_path, version)):
+            console.print(line, soft_wrap=True)
+
+
+@click.command(short_help="Evaluate any exported model on any published-layout data.")
+@click.option(
+    "--model",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="A SavedModel's folder, such as ROOT/serving/VERSION.",
+)
+@click.option(
+    "--input",
+    "shards",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="A folder of TFRecord shards in the published layout.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="A folder that is not there yet, for the evaluation and its page.",
+)
+def evaluate(model: Path, shards: Path, out: Path) -> None:
+    """Evaluate an exported model with the pipeline's metrics; writes OUT/report.html.
+
+    OUT/evaluation opens with `tfma.load_eval_result` and TFMA's notebook view.
+
+    \b
+    Examples:
+      higgs evaluate --model runs/demo/serving/1795580600 --input data/demo/validation --out eval
+    """
+    from formats.published.shards import SHARDS, is_shard
+
+    if out.exists():
+        raise click.UsageError(f"--out: {out} is there already; name a folder that is not")
+    if not any(is_shard(path) for path in shards.glob(SHARDS)):
+        raise click.UsageError(
+            f"--input: no TFRecord shard (*.tfrecord) in {shards}; name a folder that holds some, "
+            "such as data/demo/validation"
+        )
+    with _quiet() as console:
+        from pipeline.model_evaluation import evaluate as evaluate_model
+
+        page, auc = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
+        console.print(f"AUC {auc:.4f}\nreport      {page}", soft_wrap=True)
+
+
+def _metadata(root: Path) -> str:
+    path = root / "metadata" / "metadata.sqlite"
+    if not path.exists():
+        raise click.UsageError(f"--root: no run has left its metadata at {path}; see `higgs run`")
+    return str(path)
+
+
+@contextmanager
+def _quiet() -> Iterator["Console"]:
+    """A console to speak on while TFX and TensorFlow are not heard; known faults are sentences."""
+    from formats.errors import DataRefusedError
+    from pipeline.console import noise_to
+    from pipeline.exit_codes import ExitCode
+    from pipeline.user_errors import RunNotFoundError, UnsuitableModelError
+
+    try:
+        with noise_to(Path(os.devnull)) as console:
+            yield console
+    except (RunNotFoundError, UnsuitableModelError) as error:
+        raise click.ClickException(str(error)) from None
+    except DataRefusedError as error:
+        click.echo(f"DATA REFUSED\n{error}")
+        sys.exit(ExitCode.DATA_REFUSED)

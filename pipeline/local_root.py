@@ -1,0 +1,112 @@
+"""The folders of a local run, looked at before any slow import.
+
+TFX takes many seconds to import: what can be told without it is told first.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+from formats.published.shards import SHARDS, is_shard
+from pipeline.config import Config, ConfigError, is_remote
+
+# TFX and Beam take paths for patterns.
+PATTERN_CHARACTERS = frozenset("*?[]{}")
+
+
+class RootBusyError(RuntimeError):
+    """Another run works on the same root."""
+
+
+def settle(config: Config) -> Config:
+    """The configuration with absolute local paths and the data's layout looked up.
+
+    Raises:
+      ConfigError: the root is not on a local disk, the layout of remote data is
+        not given, or ``data_root`` holds no shard where the layout wants them.
+    """
+    if is_remote(config.root):
+        raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
+    data_root = _absolute("data_root", config.data_root)
+    layout = config.ingestion.layout
+    if not is_remote(data_root):
+        layout = _find_layout(Path(data_root)) if layout == "auto" else layout
+        _check_shards(Path(data_root), layout)
+    elif layout == "auto":
+        raise ConfigError(
+            f"ingestion.layout: say folders or single for data that is not local ({data_root})"
+        )
+    directory = config.push.directory
+    return config.model_copy(
+        update={
+            "data_root": data_root,
+            "root": _absolute("root", config.root),
+            "ingestion": config.ingestion.model_copy(update={"layout": layout}),
+            "push": config.push.model_copy(
+                update={"directory": directory and _absolute("push.directory", directory)}
+            ),
+        }
+    )
+
+
+@contextmanager
+def sole_use(root: Path) -> Iterator[None]:
+    """Holds the root against a second run, which would share its metadata.
+
+    Raises:
+      ConfigError: the root cannot be written in.
+      RootBusyError: another run holds it.
+    """
+    with _open_lock(root) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise RootBusyError(
+                f"{root} is in use by another run (process {lock.read().strip() or 'unknown'}); "
+                "wait for it to end, or give this run another root"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _open_lock(root: Path) -> IO[str]:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return (root / ".lock").open("a+")
+    except OSError as error:
+        raise ConfigError(
+            f"root: cannot write in {root} ({error.strerror}); give a folder that can be written"
+        ) from None
+
+
+def _absolute(key: str, path: str) -> str:
+    if is_remote(path):
+        return path
+    absolute = str(Path(path).expanduser().absolute())
+    found = sorted(PATTERN_CHARACTERS.intersection(absolute))
+    if found:
+        raise ConfigError(
+            f"{key}: TFX takes {' '.join(found)} in a path for a pattern: rename {absolute}"
+        )
+    return absolute
+
+
+def _find_layout(data_root: Path) -> Literal["folders", "single"]:
+    return "folders" if (data_root / "training").is_dir() else "single"
+
+
+def _check_shards(data_root: Path, layout: str) -> None:
+    folders = ("training", "validation") if layout == "folders" else (".",)
+    for folder in (data_root / name for name in folders):
+        if not any(is_shard(path) for path in folder.glob(SHARDS)):
+            raise ConfigError(
+                f"data_root: no TFRecord shard (*.tfrecord) in {folder}; data_root must hold "
+                "training/ and validation/ with shards, or shards themselves. Make some with "
+                f"`higgs generate --events 200000 --out {data_root}` or `higgs convert`"
+            )

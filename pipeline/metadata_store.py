@@ -1,0 +1,126 @@
+"""What became of runs, read back from ML Metadata."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from pipeline.user_errors import RunNotFoundError
+
+RUN_CONTEXT = "pipeline_run"
+NODE_CONTEXT = "node"
+
+RECORD_PROPERTY = "higgs_record"
+"""Custom property of a run's context: what the run says of itself, as JSON."""
+
+_STATES = {
+    mlmd.Execution.COMPLETE: "done",
+    mlmd.Execution.CACHED: "cached",
+    mlmd.Execution.FAILED: "failed",
+    mlmd.Execution.CANCELED: "canceled",
+    mlmd.Execution.NEW: "running",
+    mlmd.Execution.RUNNING: "running",
+}
+
+
+def all_runs(metadata_path: str) -> Iterator[RunOutcome]:
+    """Every run in a metadata file, the newest first."""
+    store = open_store(metadata_path)
+    contexts = store.get_contexts_by_type(RUN_CONTEXT)
+    for context in sorted(contexts, key=lambda context: context.id, reverse=True):
+        yield _read_run(store, context)
+
+
+def latest_run(metadata_path: str) -> RunOutcome:
+    """The newest run in a metadata file.
+
+    Raises:
+      RunNotFoundError: there is none.
+    """
+    for run in all_runs(metadata_path):
+        return run
+    raise RunNotFoundError(f"no run of the pipeline in {metadata_path}")
+
+
+def newest_run_id(metadata_path: str) -> str | None:
+    """The id of the newest run in a metadata file; None when there is no file, or no run in it."""
+    if not Path(metadata_path).exists():
+        return None
+    contexts = open_store(metadata_path).get_contexts_by_type(RUN_CONTEXT)
+    return max(contexts, key=lambda context: context.id).name if contexts else None
+
+
+def find_run(metadata_path: str, run_id: str) -> RunOutcome:
+    """A run by its id, or the beginning of it.
+
+    Raises:
+      RunNotFoundError: there is no such run, or more than one; the message names what there is.
+    """
+    runs = {run.run_id: run for run in all_runs(metadata_path)}
+    found = [name for name in runs if name == run_id] or [
+        name for name in runs if name.startswith(run_id)
+    ]
+    if len(found) != 1:
+        known = ", ".join(found or runs) or "none"
+        raise RunNotFoundError(f"{len(found)} runs match {run_id!r}; known here: {known}")
+    return runs[found[0]]
+
+
+def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
+    """Keeps what a run says of itself with the run."""
+    store = open_store(metadata_path)
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
+    context.custom_properties[RECORD_PROPERTY].string_value = record.to_json()
+    store.put_contexts([context])
+
+
+def pushed_models(metadata_path: str) -> list[Output]:
+    """Every model that was ever pushed."""
+    artifacts = open_store(metadata_path).get_artifacts_by_type("PushedModel")
+    outputs = [Output.from_mlmd(artifact) for artifact in artifacts]
+    return [output for output in outputs if output.properties.get("pushed")]
+
+
+def open_store(metadata_path: str) -> MetadataStore:
+    """The metadata store in a sqlite file."""
+    return MetadataStore(sqlite_metadata_connection_config(metadata_path))
+
+
+def _read_run(store: MetadataStore, context: mlmd.Context) -> RunOutcome:
+    executions = store.get_executions_by_context(context.id)
+    executions = sorted(executions, key=lambda execution: execution.id)
+    nodes = [_node_run(store, execution) for execution in executions]
+    text = context.custom_properties[RECORD_PROPERTY].string_value
+    return RunOutcome(
+        context.name,
+        {node.name: node for node in nodes},
+        RunRecord.from_json(text) if text else RunRecord(),
+    )
+
+
+def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun:
+    contexts = store.get_contexts_by_execution(execution.id)
+    node = next(context.name for context in contexts if context.type == NODE_CONTEXT)
+    elapsed = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    return NodeRun(
+        name=node.partition(".")[2],
+        state=_STATES.get(execution.last_known_state, "unknown"),
+        seconds=elapsed / 1000,
+        outputs=_outputs(store, execution),
+        started=execution.create_time_since_epoch / 1000,
+    )
+
+
+def _outputs(store: MetadataStore, execution: mlmd.Execution) -> dict[str, Output]:
+    keys = {
+        event.artifact_id: event.path.steps[0].key
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type in (mlmd.Event.OUTPUT, mlmd.Event.INTERNAL_OUTPUT)
+    }
+    return {
+        keys[artifact.id]: Output.from_mlmd(artifact)
+        for artifact in store.get_artifacts_by_id(list(keys))
+    }

@@ -1,0 +1,51 @@
+"""Where the graph runs, as far as the graph must know."""
+
+from typing import Any
+
+from tfx.components import Pusher, Trainer
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.proto import pusher_pb2
+from tfx.types import Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from components.baseline.resolver import LatestOtherBlessedModel
+from pipeline.config import Config
+
+
+class Target:
+    """This machine. Other targets make the nodes below in their own way, and no others."""
+
+    def __init__(self, config: Config):
+        """Makes the nodes of ``config``."""
+        self.config = config
+
+    def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
+        """The node that trains; the arguments are Trainer's."""
+        return Trainer(custom_config=custom_config, **arguments)
+
+    def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
+        """A node whose output ``model`` is the latest blessed one, or nothing at all.
+
+        Args:
+          node_id: the node's name.
+          candidate: the model that shall not be its own baseline; none before the training.
+        """
+        return Resolver(
+            strategy_class=LatestOtherBlessedModel,
+            **({"candidate": candidate} if candidate else {}),
+            model=Channel(type=Model),
+            model_blessing=Channel(type=ModelBlessing),
+        ).with_id(node_id)
+
+    def pusher(self, **inputs: Channel) -> Pusher:
+        """The node that exports; the inputs are Pusher's."""
+        filesystem = pusher_pb2.PushDestination.Filesystem(
+            base_directory=self.config.push_directory
+        )
+        return Pusher(**inputs, push_destination=pusher_pb2.PushDestination(filesystem=filesystem))
+
+    def closing_nodes(self, pusher: Pusher) -> list[BaseNode]:
+        """Nodes behind the push; here none, for `higgs run` looks at the outcome itself."""
+        del pusher
+        return []

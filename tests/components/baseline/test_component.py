@@ -1,0 +1,68 @@
+import pytest
+from tfx.types.standard_artifacts import Model
+
+from components.baseline.component import ABSENT_PROPERTY, ModelInService, newest_version
+
+
+@pytest.fixture
+def push(tmp_path):
+    """Pushes an export of a version; one cut short has no saved_model.pb yet."""
+
+    def write(version, *, whole=True):
+        folder = tmp_path / "serving" / version
+        (folder / "variables").mkdir(parents=True)
+        (folder / "variables" / "variables.index").write_text(version)
+        if whole:
+            (folder / "saved_model.pb").write_text(version)
+        return str(folder)
+
+    return write
+
+
+@pytest.fixture
+def serving(tmp_path):
+    return str(tmp_path / "serving")
+
+
+@pytest.fixture
+def model(tmp_path):
+    artifact = Model()
+    artifact.uri = str(tmp_path / "model")
+    return artifact
+
+
+def test_the_newest_version_is_the_greatest_number(push, serving):
+    push("9")
+    newest = push("10")
+    assert newest_version(serving) == newest
+
+
+def test_what_is_no_whole_version_is_passed_over(push, serving):
+    whole = push("9")
+    push("10", whole=False)
+    push("latest")
+    assert newest_version(serving) == whole
+
+
+def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
+    class Store:
+        exists = staticmethod(lambda path: path in {"gs://b/m", "gs://b/m/7/saved_model.pb"})
+        listdir = staticmethod(lambda _: ["7/", "README"])
+
+    monkeypatch.setattr("components.baseline.component.fileio", Store)
+    assert newest_version("gs://b/m") == "gs://b/m/7"
+
+
+def test_the_newest_version_is_copied_to_where_evaluator_looks(push, serving, model, tmp_path):
+    push("7")
+    ModelInService.test_call(push_directory=serving, model=model)
+    assert model.get_int_custom_property(ABSENT_PROPERTY) == 0
+    export = tmp_path / "model" / "Format-Serving"
+    assert (export / "saved_model.pb").read_text() == "7"
+    assert (export / "variables" / "variables.index").read_text() == "7"
+
+
+def test_without_a_model_the_artifact_is_marked_as_absent(serving, model, tmp_path):
+    ModelInService.test_call(push_directory=serving, model=model)
+    assert model.get_int_custom_property(ABSENT_PROPERTY) == 1
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,106 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow_data_validation as tfdv
+from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+
+from components.data_gate.data_problems import find_problems
+from formats.features import B_TAG_VALUES, FEATURES, LABEL
+from formats.invalid_values import Unknown
+from pipeline.graph import SCHEMA_FILE
+
+EVENTS = 200
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return tfdv.load_schema_text(str(SCHEMA_FILE))
+
+
+@pytest.fixture
+def columns():
+    values = {name: np.ones(EVENTS, np.float32) for name in FEATURES}
+    for name, codes in B_TAG_VALUES.items():
+        values[name] = np.resize(np.array(codes, np.float32), EVENTS)
+    return {LABEL: np.resize(np.array([0.0, 1.0], np.float32), EVENTS), **values}
+
+
+def problems(columns, schema, ingested=EVENTS, unknown_codes=None):
+    """The checks on real statistics and real anomalies of the layout ingestion writes."""
+    batch = pa.RecordBatch.from_arrays(
+        [
+            pa.array([[value] for value in column], pa.large_list(pa.float32()))
+            for column in columns.values()
+        ],
+        list(columns),
+    )
+    statistics = generate_statistics_in_memory(batch)
+    anomalies = tfdv.validate_statistics(statistics, schema)
+    return find_problems(
+        "train", ingested, unknown_codes or {}, statistics.datasets[0], anomalies, schema
+    )
+
+
+def test_sound_data_has_no_problem(columns, schema):
+    assert problems(columns, schema) == []
+
+
+def test_lost_events_are_counted(columns, schema):
+    (problem,) = problems(columns, schema, ingested=EVENTS + 3)
+    assert "train: ExampleGen wrote 203 events, the statistics saw 200: 3 were lost" in problem
+
+
+def test_values_outside_the_domain(columns, schema):
+    columns["lepton_eta"][:5] = 99.0
+    (problem,) = problems(columns, schema)
+    assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
+    assert "Seen: 200 events, 1 to 99, about" in problem
+    assert problem.endswith("Expected: one finite float an event, -3.2 to 3.2.")
+
+
+def test_nan_is_counted(columns, schema):
+    columns["m_bb"][:3] = float("nan")
+    (problem,) = problems(columns, schema)
+    assert "train: m_bb: Float feature has NaN values." in problem
+    assert "NaN in 3" in problem
+
+
+# TFDV takes the spread of the column with the infinity in it.
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_infinity_is_refused(columns, schema):
+    columns["m_jj"][0] = float("inf")
+    (problem,) = problems(columns, schema)
+    assert problem.startswith("train: m_jj: ")
+    assert "Float feature has Inf values" in problem
+    assert "about 1 outside the domain" in problem
+
+
+def test_missing_column(columns, schema):
+    del columns["jet_2_pt"]
+    (problem,) = problems(columns, schema)
+    assert problem.startswith("train: jet_2_pt: ")
+    assert "Expected: one finite float an event, 0 to 50" in problem
+
+
+def test_unknown_column(columns, schema):
+    columns["m_zz"] = np.ones(EVENTS, np.float32)
+    (problem,) = problems(columns, schema)
+    assert problem.startswith("train: m_zz: New column")
+
+
+def test_an_unknown_b_tag_is_named_with_its_count(columns, schema):
+    (problem,) = problems(columns, schema, unknown_codes={"jet_1_b_tag": Unknown(7, 0.5)})
+    assert problem == (
+        "train: jet_1_b_tag: 7 events hold a value that is no b-tag code, such as 0.5; "
+        "expected one of 0, 1.08654, 2.17308"
+    )
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_one_class_alone_is_refused(columns, schema, label):
+    columns[LABEL][:] = label
+    (problem,) = problems(columns, schema)
+    assert problem == (
+        f"train: label: all 200 events hold {label:g}; "
+        "expected both of 0 (background) and 1 (signal)"
+    )

@@ -1,0 +1,193 @@
+"""Our metrics over arrays of events, against TFMA's own an event at a time, and scikit-learn."""
+
+import numpy as np
+import pytest
+import tensorflow_model_analysis as tfma
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score, roc_curve
+from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_types
+from tensorflow_model_analysis.metrics.cross_entropy_metrics import BinaryCrossEntropy
+
+from components.evaluator import metrics
+
+
+@pytest.fixture(scope="module")
+def events():
+    """Labels, scores and weights of 2,000 events, some on the edges of the histogram."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 2000).astype(np.float64)
+    scores = (1.0 / (1.0 + np.exp(-rng.normal(labels * 1.5, 1.0)))).astype(np.float32)
+    scores[:5] = [0.0, 0.5, 1.0, 0.99995, 0.0001]
+    return labels, scores, rng.uniform(0.1, 3.0, 2000)
+
+
+def measure(metric, events, size, weighted=False):
+    """What a metric's computations make of the events, given ``size`` at a time.
+
+    TFMA's evaluator does this with Beam: combine, extract, then derive.
+    """
+    computations = metric.computations(
+        eval_config=tfma.EvalConfig(),
+        model_names=[""],
+        output_names=[""],
+        example_weighted=weighted,
+    )
+    inputs = [
+        metric_types.StandardMetricInputs(
+            label=labels, prediction=scores, example_weight=weights if weighted else None
+        )
+        for labels, scores, weights in (
+            [column[start : start + size].reshape(-1, 1) for column in events]
+            for start in range(0, len(events[0]), size)
+        )
+    ]
+    found = {}
+    for computation in computations:
+        if isinstance(computation, metric_types.MetricComputation):
+            found.update(combine(computation.combiner, inputs))
+        else:
+            found.update(computation.result(found))
+    return next(value for key, value in found.items() if not key.name.startswith("_"))
+
+
+def combine(combiner, inputs):
+    halves = []
+    for part in (inputs[: len(inputs) // 2], inputs[len(inputs) // 2 :]):
+        accumulator = combiner.create_accumulator()
+        for element in part:
+            accumulator = combiner.add_input(accumulator, element)
+        halves.append(accumulator)
+    # Some of TFMA's would merge the first of a list twice; Beam gives an iterator.
+    return combiner.extract_output(combiner.merge_accumulators(iter(halves)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("ours", "stock"),
+    [
+        (metrics.RocAuc(name="auc"), tfma.metrics.AUC(name="auc")),
+        (metrics.Accuracy(), confusion_matrix_metrics.BinaryAccuracy(name="binary_accuracy")),
+        (metrics.EventCount(), tfma.metrics.ExampleCount()),
+    ],
+    ids=lambda metric: type(metric).__name__,
+)
+def test_values_are_tfmas(events, ours, stock, weighted):
+    expected = measure(stock, events, size=1, weighted=weighted)
+    for size in (1, 300, 2000):
+        assert measure(ours, events, size, weighted) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_log_loss_is_tfmas_where_that_is_finite(events, weighted):
+    # TFMA's is computed in float32, and infinite at scores of 0 and 1.
+    inner = [column[5:] for column in events]
+    expected = measure(BinaryCrossEntropy(), inner, size=1, weighted=weighted)
+    assert measure(metrics.LogLoss(), inner, 700, weighted) == pytest.approx(expected, rel=1e-6)
+    assert np.isfinite(measure(metrics.LogLoss(), events, 700, weighted))
+
+
+# TFMA divides by the events under a threshold, of which there may be none.
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("ours", "stock"),
+    [
+        (metrics.ScoreCalibration(), tfma.metrics.CalibrationPlot()),
+        (metrics.ScoreConfusion(), tfma.metrics.ConfusionMatrixPlot()),
+    ],
+    ids=lambda metric: type(metric).__name__,
+)
+def test_plots_are_tfmas(events, ours, stock):
+    expected = measure(stock, events, size=1)
+    found = measure(ours, events, size=700)
+    for theirs, mine in zip(points(expected), points(found), strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-9, nan_ok=True)
+
+
+def points(plot):
+    """The numbers of a plot's buckets or matrices, a tuple each."""
+    (field,) = (
+        plot.DESCRIPTOR.fields_by_name.get(name)
+        for name in ("buckets", "matrices")
+        if name in plot.DESCRIPTOR.fields_by_name
+    )
+    return [
+        tuple(getattr(value, "value", value) for _, value in entry.ListFields())
+        for entry in getattr(plot, field.name)
+    ]
+
+
+def test_values_are_scikit_learns(events):
+    labels, scores, _ = events
+    assert measure(metrics.RocAuc(), events, 700) == pytest.approx(
+        roc_auc_score(labels, scores), abs=1e-4
+    )
+    assert measure(metrics.Accuracy(), events, 700) == accuracy_score(labels, scores > 0.5)
+    inner = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    assert measure(metrics.LogLoss(), events, 700) == pytest.approx(log_loss(labels, inner))
+    assert measure(metrics.EventCount(), events, 700) == 2000
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("efficiency", [0.3, 0.5, 0.9])
+def test_background_rejection_is_the_inverse_mistag_rate(events, efficiency, weighted):
+    labels, scores, weights = events
+    mistags, efficiencies, _ = roc_curve(
+        labels, scores, sample_weight=weights if weighted else None
+    )
+    expected = 1.0 / np.interp(efficiency, efficiencies, mistags)
+    metric = metrics.BackgroundRejection(signal_efficiency=efficiency)
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_maximal_significance_is_that_of_the_best_cut(events, weighted):
+    labels, scores, weights = events
+    weights = weights if weighted else np.ones_like(weights)
+    passed = [
+        [weights[(labels == kind) & (scores > cut)].sum() for cut in np.arange(10_000) / 10_000]
+        for kind in (1, 0)
+    ]
+    s = 40 * np.array(passed[0]) / weights[labels == 1].sum()
+    b = 800 * np.array(passed[1]) / weights[labels == 0].sum() + 5
+    expected = np.sqrt(2 * ((s + b) * np.log(1 + s / b) - s)).max()
+    metric = metrics.MaximalSignificance(
+        expected_signal=40, expected_background=800, regularisation=5
+    )
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("bins", [10, 20])
+def test_calibration_error_is_the_mean_distance_of_score_and_share(events, bins, weighted):
+    labels, scores, weights = events
+    weights = weights if weighted else np.ones_like(weights)
+    places = np.minimum((scores.astype(np.float64) * bins).astype(int), bins - 1)
+    distances = [
+        abs(weights[places == place] @ (labels - scores)[places == place]) for place in range(bins)
+    ]
+    expected = sum(distances) / weights.sum()
+    metric = metrics.ExpectedCalibrationError(num_bins=bins)
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-6)
+
+
+def test_calibration_error_of_bins_that_scores_are_not_counted_by():
+    with pytest.raises(ValueError, match="num_bins 15 does not divide 10000: take 10, 20"):
+        metrics.ExpectedCalibrationError(num_bins=15)
+
+
+def few(labels, scores):
+    return [np.array(column, np.float64) for column in (labels, scores, [1.0] * len(labels))]
+
+
+def test_perfect_separation_rejects_without_limit():
+    perfect = few([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])
+    assert measure(metrics.BackgroundRejection(), perfect, 4) == float("inf")
+
+
+@pytest.mark.parametrize("metric", [metrics.BackgroundRejection(), metrics.MaximalSignificance()])
+def test_one_class_alone_has_no_rejection_and_no_significance(metric):
+    assert np.isnan(measure(metric, few([1, 1], [0.1, 0.9]), 2))
+
+
+def test_scores_that_are_the_share_of_signal_are_calibrated():
+    balanced = few([1, 0, 0, 0, 1, 1, 1, 0], [0.25] * 4 + [0.75] * 4)
+    assert measure(metrics.ExpectedCalibrationError(), balanced, 4) == pytest.approx(0.0)

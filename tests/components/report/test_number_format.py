@@ -1,0 +1,47 @@
+import math
+
+import pytest
+
+from components.report.number_format import fixed, interval, number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (0, "0"),
+        (12345, "12,345"),
+        (0.92771, "0.9277"),
+        (0.5, "0.5000"),
+        (1234.5, "1,234"),
+        (3.4e38, "3.4e+38"),
+        (10**30, "1e+30"),
+    ],
+)
+def test_numbers_of_significant_digits(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text"),
+    [
+        (0.92771, {}, "0.9277"),
+        (0.92771, {"digits": 3}, "0.928"),
+        (0.01, {"signed": True}, "+0.0100"),
+        (-0.01, {"signed": True}, "-0.0100"),
+        (None, {"signed": True}, "–"),
+        (math.nan, {}, "–"),
+        (-math.inf, {}, "−∞"),
+        (1e300, {}, "1e+300"),
+    ],
+)
+def test_numbers_of_fixed_digits(value, options, text):
+    assert fixed(value, **options) == text
+
+
+def test_intervals_have_both_bounds_or_none():
+    assert interval((0.79, 0.81)) == "0.7900 to 0.8100"
+    assert interval((math.nan, 0.81)) == "–"

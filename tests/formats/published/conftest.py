@@ -1,0 +1,1 @@
+from wire_records import wire  # noqa: F401 (a fixture)

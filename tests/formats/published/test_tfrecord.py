@@ -1,0 +1,183 @@
+import gzip
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from formats.published import tfrecord
+from formats.published.tfrecord import RecordError, frame, frame_equal, iter_chunks
+
+
+def read(data: bytes) -> list[bytes]:
+    return [record for chunk in iter_chunks(io.BytesIO(data), "s") for record in chunk]
+
+
+def error_of(data: bytes) -> RecordError:
+    with pytest.raises(RecordError) as caught:
+        read(data)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def uniform_shard() -> bytes:
+    rows = np.random.default_rng(0).integers(0, 256, (400, 163), dtype=np.uint8)
+    return frame_equal(rows)
+
+
+def test_frame_is_byte_for_byte_what_tensorflow_writes():
+    # tf.io.TFRecordWriter(...).write(b"higgs")
+    assert frame([b"higgs"]).hex() == "0500000000000000eab2043e6869676773e44d658b"
+
+
+@given(st.lists(st.binary(max_size=300), max_size=40), st.integers(1, 900), st.booleans())
+def test_records_come_back_whatever_the_chunks_cut(records, chunk_bytes, zipped):
+    data = gzip.compress(frame(records)) if zipped else frame(records)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfrecord, "CHUNK_BYTES", chunk_bytes)
+        assert read(data) == records
+
+
+def test_rows_of_one_length_are_framed_alike():
+    rows = np.random.default_rng(0).integers(0, 256, (7, 163), dtype=np.uint8)
+
+    assert frame_equal(rows) == frame([row.tobytes() for row in rows])
+
+
+def test_stream_that_cannot_seek_is_read():
+    class Pipe(io.RawIOBase):
+        def __init__(self, data):
+            self.inner = io.BytesIO(data)
+
+        def read(self, size=-1):
+            return self.inner.read(size)
+
+        def seek(self, *_):
+            raise io.UnsupportedOperation
+
+    records = [b"a", b"bc"] * 10
+    for data in (frame(records), gzip.compress(frame(records))):
+        assert [r for c in iter_chunks(Pipe(data), "s") for r in c] == records
+
+
+@pytest.mark.parametrize("empty", [b"", gzip.compress(b"", mtime=0)])
+def test_empty_shard_has_no_records(empty):
+    assert read(empty) == []
+
+
+def test_wrong_data_checksum_names_the_record():
+    data = bytearray(frame([b"abc"] * 9))
+    data[19 * 4 + 13] ^= 1
+
+    error = error_of(bytes(data))
+
+    assert (error.source, error.number) == ("s", 4)
+    assert str(error) == (
+        "s: record 4 (counted from 0) has a wrong data checksum: its bytes are not the ones "
+        "that were written. Fetch or write this shard again."
+    )
+
+
+def test_wrong_length_checksum_names_the_record():
+    data = bytearray(frame([b"abc"] * 9))
+    data[19 * 3] ^= 1
+
+    error = error_of(bytes(data))
+
+    assert (error.number, error.reason) == (3, "has a wrong length checksum")
+
+
+def test_records_before_the_damage_are_given_out():
+    data = bytearray(frame([b"abc"] * 9))
+    data[19 * 4 + 13] ^= 1
+    chunks = iter_chunks(io.BytesIO(bytes(data)), "s")
+
+    assert list(next(chunks)) == [b"abc"] * 4
+    with pytest.raises(RecordError):
+        next(chunks)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1000, tfrecord.CHUNK_BYTES])
+@given(record=st.integers(0, 399), bit=st.integers(0, 8 * 179 - 1))
+def test_any_flipped_bit_names_the_record(uniform_shard, chunk_bytes, record, bit):
+    data = bytearray(uniform_shard)
+    data[179 * record + bit // 8] ^= 1 << bit % 8
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfrecord, "CHUNK_BYTES", chunk_bytes)
+        error = error_of(bytes(data))
+
+    if record == 0 and bit < 8 * 12:
+        assert error.reason.startswith("no TFRecord file")
+    else:
+        what = "length" if bit < 8 * 12 else "data"
+        assert (error.number, what in error.reason) == (record, True)
+
+
+def test_first_damage_is_the_one_named():
+    data = bytearray(frame([b"abc"] * 9))
+    data[19 * 3 + 13] ^= 1
+    data[19 * 7] ^= 1
+
+    error = error_of(bytes(data))
+
+    assert (error.number, error.reason[:27]) == (3, "has a wrong data checksum: ")
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 30)), max_size=20), st.integers(1, 9))
+def test_runs_of_several_lengths_come_back(runs, run_frames):
+    records = [bytes([i]) * length for i, (length, count) in enumerate(runs) for _ in range(count)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfrecord, "_RUN_FRAMES", run_frames)
+        assert read(frame(records)) == records
+
+
+@pytest.mark.parametrize("cut", range(1, 19))
+def test_truncated_shard_names_the_record_and_what_is_left(cut):
+    error = error_of(frame([b"abc"] * 3)[:-cut])
+
+    assert error.number == 2
+    assert error.reason == f"is truncated: the file ends {19 - cut} bytes into it"
+
+
+def test_truncated_or_corrupt_gzip_is_told():
+    data = gzip.compress(frame([bytes([i]) * 50 for i in range(200)]))
+    broken = bytearray(data)
+    broken[len(data) // 2] ^= 0xFF
+
+    for bad in (data[:-20], bytes(broken)):
+        assert "cannot be unpacked: the gzip data is truncated or corrupt" in str(error_of(bad))
+
+
+def test_record_too_long_for_ours_is_refused_before_it_is_read():
+    error = error_of(frame([b"ok", bytes(tfrecord.MAX_RECORD_BYTES + 1)]))
+
+    assert (error.number, error.reason[:23]) == (1, "is longer than 524288 b")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"1.0,0.5,0.25\n0.0,1.5,2.5\n", "it looks like CSV."),
+        (b"a,b\n", "it looks like CSV."),
+        (b"just words here\n", "it looks like text."),
+        (b"<!DOCTYPE html><html>", "it looks like an HTML or XML page."),
+        (b'{"a": [1, 2, 3, 4]}', "it looks like JSON."),
+        (b"PAR1\x15\x04\x15\x10\x15\x14L\x15", "it looks like a Parquet file."),
+        (b"PK\x03\x04 and so on and on", "it looks like a zip archive."),
+        (bytes(range(5, 200)), "it looks like binary data of no known kind."),
+        (gzip.compress(b"1.0,0.5\n" * 9, mtime=0), "it looks like CSV inside gzip."),
+        (
+            gzip.compress(gzip.compress(frame([b"a"]), mtime=0), mtime=0),
+            "it looks like a gzip file inside gzip.",
+        ),
+    ],
+)
+def test_other_files_are_called_what_they_are(content, found):
+    error = error_of(content)
+
+    assert error.number is None
+    assert str(error).startswith(f"s: no TFRecord file: {found} Expected a TFRecord shard")

@@ -1,0 +1,186 @@
+"""Configurations that a target cannot run, told before anything is compiled."""
+
+from pathlib import Path
+
+import pytest
+
+from kubeflow.target_checks import beam_runners, check_kubeflow, check_vertex
+from pipeline.config import BeamConfig, ConfigError, load_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CHECKS = {"vertex": check_vertex, "kubeflow": check_kubeflow}
+
+CPU = ("vertex.training.accelerator=", "vertex.training.accelerator_count=")
+TPU = ("vertex.training.machine_type=cloud-tpu", "vertex.training.accelerator_count=8")
+V5E = "vertex.training.machine_type=ct5lp-hightpu-4t"
+
+
+def check(target, *overrides):
+    return CHECKS[target](load_config(CONFIGS / f"{target}.yaml", overrides))
+
+
+@pytest.mark.parametrize("target", CHECKS)
+def test_shipped_configurations_pass(target):
+    assert check(target).image.endswith("higgs:0.1.0")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        CPU,
+        ("vertex.training.accelerator=NVIDIA_L4", "vertex.training.accelerator_count=4"),
+        (*TPU, "vertex.training.accelerator=TPU_V2"),
+        (*TPU, "vertex.training.accelerator=TPU_V3"),
+        (*CPU, V5E, "vertex.training.tpu_topology=2x2"),
+        (*CPU, "vertex.training.image="),
+        ("vertex.worker_image=", "beam.args=[]"),
+        (
+            "vertex.worker_image=",
+            "beam={args: [--runner=DataflowRunner, --sdk_container_image=my-worker]}",
+        ),
+        (
+            "vertex.worker_image=",
+            "beam.args=[]",
+            "beam={nodes: {Evaluator: [--runner=DataflowRunner, --sdk_container_image=mine]}}",
+        ),
+        ("vertex.endpoint.name=higgs",),
+        ("push.directory=gs://models/higgs",),
+    ],
+)
+def test_what_vertex_can_run_passes(overrides):
+    check("vertex", *overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["root=runs/vertex"], ["root: Vertex", "got runs/vertex; give gs://BUCKET/..."]),
+        (["data_root=/data"], ["data_root: Vertex", "got /data"]),
+        (["push.directory=/m"], ["push.directory: Vertex", "got /m"]),
+        (["name=1higgs"], ["Vertex refuses '1higgs'", "starts with a lower case letter"]),
+        ([f"name=h{'i' * 113}"], ["at most 113 of [a-z0-9-]"]),
+        (["ingestion.layout=auto"], ["ingestion.layout: nobody can look at gs://", "say folders"]),
+        (
+            ["vertex.training.accelerator="],
+            ["accelerator None and accelerator_count 1 go together"],
+        ),
+        (
+            [*TPU, "vertex.training.accelerator=TPU_V3", "vertex.training.replica_count=2"],
+            ["replica_count: 2 machines with a TPU", "a TPU slice of one host has 1 replica"],
+        ),
+        (
+            [TPU[0], "vertex.training.accelerator=TPU_V3", "vertex.training.accelerator_count=32"],
+            ["accelerator_count: 32 TPU cores; a slice on one host has 8", "give 8"],
+        ),
+        (
+            [TPU[0]],
+            ["machine_type cloud-tpu with accelerator TPU_V2 or TPU_V3, got cloud-tpu with"],
+        ),
+        (
+            [*CPU, V5E, "vertex.training.tpu_topology=4x4"],
+            ["tpu_topology: 4x4 on ct5lp-hightpu-4t", "ct5lp-hightpu-4t is 2x2"],
+        ),
+        ([V5E, "vertex.training.tpu_topology=2x2"], ["remove accelerator and its count"]),
+        (
+            ["vertex.endpoint.name=higgs", "push.directory=gs://b/m"],
+            ["push.directory: gs://b/m would get nothing", "remove one of the two"],
+        ),
+        (
+            ["vertex.endpoint={name: a, min_replicas: 3, max_replicas: 2}"],
+            ["min_replicas: 3 is above max_replicas 2"],
+        ),
+        (
+            ["vertex.training.image="],
+            ["training.image: none", "would leave NVIDIA_TESLA_T4 alone", "target gpu"],
+        ),
+        (
+            [*CPU, V5E, "vertex.training.tpu_topology=2x2", "vertex.training.image="],
+            ["training.image: none", "would leave 2x2 alone", "Dockerfile.tpu"],
+        ),
+        (["vertex.worker_image="], ["worker_image: none", "higgs:0.1.0", "target worker"]),
+        (
+            ["vertex.worker_image=", "beam={nodes: {Evaluator: [--runner=DataflowRunner]}}"],
+            ["worker_image: none"],
+        ),
+    ],
+)
+def test_vertex_errors_give_value_rule_and_remedy(overrides, words):
+    with pytest.raises(ConfigError) as error:
+        check("vertex", *overrides)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["root=/mnt/data/root"], ["root: Kubeflow's launcher", "gs://, s3://, minio://"]),
+        (["data_root=/elsewhere"], ["data_root: a node's container cannot reach /elsewhere"]),
+        (["data_root=/mnt/database"], ["cannot reach /mnt/database", "/mnt/data, /mnt/models"]),
+        (["push.directory=s3://models"], ["push.directory: a node's container cannot reach s3://"]),
+        (
+            ["trainer.checkpoints=s3://c"],
+            ["trainer.checkpoints: a node's container cannot reach s3://c"],
+        ),
+        (["kubeflow.artifacts_volume=/mnt/x"], ["nothing is mounted at /mnt/x"]),
+        (["beam.args=[--runner=FlinkRunner]"], ["the workers of FlinkRunner do not see"]),
+        (
+            ["beam.nodes={Evaluator: [--runner=SparkRunner]}"],
+            ["the workers of SparkRunner do not see"],
+        ),
+    ],
+)
+def test_kubeflow_errors_give_value_rule_and_remedy(overrides, words):
+    with pytest.raises(ConfigError) as error:
+        check("kubeflow", *overrides)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+@pytest.mark.parametrize("root", ["gs://b/r", "s3://b/r", "minio://b/r"])
+def test_object_stores_of_kubeflow(root):
+    check("kubeflow", f"root={root}")
+
+
+def test_artifacts_on_a_volume_allow_other_runners():
+    volume = "kubeflow.artifacts_volume=/mnt/data"
+    check("kubeflow", volume, "beam.args=[--runner=FlinkRunner]")
+
+
+def test_a_missing_section_names_its_example(tmp_path):
+    for target, example in (("vertex", "kubeflow.yaml"), ("kubeflow", "vertex.yaml")):
+        with pytest.raises(ConfigError, match=f"{target}: missing; configs/{target}.yaml shows"):
+            CHECKS[target](load_config(CONFIGS / example))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("vertex.project=", "vertex.project: Input should be a valid string, got None"),
+        ("vertex.region=uscentral", "vertex.region: String should match pattern"),
+        ("vertex.training.accelerator=NVIDIA_T4", "'NVIDIA_TESLA_T4'"),
+        ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),
+        ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
+        ("vertex.labels={Team: a}", "String should match pattern '^[a-z0-9_-]{0,63}$', got 'Team'"),
+        ("vertex.schedule.cron=daily", "vertex.schedule.cron: String should match pattern"),
+        ("beam.nodes={Trainer: [--x]}", "'StatisticsGen', 'HistogramGen' or 'Evaluator', got"),
+    ],
+)
+def test_keys_are_checked_one_by_one(override, message):
+    with pytest.raises(ConfigError) as error:
+        load_config(CONFIGS / "vertex.yaml", [override])
+    assert message in str(error.value)
+
+
+def test_a_missing_project_is_named(tmp_path):
+    file = tmp_path / "vertex.yaml"
+    lines = (CONFIGS / "vertex.yaml").read_text().splitlines()
+    file.write_text("\n".join(line for line in lines if not line.startswith("  project:")))
+    with pytest.raises(ConfigError, match=r"vertex\.project: missing; give it in the file or with"):
+        load_config(file)
+
+
+def test_the_last_runner_of_a_node_wins():
+    assert beam_runners(BeamConfig()) == {"DirectRunner"}
+    twice = ("--runner=A", "--x=1", "--runner=B")
+    assert beam_runners(BeamConfig(args=twice)) == {"B"}
+    nodes = {"Evaluator": ("--runner=C",), "StatisticsGen": ("--x=1",)}
+    assert beam_runners(BeamConfig(args=twice, nodes=nodes)) == {"B", "C"}

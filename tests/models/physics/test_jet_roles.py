@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from formats.features import B_TAG_VALUES, FEATURES, JETS, UNITS
+from models.physics.jet_roles import B1, B2, J1, J2, assign_roles
+from models.physics.kinematics import LEPTON, NEUTRINO
+from tests.models.physics.reference import invariant_mass, momenta
+
+
+@pytest.fixture(scope="module")
+def roles(features):
+    return assign_roles(tf.constant(features))
+
+
+def test_jets_of_highest_tag_are_the_bottoms(roles):
+    tags = np.asarray(roles[0].tags)
+    assert (tags[:, [B1, B2]].min(axis=1) >= tags[:, [J1, J2]].max(axis=1)).all()
+
+
+def test_every_jet_has_one_role(roles, value):
+    pt = np.sort(np.asarray(roles[0].pt)[:, :4], axis=1)
+    expected = np.sort(np.stack([value(f"jet_{jet}_pt") for jet in JETS], axis=1), axis=1)
+    np.testing.assert_allclose(pt, expected, rtol=1e-6)
+
+
+def test_light_jets_are_in_the_order_of_momentum(roles):
+    pt = np.asarray(roles[0].pt)
+    assert (pt[:, J1] >= pt[:, J2]).all()
+
+
+def near(found, expected):
+    return np.abs(found / expected - 1) < 0.01
+
+
+def test_pair_of_bottoms_gives_the_published_mass(roles, value):
+    assert near(invariant_mass(momenta(roles[0])[:, [B1, B2]]), value("m_bb")).mean() > 0.99
+
+
+def test_roles_explain_the_published_tops(roles, value):
+    """Where the hadronic W is the two other recorded jets, as it is in most events."""
+    p = momenta(roles[0])
+    recorded = near(invariant_mass(p[:, [J1, J2]]), value("m_jj"))
+    assert recorded.mean() > 0.5
+    assert near(invariant_mass(p[:, [B1, J1, J2]]), value("m_jjj"))[recorded].mean() > 0.95
+    assert (
+        near(invariant_mass(p[:, [B2, LEPTON, NEUTRINO]]), value("m_jlv"))[recorded].mean() > 0.95
+    )
+    assert near(invariant_mass(p), value("m_wwbb"))[recorded].mean() > 0.95
+
+
+def test_other_particles_differ_in_the_neutrino_alone(roles):
+    chosen, other = (np.asarray(particles.eta) for particles in roles)
+    np.testing.assert_array_equal(chosen[:, :NEUTRINO], other[:, :NEUTRINO])
+    assert (chosen[:, NEUTRINO] != other[:, NEUTRINO]).mean() > 0.7
+
+
+def test_order_of_equal_jets_does_not_matter(features):
+    """The roles follow from tags, momenta and masses, not from where a jet is recorded."""
+    swapped = features.copy()
+    first, second = (
+        [FEATURES.index(f"jet_{jet}_{part}") for part in ("pt", "eta", "phi", "b_tag")]
+        for jet in (1, 2)
+    )
+    # Into the other jet's units, and its codes.
+    ratio = np.array(
+        [
+            *(UNITS[f"jet_1_{part}"] / UNITS[f"jet_2_{part}"] for part in ("pt", "eta", "phi")),
+            B_TAG_VALUES["jet_2_b_tag"][1] / B_TAG_VALUES["jet_1_b_tag"][1],
+        ]
+    )
+    swapped[:, second] = features[:, first] * ratio
+    swapped[:, first] = features[:, second] / ratio
+    tagged = (features[:, [first[3], second[3]]] > 0).sum(axis=1) == 1
+    both = (assign_roles(tf.constant(each))[0] for each in (features, swapped))
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one[tagged], other[tagged], rtol=1e-4, atol=1e-4)

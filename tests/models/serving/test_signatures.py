@@ -1,0 +1,147 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from formats.features import FEATURES
+from models.serving.signatures import decode_records, export
+
+SCRIPT = Path(__file__).parent / "load_elsewhere.py"
+
+
+def record(tensor, label=None):
+    features = {"features": tf.train.Feature(bytes_list=tf.train.BytesList(value=[tensor]))}
+    if label is not None:
+        features["label"] = tf.train.Feature(float_list=tf.train.FloatList(value=[label]))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def published(vector):
+    return record(tf.io.serialize_tensor(vector).numpy(), label=1.0)
+
+
+def as_float_val(vector):
+    """The same tensor as other writers encode it."""
+    proto = tf.make_tensor_proto(vector)
+    return record(
+        type(proto)(
+            dtype=proto.dtype, tensor_shape=proto.tensor_shape, float_val=vector
+        ).SerializeToString()
+    )
+
+
+@pytest.fixture(scope="module")
+def signatures(exported):
+    return tf.saved_model.load(exported).signatures
+
+
+@pytest.fixture(scope="module")
+def features(make_events):
+    return make_events(40, seed=20).features
+
+
+@pytest.fixture(scope="module")
+def expected(network, features):
+    return network(features, training=False).numpy()
+
+
+def scores(signature, *args, **kwargs):
+    outputs = signature(*args, **kwargs)
+    assert list(outputs) == ["signal_probability"]
+    return outputs["signal_probability"].numpy()
+
+
+def test_every_signature_scores_as_the_network(signatures, features, expected):
+    columns = {name: tf.constant(features[:, [i]]) for i, name in enumerate(FEATURES)}
+    records = tf.constant([published(vector) for vector in features])
+    for found in (
+        scores(signatures["serving_default"], examples=records),
+        scores(signatures["score_features"], features=tf.constant(features)),
+        scores(signatures["score_columns"], **columns),
+    ):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_no_events_give_no_scores(signatures):
+    empty = {name: tf.zeros([0, 1]) for name in FEATURES}
+    assert scores(signatures["serving_default"], tf.constant([], tf.string)).shape == (0, 1)
+    assert scores(signatures["score_features"], tf.zeros([0, 28])).shape == (0, 1)
+    assert scores(signatures["score_columns"], **empty).shape == (0, 1)
+
+
+def test_export_scores_where_the_project_is_not_installed(exported, features, expected, tmp_path):
+    records = np.array([published(vector) for vector in features])
+    np.savez(tmp_path / "in.npz", features=features, records=records)
+    command = [sys.executable, SCRIPT, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
+    # Some of TFX's imports set this, and TensorFlow would then bring Keras of its own accord.
+    plain = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    subprocess.run(command, cwd=tmp_path, env=plain, check=True)
+    found = np.load(tmp_path / "out.npz")
+    assert found["keys"].tolist() == ["score_columns", "score_features", "serving_default"]
+    assert found["names"].tolist() == sorted(FEATURES)
+    for name in ("serving_default", "score_features", "session"):
+        np.testing.assert_allclose(found[name], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("encode", [published, as_float_val])
+def test_any_encoding_of_the_vector_is_decoded(features, encode):
+    decoded = decode_records(tf.constant([encode(vector) for vector in features]))
+    np.testing.assert_array_equal(decoded.numpy(), features)
+
+
+def test_encodings_may_be_mixed(features):
+    records = [published(features[0]), as_float_val(features[1])]
+    np.testing.assert_array_equal(decode_records(tf.constant(records)).numpy(), features[:2])
+
+
+def test_label_may_be_absent(features):
+    bare = record(tf.io.serialize_tensor(features[0]).numpy())
+    np.testing.assert_array_equal(decode_records(tf.constant([bare])).numpy(), features[:1])
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        tf.io.serialize_tensor(tf.zeros([27])).numpy(),
+        tf.io.serialize_tensor(tf.zeros([28], tf.float64)).numpy(),
+        b"\x00" * 122,
+        b"",
+    ],
+    ids=["27 values", "float64", "122 other bytes", "empty"],
+)
+def test_other_tensors_are_refused(tensor, signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        signatures["serving_default"](tf.constant([record(tensor)]))
+
+
+def test_record_without_features_is_refused(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="features"):
+        signatures["serving_default"](tf.constant([tf.train.Example().SerializeToString()]))
+
+
+def test_export_replaces_an_older_one_and_leaves_nothing_aside(
+    network, features, expected, tmp_path
+):
+    path = tmp_path / "Format-Serving"
+    path.mkdir()
+    (path / "leftover").touch()
+    export(network, str(path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["Format-Serving"]
+    assert not (path / "leftover").exists()
+    loaded = tf.saved_model.load(str(path)).signatures["score_features"]
+    np.testing.assert_allclose(scores(loaded, tf.constant(features)), expected, atol=1e-6)
+
+
+def test_interrupted_export_looks_like_none(network, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tf.io.gfile, "rename", fail)
+    with pytest.raises(OSError, match="disk full"):
+        export(network, str(tmp_path / "Format-Serving"))
+    assert not (tmp_path / "Format-Serving").exists()

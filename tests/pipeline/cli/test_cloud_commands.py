@@ -1,0 +1,112 @@
+"""`higgs compile`, and what both commands tell before any work; submission is in test_submit."""
+
+import builtins
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import cloud_commands
+from pipeline.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+CONFIGS = ROOT / "configs"
+
+
+def higgs(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def compile_for(target, *arguments):
+    config = CONFIGS / f"{target}.yaml"
+    return higgs("compile", "--target", target, "--config", config, *arguments)
+
+
+@pytest.mark.parametrize("target", ["vertex", "kubeflow"])
+def test_a_compiled_file_is_the_golden_one_and_nothing_else_is_written(target, tmp_path, golden):
+    out = tmp_path / f"pipeline{cloud_commands.SUFFIXES[target]}"
+    done = compile_for(target, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert done.output == f"compiled for {target}: {out}\n"
+    golden(f"{target}{out.suffix}", out.read_text())
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_file_has_the_targets_kind(tmp_path):
+    done = compile_for("vertex", "--out", tmp_path / "pipeline.yaml")
+    assert done.exit_code == 2
+    assert "--out: vertex takes a file *.json, got pipeline.yaml" in done.output
+
+
+def test_a_configuration_that_vertex_cannot_run_is_bad_usage(tmp_path):
+    out = tmp_path / "pipeline.json"
+    done = compile_for("vertex", "--set", "root=runs/vertex", "--out", out)
+    assert done.exit_code == 2
+    assert "got runs/vertex; give gs://BUCKET/..." in done.output
+    assert not out.exists()
+
+
+def test_resources_of_a_node_that_is_none_name_those_there_are(tmp_path):
+    resources = "kubeflow.resources.Trainr={cpu: 1}"
+    done = compile_for("kubeflow", "--set", resources, "--out", tmp_path / "pipeline.yaml")
+    assert done.exit_code == 2
+    assert "resources.Trainr: no such node; there are " in done.output
+    assert "Trainer, Evaluator, " in done.output
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [
+        ("kfp", "kfp is not installed; pip install 'tfx[kfp]==1.16.0'"),
+        (
+            "google.cloud.aiplatform",
+            "google.cloud.aiplatform is not installed; pip install 'google-cloud-aiplatform'",
+        ),
+    ],
+)
+def test_a_missing_extra_says_how_to_install_it(missing, remedy, monkeypatch, tmp_path):
+    def import_module(name):
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(cloud_commands.importlib, "import_module", import_module)
+    with pytest.raises(cloud_commands.click.ClickException) as error:
+        cloud_commands._import("kubeflow.compiler")
+    assert error.value.message == remedy
+
+
+def test_help_needs_no_tfx(monkeypatch):
+    imported = builtins.__import__
+
+    def watched(name, *arguments, **keywords):
+        assert name.partition(".")[0] not in {"tfx", "kfp", "google"}
+        return imported(name, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", watched)
+    for command in ("compile", "submit"):
+        assert "vertex" in higgs(command, "--help").output
+
+
+@pytest.mark.e2e
+def test_tfxs_command_line_writes_the_same_file_for_vertex(tmp_path, golden):
+    done = subprocess.run(
+        [
+            *(BIN / "tfx", "pipeline", "compile", "--engine=vertex"),
+            f"--pipeline_path={ROOT / 'kubeflow' / 'vertex_runner.py'}",
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "VERTEX_HOME": str(tmp_path / "home"),
+            "HIGGS_CONFIG": str(CONFIGS / "vertex.yaml"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    [written] = [file for file in tmp_path.rglob("*.json") if "pipelineSpec" in file.read_text()]
+    golden("vertex.json", written.read_text())

@@ -1,0 +1,58 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.main import COMMANDS, main
+
+HIGGS = str(Path(sys.executable).with_name("higgs"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_examples(command):
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Examples:" in result.output
+    assert f"  higgs {command} " in result.output
+
+
+def test_help_lists_the_commands():
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    assert all(f"  {command} " in result.output for command in COMMANDS)
+
+
+def test_unknown_command_is_bad_usage():
+    result = CliRunner().invoke(main, ["generat"])
+    assert result.exit_code == 2
+    assert "No such command 'generat'" in result.output
+
+
+def test_bad_config_is_bad_usage_with_the_reason(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("data_root: d\nroot: r\nseeed: 1\n")
+    result = CliRunner().invoke(main, ["run", "--config", str(file)])
+    assert result.exit_code == 2
+    assert "seeed: unknown key; did you mean seed?" in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["generate", "--help"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        "import sys\n"
+        "from pipeline.cli.main import main\n"
+        "try:\n"
+        f"    main({arguments!r})\n"
+        "except SystemExit:\n"
+        "    heavy = {'tensorflow', 'tfx', 'apache_beam', 'numpy', 'pyarrow', 'pydantic'}\n"
+        "    print(heavy & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "set()"
+
+
+def test_the_installed_command_answers():
+    done = subprocess.run([HIGGS, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("higgs, version ")

@@ -1,0 +1,103 @@
+"""The graph: what it is made of and what its shape guarantees."""
+
+import json
+from typing import get_args
+
+import pytest
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+
+from pipeline.config import BeamNode, Config
+from pipeline.graph import create_pipeline
+
+
+def graph(**values):
+    config = Config(
+        **{"data_root": "/data", "root": "/root", "ingestion": {"layout": "folders"}, **values}
+    )
+    return create_pipeline(config), {node.id: node for node in create_pipeline(config).components}
+
+
+def test_nodes_in_the_order_of_the_data():
+    _, nodes = graph()
+    assert sorted(nodes) == sorted(
+        [
+            *("CollisionExampleGen", "ImportSchemaGen", "StatisticsGen", "SchemaGen"),
+            *("ExampleValidator", "DataGate", "Trainer", "Baseline", "Evaluator"),
+            *("HistogramGen", "ServingCheck", "Pusher", "Report"),
+        ]
+    )
+
+
+def test_nothing_is_learned_before_the_gate():
+    _, nodes = graph()
+    assert nodes["DataGate"] in nodes["Trainer"].upstream_nodes
+
+
+def test_pusher_needs_both_blessings():
+    _, nodes = graph()
+    assert {node.id for node in nodes["Pusher"].upstream_nodes} == {
+        *("Trainer", "Evaluator", "ServingCheck"),
+    }
+
+
+def test_paths_caching_and_beam_come_from_the_config():
+    pipeline, nodes = graph(beam={"args": ["--runner=FlinkRunner"]}, push={"directory": "/push"})
+    assert pipeline.pipeline_info.pipeline_name == "higgs"
+    assert pipeline.pipeline_info.pipeline_root == "/root/artifacts"
+    assert pipeline.enable_cache
+    assert pipeline.beam_pipeline_args == ["--runner=FlinkRunner"]
+    destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
+    assert destination["filesystem"]["base_directory"] == "/push"
+
+
+@pytest.mark.parametrize("node", get_args(BeamNode))
+def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
+    _, nodes = graph(beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
+    for name in get_args(BeamNode):
+        options = list(nodes[name].executor_spec.beam_pipeline_args)
+        assert options == (["--a=1", "--a=2"] if name == node else ["--a=1"])
+
+
+def test_beam_nodes_are_those_that_run_on_beam():
+    _, nodes = graph()
+    on_beam = {name for name, node in nodes.items() if isinstance(node, BaseBeamComponent)}
+    assert on_beam == set(get_args(BeamNode))
+
+
+def test_the_trainer_gets_the_hyperparameters_and_the_seed():
+    _, nodes = graph(seed=5, trainer={"preset": "kaggle", "epochs": 2})
+    custom = json.loads(nodes["Trainer"].exec_properties["custom_config"])
+    assert custom["seed"] == 5
+    assert custom["checkpoint_root"] == "/root/checkpoints"
+    assert custom["hyperparameters"]["units"] == 2048
+    assert custom["hyperparameters"]["epochs"] == 2
+    assert nodes["Trainer"].exec_properties["run_fn"] == "models.trainer.run_fn"
+
+
+def test_training_begins_with_the_latest_blessed_model_only_where_wanted():
+    _, cold = graph()
+    assert "base_model" not in cold["Trainer"].inputs
+    _, warm = graph(trainer={"warm_start": True})
+    assert set(warm) - set(cold) == {"WarmStart"}
+    assert warm["Trainer"].inputs["base_model"].producer_component_id == "WarmStart"
+    # It says where to begin, and is no hyperparameter.
+    assert (
+        warm["Trainer"].exec_properties["custom_config"]
+        == cold["Trainer"].exec_properties["custom_config"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "inputs", "outputs"),
+    [
+        ("folders", {"train": "training/*.tfrec*", "eval": "validation/*.tfrec*"}, {}),
+        ("single", {"all": "*.tfrec*"}, {"train": 3, "eval": 1}),
+    ],
+)
+def test_splits_of_each_layout(layout, inputs, outputs):
+    _, nodes = graph(ingestion={"layout": layout, "train_buckets": 3})
+    properties = nodes["CollisionExampleGen"].exec_properties
+    splits = json.loads(properties["input_config"])["splits"]
+    assert {split["name"]: split["pattern"] for split in splits} == inputs
+    hashed = json.loads(properties["output_config"]).get("split_config", {}).get("splits", [])
+    assert {split["name"]: split["hash_buckets"] for split in hashed} == outputs
