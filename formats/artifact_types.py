@@ -1,21 +1,21 @@
-"""Artifact types of our own, named as Vertex and Kubeflow demand."""
+"""Artifact types of this project, with the names that Vertex AI and Kubeflow require."""
 
 from tfx.types import artifact
 
 
 class DataVerdict(artifact.Artifact):
-    """DataGate's word that the data may be learned from: ``verdict.json``."""
+    """DataGate's record of the data that passed: ``verdict.json``."""
 
     TYPE_NAME = "higgs.DataVerdict"
 
 
 class ClassHistograms(artifact.Artifact):
-    """Every feature counted by class and bin: ``histograms.json``."""
+    """Histograms of every feature by class: ``histograms.json``."""
 
     TYPE_NAME = "higgs.ClassHistograms"
 
 
 class HtmlReport(artifact.Artifact):
-    """What became of a run, for a person: ``report.html``, one self-contained page."""
+    """The report of a run: ``report.html``, one self-contained page."""
 
     TYPE_NAME = "higgs.HtmlReport"

@@ -1,8 +1,12 @@
-"""The one error by which the pipeline refuses data."""
+"""Errors by which a node stops a run on purpose; each has an exit code of its own."""
 
 
 class DataRefusedError(ValueError):
-    """The data must not be learned from; the message gives every reason.
+    """The data must not be trained on; the message lists every reason.
 
-    It crosses process boundaries as its text alone, so it takes nothing else.
+    The error crosses process boundaries as its text alone, so it takes no other arguments.
     """
+
+
+class NotPushedError(RuntimeError):
+    """No model was pushed because a blessing was withheld."""

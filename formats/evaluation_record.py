@@ -1,4 +1,4 @@
-"""An evaluation, read from TFMA's own output files through its public loaders."""
+"""An evaluation: metrics and score histograms by model and slice, read from TFMA's output files."""
 
 import functools
 import math
@@ -7,34 +7,39 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.significance import Z_95, Array, auc_standard_error
-
 AUC = "auc"
-"""The metric that gates; its name in TFMA's results."""
+"""The metric of the gates; its name in TFMA's results."""
 
-EVENTS = "example_count"
+EVENT_COUNT = "example_count"
+"""The metric that counts events; its name in TFMA's results."""
 
 OVERALL = "all events"
-"""What the slice that holds every event is called."""
+"""Name of the slice that holds every event."""
 
 DRAWN_BINS = 100
-"""Figures join bins of the score to as many as divide this number."""
+"""Figures merge the bins of the score into a number of bins that divides this one."""
 
 SMALL_SLICE = 1000
-"""Events below which a slice's AUC is marked as uncertain: at a half of signal and an AUC of 0.8
+"""Events below which a slice's AUC is marked as uncertain: with equal classes and an AUC of 0.8
 its 95 % interval is then 0.05 wide."""
+
+Z_95 = 1.959964
+"""The 97.5 % quantile of the normal distribution."""
+
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Events counted by score.
+class ScoreHistogram:
+    """Events by score.
 
     Attributes:
-      signal: signal events in each of N equal bins of the score in [0, 1].
-      background: the same.
-      score_sum: the sum of the scores in each bin.
+        signal: number of signal events in each of N equal bins of the score in [0, 1].
+        background: number of background events in each bin.
+        score_sum: sum of the scores in each bin.
     """
 
     signal: Array
@@ -43,80 +48,86 @@ class Scores:
 
     @property
     def has_events(self) -> bool:
-        """Whether any event was counted."""
+        """Tells whether any event was counted."""
         return bool(self.signal.any() or self.background.any())
 
     @property
     def has_both_classes(self) -> bool:
-        """Whether signal and background were counted."""
+        """Tells whether events of both classes were counted."""
         return bool(self.signal.any() and self.background.any())
 
     @property
     def signal_share(self) -> float:
-        """The share of signal among the events; NaN without any."""
+        """The share of signal among the events; NaN without events."""
         signal, background = float(self.signal.sum()), float(self.background.sum())
         return signal / (signal + background) if self.has_events else math.nan
 
     def passing(self) -> tuple[Array, Array]:
-        """Signal and background with a score of at least k / N, for k from 0 to N: [N + 1]."""
+        """Counts signal and background with a score of at least k / N: [N + 1], k from 0 to N."""
         signal, background = (
             np.append(np.cumsum(counts[::-1])[::-1], 0.0)
             for counts in (self.signal, self.background)
         )
         return signal, background
 
-    def rebinned(self, bins: int) -> "Scores":
-        """The same in fewer bins; ``bins`` divides N, as all divisors of ``DRAWN_BINS`` do."""
-        return Scores(
-            *(
-                counts.reshape(bins, -1).sum(axis=1)
-                for counts in (self.signal, self.background, self.score_sum)
-            )
+    def rebinned(self, bins: int) -> "ScoreHistogram":
+        """Merges bins; ``bins`` must divide N, as every divisor of ``DRAWN_BINS`` does.
+
+        >>> counts = np.array([1.0, 2.0, 3.0, 4.0])
+        >>> ScoreHistogram(counts, counts, counts).rebinned(2).signal.tolist()
+        [3.0, 7.0]
+        """
+
+        def merged(counts: Array) -> Array:
+            return counts.reshape(bins, -1).sum(axis=1)
+
+        return ScoreHistogram(
+            merged(self.signal), merged(self.background), merged(self.score_sum)
         )
 
 
-NO_SCORES = Scores(*np.zeros((3, 1)))
-"""Of events whose scores are not known."""
+NO_SCORES = ScoreHistogram(np.zeros(1), np.zeros(1), np.zeros(1))
+"""Histogram of events whose scores are not known."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured on one slice of the events.
+class SliceEvaluation:
+    """The evaluation of one model on one slice.
 
     Attributes:
-      name: the slice, such as ``n_b_tags = 2``, or ``OVERALL``.
-      metrics: TFMA's values by name; what was not measured is not there.
-      scores: the events by score, or ``NO_SCORES``.
+        name: the slice, such as ``column = value``, or ``OVERALL``.
+        metrics: TFMA's values by name; metrics that were not measured are absent.
+        scores: the events by score, or ``NO_SCORES``.
     """
 
     name: str
     metrics: Mapping[str, float]
-    scores: Scores
+    scores: ScoreHistogram
 
     @property
     def auc(self) -> float:
-        """The AUC; NaN where it was not measured, as with one class alone."""
+        """The AUC; NaN if it was not measured."""
         return self.metrics.get(AUC, math.nan)
 
     @property
     def events(self) -> int | None:
-        """Number of events; None where they were not counted."""
-        events = self.metrics.get(EVENTS, math.nan)
+        """Number of events; None if they were not counted."""
+        events = self.metrics.get(EVENT_COUNT, math.nan)
         return int(events) if math.isfinite(events) else None
 
     @property
     def is_small(self) -> bool:
-        """Whether there are too few events to tell models apart by."""
+        """Tells whether there are too few events to compare models."""
         return self.events is not None and self.events < SMALL_SLICE
 
     @functools.cached_property
     def auc_interval(self) -> tuple[float, float]:
-        """The 95 % confidence interval of the AUC, within [0, 1]; NaN where there is none.
+        """The 95 % confidence interval of the AUC, within [0, 1]; NaN if it is undefined.
 
-        That is where an event of a class is lacking, or where the scores keep the classes apart, or
-        are all one: no event is out of its place then, and the estimated error of 0 says nothing.
+        It is undefined if a class has no events, if the scores separate the classes completely,
+        or if all scores are equal: the estimated error is then 0, which says nothing.
         """
-        error = Z_95 * auc_standard_error(self.scores.signal, self.scores.background)
+        error = Z_95 * auc_standard_error(self.scores)
         if math.isnan(self.auc) or not error > 0:
             return math.nan, math.nan
         return max(0.0, self.auc - error), min(1.0, self.auc + error)
@@ -126,8 +137,8 @@ class Measured:
 class ModelEvaluation:
     """One model's evaluation: on all events, and by slice."""
 
-    overall: Measured
-    slices: tuple[Measured, ...]
+    overall: SliceEvaluation
+    slices: tuple[SliceEvaluation, ...]
 
 
 @dataclass(frozen=True)
@@ -138,51 +149,79 @@ class Evaluation:
     baseline: ModelEvaluation | None
 
 
-# Each by model, then by slice.
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
-ScoresOfAll = Mapping[str, Mapping[str, Scores]]
+"""Metrics by model and slice."""
+
+ScoreHistograms = Mapping[str, Mapping[str, ScoreHistogram]]
+"""Score histograms by model and slice."""
+
+
+def auc_standard_error(scores: ScoreHistogram) -> float:
+    """Estimates the standard error of an AUC.
+
+    DeLong, DeLong, Clarke-Pearson 1988 (Biometrics 44, 837): the variance of the mean share of
+    background events that a signal event outscores, and of signal events that outscore a
+    background event; equal scores count half. No shape of the scores is assumed.
+
+    Returns:
+        The standard error; NaN with fewer than two events of a class.
+    """
+    signal, background = scores.signal, scores.background
+    n_signal, n_background = signal.sum(), background.sum()
+    if n_signal < 2 or n_background < 2:
+        return math.nan
+    outscored = (np.cumsum(background) - background / 2) / n_background
+    outscoring = 1.0 - (np.cumsum(signal) - signal / 2) / n_signal
+    variance = _variance(outscored, signal) / n_signal
+    return float(np.sqrt(variance + _variance(outscoring, background) / n_background))
+
+
+def _variance(values: Array, counts: Array) -> float:
+    """Computes the unbiased variance of values that occur ``counts`` times each."""
+    total = counts.sum()
+    mean = counts @ values / total
+    return float(counts @ (values - mean) ** 2 / (total - 1))
 
 
 def read_metrics(folder: str) -> Metrics:
     """Reads the metrics of every model and slice in an evaluation artifact's folder.
 
     Raises:
-      ValueError: there are none.
+        ValueError: there are none.
     """
-    found = _by_model_and_slice(tfma.load_metrics(folder), "metric_keys_and_values")
-    if not found:
+    entries = _by_model_and_slice(tfma.load_metrics(folder), "metric_keys_and_values")
+    if not entries:
         raise ValueError(f"no metrics in {folder}")
     return {
-        model: {name: dict(_values(entries)) for name, entries in slices.items()}
-        for model, slices in found.items()
+        model: {name: dict(_values(metrics)) for name, metrics in slices.items()}
+        for model, slices in entries.items()
     }
 
 
-def read_scores(folder: str) -> ScoresOfAll:
-    """Reads the events by score of every model and slice in an evaluation artifact's folder.
+def read_scores(folder: str) -> ScoreHistograms:
+    """Reads the score histograms of every model and slice in an evaluation artifact's folder.
 
     Raises:
-      ValueError: there are none, or what is there is no count of events; the message names the
-        slice.
+        ValueError: there are none, or one is not valid; the message names the slice.
     """
-    found = _by_model_and_slice(tfma.load_plots(folder), "plot_keys_and_values")
-    if not found:
+    entries = _by_model_and_slice(tfma.load_plots(folder), "plot_keys_and_values")
+    if not entries:
         raise ValueError(f"no counts of events by score in {folder}")
     return {
-        model: {name: _scores(name, entries) for name, entries in slices.items()}
-        for model, slices in found.items()
+        model: {name: _score_histogram(name, plots) for name, plots in slices.items()}
+        for model, slices in entries.items()
     }
 
 
-def describe_evaluation(metrics: Metrics, scores: ScoresOfAll) -> Evaluation:
-    """An evaluation, from what is known of it.
+def join_evaluation(metrics: Metrics, scores: ScoreHistograms) -> Evaluation:
+    """Joins metrics and score histograms.
 
     Args:
-      metrics: as ``read_metrics`` gives them.
-      scores: as ``read_scores`` gives them; any may be missing.
+        metrics: from ``read_metrics``.
+        scores: from ``read_scores``; any may be missing.
 
     Raises:
-      ValueError: no candidate was evaluated, or not on all events.
+        ValueError: no candidate was evaluated, or not on all events.
     """
     models = {model: _model(slices, scores.get(model, {})) for model, slices in metrics.items()}
     # A model that is evaluated alone has no name.
@@ -193,34 +232,34 @@ def describe_evaluation(metrics: Metrics, scores: ScoresOfAll) -> Evaluation:
 
 
 def _by_model_and_slice(results: Iterator[Any], field: str) -> dict[str, dict[str, list[Any]]]:
-    """The entries of TFMA's protos by model and slice; differences of models are left out."""
-    found: dict[str, dict[str, list[Any]]] = {}
+    """Groups the entries of TFMA's protos; differences between models are left out."""
+    entries: dict[str, dict[str, list[Any]]] = {}
     for result in results:
         name = _slice_name(result.slice_key)
         for entry in getattr(result, field):
             if not getattr(entry.key, "is_diff", False):
-                found.setdefault(entry.key.model_name, {}).setdefault(name, []).append(entry)
-    return found
+                entries.setdefault(entry.key.model_name, {}).setdefault(name, []).append(entry)
+    return entries
 
 
 def _values(entries: list[Any]) -> Iterator[tuple[str, float]]:
-    """The metrics that are one number; TFMA keeps a failure, for one, as text."""
+    """Yields the metrics that are one number; TFMA stores a failure, for example, as text."""
     for entry in entries:
         if entry.value.HasField("double_value"):
             yield entry.key.name, entry.value.double_value.value
 
 
 def _model(
-    slices: Mapping[str, Mapping[str, float]], scores: Mapping[str, Scores]
+    metrics_by_slice: Mapping[str, Mapping[str, float]], scores: Mapping[str, ScoreHistogram]
 ) -> ModelEvaluation:
-    measured = {
-        name: Measured(name, metrics, scores.get(name, NO_SCORES))
-        for name, metrics in slices.items()
+    slices = {
+        name: SliceEvaluation(name, metrics, scores.get(name, NO_SCORES))
+        for name, metrics in metrics_by_slice.items()
     }
-    if OVERALL not in measured:
-        raise ValueError(f"no slice of {OVERALL}, only {', '.join(sorted(measured))}")
-    overall = measured.pop(OVERALL)
-    return ModelEvaluation(overall, tuple(measured[name] for name in sorted(measured)))
+    if OVERALL not in slices:
+        raise ValueError(f"no slice of {OVERALL}, only {', '.join(sorted(slices))}")
+    overall = slices.pop(OVERALL)
+    return ModelEvaluation(overall, tuple(slices[name] for name in sorted(slices)))
 
 
 def _slice_name(key: Any) -> str:
@@ -233,7 +272,7 @@ def _slice_value(part: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _scores(name: str, plots: list[Any]) -> Scores:
+def _score_histogram(name: str, plots: list[Any]) -> ScoreHistogram:
     buckets = next(
         (
             entry.value.calibration_histogram_buckets.buckets
@@ -244,7 +283,9 @@ def _scores(name: str, plots: list[Any]) -> Scores:
     )
     bins = len(buckets) - 2
     if bins < 1 or bins % DRAWN_BINS:
-        raise ValueError(f"{name}: {max(bins, 0)} bins of the score, no multiple of {DRAWN_BINS}")
+        raise ValueError(
+            f"{name}: {max(bins, 0)} bins of the score, which is not a multiple of {DRAWN_BINS}"
+        )
     rows = [
         (
             bucket.total_weighted_label.value,
@@ -257,11 +298,11 @@ def _scores(name: str, plots: list[Any]) -> Scores:
     if not np.isfinite(counts).all():
         raise ValueError(f"{name}: not every count of events by score is finite")
     signal, events, score_sum = counts
-    return Scores(*(_within(counts) for counts in (signal, events - signal, score_sum)))
+    return ScoreHistogram(_inside(signal), _inside(events - signal), _inside(score_sum))
 
 
-def _within(counts: Array) -> Array:
-    """Bins of [0, 1] from TFMA's, which has one below 0 more and one from 1 on."""
+def _inside(counts: Array) -> Array:
+    """Merges TFMA's additional bins, below 0 and from 1 on, into the first and last bin."""
     inside = counts[1:-1].copy()
     inside[0] += counts[0]
     inside[-1] += counts[-1]

@@ -1,4 +1,4 @@
-"""What the gate decided and by how much, read from TFMA's own results."""
+"""The Evaluator's decision on a model with its thresholds, read from TFMA's output files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
 
-from formats.evaluation_record import AUC, describe_evaluation, read_metrics
+from formats.evaluation_record import AUC, join_evaluation, read_metrics
 
 
 @dataclass(frozen=True)
-class Check:
-    """One threshold of the gate.
+class ThresholdCheck:
+    """One threshold and the value that was compared with it.
 
     Attributes:
-      name: what was held against the limit.
-      value: what was measured.
-      limit: the least that passes.
-      is_change: whether both are differences from the baseline's.
+        name: the compared quantity.
+        value: its measured value.
+        limit: the smallest value that passes.
+        is_change: whether both are differences from the baseline.
     """
 
     name: str
@@ -27,47 +27,52 @@ class Check:
 
     @property
     def margin(self) -> float:
-        """How far above the limit the value is; negative when it missed."""
+        """How far the value is above the limit; negative if it is below.
+
+        >>> ThresholdCheck("AUC", 0.75, 0.5).margin
+        0.25
+        """
         return self.value - self.limit
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The gate's decision on a model.
+class GateDecision:
+    """The Evaluator's decision on a model.
 
     Attributes:
-      passed: whether TFMA's validation succeeded.
-      events: events evaluated.
-      auc: the candidate's AUC on them.
-      baseline_auc: the baseline's on the same events; None without a baseline.
-      checks: every threshold that was applied.
+        passed: whether TFMA's validation succeeded.
+        events: number of evaluated events.
+        auc: the candidate's AUC on them.
+        baseline_auc: the baseline's AUC on the same events; None without a baseline.
+        checks: every threshold that was applied.
     """
 
     passed: bool
     events: int
     auc: float
     baseline_auc: float | None
-    checks: tuple[Check, ...]
+    checks: tuple[ThresholdCheck, ...]
 
 
-def read_verdict(folder: str) -> Verdict:
-    """Reads the verdict from an evaluation artifact's folder; without thresholds all passes.
+def read_decision(folder: str) -> GateDecision:
+    """Reads the decision from an evaluation artifact's folder; without thresholds it is a pass.
 
     Raises:
-      ValueError: the folder lacks the AUC, the number of events, the thresholds or the decision.
+        ValueError: the folder lacks the AUC, the number of events, the thresholds or the result
+            of the validation.
     """
-    # Of the evaluation's files, the largest is left alone: events by score decide nothing.
-    evaluation = describe_evaluation(read_metrics(folder), {})
+    # Without the score histograms, the largest of the files, which decide nothing.
+    evaluation = join_evaluation(read_metrics(folder), {})
     overall = evaluation.candidate.overall
     if AUC not in overall.metrics or overall.events is None:
         raise ValueError(f"no AUC, or no number of events, in {folder}")
     baseline = evaluation.baseline.overall.auc if evaluation.baseline else None
     config, *_ = load_eval_run(folder)
     if config is None:
-        raise ValueError(f"no thresholds, for there is no configuration in {folder}")
+        raise ValueError(f"no thresholds, because there is no configuration in {folder}")
     threshold = _auc_threshold(config)
-    return Verdict(
-        passed=threshold is None or _read_decision(folder),
+    return GateDecision(
+        passed=threshold is None or _read_validation(folder),
         events=overall.events,
         auc=overall.auc,
         baseline_auc=baseline,
@@ -75,23 +80,23 @@ def read_verdict(folder: str) -> Verdict:
     )
 
 
-def _read_decision(folder: str) -> bool:
+def _read_validation(folder: str) -> bool:
     try:
         return bool(tfma.load_validation_result(folder).validation_ok)
-    except AssertionError:  # in which TFMA puts no words
-        raise ValueError(f"no decision, for there is no validation in {folder}") from None
+    except AssertionError:  # raised by TFMA without a message
+        raise ValueError(f"no decision, because there is no validation in {folder}") from None
 
 
 def _checks(
     threshold: tfma.MetricThreshold | None, auc: float, baseline: float | None
-) -> Iterator[Check]:
+) -> Iterator[ThresholdCheck]:
     if threshold is None:
         return
     if threshold.value_threshold.HasField("lower_bound"):
-        yield Check("AUC", auc, threshold.value_threshold.lower_bound.value)
+        yield ThresholdCheck("AUC", auc, threshold.value_threshold.lower_bound.value)
     if baseline is not None and threshold.change_threshold.HasField("absolute"):
         limit = threshold.change_threshold.absolute.value
-        yield Check("AUC above the baseline's", auc - baseline, limit, is_change=True)
+        yield ThresholdCheck("AUC above the baseline's", auc - baseline, limit, is_change=True)
 
 
 def _auc_threshold(config: tfma.EvalConfig) -> tfma.MetricThreshold | None:

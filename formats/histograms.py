@@ -1,27 +1,78 @@
-"""``histograms.json``: what HistogramGen leaves behind, and how it is read again."""
+"""``histograms.json``: every feature's histogram by class and split, and each split's fingerprint."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
-
-from components.histogram_gen.class_counts import CLASSES, Binning, Census, Counts
+import numpy.typing as npt
+from pydantic import BaseModel, Field, FiniteFloat, model_validator
+from pydantic.dataclasses import dataclass as validated_dataclass
 
 FILE_NAME = "histograms.json"
 
-MOST_BINS = 10_000
+MAX_BINS = 10_000
 """Bins of a histogram that can still be drawn."""
+
+CLASSES = ("background", "signal")
+"""The rows of the counts, by label."""
+
+Counts = npt.NDArray[np.int64]
+
+
+@validated_dataclass(frozen=True)
+class Binning:
+    """Equal bins from ``low`` to ``high``; values outside are counted at either end."""
+
+    low: FiniteFloat
+    high: FiniteFloat
+    bins: Annotated[int, Field(ge=1, le=MAX_BINS, strict=True)]
+
+    @property
+    def edges(self) -> npt.NDArray[np.float64]:
+        """The edges of the bins, float64 [bins + 1].
+
+        >>> Binning(0.0, 1.0, 2).edges.tolist()
+        [0.0, 0.5, 1.0]
+        """
+        return np.linspace(self.low, self.high, self.bins + 1)
+
+    @model_validator(mode="after")
+    def _check_edges(self) -> "Binning":
+        if not np.isfinite(self.high - self.low) or not (np.diff(self.edges) > 0).all():
+            raise ValueError(f"the edges of {self.bins} bins do not increase")
+        return self
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """Counts of a part of a split.
+
+    Attributes:
+        counts: int64 [2, bins + 2] by feature: background and signal, below, in each bin, and
+            above. NaN is not counted.
+        fingerprint: sum of one 64-bit hash per event, modulo 2**64: equal for the same events
+            in any order and any files.
+    """
+
+    counts: Mapping[str, Counts]
+    fingerprint: int
+
+    def __add__(self, other: "ClassCounts") -> "ClassCounts":
+        return ClassCounts(
+            {name: counts + other.counts[name] for name, counts in self.counts.items()},
+            (self.fingerprint + other.fingerprint) % 2**64,
+        )
 
 
 @dataclass(frozen=True)
 class ClassHistogram:
-    """One feature of a split, counted by class.
+    """One feature's histogram by class.
 
     Attributes:
-      binning: where its bins are.
-      counts: int64 [2, bins + 2], as ``Census`` has them.
+        binning: its bins.
+        counts: int64 [2, bins + 2], as in ``ClassCounts``.
     """
 
     binning: Binning
@@ -30,93 +81,81 @@ class ClassHistogram:
 
 @dataclass(frozen=True)
 class SplitHistograms:
-    """One split, counted.
+    """The histograms of one split.
 
     Attributes:
-      fingerprint: of its events, 16 hexadecimal digits.
-      features: by name.
+        fingerprint: of its events, 16 hexadecimal digits.
+        features: histograms by feature.
     """
 
     fingerprint: str
     features: Mapping[str, ClassHistogram]
 
 
-def to_json(binnings: Mapping[str, Binning], splits: Mapping[str, Census]) -> str:
-    """The text of ``histograms.json``."""
+class _FeatureCounts(BaseModel):
+    background: list[Annotated[int, Field(ge=0, lt=2**62, strict=True)]]
+    signal: list[Annotated[int, Field(ge=0, lt=2**62, strict=True)]]
+
+
+class _Split(BaseModel):
+    fingerprint: str
+    counts: dict[str, _FeatureCounts]
+
+
+class _HistogramsFile(BaseModel):
+    bins: dict[str, Binning]
+    splits: dict[str, _Split]
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "_HistogramsFile":
+        for split in self.splits.values():
+            for name, counts in split.counts.items():
+                if name not in self.bins:
+                    raise ValueError(f"{name}: counts without bins")
+                length = self.bins[name].bins + 2
+                if any(len(row) != length for row in (counts.background, counts.signal)):
+                    raise ValueError(f"{name}: expected {length} counts of each class")
+        return self
+
+
+def to_json(binnings: Mapping[str, Binning], splits: Mapping[str, ClassCounts]) -> str:
+    """Returns the content of ``histograms.json``."""
     return json.dumps(
         {
-            "bins": {name: vars(binning) for name, binning in binnings.items()},
+            "bins": {
+                name: {"low": binning.low, "high": binning.high, "bins": binning.bins}
+                for name, binning in binnings.items()
+            },
             "splits": {
                 split: {
-                    "fingerprint": f"{census.fingerprint:016x}",
+                    "fingerprint": f"{counted.fingerprint:016x}",
                     "counts": {
                         name: dict(zip(CLASSES, counts.tolist(), strict=True))
-                        for name, counts in census.counts.items()
+                        for name, counts in counted.counts.items()
                     },
                 }
-                for split, census in splits.items()
+                for split, counted in splits.items()
             },
         }
     )
 
 
 def from_json(text: str) -> dict[str, SplitHistograms]:
-    """Every split's histograms, from the text of ``histograms.json``.
+    """Reads the content of ``histograms.json``: every split's histograms.
 
     Raises:
-      ValueError: the text is no such content; the message names the feature, if it is of one.
+        pydantic.ValidationError: the text does not have this form.
     """
-    content = json.loads(text)
-    bins, splits = _mapping(content, "bins"), _mapping(content, "splits")
-    binnings = {name: _binning(name, binning) for name, binning in bins.items()}
+    content = _HistogramsFile.model_validate_json(text)
     return {
         split: SplitHistograms(
-            str(_mapping(splits, split).get("fingerprint", "")),
+            entry.fingerprint,
             {
-                name: _histogram(name, binnings, counts)
-                for name, counts in _mapping(splits[split], "counts").items()
+                name: ClassHistogram(
+                    content.bins[name], np.array([counts.background, counts.signal], np.int64)
+                )
+                for name, counts in entry.counts.items()
             },
         )
-        for split in splits
+        for split, entry in content.splits.items()
     }
-
-
-def _mapping(content: Any, key: str) -> dict[str, Any]:
-    found = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(found, dict):
-        raise ValueError(f"{key}: expected names and values, got {str(found)[:80]}")
-    return found
-
-
-def _binning(name: str, found: Any) -> Binning:
-    low, high, bins = (
-        (found.get(key) for key in ("low", "high", "bins"))
-        if isinstance(found, dict)
-        else (None, None, None)
-    )
-    if (
-        isinstance(low, int | float)
-        and isinstance(high, int | float)
-        and isinstance(bins, int)
-        and 1 <= bins <= MOST_BINS
-        and np.isfinite(high - low)
-        and (np.diff(np.linspace(low, high, bins + 1)) > 0).all()
-    ):
-        return Binning(low, high, bins)
-    raise ValueError(f"{name}: {found} are no bins that rise")
-
-
-def _histogram(name: str, binnings: Mapping[str, Binning], counts: Any) -> ClassHistogram:
-    if name not in binnings:
-        raise ValueError(f"{name}: counted in bins that are not given")
-    rows = [counts.get(kind) for kind in CLASSES] if isinstance(counts, dict) else []
-    places = binnings[name].bins + 2
-    if not all(isinstance(row, list) and len(row) == places and _are_counts(row) for row in rows):
-        rows = []
-    if not rows:
-        raise ValueError(f"{name}: expected {places} counts of each class")
-    return ClassHistogram(binnings[name], np.array(rows, np.int64))
-
-
-def _are_counts(row: list[Any]) -> bool:
-    return all(isinstance(count, int) and 0 <= count < 2**62 for count in row)

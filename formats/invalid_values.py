@@ -1,65 +1,77 @@
-"""The b-tags that are no code: counted while events are decoded, refused by DataGate.
+"""Invalid values of discrete columns: counted while events are decoded, refused by DataGate.
 
-Here because TFDV's statistics of floats hold no values, and its categorical statistics,
-which do, take a Python call for every one.
+Ingestion counts them because TFDV's statistics of floats hold no values, and its categorical
+statistics, which do, call Python once per value. They are stored as JSON in a custom property of
+the Examples.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from formats.features import B_TAG_VALUES, FEATURES
+from formats.features import DISCRETE_VALUES, FEATURES
 from formats.published.record import Events
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """The values of one column that are none of its codes.
+class InvalidValues:
+    """The values of one column that are not among its allowed values.
 
     Attributes:
-      events: how many events hold one.
-      such_as: the first one met.
+        events: number of events with such a value.
+        such_as: the first such value.
     """
 
     events: int
     such_as: float
 
 
-UnknownCodes = Mapping[str, Unknown]
-"""By column; a column that holds nothing but its codes is not there."""
+InvalidColumns = Mapping[str, InvalidValues]
+"""Invalid values by column; columns without any are absent."""
+
+_JSON = TypeAdapter(dict[str, InvalidValues])
 
 
-def find_unknown_codes(events: Events) -> UnknownCodes:
-    """Holds every b-tag against ``B_TAG_VALUES``, bit for bit."""
-    found = {}
-    for name, codes in B_TAG_VALUES.items():
+def find_invalid_values(events: Events) -> InvalidColumns:
+    """Compares every value of the discrete columns with the allowed ones, bit for bit."""
+    invalid_columns = {}
+    for name, allowed in DISCRETE_VALUES.items():
         values = events.features[:, FEATURES.index(name)]
-        unknown = ~np.logical_or.reduce([values == np.float32(code) for code in codes])
-        if unknown.any():
-            found[name] = Unknown(int(unknown.sum()), float(values[unknown.argmax()]))
-    return found
+        invalid = ~np.logical_or.reduce([values == np.float32(value) for value in allowed])
+        if invalid.any():
+            invalid_columns[name] = InvalidValues(
+                int(invalid.sum()), float(values[invalid.argmax()])
+            )
+    return invalid_columns
 
 
-def merge(first: UnknownCodes, second: UnknownCodes) -> UnknownCodes:
-    """What was found in two parts of the data, together."""
-    both = {
-        name: Unknown(first[name].events + second[name].events, first[name].such_as)
-        for name in first.keys() & second.keys()
-    }
-    return {
-        name: both.get(name) or first.get(name) or second[name]
-        for name in B_TAG_VALUES
-        if name in first or name in second
-    }
+def merge(first: InvalidColumns, second: InvalidColumns) -> InvalidColumns:
+    """Adds the invalid values of two parts of the data.
+
+    >>> column = next(iter(DISCRETE_VALUES))
+    >>> both = merge({column: InvalidValues(2, 0.5)}, {column: InvalidValues(3, 0.7)})
+    >>> both[column]
+    InvalidValues(events=5, such_as=0.5)
+    """
+    total = dict(first)
+    for name, invalid in second.items():
+        if name in total:
+            invalid = InvalidValues(total[name].events + invalid.events, total[name].such_as)
+        total[name] = invalid
+    return {name: total[name] for name in DISCRETE_VALUES if name in total}
 
 
-def to_json(unknown: UnknownCodes) -> str:
-    """As text, for an artifact's property."""
-    return json.dumps({name: asdict(found) for name, found in unknown.items()})
+def to_json(invalid: InvalidColumns) -> str:
+    """Returns the JSON of an artifact's property."""
+    return _JSON.dump_json(dict(invalid)).decode()
 
 
-def from_json(text: str) -> UnknownCodes:
-    """The inverse of ``to_json``."""
-    return {name: Unknown(**found) for name, found in json.loads(text).items()}
+def from_json(text: str) -> InvalidColumns:
+    """Reads the JSON of an artifact's property.
+
+    Raises:
+        pydantic.ValidationError: the text does not have this form.
+    """
+    return _JSON.validate_json(text)

@@ -1,27 +1,34 @@
-"""What became of a run, in plain data: all that the report is made from.
+"""The outcome of a run as plain data: the only source of the report, the console and the lineage.
 
-`higgs report` reads it from ML Metadata; the node Report, which must not ask for a metadata
-store, puts it together from its inputs.
+`higgs report` reads it from ML Metadata; the node Report, which must not depend on a metadata
+store, builds it from its inputs.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from ml_metadata.proto import metadata_store_pb2
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from formats import names
+from formats.names import NodeOutput
 
 
 @dataclass(frozen=True)
 class Output:
-    """An artifact that a node made or took from the cache."""
+    """An artifact that a node made or took from the cache.
+
+    Attributes:
+        uri: the artifact's folder.
+        properties: its custom properties that are numbers or text.
+    """
 
     uri: str
-    properties: Mapping[str, str | int | float]
+    properties: Mapping[str, str | int | float] = field(default_factory=dict)
 
     @classmethod
     def from_mlmd(cls, artifact: metadata_store_pb2.Artifact) -> "Output":
-        """An artifact with those of its custom properties that are numbers or text."""
+        """Reads an artifact of ML Metadata."""
         kinds = {
             name: (value, value.WhichOneof("value"))
             for name, value in artifact.custom_properties.items()
@@ -35,18 +42,48 @@ class Output:
             },
         )
 
+    @property
+    def is_blessed(self) -> bool | None:
+        """The decision of a blessing artifact; None if it holds no decision."""
+        blessed = self.properties.get(names.BLESSED_PROPERTY)
+        return None if blessed is None else bool(blessed)
+
+
+@dataclass(frozen=True)
+class Push:
+    """A pushed model: its version and the folder or endpoint it went to."""
+
+    version: str
+    destination: str
+
+    @classmethod
+    def from_output(cls, pushed_model: Output | None) -> "Push | None":
+        """Reads Pusher's output; None if nothing was pushed.
+
+        >>> Push.from_output(Output("/runs/12", {"pushed": 1, "pushed_version": "17"})).version
+        '17'
+        """
+        if pushed_model is None or not pushed_model.properties.get(names.PUSHED_PROPERTY):
+            return None
+        properties = pushed_model.properties
+        return cls(
+            str(properties.get(names.PUSHED_VERSION_PROPERTY, "unknown")),
+            str(properties.get(names.PUSHED_DESTINATION_PROPERTY, "unknown")),
+        )
+
 
 @dataclass(frozen=True)
 class NodeRun:
     """One node of a run.
 
     Attributes:
-      name: the node's id in the graph.
-      state: ``done``, ``cached``, ``failed``, ``canceled``, or ``running``, which a node that was
-        cut short is left in; ``given`` for what was there before, ``unknown`` without metadata.
-      seconds: from its start to its last word; NaN when unknown.
-      outputs: its artifacts by output key.
-      started: seconds since 1970; None when unknown.
+        name: the node's id in the graph.
+        state: ``done``, ``cached``, ``failed``, ``canceled``, or ``running``, which is also the
+            last state of an interrupted node; ``given`` for existing artifacts, ``unknown``
+            without metadata.
+        seconds: from its start to its last update; NaN when unknown.
+        outputs: its artifacts by output key.
+        started: seconds since 1970; None when unknown.
     """
 
     name: str
@@ -56,71 +93,82 @@ class NodeRun:
     started: float | None = None
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """What a run says of itself, beside its artifacts.
+class RunRecord(BaseModel):
+    """What a run records of itself beside its artifacts, stored as JSON in ML Metadata.
 
     Attributes:
-      configuration: the whole of it as JSON, or nothing.
-      code_version: of the project: its version and a digest of its sources.
-      packages: versions by name of what the project was run with.
-      ending: ``refused``, ``failed`` or ``interrupted`` when the run was cut short, ``evaluated``
-        for a model that was evaluated without a pipeline.
-      failure: the reasons, in words.
-      fault: why the stored record could not be read; nothing if it could.
+        configuration: the complete configuration as JSON; empty if unknown.
+        code_version: the project's version and a digest of its sources.
+        packages: versions by name of the packages that the project ran with.
+        ending: ``refused``, ``failed`` or ``interrupted`` for a run that was cut short,
+            ``evaluated`` for an evaluation without training.
+        failure: the reasons, as text.
+        fault: why the stored record could not be read; empty if it could.
     """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     configuration: str = ""
     code_version: str = ""
-    packages: Mapping[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = {}
     ending: str = ""
     failure: str = ""
     fault: str = ""
 
-    def to_json(self) -> str:
-        """As text, for the metadata store."""
-        return json.dumps(asdict(self))
-
     @classmethod
     def from_json(cls, text: str) -> "RunRecord":
-        """The inverse of ``to_json``; of a text that is none, a record with nothing but a fault.
-
-        What another version of the project wrote beside the attributes is left out.
-        """
+        """Reads a stored record; an unreadable one becomes a record that holds only the fault."""
         try:
-            stored = json.loads(text)
-        except ValueError as error:
-            return cls(fault=f"{type(error).__name__}: {error}")
-        if not isinstance(stored, dict):
-            return cls(fault=f"expected names and values, got {text[:80]}")
-        known = {name: stored[name] for name in asdict(cls()) if name in stored}
-        wrong = [name for name, value in known.items() if not _is_of_kind(name, value)]
-        if wrong:
-            return cls(fault=f"of another kind than expected: {', '.join(wrong)}")
-        return cls(**known)
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            return cls(fault=describe_invalid(error))
 
 
-def _is_of_kind(name: str, value: Any) -> bool:
-    return isinstance(value, dict if name == "packages" else str)
+def describe_invalid(error: ValidationError) -> str:
+    """Summarizes why JSON does not have the expected form, one clause per field."""
+    return "; ".join(
+        f"{'.'.join(map(str, entry['loc'])) or 'content'}: {entry['msg']}"
+        for entry in error.errors(include_url=False)
+    )
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """One run of the pipeline: its id and its nodes by name, in the order they ran."""
+    """One run of the pipeline: its id, and its nodes by name in the order they ran."""
 
     run_id: str
     nodes: Mapping[str, NodeRun]
     record: RunRecord = field(default_factory=RunRecord)
 
-    def output(self, node: str, key: str) -> Output | None:
-        """An output of a node, or None if the run did not get that far."""
-        run = self.nodes.get(node)
-        return run.outputs.get(key) if run else None
+    def output(self, output: NodeOutput) -> Output | None:
+        """Finds an output of a node; None if the run did not get that far."""
+        run = self.nodes.get(output.node)
+        return run.outputs.get(output.key) if run else None
+
+    def uri(self, output: NodeOutput) -> str | None:
+        """Finds the folder of an output; None if the run did not get that far."""
+        artifact = self.output(output)
+        return artifact.uri if artifact else None
 
     def state(self, node: str) -> str | None:
-        """A node's state; None if the run did not get as far as the node."""
+        """Returns a node's state; None if the run did not get that far."""
         return self.nodes[node].state if node in self.nodes else None
 
     def is_cached(self, node: str) -> bool:
-        """Whether a node's outputs came from an earlier run."""
+        """Tells whether a node's outputs came from an earlier run."""
         return self.state(node) == "cached"
+
+    @property
+    def push(self) -> Push | None:
+        """The pushed model; None if nothing was pushed."""
+        return Push.from_output(self.output(names.PUSHED_MODEL))
+
+    @property
+    def events(self) -> dict[str, int]:
+        """Number of ingested events by split; empty if the run did not get that far."""
+        examples = self.output(names.EXAMPLES)
+        counts = {
+            split: examples.properties.get(names.events_property(split)) if examples else None
+            for split in names.SPLITS
+        }
+        return {split: count for split, count in counts.items() if isinstance(count, int)}

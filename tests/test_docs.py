@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 import yaml
 
-from formats.features import B_TAG_VALUES, FEATURES, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, UNITS
 from formats.invalid_values import find_unknown_codes
 from formats.published.record import Events, encode_records, read_events
 from kubeflow.target_checks import check_kubeflow, check_vertex
@@ -58,9 +58,9 @@ def test_the_table_of_columns_has_names_order_units_and_codes():
     assert [int(number) for number, _, _ in rows] == list(range(1, 29))
     assert tuple(name for _, name, _ in rows) == FEATURES
     for _, name, unit in rows:
-        if name in B_TAG_VALUES:
+        if name in DISCRETE_VALUES:
             codes = tuple(map(float, unit.removeprefix("a code: ").split(", ")))
-            assert codes == B_TAG_VALUES[name]
+            assert codes == DISCRETE_VALUES[name]
         elif name.endswith("_phi"):
             assert unit == "pi / 1.7435 rad"
             assert UNITS[name] == pytest.approx(np.pi / 1.7435)
@@ -75,7 +75,7 @@ def physical():
     rng = np.random.default_rng(1)
     columns = {name: rng.uniform(20, 300, 40) for name in FEATURES}
     for name in FEATURES:
-        if name in B_TAG_VALUES:
+        if name in DISCRETE_VALUES:
             columns[name] = rng.integers(0, 3, 40)
         elif name.endswith(("_eta", "_phi")):
             columns[name] = rng.uniform(-2.4, 2.4, 40)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from formats.features import B_TAG_VALUES, LABEL
+from formats.features import DISCRETE_VALUES, LABEL
 from formats.invalid_values import UnknownCodes
 
 
@@ -64,7 +64,7 @@ def _dataset_problems(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
 
 def _code_problems(unknown: UnknownCodes) -> Iterator[str]:
     for name, found in unknown.items():
-        codes = ", ".join(f"{code:g}" for code in B_TAG_VALUES[name])
+        codes = ", ".join(f"{code:g}" for code in DISCRETE_VALUES[name])
         yield (
             f"{name}: {found.events} events hold a value that is no b-tag code, "
             f"such as {found.such_as:g}; expected one of {codes}"
@@ -142,7 +142,7 @@ def _share_outside(left: float, right: float, low: float, high: float) -> float:
 
 def _expectation(feature: schema_pb2.Feature) -> str:
     domain = feature.float_domain
-    if feature.name in B_TAG_VALUES:
-        values = ", ".join(f"{code:g}" for code in B_TAG_VALUES[feature.name])
+    if feature.name in DISCRETE_VALUES:
+        values = ", ".join(f"{code:g}" for code in DISCRETE_VALUES[feature.name])
         return f"one value an event, one of {values}"
     return f"one finite float an event, {domain.min:g} to {domain.max:g}"

@@ -1,37 +1,34 @@
-"""The slices an evaluation is broken down by: the b-tags of an event's jets.
+"""The slices of an evaluation: the levels of each discrete column, and how many are above 0.
 
-TFMA slices by exact values, so only few-valued columns can be sliced by.
+TFMA slices by exact values, so only columns with few values can be sliced.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES, LEVEL_COUNT, LEVELS
 
-N_B_TAGS = "n_b_tags"
-"""Number of jets with a b-tag, loose or tight: 0 to 4."""
-
-SLICE_COLUMNS = (N_B_TAGS, *B_TAG_VALUES)
-
-TAG_NAMES = np.array(["none", "loose", "tight"])
+SLICE_COLUMNS = (LEVEL_COUNT, *DISCRETE_VALUES)
 
 
 def slice_columns(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The columns to slice by, from a batch of the 28 features.
+    """Computes the columns to slice by from a batch of features.
 
     Args:
-      features: float32 [N, 1] or [N] by feature name; only the b-tags are read.
+        features: float32 [N, 1] or [N] by feature name; only the discrete columns are read.
 
     Returns:
-      ``n_b_tags`` as int64 [N, 1], and each jet's b-tag as its name, [N, 1] strings.
+        The number of discrete columns above level 0, int64 [N, 1], and each discrete column's
+        level by name, strings [N, 1].
     """
     levels = {
-        name: np.abs(np.asarray(features[name]).reshape(-1, 1) - np.array(codes)).argmin(axis=1)
-        for name, codes in B_TAG_VALUES.items()
+        name: np.abs(np.asarray(features[name]).reshape(-1, 1) - np.array(values)).argmin(axis=1)
+        for name, values in DISCRETE_VALUES.items()
     }
-    tagged = np.sum([level > 0 for level in levels.values()], axis=0, dtype=np.int64)
+    above = np.sum([level > 0 for level in levels.values()], axis=0, dtype=np.int64)
+    level_names = np.array(LEVELS)
     return {
-        N_B_TAGS: tagged.reshape(-1, 1),
-        **{name: TAG_NAMES[level].reshape(-1, 1) for name, level in levels.items()},
+        LEVEL_COUNT: above.reshape(-1, 1),
+        **{name: level_names[level].reshape(-1, 1) for name, level in levels.items()},
     }

@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from formats.features import B_TAG_VALUES, COLUMNS, LABEL
+from formats.features import DISCRETE_VALUES, COLUMNS, LABEL
 from formats.invalid_values import UnknownCodes, find_unknown_codes, merge
 from formats.published.record import Events, read_events, split_of
 from formats.published.tfrecord import RecordError
 
 # A dictionary pays for columns of few values; for the others it cost four times the encoding
 # and made the files half as large again.
-DICTIONARY_COLUMNS = [f"{name}.list.item" for name in (LABEL, *B_TAG_VALUES)]
+DICTIONARY_COLUMNS = [f"{name}.list.item" for name in (LABEL, *DISCRETE_VALUES)]
 
 ROW_GROUP_EVENTS = 65_536
 """Events a row group: about 8 MB, what a reader holds at a time."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES
 
 BINS = 60
 """Bins of a feature that is no code."""
@@ -75,8 +75,8 @@ def choose_binning(name: str, statistics: statistics_pb2.NumericStatistics) -> B
 
     There is an answer for any values, so that data which DataGate will refuse is counted too.
     """
-    if name in B_TAG_VALUES:
-        none, loose, _ = B_TAG_VALUES[name]
+    if name in DISCRETE_VALUES:
+        none, loose, _ = DISCRETE_VALUES[name]
         # Half way between the codes, which are equally far apart.
         return Binning(none - loose / 2, none + loose * 2.5, 3)
     low, high = _central(statistics)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from formats.features import B_TAG_VALUES, FEATURES, HIGH_LEVEL, JETS, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, HIGH_LEVEL, JETS, UNITS
 
 JET_1, JET_2, JET_3, JET_4, LEPTON, NEUTRINO = ALL = tuple(range(6))
 
@@ -90,7 +90,7 @@ def two_solutions(features: tf.Tensor) -> tuple[Particles, Particles]:
     scale = 2 * pt[:, LEPTON] * pt[:, NEUTRINO]
     cosh = natural(features, "m_lv") ** 2 / scale + tf.cos(phi[LEPTON] - missing_phi)
     away = tf.acosh(tf.clip_by_value(cosh, 1.0, MAX_COSH))
-    tags = [column(features, name) / codes[1] for name, codes in B_TAG_VALUES.items()]
+    tags = [column(features, name) / codes[1] for name, codes in DISCRETE_VALUES.items()]
     plus, minus = (
         Particles(
             pt,

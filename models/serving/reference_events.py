@@ -8,7 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from formats.features import B_TAG_VALUES, FEATURES
+from formats.features import DISCRETE_VALUES, FEATURES
 from models.event_table import Array, Events
 from models.network import OUTPUT
 from models.serving.assembly import outputs_of
@@ -60,7 +60,7 @@ def steady_scores(model: tf_keras.Model, features: Array) -> tuple[Array, npt.ND
     Returns:
       Probabilities, float32 [N, 1], and a boolean [N].
     """
-    measured = np.array([name not in B_TAG_VALUES for name in FEATURES])
+    measured = np.array([name not in DISCRETE_VALUES for name in FEATURES])
     noise = np.random.default_rng(0).uniform(-NOISE, NOISE, [DRAWS, *features.shape]) * measured
     moved = (features * (1 + noise)).astype(np.float32)
     everything = np.concatenate([features[None], moved]).reshape(-1, features.shape[1])

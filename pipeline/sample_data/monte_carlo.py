@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.features import B_TAG_VALUES, FEATURES, NUM_FEATURES, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, NUM_FEATURES, UNITS
 from formats.published.record import Events
 from pipeline.sample_data.detector import Measured, measure
 from pipeline.sample_data.four_momenta import Array, breit_wigner
@@ -29,7 +29,7 @@ _W_LOW, _W_HIGH = 60.0, 100.0
 
 def _scale(column: str) -> float:
     """What turns a column of `natural_columns` into published units."""
-    return B_TAG_VALUES[column][1] if column in B_TAG_VALUES else 1 / UNITS[column]
+    return DISCRETE_VALUES[column][1] if column in DISCRETE_VALUES else 1 / UNITS[column]
 
 
 _SCALES = np.array([_scale(column) for column in FEATURES])

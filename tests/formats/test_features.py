@@ -1,5 +1,5 @@
 from formats.features import (
-    B_TAG_VALUES,
+    DISCRETE_VALUES,
     COLUMNS,
     FEATURES,
     HIGH_LEVEL,
@@ -38,7 +38,7 @@ def test_order_is_that_of_the_published_vector():
 
 
 def test_b_tags_have_three_rising_values_from_zero():
-    for name, values in B_TAG_VALUES.items():
+    for name, values in DISCRETE_VALUES.items():
         assert name in FEATURES
         assert values[0] == 0
         assert sorted(set(values)) == list(values)

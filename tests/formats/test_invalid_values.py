@@ -1,13 +1,13 @@
 import numpy as np
 
-from formats.features import B_TAG_VALUES, FEATURES
+from formats.features import DISCRETE_VALUES, FEATURES
 from formats.invalid_values import Unknown, find_unknown_codes, from_json, merge, to_json
 from formats.published.record import Events
 
 
 def events_with_codes(count=30):
     features = np.full((count, len(FEATURES)), 0.123, np.float32)
-    for name, codes in B_TAG_VALUES.items():
+    for name, codes in DISCRETE_VALUES.items():
         features[:, FEATURES.index(name)] = np.resize(np.array(codes, np.float32), count)
     return Events(features, np.zeros(count, np.float32))
 
@@ -20,11 +20,11 @@ def test_other_values_are_counted_by_column_with_the_first_as_example():
     events = events_with_codes()
     events.features[[4, 9, 11], FEATURES.index("jet_3_b_tag")] = (0.5, 0.25, np.nan)
     # One jet's code is no other's.
-    events.features[2, FEATURES.index("jet_4_b_tag")] = B_TAG_VALUES["jet_1_b_tag"][2]
+    events.features[2, FEATURES.index("jet_4_b_tag")] = DISCRETE_VALUES["jet_1_b_tag"][2]
     found = find_unknown_codes(events)
     assert found == {
         "jet_3_b_tag": Unknown(3, 0.5),
-        "jet_4_b_tag": Unknown(1, B_TAG_VALUES["jet_1_b_tag"][2]),
+        "jet_4_b_tag": Unknown(1, DISCRETE_VALUES["jet_1_b_tag"][2]),
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow_data_validation as tfdv
 
-from formats.features import B_TAG_VALUES, FEATURES, LABEL
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from pipeline.graph import SCHEMA_FILE
 
 
@@ -27,5 +27,5 @@ def test_every_column_is_one_required_finite_float(schema):
 
 def test_b_tags_end_at_their_highest_code(schema):
     by_name = {feature.name: feature for feature in schema.feature}
-    for name, codes in B_TAG_VALUES.items():
+    for name, codes in DISCRETE_VALUES.items():
         assert by_name[name].float_domain.max == pytest.approx(codes[-1], abs=1e-7)

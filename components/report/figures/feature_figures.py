@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from components.evaluator.significance import Array
 from components.report.feature_labels import axis_label
 from components.report.figures.figure_style import BACKGROUND, DASHED, SIGNAL, new_axes
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES
 from formats.histograms import ClassHistogram
 
 
@@ -15,7 +15,7 @@ def class_histogram(name: str, histogram: ClassHistogram) -> Figure:
     figure, axes = new_axes(3.2, 2.1)
     binning = histogram.binning
     edges = np.linspace(binning.low, binning.high, binning.bins + 1)
-    is_code = name in B_TAG_VALUES
+    is_code = name in DISCRETE_VALUES
     widths = np.ones(binning.bins) if is_code else np.diff(edges)
     background, signal = (_shares(counts) / widths for counts in histogram.counts)
     axes.stairs(signal, edges, color=SIGNAL, fill=True, alpha=0.25)
@@ -25,7 +25,7 @@ def class_histogram(name: str, histogram: ClassHistogram) -> Figure:
     axes.set_ylabel("share" if is_code else "density")
     axes.tick_params(labelsize=8)
     if is_code:
-        axes.set_xticks(B_TAG_VALUES[name], ["none", "loose", "tight"])
+        axes.set_xticks(DISCRETE_VALUES[name], ["none", "loose", "tight"])
     return figure
 
 

@@ -5,7 +5,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 
 from components.data_gate.data_problems import find_problems
-from formats.features import B_TAG_VALUES, FEATURES, LABEL
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from formats.invalid_values import Unknown
 from pipeline.graph import SCHEMA_FILE
 
@@ -20,7 +20,7 @@ def schema():
 @pytest.fixture
 def columns():
     values = {name: np.ones(EVENTS, np.float32) for name in FEATURES}
-    for name, codes in B_TAG_VALUES.items():
+    for name, codes in DISCRETE_VALUES.items():
         values[name] = np.resize(np.array(codes, np.float32), EVENTS)
     return {LABEL: np.resize(np.array([0.0, 1.0], np.float32), EVENTS), **values}
 

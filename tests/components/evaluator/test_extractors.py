@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.extractors import slice_batch
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES
 
 LEVELS = np.array([(0, 0, 0, 0), (2, 1, 0, 0), (2, 0, 0, 1), (1, 0, 0, 0)])
 
@@ -10,7 +10,7 @@ LEVELS = np.array([(0, 0, 0, 0), (2, 1, 0, 0), (2, 0, 0, 1), (1, 0, 0, 0)])
 def batch(**more):
     features = {
         name: np.array(codes, np.float32)[LEVELS[:, [jet]]]
-        for jet, (name, codes) in enumerate(B_TAG_VALUES.items())
+        for jet, (name, codes) in enumerate(DISCRETE_VALUES.items())
     }
     numbers = np.arange(4, dtype=np.float32).reshape(-1, 1)
     return {

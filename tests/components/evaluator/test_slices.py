@@ -1,14 +1,14 @@
 import numpy as np
 
 from components.evaluator.slices import SLICE_COLUMNS, slice_columns
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES
 
 
 def test_levels_and_their_number():
     levels = [(0, 0, 0, 0), (2, 1, 0, 2), (0, 2, 1, 0)]
     features = {
         name: np.array([[codes[level[jet]]] for level in levels], np.float32)
-        for jet, (name, codes) in enumerate(B_TAG_VALUES.items())
+        for jet, (name, codes) in enumerate(DISCRETE_VALUES.items())
     }
     columns = slice_columns(features)
     assert tuple(columns) == SLICE_COLUMNS

@@ -16,7 +16,7 @@ from components.histogram_gen.class_counts import (
     fingerprint,
     total,
 )
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES
 
 BINNING = Binning(0.0, 1.0, 4)
 
@@ -99,10 +99,10 @@ def test_the_largest_value_is_in_the_last_bin():
     assert binning.index(float32(0.0, 1.0)).tolist() == [1, BINS]
 
 
-@pytest.mark.parametrize("name", B_TAG_VALUES)
+@pytest.mark.parametrize("name", DISCRETE_VALUES)
 def test_each_code_of_a_b_tag_has_its_bin(name):
     binning = choose_binning(name, statistics(0, 3))
-    assert binning.index(float32(*B_TAG_VALUES[name])).tolist() == [1, 2, 3]
+    assert binning.index(float32(*DISCRETE_VALUES[name])).tolist() == [1, 2, 3]
 
 
 @example([0.0, 0.0, float(np.finfo(np.float32).max), np.inf])

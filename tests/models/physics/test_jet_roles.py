@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from formats.features import B_TAG_VALUES, FEATURES, JETS, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, JETS, UNITS
 from models.physics.jet_roles import B1, B2, J1, J2, assign_roles
 from models.physics.kinematics import LEPTON, NEUTRINO
 from tests.models.physics.reference import invariant_mass, momenta
@@ -66,7 +66,7 @@ def test_order_of_equal_jets_does_not_matter(features):
     ratio = np.array(
         [
             *(UNITS[f"jet_1_{part}"] / UNITS[f"jet_2_{part}"] for part in ("pt", "eta", "phi")),
-            B_TAG_VALUES["jet_2_b_tag"][1] / B_TAG_VALUES["jet_1_b_tag"][1],
+            DISCRETE_VALUES["jet_2_b_tag"][1] / DISCRETE_VALUES["jet_1_b_tag"][1],
         ]
     )
     swapped[:, second] = features[:, first] * ratio

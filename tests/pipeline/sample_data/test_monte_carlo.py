@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from formats.features import B_TAG_VALUES, FEATURES, PHI_SCALE, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, PHI_SCALE, UNITS
 from pipeline.sample_data import processes
 from pipeline.sample_data.detector import MAX_ETA, MIN_PT
 from pipeline.sample_data.four_momenta import (
@@ -190,11 +190,11 @@ def test_phi_is_uniform_over_a_full_turn(toy, name):
     assert stats.kstest(radians, UNIFORM_TURN.cdf).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("name", B_TAG_VALUES)
+@pytest.mark.parametrize("name", DISCRETE_VALUES)
 def test_b_tags_have_the_published_values(toy, name):
     values, counts = np.unique(column(toy, name), return_counts=True)
 
-    assert values.tolist() == list(B_TAG_VALUES[name])
+    assert values.tolist() == list(DISCRETE_VALUES[name])
     assert counts.min() > 1000
 
 
@@ -220,7 +220,7 @@ def test_leptons_and_jets_are_within_reach_and_jets_in_order(toy):
 
 
 def test_at_most_two_jets_are_tagged(toy):
-    tags = np.stack([column(toy, name) for name in B_TAG_VALUES])
+    tags = np.stack([column(toy, name) for name in DISCRETE_VALUES])
 
     assert (tags > 0).sum(axis=0).max() == 2
 

@@ -3,7 +3,7 @@ import pytest
 
 from components.histogram_gen.class_counts import Binning
 from components.report.figures.feature_figures import class_histogram
-from formats.features import B_TAG_VALUES
+from formats.features import DISCRETE_VALUES
 from formats.histograms import ClassHistogram
 
 BACKGROUND, SIGNAL = [2, 1, 3, 0, 4], [0, 5, 5, 0, 0]
@@ -32,7 +32,7 @@ def test_codes_are_shares_and_have_names():
     axes = figure.axes[0]
     assert axes.get_ylabel() == "share"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "loose", "tight"]
-    assert axes.get_xticks().tolist() == pytest.approx(list(B_TAG_VALUES[name]))
+    assert axes.get_xticks().tolist() == pytest.approx(list(DISCRETE_VALUES[name]))
 
 
 def test_axis_has_the_quantity_and_its_unit():

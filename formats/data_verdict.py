@@ -1,0 +1,17 @@
+"""``verdict.json``: what DataGate writes when it lets the data pass."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+FILE_NAME = "verdict.json"
+
+
+class DataVerdictFile(BaseModel):
+    """Content of ``verdict.json``.
+
+    Attributes:
+        events: number of events by split.
+    """
+
+    events: Mapping[str, int]

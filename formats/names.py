@@ -1,0 +1,89 @@
+"""Names shared by the nodes that write artifacts and the code that reads them.
+
+Node ids and output keys are what ML Metadata and compiled pipelines call them.
+"""
+
+from typing import NamedTuple
+
+EXAMPLE_GEN = "CollisionExampleGen"
+SCHEMA_IMPORT = "ImportSchemaGen"
+STATISTICS_GEN = "StatisticsGen"
+HISTOGRAM_GEN = "HistogramGen"
+SCHEMA_GEN = "SchemaGen"
+EXAMPLE_VALIDATOR = "ExampleValidator"
+DATA_GATE = "DataGate"
+WARM_START = "WarmStart"
+TRAINER = "Trainer"
+BASELINE = "Baseline"
+EVALUATOR = "Evaluator"
+SERVING_CHECK = "ServingCheck"
+PUSHER = "Pusher"
+PUSH_GATE = "PushGate"
+REPORT = "Report"
+
+
+class NodeOutput(NamedTuple):
+    """One output of a node: the node's id and the output's key."""
+
+    node: str
+    key: str
+
+
+EXAMPLES = NodeOutput(EXAMPLE_GEN, "examples")
+SCHEMA = NodeOutput(SCHEMA_IMPORT, "schema")
+STATISTICS = NodeOutput(STATISTICS_GEN, "statistics")
+HISTOGRAMS = NodeOutput(HISTOGRAM_GEN, "histograms")
+ANOMALIES = NodeOutput(EXAMPLE_VALIDATOR, "anomalies")
+DATA_VERDICT = NodeOutput(DATA_GATE, "verdict")
+MODEL = NodeOutput(TRAINER, "model")
+MODEL_RUN = NodeOutput(TRAINER, "model_run")
+EVALUATION = NodeOutput(EVALUATOR, "evaluation")
+BLESSING = NodeOutput(EVALUATOR, "blessing")
+INFRA_BLESSING = NodeOutput(SERVING_CHECK, "blessing")
+PUSHED_MODEL = NodeOutput(PUSHER, "pushed_model")
+
+TRAIN_SPLIT = "train"
+EVAL_SPLIT = "eval"
+SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
+
+SAVED_MODEL_FILE = "saved_model.pb"
+"""File that makes a folder a SavedModel; Pusher copies it last."""
+
+SERVING_SIGNATURE = "serving_default"
+"""Signature on serialized records, string [N]."""
+
+FEATURES_SIGNATURE = "score_features"
+"""Signature on feature vectors, float32 [N, 28]."""
+
+COLUMNS_SIGNATURE = "score_columns"
+"""Signature on one float32 [N, 1] per feature; the one that is evaluated."""
+
+SIGNAL_PROBABILITY = "signal_probability"
+"""Output of every signature, float32 [N, 1], and of the network's last layer."""
+
+# Custom properties of artifacts. TFX's Pusher, Evaluator and InfraValidator define all but the last.
+PUSHED_PROPERTY = "pushed"
+PUSHED_VERSION_PROPERTY = "pushed_version"
+PUSHED_DESTINATION_PROPERTY = "pushed_destination"
+BLESSED_PROPERTY = "blessed"
+BASELINE_PROPERTY = "baseline_model"
+ABSENT_PROPERTY = "absent"
+"""1 on an artifact that stands for a missing one; its consumer gets no artifact."""
+
+INFRA_BLESSED_FILE = "INFRA_BLESSED"
+INFRA_NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
+"""Files of an InfraBlessing, as InfraValidator names them; the second holds the reason."""
+
+
+def events_property(split: str) -> str:
+    """Custom property of Examples that holds the number of events of a split.
+
+    >>> events_property("train")
+    'events_train'
+    """
+    return f"events_{split}"
+
+
+def invalid_values_property(split: str) -> str:
+    """Custom property of Examples that holds the invalid values of a split, as JSON."""
+    return f"unknown_codes_{split}"
