@@ -61,6 +61,12 @@ COLUMNS_SIGNATURE = "score_columns"
 SIGNAL_PROBABILITY = "signal_probability"
 """Output of every signature, float32 [N, 1], and of the network's last layer."""
 
+STATISTICS_FILE = "FeatureStats.pb"
+ANOMALIES_FILE = "SchemaDiff.pb"
+"""Files of StatisticsGen and ExampleValidator in the folder of each split."""
+
+SCHEMA_FILE = "schema.pbtxt"
+
 # Custom properties of artifacts. TFX's Pusher, Evaluator and InfraValidator define all but the last.
 PUSHED_PROPERTY = "pushed"
 PUSHED_VERSION_PROPERTY = "pushed_version"

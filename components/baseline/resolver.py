@@ -1,4 +1,4 @@
-"""Which model a candidate is compared with."""
+"""The baseline of local runs: a resolver strategy over ML Metadata."""
 
 import logging
 from collections.abc import Mapping
@@ -12,38 +12,39 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
+from formats.names import SAVED_MODEL_FILE
+
 logger = logging.getLogger("higgs.baseline")
 
 
 class LatestOtherBlessedModel(ResolverStrategy):
-    """The latest blessed model that is not the candidate itself.
+    """Resolves the latest blessed model other than the candidate.
 
-    TFX's own strategy would, in a run that reuses a cached and blessed model,
-    name that very model: it would be compared with itself, and evaluated and
-    pushed once more although nothing changed.
+    In a run that reuses a cached, blessed model, TFX's own strategy would return that model: it
+    would be compared with itself, and evaluated and pushed again although nothing changed.
     """
 
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: Mapping[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]] | None:
-        """Resolves ``model`` and ``model_blessing``, given the ``candidate`` if there is one."""
-        given = {key: input_dict[key] for key in ("candidate",) if key in input_dict}
-        candidates = {artifact.id for artifact in given.get("candidate", ())}
+        """Resolves ``model`` and ``model_blessing``; the optional ``candidate`` is excluded."""
+        candidate = {key: input_dict[key] for key in ("candidate",) if key in input_dict}
+        candidate_ids = {artifact.id for artifact in candidate.get("candidate", ())}
         others = [
             model
             for model in input_dict["model"]
-            if model.id not in candidates and _is_there(model)
+            if model.id not in candidate_ids and _exists(model)
         ]
         blessed = LatestBlessedModelStrategy().resolve_artifacts(
             store, {"model": others, "model_blessing": input_dict["model_blessing"]}
         )
-        return {**(blessed or {}), **given}
+        return {**(blessed or {}), **candidate}
 
 
-def _is_there(model: types.Artifact) -> bool:
-    """Whether a model's export still exists; the metadata outlives deleted folders."""
+def _exists(model: types.Artifact) -> bool:
+    """Tells whether a model's export still exists; its metadata outlives deleted folders."""
     export = path_utils.serving_model_path(model.uri)
-    there: bool = fileio.exists(f"{export}/saved_model.pb")
-    if not there:
-        logger.warning("passed over as a baseline, for it was deleted: %s", export)
-    return there
+    exists: bool = fileio.exists(f"{export}/{SAVED_MODEL_FILE}")
+    if not exists:
+        logger.warning("not used as a baseline, because it was deleted: %s", export)
+    return exists

@@ -1,1 +1,1 @@
-"""DataGate: stops the run when the data must not be learned from."""
+"""DataGate: stops the run if the data must not be trained on."""

@@ -1,7 +1,7 @@
-"""What is wrong with the data, in words a person can act on.
+"""Problems of the data as messages that a user can act on.
 
-Pure functions over the protos that StatisticsGen, the reviewed schema and
-ExampleValidator leave behind; nothing here reads the events again.
+Pure functions over the protos of StatisticsGen, ExampleValidator and the reviewed schema; the
+events are not read again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,26 +10,26 @@ import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from formats.features import DISCRETE_VALUES, LABEL
-from formats.invalid_values import UnknownCodes
+from formats.invalid_values import InvalidColumns
 
 
 def find_problems(
     split: str,
     ingested: int,
-    unknown_codes: UnknownCodes,
+    invalid_columns: InvalidColumns,
     statistics: statistics_pb2.DatasetFeatureStatistics,
     anomalies: anomalies_pb2.Anomalies,
     schema: schema_pb2.Schema,
 ) -> list[str]:
-    """Every reason not to learn from a split; none when it is sound.
+    """Lists every reason not to train on a split; empty if it is sound.
 
     Args:
-      split: the split's name, which starts each reason.
-      ingested: events that ExampleGen counted.
-      unknown_codes: b-tags that ExampleGen knows no meaning of.
-      statistics: the split's statistics.
-      anomalies: what ExampleValidator found in them.
-      schema: the reviewed schema, which says what was expected.
+        split: the split's name, which starts each reason.
+        ingested: number of events that ExampleGen counted.
+        invalid_columns: invalid values of discrete columns that ExampleGen counted.
+        statistics: the split's statistics.
+        anomalies: ExampleValidator's findings.
+        schema: the reviewed schema, which holds the expectations.
     """
     observed = {feature.path.step[0]: feature for feature in statistics.features}
     expected = {feature.name: feature for feature in schema.feature}
@@ -42,7 +42,7 @@ def find_problems(
                 f"{name}: {_explain(info, observed.get(name), expected.get(name))}"
                 for name, info in sorted(anomalies.anomaly_info.items())
             ),
-            *_code_problems(unknown_codes),
+            *_value_problems(invalid_columns),
             *_class_problems(observed),
         )
     ]
@@ -52,7 +52,7 @@ def _count_problems(ingested: int, measured: int) -> Iterator[str]:
     if ingested != measured:
         yield (
             f"ExampleGen wrote {ingested} events, the statistics saw {measured}: "
-            f"{abs(ingested - measured)} were lost or doubled between them; "
+            f"{abs(ingested - measured)} were lost or duplicated between them; "
             "run again with another Beam runner (beam.args)"
         )
 
@@ -62,12 +62,11 @@ def _dataset_problems(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
         yield anomalies.dataset_anomaly_info.description
 
 
-def _code_problems(unknown: UnknownCodes) -> Iterator[str]:
-    for name, found in unknown.items():
-        codes = ", ".join(f"{code:g}" for code in DISCRETE_VALUES[name])
+def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
+    for name, invalid in invalid_columns.items():
         yield (
-            f"{name}: {found.events} events hold a value that is no b-tag code, "
-            f"such as {found.such_as:g}; expected one of {codes}"
+            f"{name}: {_events_have(invalid.events)} an invalid value, such as "
+            f"{invalid.such_as:g}; expected one of {_allowed_values(name)}"
         )
 
 
@@ -79,8 +78,8 @@ def _class_problems(
     numbers = observed[LABEL].num_stats
     if numbers.min == numbers.max:
         yield (
-            f"{LABEL}: all {numbers.common_stats.num_non_missing} events hold {numbers.min:g}; "
-            "expected both of 0 (background) and 1 (signal)"
+            f"{LABEL}: all {numbers.common_stats.num_non_missing} events have {numbers.min:g}; "
+            "expected both 0 (background) and 1 (signal)"
         )
 
 
@@ -117,7 +116,7 @@ def _observation(
 def _count_outside(
     numbers: statistics_pb2.NumericStatistics, expected: schema_pb2.Feature | None
 ) -> int:
-    """Events outside the domain, from the finest histogram (at least 1 if any is)."""
+    """Estimates the events outside the domain from the finest histogram; at least 1 if any."""
     if expected is None or not expected.HasField("float_domain"):
         return 0
     low, high = expected.float_domain.min, expected.float_domain.max
@@ -143,6 +142,13 @@ def _share_outside(left: float, right: float, low: float, high: float) -> float:
 def _expectation(feature: schema_pb2.Feature) -> str:
     domain = feature.float_domain
     if feature.name in DISCRETE_VALUES:
-        values = ", ".join(f"{code:g}" for code in DISCRETE_VALUES[feature.name])
-        return f"one value an event, one of {values}"
-    return f"one finite float an event, {domain.min:g} to {domain.max:g}"
+        return f"one value per event, one of {_allowed_values(feature.name)}"
+    return f"one finite float per event, {domain.min:g} to {domain.max:g}"
+
+
+def _allowed_values(name: str) -> str:
+    return ", ".join(f"{value:g}" for value in DISCRETE_VALUES[name])
+
+
+def _events_have(count: int) -> str:
+    return "1 event has" if count == 1 else f"{count} events have"

@@ -1,22 +1,30 @@
-"""SchemaImport, the node: the reviewed schema, carried by the graph itself."""
+"""SchemaImport: the component."""
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Schema
 
-SCHEMA_FILE_NAME = "schema.pbtxt"
+from components.schema_import import executor
 
 
 @component
-def SchemaImport(  # noqa: N802 (a node is named as TFX names nodes)
+def SchemaImport(  # noqa: N802 (named as TFX names nodes)
     content: Parameter[str],
     schema: OutputArtifact[Schema],
 ) -> None:
-    """Writes a schema's text, as ImportSchemaGen copies a schema's file.
+    """Writes a schema given as text, where ImportSchemaGen would copy a file.
 
-    A file's path means something only on the machine that has it, and the cache would pass
-    over an edit under the same path. The content goes wherever the graph goes.
+    The path of a file is valid on one machine only, and the cache would not notice an edit of
+    the file. The text is part of the graph.
+
+    Component ``outputs`` contains:
+
+    - ``schema``: ``standard_artifacts.Schema``.
+
+    Example:
+
+    ```python
+    importer = SchemaImport(content=Path("schema.pbtxt").read_text())
+    ```
     """
-    with fileio.open(f"{schema.uri}/{SCHEMA_FILE_NAME}", "w") as file:
-        file.write(content)
+    executor.write_schema(content, schema)

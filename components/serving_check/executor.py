@@ -1,0 +1,26 @@
+"""Executor of ServingCheck: reads the reference scores, runs the probe, writes the blessing."""
+
+import logging
+
+from tfx.dsl.io import fileio
+from tfx.types import Artifact
+from tfx.utils import path_utils
+
+from components.serving_check.score_comparison import find_fault
+from formats import names, reference_scores
+from formats.reference_scores import ReferenceScores
+
+logger = logging.getLogger("higgs.serving_check")
+
+
+def check_serving(model: Artifact, model_run: Artifact, blessing: Artifact) -> None:
+    """Blesses an export that reproduces the reference scores; otherwise records the fault."""
+    with fileio.open(f"{model_run.uri}/{reference_scores.FILE_NAME}", "rb") as file:
+        reference = ReferenceScores.read(file)
+    fault = find_fault(path_utils.serving_model_path(model.uri), reference)
+    if fault:
+        logger.warning("infra blessing withheld: %s", fault)
+    file_name = names.INFRA_NOT_BLESSED_FILE if fault else names.INFRA_BLESSED_FILE
+    with fileio.open(f"{blessing.uri}/{file_name}", "w") as file:
+        file.write(fault or f"{len(reference.scores)} records scored as trained")
+    blessing.set_int_custom_property(names.BLESSED_PROPERTY, 0 if fault else 1)
