@@ -1,1 +1,1 @@
-"""Where it runs in the cloud: compiling, submitting and starting the pipeline's nodes."""
+"""Cloud targets: compiles, submits and runs the pipeline on Vertex AI and Kubeflow Pipelines."""

@@ -1,4 +1,4 @@
-"""What the graph's nodes are on Vertex AI and on Kubeflow Pipelines: every difference there is."""
+"""The graph's nodes on Vertex AI and on Kubeflow Pipelines, and how each compiled file differs."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
 from kubeflow.target_checks import (
-    KUBEFLOW_SCHEMES,
+    LAUNCHER_FOLDERS,
     beam_runners,
     check_kubeflow,
     check_vertex,
@@ -28,6 +28,9 @@ from pipeline.code_version import runs_code_of
 from pipeline.config import Config
 from pipeline.target import Target
 
+Document = dict[str, Any]
+"""One document of a compiled file."""
+
 
 class RemoteTarget(Target):
     """What Vertex AI and Kubeflow Pipelines have in common."""
@@ -36,10 +39,10 @@ class RemoteTarget(Target):
     """The configuration's section of this target."""
 
     spec_2_1: bool
-    """Whether the file is a PipelineSpec 2.1 rather than a job of 2.0."""
+    """Whether the file is a PipelineSpec 2.1 in YAML rather than a job of version 2.0 in JSON."""
 
     def closing_nodes(self, pusher: Pusher) -> list[BaseNode]:
-        """A node that fails when nothing was pushed, for the engine tells no more than that."""
+        """PushGate, which fails if nothing was pushed: engines show only which node failed."""
         gate = PushGate(pushed_model=pusher.outputs["pushed_model"])
         runs_code_of(gate, "components.push_gate.component")
         return [gate]
@@ -48,36 +51,40 @@ class RemoteTarget(Target):
         """Arguments of every container, for ``kubeflow.container``."""
         return []
 
-    def asks_outside(self, node: BaseNode) -> bool:
-        """Whether a node's result depends on what the engine's cache cannot see."""
+    def reads_outside_state(self, node: BaseNode) -> bool:
+        """Whether a node's result depends on state that the engine's cache cannot see."""
         del node
         return False
 
+    def documents(self, job: Document) -> list[Document]:
+        """The documents of the file, from the job that TFX compiled."""
+        raise NotImplementedError
+
 
 class VertexTarget(RemoteTarget):
-    """Vertex AI: trains as a custom job, and has resolvers and ExampleGen's driver."""
+    """Vertex AI: trains in a custom job, and has resolvers and ExampleGen's driver."""
 
     section: VertexConfig
     spec_2_1 = False
 
     def __init__(self, config: Config):
-        """Checks ``config`` for Vertex, and completes Dataflow's options.
+        """Checks ``config`` for Vertex AI and completes Dataflow's options.
 
         Raises:
-          ConfigError: Vertex cannot run it.
+            ConfigError: Vertex AI cannot run it.
         """
         self.section = check_vertex(config)
         super().__init__(with_dataflow_options(config, self.section))
 
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
-        """A custom job on the machines of ``vertex.training``."""
+        """A Trainer that starts a custom job on the machines of ``vertex.training``."""
         settings = training_settings(self.config, self.section)
         return VertexTrainer(custom_config={**custom_config, **settings}, **arguments)
 
     def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
-        """TFX's own resolver, the one that Vertex can interpret.
+        """TFX's own resolver, the only one that Vertex AI can interpret.
 
-        It does not leave the candidate out: a run with nothing changed finds its cached model
+        It does not exclude the candidate: a run with nothing changed finds its cached model
         and compares it with itself, once.
         """
         del candidate
@@ -88,15 +95,19 @@ class VertexTarget(RemoteTarget):
         ).with_id(node_id)
 
     def pusher(self, **inputs: Channel) -> Pusher:
-        """Deploys to ``vertex.endpoint``, or copies to the push folder when there is none."""
+        """Deploys to ``vertex.endpoint``, or copies to the push folder if there is none."""
         endpoint = self.section.endpoint
         if endpoint is None:
             return super().pusher(**inputs)
         return VertexPusher(custom_config=serving_settings(self.section, endpoint), **inputs)
 
+    def documents(self, job: Document) -> list[Document]:
+        """The job with the labels of ``vertex.labels``."""
+        return [{**job, "labels": {**job.get("labels", {}), **self.section.labels}}]
+
 
 class KubeflowTarget(RemoteTarget):
-    """Kubeflow Pipelines 2: no resolver, no driver of ExampleGen, artifacts by its launcher."""
+    """Kubeflow Pipelines 2: no resolvers, no ExampleGen driver; its launcher copies artifacts."""
 
     section: KubeflowConfig
     spec_2_1 = True
@@ -105,53 +116,60 @@ class KubeflowTarget(RemoteTarget):
         """Checks ``config`` for Kubeflow.
 
         Raises:
-          ConfigError: Kubeflow cannot run it.
+            ConfigError: Kubeflow cannot run it.
         """
         self.section = check_kubeflow(config)
         super().__init__(config)
 
     def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
-        """The model now in the push folder, in the place of a resolver."""
+        """A node that copies the newest model of the push folder, instead of a resolver."""
         del candidate
         node = ModelInService(push_directory=self.config.push_directory).with_id(node_id)
         runs_code_of(node, "components.baseline.component")
         return node
 
     def container_arguments(self) -> list[str]:
-        """The folder in which a container finds artifacts, and must leave them."""
-        return [f"--artifacts_folder={self.section.artifacts_volume or self._launchers_folder()}"]
+        """The folder where a container finds and leaves artifacts."""
+        launcher_folder = LAUNCHER_FOLDERS[f"{self.config.root.partition('://')[0]}://"]
+        return [f"--artifacts_folder={self.section.artifacts_volume or launcher_folder}"]
 
-    def asks_outside(self, node: BaseNode) -> bool:
-        """Ingestion and the model in service; Vertex has a driver and a resolver for these."""
+    def reads_outside_state(self, node: BaseNode) -> bool:
+        """True for ingestion and the model in service: no driver or resolver looks for them."""
         return isinstance(node, FileBasedExampleGen | ModelInService)
 
-    def _launchers_folder(self) -> str:
-        # Kubeflow's launcher copies gs:// to /gcs, and the others to folders of their names.
-        folders = dict(zip(KUBEFLOW_SCHEMES, ("/gcs", "/s3", "/minio"), strict=True))
-        return next(folders[s] for s in KUBEFLOW_SCHEMES if self.config.root.startswith(s))
+    def documents(self, job: Document) -> list[Document]:
+        """The PipelineSpec and, if there are volumes, Kubernetes' part: each container's mounts."""
+        spec = {**job["pipelineSpec"], "defaultPipelineRoot": self.config.artifacts_root}
+        mounts = [
+            {"constant": volume.claim, "mountPath": volume.mount_path}
+            for volume in self.section.volumes
+        ]
+        if not mounts:
+            return [spec]
+        executors = {label: {"pvcMount": mounts} for label in spec["deploymentSpec"]["executors"]}
+        return [spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
 
 
 def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
-    """Adds what Dataflow must know to Beam options that name it for any node, unless it is given.
+    """Adds the options that Dataflow requires and the configuration does not give.
 
-    The workers start from an image with the nodes' code: nothing is staged but the job.
+    The workers start from an image with the nodes' code, so only the job is staged.
     """
-    labels = [f"--labels={key}={value}" for key, value in vertex.labels.items()]
-    known = [
-        f"--project={vertex.project}",
-        f"--region={vertex.region}",
-        f"--temp_location={config.root}/dataflow/temp",
-        f"--staging_location={config.root}/dataflow/staging",
-    ]
-    if vertex.worker_image:
-        known.append(f"--sdk_container_image={vertex.worker_image}")
-    known.append("--sdk_location=container")
-    if vertex.service_account:
-        known.append(f"--service_account_email={vertex.service_account}")
     if "DataflowRunner" not in beam_runners(config.beam):
         return config
-    given = option_names(config.beam.args)
-    missing = [arg for arg in [*known, *labels] if option_names((arg,)).isdisjoint(given)]
+    values = {
+        "--project": vertex.project,
+        "--region": vertex.region,
+        "--temp_location": f"{config.root}/dataflow/temp",
+        "--staging_location": f"{config.root}/dataflow/staging",
+        "--sdk_container_image": vertex.worker_image,
+        "--sdk_location": "container",
+        "--service_account_email": vertex.service_account,
+    }
+    options = [f"{name}={value}" for name, value in values.items() if value]
+    options += [f"--labels={key}={value}" for key, value in vertex.labels.items()]
+    configured = option_names(config.beam.args)
+    missing = [option for option in options if option_names((option,)).isdisjoint(configured)]
     beam = config.beam.model_copy(update={"args": (*config.beam.args, *missing)})
     return config.model_copy(update={"beam": beam})
 

@@ -1,7 +1,7 @@
-"""From a configuration to the file that Vertex AI or Kubeflow Pipelines runs."""
+"""Compiles a configuration into the file that Vertex AI or Kubeflow Pipelines runs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 )
 from tfx.orchestration.pipeline import Pipeline
 
-from kubeflow.cloud_targets import KubeflowTarget, RemoteTarget, VertexTarget
+from kubeflow.cloud_targets import Document, RemoteTarget
 from pipeline.cloud_config import Resources
 from pipeline.config import ConfigError
 from pipeline.graph import create_pipeline
@@ -23,12 +23,12 @@ CONTAINER_COMMAND = ("python", "-m", "kubeflow.container")
 
 
 class SpecRunner(KubeflowV2DagRunner):
-    """TFX's compiler, with what it leaves out of the file filled in.
+    """TFX's compiler, with corrections to its output.
 
-    That is: the digest of a node's code, which keeps caches honest; resources of
-    FileBasedExampleGen; the pipeline root and the volumes of Kubeflow. And taken out: Beam's
-    options from nodes that have no use for them, so that another number of workers does not
-    train again; and what Kubeflow's backend would ignore without a word.
+    It adds the digest of each node's code, by which caches notice edits, resources of
+    FileBasedExampleGen, and Kubeflow's pipeline root and volumes. It removes Beam options from
+    nodes that do not run Beam, so that another number of workers does not cause another
+    training, and the fields that Kubeflow's backend ignores without a message.
     """
 
     def __init__(self, target: RemoteTarget, out: Path):
@@ -41,108 +41,81 @@ class SpecRunner(KubeflowV2DagRunner):
         super().__init__(settings, output_dir=str(out.parent), output_filename=out.name)
         self._target = target
 
-    def run(self, pipeline: Pipeline, **_: Any) -> dict[str, Any]:
-        """Writes the file and returns the job in it.
+    def run(self, pipeline: Pipeline, **_: Any) -> Document:
+        """Writes the file and returns its first document.
 
         Raises:
-          ConfigError: resources are given for a node that the graph has not.
+            ConfigError: resources are given for a node that is not in the graph.
         """
-        job: dict[str, Any] = super().run(pipeline, write_out=False)
-        _check_names(self._target.section.resources, pipeline)
+        job: Document = super().run(pipeline, write_out=False)
+        _check_node_names(self._target.section.resources, pipeline)
         for node in pipeline.components:
-            _complete(node, pipeline, job["pipelineSpec"], self._target)
-        documents = _documents(job, pipeline, self._target)
+            _complete_task(node, pipeline, job["pipelineSpec"], self._target)
+        documents = self._target.documents(job)
         out = Path(self._output_dir, self._output_filename)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(_dump(documents), encoding="utf-8")
+        out.write_text(_serialize(documents, as_yaml=self._target.spec_2_1), encoding="utf-8")
         return documents[0]
 
 
-def compile_pipeline(target: RemoteTarget, out: Path) -> dict[str, Any]:
-    """Compiles the pipeline; asks no network and no credentials.
+def compile_pipeline(target: RemoteTarget, out: Path) -> Document:
+    """Compiles the pipeline; needs neither network nor credentials.
 
     Args:
-      target: where it shall run.
-      out: the file: JSON for Vertex, YAML for Kubeflow.
+        target: where the pipeline will run.
+        out: the file to write: JSON for Vertex AI, YAML for Kubeflow.
 
     Returns:
-      The first document of the file.
+        The first document of the file.
     """
     return SpecRunner(target, out).run(create_pipeline(target.config, target))
 
 
-def _check_names(resources: Mapping[str, Resources], pipeline: Pipeline) -> None:
-    known = [node.id for node in pipeline.components]
-    unknown = sorted(set(resources) - set(known))
+def _check_node_names(resources: Mapping[str, Resources], pipeline: Pipeline) -> None:
+    node_ids = [node.id for node in pipeline.components]
+    unknown = sorted(set(resources) - set(node_ids))
     if unknown:
-        raise ConfigError(f"resources.{unknown[0]}: no such node; there are {', '.join(known)}")
+        raise ConfigError(f"resources.{unknown[0]}: no such node; there are {', '.join(node_ids)}")
 
 
-def _complete(
-    node: BaseComponent, pipeline: Pipeline, spec: dict[str, Any], target: RemoteTarget
+def _complete_task(
+    node: BaseComponent, pipeline: Pipeline, spec: Document, target: RemoteTarget
 ) -> None:
     executor = spec["deploymentSpec"]["executors"].get(f"{node.id}_executor", {})
     container = executor.get("container")
     if container is None:
         return
     if not isinstance(node.executor_spec, BeamExecutorSpec):
-        beam = len(pipeline.beam_pipeline_args)
-        container["args"] = container["args"][: len(container["args"]) - beam]
+        num_beam_args = len(pipeline.beam_pipeline_args)
+        container["args"] = container["args"][: len(container["args"]) - num_beam_args]
     container["args"] += [*node.executor_spec.extra_flags, *target.container_arguments()]
     if node.id in target.section.resources:
-        container["resources"] = _resources(target.section.resources[node.id])
-    if target.asks_outside(node):
+        container["resources"] = _resource_limits(target.section.resources[node.id])
+    if target.reads_outside_state(node):
         container.pop("lifecycle", None)
         spec["root"]["dag"]["tasks"][node.id].pop("cachingOptions", None)
 
 
-def _resources(given: Resources) -> dict[str, Any]:
-    resources: dict[str, Any] = {}
-    if given.cpu:
-        resources["cpuLimit"] = given.cpu
-    if given.memory_gb:
-        resources["memoryLimit"] = given.memory_gb
-    if given.accelerator:
-        resources["accelerator"] = {
-            "type": given.accelerator,
-            "count": str(given.accelerator_count),
+def _resource_limits(resources: Resources) -> dict[str, Any]:
+    limits: dict[str, Any] = {"cpuLimit": resources.cpu, "memoryLimit": resources.memory_gb}
+    if resources.accelerator:
+        limits["accelerator"] = {
+            "type": resources.accelerator,
+            "count": str(resources.accelerator_count),
         }
-    return resources
+    return {key: limit for key, limit in limits.items() if limit is not None}
 
 
-def _documents(
-    job: dict[str, Any], pipeline: Pipeline, target: RemoteTarget
-) -> list[dict[str, Any]]:
-    if isinstance(target, VertexTarget):
-        job["labels"] = {**job.get("labels", {}), **target.section.labels}
-        return [job]
-    spec = job["pipelineSpec"]
-    spec["defaultPipelineRoot"] = pipeline.pipeline_info.pipeline_root
-    assert isinstance(target, KubeflowTarget)
-    return [spec, *_platform(spec, target)]
-
-
-def _platform(spec: dict[str, Any], target: KubeflowTarget) -> Iterator[dict[str, Any]]:
-    """Kubernetes' part: every container mounts every volume."""
-    mounts = [
-        {"constant": volume.claim, "mountPath": volume.mount_path}
-        for volume in target.section.volumes
-    ]
-    if mounts:
-        executors = {label: {"pvcMount": mounts} for label in spec["deploymentSpec"]["executors"]}
-        yield {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
-
-
-def _dump(documents: list[dict[str, Any]]) -> str:
-    if "runtimeConfig" in documents[0]:
-        return json.dumps(documents[0], indent=2, sort_keys=True) + "\n"
-    return yaml.dump_all(documents, Dumper=_PlainDumper, sort_keys=True)
+def _serialize(documents: list[Document], *, as_yaml: bool) -> str:
+    if as_yaml:
+        return yaml.dump_all(documents, Dumper=_PlainDumper, sort_keys=True)
+    return json.dumps(documents[0], indent=2, sort_keys=True) + "\n"
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Writes what occurs twice twice: a person who reads the file need not follow anchors."""
+    """Writes repeated values in full: anchors and aliases are hard to read."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Never refers to an earlier value."""
+        """Disables aliases."""
         del data
         return True

@@ -1,12 +1,12 @@
-"""What every container of a compiled pipeline starts: one node, and what became of it.
+"""Entry point of every container of a compiled pipeline: runs one node.
 
     python -m kubeflow.container --executor_class_path CLASS \\
         --json_serialized_invocation_args EXECUTOR_INPUT \\
         [--json_serialized_inputs_spec_args SPEC] [--artifacts_folder FOLDER] \\
         [Beam's options and the executor's flags]
 
-The work is done by TFX's own entry. Exit codes are those of `higgs`: 0, 3 when nothing was
-pushed, 4 for refused data, 1 for anything else.
+TFX's own entry point does the work. The exit codes are those of `higgs`: 0, 3 if nothing was
+pushed, 4 if the data was refused, and 1 for any other error.
 """
 
 import argparse
@@ -22,19 +22,19 @@ from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-from components.push_gate.component import NotPushedError
-from formats.errors import DataRefusedError
+from formats.errors import DataRefusedError, NotPushedError
 from kubeflow.executor_io import localize, restore
 from pipeline.exit_codes import ExitCode
 
 Arguments = tuple[argparse.Namespace, list[str]]
+"""The arguments of the entry point, and the flags of the executor."""
 
 
 def main(arguments: Arguments) -> None:
-    """Runs the node, and ends the process.
+    """Runs the node and ends the process.
 
     It does not return to the interpreter's own shutdown: destructors of TFX's C++ libraries
-    are known to abort there, which would fail a node whose work is done.
+    can abort there, which would fail a node whose work is done.
     """
     code = run(arguments)
     logging.shutdown()
@@ -44,17 +44,17 @@ def main(arguments: Arguments) -> None:
 
 
 def run(arguments: Arguments) -> int:
-    """Runs the node; the trace of what went wrong goes to the log.
+    """Runs the node; the traceback of an error goes to the log.
 
     Returns:
-      The exit code.
+        The exit code.
     """
-    own, rest = arguments
+    options, flags = arguments
     try:
-        if own.artifacts_folder:
-            _run_on_local_copies(own, rest)
+        if options.artifacts_folder:
+            _run_on_local_copies(options, flags)
         else:
-            kubeflow_v2_run_executor.main((own, rest))
+            kubeflow_v2_run_executor.main((options, flags))
     except DataRefusedError as error:
         print(f"DATA REFUSED\n{error}", file=sys.stderr)
         return ExitCode.DATA_REFUSED
@@ -67,26 +67,26 @@ def run(arguments: Arguments) -> int:
     return 0
 
 
-def _run_on_local_copies(own: argparse.Namespace, rest: list[str]) -> None:
-    given = json_format.Parse(
-        own.json_serialized_invocation_args, ExecutorInput(), ignore_unknown_fields=True
+def _run_on_local_copies(options: argparse.Namespace, flags: list[str]) -> None:
+    executor_input = json_format.Parse(
+        options.json_serialized_invocation_args, ExecutorInput(), ignore_unknown_fields=True
     )
-    declared = json_format.Parse(
-        own.json_serialized_inputs_spec_args, ComponentInputsSpec(), ignore_unknown_fields=True
+    inputs_spec = json_format.Parse(
+        options.json_serialized_inputs_spec_args, ComponentInputsSpec(), ignore_unknown_fields=True
     )
-    local, uris = localize(given, declared, own.artifacts_folder)
-    for listed in local.outputs.artifacts.values():
-        for artifact in listed.artifacts:
+    local, uris = localize(executor_input, inputs_spec, options.artifacts_folder)
+    for output in local.outputs.artifacts.values():
+        for artifact in output.artifacts:
             Path(artifact.uri).mkdir(parents=True, exist_ok=True)
-    own.json_serialized_invocation_args = json_format.MessageToJson(local)
-    kubeflow_v2_run_executor.main((own, rest))
+    options.json_serialized_invocation_args = json_format.MessageToJson(local)
+    kubeflow_v2_run_executor.main((options, flags))
     output_file = Path(local.outputs.output_file)
     output_file.write_text(restore(output_file.read_text("utf-8"), uris), encoding="utf-8")
 
 
 def parse(argv: list[str]) -> Arguments:
-    """The arguments of TFX's entry and ours; the rest is for the executor."""
-    # No abbreviations: what looks like one of ours may be an option of Beam.
+    """Parses the arguments of this entry point; the others are flags of the executor."""
+    # No abbreviations: what looks like one may be an option of Beam.
     parser = argparse_flags.ArgumentParser(prog="kubeflow.container", allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

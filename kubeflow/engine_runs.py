@@ -1,40 +1,42 @@
-"""A run on an engine: what is asked of it, how it is followed, and how it ended."""
+"""Runs on an engine: the client's interface, polling, and the exit code of a finished run."""
 
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from formats import names
 from pipeline.exit_codes import ExitCode
 
-MEANING = {
-    "CollisionExampleGen": ExitCode.DATA_REFUSED,
-    "DataGate": ExitCode.DATA_REFUSED,
-    "PushGate": ExitCode.NOT_BLESSED,
+FAILURE_CODES = {
+    names.EXAMPLE_GEN: ExitCode.DATA_REFUSED,
+    names.DATA_GATE: ExitCode.DATA_REFUSED,
+    names.PUSH_GATE: ExitCode.NOT_BLESSED,
 }
-"""What it means when one of these nodes fails, and no other."""
+"""Exit code of a run in which only this node failed."""
 
-PATIENCE = 5
-"""Looks at a run that may fail, one after the other."""
+MAX_POLL_ERRORS = 5
+"""Consecutive polling errors after which ``follow`` gives up."""
 
 _STATUS = re.compile(r"status(?: of)? (\d+)")
 
 
-class SubmitError(RuntimeError):
-    """The engine did not take the run, or cannot be asked; the message gives the remedy."""
+class EngineError(RuntimeError):
+    """The engine rejected a request or cannot be reached; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What an engine says of a run.
+    """State of a run, as the engine reports it.
 
     Attributes:
-      ended: whether it goes on no more.
-      succeeded: whether it ended well.
-      tasks: each task's state, in the engine's words, lower case.
-      errors: what the engine says of tasks that failed.
+        ended: whether the run is over.
+        succeeded: whether it ended without a failure.
+        tasks: state of each task, in the engine's words, lower case.
+        errors: the engine's error messages by task.
     """
 
     ended: bool
@@ -44,65 +46,63 @@ class RunState:
 
 
 class Runs(Protocol):
-    """An engine's runs of one pipeline.
+    """Client for one pipeline's runs on an engine.
 
-    Every method raises ``SubmitError`` when the engine cannot be asked, or refuses.
+    Every method raises ``EngineError`` if the engine rejects the request or cannot be reached.
     """
 
     def submit(self, file: Path) -> str:
-        """Starts a run of a compiled file, or a schedule; gives its id."""
+        """Starts a run of a compiled file, or a schedule; returns its id."""
 
     def link(self, run_id: str) -> str:
-        """Where a person can look at it."""
+        """URL of the run's page."""
 
     def state(self, run_id: str) -> RunState:
-        """How the run is now."""
+        """Current state of the run."""
 
 
 def follow(runs: Runs, run_id: str, interval: float) -> Iterator[RunState]:
-    """A run's states until it has ended, as often as one changes.
+    """Polls a run until it ends; yields its state whenever it changes.
 
     Args:
-      runs: the engine's.
-      run_id: the run.
-      interval: seconds between two looks.
+        runs: the engine's client.
+        run_id: the run.
+        interval: seconds between two polls.
 
     Raises:
-      SubmitError: the engine could not be asked ``PATIENCE`` times in a row.
+        EngineError: ``MAX_POLL_ERRORS`` polls in a row failed.
     """
-    before = None
+    previous = None
     while True:
-        state = _look(runs, run_id, interval)
-        if state != before:
+        state = _poll(runs, run_id, interval)
+        if state != previous:
             yield state
         if state.ended:
             return
-        before = state
+        previous = state
         time.sleep(interval)
 
 
 def exit_code(state: RunState) -> ExitCode:
     """The exit code of `higgs run` for a run that has ended.
 
-    An engine shows which tasks failed. A gate may fail for other reasons than its own, such as a
-    machine that was taken away: where the engine passes on the container's exit status, that
-    settles it.
+    Engines report which tasks failed. A gate can also fail for other reasons, such as a
+    machine that was taken away: if the engine reports the container's exit status, that
+    decides.
     """
     if state.succeeded:
         return ExitCode.PUSHED
-    failed = [name for name, word in state.tasks.items() if word == "failed"]
-    if len(failed) != 1:
+    failed_tasks = [name for name, task_state in state.tasks.items() if task_state == "failed"]
+    if len(failed_tasks) != 1:
         return ExitCode.FAILED
-    meaning = MEANING.get(failed[0], ExitCode.FAILED)
-    status = _STATUS.search(state.errors.get(failed[0], ""))
-    return meaning if status is None or int(status[1]) == meaning else ExitCode.FAILED
+    code = FAILURE_CODES.get(failed_tasks[0], ExitCode.FAILED)
+    status = _STATUS.search(state.errors.get(failed_tasks[0], ""))
+    return code if status is None or int(status[1]) == code else ExitCode.FAILED
 
 
-def _look(runs: Runs, run_id: str, interval: float, patience: int = PATIENCE) -> RunState:
-    try:
-        return runs.state(run_id)
-    except SubmitError:
-        if patience == 1:
-            raise
-    time.sleep(interval)
-    return _look(runs, run_id, interval, patience - 1)
+def _poll(runs: Runs, run_id: str, interval: float) -> RunState:
+    for _ in range(MAX_POLL_ERRORS - 1):
+        with suppress(EngineError):
+            return runs.state(run_id)
+        time.sleep(interval)
+    return runs.state(run_id)

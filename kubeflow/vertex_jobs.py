@@ -1,4 +1,4 @@
-"""What TFX's Vertex Trainer and Pusher are told of the jobs and endpoints they make."""
+"""Settings of the jobs and endpoints that TFX's Vertex Trainer and Pusher create."""
 
 from typing import Any
 
@@ -10,29 +10,27 @@ from pipeline.config import Config
 
 
 def training_settings(config: Config, vertex: VertexConfig) -> dict[str, Any]:
-    """The Trainer's ``custom_config`` for a custom job on the machines of ``training``."""
-    job_spec: dict[str, Any] = {
+    """The Trainer's ``custom_config`` for a custom job on the machines of ``vertex.training``."""
+    job_spec = {
         "worker_pool_specs": _worker_pools(vertex.training, vertex.image),
         "scheduling": _scheduling(vertex.training),
+        "service_account": vertex.service_account or None,
+        "network": vertex.network or None,
     }
-    if vertex.service_account:
-        job_spec["service_account"] = vertex.service_account
-    if vertex.network:
-        job_spec["network"] = vertex.network
     return {
-        **_vertex(vertex),
+        **_region_settings(vertex),
         TRAINING_ARGS_KEY: {
             "project": vertex.project,
             "display_name": f"{config.name}-trainer",
             "labels": dict(vertex.labels),
-            "job_spec": job_spec,
+            "job_spec": _without_missing(job_spec),
         },
     }
 
 
 def serving_settings(vertex: VertexConfig, endpoint: EndpointConfig) -> dict[str, Any]:
     """The Pusher's ``custom_config`` for a deployment to ``endpoint``."""
-    serving: dict[str, Any] = {
+    serving_args = {
         "project_id": vertex.project,
         "endpoint_name": endpoint.name,
         "machine_type": endpoint.machine_type,
@@ -40,17 +38,16 @@ def serving_settings(vertex: VertexConfig, endpoint: EndpointConfig) -> dict[str
         "max_replica_count": endpoint.max_replicas,
         "traffic_percentage": endpoint.traffic_percentage,
         "labels": dict(vertex.labels),
+        "service_account": vertex.service_account or None,
     }
-    if vertex.service_account:
-        serving["service_account"] = vertex.service_account
     return {
-        **_vertex(vertex),
+        **_region_settings(vertex),
         constants.VERTEX_CONTAINER_IMAGE_URI_KEY: endpoint.serving_image,
-        constants.SERVING_ARGS_KEY: serving,
+        constants.SERVING_ARGS_KEY: _without_missing(serving_args),
     }
 
 
-def _vertex(vertex: VertexConfig) -> dict[str, Any]:
+def _region_settings(vertex: VertexConfig) -> dict[str, Any]:
     return {
         constants.ENABLE_VERTEX_KEY: True,
         constants.VERTEX_REGION_KEY: vertex.region,
@@ -58,22 +55,22 @@ def _vertex(vertex: VertexConfig) -> dict[str, Any]:
 
 
 def _worker_pools(training: TrainingConfig, image: str) -> list[dict[str, Any]]:
-    """The chief alone, then all other machines: Vertex names both to each in ``TF_CONFIG``."""
-    others = training.replica_count - 1
-    return [_worker_pool(training, image, count) for count in ((1, others) if others else (1,))]
+    """The chief, then all other machines: Vertex names both to each in ``TF_CONFIG``."""
+    pool_sizes = (1, training.replica_count - 1)
+    return [_worker_pool(training, image, size) for size in pool_sizes if size]
 
 
-def _worker_pool(training: TrainingConfig, image: str, count: int) -> dict[str, Any]:
-    machine: dict[str, Any] = {"machine_type": training.machine_type}
-    if training.tpu_topology:
-        machine["tpu_topology"] = training.tpu_topology
-    if training.accelerator:
-        machine["accelerator_type"] = training.accelerator
-        machine["accelerator_count"] = training.accelerator_count
+def _worker_pool(training: TrainingConfig, image: str, size: int) -> dict[str, Any]:
+    machine = {
+        "machine_type": training.machine_type,
+        "tpu_topology": training.tpu_topology,
+        "accelerator_type": training.accelerator,
+        "accelerator_count": training.accelerator_count,
+    }
     return {
-        "machine_spec": machine,
-        "replica_count": count,
-        # TFX puts the command there that runs the executor.
+        "machine_spec": _without_missing(machine),
+        "replica_count": size,
+        # TFX adds the command that runs the executor.
         "container_spec": {"image_uri": training.image or image},
     }
 
@@ -82,6 +79,10 @@ def _scheduling(training: TrainingConfig) -> dict[str, Any]:
     return {
         "strategy": "SPOT" if training.spot else "STANDARD",
         "timeout": {"seconds": round(training.timeout_hours * 3600)},
-        # A training that was interrupted goes on after its last finished epoch.
+        # An interrupted training resumes after its last finished epoch.
         "restart_job_on_worker_restart": training.spot,
     }
+
+
+def _without_missing(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}

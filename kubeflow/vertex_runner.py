@@ -1,14 +1,14 @@
-"""Compiles the pipeline for Vertex by TFX's own command line.
+"""Compiles the pipeline for Vertex AI with TFX's own command line.
 
-`tfx pipeline compile --engine=vertex` loads this file, without arguments: the configuration's
-path is in `HIGGS_CONFIG`. It writes `pipeline.json` into the folder it is started in.
+`tfx pipeline compile --engine=vertex` loads this file without arguments, so the path of the
+configuration comes from `HIGGS_CONFIG`. It writes `pipeline.json` into the working directory.
 """
 
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # Started as a script, Python looks for modules in this very folder first.
+    # Python searches a script's folder first; modules here could hide others of the same name.
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
 
@@ -22,10 +22,10 @@ CONFIG_VARIABLE = "HIGGS_CONFIG"
 
 
 def main() -> None:
-    """Compiles the configuration that the environment names."""
+    """Compiles the configuration that the environment variable names."""
     config_file = os.environ.get(CONFIG_VARIABLE)
     if config_file is None:
-        sys.exit(f"{CONFIG_VARIABLE} is not set; it names the configuration, configs/vertex.yaml")
+        sys.exit(f"{CONFIG_VARIABLE} is not set; give a configuration, such as configs/vertex.yaml")
     try:
         target = VertexTarget(load_config(config_file))
         compile_pipeline(target, Path.cwd() / "pipeline.json")

@@ -1,10 +1,9 @@
-"""Runs on Vertex AI, by Google's own client.
+"""Runs on Vertex AI, through Google's own client.
 
-Not by its `PipelineJob`, which on submission makes a bucket that is missing and grants rights
-to it: here one call is made, the one that starts the run.
+It does not use the client's `PipelineJob`, which on submission creates a missing bucket and
+grants access to it. Only the call that starts the run is made here.
 """
 
-import json
 import time
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import aiplatform_v1 as v1
 
-from kubeflow.engine_runs import RunState, SubmitError
-from pipeline.cloud_config import VertexConfig
+from kubeflow.engine_runs import EngineError, RunState
+from pipeline.cloud_config import Schedule, VertexConfig
 from pipeline.config import Config
 
 _ENDED = {
@@ -27,61 +26,63 @@ _ENDED = {
 class VertexRuns:
     """Runs of one pipeline in a project and region."""
 
-    def __init__(self, config: Config, vertex: VertexConfig):
+    def __init__(self, config: Config, section: VertexConfig):
         """Finds the caller's credentials.
 
         Raises:
-          SubmitError: there are none.
+            EngineError: there are no credentials.
         """
-        self._config, self._vertex = config, vertex
-        self._parent = f"projects/{vertex.project}/locations/{vertex.region}"
-        self._options = ClientOptions(api_endpoint=f"{vertex.region}-aiplatform.googleapis.com")
+        self._config, self._section = config, section
+        self._parent = f"projects/{section.project}/locations/{section.region}"
+        self._options = ClientOptions(api_endpoint=f"{section.region}-aiplatform.googleapis.com")
         try:
             self._pipelines = v1.PipelineServiceClient(client_options=self._options)
         except GoogleAuthError as error:
-            raise SubmitError(
+            raise EngineError(
                 f"no credentials for Vertex AI ({error}); run "
                 "`gcloud auth application-default login`, or name a key file in "
                 "GOOGLE_APPLICATION_CREDENTIALS"
             ) from None
 
     def submit(self, file: Path) -> str:
-        """Starts a run, or a schedule when the configuration has one.
+        """Starts a run, or a schedule if the configuration has one.
 
         Raises:
-          SubmitError: Vertex does not take it.
+            EngineError: Vertex AI rejects it.
         """
-        job = self._job(file)
-        run_id = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}"
+        job = v1.PipelineJob.from_json(file.read_text(encoding="utf-8"))
+        job.service_account = self._section.service_account or ""
+        job.network = self._section.network or ""
         request = v1.CreatePipelineJobRequest(parent=self._parent, pipeline_job=job)
+        run_id = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}"
         try:
-            if self._vertex.schedule:
-                return self._schedule(request)
+            if self._section.schedule:
+                return self._schedule(request, self._section.schedule)
             request.pipeline_job_id = run_id
             self._pipelines.create_pipeline_job(request)
         except (GoogleAPICallError, GoogleAuthError) as error:
-            raise _refused(error) from None
+            raise _engine_error(error) from None
         return run_id
 
     def link(self, run_id: str) -> str:
-        """The run's page, or the schedule's, in the console."""
-        page = "schedules" if self._vertex.schedule else "runs"
+        """URL of the run's page in the console, or of the schedule's."""
+        page = "schedules" if self._section.schedule else "runs"
         return (
-            f"https://console.cloud.google.com/vertex-ai/locations/{self._vertex.region}/"
-            f"pipelines/{page}/{run_id}?project={self._vertex.project}"
+            f"https://console.cloud.google.com/vertex-ai/locations/{self._section.region}/"
+            f"pipelines/{page}/{run_id}?project={self._section.project}"
         )
 
     def state(self, run_id: str) -> RunState:
-        """How the run is now.
+        """Current state of the run.
 
         Raises:
-          SubmitError: Vertex cannot be asked.
+            EngineError: Vertex AI rejects the request or cannot be reached.
         """
         name = f"{self._parent}/pipelineJobs/{run_id}"
         try:
             job = self._pipelines.get_pipeline_job(name=name)
         except (GoogleAPICallError, GoogleAuthError) as error:
-            raise _refused(error) from None
+            raise _engine_error(error) from None
         details = job.job_detail.task_details
         return RunState(
             ended=job.state in _ENDED,
@@ -92,25 +93,19 @@ class VertexRuns:
             },
         )
 
-    def _job(self, file: Path) -> v1.PipelineJob:
-        job = v1.PipelineJob.from_json(json.dumps(json.loads(file.read_text("utf-8"))))
-        job.service_account = self._vertex.service_account or ""
-        job.network = self._vertex.network or ""
-        return job
-
-    def _schedule(self, request: v1.CreatePipelineJobRequest) -> str:
-        given = self._vertex.schedule
-        assert given is not None
-        schedule = v1.Schedule(
-            display_name=self._config.name,
-            cron=given.cron,
-            max_concurrent_run_count=given.max_concurrent_runs,
-            create_pipeline_job_request=request,
-        )
+    def _schedule(self, request: v1.CreatePipelineJobRequest, schedule: Schedule) -> str:
         client = v1.ScheduleServiceClient(client_options=self._options)
-        made = client.create_schedule(parent=self._parent, schedule=schedule)
-        return str(made.name.rpartition("/")[2])
+        created = client.create_schedule(
+            parent=self._parent,
+            schedule=v1.Schedule(
+                display_name=self._config.name,
+                cron=schedule.cron,
+                max_concurrent_run_count=schedule.max_concurrent_runs,
+                create_pipeline_job_request=request,
+            ),
+        )
+        return str(created.name.rpartition("/")[2])
 
 
-def _refused(error: Exception) -> SubmitError:
-    return SubmitError(f"Vertex AI: {error}")
+def _engine_error(error: Exception) -> EngineError:
+    return EngineError(f"Vertex AI: {error}")
