@@ -25,6 +25,7 @@ TFX = [
 
 DIRECT = [
     "absl-py",
+    "boost-histogram>=1.4",
     "click>=8.1,<9",
     "google-crc32c",
     "jinja2>=3.1,<4",
