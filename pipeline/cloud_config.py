@@ -1,7 +1,6 @@
-"""The sections ``vertex`` and ``kubeflow`` of the configuration: the graph on other machines.
+"""The sections ``vertex`` and ``kubeflow`` of the configuration.
 
-What a key alone can tell is checked here; what depends on several keys is checked by
-``kubeflow.target_checks`` before anything is compiled.
+Rules for single keys are here; ``kubeflow.target_checks`` has those that combine several keys.
 """
 
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
-# The names of the API's enumeration, without those that Vertex no longer has machines for.
+# Names of the API's enumeration, except those for which Vertex AI no longer has machines.
 Accelerator = Literal[
     "NVIDIA_TESLA_P100",
     "NVIDIA_TESLA_V100",
@@ -27,7 +26,7 @@ Accelerator = Literal[
     "TPU_V3",
 ]
 
-# As the API and Kubernetes demand of labels.
+# The rule of the API and of Kubernetes.
 LabelText = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
 
 
@@ -36,102 +35,120 @@ class _Section(BaseModel):
 
 
 class Resources(_Section):
-    """What the container of one node gets."""
+    """Resources of one node's container."""
 
-    cpu: float | None = Field(None, gt=0, description="cores")
+    cpu: float | None = Field(None, gt=0, description="number of CPU cores")
     memory_gb: float | None = Field(None, gt=0, description="memory in GB")
     accelerator: str | None = Field(
-        None, description="Vertex: an accelerator's name; Kubeflow: such as nvidia.com/gpu"
+        None, description="Vertex: an accelerator type; Kubeflow: a resource such as nvidia.com/gpu"
     )
-    accelerator_count: int = Field(1, ge=1, description="how many of them")
+    accelerator_count: int = Field(1, ge=1, description="number of accelerators")
 
 
 class Schedule(_Section):
-    """When runs start by themselves."""
+    """Schedule of recurring runs."""
 
     cron: str = Field(
-        pattern=r"^(TZ=\S+ )?(\S+ ){4,5}\S+$", description="such as 'TZ=Europe/Zurich 0 3 * * 1'"
+        pattern=r"^(TZ=\S+ )?(\S+ ){4,5}\S+$",
+        description="cron expression, such as 'TZ=Europe/Zurich 0 3 * * 1'",
     )
-    max_concurrent_runs: int = Field(1, ge=1, description="runs of it at the same time")
+    max_concurrent_runs: int = Field(1, ge=1, description="maximum number of concurrent runs")
 
 
 class RemoteConfig(_Section):
-    """What every target on other machines needs."""
+    """Settings that both cloud targets have."""
 
-    image: str = Field(min_length=1, description="the image that kubeflow/Dockerfile makes")
-    service_account: str | None = Field(None, description="as whom the nodes run")
+    image: str = Field(min_length=1, description="image built from kubeflow/Dockerfile")
+    service_account: str | None = Field(None, description="service account of the nodes")
     resources: dict[str, Resources] = Field(
-        default_factory=dict, description="resources of single nodes, by their names"
+        default_factory=dict, description="resources of single nodes, by node id"
     )
-    schedule: Schedule | None = Field(None, description="submit a schedule rather than one run")
+    schedule: Schedule | None = Field(None, description="submit a schedule instead of one run")
 
 
 class TrainingConfig(_Section):
-    """The worker pool that Vertex trains on: CPU, GPU or one TPU slice."""
+    """The machines of the Vertex training job: CPU, GPU or one TPU slice."""
 
-    machine_type: str = Field("n1-standard-8", description="n1-standard-8, cloud-tpu, ct5lp-...")
-    accelerator: Accelerator | None = Field(None, description="GPU, or TPU v2 or v3")
-    accelerator_count: int | None = Field(None, ge=1, description="GPUs, or TPU cores")
-    tpu_topology: str | None = Field(
-        None, pattern=r"^\d+x\d+$", description="chips of a TPU v5e slice, such as 2x2"
+    machine_type: str = Field(
+        "n1-standard-8", description="machine type: n1-standard-8, cloud-tpu, ct5lp-..."
     )
-    replica_count: int = Field(1, ge=1, description="machines that train together; 1 with a TPU")
-    image: str | None = Field(None, description="another image, such as Dockerfile.tpu's")
-    spot: bool = Field(False, description="spot machines: cheaper, and taken away at any time")
-    timeout_hours: float = Field(24.0, gt=0, le=168, description="the longest a training may take")
+    accelerator: Accelerator | None = Field(
+        None, description="accelerator type: a GPU, TPU_V2 or TPU_V3"
+    )
+    accelerator_count: int | None = Field(None, ge=1, description="number of GPUs or of TPU cores")
+    tpu_topology: str | None = Field(
+        None, pattern=r"^\d+x\d+$", description="topology of a TPU v5e slice, such as 2x2"
+    )
+    replica_count: int = Field(
+        1, ge=1, description="number of machines that train together; 1 with a TPU"
+    )
+    image: str | None = Field(
+        None, description="image of the Trainer if it differs, such as that of Dockerfile.tpu"
+    )
+    spot: bool = Field(
+        False, description="use spot machines: cheaper, but they can be taken away at any time"
+    )
+    timeout_hours: float = Field(24.0, gt=0, le=168, description="maximum training time in hours")
 
 
 class EndpointConfig(_Section):
-    """A Vertex endpoint that a blessed model is deployed to."""
+    """Vertex endpoint to which blessed models are deployed."""
 
-    name: str = Field(min_length=1, max_length=128, description="display name; made when missing")
-    machine_type: str = Field("n1-standard-2", description="what serves")
-    min_replicas: int = Field(1, ge=1, description="machines at least")
-    max_replicas: int = Field(1, ge=1, description="machines at most")
+    name: str = Field(
+        min_length=1, max_length=128, description="display name; created if it does not exist"
+    )
+    machine_type: str = Field("n1-standard-2", description="machine type of the servers")
+    min_replicas: int = Field(1, ge=1, description="minimum number of machines")
+    max_replicas: int = Field(1, ge=1, description="maximum number of machines")
     traffic_percentage: int = Field(
         100,
         ge=0,
         le=100,
-        description="traffic of the new model, older ones share the rest; 100 for the first one",
+        description="percentage of the traffic for the new model; older models share the rest; "
+        "100 for the first model",
     )
     serving_image: str = Field(
         "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
-        description="TensorFlow Serving as Vertex packs it",
+        description="Vertex AI's prebuilt TensorFlow image",
     )
 
 
 class VertexConfig(RemoteConfig):
-    """Vertex AI Pipelines."""
+    """Settings of Vertex AI Pipelines."""
 
-    project: str = Field(min_length=1, description="the project's id")
-    region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="such as us-central1")
-    network: str | None = Field(None, description="the peered network of the jobs")
+    project: str = Field(min_length=1, description="project id")
+    region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="region, such as us-central1")
+    network: str | None = Field(None, description="peered network of the jobs")
     worker_image: str | None = Field(
-        None, description="Dataflow's workers: the Dockerfile's target `worker`"
+        None, description="image of Dataflow's workers: the Dockerfile's target `worker`"
     )
     labels: dict[LabelText, LabelText] = Field(
         default_factory=dict, description="labels of runs, training jobs and Dataflow jobs"
     )
     training: TrainingConfig = Field(default_factory=lambda: TrainingConfig())
     endpoint: EndpointConfig | None = Field(
-        None, description="deploy here; without one, models go to push.directory"
+        None, description="endpoint to deploy to; without one, models go to push.directory"
     )
 
 
 class Volume(_Section):
-    """A persistent volume claim that every node's container mounts."""
+    """Persistent volume claim that every container mounts."""
 
-    claim: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", description="the claim's name")
-    mount_path: str = Field(pattern=r"^/.+[^/]$", description="where it is mounted")
+    claim: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", description="name of the claim")
+    mount_path: str = Field(pattern=r"^/.+[^/]$", description="mount path in the containers")
 
 
 class KubeflowConfig(RemoteConfig):
-    """A Kubeflow Pipelines installation of one's own, version 2."""
+    """Settings of a Kubeflow Pipelines 2 installation."""
 
-    host: str | None = Field(None, pattern=r"^https?://", description="its address, for submit")
-    namespace: str | None = Field(None, description="for installations with several users")
-    experiment: str = Field("higgs", min_length=1, description="what runs are listed under")
-    volumes: tuple[Volume, ...] = Field((), description="volumes of data, models and artifacts")
+    host: str | None = Field(
+        None, pattern=r"^https?://", description="address of the installation, for `higgs submit`"
+    )
+    namespace: str | None = Field(
+        None, description="namespace, in installations with several users"
+    )
+    experiment: str = Field("higgs", min_length=1, description="experiment that groups the runs")
+    volumes: tuple[Volume, ...] = Field((), description="volumes for data, models and artifacts")
     artifacts_volume: str | None = Field(
         None,
         description="mount path of the volume that keeps artifacts instead of the object store",

@@ -1,9 +1,12 @@
-"""`higgs compile` and `higgs submit`; each checks what can be told at once, then calls."""
+"""The commands `higgs compile` and `higgs submit`.
+
+Both check the configuration before they import anything that takes seconds.
+"""
 
 import importlib
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import click
 from pipeline.exit_codes import ExitCode
 
 SUFFIXES = {"vertex": ".json", "kubeflow": ".yaml"}
-"""The targets, and what a compiled file is for each."""
+"""The targets and the suffix of each one's compiled file."""
 
 INTERVAL_SECONDS = 30.0
 
@@ -26,7 +29,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "overrides",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Lay a value over the file, with a dotted key; may be given again.",
+            help="Override a value of the file by its dotted key; repeatable.",
         ),
         click.option(
             "--config",
@@ -52,14 +55,14 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def compile_command(target: str, config_file: str, overrides: tuple[str, ...], out: Path) -> None:
     """Compile the pipeline for Vertex AI (JSON) or Kubeflow Pipelines (YAML).
 
-    Asks no network and no credentials.
+    Needs neither network nor credentials.
 
     \b
     Examples:
       higgs compile --target vertex --config configs/vertex.yaml --out pipeline.json
       higgs compile --target kubeflow --config configs/kubeflow.yaml --out pipeline.yaml
     """
-    config = _checked(target, config_file, overrides)
+    config = _load_checked(target, config_file, overrides)
     _compile(target, config, out)
     click.echo(f"compiled for {target}: {out}")
 
@@ -73,7 +76,7 @@ def compile_command(target: str, config_file: str, overrides: tuple[str, ...], o
     type=click.FloatRange(min=0),
     default=INTERVAL_SECONDS,
     show_default=True,
-    help="Seconds between two looks at the run.",
+    help="Seconds between two polls of the run.",
 )
 def submit(
     target: str,
@@ -83,9 +86,9 @@ def submit(
     wait: bool,
     interval: float,
 ) -> None:
-    """Compile the pipeline and start it, or a schedule of it, on Vertex AI or Kubeflow.
+    """Compile the pipeline and start a run or a schedule on Vertex AI or Kubeflow.
 
-    What is sent is the compiled file and nothing else: no data, no code, no image.
+    Only the compiled file is sent: no data, no code, no image.
 
     \b
     Examples:
@@ -93,27 +96,26 @@ def submit(
       higgs submit --target kubeflow --config configs/kubeflow.yaml --wait
 
     \b
-    Exit codes with --wait (without it, 0 means that the run was taken):
+    Exit codes with --wait (without it, 0 means that the run was accepted):
       0  the model was pushed          3  not blessed: nothing was pushed
-      1  anything else went wrong      4  the data was refused
+      1  any other error               4  the data was refused
       2  bad usage or configuration
     """
-    config = _checked(target, config_file, overrides)
+    config = _load_checked(target, config_file, overrides)
     section = getattr(config, target)
     if wait and section.schedule:
-        raise click.UsageError("--wait follows one run, and a schedule has many; leave one out")
+        raise click.UsageError("--wait follows a single run, not a schedule; leave one of them out")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"pipeline{SUFFIXES[target]}"
         _compile(target, config, file)
-        for line in _what_is_sent(target, config, file):
-            click.echo(line)
+        click.echo(_submission_summary(target, config, file))
         if dry_run:
             click.echo("dry run: nothing was sent")
             return
         sys.exit(_submit(target, config, file, wait=wait, interval=interval))
 
 
-def _checked(target: str, config_file: str, overrides: tuple[str, ...]) -> Any:
+def _load_checked(target: str, config_file: str, overrides: tuple[str, ...]) -> Any:
     from kubeflow.target_checks import check_kubeflow, check_vertex
     from pipeline.config import ConfigError, load_config
 
@@ -127,40 +129,41 @@ def _checked(target: str, config_file: str, overrides: tuple[str, ...]) -> Any:
 
 def _compile(target: str, config: Any, out: Path) -> None:
     if out.suffix != SUFFIXES[target]:
-        raise click.UsageError(f"--out: {target} takes a file *{SUFFIXES[target]}, got {out.name}")
+        raise click.UsageError(f"--out: {target} needs a file *{SUFFIXES[target]}, got {out.name}")
     from pipeline.config import ConfigError
     from pipeline.console import noise_to
 
     with noise_to(Path("/dev/null")):
         compiler = _import("kubeflow.compiler")
-        targets = _import("kubeflow.cloud_targets")
+        cloud_targets = _import("kubeflow.cloud_targets")
         try:
-            compiler.compile_pipeline(targets.TARGETS[target](config), out)
+            compiler.compile_pipeline(cloud_targets.TARGETS[target](config), out)
         except ConfigError as error:
             raise click.UsageError(str(error)) from None
 
 
-def _what_is_sent(target: str, config: Any, file: Path) -> list[str]:
+def _submission_summary(target: str, config: Any, file: Path) -> str:
     section = getattr(config, target)
-    where = {
-        "vertex": lambda: f"{section.project}, {section.region}",
-        "kubeflow": lambda: f"{section.host}, experiment {section.experiment}",
-    }[target]()
+    if target == "vertex":
+        destination = f"{section.project}, {section.region}"
+    else:
+        destination = f"{section.host}, experiment {section.experiment}"
     endpoint = getattr(section, "endpoint", None)
-    return [
-        f"to          {target}: {where}",
-        f"pipeline    {config.name}, {file.stat().st_size:,} bytes of {file.suffix[1:]}",
-        f"image       {section.image}",
-        f"data        {config.data_root}",
-        f"artifacts   {config.artifacts_root}",
-        f"models      {f'endpoint {endpoint.name}' if endpoint else config.push_directory}",
-        f"as          {section.service_account or 'the default account'}",
-        f"when        {section.schedule.cron if section.schedule else 'now'}",
-    ]
+    facts = {
+        "to": f"{target}: {destination}",
+        "pipeline": f"{config.name}, {file.stat().st_size:,} bytes of {file.suffix[1:]}",
+        "image": section.image,
+        "data": config.data_root,
+        "artifacts": config.artifacts_root,
+        "models": f"endpoint {endpoint.name}" if endpoint else config.push_directory,
+        "account": section.service_account or "the default account",
+        "when": section.schedule.cron if section.schedule else "now",
+    }
+    return "\n".join(f"{name:<12}{fact}" for name, fact in facts.items())
 
 
 def _submit(target: str, config: Any, file: Path, *, wait: bool, interval: float) -> int:
-    from kubeflow.engine_runs import SubmitError, exit_code, follow
+    from kubeflow.engine_runs import EngineError, exit_code, follow
 
     module = _import(f"kubeflow.{target}_runs")
     try:
@@ -169,35 +172,35 @@ def _submit(target: str, config: Any, file: Path, *, wait: bool, interval: float
         click.echo(f"run         {run_id}\n{runs.link(run_id)}")
         if not wait:
             return ExitCode.PUSHED
-        told: dict[str, str] = {}
+        printed_tasks: dict[str, str] = {}
         for state in follow(runs, run_id, interval):
-            for task, word in state.tasks.items():
-                if told.get(task) != word:
-                    click.echo(f"  {task:<32}{word}")
-            told = dict(state.tasks)
-    except SubmitError as error:
+            for task, task_state in state.tasks.items():
+                if printed_tasks.get(task) != task_state:
+                    click.echo(f"  {task:<32}{task_state}")
+            printed_tasks = dict(state.tasks)
+    except EngineError as error:
         raise click.ClickException(str(error)) from None
     code = exit_code(state)
-    click.echo(_ending(code, state.errors))
+    click.echo(_outcome(code, state.errors))
     return code
 
 
-def _ending(code: ExitCode, errors: Any) -> str:
-    words = {
+def _outcome(code: ExitCode, errors: Mapping[str, str]) -> str:
+    headings = {
         ExitCode.PUSHED: "PUSHED",
         ExitCode.NOT_BLESSED: "NOT PUSHED: a blessing was withheld",
-        ExitCode.DATA_REFUSED: "DATA REFUSED; the log of the node that failed gives the reasons",
+        ExitCode.DATA_REFUSED: "DATA REFUSED; the log of the failed node lists the reasons",
     }
-    said = "".join(f"\n  {task}: {error}" for task, error in errors.items())
-    return words.get(code, "FAILED") + said
+    details = "".join(f"\n  {task}: {error}" for task, error in errors.items())
+    return headings.get(code, "FAILED") + details
 
 
 def _import(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        missing = str(error.name).partition(".")[0]
-        package = _EXTRAS.get(missing, missing)
+        distribution = str(error.name).partition(".")[0]
+        requirement = _EXTRAS.get(distribution, distribution)
         raise click.ClickException(
-            f"{error.name} is not installed; pip install '{package}'"
+            f"{error.name} is not installed; pip install '{requirement}'"
         ) from None
