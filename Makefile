@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo browser test unit golden bench bench-quick lint format constraints
+.PHONY: help setup demo browser test unit golden bench bench-quick docs lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -38,6 +38,9 @@ bench: .venv/.ready  ## Measure everything against its peer
 
 bench-quick: .venv/.ready  ## The same in 10 minutes: less data, neither training nor quality
 	@$(BIN)/python -m benchmarks --quick
+
+docs: .venv/.ready  ## Rewrite the tables of docs/configuration.md
+	@$(BIN)/python -m tools.configuration_table
 
 lint: .venv/.ready  ## Check style and types
 	@$(BIN)/ruff check .
