@@ -69,34 +69,22 @@ class RemoteConfig(_Section):
 class TrainingConfig(_Section):
     """The machines of the Vertex training job: CPU, GPU or one TPU slice."""
 
-    machine_type: str = Field(
-        "n1-standard-8", description="machine type: n1-standard-8, cloud-tpu, ct5lp-..."
-    )
-    accelerator: Accelerator | None = Field(
-        None, description="accelerator type: a GPU, TPU_V2 or TPU_V3"
-    )
+    machine_type: str = Field("n1-standard-8", description="n1-standard-8, cloud-tpu, ct5lp-...")
+    accelerator: Accelerator | None = Field(None, description="GPU type, TPU_V2 or TPU_V3")
     accelerator_count: int | None = Field(None, ge=1, description="number of GPUs or of TPU cores")
     tpu_topology: str | None = Field(
         None, pattern=r"^\d+x\d+$", description="topology of a TPU v5e slice, such as 2x2"
     )
-    replica_count: int = Field(
-        1, ge=1, description="number of machines that train together; 1 with a TPU"
-    )
-    image: str | None = Field(
-        None, description="image of the Trainer if it differs, such as that of Dockerfile.tpu"
-    )
-    spot: bool = Field(
-        False, description="use spot machines: cheaper, but they can be taken away at any time"
-    )
+    replica_count: int = Field(1, ge=1, description="number of machines; 1 with a TPU")
+    image: str | None = Field(None, description="image of the Trainer, for GPUs or TPUs")
+    spot: bool = Field(False, description="cheaper spot machines, which may be taken away")
     timeout_hours: float = Field(24.0, gt=0, le=168, description="maximum training time in hours")
 
 
 class EndpointConfig(_Section):
     """Vertex endpoint to which blessed models are deployed."""
 
-    name: str = Field(
-        min_length=1, max_length=128, description="display name; created if it does not exist"
-    )
+    name: str = Field(min_length=1, max_length=128, description="display name; created if missing")
     machine_type: str = Field("n1-standard-2", description="machine type of the servers")
     min_replicas: int = Field(1, ge=1, description="minimum number of machines")
     max_replicas: int = Field(1, ge=1, description="maximum number of machines")
@@ -141,12 +129,8 @@ class Volume(_Section):
 class KubeflowConfig(RemoteConfig):
     """Settings of a Kubeflow Pipelines 2 installation."""
 
-    host: str | None = Field(
-        None, pattern=r"^https?://", description="address of the installation, for `higgs submit`"
-    )
-    namespace: str | None = Field(
-        None, description="namespace, in installations with several users"
-    )
+    host: str | None = Field(None, pattern=r"^https?://", description="address, for `higgs submit`")
+    namespace: str | None = Field(None, description="namespace, if there are several users")
     experiment: str = Field("higgs", min_length=1, description="experiment that groups the runs")
     volumes: tuple[Volume, ...] = Field((), description="volumes for data, models and artifacts")
     artifacts_volume: str | None = Field(

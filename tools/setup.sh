@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds .venv from constraints.txt: Python 3.10, every package at its hash, this project editable.
-# Needs any python3 with venv; brings its own uv, at its hash, into .uv when there is none.
+# Builds .venv from constraints.txt: Python 3.10, every package checked against its hash, and
+# this project as an editable install. Needs any python3 with venv. If uv is missing, it is
+# installed into .uv, also checked against its hash.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,8 +22,8 @@ find_uv() {
     .uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .uv/uv.txt
 }
 
-# uv asks PATH (pyenv's shims too, which read .python-version), then its own downloads. A shim
-# whose 3.10 is not selected fails rather than passes, so pyenv's versions are asked as well.
+# uv looks on PATH, which may include pyenv's shims, then downloads a Python. A shim fails if its
+# 3.10 is not selected, so pyenv's own folders are tried as well.
 make_venv() {
     local candidate
     for candidate in 3.10 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.10*/bin/python; do
@@ -30,7 +31,7 @@ make_venv() {
             return
         fi
     done
-    fail "no Python 3.10, which TFX 1.16 needs: none on PATH or in pyenv, and uv could not download one; install it (pyenv install 3.10) and run make again"
+    fail "Python 3.10, which TFX 1.16 needs, was not found on PATH or in pyenv, and uv could not download it; install it (pyenv install 3.10) and run make again"
 }
 
 find_uv
