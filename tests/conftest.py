@@ -1,5 +1,8 @@
 """Settings for every test, and which of them share a process when several run."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -15,6 +18,21 @@ def pytest_addoption(parser):
     parser.addoption(
         "--golden", action="store_true", help="write golden files instead of comparing with them"
     )
+
+
+@pytest.fixture
+def golden(request):
+    """Compares a text with a golden file, or writes the file with `make golden`."""
+
+    def compare(name: str, text: str) -> None:
+        # A digest of the code would change with every edit.
+        text = re.sub(r"(--code_version=|sources )[0-9a-f]{12}", r"\1CODE", text)
+        file = Path(__file__).with_name("kubeflow") / "golden" / name
+        if request.config.getoption("--golden"):
+            file.write_text(text)
+        assert text == file.read_text(), f"{name} differs; if intended, run `make golden`"
+
+    return compare
 
 
 @pytest.hookimpl(tryfirst=True)
