@@ -81,9 +81,7 @@ class ScoreHistogram:
         def merged(counts: Array) -> Array:
             return counts.reshape(bins, -1).sum(axis=1)
 
-        return ScoreHistogram(
-            merged(self.signal), merged(self.background), merged(self.score_sum)
-        )
+        return ScoreHistogram(merged(self.signal), merged(self.background), merged(self.score_sum))
 
 
 NO_SCORES = ScoreHistogram(np.zeros(1), np.zeros(1), np.zeros(1))

@@ -43,9 +43,7 @@ def to_table(events: Events) -> pa.Table:
 
 def parquet_writer(stream: Any) -> pq.ParquetWriter:
     """Opens a writer of Examples on a binary stream."""
-    return pq.ParquetWriter(
-        stream, SCHEMA, compression="snappy", use_dictionary=DICTIONARY_COLUMNS
-    )
+    return pq.ParquetWriter(stream, SCHEMA, compression="snappy", use_dictionary=DICTIONARY_COLUMNS)
 
 
 def find_row_groups(pattern: str) -> Iterator[RowGroup]:

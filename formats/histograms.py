@@ -1,4 +1,4 @@
-"""``histograms.json``: every feature's histogram by class and split, and each split's fingerprint."""
+"""``histograms.json``: histograms by split, feature and class, and each split's fingerprint."""
 
 import json
 from collections.abc import Mapping

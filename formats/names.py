@@ -67,7 +67,7 @@ ANOMALIES_FILE = "SchemaDiff.pb"
 
 SCHEMA_FILE = "schema.pbtxt"
 
-# Custom properties of artifacts. TFX's Pusher, Evaluator and InfraValidator define all but the last.
+# Custom properties of artifacts. TFX's Pusher, Evaluator and InfraValidator define all but ABSENT.
 PUSHED_PROPERTY = "pushed"
 PUSHED_VERSION_PROPERTY = "pushed_version"
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"

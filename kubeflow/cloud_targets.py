@@ -1,5 +1,6 @@
 """The graph's nodes on Vertex AI and on Kubeflow Pipelines, and how each compiled file differs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tfx.components import FileBasedExampleGen, Pusher, Trainer
@@ -24,8 +25,8 @@ from kubeflow.target_checks import (
 )
 from kubeflow.vertex_jobs import serving_settings, training_settings
 from pipeline.cloud_config import KubeflowConfig, RemoteConfig, VertexConfig
-from pipeline.code_version import runs_code_of
 from pipeline.config import Config
+from pipeline.report_node import report_node
 from pipeline.target import Target
 
 Document = dict[str, Any]
@@ -41,11 +42,11 @@ class RemoteTarget(Target):
     spec_2_1: bool
     """Whether the file is a PipelineSpec 2.1 in YAML rather than a job of version 2.0 in JSON."""
 
-    def closing_nodes(self, pusher: Pusher) -> list[BaseNode]:
-        """PushGate, which fails if nothing was pushed: engines show only which node failed."""
+    def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
+        """PushGate and Report: engines show only which node failed, and artifacts."""
+        pusher = next(node for node in nodes if isinstance(node, Pusher))
         gate = PushGate(pushed_model=pusher.outputs["pushed_model"])
-        runs_code_of(gate, "components.push_gate.component")
-        return [gate]
+        return [gate, report_node(self.config, nodes)]
 
     def container_arguments(self) -> list[str]:
         """Arguments of every container, for ``kubeflow.container``."""
@@ -124,9 +125,7 @@ class KubeflowTarget(RemoteTarget):
     def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """A node that copies the newest model of the push folder, instead of a resolver."""
         del candidate
-        node = ModelInService(push_directory=self.config.push_directory).with_id(node_id)
-        runs_code_of(node, "components.baseline.component")
-        return node
+        return ModelInService(push_directory=self.config.push_directory).with_id(node_id)
 
     def container_arguments(self) -> list[str]:
         """The folder where a container finds and leaves artifacts."""

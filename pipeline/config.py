@@ -1,7 +1,7 @@
-"""The run configuration: one frozen model, read from YAML, checked before any work.
+"""The configuration of a run: one frozen model, read from YAML and validated before any work.
 
-A YAML file names only what differs from the defaults written here. Keys given
-with ``--set`` (``trainer.epochs=3``) are laid over the file before the check.
+A YAML file holds only the differences from the defaults below. Keys given with ``--set``
+(``trainer.epochs=3``) override the file before it is validated.
 """
 
 import difflib
@@ -15,14 +15,14 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from formats.hyperparameters import PRESETS, Hyperparameters
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 
-# The nodes that run on Beam; the others read what these made of the data.
+# The nodes that run on Beam; the others read their artifacts.
 BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"]
 
 REMOTE_SCHEMES = ("gs://", "s3://", "minio://", "hdfs://")
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the message names key, value and remedy."""
+    """The configuration is not valid; the message names the key, the value and the remedy."""
 
 
 class _Frozen(BaseModel):
@@ -35,7 +35,7 @@ class IngestionConfig(_Frozen):
     layout: Literal["auto", "folders", "single"] = Field(
         "auto",
         description="folders: training/ and validation/ are the splits; single: one folder of "
-        "shards, split by a hash of each record; auto: look at data_root when the run starts",
+        "shards, split by a hash of each record; auto: detected when the run starts",
     )
     train_buckets: int = Field(2, ge=1, description="hash buckets that become train")
     eval_buckets: int = Field(1, ge=1, description="hash buckets that become eval")
@@ -48,35 +48,35 @@ class TrainerConfig(Hyperparameters):
         "default", description="the hyperparameters to start from"
     )
     warm_start: bool = Field(
-        False, description="begin with the weights of the latest blessed model, where shapes agree"
+        False, description="start from the weights of the latest blessed model, where shapes agree"
     )
     checkpoints: str | None = Field(
-        None, description="where unfinished trainings keep their states; checkpoints/ under root"
+        None, description="checkpoints of unfinished trainings; default: checkpoints/ under root"
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _start_from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        # A preset that is none is left for the field below to refuse.
-        preset = PRESETS.get(str(given.get("preset", "default")), {})
-        return merge(preset, given)
+    def _start_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        # An unknown preset is rejected by the field's own validation.
+        preset = PRESETS.get(str(values.get("preset", "default")), {})
+        return merge(preset, values)
 
     def hyperparameters(self) -> Hyperparameters:
-        """The hyperparameters alone, as ``models`` takes them."""
+        """Returns the hyperparameters without the options of the pipeline."""
         return Hyperparameters(**self.model_dump(exclude={"preset", "warm_start", "checkpoints"}))
 
 
 class EvaluationConfig(_Frozen):
-    """What a model must reach on the eval split before it is pushed."""
+    """The thresholds that a model must reach on the eval split to be pushed."""
 
-    auc_lower_bound: float = Field(0.7, ge=0.0, le=1.0, description="the least AUC that is blessed")
+    auc_lower_bound: float = Field(0.7, ge=0.0, le=1.0, description="smallest AUC that is blessed")
     auc_max_drop: float = Field(
         0.002,
         ge=0.0,
         le=1.0,
-        description="how far AUC may fall below the latest blessed model's",
+        description="how far the AUC may be below that of the latest blessed model",
     )
 
 
@@ -84,7 +84,7 @@ class PushConfig(_Frozen):
     """Where blessed models go."""
 
     directory: str | None = Field(
-        None, description="the serving folder; without one, serving/ under root"
+        None, description="serving directory; default: serving/ under root"
     )
 
 
@@ -92,10 +92,10 @@ class BeamConfig(_Frozen):
     """How Beam runs ingestion, statistics, histograms and evaluation."""
 
     args: tuple[str, ...] = Field(
-        (), description="Beam pipeline options; none: the in-memory DirectRunner"
+        (), description="Beam pipeline options; default: the in-memory DirectRunner"
     )
     nodes: dict[BeamNode, tuple[str, ...]] = Field(
-        default_factory=dict, description="Beam pipeline options of single nodes, laid over args"
+        default_factory=dict, description="Beam pipeline options of single nodes, after args"
     )
 
 
@@ -106,62 +106,62 @@ class Config(_Frozen):
         str,
         Field(
             pattern=r"^[a-z0-9][a-z0-9-]{0,127}$",
-            description="the pipeline's name: lower case letters, digits and '-'",
+            description="the pipeline's name: lowercase letters, digits and '-'",
         ),
     ] = "higgs"
     data_root: str = Field(
-        min_length=1, description="holds training/ and validation/, or one folder of shards"
+        min_length=1, description="contains training/ and validation/, or shards"
     )
     root: str = Field(
-        min_length=1, description="the pipeline root: artifacts, metadata, logs and serving/"
+        min_length=1, description="pipeline root: artifacts, metadata, logs, reports and serving/"
     )
     seed: int = Field(
-        0, ge=0, lt=2**31, strict=True, description="seeds weights, shuffling and dropout"
+        0, ge=0, lt=2**31, strict=True, description="seed of weights, shuffling and dropout"
     )
     ingestion: IngestionConfig = Field(default_factory=IngestionConfig)
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     push: PushConfig = Field(default_factory=PushConfig)
     beam: BeamConfig = Field(default_factory=BeamConfig)
-    vertex: VertexConfig | None = Field(None, description="for `--target vertex`")
-    kubeflow: KubeflowConfig | None = Field(None, description="for `--target kubeflow`")
+    vertex: VertexConfig | None = Field(None, description="options of `--target vertex`")
+    kubeflow: KubeflowConfig | None = Field(None, description="options of `--target kubeflow`")
 
     @property
     def artifacts_root(self) -> str:
-        """Where every node writes its artifacts."""
+        """The directory in which every node writes its artifacts."""
         return f"{self.root}/artifacts"
 
     @property
     def metadata_path(self) -> str:
-        """The sqlite file of ML Metadata."""
+        """The SQLite file of ML Metadata."""
         return f"{self.root}/metadata/metadata.sqlite"
 
     @property
     def checkpoint_root(self) -> str:
-        """Where trainings that are not finished keep their states."""
+        """The directory of the checkpoints of unfinished trainings."""
         return self.trainer.checkpoints or f"{self.root}/checkpoints"
 
     @property
     def push_directory(self) -> str:
-        """Where blessed models are pushed, one numbered folder each."""
+        """The directory to which blessed models are pushed, one numbered folder each."""
         return self.push.directory or f"{self.root}/serving"
 
 
 def is_remote(path: str) -> bool:
-    """Whether ``path`` lies in an object store rather than on a local disk."""
+    """Tells whether ``path`` is in an object store rather than on a local disk."""
     return path.startswith(REMOTE_SCHEMES)
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
-    """Reads and checks a configuration.
+    """Reads and validates a configuration.
 
     Args:
-      path: a YAML file.
-      overrides: ``key=value`` pairs with dotted keys and YAML values, laid over the file.
+        path: a YAML file.
+        overrides: ``key=value`` pairs with dotted keys and YAML values, which override the file.
 
     Raises:
-      ConfigError: the file is missing or not YAML, an override is no ``key=value``,
-        a key is unknown (the nearest known one is named) or a value is out of bounds.
+        ConfigError: the file is missing or not YAML, an override is not ``key=value``, a key is
+            unknown (the message suggests the nearest one), or a value is out of bounds.
     """
     values = _read_yaml(Path(path))
     for override in overrides:
@@ -174,13 +174,12 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` laid over it, nested mappings merged key by key."""
+    """Merges ``changes`` into ``base``, nested mappings key by key."""
     merged = dict(base)
     for key, value in changes.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            value = merge(below, value)
-        merged[key] = value
+        current = merged.get(key)
+        nested = isinstance(current, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(current, value) if nested else value
     return merged
 
 
@@ -196,7 +195,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds a {type(values).__name__}; expected keys and values")
+        raise ConfigError(f"{path} contains a {type(values).__name__}; expected keys and values")
     return values
 
 
@@ -227,10 +226,10 @@ def _suggest(location: tuple[int | str, ...]) -> str:
     model: type[BaseModel] = Config
     for part in location[:-1]:
         field = model.model_fields.get(str(part))
-        below = _model_in(field.annotation) if field else None
-        if below is None:
+        section = _section(field.annotation) if field else None
+        if section is None:
             return ""
-        model = below
+        model = section
     known = list(model.model_fields)
     nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     if nearest:
@@ -239,7 +238,7 @@ def _suggest(location: tuple[int | str, ...]) -> str:
     return f"; known here: {', '.join(known)}"
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section that a field holds, itself or one of several types."""
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """Finds the model of a section, which may be optional, in a field's annotation."""
     candidates = get_args(annotation) or (annotation,)
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)

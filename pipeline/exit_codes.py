@@ -1,10 +1,10 @@
-"""What the commands tell the shell."""
+"""The exit codes of the `higgs` command."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `higgs`."""
+    """Exit codes of `higgs`."""
 
     PUSHED = 0
     FAILED = 1

@@ -1,19 +1,19 @@
-"""The graph, in the order of the data's way, and nothing else."""
+"""The graph in the order of the data flow, and nothing else."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 
 # Not through tfx.v1, which also imports every cloud client: that doubles the time to start.
 from tfx.components import ExampleValidator, SchemaGen
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, trainer_pb2
 
 from components.data_gate.component import DataGate
-from components.evaluator.component import CountingEvaluator
-from components.evaluator.eval_config import eval_config
+from components.evaluator.component import EXTRACTORS_MODULE, CountingEvaluator
+from components.evaluator.eval_config import AucThresholds, eval_config
 from components.example_gen.component import (
     CollisionExampleGen,
     hashed_splits,
@@ -21,15 +21,16 @@ from components.example_gen.component import (
     split_folders,
 )
 from components.histogram_gen.component import HistogramGen
-from components.report.component import Report
 from components.schema_import.component import SchemaImport
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ColumnarStatisticsGen
-from pipeline.code_version import project_version, runs_code_of
+from formats import names
+from pipeline.code_version import track_code
 from pipeline.config import Config, IngestionConfig
 from pipeline.target import Target
 
-SCHEMA_FILE = Path(__file__).with_name("schema") / "schema.pbtxt"
+SCHEMA_FILE = Path(__file__).with_name("schema") / names.SCHEMA_FILE
+RUN_FN = "models.trainer.run_fn"
 
 
 def create_pipeline(
@@ -37,12 +38,12 @@ def create_pipeline(
     target: Target | None = None,
     metadata: ConnectionConfig | None = None,
 ) -> Pipeline:
-    """The whole pipeline for any runner.
+    """Creates the whole pipeline for any runner.
 
     Args:
-      config: a configuration whose ``ingestion.layout`` is settled (not ``auto``).
-      target: where it runs; this machine when not given.
-      metadata: the ML Metadata store, for runners that do not bring their own.
+        config: a configuration whose ``ingestion.layout`` is resolved (not ``auto``).
+        target: where it runs; this machine by default.
+        metadata: the ML Metadata store, for runners that do not bring their own.
     """
     target = target or Target(config)
 
@@ -50,24 +51,24 @@ def create_pipeline(
     example_gen = _example_gen(config.data_root, config.ingestion)
     examples = example_gen.outputs["examples"]
 
-    # The reviewed schema: one inferred from the same data could hardly find fault with it.
+    # The reviewed schema: one inferred from the same data could hardly contradict it.
     schema_text = SCHEMA_FILE.read_text(encoding="utf-8")
-    schema_importer = SchemaImport(content=schema_text).with_id("ImportSchemaGen")
+    schema_importer = SchemaImport(content=schema_text).with_id(names.SCHEMA_IMPORT)
     schema = schema_importer.outputs["schema"]
 
-    statistics_gen = ColumnarStatisticsGen(examples=examples).with_id("StatisticsGen")
+    statistics_gen = ColumnarStatisticsGen(examples=examples).with_id(names.STATISTICS_GEN)
     statistics = statistics_gen.outputs["statistics"]
 
-    # The same by class, which the report shows.
+    # The distributions by class, for the report.
     histogram_gen = HistogramGen(examples=examples, statistics=statistics)
 
-    # A side branch: what a schema inferred from this data would say, for review.
+    # A side branch: the schema that would be inferred from this data, for review.
     schema_proposal = SchemaGen(statistics=statistics, infer_feature_shape=True)
 
     # Finds anomalies, but never fails a run.
     example_validator = ExampleValidator(statistics=statistics, schema=schema)
 
-    # Fails the run when there are any, or when events were lost on the way.
+    # Fails the run if there are anomalies, or if events were lost.
     data_gate = DataGate(
         examples=examples,
         statistics=statistics,
@@ -75,16 +76,18 @@ def create_pipeline(
         anomalies=example_validator.outputs["anomalies"],
     )
 
-    # The model to begin with, where the configuration wants one; none in a first run.
-    warm_start = [target.latest_blessed_model("WarmStart")] if config.trainer.warm_start else []
+    # The model to start from, if the configuration asks for one; none in a first run.
+    warm_start = []
+    if config.trainer.warm_start:
+        warm_start.append(target.latest_blessed_model(names.WARM_START))
 
-    # Learns, once the gate has let the data pass.
+    # Trains once the data has passed the gate.
     trainer = target.trainer(
-        run_fn="models.trainer.run_fn",
+        run_fn=RUN_FN,
         examples=examples,
         schema=schema,
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        train_args=trainer_pb2.TrainArgs(splits=[names.TRAIN_SPLIT]),
+        eval_args=trainer_pb2.EvalArgs(splits=[names.EVAL_SPLIT]),
         base_model=warm_start[0].outputs["model"] if warm_start else None,
         custom_config={
             "checkpoint_root": config.checkpoint_root,
@@ -95,39 +98,29 @@ def create_pipeline(
     trainer.add_upstream_node(data_gate)
     model = trainer.outputs["model"]
 
-    # The model to beat: the latest blessed one; none in a first run.
-    baseline = target.latest_blessed_model("Baseline", candidate=model)
+    # The model to compare with: the latest blessed one; none in a first run.
+    baseline = target.latest_blessed_model(names.BASELINE, candidate=model)
 
     # Blesses a model whose AUC is high enough and not below the baseline's.
+    thresholds = AucThresholds(config.evaluation.auc_lower_bound, config.evaluation.auc_max_drop)
     evaluator = CountingEvaluator(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["model"],
         schema=schema,
-        eval_config=eval_config(config.evaluation),
-        module_path="components.evaluator.extractors",
-    ).with_id("Evaluator")
+        eval_config=eval_config(thresholds),
+        module_path=EXTRACTORS_MODULE,
+    ).with_id(names.EVALUATOR)
 
     # Blesses a model that scores the same when served without this project's code.
     serving_check = ServingCheck(model=model, model_run=trainer.outputs["model_run"])
 
-    # Exports what both blessings allow.
+    # Exports a model that has both blessings.
     pusher = target.pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
     )
-
-    runs_code_of(example_gen, "components.example_gen", "formats.features")
-    runs_code_of(statistics_gen, "components.statistics_gen", "formats.examples")
-    runs_code_of(histogram_gen, "components.histogram_gen", "formats.examples", "formats.features")
-    runs_code_of(data_gate, "components.data_gate", "formats.features")
-    runs_code_of(trainer, "models")
-    runs_code_of(
-        *(evaluator, "components.evaluator", "pipeline.evaluation"),
-        *("components.evaluator.significance", "formats.features"),
-    )
-    runs_code_of(serving_check, "components.serving_check")
 
     components: list[BaseNode] = [
         example_gen,
@@ -143,20 +136,21 @@ def create_pipeline(
         evaluator,
         serving_check,
         pusher,
-        *target.closing_nodes(pusher),
     ]
-    # Tells a person what became of the run, pushed or refused.
-    report = _report(config, components)
+    components += target.closing_nodes(components)
+    for node in components:
+        if isinstance(node, BaseComponent):
+            track_code(node)
 
     pipeline = Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.artifacts_root,
-        components=[*components, report],
+        components=components,
         enable_cache=True,
         metadata_connection_config=metadata,
         beam_pipeline_args=list(config.beam.args),
     )
-    # After the pipeline's, for the last of two equal options wins.
+    # After the pipeline's options, because the last of two equal options wins.
     for node in (example_gen, statistics_gen, histogram_gen, evaluator):
         node.with_beam_pipeline_args(config.beam.nodes.get(node.id, ()))
     return pipeline
@@ -173,25 +167,4 @@ def _example_gen(data_root: str, ingestion: IngestionConfig) -> CollisionExample
         input_base=data_root,
         input_config=split_folders(),
         output_config=example_gen_pb2.Output(),
-    )
-
-
-def _report(config: Config, nodes: Iterable[BaseNode]) -> BaseNode:
-    outputs = {node.id: node.outputs for node in nodes}
-    return Report(
-        examples=outputs["CollisionExampleGen"]["examples"],
-        schema=outputs["ImportSchemaGen"]["schema"],
-        statistics=outputs["StatisticsGen"]["statistics"],
-        histograms=outputs["HistogramGen"]["histograms"],
-        anomalies=outputs["ExampleValidator"]["anomalies"],
-        data_verdict=outputs["DataGate"]["verdict"],
-        model=outputs["Trainer"]["model"],
-        model_run=outputs["Trainer"]["model_run"],
-        evaluation=outputs["Evaluator"]["evaluation"],
-        blessing=outputs["Evaluator"]["blessing"],
-        infra_blessing=outputs["ServingCheck"]["blessing"],
-        pushed_model=outputs["Pusher"]["pushed_model"],
-        configuration=config.model_dump_json(),
-        # Of all the code, for the page says what the run was made by.
-        code_version=project_version(),
     )

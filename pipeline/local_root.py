@@ -1,6 +1,6 @@
-"""The folders of a local run, looked at before any slow import.
+"""The directories of a local run, checked before any slow import.
 
-TFX takes many seconds to import: what can be told without it is told first.
+TFX takes many seconds to import, so every error that does not need it is reported first.
 """
 
 import fcntl
@@ -13,31 +13,31 @@ from typing import IO, Literal
 from formats.published.shards import SHARDS, is_shard
 from pipeline.config import Config, ConfigError, is_remote
 
-# TFX and Beam take paths for patterns.
+# TFX and Beam treat paths as patterns.
 PATTERN_CHARACTERS = frozenset("*?[]{}")
 
 
 class RootBusyError(RuntimeError):
-    """Another run works on the same root."""
+    """Another run uses the same root."""
 
 
-def settle(config: Config) -> Config:
-    """The configuration with absolute local paths and the data's layout looked up.
+def resolve(config: Config) -> Config:
+    """Returns the configuration with absolute local paths and the layout of the data.
 
     Raises:
-      ConfigError: the root is not on a local disk, the layout of remote data is
-        not given, or ``data_root`` holds no shard where the layout wants them.
+        ConfigError: the root is not on a local disk, the layout of remote data is not given, or
+            ``data_root`` has no shards where the layout requires them.
     """
     if is_remote(config.root):
         raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
     data_root = _absolute("data_root", config.data_root)
     layout = config.ingestion.layout
     if not is_remote(data_root):
-        layout = _find_layout(Path(data_root)) if layout == "auto" else layout
+        layout = _detect_layout(Path(data_root)) if layout == "auto" else layout
         _check_shards(Path(data_root), layout)
     elif layout == "auto":
         raise ConfigError(
-            f"ingestion.layout: say folders or single for data that is not local ({data_root})"
+            f"ingestion.layout: give folders or single for data that is not local ({data_root})"
         )
     directory = config.push.directory
     return config.model_copy(
@@ -53,12 +53,12 @@ def settle(config: Config) -> Config:
 
 
 @contextmanager
-def sole_use(root: Path) -> Iterator[None]:
-    """Holds the root against a second run, which would share its metadata.
+def exclusive_use(root: Path) -> Iterator[None]:
+    """Locks the root against a second run, which would share its metadata.
 
     Raises:
-      ConfigError: the root cannot be written in.
-      RootBusyError: another run holds it.
+        ConfigError: the root is not writable.
+        RootBusyError: another run holds the lock.
     """
     with _open_lock(root) as lock:
         try:
@@ -81,7 +81,7 @@ def _open_lock(root: Path) -> IO[str]:
         return (root / ".lock").open("a+")
     except OSError as error:
         raise ConfigError(
-            f"root: cannot write in {root} ({error.strerror}); give a folder that can be written"
+            f"root: cannot write to {root} ({error.strerror}); give a writable folder"
         ) from None
 
 
@@ -89,15 +89,15 @@ def _absolute(key: str, path: str) -> str:
     if is_remote(path):
         return path
     absolute = str(Path(path).expanduser().absolute())
-    found = sorted(PATTERN_CHARACTERS.intersection(absolute))
-    if found:
+    special = sorted(PATTERN_CHARACTERS.intersection(absolute))
+    if special:
         raise ConfigError(
-            f"{key}: TFX takes {' '.join(found)} in a path for a pattern: rename {absolute}"
+            f"{key}: TFX treats {' '.join(special)} in a path as a pattern: rename {absolute}"
         )
     return absolute
 
 
-def _find_layout(data_root: Path) -> Literal["folders", "single"]:
+def _detect_layout(data_root: Path) -> Literal["folders", "single"]:
     return "folders" if (data_root / "training").is_dir() else "single"
 
 
@@ -106,7 +106,7 @@ def _check_shards(data_root: Path, layout: str) -> None:
     for folder in (data_root / name for name in folders):
         if not any(is_shard(path) for path in folder.glob(SHARDS)):
             raise ConfigError(
-                f"data_root: no TFRecord shard (*.tfrecord) in {folder}; data_root must hold "
+                f"data_root: no TFRecord shard (*.tfrecord) in {folder}; data_root must contain "
                 "training/ and validation/ with shards, or shards themselves. Make some with "
                 f"`higgs generate --events 200000 --out {data_root}` or `higgs convert`"
             )

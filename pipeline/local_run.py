@@ -5,71 +5,71 @@ from pathlib import Path
 
 from rich.console import Console
 
-from components.serving_check.component import NOT_BLESSED_FILE
+from formats import names
 from formats.errors import DataRefusedError
-from formats.gate_decision import read_verdict
-from pipeline import console as display
+from formats.gate_decision import read_decision
+from formats.run_outcome import RunOutcome
 from pipeline import local_runner, metadata_store
 from pipeline.config import Config
+from pipeline.console import following
 from pipeline.exit_codes import ExitCode
-from pipeline.repeated_interrupts import insistent_interrupts
+from pipeline.repeated_interrupts import repeated_interrupts
 from pipeline.report_page import report_path, write_report
+from pipeline.run_table import decision_lines, summary_table
 
 
 def run(config: Config, console: Console) -> ExitCode:
-    """Runs the pipeline; shows its progress and its outcome on the console.
+    """Runs the pipeline; prints its progress and its outcome.
 
     Args:
-      config: a settled configuration, whose root the caller has for itself.
-      console: where the person looks.
+        config: a resolved configuration; the caller holds its root exclusively.
+        console: the user's terminal.
     """
-    known = metadata_store.newest_run_id(config.metadata_path)
+    previous_run = metadata_store.newest_run_id(config.metadata_path)
     code = _run(config, console)
-    # Who interrupts a run wants to be gone; `higgs report` still has it.
-    if (
-        code is not ExitCode.INTERRUPTED
-        and metadata_store.newest_run_id(config.metadata_path) != known
-    ):
-        _tell_report(config, console)
+    latest_run = metadata_store.newest_run_id(config.metadata_path)
+    # After an interrupt the command ends at once; `higgs report` can still render the run.
+    if code is not ExitCode.INTERRUPTED and latest_run != previous_run:
+        _write_report(config, console)
     return code
 
 
 def _run(config: Config, console: Console) -> ExitCode:
-    with display.following(console) as progress:
+    with following(console) as progress:
         try:
-            with insistent_interrupts():
+            with repeated_interrupts():
                 local_runner.run(config)
-            return tell(metadata_store.latest_run(config.metadata_path), console)
+            return print_outcome(metadata_store.latest_run(config.metadata_path), console)
         except DataRefusedError as error:
-            code, words = ExitCode.DATA_REFUSED, f"DATA REFUSED by {progress.running}\n{error}"
+            code, message = ExitCode.DATA_REFUSED, f"DATA REFUSED by {progress.running}\n{error}"
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
-            words = f"INTERRUPTED in {progress.running}; run again to go on from there"
-        except Exception as error:  # the log has the trace, the console the sentence
+            message = f"INTERRUPTED in {progress.running}; run again to resume"
+        except Exception as error:  # the log has the traceback, the console one sentence
             traceback.print_exc()
             code = ExitCode.FAILED
-            words = f"FAILED in {progress.running}: {type(error).__name__}: {error}"
-    console.print(f"\n{words}", soft_wrap=True)
+            message = f"FAILED in {progress.running}: {type(error).__name__}: {error}"
+    console.print(f"\n{message}", soft_wrap=True)
     return code
 
 
-def tell(result: metadata_store.RunOutcome, console: Console) -> ExitCode:
-    """Shows what became of a run: every node, the verdict with its margins, the push."""
+def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
+    """Prints every node, the gate decision with its margins, and the push."""
     console.print()
-    console.print(display.summary_table(result))
-    evaluation = result.output("Evaluator", "evaluation")
+    console.print(summary_table(outcome))
+    evaluation = outcome.uri(names.EVALUATION)
     if evaluation:
-        _tell_evaluation(evaluation.uri, console)
-    serving = result.output("ServingCheck", "blessing")
-    if serving and not serving.properties["blessed"]:
+        _print_evaluation(evaluation, console)
+    serving = outcome.output(names.INFRA_BLESSING)
+    if serving and not serving.is_blessed:
         console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}", soft_wrap=True)
-    return _tell_push(result, console)
+    return _print_push(outcome, console)
 
 
-def _tell_evaluation(uri: str, console: Console) -> None:
+def _print_evaluation(uri: str, console: Console) -> None:
     try:
-        lines = list(display.verdict_lines(read_verdict(uri)))
-    except Exception as error:  # the gate has decided, and this must not pass for its decision
+        lines = list(decision_lines(read_decision(uri)))
+    except Exception as error:  # the gate has decided; this error is not its decision
         traceback.print_exc()
         lines = [f"AUC         not read: {type(error).__name__}: {error}"]
     for line in (*lines, f"evaluation  {uri}"):
@@ -78,29 +78,30 @@ def _tell_evaluation(uri: str, console: Console) -> None:
 
 def _serving_fault(uri: str) -> str:
     try:
-        return (Path(uri) / NOT_BLESSED_FILE).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # what it withheld stays withheld without its reason
+        return (Path(uri) / names.INFRA_NOT_BLESSED_FILE).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # the blessing stays withheld without its reason
         return f"and its reason was not read: {error}"
 
 
-def _tell_report(config: Config, console: Console) -> None:
-    run_outcome = metadata_store.latest_run(config.metadata_path)
-    path = report_path(config.root, run_outcome)
+def _write_report(config: Config, console: Console) -> None:
+    outcome = metadata_store.latest_run(config.metadata_path)
+    path = report_path(config.root, outcome)
     try:
-        write_report(config.metadata_path, run_outcome, path)
-    except Exception as error:  # the run is over, and its exit code must not depend on the page
+        write_report(config.metadata_path, outcome, path)
+    except Exception as error:  # the run is over; its exit code must not depend on the report
         traceback.print_exc()
         console.print(f"report      none: {type(error).__name__}: {error}", soft_wrap=True)
     else:
         console.print(f"report      {path}", soft_wrap=True)
 
 
-def _tell_push(result: metadata_store.RunOutcome, console: Console) -> ExitCode:
-    pushed = result.output("Pusher", "pushed_model")
-    if pushed is None or not pushed.properties.get("pushed"):
+def _print_push(outcome: RunOutcome, console: Console) -> ExitCode:
+    push = outcome.push
+    if push is None:
         console.print("NOT PUSHED: a blessing was withheld")
         return ExitCode.NOT_BLESSED
-    earlier = ", by an earlier run; nothing changed since" if result.is_cached("Pusher") else ""
-    console.print(f"model       {pushed.properties['pushed_destination']}", soft_wrap=True)
-    console.print(f"PUSHED version {pushed.properties['pushed_version']}{earlier}")
+    cached = outcome.is_cached(names.PUSHER)
+    note = ", by an earlier run; nothing changed since" if cached else ""
+    console.print(f"model       {push.destination}", soft_wrap=True)
+    console.print(f"PUSHED version {push.version}{note}")
     return ExitCode.PUSHED

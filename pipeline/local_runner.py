@@ -1,30 +1,24 @@
-"""Runs the pipeline on this machine: `higgs run`, and TFX's own command line.
+"""Runs the pipeline on this machine, for `higgs run` and for TFX's own command line.
 
-`tfx pipeline create --engine=local` loads this file, and `tfx run create`
-starts it, without arguments: the configuration's path is in `HIGGS_CONFIG`.
+`tfx pipeline create --engine=local` loads this file, and `tfx run create` starts it without
+arguments: the environment variable `HIGGS_CONFIG` holds the path of the configuration.
 """
-
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":
-    # Started as a script, Python looks for `pipeline` in this very folder first and
-    # would take pipeline.py, the graph, for the package.
-    here = Path(__file__).resolve().parent
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
 
 import os
 import shutil
+import sys
 from importlib import resources
+from pathlib import Path
 
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from formats.errors import DataRefusedError
+from formats.names import SAVED_MODEL_FILE
 from pipeline import metadata_store
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
-from pipeline.local_root import RootBusyError, settle, sole_use
+from pipeline.local_root import RootBusyError, exclusive_use, resolve
 from pipeline.run_recording import recorded
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
@@ -34,7 +28,7 @@ def run(config: Config) -> None:
     """Runs every node that is not cached.
 
     Args:
-      config: a settled configuration, whose root the caller has for itself.
+        config: a resolved configuration; the caller holds its root exclusively.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     _forget_lost_pushes(config.metadata_path)
@@ -43,23 +37,22 @@ def run(config: Config) -> None:
 
 
 def _forget_lost_pushes(metadata_path: str) -> None:
-    """Lets a model that is gone from its serving folder be pushed again.
+    """Lets a model that is missing from its serving folder be pushed again.
 
-    TFX takes a push from the cache as long as the artifact's own folder is there,
-    and does not look where the model was pushed to.
+    TFX takes a push from the cache if the artifact's own folder exists, and does not look at the
+    destination.
     """
-    for push in metadata_store.pushed_models(metadata_path):
-        destination = Path(str(push.properties["pushed_destination"]))
-        if not (destination / "saved_model.pb").exists():
-            shutil.rmtree(push.uri, ignore_errors=True)
+    for uri, push in metadata_store.pushed_models(metadata_path):
+        if not (Path(push.destination) / SAVED_MODEL_FILE).exists():
+            shutil.rmtree(uri, ignore_errors=True)
 
 
 def main() -> None:
-    """Runs the configuration that the environment names, or the demo's."""
+    """Runs the configuration named by the environment, or the demo's."""
     demo = str(resources.files("configs") / "demo.yaml")
     try:
-        config = settle(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
-        with sole_use(Path(config.root)):
+        config = resolve(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
+        with exclusive_use(Path(config.root)):
             run(config)
     except (ConfigError, RootBusyError, DataRefusedError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""What became of runs, read back from ML Metadata."""
+"""Runs of the pipeline in ML Metadata: read as outcomes, and their records written."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,14 +7,15 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from formats.run_outcome import NodeRun, Output, Push, RunOutcome, RunRecord
 from pipeline.user_errors import RunNotFoundError
 
 RUN_CONTEXT = "pipeline_run"
 NODE_CONTEXT = "node"
+PUSHED_MODEL_TYPE = "PushedModel"
 
 RECORD_PROPERTY = "higgs_record"
-"""Custom property of a run's context: what the run says of itself, as JSON."""
+"""Custom property of a run's context that holds its ``RunRecord`` as JSON."""
 
 _STATES = {
     mlmd.Execution.COMPLETE: "done",
@@ -27,7 +28,7 @@ _STATES = {
 
 
 def all_runs(metadata_path: str) -> Iterator[RunOutcome]:
-    """Every run in a metadata file, the newest first."""
+    """Yields every run in a metadata file, the newest first."""
     store = open_store(metadata_path)
     contexts = store.get_contexts_by_type(RUN_CONTEXT)
     for context in sorted(contexts, key=lambda context: context.id, reverse=True):
@@ -35,10 +36,10 @@ def all_runs(metadata_path: str) -> Iterator[RunOutcome]:
 
 
 def latest_run(metadata_path: str) -> RunOutcome:
-    """The newest run in a metadata file.
+    """Reads the newest run in a metadata file.
 
     Raises:
-      RunNotFoundError: there is none.
+        RunNotFoundError: there is none.
     """
     for run in all_runs(metadata_path):
         return run
@@ -46,7 +47,7 @@ def latest_run(metadata_path: str) -> RunOutcome:
 
 
 def newest_run_id(metadata_path: str) -> str | None:
-    """The id of the newest run in a metadata file; None when there is no file, or no run in it."""
+    """Returns the id of the newest run; None if there is no metadata file, or no run in it."""
     if not Path(metadata_path).exists():
         return None
     contexts = open_store(metadata_path).get_contexts_by_type(RUN_CONTEXT)
@@ -54,38 +55,40 @@ def newest_run_id(metadata_path: str) -> str | None:
 
 
 def find_run(metadata_path: str, run_id: str) -> RunOutcome:
-    """A run by its id, or the beginning of it.
+    """Finds a run by its id, or the beginning of it.
 
     Raises:
-      RunNotFoundError: there is no such run, or more than one; the message names what there is.
+        RunNotFoundError: there is no such run, or more than one; the message lists the runs.
     """
     runs = {run.run_id: run for run in all_runs(metadata_path)}
-    found = [name for name in runs if name == run_id] or [
+    matches = [name for name in runs if name == run_id] or [
         name for name in runs if name.startswith(run_id)
     ]
-    if len(found) != 1:
-        known = ", ".join(found or runs) or "none"
-        raise RunNotFoundError(f"{len(found)} runs match {run_id!r}; known here: {known}")
-    return runs[found[0]]
+    if len(matches) != 1:
+        candidates = ", ".join(matches or runs) or "none"
+        raise RunNotFoundError(f"{len(matches)} runs match {run_id!r}; known here: {candidates}")
+    return runs[matches[0]]
 
 
 def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
-    """Keeps what a run says of itself with the run."""
+    """Stores the record of a run with the run."""
     store = open_store(metadata_path)
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
-    context.custom_properties[RECORD_PROPERTY].string_value = record.to_json()
+    context.custom_properties[RECORD_PROPERTY].string_value = record.model_dump_json()
     store.put_contexts([context])
 
 
-def pushed_models(metadata_path: str) -> list[Output]:
-    """Every model that was ever pushed."""
-    artifacts = open_store(metadata_path).get_artifacts_by_type("PushedModel")
-    outputs = [Output.from_mlmd(artifact) for artifact in artifacts]
-    return [output for output in outputs if output.properties.get("pushed")]
+def pushed_models(metadata_path: str) -> list[tuple[str, Push]]:
+    """Lists every push that is recorded, with the folder of its artifact."""
+    artifacts = open_store(metadata_path).get_artifacts_by_type(PUSHED_MODEL_TYPE)
+    pushes = [
+        (artifact.uri, Push.from_output(Output.from_mlmd(artifact))) for artifact in artifacts
+    ]
+    return [(uri, push) for uri, push in pushes if push]
 
 
 def open_store(metadata_path: str) -> MetadataStore:
-    """The metadata store in a sqlite file."""
+    """Opens the metadata store in a SQLite file."""
     return MetadataStore(sqlite_metadata_connection_config(metadata_path))
 
 

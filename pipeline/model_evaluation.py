@@ -1,179 +1,134 @@
-"""Evaluates any exported model on any shards of the published layout: the graph's nodes, alone.
+"""`higgs evaluate`: evaluates any exported model on any shards of the published layout."""
 
-Nothing is trained, gated or recorded in ML Metadata; the nodes' executors run one after the other.
-"""
-
+import dataclasses
 import json
 import math
 import shutil
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-from tfx.components import Evaluator, ExampleValidator
-from tfx.dsl.components.base.base_node import BaseNode
-from tfx.proto import example_gen_pb2
-from tfx.types import Artifact, Channel
-from tfx.types.standard_artifacts import Examples, ExampleStatistics, Model, Schema
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.utils import path_utils
 
-from components.evaluator.eval_config import SIGNATURE, eval_config
-from components.example_gen.component import CollisionExampleGen
-from components.histogram_gen.component import HistogramGen
 from components.report.html_page import render
 from components.report.package_versions import package_versions
 from components.report.report_data import read_report
-from components.statistics_gen.component import ColumnarStatisticsGen
-from formats.published.shards import SHARDS
+from formats import names
+from formats.names import COLUMNS_SIGNATURE, SAVED_MODEL_FILE
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from pipeline import metadata_store
 from pipeline.code_version import project_version
-from pipeline.graph import SCHEMA_FILE
+from pipeline.evaluation_graph import create_evaluation_pipeline
 from pipeline.report_page import write_page
 from pipeline.user_errors import UnsuitableModelError
 
 PAGE = "report.html"
 
+KEPT_OUTPUTS = (names.STATISTICS, names.HISTOGRAMS, names.ANOMALIES, names.SCHEMA, names.EVALUATION)
+"""Outputs that stay beside the page, each in a folder named by its key."""
 
-def evaluate(model: Path, shards: Path, out: Path) -> tuple[Path, float]:
-    """Evaluates a model, and writes the evaluation, the data's statistics and the page.
+
+def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, float]:
+    """Evaluates a model; writes the evaluation, the statistics of the data and the report.
 
     Args:
-      model: a SavedModel's folder.
-      shards: a folder of shards.
-      out: a folder that is not there yet; it is removed again if the evaluation fails.
+        model: a SavedModel's folder.
+        shards: a folder of shards.
+        out: a folder that does not exist yet; it is removed if the evaluation fails.
 
     Returns:
-      The page, and the AUC.
+        The report's file, and the AUC.
 
     Raises:
-      UnsuitableModelError: the folder holds no SavedModel with the signature that is evaluated.
-      DataRefusedError: a shard is not valid, or there is none.
+        UnsuitableModelError: the folder does not hold a SavedModel with the evaluated signature.
+        DataRefusedError: a shard is not valid, there is none, or DataGate refuses the data.
     """
     check_model(model)
     out.mkdir(parents=True)
     try:
-        outcome = _run_nodes(model, shards, out)
+        outcome = _run_pipeline(model, shards, out)
         report = read_report(outcome)
         write_page(render(report), out / PAGE)
     except BaseException:
         shutil.rmtree(out)
         raise
-    assert report.verdict is not None, report.unread
-    return out / PAGE, report.verdict.auc
+    assert report.decision is not None, report.unread
+    return out / PAGE, report.decision.auc
 
 
 def check_model(model: Path) -> None:
-    """Looks whether a model has the signature that is evaluated, without loading it.
+    """Checks that a model has the evaluated signature, without loading it.
 
     Raises:
-      UnsuitableModelError: there is no SavedModel, it is damaged, or it has other signatures.
+        UnsuitableModelError: there is no SavedModel, it is damaged, or it has other signatures.
     """
     try:
-        content = (model / "saved_model.pb").read_bytes()
+        content = (model / SAVED_MODEL_FILE).read_bytes()
     except OSError:
         raise UnsuitableModelError(
-            f"{model} holds no saved_model.pb; name an exported model, such as ROOT/serving/VERSION"
+            f"{model} has no {SAVED_MODEL_FILE}; give an exported model, such as "
+            "ROOT/serving/VERSION"
         ) from None
     try:
         graphs = SavedModel.FromString(content).meta_graphs
     except DecodeError:
         raise UnsuitableModelError(
-            f"{model}/saved_model.pb is no SavedModel, or not the whole of one; export it again"
+            f"{model}/{SAVED_MODEL_FILE} is not a SavedModel, or is truncated; export it again"
         ) from None
     signatures = sorted(name for graph in graphs for name in graph.signature_def)
-    if SIGNATURE not in signatures:
+    if COLUMNS_SIGNATURE not in signatures:
         raise UnsuitableModelError(
-            f"{model} has the signatures {', '.join(signatures) or 'none'}; {SIGNATURE} is needed, "
-            "which takes one float32 [N, 1] a feature"
+            f"{model} has the signatures {', '.join(signatures) or 'none'}; {COLUMNS_SIGNATURE} "
+            "is required, which takes one float32 [N, 1] per feature"
         )
 
 
-class _Nodes:
-    """Runs executors of nodes, and keeps what a report wants to know of them."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self.runs: dict[str, NodeRun] = {}
-
-    def run(self, node: BaseNode, inputs: Mapping[str, Artifact]) -> dict[str, Artifact]:
-        """The artifacts of a node by output key; each gets a folder of that name."""
-        started, clock = time.time(), time.perf_counter()
-        outputs = {key: channel.type() for key, channel in node.outputs.items()}
-        for key, artifact in outputs.items():
-            artifact.uri = str(self._folder / key)
-            Path(artifact.uri).mkdir()
-        node.executor_spec.executor_class().Do(
-            {key: [artifact] for key, artifact in inputs.items()},
-            {key: [artifact] for key, artifact in outputs.items()},
-            dict(node.exec_properties),
-        )
-        self.runs[node.id] = NodeRun(
-            node.id,
-            "done",
-            time.perf_counter() - clock,
-            {key: Output.from_mlmd(artifact.mlmd_artifact) for key, artifact in outputs.items()},
-            started,
-        )
-        return outputs
-
-    def take(self, node: str, key: str, kind: type[Artifact], folder: Path) -> dict[str, Artifact]:
-        """An artifact that is there already, as the output of a node that need not run."""
-        artifact = kind()
-        artifact.uri = str(folder)
-        self.runs[node] = NodeRun(node, "given", math.nan, {key: Output(artifact.uri, {})})
-        return {key: artifact}
-
-
-def _run_nodes(model: Path, shards: Path, out: Path) -> RunOutcome:
-    nodes = _Nodes(out)
-    examples = nodes.run(_example_gen(shards), {})
-    channel, measured = Channel(type=Examples), Channel(type=ExampleStatistics)
-    statistics = nodes.run(ColumnarStatisticsGen(channel).with_id("StatisticsGen"), examples)
-    nodes.run(HistogramGen(examples=channel, statistics=measured), examples | statistics)
-    schema = nodes.take("ImportSchemaGen", "schema", Schema, SCHEMA_FILE.parent)
-    nodes.run(
-        ExampleValidator(statistics=measured, schema=Channel(type=Schema)), statistics | schema
+def _run_pipeline(model: Path, shards: Path, out: Path) -> RunOutcome:
+    """Runs the pipeline in a temporary root below ``out`` and keeps the outputs of interest."""
+    root = out / ".run"
+    metadata_path = str(root / "metadata.sqlite")
+    root.mkdir()
+    artifact = _as_artifact(model, root / "model")
+    pipeline = create_evaluation_pipeline(
+        str(artifact),
+        str(shards),
+        str(root / "artifacts"),
+        sqlite_metadata_connection_config(metadata_path),
     )
-    trained = nodes.take("Trainer", "model", Model, _as_trained(model, out / "model"))
-    nodes.run(
-        Evaluator(
-            examples=channel,
-            model=Channel(type=Model),
-            eval_config=eval_config(None),
-            module_path="components.evaluator.extractors",
-        ),
-        examples | trained,
+    LocalDagRunner().run(pipeline)
+    outcome = metadata_store.latest_run(metadata_path)
+    nodes = dict(outcome.nodes)
+    nodes[names.TRAINER] = NodeRun(
+        names.TRAINER, "given", math.nan, {names.MODEL.key: Output(str(model))}
     )
-    # Copies of what is there already, and the blessing that was not asked for.
-    for folder in ("examples", "model", "blessing"):
-        shutil.rmtree(out / folder)
-    return RunOutcome("", nodes.runs, _record(model, shards))
+    for output in KEPT_OUTPUTS:
+        nodes[output.node] = _keep(nodes[output.node], output.key, out)
+    shutil.rmtree(root)
+    return RunOutcome("", nodes, _record(model, shards))
 
 
-def _example_gen(shards: Path) -> CollisionExampleGen:
-    split = example_gen_pb2.Input.Split(name="eval", pattern=SHARDS)
-    return CollisionExampleGen(
-        input_base=str(shards),
-        input_config=example_gen_pb2.Input(splits=[split]),
-        output_config=example_gen_pb2.Output(),
-    )
-
-
-def _as_trained(model: Path, folder: Path) -> Path:
-    """A folder in which TFX finds the model where a Trainer would have put it."""
-    place = Path(path_utils.serving_model_dir(str(folder)))
-    place.parent.mkdir(parents=True)
-    place.symlink_to(model, target_is_directory=True)
+def _as_artifact(model: Path, folder: Path) -> Path:
+    """Makes a folder in which TFX finds the model where a Trainer would have put it."""
+    link = Path(path_utils.serving_model_dir(str(folder)))
+    link.parent.mkdir(parents=True)
+    link.symlink_to(model, target_is_directory=True)
     return folder
+
+
+def _keep(node: NodeRun, key: str, out: Path) -> NodeRun:
+    """Moves an output out of the temporary root, and drops the node's other outputs."""
+    output = node.outputs[key]
+    folder = Path(output.uri).rename(out / key)
+    return dataclasses.replace(node, outputs={key: dataclasses.replace(output, uri=str(folder))})
 
 
 def _record(model: Path, shards: Path) -> RunRecord:
     return RunRecord(
-        json.dumps({"model": str(model), "data_root": str(shards)}),
-        project_version(),
-        package_versions(),
+        configuration=json.dumps({"model": str(model), "data_root": str(shards)}),
+        code_version=project_version(),
+        packages=package_versions(),
         ending="evaluated",
-        failure=f"{model} on {shards}; no gate was asked",
+        failure=f"{model} on {shards}; no threshold was applied",
     )

@@ -1,31 +1,31 @@
-"""Ctrl-C that is heard."""
+"""Ctrl-C that also stops TensorFlow: the interrupt is repeated until it takes effect."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-SECONDS_BETWEEN = 5.0
+INTERVAL_SECONDS = 5.0
 
 
 @contextmanager
-def insistent_interrupts() -> Iterator[None]:
-    """Raises ``KeyboardInterrupt`` again and again, until it has left the block.
+def repeated_interrupts() -> Iterator[None]:
+    """Raises ``KeyboardInterrupt`` repeatedly until it has left the block; main thread only.
 
-    TensorFlow calls back into Python from C++ and drops some of the exceptions that it gets, so
-    that a training may go on as if nobody had pressed a key. In the main thread only.
+    TensorFlow calls back into Python from C++ and drops some of the exceptions, so that a
+    training could continue after a single one.
     """
 
     def interrupt(*_: Any) -> None:
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_BETWEEN)
+        signal.setitimer(signal.ITIMER_REAL, INTERVAL_SECONDS)
         raise KeyboardInterrupt
 
-    before = {
+    handlers = {
         number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGALRM)
     }
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

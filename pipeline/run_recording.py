@@ -1,4 +1,4 @@
-"""Keeps with a local run what no artifact holds: its configuration, its code, and its failure."""
+"""Records a local run's configuration, code version and failure, which no artifact holds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from pipeline.config import Config
 
 @contextmanager
 def recorded(config: Config) -> Iterator[None]:
-    """Records the run that is started inside, whether it comes to its end or not.
+    """Records the run that the block starts, however it ends.
 
-    A run that ended before its first node left nothing to keep a record with.
+    A run that ends before its first node has left nothing to attach a record to.
     """
-    before = metadata_store.newest_run_id(config.metadata_path)
-    # Of what is loaded now; the sources may be edited while the run goes on.
+    previous_run = metadata_store.newest_run_id(config.metadata_path)
+    # Of the loaded code; the sources may be edited during the run.
     code_version, packages = project_version(), package_versions()
     ending, failure = "", ""
     try:
@@ -27,13 +27,19 @@ def recorded(config: Config) -> Iterator[None]:
         ending, failure = "refused", str(error)
         raise
     except KeyboardInterrupt:
-        ending, failure = "interrupted", "from the keyboard; run again to go on from there"
+        ending, failure = "interrupted", "from the keyboard; run again to resume"
         raise
     except Exception as error:
         ending, failure = "failed", f"{type(error).__name__}: {error}"
         raise
     finally:
         run_id = metadata_store.newest_run_id(config.metadata_path)
-        if run_id is not None and run_id != before:
-            record = RunRecord(config.model_dump_json(), code_version, packages, ending, failure)
+        if run_id is not None and run_id != previous_run:
+            record = RunRecord(
+                configuration=config.model_dump_json(),
+                code_version=code_version,
+                packages=packages,
+                ending=ending,
+                failure=failure,
+            )
             metadata_store.write_record(config.metadata_path, run_id, record)

@@ -1,21 +1,47 @@
-"""Runs and lineages in a terminal."""
+"""Outcomes of runs as tables and lines for a terminal."""
 
 from collections.abc import Iterable, Iterator
 
 from rich.table import Table
 
-from components.report.data_section import ingested_splits
+from components.report.number_format import duration
 from components.report.report_data import ReportData, read_report, read_summary
-from components.report.report_tables import duration, lineage, total_seconds
-from components.report.run_status import headline
-from formats.run_outcome import RunOutcome
-from pipeline.console import verdict_lines
+from components.report.report_tables import lineage, total_seconds
+from components.report.run_status import run_status
+from formats import names
+from formats.gate_decision import GateDecision
+from formats.run_outcome import NodeRun, Push, RunOutcome
 
 NONE = "-"
 
 
+def summary_table(outcome: RunOutcome) -> Table:
+    """Returns every node of a run with its state, its time and its main result."""
+    table = Table(title=f"run {outcome.run_id}", title_justify="left")
+    table.add_column("node")
+    table.add_column("state")
+    table.add_column("time", justify="right")
+    table.add_column("result", overflow="fold")
+    for node in outcome.nodes.values():
+        table.add_row(node.name, node.state, f"{node.seconds:.1f} s", _result(node))
+    return table
+
+
+def decision_lines(decision: GateDecision) -> Iterator[str]:
+    """Yields the AUC, and each threshold with its margin."""
+    baseline = decision.baseline_auc
+    comparison = "" if baseline is None else f", baseline {baseline:.4f}"
+    yield f"AUC {decision.auc:.4f} on {decision.events:,} events{comparison}"
+    for check in decision.checks:
+        result = "passed" if check.margin >= 0 else "MISSED"
+        yield (
+            f"gate: {check.name} {check.value:+.4f}, at least {check.limit:+.4f} needed: "
+            f"{result} by {abs(check.margin):.4f}"
+        )
+
+
 def run_table(runs: Iterable[RunOutcome]) -> Table:
-    """A line a run, in the order given."""
+    """Returns one row per run, in the given order."""
     table = Table()
     for heading in ("run", "verdict", "version"):
         table.add_column(heading, overflow="fold")
@@ -27,30 +53,42 @@ def run_table(runs: Iterable[RunOutcome]) -> Table:
 
 
 def lineage_lines(run: RunOutcome) -> Iterator[str]:
-    """What a pushed version was made from, from the push back to the shards."""
+    """Yields what a pushed version was made from, from the push back to the shards."""
     report = read_report(run)
     yield f"pushed by run {run.run_id}"
-    for what, where in lineage(report):
-        yield f"{what:<34}{where}"
-    if report.verdict:
-        yield from verdict_lines(report.verdict)
+    for name, location in lineage(report):
+        yield f"{name:<34}{location}"
+    if report.decision:
+        yield from decision_lines(report.decision)
     for split in report.splits:
-        known = f", fingerprint {split.fingerprint}" if split.fingerprint else ""
-        yield f"data: {split.events:,} {split.name} events{known}"
+        fingerprint = f", fingerprint {split.fingerprint}" if split.fingerprint else ""
+        yield f"data: {split.events:,} {split.name} events{fingerprint}"
     if report.training:
         values = report.training.hyperparameters.items()
         yield f"hyperparameters: {', '.join(f'{name}={value}' for name, value in values)}"
 
 
+def _result(node: NodeRun) -> str:
+    facts = []
+    for key, output in node.outputs.items():
+        for split in names.SPLITS:
+            count = output.properties.get(names.events_property(split))
+            if count is not None:
+                facts.append(f"{count:,} {split} events")
+        if key == names.BLESSING.key and output.is_blessed is not None:
+            facts.append("blessed" if output.is_blessed else "not blessed")
+        if push := Push.from_output(output):
+            facts.append(f"version {push.version}")
+    return ", ".join(sorted(facts))
+
+
 def _cells(report: ReportData) -> list[str]:
-    run, verdict = report.outcome, report.verdict
-    pushed = run.output("Pusher", "pushed_model")
-    version = pushed.properties.get("pushed_version", NONE) if pushed else NONE
+    run, decision = report.outcome, report.decision
     return [
         run.run_id,
-        headline(report).title,
-        str(version),
-        f"{verdict.auc:.4f}" if verdict else NONE,
-        f"{sum(ingested_splits(run).values()):,}",
+        run_status(report).title,
+        run.push.version if run.push else NONE,
+        f"{decision.auc:.4f}" if decision else NONE,
+        f"{sum(run.events.values()):,}",
         duration(total_seconds(run)),
     ]

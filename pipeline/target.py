@@ -1,5 +1,6 @@
-"""Where the graph runs, as far as the graph must know."""
+"""The target: where the graph runs, as far as the graph depends on it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tfx.components import Pusher, Trainer
@@ -14,22 +15,22 @@ from pipeline.config import Config
 
 
 class Target:
-    """This machine. Other targets make the nodes below in their own way, and no others."""
+    """This machine. Other targets override how the nodes below are made, and nothing else."""
 
     def __init__(self, config: Config):
         """Makes the nodes of ``config``."""
         self.config = config
 
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
-        """The node that trains; the arguments are Trainer's."""
+        """Makes the node that trains; the arguments are Trainer's."""
         return Trainer(custom_config=custom_config, **arguments)
 
     def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
-        """A node whose output ``model`` is the latest blessed one, or nothing at all.
+        """Makes a node whose output ``model`` is the latest blessed model, or empty.
 
         Args:
-          node_id: the node's name.
-          candidate: the model that shall not be its own baseline; none before the training.
+            node_id: the node's id.
+            candidate: a model that must not be its own baseline; None before the training.
         """
         return Resolver(
             strategy_class=LatestOtherBlessedModel,
@@ -39,13 +40,17 @@ class Target:
         ).with_id(node_id)
 
     def pusher(self, **inputs: Channel) -> Pusher:
-        """The node that exports; the inputs are Pusher's."""
+        """Makes the node that exports; the inputs are Pusher's."""
         filesystem = pusher_pb2.PushDestination.Filesystem(
             base_directory=self.config.push_directory
         )
         return Pusher(**inputs, push_destination=pusher_pb2.PushDestination(filesystem=filesystem))
 
-    def closing_nodes(self, pusher: Pusher) -> list[BaseNode]:
-        """Nodes behind the push; here none, for `higgs run` looks at the outcome itself."""
-        del pusher
+    def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
+        """Makes the nodes after the push.
+
+        None here: `higgs run` reads the outcome from ML Metadata, and renders the report with what
+        only ML Metadata knows.
+        """
+        del nodes
         return []

@@ -1,9 +1,9 @@
-"""What a person can ask of a command in vain; the messages say what there is instead."""
+"""User errors of the report commands; each message lists what exists instead."""
 
 
 class RunNotFoundError(LookupError):
-    """No such run or pushed version is recorded."""
+    """There is no such run or pushed version."""
 
 
 class UnsuitableModelError(ValueError):
-    """A folder holds no model that the pipeline can evaluate."""
+    """A folder does not hold a model that the pipeline can evaluate."""

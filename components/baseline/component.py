@@ -22,7 +22,6 @@ def ModelInService(  # noqa: N802 (named as TFX names nodes)
     - ``model``: ``standard_artifacts.Model``.
 
     Example:
-
     ```python
     baseline = ModelInService(push_directory="/mnt/models/higgs").with_id("Baseline")
     ```

@@ -23,7 +23,6 @@ def DataGate(  # noqa: N802 (named as TFX names nodes)
     - ``verdict``: ``higgs.DataVerdict``, written only if the data passes.
 
     Example:
-
     ```python
     gate = DataGate(
         examples=example_gen.outputs["examples"],

@@ -1,9 +1,8 @@
-"""TFMA's accumulations, over arrays of events instead of one event at a time.
+"""TFMA's accumulations over arrays of events instead of single events.
 
-TFMA takes batches apart and calls each metric's combiner once an event. Its
-combiners also accept extracts whose label and prediction are arrays, but loop
-over them in Python. The combiners here do the same sums in NumPy; everything
-that TFMA derives from them (curves, areas, plots) stays its own.
+TFMA unbatches and calls each metric's combiner once per event. Its combiners also accept extracts
+whose label and prediction are arrays, but loop over them in Python. These combiners compute the
+same sums in NumPy; everything that TFMA derives from them (curves, areas, plots) is unchanged.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,13 +16,13 @@ from typing_extensions import override
 
 Array: TypeAlias = npt.NDArray[np.float64]
 EventValue: TypeAlias = Callable[[Array, Array], Array]
-"""A value an event, from labels [N] and predictions [N]."""
+"""Computes one value per event from labels [N] and predictions [N]."""
 
 BUCKETS = calibration_histogram.DEFAULT_NUM_BUCKETS
 
 
 class _Combiner(beam.CombineFn):
-    """Sums an array over events; a metric's key says whose labels and predictions."""
+    """Sums an array over events; a metric's key selects the labels and predictions."""
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any):
         self._key = key
@@ -34,7 +33,7 @@ class _Combiner(beam.CombineFn):
         return np.sum(list(accumulators), axis=0)
 
     def _events(self, element: metric_types.StandardMetricInputs) -> tuple[Array, Array, Array]:
-        """Labels, predictions and weights, float64 [N] each."""
+        """Returns labels, predictions and weights, float64 [N] each."""
         ((label, prediction, weight),) = metric_util.to_label_prediction_example_weight(
             element,
             eval_config=self._eval_config,
@@ -54,8 +53,8 @@ class _Combiner(beam.CombineFn):
 class HistogramCombiner(_Combiner):
     """TFMA's calibration histogram of scores in [0, 1]: label, score and weight by bucket.
 
-    The accumulator is float64 [3, BUCKETS + 2]; the first and last buckets take
-    what lies below 0 and from 1 on.
+    The accumulator is float64 [3, BUCKETS + 2]; the first and last buckets hold scores below 0
+    and from 1 on.
     """
 
     @override
@@ -84,7 +83,7 @@ class HistogramCombiner(_Combiner):
 
 
 class MeanCombiner(_Combiner):
-    """The weighted mean of a value an event; the accumulator is [sum, weights]."""
+    """The weighted mean of one value per event; the accumulator is [sum, weights]."""
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any, value: EventValue):
         super().__init__(key, eval_config)
@@ -107,7 +106,7 @@ class MeanCombiner(_Combiner):
 
 
 class SumOfWeightsCombiner(_Combiner):
-    """The number of events, or the sum of their weights where they are weighted."""
+    """The number of events, or the sum of their weights if they are weighted."""
 
     @override
     def create_accumulator(self) -> Array:
@@ -126,10 +125,10 @@ class SumOfWeightsCombiner(_Combiner):
 def with_columnar_histogram(
     computations: metric_types.MetricComputations, eval_config: Any
 ) -> metric_types.MetricComputations:
-    """The computations of a stock metric, their calibration histogram done in NumPy.
+    """Replaces the calibration histogram in a stock metric's computations.
 
-    Only TFMA's default histogram (10,000 buckets over [0, 1]), which curves and
-    plots share, is replaced; another one would still be right, and slow.
+    Only TFMA's default histogram (10,000 buckets over [0, 1]), which curves and plots share, is
+    replaced; any other one stays correct, but slow.
     """
     return [
         computation._replace(combiner=HistogramCombiner(computation.keys[0], eval_config))

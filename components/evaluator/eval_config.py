@@ -1,45 +1,62 @@
-"""TFMA's configuration: what is measured, on which slices, and what gates the push."""
+"""TFMA's configuration: metrics, slices and the thresholds that gate the push."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.slices import SLICE_COLUMNS
 from formats.evaluation_record import AUC
 from formats.features import LABEL
-from pipeline.config import EvaluationConfig
+from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 
 METRICS_MODULE = "components.evaluator.metrics"
-SIGNATURE = "score_columns"
-PREDICTION = "signal_probability"
 
 
-def eval_config(config: EvaluationConfig | None) -> tfma.EvalConfig:
-    """Metrics, slices and thresholds of a run; without a configuration nothing is gated.
+@dataclass(frozen=True)
+class AucThresholds:
+    """The thresholds on the overall AUC.
 
-    The thresholds are bound to the overall slice: TFMA would otherwise hold
-    every slice to them. The value threshold must be there for a model to be
-    blessed at all; the change threshold is skipped while there is no baseline.
+    Attributes:
+        lower_bound: the smallest AUC that is blessed.
+        max_drop: how far the AUC may be below the baseline's.
+    """
+
+    lower_bound: float
+    max_drop: float
+
+
+def eval_config(thresholds: AucThresholds | None) -> tfma.EvalConfig:
+    """Builds the configuration of an evaluation; without thresholds nothing is gated.
+
+    The thresholds are bound to the overall slice: otherwise TFMA would apply them to every slice.
+    A model can only be blessed if there is a value threshold; the change threshold is skipped
+    while there is no baseline.
     """
     overall = tfma.SlicingSpec()
     return tfma.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(signature_name=SIGNATURE, prediction_key=PREDICTION, label_key=LABEL)
+            tfma.ModelSpec(
+                signature_name=COLUMNS_SIGNATURE,
+                prediction_key=SIGNAL_PROBABILITY,
+                label_key=LABEL,
+            )
         ],
         slicing_specs=[overall, *(tfma.SlicingSpec(feature_keys=[c]) for c in SLICE_COLUMNS)],
-        metrics_specs=[tfma.MetricsSpec(metrics=_metrics(config, overall))],
-        # TFMA's own counts extracts, of which there is one a batch here.
+        metrics_specs=[tfma.MetricsSpec(metrics=_metrics(thresholds, overall))],
+        # TFMA's own counts extracts, of which there is one per batch here.
         options=tfma.Options(include_default_metrics={"value": False}),
     )
 
 
-def _metrics(config: EvaluationConfig | None, overall: tfma.SlicingSpec) -> list[tfma.MetricConfig]:
-    thresholds = [_auc_threshold(config)] if config else []
-    gates = [
-        tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)
-        for threshold in thresholds
-    ]
+def _metrics(
+    thresholds: AucThresholds | None, overall: tfma.SlicingSpec
+) -> list[tfma.MetricConfig]:
+    gates = []
+    if thresholds:
+        threshold = _auc_threshold(thresholds)
+        gates = [tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)]
     return [
         _metric("EventCount"),
         _metric("RocAuc", per_slice_thresholds=gates, name=AUC),
@@ -66,11 +83,11 @@ def _metric(
     )
 
 
-def _auc_threshold(config: EvaluationConfig) -> tfma.MetricThreshold:
+def _auc_threshold(thresholds: AucThresholds) -> tfma.MetricThreshold:
     return tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": config.auc_lower_bound}),
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.lower_bound}),
         change_threshold=tfma.GenericChangeThreshold(
             direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -config.auc_max_drop},
+            absolute={"value": -thresholds.max_drop},
         ),
     )

@@ -1,23 +1,17 @@
-"""Executor of CountingEvaluator: the stock evaluation, then a comparison of counts."""
+"""Executor of CountingEvaluator: TFX's evaluation, then a comparison of event counts."""
 
 from typing import Any
 
-import tensorflow_model_analysis as tfma
 from tfx import types
 from tfx.components.evaluator import executor
 from tfx.types import artifact_utils, standard_component_specs
 
-from components.example_gen.executor import events_property
-
-SPLIT = "eval"
-"""The split that Evaluator measures when none is named."""
-
-COUNT = "example_count"
-"""The metric that counts events, in TFMA's results."""
+from formats.evaluation_record import join_evaluation, read_metrics
+from formats.names import EVAL_SPLIT, events_property
 
 
 class Executor(executor.Executor):
-    """Evaluates, and refuses to have a verdict drawn from some of the events."""
+    """Evaluates a model, and fails if events were lost."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -28,7 +22,7 @@ class Executor(executor.Executor):
         """Evaluates the model on the split ``eval``.
 
         Raises:
-          RuntimeError: the Beam runner lost or doubled events.
+            RuntimeError: the Beam runner lost or duplicated events.
         """
         super().Do(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
@@ -38,30 +32,24 @@ class Executor(executor.Executor):
             output_dict[standard_component_specs.EVALUATION_KEY]
         )
         check_count(
-            ingested=examples.get_int_custom_property(events_property(SPLIT)),
+            ingested=examples.get_int_custom_property(events_property(EVAL_SPLIT)),
             evaluated=count_events(evaluation),
         )
 
 
-def count_events(evaluation: str) -> int:
-    """The events that an evaluation's overall slice was measured on."""
-    metrics = next(
-        metrics
-        for result in tfma.load_eval_results([evaluation]).get_results()
-        for key, metrics in result.slicing_metrics
-        if key == ()
-    )
-    return int(metrics[""][""][COUNT]["doubleValue"])
+def count_events(evaluation: str) -> int | None:
+    """Reads the number of events that an evaluation's overall slice was measured on."""
+    return join_evaluation(read_metrics(evaluation), {}).candidate.overall.events
 
 
-def check_count(ingested: int, evaluated: int) -> None:
-    """Holds the Evaluator's count of events against ingestion's.
+def check_count(ingested: int, evaluated: int | None) -> None:
+    """Compares the Evaluator's number of events with ingestion's.
 
     Raises:
-      RuntimeError: they differ.
+        RuntimeError: they differ.
     """
     if evaluated != ingested:
         raise RuntimeError(
             f"the Evaluator saw {evaluated} of {ingested} events: the Beam runner lost or "
-            "doubled some, so its verdict must not be trusted; use another runner in beam.args"
+            "duplicated some, so its verdict must not be trusted; use another runner in beam.args"
         )

@@ -1,4 +1,4 @@
-"""What the Evaluator's ``module_path`` names: how events reach TFMA's metrics."""
+"""Extractors for the Evaluator's ``module_path``: how events reach TFMA's metrics."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from tensorflow_model_analysis.extractors import unbatch_extractor
 
 from components.evaluator.slices import slice_columns
 
-KEPT = (tfma.LABELS_KEY, tfma.PREDICTIONS_KEY, tfma.EXAMPLE_WEIGHTS_KEY)
+METRIC_INPUTS = (tfma.LABELS_KEY, tfma.PREDICTIONS_KEY, tfma.EXAMPLE_WEIGHTS_KEY)
 
 
 def custom_extractors(
@@ -19,12 +19,12 @@ def custom_extractors(
     eval_config: tfma.EvalConfig,
     tensor_adapter_config: Any,
 ) -> Sequence[tfma.extractors.Extractor]:
-    """TFMA's own extractors up to the predictions, then one extract a batch and slice.
+    """Returns TFMA's extractors up to the predictions, then one extract per batch and slice.
 
-    The predictions come from the named signature on the features (TFMA's default
-    also asks for raw records, which Parquet has not). TFMA would then take each
-    batch apart, one dictionary an event, and send it to each of its slices; here a
-    slice's part of a batch goes on as arrays, which our metrics take whole.
+    The predictions come from the named signature on the features; TFMA's default also requires
+    raw records, which Parquet does not have. TFMA would then unbatch into one dictionary per
+    event and send it to each of its slices. Here, the events of a batch in one slice stay
+    arrays, which our metrics process as a whole.
     """
     stock = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -39,7 +39,7 @@ def custom_extractors(
     slicings = [list(spec.feature_keys) for spec in eval_config.slicing_specs]
     return [
         *batched,
-        # Takes the place, and so the name, of the stage that metrics run after.
+        # Replaces the stage that precedes the metrics, and therefore has its name.
         tfma.extractors.Extractor(
             stage_name=tfma.extractors.SLICE_KEY_EXTRACTOR_STAGE_NAME,
             ptransform=beam.FlatMap(slice_batch, slicings=slicings),
@@ -48,27 +48,26 @@ def custom_extractors(
 
 
 def slice_batch(extracts: dict[str, Any], slicings: list[list[str]]) -> Iterator[dict[str, Any]]:
-    """One extract a slice that occurs in the batch.
+    """Yields one extract per slice that occurs in the batch.
 
     Args:
-      extracts: a batch of N events: features, labels and predictions, whose arrays
-        have N rows.
-      slicings: the columns of each slicing; none for the overall slice.
+        extracts: a batch of N events: features, labels and predictions, arrays of N rows.
+        slicings: the columns of each slicing; empty for the overall slice.
 
     Yields:
-      The labels, predictions and weights of a slice's events, with its key.
+        The labels, predictions and weights of a slice's events, with its key.
     """
     columns = slice_columns(extracts[tfma.FEATURES_KEY])
     frame = pd.DataFrame({name: column[:, 0] for name, column in columns.items()})
-    kept = {key: extracts[key] for key in KEPT if extracts.get(key) is not None}
+    inputs = {key: extracts[key] for key in METRIC_INPUTS if extracts.get(key) is not None}
     for slicing in slicings:
         if not slicing:
-            yield {**kept, tfma.SLICE_KEY_TYPES_KEY: _slice_keys(())}
+            yield {**inputs, tfma.SLICE_KEY_TYPES_KEY: _slice_keys(())}
             continue
         for values, rows in frame.groupby(slicing, sort=False).indices.items():
             values = values if isinstance(values, tuple) else (values,)
             key = tuple(zip(slicing, (_plain(value) for value in values), strict=True))
-            yield {**_take(kept, rows), tfma.SLICE_KEY_TYPES_KEY: _slice_keys(key)}
+            yield {**_take(inputs, rows), tfma.SLICE_KEY_TYPES_KEY: _slice_keys(key)}
 
 
 def _take(values: Any, rows: np.ndarray) -> Any:
@@ -82,7 +81,7 @@ def _plain(value: Any) -> Any:
 
 
 def _slice_keys(key: tuple[tuple[str, Any], ...]) -> np.ndarray:
-    # An array of one tuple: NumPy would take a list of tuples for more dimensions.
+    # An array of one tuple: NumPy would convert a list of tuples to more dimensions.
     keys = np.empty(1, dtype=object)
     keys[0] = key
     return keys

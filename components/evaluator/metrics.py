@@ -1,7 +1,7 @@
-"""The metrics of an evaluation, as TFMA metrics that take arrays of events.
+"""The metrics of an evaluation, as TFMA metrics over arrays of events.
 
-Each has the name and the value of TFMA's own, where TFMA has one. They need
-the extracts of ``components.evaluator.extractors``, and work on any others too.
+Each has the name and the value of TFMA's own metric, where there is one. They are meant for the
+extracts of ``components.evaluator.extractors``, and work on any others.
 """
 
 from typing import Any
@@ -30,15 +30,15 @@ from components.evaluator.significance import (
     median_significance,
 )
 
-# What tf_keras keeps probabilities away from 0 and 1 by, before it takes their logarithm.
+# The distance from 0 and 1 to which tf_keras clips probabilities before it takes the logarithm.
 EPSILON = 1e-7
 
 
 class _Columnar(metric_types.Metric):
-    """Mixed into a stock metric, lets it count its histogram in NumPy."""
+    """Mixin for stock metrics that computes their histogram in NumPy."""
 
     def computations(self, eval_config: Any = None, **kwargs: Any) -> Any:
-        """TFMA's computations with the histogram's combiner replaced."""
+        """Returns TFMA's computations with the histogram's combiner replaced."""
         stock = super().computations(eval_config=eval_config, **kwargs)
         return with_columnar_histogram(stock, eval_config)
 
@@ -58,9 +58,9 @@ class ScoreConfusion(_Columnar, tfma.metrics.ConfusionMatrixPlot):
 class BackgroundRejection(_Columnar, ConfusionMatrixMetricBase):
     """Background rejection at a signal efficiency: 1 / (false positive rate).
 
-    The inverse of the share of background events that pass the cut which keeps
-    the given share of the signal; infinite when none does. The ROC curve is
-    interpolated linearly between thresholds.
+    The inverse of the share of background events that pass the cut with the given signal
+    efficiency; infinite if none passes. The ROC curve is interpolated linearly between
+    thresholds.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class BackgroundRejection(_Columnar, ConfusionMatrixMetricBase):
         """Construct the metric.
 
         Args:
-          signal_efficiency: the share of signal events kept, in (0, 1).
-          num_thresholds: cuts on the score that are tried; 10,000 when not given,
-            as for AUC, with which the histogram is then shared.
-          name: the metric's name.
+            signal_efficiency: the share of signal events that pass, in (0, 1).
+            num_thresholds: number of cuts on the score; 10,000 by default, as for AUC, which then
+                shares the histogram.
+            name: the metric's name.
         """
         super().__init__(
             signal_efficiency=signal_efficiency, num_thresholds=num_thresholds, name=name
@@ -95,18 +95,18 @@ class BackgroundRejection(_Columnar, ConfusionMatrixMetricBase):
         background = matrices.fp[0] + matrices.tn[0]
         if not signal or not background:
             return float("nan")
-        # Thresholds rise, so rates fall; interp wants them rising.
+        # Thresholds increase, so rates decrease; interp requires increasing ones.
         efficiencies = np.array(matrices.tp)[::-1] / signal
         mistag_rates = np.array(matrices.fp)[::-1] / background
-        passed = float(np.interp(signal_efficiency, efficiencies, mistag_rates))
-        return 1.0 / passed if passed else float("inf")
+        mistag_rate = float(np.interp(signal_efficiency, efficiencies, mistag_rates))
+        return 1.0 / mistag_rate if mistag_rate else float("inf")
 
 
 class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
     """The approximate median significance of a discovery at the best cut on the score.
 
-    ``components.evaluator.significance.median_significance`` of the events that pass, when so many
-    of each class are expected before any cut; the best of all thresholds.
+    The maximum over all thresholds of ``components.evaluator.significance.median_significance``
+    of the events that pass, for given expected numbers of events before the cut.
     """
 
     def __init__(
@@ -120,11 +120,11 @@ class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
         """Construct the metric.
 
         Args:
-          expected_signal: signal events before any cut.
-          expected_background: background events before any cut.
-          regularisation: background events added, against cuts that few events pass.
-          num_thresholds: cuts on the score that are tried; 10,000 when not given.
-          name: the metric's name.
+            expected_signal: signal events before any cut.
+            expected_background: background events before any cut.
+            regularisation: background events added, against cuts that few events pass.
+            num_thresholds: number of cuts on the score; 10,000 by default.
+            name: the metric's name.
         """
         super().__init__(
             expected_signal=expected_signal,
@@ -159,7 +159,7 @@ class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
 
 
 class ExpectedCalibrationError(metric_types.Metric):
-    """How far scores are from the share of signal among events of such a score, on average.
+    """The mean distance between scores and the share of signal among events with such scores.
 
     The mean over bins of the score, weighted by their events, of |mean label - mean score|:
     Naeini, Cooper, Hauskrecht 2015 (AAAI, 2901).
@@ -169,16 +169,16 @@ class ExpectedCalibrationError(metric_types.Metric):
         """Construct the metric.
 
         Args:
-          num_bins: equal bins of the score in [0, 1]; a divisor of 10,000, which is how finely
-            scores are counted.
-          name: the metric's name.
+            num_bins: number of equal bins of the score in [0, 1]; a divisor of 10,000, the number
+                of bins in which scores are counted.
+            name: the metric's name.
 
         Raises:
-          ValueError: ``num_bins`` is no such divisor.
+            ValueError: ``num_bins`` is not such a divisor.
         """
         if num_bins < 1 or BUCKETS % num_bins:
             raise ValueError(
-                f"num_bins {num_bins} does not divide {BUCKETS}: take 10, 20, 25 or the like"
+                f"num_bins {num_bins} does not divide {BUCKETS}: use for example 10, 20 or 25"
             )
         computations = tfma.metrics.merge_per_key_computations(_calibration_error)
         super().__init__(computations, num_bins=num_bins, name=name)
@@ -188,21 +188,21 @@ class EventCount(metric_types.Metric):
     """The number of events."""
 
     def __init__(self, name: str = "example_count"):
-        super().__init__(_each_model(SumOfWeightsCombiner), name=name)
+        super().__init__(_per_model(SumOfWeightsCombiner), name=name)
 
 
 class Accuracy(metric_types.Metric):
-    """The share of events on the right side of a score of 0.5."""
+    """The share of events that a threshold of 0.5 on the score classifies correctly."""
 
     def __init__(self, name: str = "binary_accuracy"):
-        super().__init__(_each_model(MeanCombiner, value=_is_right), name=name)
+        super().__init__(_per_model(MeanCombiner, value=_is_correct), name=name)
 
 
 class LogLoss(metric_types.Metric):
     """The mean binary cross entropy, in nats."""
 
     def __init__(self, name: str = "binary_crossentropy"):
-        super().__init__(_each_model(MeanCombiner, value=_cross_entropy), name=name)
+        super().__init__(_per_model(MeanCombiner, value=_cross_entropy), name=name)
 
 
 def _calibration_error(
@@ -213,22 +213,24 @@ def _calibration_error(
     output_name: str = "",
     example_weighted: bool = False,
 ) -> metric_types.MetricComputations:
-    whose = {
+    key_fields = {
         "model_name": model_name,
         "output_name": output_name,
         "example_weighted": example_weighted,
     }
-    stock = calibration_histogram.calibration_histogram(eval_config=eval_config, **whose)
+    stock = calibration_histogram.calibration_histogram(eval_config=eval_config, **key_fields)
     computations = with_columnar_histogram(stock, eval_config)
     histogram_key = computations[-1].keys[-1]
-    key = metric_types.MetricKey(name=name, **whose)
+    key = metric_types.MetricKey(name=name, **key_fields)
 
     def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
         buckets = metrics[histogram_key]
         ids = np.array([bucket.bucket_id for bucket in buckets], np.int64)
-        places = np.clip(ids - 1, 0, BUCKETS - 1)
+        positions = np.clip(ids - 1, 0, BUCKETS - 1)
         labels, scores, weights = (
-            np.bincount(places * num_bins // BUCKETS, [getattr(bucket, name) for bucket in buckets])
+            np.bincount(
+                positions * num_bins // BUCKETS, [getattr(bucket, name) for bucket in buckets]
+            )
             for name in ("weighted_labels", "weighted_predictions", "weighted_examples")
         )
         total = weights.sum()
@@ -238,7 +240,7 @@ def _calibration_error(
     return [*computations, derived]
 
 
-def _each_model(combiner: Any, **options: EventValue) -> Any:
+def _per_model(combiner: Any, **options: EventValue) -> Any:
     def computations(
         name: str,
         eval_config: Any = None,
@@ -261,10 +263,10 @@ def _each_model(combiner: Any, **options: EventValue) -> Any:
     return tfma.metrics.merge_per_key_computations(computations)
 
 
-def _is_right(labels: Array, predictions: Array) -> Array:
+def _is_correct(labels: Array, predictions: Array) -> Array:
     return ((predictions > 0.5) == (labels > 0.5)).astype(np.float64)
 
 
 def _cross_entropy(labels: Array, predictions: Array) -> Array:
-    likely = np.clip(predictions, EPSILON, 1.0 - EPSILON)
-    return -(labels * np.log(likely) + (1.0 - labels) * np.log1p(-likely))
+    clipped = np.clip(predictions, EPSILON, 1.0 - EPSILON)
+    return -(labels * np.log(clipped) + (1.0 - labels) * np.log1p(-clipped))

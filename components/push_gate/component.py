@@ -17,7 +17,6 @@ def PushGate(  # noqa: N802 (named as TFX names nodes)
     more than which node failed, so there a node has to fail.
 
     Example:
-
     ```python
     gate = PushGate(pushed_model=pusher.outputs["pushed_model"])
     ```

@@ -22,7 +22,6 @@ def SchemaImport(  # noqa: N802 (named as TFX names nodes)
     - ``schema``: ``standard_artifacts.Schema``.
 
     Example:
-
     ```python
     importer = SchemaImport(content=Path("schema.pbtxt").read_text())
     ```

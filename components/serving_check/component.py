@@ -23,7 +23,6 @@ def ServingCheck(  # noqa: N802 (named as TFX names nodes)
     - ``blessing``: ``standard_artifacts.InfraBlessing``, as InfraValidator writes it.
 
     Example:
-
     ```python
     check = ServingCheck(model=trainer.outputs["model"], model_run=trainer.outputs["model_run"])
     ```

@@ -131,9 +131,9 @@ def _compile(target: str, config: Any, out: Path) -> None:
     if out.suffix != SUFFIXES[target]:
         raise click.UsageError(f"--out: {target} needs a file *{SUFFIXES[target]}, got {out.name}")
     from pipeline.config import ConfigError
-    from pipeline.console import noise_to
+    from pipeline.console import output_to
 
-    with noise_to(Path("/dev/null")):
+    with output_to(Path("/dev/null")):
         compiler = _import("kubeflow.compiler")
         cloud_targets = _import("kubeflow.cloud_targets")
         try:

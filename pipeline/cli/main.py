@@ -1,4 +1,4 @@
-"""The `higgs` command. Each subcommand is imported only when it is called."""
+"""The `higgs` command; each subcommand is imported only when it is called."""
 
 import importlib
 import sys
@@ -21,10 +21,10 @@ COMMANDS: Mapping[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named by module, so that `higgs --help` imports little."""
+    """Command group that imports a command when it is needed, so that `higgs` starts quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which a newcomer needs them."""
+        """Lists the commands in the order in which a newcomer needs them."""
         del ctx
         return list(COMMANDS)
 

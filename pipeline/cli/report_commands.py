@@ -1,4 +1,4 @@
-"""The `higgs` commands that tell what became of runs: report, evaluate, runs, lineage."""
+"""`higgs report`, `runs`, `lineage` and `evaluate`."""
 
 import os
 import sys
@@ -24,17 +24,22 @@ root_option = click.option(
 )
 
 
-@click.command(short_help="Write the page of a run again, from stored artifacts.")
+@click.command(short_help="Write the report of a run from stored artifacts.")
 @root_option
-@click.option("--run", "run_id", default="", help="The run's id, or its beginning.  [the newest]")
+@click.option(
+    "--run",
+    "run_id",
+    default="",
+    help="The run's id, or the beginning of it.  [default: the newest]",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the page.  [ROOT/reports/RUN.html]",
+    help="The file to write.  [default: ROOT/reports/RUN.html]",
 )
-@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@click.option("--open", "show", is_flag=True, help="Open the report in a browser.")
 def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
-    """Write the page of a run, wherever it ended, from ML Metadata and the artifacts it left.
+    """Write the report of a run, finished or not, from ML Metadata and its artifacts.
 
     \b
     Examples:
@@ -76,7 +81,7 @@ def runs(root: Path) -> None:
 @click.argument("version")
 @root_option
 def lineage(version: str, root: Path) -> None:
-    """Trace a pushed VERSION back: the evaluation that let it through, training, data, schema.
+    """Trace a pushed VERSION back to its evaluation, training, data and schema.
 
     \b
     Examples:
@@ -110,12 +115,13 @@ def lineage(version: str, root: Path) -> None:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="A folder that is not there yet, for the evaluation and its page.",
+    help="A new folder for the evaluation and its report.",
 )
 def evaluate(model: Path, shards: Path, out: Path) -> None:
     """Evaluate an exported model with the pipeline's metrics; writes OUT/report.html.
 
-    OUT/evaluation opens with `tfma.load_eval_result` and TFMA's notebook view.
+    The data passes the same checks as in `higgs run`; refused data exits with 4. OUT/evaluation
+    can be opened with `tfma.load_eval_result` and TFMA's notebook view.
 
     \b
     Examples:
@@ -124,14 +130,14 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
     from formats.published.shards import SHARDS, is_shard
 
     if out.exists():
-        raise click.UsageError(f"--out: {out} is there already; name a folder that is not")
+        raise click.UsageError(f"--out: {out} already exists; give a new folder")
     if not any(is_shard(path) for path in shards.glob(SHARDS)):
         raise click.UsageError(
-            f"--input: no TFRecord shard (*.tfrecord) in {shards}; name a folder that holds some, "
-            "such as data/demo/validation"
+            f"--input: no TFRecord shard (*.tfrecord) in {shards}; give a folder that contains "
+            "some, such as data/demo/validation"
         )
     with _quiet() as console:
-        from pipeline.model_evaluation import evaluate as evaluate_model
+        from pipeline.model_evaluation import evaluate_model
 
         page, auc = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
         console.print(f"AUC {auc:.4f}\nreport      {page}", soft_wrap=True)
@@ -140,20 +146,20 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
 def _metadata(root: Path) -> str:
     path = root / "metadata" / "metadata.sqlite"
     if not path.exists():
-        raise click.UsageError(f"--root: no run has left its metadata at {path}; see `higgs run`")
+        raise click.UsageError(f"--root: no metadata of a run at {path}; see `higgs run`")
     return str(path)
 
 
 @contextmanager
 def _quiet() -> Iterator["Console"]:
-    """A console to speak on while TFX and TensorFlow are not heard; known faults are sentences."""
+    """Yields a console while TFX and TensorFlow are silenced; user errors become messages."""
     from formats.errors import DataRefusedError
-    from pipeline.console import noise_to
+    from pipeline.console import output_to
     from pipeline.exit_codes import ExitCode
     from pipeline.user_errors import RunNotFoundError, UnsuitableModelError
 
     try:
-        with noise_to(Path(os.devnull)) as console:
+        with output_to(Path(os.devnull)) as console:
             yield console
     except (RunNotFoundError, UnsuitableModelError) as error:
         raise click.ClickException(str(error)) from None

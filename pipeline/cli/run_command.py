@@ -1,4 +1,4 @@
-"""The `higgs` commands that work on the pipeline; each parses, checks and calls one function."""
+"""`higgs run`: parses, validates and calls one function."""
 
 import sys
 import time
@@ -22,10 +22,10 @@ import click
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Lay a value over the file, with a dotted key; may be given again.",
+    help="Override a value of the file, with a dotted key; may be repeated.",
 )
 def run(config_file: str, overrides: tuple[str, ...]) -> None:
-    """Run the whole pipeline on this machine; nodes whose inputs did not change are reused.
+    """Run the whole pipeline on this machine; the results of unchanged nodes are reused.
 
     \b
     Examples:
@@ -35,18 +35,18 @@ def run(config_file: str, overrides: tuple[str, ...]) -> None:
 
     \b
     Exit codes:
-      0  the model was pushed          3  not blessed: the gate names the threshold
-      1  anything else went wrong      4  the data was refused, with every reason
-      2  bad usage or configuration  130  interrupted: run again to go on
+      0  the model was pushed          3  not blessed: a threshold was missed
+      1  any other failure             4  the data was refused, with every reason
+      2  bad usage or configuration  130  interrupted: run again to resume
     """
     from pipeline.config import ConfigError, load_config
-    from pipeline.console import noise_to
-    from pipeline.local_root import RootBusyError, settle, sole_use
+    from pipeline.console import output_to
+    from pipeline.local_root import RootBusyError, exclusive_use, resolve
 
     try:
-        config = settle(load_config(config_file, overrides))
+        config = resolve(load_config(config_file, overrides))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
-        with sole_use(Path(config.root)), noise_to(log_file) as console:
+        with exclusive_use(Path(config.root)), output_to(log_file) as console:
             console.print(
                 f"pipeline {config.name}: {config.data_root} -> {config.root}", soft_wrap=True
             )
