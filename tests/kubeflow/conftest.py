@@ -1,6 +1,5 @@
-"""The compiled files, an image to run them in, and what became of several runs of each."""
+"""Compiled files, an environment that stands for the image, and runs of the files in engines."""
 
-import re
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,11 +16,11 @@ from engine.vertex import VertexEngine
 
 from kubeflow.cloud_targets import TARGETS
 from kubeflow.compiler import compile_pipeline
+from pipeline.cli.cloud_commands import SUFFIXES
 from pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SUFFIX = {"vertex": ".json", "kubeflow": ".yaml"}
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 
 # A few seconds of training on a few thousand events, and Beam in the node's own process.
@@ -34,7 +33,7 @@ SMALL = (
     "beam.args=[]",
 )
 
-# Without a baseline; with one; one that the gate refuses.
+# Runs without a baseline, with one, with one that the gate rejects, and with invalid data.
 RUNS = {
     "first": (),
     "second": ("seed=1", "evaluation.auc_max_drop=1.0"),
@@ -43,29 +42,14 @@ RUNS = {
 }
 
 
-@pytest.fixture
-def golden(request):
-    """Holds a text against a golden file, or writes that with `make golden`."""
-
-    def compare(name: str, text: str) -> None:
-        # A digest of the code would change with every edit.
-        text = re.sub(r"(--code_version=|sources )[0-9a-f]{12}", r"\1CODE", text)
-        file = Path(__file__).with_name("golden") / name
-        if request.config.getoption("--golden"):
-            file.write_text(text)
-        assert text == file.read_text(), f"{name} differs; if it should, run `make golden`"
-
-    return compare
-
-
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    """Compiles a shipped configuration, with keys laid over; gives the file."""
+    """Compiles a shipped configuration with overrides; returns the file."""
     folder = tmp_path_factory.mktemp("compiled")
 
     def compile_for(target: str, *overrides: str) -> Path:
         config = load_config(ROOT / "configs" / f"{target}.yaml", overrides)
-        out = folder / f"{len(list(folder.iterdir()))}{SUFFIX[target]}"
+        out = folder / f"{len(list(folder.iterdir()))}{SUFFIXES[target]}"
         compile_pipeline(TARGETS[target](config), out)
         return out
 
@@ -74,23 +58,23 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory):
-    """The folder of commands of an environment made as kubeflow/Dockerfile makes it."""
+    """The bin folder of an environment built as kubeflow/Dockerfile builds it."""
     folder = tmp_path_factory.mktemp("image")
     base = folder / "base"
     subprocess.run(
         [BIN / "uv", "venv", "--quiet", "--seed", "--python", sys.executable, base], check=True
     )
-    moved = {"/opt/venv": folder / "venv", "/src": folder / "src"}
-    Stage(ROOT, moved, base / "bin").build(ROOT / "kubeflow" / "Dockerfile", "build")
+    local_folders = {"/opt/venv": folder / "venv", "/src": folder / "src"}
+    Stage(ROOT, local_folders, base / "bin").build(ROOT / "kubeflow" / "Dockerfile", "build")
     return folder / "venv" / "bin"
 
 
 @dataclass
 class History:
-    """An engine, and what became of each run by its name."""
+    """An engine and the results of its runs by name."""
 
     engine: Engine
-    pushed: Path
+    push_directory: Path
     cloud: Cloud | None = None
     runs: dict[str, dict[str, Task]] = field(default_factory=dict)
     versions: dict[str, list[str]] = field(default_factory=dict)
@@ -101,17 +85,19 @@ class History:
 
 @pytest.fixture(scope="session")
 def histories(tmp_path_factory, compiled, image):
-    """Both engines at once: each goes from node to node, and there are two cores."""
+    """Both engines at the same time: each runs one node after the other."""
     specs = {
         target: {
             name: compiled(target, *SMALL, *changes).read_text() for name, changes in RUNS.items()
         }
         for target in TARGETS
     }
-    live = {"vertex": _live_on_vertex, "kubeflow": _live_on_kubeflow}
+    run_all = {"vertex": _run_all_on_vertex, "kubeflow": _run_all_on_kubeflow}
     with ThreadPoolExecutor(2) as pool:
         return {
-            target: pool.submit(live[target], tmp_path_factory.mktemp(target), specs[target], image)
+            target: pool.submit(
+                run_all[target], tmp_path_factory.mktemp(target), specs[target], image
+            )
             for target in TARGETS
         }
 
@@ -128,7 +114,7 @@ def kubeflow(histories):
 
 @pytest.fixture(scope="session", params=sorted(TARGETS))
 def history(request):
-    """Each engine's history in turn."""
+    """The history of each engine in turn."""
     return request.getfixturevalue(request.param)
 
 
@@ -136,36 +122,36 @@ def _result(future: "Future[History]") -> History:
     return future.result()
 
 
-def _live_on_vertex(folder: Path, specs, image: Path) -> History:
+def _run_all_on_vertex(folder: Path, specs, image: Path) -> History:
     folder.joinpath("cloud").mkdir()
     cloud = Cloud(folder / "cloud", Commands(image))
     history = History(
         VertexEngine(folder / "engine", None), folder / "bucket/pipelines/higgs/serving", cloud
     )
-    moved = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
-    _live(history, specs, image, moved, cloud.environment())
+    local_paths = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
+    _run_all(history, specs, image, local_paths, cloud.environment())
     cloud.close()
     return history
 
 
-def _live_on_kubeflow(folder: Path, specs, image: Path) -> History:
+def _run_all_on_kubeflow(folder: Path, specs, image: Path) -> History:
     history = History(KubeflowEngine(folder / "engine", None), folder / "models")
-    moved = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
-    _live(history, specs, image, moved, {})
+    local_paths = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
+    _run_all(history, specs, image, local_paths, {})
     return history
 
 
-def _live(history: History, specs, image: Path, moved, environment) -> None:
-    """The first run starts every node's own command; the others are forks."""
+def _run_all(history: History, specs, image: Path, local_paths, environment) -> None:
+    """The first run starts every node's own command; the others use forks."""
     history.engine.start = Commands(image, **environment)
     forks = None
     for name, text in specs.items():
-        for there, here in moved.items():
-            text = text.replace(there, str(here))
+        for remote_path, local_path in local_paths.items():
+            text = text.replace(remote_path, str(local_path))
         if name == "refused":
-            spoil(next(iter(moved.values())))
+            add_truncated_shard(next(iter(local_paths.values())))
         history.runs[name] = history.engine.run(text)
-        history.versions[name] = sorted(path.name for path in history.pushed.iterdir())
+        history.versions[name] = sorted(path.name for path in history.push_directory.iterdir())
         if forks is None:
             history.engine.start = forks = Forks(image, **environment)
     forks.close()
@@ -173,21 +159,15 @@ def _live(history: History, specs, image: Path, moved, environment) -> None:
 
 def _events(folder: Path) -> Path:
     out = folder / "events"
-    command = [
-        BIN / "higgs",
-        "generate",
-        "--events",
-        str(TRAIN_EVENTS + EVAL_EVENTS),
-        "--seed",
-        "1",
-    ]
-    command += ["--validation-events", str(EVAL_EVENTS), "--shard-size", "1500", "--out", str(out)]
+    command = [BIN / "higgs", "generate", "--events", str(TRAIN_EVENTS + EVAL_EVENTS)]
+    command += ["--seed", "1", "--validation-events", str(EVAL_EVENTS)]
+    command += ["--shard-size", "1500", "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return out
 
 
-def spoil(data: Path) -> None:
-    """Adds a shard, so that the data are others, and cuts it off in a record."""
+def add_truncated_shard(data: Path) -> None:
+    """Adds a shard that ends within a record, so that the data are new and invalid."""
     shard = sorted((data / "training").iterdir())[0]
     content = shard.read_bytes()
     (data / "training" / f"extra-{shard.name}").write_bytes(content[: len(content) // 2 - 7])

@@ -1,4 +1,4 @@
-"""Runs a compiled Pusher where there is no bucket to copy the model to."""
+"""Runs a compiled Pusher without a bucket to copy the model to."""
 
 import sys
 

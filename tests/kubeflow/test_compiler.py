@@ -1,4 +1,4 @@
-"""Compiled files: golden ones, and what must hold of any."""
+"""Compiled files: golden files, and rules for all of them."""
 
 import json
 
@@ -25,14 +25,14 @@ def test_golden_file(target, compiled, golden):
     golden(f"{target}{file.suffix}", file.read_text())
 
 
-def test_both_targets_have_the_graph_of_this_machine(specs):
+def test_both_targets_have_the_same_graph(specs):
     names = {target: set(spec.tasks) for target, spec in specs.items()}
     resolvers = {"Baseline-model-blessing-resolver", "Baseline-model-resolver"}
     assert names["vertex"] - resolvers == names["kubeflow"] - {"Baseline"}
     assert {"CollisionExampleGen", "Trainer", "Pusher", "PushGate"} <= names["kubeflow"]
 
 
-def test_every_container_has_the_image_and_our_entry(specs):
+def test_every_container_has_the_image_and_our_entry_point(specs):
     for spec in specs.values():
         containers = [e.container for e in spec.executors.values() if e.HasField("container")]
         assert len(containers) >= 11
@@ -44,20 +44,17 @@ def test_every_container_has_the_image_and_our_entry(specs):
 def test_nodes_carry_the_digest_of_their_code(specs):
     for spec in specs.values():
         for name in ("CollisionExampleGen", "DataGate", "Trainer", "Evaluator", "PushGate"):
-            flags = [
-                a for a in spec.executor(name).container.args if a.startswith("--code_version=")
-            ]
-            assert len(flags) == 1
+            args = spec.executor(name).container.args
+            assert len([arg for arg in args if arg.startswith("--code_version=")]) == 1
 
 
-def test_beam_options_go_to_beam_nodes_alone(specs):
+def test_only_beam_nodes_get_beam_options(specs):
     spec = specs["vertex"]
     for name in ("CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"):
         assert "--runner=DataflowRunner" in spec.executor(name).container.args
     for name in ("Trainer", "DataGate", "Pusher", "Report", "ImportSchemaGen"):
-        assert not [
-            a for a in spec.executor(name).container.args if "worker" in a or "Dataflow" in a
-        ]
+        args = spec.executor(name).container.args
+        assert not [arg for arg in args if "worker" in arg or "Dataflow" in arg]
 
 
 def test_a_nodes_own_beam_options_come_last(specs):
@@ -71,28 +68,28 @@ def test_a_nodes_own_beam_options_come_last(specs):
 
 def test_the_reviewed_schema_is_in_the_file(specs):
     for spec in specs.values():
-        given = spec.tasks["ImportSchemaGen"].inputs.parameters["content"].runtime_value
-        text = given.constant.string_value or given.constant_value.string_value
+        value = spec.tasks["ImportSchemaGen"].inputs.parameters["content"].runtime_value
+        text = value.constant.string_value or value.constant_value.string_value
         assert text == SCHEMA_FILE.read_text()
 
 
-def test_kubeflow_gets_nothing_that_its_backend_ignores(specs):
+def test_kubeflow_files_have_no_field_that_the_backend_ignores(specs):
     spec = specs["kubeflow"]
     assert {executor.WhichOneof("spec") for executor in spec.executors.values()} == {"container"}
     assert not any(
         executor.container.lifecycle.pre_cache_check.command for executor in spec.executors.values()
     )
-    cached = {name for name, task in spec.tasks.items() if task.caching_options.enable_cache}
-    assert set(spec.tasks) - cached == {"CollisionExampleGen", "Baseline"}
+    cacheable = {name for name, task in spec.tasks.items() if task.caching_options.enable_cache}
+    assert set(spec.tasks) - cacheable == {"CollisionExampleGen", "Baseline"}
 
 
-def test_kubeflow_mounts_every_volume_everywhere(specs):
+def test_every_kubeflow_container_mounts_every_volume(specs):
     spec = specs["kubeflow"]
     assert set(spec.mounts) == set(spec.executors)
     assert set(spec.mounts.values()) == {MOUNTS}
 
 
-def test_vertex_caches_every_node_and_drives_ingestion(specs):
+def test_vertex_caches_every_node_and_has_the_ingestion_driver(specs):
     spec = specs["vertex"]
     for name in spec.tasks:
         if spec.executor(name).HasField("container"):
@@ -101,7 +98,7 @@ def test_vertex_caches_every_node_and_drives_ingestion(specs):
     assert hook.command[-1] == "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver"
 
 
-def test_roots_and_labels(specs, compiled):
+def test_pipeline_roots_and_labels(specs, compiled):
     assert specs["vertex"].root == "gs://my-bucket/pipelines/higgs/artifacts"
     assert specs["kubeflow"].root == "minio://my-bucket/higgs/artifacts"
     assert json.loads(compiled("vertex").read_text())["labels"]["team"] == "higgs"
@@ -110,33 +107,34 @@ def test_roots_and_labels(specs, compiled):
 @pytest.mark.parametrize(
     ("root", "folder"), [("gs://b/r", "/gcs"), ("s3://b/r", "/s3"), ("minio://b/r", "/minio")]
 )
-def test_a_container_is_told_the_launchers_folder(root, folder, compiled):
+def test_containers_get_the_launchers_folder(root, folder, compiled):
     spec = parse(compiled("kubeflow", f"root={root}").read_text())
     assert f"--artifacts_folder={folder}" in spec.executor("Trainer").container.args
 
 
-def test_a_volume_for_artifacts_takes_the_launchers_place(compiled):
+def test_an_artifacts_volume_replaces_the_launchers_folder(compiled):
     spec = parse(compiled("kubeflow", "kubeflow.artifacts_volume=/mnt/data").read_text())
     assert "--artifacts_folder=/mnt/data" in spec.executor("Trainer").container.args
 
 
-def test_resources_reach_ingestion_too(specs):
-    given = specs["kubeflow"].executor("CollisionExampleGen").container.resources
-    assert (given.cpu_limit, given.memory_limit) == (2, 8)
+def test_ingestion_gets_resources(specs):
+    resources = specs["kubeflow"].executor("CollisionExampleGen").container.resources
+    assert (resources.cpu_limit, resources.memory_limit) == (2, 8)
 
 
 def test_a_gpu_for_the_trainer_on_kubeflow(compiled):
     gpu = "kubeflow.resources.Trainer={cpu: 8, accelerator: nvidia.com/gpu, accelerator_count: 2}"
-    given = parse(compiled("kubeflow", gpu).read_text()).executor("Trainer").container.resources
-    assert (given.accelerator.type, given.accelerator.count) == ("nvidia.com/gpu", 2)
+    spec = parse(compiled("kubeflow", gpu).read_text())
+    accelerator = spec.executor("Trainer").container.resources.accelerator
+    assert (accelerator.type, accelerator.count) == ("nvidia.com/gpu", 2)
 
 
 def test_without_volumes_there_is_no_second_document(compiled):
-    reachable = ("data_root=gs://d", "trainer.checkpoints=gs://c", "push.directory=gs://m")
-    file = compiled("kubeflow", "kubeflow.volumes=[]", *reachable)
+    folders = ("data_root=gs://d", "trainer.checkpoints=gs://c", "push.directory=gs://m")
+    file = compiled("kubeflow", "kubeflow.volumes=[]", *folders)
     assert len(list(yaml.safe_load_all(file.read_text()))) == 1
 
 
-def test_accelerators_are_those_of_the_api():
-    known = {kind.name for kind in AcceleratorType}
-    assert set(Accelerator.__args__) <= known
+def test_accelerators_exist_in_the_api():
+    api_names = {accelerator.name for accelerator in AcceleratorType}
+    assert set(Accelerator.__args__) <= api_names

@@ -1,37 +1,36 @@
-"""The entry of every container: what it passes on, and what it exits with."""
+"""Entry point of the containers: arguments that it passes on, and exit codes."""
 
 import json
 
 import pytest
 
-from components.push_gate.component import NotPushedError
-from formats.errors import DataRefusedError
+from formats.errors import DataRefusedError, NotPushedError
 from kubeflow import container
 
 ARGUMENTS = ["container", "--executor_class_path", "a.B", "--json_serialized_invocation_args", "{}"]
 
 
 @pytest.fixture
-def called(monkeypatch):
-    """What TFX's own entry was called with."""
+def calls(monkeypatch):
+    """Arguments of the calls of TFX's own entry point."""
     calls = []
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", calls.append)
     return calls
 
 
-def test_what_it_does_not_know_goes_to_the_executor(called):
-    rest = ["--runner=DirectRunner", "--code_version=abc", "--artifacts", "x"]
-    assert container.run(container.parse([*ARGUMENTS, *rest])) == 0
-    [(own, passed)] = called
-    assert own.executor_class_path == "a.B"
-    assert passed == rest
+def test_unknown_arguments_go_to_the_executor(calls):
+    flags = ["--runner=DirectRunner", "--code_version=abc", "--artifacts", "x"]
+    assert container.run(container.parse([*ARGUMENTS, *flags])) == 0
+    [(options, executor_flags)] = calls
+    assert options.executor_class_path == "a.B"
+    assert executor_flags == flags
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [(DataRefusedError("m_bb [NaN]"), 4), (NotPushedError("withheld"), 3), (ValueError("no"), 1)],
 )
-def test_exit_codes_are_those_of_higgs_run(error, code, monkeypatch, capsys):
+def test_exit_codes_equal_those_of_higgs_run(error, code, monkeypatch, capsys):
     def fail(_):
         raise error
 
@@ -40,10 +39,10 @@ def test_exit_codes_are_those_of_higgs_run(error, code, monkeypatch, capsys):
     assert str(error) in capsys.readouterr().err
 
 
-def test_the_output_file_speaks_of_the_store(tmp_path, monkeypatch):
+def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
     output_file = tmp_path / "output.json"
     folder = tmp_path / "minio"
-    given = {
+    executor_input = {
         "outputs": {
             "artifacts": {"model": {"artifacts": [{"uri": "minio://b/run/model"}]}},
             "outputFile": str(output_file),
@@ -51,14 +50,14 @@ def test_the_output_file_speaks_of_the_store(tmp_path, monkeypatch):
     }
 
     def execute(arguments):
-        told = json.loads(arguments[0].json_serialized_invocation_args)
-        path = told["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"]
+        local = json.loads(arguments[0].json_serialized_invocation_args)
+        path = local["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"]
         assert (tmp_path / path).is_dir()
         output_file.write_text(json.dumps({"artifacts": {"model": {"artifacts": [{"uri": path}]}}}))
 
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
     arguments = ["c", "--executor_class_path", "a.B", f"--artifacts_folder={folder}"]
-    arguments += ["--json_serialized_invocation_args", json.dumps(given)]
+    arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
     arguments += ["--json_serialized_inputs_spec_args", "{}"]
     assert container.run(container.parse(arguments)) == 0
     assert (folder / "b/run/model").is_dir()

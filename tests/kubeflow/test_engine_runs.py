@@ -1,13 +1,13 @@
 import pytest
 
-from kubeflow.engine_runs import PATIENCE, RunState, SubmitError, exit_code, follow
+from kubeflow.engine_runs import MAX_POLL_ERRORS, EngineError, RunState, exit_code, follow
 from pipeline.exit_codes import ExitCode
 
-GOOD = {"Trainer": "succeeded", "PushGate": "succeeded"}
+SUCCEEDED = {"Trainer": "succeeded", "PushGate": "succeeded"}
 
 
 def ended(failed=(), errors=None, *, succeeded=False):
-    tasks = {**GOOD, **dict.fromkeys(failed, "failed")}
+    tasks = {**SUCCEEDED, **dict.fromkeys(failed, "failed")}
     return RunState(True, succeeded, tasks, errors or {})
 
 
@@ -33,15 +33,15 @@ def ended(failed=(), errors=None, *, succeeded=False):
         (ended(["DataGate"], {"DataGate": "see the log"}), ExitCode.DATA_REFUSED),
     ],
 )
-def test_exit_codes_are_told_by_the_tasks_that_failed(state, code):
+def test_the_failed_tasks_decide_the_exit_code(state, code):
     assert exit_code(state) == code
 
 
-def test_a_run_is_followed_to_its_end_and_told_when_it_changes():
+def test_follow_yields_a_runs_changes_until_it_ends():
     states = [
         RunState(False, False, {"Trainer": "running"}),
         RunState(False, False, {"Trainer": "running"}),
-        RunState(True, True, GOOD),
+        RunState(True, True, SUCCEEDED),
     ]
 
     class Runs:
@@ -49,13 +49,13 @@ def test_a_run_is_followed_to_its_end_and_told_when_it_changes():
             assert run_id == "7"
             return states.pop(0)
 
-    told = list(follow(Runs(), "7", 0))
-    assert [state.ended for state in told] == [False, True]
+    changes = list(follow(Runs(), "7", 0))
+    assert [state.ended for state in changes] == [False, True]
     assert states == []
 
 
 class Flaky:
-    """An engine that cannot be asked a number of times, and then shows a run that has ended."""
+    """An engine that fails a number of polls and then reports that the run has ended."""
 
     def __init__(self, failures):
         self.failures = failures
@@ -63,15 +63,15 @@ class Flaky:
     def state(self, _):
         if self.failures:
             self.failures -= 1
-            raise SubmitError("503")
-        return RunState(True, True, GOOD)
+            raise EngineError("503")
+        return RunState(True, True, SUCCEEDED)
 
 
-def test_a_look_that_fails_is_repeated():
-    [state] = follow(Flaky(PATIENCE - 1), "7", 0)
+def test_a_failed_poll_is_repeated():
+    [state] = follow(Flaky(MAX_POLL_ERRORS - 1), "7", 0)
     assert state.succeeded
 
 
-def test_an_engine_that_is_gone_is_told():
-    with pytest.raises(SubmitError, match="503"):
-        list(follow(Flaky(PATIENCE), "7", 0))
+def test_an_unreachable_engine_is_an_error():
+    with pytest.raises(EngineError, match="503"):
+        list(follow(Flaky(MAX_POLL_ERRORS), "7", 0))

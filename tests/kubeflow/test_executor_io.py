@@ -1,7 +1,7 @@
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 
-from kubeflow.executor_io import local_path, localize, restore
+from kubeflow.executor_io import localize, restore
 
 SPEC = json_format.ParseDict(
     {
@@ -39,7 +39,7 @@ def executor_input(**metadata):
     )
 
 
-def test_inputs_get_the_declared_types_and_every_uri_becomes_a_path():
+def test_inputs_get_declared_types_and_uris_become_paths():
     local, uris = localize(executor_input(), SPEC, "/s3")
     [examples] = local.inputs.artifacts["examples"].artifacts
     assert examples.type.instance_schema == "title: tfx.Examples\ntype: object\n"
@@ -50,27 +50,22 @@ def test_inputs_get_the_declared_types_and_every_uri_becomes_a_path():
     assert uris["/s3/b/k/evaluation"] == "s3://b/k/evaluation"
 
 
-def test_an_artifact_that_stands_for_none_is_left_out():
+def test_absent_artifacts_are_removed():
     local, _ = localize(executor_input(absent=1), SPEC, "/s3")
     assert list(local.inputs.artifacts["baseline_model"].artifacts) == []
-    there, _ = localize(executor_input(absent=0), SPEC, "/s3")
-    assert len(there.inputs.artifacts["baseline_model"].artifacts) == 1
+    local, _ = localize(executor_input(absent=0), SPEC, "/s3")
+    assert len(local.inputs.artifacts["baseline_model"].artifacts) == 1
 
 
-def test_what_was_given_stays_as_it_was():
-    given = executor_input(absent=1)
-    before = given.SerializeToString(deterministic=True)
-    localize(given, SPEC, "/s3")
-    assert given.SerializeToString(deterministic=True) == before
+def test_the_argument_is_not_modified():
+    argument = executor_input(absent=1)
+    before = argument.SerializeToString(deterministic=True)
+    localize(argument, SPEC, "/s3")
+    assert argument.SerializeToString(deterministic=True) == before
 
 
-def test_paths_are_restored_the_longest_first():
+def test_longer_paths_are_restored_first():
     _, uris = localize(executor_input(), SPEC, "/s3")
     assert restore('{"a": "/s3/b/k/evaluation", "b": "/s3/b/k/e/x"}', uris) == (
         '{"a": "s3://b/k/evaluation", "b": "s3://b/k/e/x"}'
     )
-
-
-def test_bucket_and_key_go_under_the_folder():
-    assert local_path("minio://bucket/a/b", "/minio") == "/minio/bucket/a/b"
-    assert local_path("gs://bucket/a", "/mnt/artifacts") == "/mnt/artifacts/bucket/a"

@@ -1,6 +1,6 @@
-"""What kubeflow/Dockerfile and Dockerfile.tpu make: read, and built as far as this machine can.
+"""The images of kubeflow/Dockerfile and Dockerfile.tpu: parsed, and built without a container.
 
-Every node's own command is started in that environment by the first run of `test_engines.py`.
+The first run of `test_compiled_runs.py` starts every node's command in that environment.
 """
 
 import re
@@ -16,15 +16,15 @@ from kubeflow.cloud_targets import TARGETS
 KUBEFLOW = Path(__file__).parents[2] / "kubeflow"
 DOCKERFILES = ("Dockerfile", "Dockerfile.tpu")
 
-# Finds, in the image, what the arguments name: classes by their dotted paths, modules by `-m`.
+# Imports the arguments in the image: modules, and classes as MODULE:CLASS.
 IMPORT = """
 import importlib, sys
 for name in sys.argv[1:]:
     module, _, attribute = name.partition(":")
-    found = importlib.import_module(module)
+    imported = importlib.import_module(module)
     if attribute:
-        getattr(found, attribute)
-    print(name, found.__file__)
+        getattr(imported, attribute)
+    print(name, imported.__file__)
 """
 
 
@@ -41,25 +41,25 @@ def test_nothing_runs_as_root(name):
 
 
 @pytest.mark.parametrize("stage", ["base", "worker", "gpu", "node"])
-def test_build_tools_stay_in_the_stages_that_build(stage):
+def test_only_build_stages_contain_build_tools(stage):
     steps = instructions(KUBEFLOW / "Dockerfile", stage)
     text = " ".join(step["value"] for step in steps)
     assert not re.search(r"\b(uv|pip|apt-get|gcc)\b", text)
-    copied = [step["value"] for step in steps if step["instruction"] == "COPY"]
-    assert all(value.startswith("--from=") for value in copied)
+    copies = [step["value"] for step in steps if step["instruction"] == "COPY"]
+    assert all(value.startswith("--from=") for value in copies)
 
 
-def test_an_edit_of_the_code_leaves_the_layer_of_dependencies():
+def test_editing_code_keeps_the_dependency_layer():
     steps = instructions(KUBEFLOW / "Dockerfile", "build")
     dependencies = next(
         i for i, s in enumerate(steps) if "--constraint constraints.txt" in s["value"]
     )
     before = " ".join(step["value"] for step in steps[:dependencies])
-    for package in ("components", "configs", "models", "pipeline"):
+    for package in ("components", "configs", "formats", "models", "pipeline"):
         assert package not in before.split()
 
 
-def test_requirements_of_accelerators_are_pinned_and_hashed():
+def test_accelerator_requirements_are_pinned_and_hashed():
     for kind in ("gpu", "tpu"):
         text = (KUBEFLOW / f"requirements-{kind}.txt").read_text()
         requirements = re.split(r"\n(?=[a-z])", text)[1:]
@@ -68,52 +68,52 @@ def test_requirements_of_accelerators_are_pinned_and_hashed():
             assert re.match(r"[a-z0-9-]+==\S+ \\\n +--hash=sha256:[0-9a-f]{64}", requirement)
 
 
-def test_the_tpus_tensorflow_is_the_version_of_the_others():
-    pinned = {
+def test_tensorflow_for_tpus_has_the_same_version():
+    versions = {
         line.split("==")[1].split()[0]
         for file in (KUBEFLOW / "requirements-tpu.txt", KUBEFLOW.parent / "constraints.txt")
         for line in file.read_text().splitlines()
         if re.match(r"tensorflow(-tpu)?==", line)
     }
-    assert len(pinned) == 1
+    assert len(versions) == 1
 
 
 @pytest.mark.e2e
-def test_every_nodes_command_is_importable_from_the_wheel_alone(compiled, image, tmp_path):
+def test_every_nodes_command_can_be_imported_from_the_wheel(compiled, image, tmp_path):
     names = set()
     for target in TARGETS:
         for _, command in parse(compiled(target).read_text()).containers():
             assert command[:2] == ["python", "-m"]
             names.add(command[2])
-            classes = [a for a in command if re.fullmatch(r"[a-z][\w.]*\.[A-Z]\w*", a)]
+            classes = [word for word in command if re.fullmatch(r"[a-z][\w.]*\.[A-Z]\w*", word)]
             names |= {":".join(path.rsplit(".", 1)) for path in classes}
     assert {"components.data_gate.component:DataGate_Executor", "kubeflow.container"} <= names
     names |= {"models.trainer:run_fn", "components.evaluator.extractors:custom_extractors", "higgs"}
-    done = subprocess.run(
+    process = subprocess.run(
         [image / "python", "-c", IMPORT, *sorted(names)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    places = dict(line.split() for line in done.stdout.splitlines() if " /" in line)
-    assert names <= places.keys()
-    installed = str(image.parent / "lib")
-    assert [place for place in places.values() if not place.startswith(installed)] == []
+    assert process.returncode == 0, process.stderr[-3000:]
+    files = dict(line.split() for line in process.stdout.splitlines() if " /" in line)
+    assert names <= files.keys()
+    site_packages = str(image.parent / "lib")
+    assert [file for file in files.values() if not file.startswith(site_packages)] == []
 
 
 @pytest.mark.e2e
-def test_the_image_has_the_versions_of_the_constraints_and_no_pip(image):
-    listed = subprocess.run(
+def test_the_image_has_the_pinned_versions_and_no_development_tools(image):
+    listing = subprocess.run(
         [image / "python", "-c", "import importlib.metadata as m\n"
          "for d in m.distributions(): print(d.metadata['Name'].lower(), d.version)"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    versions = dict(line.split() for line in listed.splitlines())
+    versions = dict(line.split() for line in listing.splitlines())
     text = (KUBEFLOW.parent / "constraints.txt").read_text()
     pinned = dict(re.findall(r"^([a-z0-9._-]+)(?:\[\S*\])?==(\S+)", text, re.MULTILINE))
     del versions["higgs-pipeline"]
-    wrong = {n: v for n, v in versions.items() if pinned.get(re.sub(r"[._]", "-", n), v) != v}
-    assert wrong == {}
+    differing = {n: v for n, v in versions.items() if pinned.get(re.sub(r"[._]", "-", n), v) != v}
+    assert differing == {}
     assert versions["tfx"] == "1.16.0"
     assert not {"pytest", "ruff", "uv"} & versions.keys()

@@ -1,4 +1,4 @@
-"""`higgs submit` against servers on this machine that speak the calls it makes."""
+"""`higgs submit` against local servers that implement the calls it makes."""
 
 import gc
 import json
@@ -23,7 +23,7 @@ HIGGS = Path(sys.executable).with_name("higgs")
 CONFIGS = Path(__file__).parents[2] / "configs"
 pytestmark = [
     pytest.mark.e2e,
-    # google-auth asks in the background for an account's regions, and leaves its socket open.
+    # google-auth requests an account's regions in the background and leaves its socket open.
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
@@ -31,8 +31,8 @@ FAILED = {"state": "FAILED"}
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command exited with and printed."""
+class Result:
+    """Exit code and output of a command."""
 
     returncode: int
     stdout: str
@@ -44,26 +44,26 @@ def arguments(target, *more):
 
 
 def submit(target, *more, **environment):
-    """In this process: imports are nearly all of the time that the command takes."""
+    """Runs the command in this process, because imports take nearly all of its time."""
     unset = dict.fromkeys(("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"))
-    done = CliRunner().invoke(main, arguments(target, *more), env={**unset, **environment})
-    return Done(done.exit_code, done.stdout, done.stderr)
+    result = CliRunner().invoke(main, arguments(target, *more), env={**unset, **environment})
+    return Result(result.exit_code, result.stdout, result.stderr)
 
 
 def start(target, *more, **environment):
-    """The installed command, as a user starts it."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
-    done = subprocess.run(
+    """Starts the installed command, as a user does."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME")}
+    process = subprocess.run(
         [HIGGS, *arguments(target, *more)],
-        env={**kept, **environment},
+        env={**inherited, **environment},
         capture_output=True,
         text=True,
     )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return Result(process.returncode, process.stdout, process.stderr)
 
 
 class Installation(ThreadingHTTPServer):
-    """Kubeflow Pipelines' API, as far as it is asked; keeps what it is sent."""
+    """The part of Kubeflow Pipelines' API that the client uses; records requests."""
 
     def __init__(self, *states):
         super().__init__(("127.0.0.1", 0), _Answers)
@@ -109,7 +109,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 def tasks(**states):
     details = [{"display_name": name, "state": state} for name, state in states.items()]
-    # The workflow, its root, and a driver and an executor for each node are listed, too.
+    # Kubeflow also lists the workflow, its root, and each node's driver and executor.
     for state in set(states.values()):
         names = ("higgs-x7k2p", "root", "root-driver", "executor", "Trainer-driver")
         details += [{"display_name": name, "state": state} for name in names]
@@ -132,7 +132,7 @@ def installation():
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
-    # One for all: gRPC reads the certificates that it trusts once in a process.
+    # Shared by all tests: gRPC reads the certificates that it trusts once per process.
     cloud = Cloud(tmp_path_factory.mktemp("cloud"))
     yield cloud
     cloud.close()
@@ -143,56 +143,56 @@ def cloud(services):
     services.requests.clear()
     services.pipeline_states = []
     yield services
-    # What the client left is not to be found by another test.
+    # Objects that the client left must not cause warnings in another test.
     gc.collect()
 
 
-def test_kubeflow_gets_the_compiled_file_and_a_pushed_run_exits_0(installation):
+def test_submit_sends_the_compiled_file_to_kubeflow_and_exits_0_if_pushed(installation):
     server = installation(
         {"state": "RUNNING", **tasks(Trainer="RUNNING")},
         {"state": "SUCCEEDED", **tasks(Trainer="SUCCEEDED", PushGate="SUCCEEDED")},
     )
-    done = start("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{server.host}/#/runs/details/7" in done.stdout
-    assert done.stdout.endswith("PUSHED\n")
-    told = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert told == [["Trainer", "running"], ["Trainer", "succeeded"], ["PushGate", "succeeded"]]
+    result = start("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"{server.host}/#/runs/details/7" in result.stdout
+    assert result.stdout.endswith("PUSHED\n")
+    states = [line.split() for line in result.stdout.splitlines() if line.startswith("  ")]
+    assert states == [["Trainer", "running"], ["Trainer", "succeeded"], ["PushGate", "succeeded"]]
     sent = server.sent["/runs"]["pipeline_spec"]
     assert sent["pipeline_spec"]["pipelineInfo"]["name"] == "higgs"
     assert set(sent["platform_spec"]["platforms"]) == {"kubernetes"}
 
 
 @pytest.mark.parametrize(("failed", "code"), [("PushGate", 3), ("DataGate", 4), ("Trainer", 1)])
-def test_kubeflow_runs_exit_as_local_ones_do(failed, code, installation):
+def test_kubeflow_runs_have_the_exit_codes_of_local_runs(failed, code, installation):
     server = installation({**FAILED, **tasks(**{"ImportSchemaGen": "SUCCEEDED", failed: "FAILED"})})
-    done = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
-    assert done.returncode == code, done.stdout + done.stderr
+    result = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
+    assert result.returncode == code, result.stdout + result.stderr
 
 
-def test_kubeflow_takes_a_schedule(installation):
+def test_submit_creates_a_kubeflow_schedule(installation):
     server = installation({"state": "RUNNING"})
     schedule = "--set=kubeflow.schedule={cron: 0 0 3 * * 1}"
-    done = submit("kubeflow", f"--set=kubeflow.host={server.host}", schedule)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = submit("kubeflow", f"--set=kubeflow.host={server.host}", schedule)
+    assert result.returncode == 0, result.stdout + result.stderr
     assert server.sent["/recurringruns"]["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
     assert "/runs" not in server.sent
 
 
-def test_kubeflow_that_does_not_let_in_says_how_to_get_in(installation):
+def test_unauthorized_kubeflow_requests_explain_how_to_log_in(installation):
     server = installation({"state": "RUNNING"})
     server.status = 401
-    done = submit("kubeflow", f"--set=kubeflow.host={server.host}")
-    assert done.returncode == 1
-    assert f"{server.host}: not allowed (401); log in" in done.stderr
+    result = submit("kubeflow", f"--set=kubeflow.host={server.host}")
+    assert result.returncode == 1
+    assert f"{server.host}: not allowed (401); log in" in result.stderr
 
 
-def test_nobody_at_kubeflows_address():
-    done = submit("kubeflow", "--set=kubeflow.host=http://127.0.0.1:9")
-    assert done.returncode == 1
-    assert "Error: http://127.0.0.1:9: " in done.stderr
-    assert "Connection refused" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_refused_connection_to_kubeflow_is_reported():
+    result = submit("kubeflow", "--set=kubeflow.host=http://127.0.0.1:9")
+    assert result.returncode == 1
+    assert "Error: http://127.0.0.1:9: " in result.stderr
+    assert "Connection refused" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def detail(name, state, message=""):
@@ -201,7 +201,7 @@ def detail(name, state, message=""):
     )
 
 
-def test_vertex_gets_one_call_and_a_pushed_run_exits_0(cloud):
+def test_submit_makes_one_call_to_vertex_and_exits_0_if_pushed(cloud):
     running = v1.PipelineJob(
         state=v1.PipelineState.PIPELINE_STATE_RUNNING,
         job_detail={"task_details": [detail("Trainer", "RUNNING")]},
@@ -211,8 +211,8 @@ def test_vertex_gets_one_call_and_a_pushed_run_exits_0(cloud):
         job_detail={"task_details": [detail("Trainer", "SUCCEEDED")]},
     )
     cloud.pipeline_states = [running, ended]
-    done = start("vertex", "--wait", "--interval=0", **cloud.environment())
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = start("vertex", "--wait", "--interval=0", **cloud.environment())
+    assert result.returncode == 0, result.stdout + result.stderr
     assert set(cloud.requests) == {"CreatePipelineJob", "GetPipelineJob"}
     [created] = cloud.requests["CreatePipelineJob"]
     assert created.parent == "projects/my-project/locations/us-central1"
@@ -224,7 +224,7 @@ def test_vertex_gets_one_call_and_a_pushed_run_exits_0(cloud):
     assert (
         f"https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/"
         f"{created.pipeline_job_id}?project=my-project"
-    ) in done.stdout
+    ) in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -236,52 +236,54 @@ def test_vertex_gets_one_call_and_a_pushed_run_exits_0(cloud):
         ("DataGate", "The replica exited with a non-zero status of 137.", 1),
     ],
 )
-def test_vertex_runs_exit_as_local_ones_do(name, message, code, cloud):
+def test_vertex_runs_have_the_exit_codes_of_local_runs(name, message, code, cloud):
     cloud.pipeline_states = [
         v1.PipelineJob(
             state=v1.PipelineState.PIPELINE_STATE_FAILED,
             job_detail={"task_details": [detail(name, "FAILED", message)]},
         )
     ]
-    done = submit("vertex", "--wait", "--interval=0", **cloud.environment())
-    assert done.returncode == code, done.stdout + done.stderr
-    assert message in done.stdout
+    result = submit("vertex", "--wait", "--interval=0", **cloud.environment())
+    assert result.returncode == code, result.stdout + result.stderr
+    assert message in result.stdout
 
 
-def test_vertex_takes_a_schedule(cloud):
-    done = submit("vertex", "--set=vertex.schedule={cron: TZ=UTC 0 3 * * 1}", **cloud.environment())
-    assert done.returncode == 0, done.stdout + done.stderr
-    [made] = cloud.requests["CreateSchedule"]
-    assert made.schedule.cron == "TZ=UTC 0 3 * * 1"
-    assert made.schedule.create_pipeline_job_request.pipeline_job.labels["team"] == "higgs"
+def test_submit_creates_a_vertex_schedule(cloud):
+    result = submit(
+        "vertex", "--set=vertex.schedule={cron: TZ=UTC 0 3 * * 1}", **cloud.environment()
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    [request] = cloud.requests["CreateSchedule"]
+    assert request.schedule.cron == "TZ=UTC 0 3 * * 1"
+    assert request.schedule.create_pipeline_job_request.pipeline_job.labels["team"] == "higgs"
     assert set(cloud.requests) == {"CreateSchedule"}
-    assert "/pipelines/schedules/1?project=my-project" in done.stdout
+    assert "/pipelines/schedules/1?project=my-project" in result.stdout
 
 
-def test_vertex_without_credentials_says_how_to_get_some(tmp_path):
-    done = submit("vertex", HOME=str(tmp_path), NO_GCE_CHECK="true")
-    assert done.returncode == 1
-    assert "no credentials for Vertex AI" in done.stderr
-    assert "gcloud auth application-default login" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_missing_vertex_credentials_explain_how_to_get_them(tmp_path):
+    result = submit("vertex", HOME=str(tmp_path), NO_GCE_CHECK="true")
+    assert result.returncode == 1
+    assert "no credentials for Vertex AI" in result.stderr
+    assert "gcloud auth application-default login" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(cloud, tmp_path):
-    done = submit("vertex", "--dry-run", **cloud.environment())
-    assert done.returncode == 0
-    assert "my-project, us-central1" in done.stdout
-    assert "gs://my-bucket/pipelines/higgs/serving" in done.stdout
-    assert done.stdout.endswith("dry run: nothing was sent\n")
+def test_a_dry_run_prints_the_submission_and_sends_nothing(cloud, tmp_path):
+    result = submit("vertex", "--dry-run", **cloud.environment())
+    assert result.returncode == 0
+    assert "my-project, us-central1" in result.stdout
+    assert "gs://my-bucket/pipelines/higgs/serving" in result.stdout
+    assert result.stdout.endswith("dry run: nothing was sent\n")
     assert not cloud.requests
 
 
 def test_waiting_for_a_schedule_is_bad_usage():
-    done = submit("vertex", "--wait", "--set=vertex.schedule={cron: 0 3 * * 1}")
-    assert done.returncode == 2
-    assert "--wait follows one run, and a schedule has many" in done.stderr
+    result = submit("vertex", "--wait", "--set=vertex.schedule={cron: 0 3 * * 1}")
+    assert result.returncode == 2
+    assert "--wait follows a single run, not a schedule" in result.stderr
 
 
-def test_what_is_sent_is_the_file_that_compile_writes(tmp_path, installation):
+def test_submit_sends_the_file_that_compile_writes(tmp_path, installation):
     server = installation({"state": "RUNNING"})
     host = f"--set=kubeflow.host={server.host}"
     assert submit("kubeflow", host).returncode == 0

@@ -1,4 +1,4 @@
-"""Configurations that a target cannot run, told before anything is compiled."""
+"""Configurations that a target cannot run are rejected before anything is compiled."""
 
 from pathlib import Path
 
@@ -47,30 +47,36 @@ def test_shipped_configurations_pass(target):
         ("push.directory=gs://models/higgs",),
     ],
 )
-def test_what_vertex_can_run_passes(overrides):
+def test_valid_vertex_configurations_pass(overrides):
     check("vertex", *overrides)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "words"),
+    ("overrides", "phrases"),
     [
-        (["root=runs/vertex"], ["root: Vertex", "got runs/vertex; give gs://BUCKET/..."]),
+        (["root=runs/vertex"], ["root: Vertex AI", "got runs/vertex; give gs://BUCKET/..."]),
         (["data_root=/data"], ["data_root: Vertex", "got /data"]),
         (["push.directory=/m"], ["push.directory: Vertex", "got /m"]),
-        (["name=1higgs"], ["Vertex refuses '1higgs'", "starts with a lower case letter"]),
+        (
+            ["name=1higgs"],
+            ["Vertex AI does not accept '1higgs'", "starts with a lower case letter"],
+        ),
         ([f"name=h{'i' * 113}"], ["at most 113 of [a-z0-9-]"]),
-        (["ingestion.layout=auto"], ["ingestion.layout: nobody can look at gs://", "say folders"]),
+        (
+            ["ingestion.layout=auto"],
+            ["ingestion.layout: auto cannot look at gs://", "give folders"],
+        ),
         (
             ["vertex.training.accelerator="],
             ["accelerator None and accelerator_count 1 go together"],
         ),
         (
             [*TPU, "vertex.training.accelerator=TPU_V3", "vertex.training.replica_count=2"],
-            ["replica_count: 2 machines with a TPU", "a TPU slice of one host has 1 replica"],
+            ["replica_count: 2 machines with a TPU", "a TPU slice with one host has 1 replica"],
         ),
         (
             [TPU[0], "vertex.training.accelerator=TPU_V3", "vertex.training.accelerator_count=32"],
-            ["accelerator_count: 32 TPU cores; a slice on one host has 8", "give 8"],
+            ["accelerator_count: 32 TPU cores; a slice with one host has 8", "give 8"],
         ),
         (
             [TPU[0]],
@@ -80,10 +86,10 @@ def test_what_vertex_can_run_passes(overrides):
             [*CPU, V5E, "vertex.training.tpu_topology=4x4"],
             ["tpu_topology: 4x4 on ct5lp-hightpu-4t", "ct5lp-hightpu-4t is 2x2"],
         ),
-        ([V5E, "vertex.training.tpu_topology=2x2"], ["remove accelerator and its count"]),
+        ([V5E, "vertex.training.tpu_topology=2x2"], ["remove accelerator and accelerator_count"]),
         (
             ["vertex.endpoint.name=higgs", "push.directory=gs://b/m"],
-            ["push.directory: gs://b/m would get nothing", "remove one of the two"],
+            ["push.directory: gs://b/m would stay empty", "remove one of the two"],
         ),
         (
             ["vertex.endpoint={name: a, min_replicas: 3, max_replicas: 2}"],
@@ -91,27 +97,27 @@ def test_what_vertex_can_run_passes(overrides):
         ),
         (
             ["vertex.training.image="],
-            ["training.image: none", "would leave NVIDIA_TESLA_T4 alone", "target gpu"],
+            ["training.image: missing", "does not use NVIDIA_TESLA_T4", "target gpu"],
         ),
         (
             [*CPU, V5E, "vertex.training.tpu_topology=2x2", "vertex.training.image="],
-            ["training.image: none", "would leave 2x2 alone", "Dockerfile.tpu"],
+            ["training.image: missing", "does not use 2x2", "Dockerfile.tpu"],
         ),
-        (["vertex.worker_image="], ["worker_image: none", "higgs:0.1.0", "target worker"]),
+        (["vertex.worker_image="], ["worker_image: missing", "higgs:0.1.0", "target worker"]),
         (
             ["vertex.worker_image=", "beam={nodes: {Evaluator: [--runner=DataflowRunner]}}"],
-            ["worker_image: none"],
+            ["worker_image: missing"],
         ),
     ],
 )
-def test_vertex_errors_give_value_rule_and_remedy(overrides, words):
+def test_vertex_errors_name_value_rule_and_remedy(overrides, phrases):
     with pytest.raises(ConfigError) as error:
         check("vertex", *overrides)
-    assert [word for word in words if word not in str(error.value)] == []
+    assert [phrase for phrase in phrases if phrase not in str(error.value)] == []
 
 
 @pytest.mark.parametrize(
-    ("overrides", "words"),
+    ("overrides", "phrases"),
     [
         (["root=/mnt/data/root"], ["root: Kubeflow's launcher", "gs://, s3://, minio://"]),
         (["data_root=/elsewhere"], ["data_root: a node's container cannot reach /elsewhere"]),
@@ -122,32 +128,32 @@ def test_vertex_errors_give_value_rule_and_remedy(overrides, words):
             ["trainer.checkpoints: a node's container cannot reach s3://c"],
         ),
         (["kubeflow.artifacts_volume=/mnt/x"], ["nothing is mounted at /mnt/x"]),
-        (["beam.args=[--runner=FlinkRunner]"], ["the workers of FlinkRunner do not see"]),
+        (["beam.args=[--runner=FlinkRunner]"], ["the workers of FlinkRunner cannot see"]),
         (
             ["beam.nodes={Evaluator: [--runner=SparkRunner]}"],
-            ["the workers of SparkRunner do not see"],
+            ["the workers of SparkRunner cannot see"],
         ),
     ],
 )
-def test_kubeflow_errors_give_value_rule_and_remedy(overrides, words):
+def test_kubeflow_errors_name_value_rule_and_remedy(overrides, phrases):
     with pytest.raises(ConfigError) as error:
         check("kubeflow", *overrides)
-    assert [word for word in words if word not in str(error.value)] == []
+    assert [phrase for phrase in phrases if phrase not in str(error.value)] == []
 
 
 @pytest.mark.parametrize("root", ["gs://b/r", "s3://b/r", "minio://b/r"])
-def test_object_stores_of_kubeflow(root):
+def test_kubeflow_accepts_each_object_store(root):
     check("kubeflow", f"root={root}")
 
 
-def test_artifacts_on_a_volume_allow_other_runners():
+def test_an_artifacts_volume_allows_remote_beam_runners():
     volume = "kubeflow.artifacts_volume=/mnt/data"
     check("kubeflow", volume, "beam.args=[--runner=FlinkRunner]")
 
 
-def test_a_missing_section_names_its_example(tmp_path):
+def test_a_missing_section_names_its_example():
     for target, example in (("vertex", "kubeflow.yaml"), ("kubeflow", "vertex.yaml")):
-        with pytest.raises(ConfigError, match=f"{target}: missing; configs/{target}.yaml shows"):
+        with pytest.raises(ConfigError, match=f"{target}: missing; see configs/{target}.yaml"):
             CHECKS[target](load_config(CONFIGS / example))
 
 
@@ -164,7 +170,7 @@ def test_a_missing_section_names_its_example(tmp_path):
         ("beam.nodes={Trainer: [--x]}", "'StatisticsGen', 'HistogramGen' or 'Evaluator', got"),
     ],
 )
-def test_keys_are_checked_one_by_one(override, message):
+def test_single_keys_are_validated(override, message):
     with pytest.raises(ConfigError) as error:
         load_config(CONFIGS / "vertex.yaml", [override])
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Jobs that TFX's own clients make of our settings, in the API's own types."""
+"""Jobs that TFX's clients create from our settings, parsed as the API's types."""
 
 import json
 import subprocess
@@ -37,11 +37,11 @@ POOLS = {
 
 
 def custom_job(compiled, monkeypatch, *overrides):
-    """The CustomJob that TFX's client sends, as the API parses it."""
+    """Builds the CustomJob that TFX's client sends, parsed as the API does."""
     properties = constants(parse(compiled("vertex", *overrides).read_text()), "Trainer")
     job_args = json.loads(properties["custom_config"])["ai_platform_training_args"]
     assert job_args.pop("project") == "my-project"
-    # What it builds needs no connection.
+    # Building the job needs no connection.
     monkeypatch.setattr(VertexJobClient, "create_client", lambda _: None)
     job = VertexJobClient("us-central1").create_training_job(
         {}, {}, {"seed": 0}, "tfx.components.trainer.executor.GenericExecutor", job_args, None, None
@@ -56,27 +56,27 @@ def test_golden_custom_job(pool, compiled, monkeypatch, golden):
     golden(f"custom_job_{pool}.json", f"{text}\n")
 
 
-def test_spot_machines_may_be_taken_and_start_again(compiled, monkeypatch):
+def test_jobs_on_spot_machines_are_restarted(compiled, monkeypatch):
     scheduling = custom_job(compiled, monkeypatch, *POOLS["gpu_spot"]).job_spec.scheduling
     assert scheduling.strategy == v1.Scheduling.Strategy.SPOT
     assert scheduling.restart_job_on_worker_restart
     assert scheduling.timeout.total_seconds() == 24 * 3600
 
 
-def test_machines_that_train_together_are_a_chief_and_others(compiled, monkeypatch):
+def test_several_machines_are_a_chief_and_workers(compiled, monkeypatch):
     pools = custom_job(compiled, monkeypatch, *POOLS["gpu_hosts"]).job_spec.worker_pool_specs
     assert [pool.replica_count for pool in pools] == [1, 2]
     assert pools[0].machine_spec == pools[1].machine_spec
     assert pools[0].container_spec == pools[1].container_spec
 
 
-def test_a_job_without_an_image_of_its_own_gets_the_nodes(compiled, monkeypatch):
+def test_the_training_image_defaults_to_the_nodes_image(compiled, monkeypatch):
     [pool] = custom_job(compiled, monkeypatch, *POOLS["cpu"]).job_spec.worker_pool_specs
     assert pool.container_spec.image_uri.endswith("/higgs:0.1.0")
     assert pool.machine_spec.accelerator_type == v1.AcceleratorType.ACCELERATOR_TYPE_UNSPECIFIED
 
 
-def test_dataflow_gets_machines_image_and_account(compiled):
+def test_dataflow_gets_machine_types_image_and_account(compiled):
     spec = parse(compiled("vertex").read_text())
     arguments = list(spec.executor("Evaluator").container.args)
     options = PipelineOptions(arguments[arguments.index("--runner=DataflowRunner") :])
@@ -99,20 +99,20 @@ def test_dataflow_gets_machines_image_and_account(compiled):
     assert "higgs-worker:0.1.0" in json.dumps(environment["sdkPipelineOptions"])
 
 
-def test_dataflow_of_a_single_node_is_told_the_same(compiled):
-    only = "beam={args: [--runner=DirectRunner], nodes: {Evaluator: [--runner=DataflowRunner]}}"
-    spec = parse(compiled("vertex", only).read_text())
+def test_dataflow_for_a_single_node_gets_the_same_options(compiled):
+    override = "beam={args: [--runner=DirectRunner], nodes: {Evaluator: [--runner=DataflowRunner]}}"
+    spec = parse(compiled("vertex", override).read_text())
     arguments = list(spec.executor("Evaluator").container.args)
     assert "--project=my-project" in arguments
-    assert any(each.endswith("/higgs-worker:0.1.0") for each in arguments)
+    assert any(argument.endswith("/higgs-worker:0.1.0") for argument in arguments)
 
 
 @pytest.mark.e2e
 def test_deployment_to_an_endpoint(compiled, tmp_path):
-    """The compiled Pusher, its command as it is, but for the copy into a bucket."""
+    """Runs the compiled Pusher's command, without the copy into a bucket."""
     file = compiled("vertex", "vertex.endpoint={name: higgs, traffic_percentage: 20}")
     command = command_line(parse(file.read_text()).executor("Pusher").container)
-    given = executor_input(parse(file.read_text()), tmp_path)
+    invocation = executor_input(parse(file.read_text()), tmp_path)
     (tmp_path / "model" / "Format-Serving").mkdir(parents=True)
     cloud = Cloud(tmp_path)
     name = f"{PARENT}/endpoints/1"
@@ -123,14 +123,14 @@ def test_deployment_to_an_endpoint(compiled, tmp_path):
         traffic_split={"7": 100},
     )
     script = Path(__file__).with_name("push_without_bucket.py")
-    done = subprocess.run(
-        [sys.executable, script, *(a.replace("{{$}}", given) for a in command[3:])],
+    process = subprocess.run(
+        [sys.executable, script, *(word.replace("{{$}}", invocation) for word in command[3:])],
         env={**cloud.environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
     )
     cloud.close()
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     [upload], [deploy] = cloud.requests["UploadModel"], cloud.requests["DeployModel"]
     assert upload.model.artifact_uri == "gs://my-bucket/pushed_model"
     assert "tf2-cpu" in upload.model.container_spec.image_uri

@@ -1,6 +1,6 @@
-"""Executes a compiled pipeline as Vertex AI and Kubeflow Pipelines do, on this machine.
+"""Local simulators of Vertex AI Pipelines and Kubeflow Pipelines for compiled files.
 
-`spec` reads the file, `dag` walks it and keeps artifacts and cache, `vertex` and `kubeflow` do
-what each engine does around a container, `queries` are Vertex's resolvers, `conditions` its
-triggers, and `processes` start the containers' commands.
+`spec` parses the file, `dag` runs its tasks and keeps artifacts and cache, `vertex` and `kubeflow`
+do what each engine does around a container, `queries` implements Vertex's resolvers, `conditions`
+its triggers, and `processes` starts the containers' commands.
 """

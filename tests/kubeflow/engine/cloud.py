@@ -1,8 +1,8 @@
-"""A stand-in for Google's services, met at the client's boundary: TLS on a name of theirs.
+"""A fake of Google's services, which real clients reach over TLS.
 
-Real clients, unchanged, reach it by a proxy and trust it by a certificate authority of its own,
-both named in environment variables. It speaks the calls that TFX and `higgs submit` make, and
-keeps every request. A custom job's container is run on this machine.
+Unmodified clients connect through a proxy and trust the fake's certificate authority, both named
+in environment variables. It implements the calls that TFX and `higgs submit` make, records every
+request, and runs a custom job's container on this machine.
 """
 
 import json
@@ -27,16 +27,16 @@ PARENT = "projects/123/locations/us-central1"
 SERVICES = "google.cloud.aiplatform.v1"
 
 BUSY_FOR = 45.0
-"""Seconds; after 120 a client gives up."""
+"""Seconds during which a job's state is unavailable; a client gives up after 120."""
 
 
 class Cloud:
-    """The services and the environment in which clients find them.
+    """The services, and the environment in which clients find them.
 
     Attributes:
-      requests: every request, by the call's name, such as ``CreateCustomJob``.
-      endpoints: endpoints that were made, by resource name.
-      pipeline_states: what ``GetPipelineJob`` answers, one after the other.
+        requests: every request by the name of its call, such as ``CreateCustomJob``.
+        endpoints: created endpoints by resource name.
+        pipeline_states: successive responses of ``GetPipelineJob``; the last one repeats.
     """
 
     def __init__(self, folder: Path, start=None):
@@ -45,7 +45,7 @@ class Cloud:
         self.pipeline_states: list[v1.PipelineJob] = []
         self._folder, self._start = folder, start
         self._jobs: dict[str, v1.CustomJob] = {}
-        self._answered = 0.0
+        self._answer_time = 0.0
         self._authority = trustme.CA()
         self._server = grpc.server(ThreadPoolExecutor(4))
         self._server.add_generic_rpc_handlers([_Calls(self)])
@@ -54,7 +54,7 @@ class Cloud:
         self._proxy = _Proxy(port)
 
     def environment(self) -> dict[str, str]:
-        """Variables by which Google's clients find the services and an account."""
+        """Environment variables that lead Google's clients to the services and an account."""
         authority, account = self._folder / "authority.pem", self._folder / "account.json"
         self._authority.cert_pem.write_to_path(str(authority))
         account.write_text(json.dumps(_service_account()))
@@ -75,14 +75,14 @@ class Cloud:
         chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
         return grpc.ssl_server_credentials([(key, chain)])
 
-    # Each method answers the call of its name.
+    # Each method implements the call of its name.
 
     def CreateCustomJob(self, request):  # noqa: N802
         name = f"{PARENT}/customJobs/{len(self._jobs) + 1}"
         job = request.custom_job
         job.name, job.state = name, v1.JobState.JOB_STATE_RUNNING
         self._jobs[name] = job
-        self._answered = time.monotonic()
+        self._answer_time = time.monotonic()
         threading.Thread(target=self._train, args=(job,)).start()
         return job
 
@@ -96,30 +96,30 @@ class Cloud:
     def GetCustomJob(self, request):  # noqa: N802
         job = self._jobs[request.name]
         running = job.state == v1.JobState.JOB_STATE_RUNNING
-        if running and time.monotonic() - self._answered < BUSY_FOR:
-            # The client asks a service that is busy again within seconds. Told that the job
-            # runs, TFX sleeps for 30.
+        if running and time.monotonic() - self._answer_time < BUSY_FOR:
+            # The client retries a busy service within seconds; for a running job, TFX would
+            # sleep for 30.
             raise UnavailableError
-        self._answered = time.monotonic()
+        self._answer_time = time.monotonic()
         return job
 
     def ListEndpoints(self, request):  # noqa: N802
-        wanted = request.filter.partition("=")[2].strip('"')
-        found = [e for e in self.endpoints.values() if e.display_name == wanted]
-        return v1.ListEndpointsResponse(endpoints=found)
+        name = request.filter.partition("=")[2].strip('"')
+        endpoints = [e for e in self.endpoints.values() if e.display_name == name]
+        return v1.ListEndpointsResponse(endpoints=endpoints)
 
     def CreateEndpoint(self, request):  # noqa: N802
         endpoint = request.endpoint
         endpoint.name = f"{PARENT}/endpoints/{len(self.endpoints) + 1}"
         self.endpoints[endpoint.name] = endpoint
-        return _done(endpoint)
+        return _finished(endpoint)
 
     def GetEndpoint(self, request):  # noqa: N802
         return self.endpoints[request.name]
 
     def UploadModel(self, _):  # noqa: N802
         name = f"{PARENT}/models/{len(self.requests['UploadModel'])}"
-        return _done(v1.UploadModelResponse(model=name))
+        return _finished(v1.UploadModelResponse(model=name))
 
     def GetModel(self, request):  # noqa: N802
         return v1.Model(
@@ -133,7 +133,7 @@ class Cloud:
         endpoint = self.endpoints[request.endpoint]
         request.deployed_model.id = str(len(endpoint.deployed_models) + 1)
         endpoint.deployed_models.append(request.deployed_model)
-        return _done(v1.DeployModelResponse(deployed_model=request.deployed_model))
+        return _finished(v1.DeployModelResponse(deployed_model=request.deployed_model))
 
     def CreatePipelineJob(self, request):  # noqa: N802
         job = request.pipeline_job
@@ -160,7 +160,7 @@ class UnavailableError(Exception):
     """The service is busy."""
 
 
-_SERVICE_OF = {
+_CALLS = {
     "JobService": ("CreateCustomJob", "GetCustomJob"),
     "EndpointService": ("ListEndpoints", "CreateEndpoint", "GetEndpoint", "DeployModel"),
     "ModelService": ("UploadModel", "GetModel"),
@@ -170,15 +170,14 @@ _SERVICE_OF = {
 
 
 class _Calls(grpc.GenericRpcHandler):
-    """Finds the method of a call, and its request's type by name."""
+    """Finds the method of a call and the type of its request by name."""
 
     def __init__(self, cloud: Cloud):
         self._cloud = cloud
 
     def service(self, details):
         service, _, call = details.method.lstrip("/").partition("/")
-        known = _SERVICE_OF.get(service.removeprefix(f"{SERVICES}."), ())
-        if call not in known:
+        if call not in _CALLS.get(service.removeprefix(f"{SERVICES}."), ()):
             return None
         return grpc.unary_unary_rpc_method_handler(
             lambda request, context: self._answer(call, request, context)
@@ -197,7 +196,7 @@ class _Calls(grpc.GenericRpcHandler):
 
 
 class _Proxy:
-    """An HTTP proxy that leads every CONNECT to one port here, and nothing out of here."""
+    """An HTTP proxy that connects every CONNECT request to one local port."""
 
     def __init__(self, port: int):
         class Handler(socketserver.StreamRequestHandler):
@@ -236,7 +235,7 @@ def _pump(source, destination):
         return
 
 
-def _done(result):
+def _finished(result):
     response = any_pb2.Any()
     response.Pack(type(result).pb(result))
     return operations_pb2.Operation(name=f"{PARENT}/operations/1", done=True, response=response)

@@ -1,4 +1,4 @@
-"""Walks a DAG: starts what is ready, passes artifacts on, and remembers them between runs."""
+"""Runs the tasks of a DAG, passes artifacts between them, and caches them between runs."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ from google.protobuf import json_format
 
 from engine.spec import Spec, parse
 
-# Starts a command line with its output in a file, and gives its exit code.
+# Runs a command line with its output in a file; returns the exit code.
 Start = Callable[[list[str], Path], int]
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact as a metadata store has it."""
+    """An artifact of a metadata store."""
 
     name: str
     uri: str
@@ -32,7 +32,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Task:
-    """What became of a task: ``succeeded``, ``cached``, ``failed`` or ``not triggered``."""
+    """Result of a task; its state is ``succeeded``, ``cached``, ``failed`` or ``not triggered``."""
 
     state: str
     outputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
@@ -44,23 +44,23 @@ class Task:
         return artifact
 
 
-class RefusedError(Exception):
-    """The engine's backend has no such thing."""
+class RejectedError(Exception):
+    """The engine's backend does not support the file."""
 
 
 @dataclass
 class Engine:
-    """An engine with its store; subclasses do what is done around a container.
+    """An engine with its store; subclasses do what the engine does around a container.
 
     Attributes:
-      folder: where everything of the engine lies.
-      start: starts a container's command.
-      at_once: tasks at the same time.
+        folder: the engine's files.
+        start: runs a container's command.
+        max_tasks: maximum number of concurrent tasks.
     """
 
     folder: Path
     start: Start
-    at_once: int = 1
+    max_tasks: int = 1
     store: list[Artifact] = field(default_factory=list)
     cache: dict[str, Mapping[str, list[Artifact]]] = field(default_factory=dict)
     runs: int = 0
@@ -69,20 +69,20 @@ class Engine:
         """Runs a compiled file to its end.
 
         Raises:
-          RefusedError: the file asks for what this engine's backend has not.
+            RejectedError: this engine's backend does not support the file.
         """
         self.runs += 1
         spec = parse(text)
         self.check(spec)
-        done: dict[str, Task] = {}
-        with ThreadPoolExecutor(self.at_once) as pool:
+        finished: dict[str, Task] = {}
+        with ThreadPoolExecutor(self.max_tasks) as pool:
             running = {}
-            while len(done) < len(spec.tasks):
-                for name in self._ready(spec, done, running.values()):
-                    running[pool.submit(self._task, spec, name, done)] = name
+            while len(finished) < len(spec.tasks):
+                for name in self._ready(spec, finished, running.values()):
+                    running[pool.submit(self._task, spec, name, finished)] = name
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    done[running.pop(future)] = future.result()
-        return done
+                    finished[running.pop(future)] = future.result()
+        return finished
 
     def check(self, spec: Spec) -> None:
         raise NotImplementedError
@@ -97,29 +97,29 @@ class Engine:
         raise NotImplementedError
 
     def path(self, artifact: Artifact) -> Path:
-        """Where the files of an artifact are on this machine."""
+        """Local path of an artifact's files."""
         raise NotImplementedError
 
-    def _ready(self, spec, done, running):
+    def _ready(self, spec, finished, running):
         for name, task in spec.tasks.items():
             upstream = {
                 *task.dependent_tasks,
                 *(i.task_output_artifact.producer_task for i in task.inputs.artifacts.values()),
             }
-            if name not in done and name not in running and upstream <= done.keys():
+            if name not in finished and name not in running and upstream <= finished.keys():
                 yield name
 
-    def _task(self, spec, name, done):
+    def _task(self, spec, name, finished):
         task = spec.tasks[name]
         producers = [i.task_output_artifact.producer_task for i in task.inputs.artifacts.values()]
         for upstream in (*task.dependent_tasks, *producers):
-            if done[upstream].state in ("failed", "not triggered"):
+            if finished[upstream].state in ("failed", "not triggered"):
                 return Task("not triggered")
         inputs = {
-            key: done[given.task_output_artifact.producer_task].outputs.get(
-                given.task_output_artifact.output_artifact_key, []
+            key: finished[spec_input.task_output_artifact.producer_task].outputs.get(
+                spec_input.task_output_artifact.output_artifact_key, []
             )
-            for key, given in task.inputs.artifacts.items()
+            for key, spec_input in task.inputs.artifacts.items()
         }
         condition = task.trigger_policy.condition
         if condition and not self.triggered(condition, inputs):
@@ -130,15 +130,15 @@ class Engine:
         folder.mkdir(parents=True)
         result = self.container(spec, name, inputs, folder)
         if result.state == "succeeded":
-            self.store += [artifact for listed in result.outputs.values() for artifact in listed]
+            self.store += [artifact for channel in result.outputs.values() for artifact in channel]
         return result
 
     def cached(self, spec, name, inputs, parameters, run: Callable[[], Task]) -> Task:
-        """A task's outputs from an equal one before, or from running it."""
+        """A task's outputs from an earlier equal task, or from running it."""
         key = hashlib.sha256(
             json.dumps(
                 [
-                    {key: [artifact.name for artifact in given] for key, given in inputs.items()},
+                    {key: [artifact.name for artifact in inputs[key]] for key in inputs},
                     parameters,
                     json_format.MessageToDict(spec.executor(name)),
                 ],
@@ -153,23 +153,23 @@ class Engine:
         return result
 
     def collect(self, provided, written) -> dict[str, list[Artifact]]:
-        """Outputs with what the container wrote of them: metadata, and a URI of its own."""
+        """Outputs with the metadata and URIs that the container wrote."""
         outputs = {}
         for key, artifact in provided.items():
-            told = written.get("artifacts", {}).get(key, {}).get("artifacts", [{}])[0]
-            metadata = {**artifact.metadata, **told.get("metadata", {})}
+            update = written.get("artifacts", {}).get(key, {}).get("artifacts", [{}])[0]
+            metadata = {**artifact.metadata, **update.get("metadata", {})}
             outputs[key] = [
-                replace(artifact, metadata=metadata, uri=told.get("uri") or artifact.uri)
+                replace(artifact, metadata=metadata, uri=update.get("uri") or artifact.uri)
             ]
         return outputs
 
 
 def constants(spec: Spec, name: str) -> dict[str, object]:
-    """A task's parameters: the constants that were compiled into it."""
+    """A task's parameters, which are constants in the compiled file."""
     values = {}
-    for key, given in spec.tasks[name].inputs.parameters.items():
-        assert given.WhichOneof("kind") == "runtime_value", f"{name}.{key} is no constant"
-        value = given.runtime_value
+    for key, parameter in spec.tasks[name].inputs.parameters.items():
+        assert parameter.WhichOneof("kind") == "runtime_value", f"{name}.{key} is not a constant"
+        value = parameter.runtime_value
         if value.WhichOneof("value") == "constant":
             values[key] = json_format.MessageToDict(value.constant)
         else:

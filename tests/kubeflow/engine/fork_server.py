@@ -1,4 +1,4 @@
-"""Runs modules in forks of itself: a JSON object a line in, an exit code a line out."""
+"""Runs modules in forks of itself: one JSON request per line in, one exit code per line out."""
 
 import json
 import os
@@ -7,10 +7,10 @@ import sys
 import traceback
 from pathlib import Path
 
-# Told apart from what the imports print.
+# Kept apart from the output of the imports.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-# The folder of this script would come before the installed packages.
+# The script's folder would be searched before the installed packages.
 del sys.path[0]
 
 import tensorflow_model_analysis  # noqa: E402, F401
@@ -20,7 +20,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor  # 
 
 
 def run(module: str, arguments: list[str], log: str) -> None:
-    """Becomes the command; never returns."""
+    """Replaces this process by the command; never returns."""
     with Path(log).open("wb", buffering=0) as stream:
         for fd in (1, 2):
             os.dup2(stream.fileno(), fd)

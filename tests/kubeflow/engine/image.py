@@ -1,4 +1,4 @@
-"""Builds on this machine what a stage of a Dockerfile builds in an image."""
+"""Builds a stage of a Dockerfile on this machine, without a container."""
 
 import os
 import re
@@ -12,27 +12,29 @@ from dockerfile_parse import DockerfileParser
 
 @dataclass
 class Stage:
-    """A stage's instructions, carried out with folders of the image moved under another.
+    """A stage whose instructions run with local folders in place of the image's.
 
     Attributes:
-      repository: the build's context.
-      moved: folders of the image by where they are here.
-      path: the folder with the base image's ``python``.
+        repository: the build context.
+        local_folders: local folders by the image's folders.
+        path: the folder with the base image's ``python``.
+        environment: variables set by ENV.
+        folder: the working directory.
     """
 
     repository: Path
-    moved: dict[str, Path]
+    local_folders: dict[str, Path]
     path: Path
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path = Path("/")
 
     def build(self, dockerfile: Path, stage: str) -> None:
-        """Carries out COPY, ENV, WORKDIR and RUN of a stage."""
+        """Executes COPY, ENV, WORKDIR and RUN of a stage."""
         for step in instructions(dockerfile, stage):
             getattr(self, step["instruction"].lower())(step["value"])
 
     def workdir(self, value):
-        self.folder = Path(self._here(value))
+        self.folder = Path(self._localize(value))
         self.folder.mkdir(parents=True)
 
     def env(self, value):
@@ -41,32 +43,32 @@ class Stage:
     def copy(self, value):
         *sources, destination = value.split()
         for source in sources:
-            given = self.repository / source
+            original = self.repository / source
             target = self.folder / destination
-            if given.is_dir():
-                shutil.copytree(given, target, ignore=shutil.ignore_patterns("__pycache__"))
+            if original.is_dir():
+                shutil.copytree(original, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(given, target)
+                shutil.copy(original, target)
 
     def run(self, value):
-        command = self._here(re.sub(r"--mount=\S+ ", "", value))
+        command = self._localize(re.sub(r"--mount=\S+ ", "", value))
         environment = {
             **os.environ,
             **self.environment,
             "PATH": f"{self.path}:{os.environ['PATH']}",
-            # What a cache on the same disk allows, and a container's does not.
+            # Possible here because the cache is on the same disk, unlike in a container.
             "UV_LINK_MODE": "hardlink",
         }
         subprocess.run(["/bin/sh", "-ec", command], cwd=self.folder, env=environment, check=True)
 
-    def _here(self, text):
-        for folder, here in self.moved.items():
-            text = text.replace(folder, str(here))
+    def _localize(self, text):
+        for folder, local_folder in self.local_folders.items():
+            text = text.replace(folder, str(local_folder))
         return text
 
 
 def instructions(dockerfile: Path, stage: str | None = None) -> list[dict]:
-    """The instructions of a stage without its FROM, or all of the file."""
+    """The instructions of a stage without its FROM, or of the whole file."""
     with dockerfile.open("rb") as stream:
         steps = [
             step

@@ -1,8 +1,8 @@
-"""Kubeflow Pipelines 2: its driver and launcher, and what they do not have.
+"""Simulates Kubeflow Pipelines 2: its driver and launcher with their limitations.
 
-As its sources do: an artifact arrives without its type, under its number in the metadata store;
-the launcher copies it from the object store to a folder of the container's own, and back; a
-resolver is an error; hooks before the cache are ignored; conditions see parameters only.
+As in Kubeflow's sources, an artifact arrives without its type, named by its number in the metadata
+store. The launcher copies it from the object store to a folder of the container, and back. A
+resolver is an error, hooks before the cache are ignored, and conditions see parameters only.
 """
 
 import json
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import conditions
-from engine.dag import Artifact, Engine, RefusedError, Task, constants, declared_outputs
+from engine.dag import Artifact, Engine, RejectedError, Task, constants, declared_outputs
 from engine.spec import command_line
 
 SCHEMES = ("gs://", "s3://", "minio://")
-LAUNCHERS_FOLDERS = ("/gcs", "/s3", "/minio")
+LAUNCHER_FOLDERS = ("/gcs", "/s3", "/minio")
 
 
 @dataclass
@@ -24,17 +24,17 @@ class KubeflowEngine(Engine):
 
     def check(self, spec):
         if spec.pipeline.schema_version != "2.1.0":
-            raise RefusedError(f"schema version {spec.pipeline.schema_version}")
+            raise RejectedError(f"schema version {spec.pipeline.schema_version}")
         if not spec.root.startswith(SCHEMES):
-            raise RefusedError(f"pipeline root {spec.root}")
+            raise RejectedError(f"pipeline root {spec.root}")
         for name, task in spec.tasks.items():
             executor = spec.executor(name)
             if executor.WhichOneof("spec") == "resolver":
-                raise RefusedError(f"{name}: resolver not implemented")
+                raise RejectedError(f"{name}: resolver not implemented")
             if executor.container.lifecycle.pre_cache_check.command:
-                raise RefusedError(f"{name}: a hook before the cache would never run")
+                raise RejectedError(f"{name}: a hook before the cache would never run")
             if conditions.reads_artifacts(task.trigger_policy.condition):
-                raise RefusedError(f"{name}: a condition sees no artifacts")
+                raise RejectedError(f"{name}: a condition sees no artifacts")
 
     def container(self, spec, name, inputs, folder):
         parameters = constants(spec, name)
@@ -45,7 +45,7 @@ class KubeflowEngine(Engine):
     def _launch(self, spec, name, inputs, folder):
         outputs = {
             key: Artifact(
-                # What downstream is told: the number in the metadata store.
+                # Downstream tasks get the number in the metadata store.
                 str(len(self.store) + number),
                 f"{spec.root}/{spec.pipeline.pipeline_info.name}/run-{self.runs}/{name}/{key}",
                 schema,
@@ -61,10 +61,10 @@ class KubeflowEngine(Engine):
                     key: {
                         "artifacts": [
                             {"name": a.name, "uri": a.uri, "metadata": dict(a.metadata)}
-                            for a in given
+                            for a in channel
                         ]
                     }
-                    for key, given in inputs.items()
+                    for key, channel in inputs.items()
                 },
             },
             "outputs": {
@@ -85,15 +85,15 @@ class KubeflowEngine(Engine):
         }
         disk = folder / "disk"
         command = [
-            _on_own_disk(argument, disk).replace("{{$}}", json.dumps(executor_input))
+            _on_local_disk(argument, disk).replace("{{$}}", json.dumps(executor_input))
             for argument in command_line(spec.executor(name).container)
         ]
-        for listed in inputs.values():
-            for artifact in listed:
+        for channel in inputs.values():
+            for artifact in channel:
                 _copy(self.path(artifact), _local(artifact.uri, disk))
         code = self.start(command, folder / "log")
         if code:
-            # The launcher's own code is 1 whatever the command's was.
+            # The launcher's exit code is 1, whatever the command's was.
             return Task("failed", {}, folder / "log", 1)
         collected = self.collect(outputs, json.loads(output_file.read_text()))
         for [artifact] in collected.values():
@@ -105,21 +105,21 @@ class KubeflowEngine(Engine):
         return self.folder / "store" / artifact.uri.partition("://")[2]
 
 
-def _on_own_disk(argument, disk):
-    """Every container has the launcher's folders for itself."""
-    for folder in LAUNCHERS_FOLDERS:
+def _on_local_disk(argument, disk):
+    """The argument with a folder of this container in place of the launcher's."""
+    for folder in LAUNCHER_FOLDERS:
         if argument == f"--artifacts_folder={folder}":
             return f"--artifacts_folder={disk}{folder}"
     return argument
 
 
 def _local(uri, disk):
-    folder = dict(zip(SCHEMES, LAUNCHERS_FOLDERS, strict=True))
+    folders = dict(zip(SCHEMES, LAUNCHER_FOLDERS, strict=True))
     scheme = next(s for s in SCHEMES if uri.startswith(s))
-    return Path(f"{disk}{folder[scheme]}", uri.removeprefix(scheme))
+    return Path(f"{disk}{folders[scheme]}", uri.removeprefix(scheme))
 
 
 def _copy(source, destination):
-    # The launcher warns of what is not there, and goes on.
+    # The launcher only warns if the source does not exist.
     if source.exists():
         shutil.copytree(source, destination, dirs_exist_ok=True)

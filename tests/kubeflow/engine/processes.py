@@ -1,4 +1,4 @@
-"""Starts containers' commands, with one environment in the place of the image."""
+"""Starts containers' commands in an environment that stands for the image."""
 
 import json
 import os
@@ -9,7 +9,7 @@ FORK_SERVER = Path(__file__).with_name("fork_server.py")
 
 
 class Commands:
-    """Each command line as a process of its own, as a container would."""
+    """Runs each command line in its own process, as a container does."""
 
     def __init__(self, bin_folder: Path, **environment: str):
         self.environment = {
@@ -26,7 +26,7 @@ class Commands:
 
 
 class Forks:
-    """The same modules and arguments, in forks of a process that has imported everything."""
+    """Runs the same modules and arguments in forks of a process with everything imported."""
 
     def __init__(self, bin_folder: Path, **environment: str):
         self._server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Vertex's resolvers: queries over the metadata store."""
+"""Queries of Vertex's resolvers over the metadata store."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,32 +8,32 @@ _TERM = re.compile(r'(?P<field>[\w.]+)=(?P<value>"[^"]*"|\S+)')
 
 
 def latest(query: str, inputs: dict, store: Sequence):
-    """The newest artifact that a query finds, or None.
+    """The newest artifact that matches a query, or None.
 
     Args:
-      query: such as ``schema_title="tfx.Model" AND state=LIVE AND name="..."``; what it asks of
-        an input is filled in first.
-      inputs: artifacts by key; without the one asked for, nothing is found.
-      store: artifacts, oldest first.
+        query: such as ``schema_title="tfx.Model" AND state=LIVE AND name="..."``; placeholders
+            for metadata of an input are filled in first.
+        inputs: artifacts by key; if one that the query names is missing, nothing matches.
+        store: artifacts, oldest first.
     """
     try:
-        filled = _PLACEHOLDER.sub(lambda found: _ask(found, inputs), query)
+        filled = _PLACEHOLDER.sub(lambda placeholder: _value(placeholder, inputs), query)
     except LookupError:
         return None
     matching = [artifact for artifact in store if all(_match(artifact, filled.split(" AND ")))]
     return matching[-1] if matching else None
 
 
-def _ask(found: re.Match, inputs: dict) -> str:
-    key, name = found.groups()
+def _value(placeholder: re.Match, inputs: dict) -> str:
+    key, name = placeholder.groups()
     return str(inputs[key][0].metadata[name])
 
 
 def _match(artifact, terms: Iterable[str]):
     for term in terms:
-        found = _TERM.fullmatch(term)
-        assert found, f"not a term that Vertex is known to take: {term}"
-        field, value = found["field"], found["value"].strip('"')
+        parts = _TERM.fullmatch(term)
+        assert parts, f"unknown query term: {term}"
+        field, value = parts["field"], parts["value"].strip('"')
         if field == "schema_title":
             yield artifact.title == value
         elif field == "name":
@@ -42,5 +42,5 @@ def _match(artifact, terms: Iterable[str]):
             yield value == "LIVE"
         else:
             _, name, kind = field.split(".")
-            assert kind == "number_value", f"no such value: {field}"
+            assert kind == "number_value", f"unknown kind of value: {field}"
             yield artifact.metadata.get(name) == float(value)

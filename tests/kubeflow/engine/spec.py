@@ -1,4 +1,4 @@
-"""A compiled file, held against the published protos."""
+"""Parses a compiled file with the published protos."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,13 +12,13 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 @dataclass(frozen=True)
 class Spec:
-    """What an engine reads from the file.
+    """Content of a compiled file.
 
     Attributes:
-      pipeline: the PipelineSpec.
-      executors: each executor by its label.
-      root: the pipeline root.
-      mounts: the paths at which each executor's container has volumes.
+        pipeline: the PipelineSpec.
+        executors: executors by label.
+        root: the pipeline root.
+        mounts: mount paths of the volumes by executor label.
     """
 
     pipeline: pipeline_spec_pb2.PipelineSpec
@@ -37,7 +37,7 @@ class Spec:
         return self.executors[self.component(task).executor_label]
 
     def containers(self) -> Iterator[tuple[str, list[str]]]:
-        """Each container task with its command line, and ExampleGen's hook."""
+        """Each container task with its command line, and ExampleGen's driver."""
         for task in self.tasks:
             executor = self.executor(task)
             if executor.WhichOneof("spec") == "container":
@@ -52,10 +52,10 @@ def command_line(container) -> list[str]:
 
 
 def parse(text: str) -> Spec:
-    """Reads JSON of a Vertex job, or YAML of a PipelineSpec with its platform's part.
+    """Parses a Vertex job in JSON, or a PipelineSpec and a PlatformSpec in YAML.
 
     Raises:
-      json_format.ParseError: a field is not one of the published protos.
+        json_format.ParseError: a field does not exist in the published protos.
     """
     documents = list(yaml.safe_load_all(text))
     if "pipelineSpec" in documents[0]:
@@ -71,7 +71,7 @@ def parse(text: str) -> Spec:
 def _spec(pipeline, root, mounts):
     as_dict = pipeline if isinstance(pipeline, dict) else json_format.MessageToDict(pipeline)
     spec = json_format.ParseDict(as_dict, pipeline_spec_pb2.PipelineSpec())
-    # Parsed from text, for the numbers of a Struct are all floats.
+    # Parsed from text, because all numbers of a Struct are floats.
     deployment = json_format.Parse(
         json.dumps(json_format.MessageToDict(spec.deployment_spec)),
         pipeline_spec_pb2.PipelineDeploymentConfig(),
@@ -80,11 +80,11 @@ def _spec(pipeline, root, mounts):
 
 
 def _mounts(platform):
-    found = {}
+    mounts = {}
     for label, config in platform.platforms["kubernetes"].deployment_spec.executors.items():
         parsed = json_format.ParseDict(
             json_format.MessageToDict(config),
             kubernetes_executor_config_pb2.KubernetesExecutorConfig(),
         )
-        found[label] = tuple(mount.mount_path for mount in parsed.pvc_mount)
-    return found
+        mounts[label] = tuple(mount.mount_path for mount in parsed.pvc_mount)
+    return mounts

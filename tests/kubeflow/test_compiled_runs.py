@@ -1,4 +1,4 @@
-"""The compiled files, run as the engines run them: every node's command, in the image."""
+"""Runs of the compiled files as in the engines: every node's command, in the image."""
 
 import functools
 import json
@@ -18,13 +18,13 @@ def states(run):
 
 
 def explain(run):
-    """The end of the log of what failed."""
+    """The ends of the logs of failed tasks."""
     return "\n".join(
         f"{name}:\n{task.log.read_text()[-2000:]}" for name, task in run.items() if task.code
     )
 
 
-# Reading one takes seconds.
+# Reading a verdict takes seconds.
 _read = functools.cache(read_verdict)
 
 
@@ -50,15 +50,15 @@ def test_counts_agree_from_shards_to_evaluator(history):
     assert verdict(history, "first").events == 2000
 
 
-def test_what_was_pushed_scores_records(history):
+def test_the_pushed_model_scores_records(history):
     [version] = history.versions["first"]
-    model = tf.saved_model.load(str(history.pushed / version))
+    model = tf.saved_model.load(str(history.push_directory / version))
     assert set(model.signatures) == {"serving_default", "score_features", "score_columns"}
     scores = model.signatures["score_features"](features=tf.zeros([2, 28]))
     assert scores["signal_probability"].shape == [2, 1]
 
 
-def test_a_second_run_is_held_against_the_first(history):
+def test_a_second_run_is_compared_with_the_first(history):
     second = history.runs["second"]
     assert set(states(second).values()) <= SUCCEEDED, explain(second)
     assert second["Trainer"].state == "succeeded"
@@ -76,23 +76,23 @@ def test_an_unblessed_model_is_not_pushed_and_fails_the_run(history):
     assert "Evaluator or ServingCheck withheld its blessing" in run["PushGate"].log.read_text()
 
 
-def test_refused_data_end_the_run_with_reasons(history):
+def test_refused_data_end_the_run_with_the_reasons(history):
     run = history.runs["refused"]
-    refusing = run["CollisionExampleGen"]
-    assert refusing.state == "failed"
-    assert "DATA REFUSED" in refusing.log.read_text()
-    assert "extra-shard" in refusing.log.read_text()
+    ingestion = run["CollisionExampleGen"]
+    assert ingestion.state == "failed"
+    assert "DATA REFUSED" in ingestion.log.read_text()
+    assert "extra-shard" in ingestion.log.read_text()
     for name in ("StatisticsGen", "DataGate", "Trainer", "Evaluator", "Pusher", "PushGate"):
         assert run[name].state == "not triggered"
 
 
-def test_vertex_sees_the_exit_code_and_kubeflows_launcher_hides_it(vertex, kubeflow):
+def test_vertex_reports_the_exit_code_and_kubeflows_launcher_hides_it(vertex, kubeflow):
     for run, node, code in (("refused", "CollisionExampleGen", 4), ("unblessed", "PushGate", 3)):
         assert vertex.runs[run][node].code == code
-        assert kubeflow.engine_runs[run][node].code == 1
+        assert kubeflow.runs[run][node].code == 1
 
 
-def test_vertex_reuses_what_did_not_change_and_sees_new_data(vertex):
+def test_vertex_reuses_unchanged_nodes_and_notices_new_data(vertex):
     second, unblessed = vertex.runs["second"], vertex.runs["unblessed"]
     for name in ("CollisionExampleGen", "StatisticsGen", "DataGate"):
         assert second[name].state == "cached"
@@ -101,14 +101,14 @@ def test_vertex_reuses_what_did_not_change_and_sees_new_data(vertex):
     assert vertex.runs["refused"]["CollisionExampleGen"].state != "cached"
 
 
-def test_kubeflow_never_takes_ingestion_or_the_baseline_from_its_cache(kubeflow):
+def test_kubeflow_never_caches_ingestion_or_the_baseline(kubeflow):
     for run in ("second", "unblessed"):
         for name in ("CollisionExampleGen", "Baseline"):
-            assert kubeflow.engine_runs[run][name].state == "succeeded"
-    assert kubeflow.engine_runs["second"]["ImportSchemaGen"].state == "cached"
+            assert kubeflow.runs[run][name].state == "succeeded"
+    assert kubeflow.runs["second"]["ImportSchemaGen"].state == "cached"
 
 
-def test_vertex_trains_in_a_custom_job_of_its_own(vertex):
+def test_vertex_trains_in_a_custom_job(vertex):
     jobs = vertex.cloud.requests["CreateCustomJob"]
     assert len(jobs) == 2
     assert {job.parent for job in jobs} == {"projects/my-project/locations/us-central1"}
