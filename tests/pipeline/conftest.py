@@ -1,4 +1,4 @@
-"""A metadata store written as TFX writes it."""
+"""A metadata store with runs recorded as TFX records them."""
 
 import pytest
 from ml_metadata import MetadataStore
@@ -10,7 +10,7 @@ KINDS = {"pushed_model": "PushedModel", "blessing": "ModelBlessing"}
 
 
 class Recorder:
-    """Puts runs into a store; a path's artifact is made once, and taken from the cache after."""
+    """Records runs in a store; an artifact is created once per URI, and then cached."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -18,7 +18,7 @@ class Recorder:
         self._ids = {}
 
     def put_run(self, run_id, record="", **nodes):
-        """A run of nodes, each with its state, an output key, a path and properties."""
+        """Records a run of nodes, each with its state, an output key, a URI and properties."""
         context = mlmd.Context(type_id=self._context_type("pipeline_run"), name=run_id)
         if record:
             context.custom_properties["higgs_record"].string_value = record
@@ -61,7 +61,7 @@ class Recorder:
 
 @pytest.fixture
 def recorder(tmp_path):
-    """Of the store of a root: ``tmp_path``."""
+    """A recorder for the store of the root ``tmp_path``."""
     (tmp_path / "metadata").mkdir()
     return Recorder(tmp_path / "metadata" / "metadata.sqlite")
 
@@ -71,7 +71,7 @@ PUSH = {"pushed": 1, "pushed_version": "17", "pushed_destination": "/serving/17"
 
 @pytest.fixture
 def pushed_twice(recorder):
-    """A run that pushed, a run that took its push from the cache, and one that pushed nothing."""
+    """A run that pushed, a run with a cached push, and a run that pushed nothing."""
     events = {"events_train": 4000, "events_eval": 2000}
     data = {"CollisionExampleGen": ("COMPLETE", "examples", "/examples/1", events)}
     recorder.put_run(
@@ -96,7 +96,7 @@ def pushed_twice(recorder):
 
 @pytest.fixture
 def suitable_model(tmp_path):
-    """A SavedModel's file with the signature that is evaluated, and nothing behind it."""
+    """A SavedModel that has the evaluated signature, and no graph."""
     model = SavedModel()
     model.meta_graphs.add().signature_def["score_columns"].SetInParent()
     folder = tmp_path / "suitable"

@@ -1,63 +1,129 @@
+"""The cache keys of nodes: the digest of the code that each node runs."""
+
+import json
+import shutil
+import subprocess
 import sys
 
 import pytest
 
-from pipeline.code_version import code_digest
-from pipeline.config import Config
+from kubeflow.cloud_targets import KubeflowTarget
+from pipeline import code_version
+from pipeline.code_version import import_closure, project_version, root_modules, source_digest
+from pipeline.config import load_config
 from pipeline.graph import create_pipeline
+
+STOCK = {"SchemaGen", "ExampleValidator", "Pusher"}
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """Every node that can be in a graph: Kubeflow's has those of this machine, and three more."""
+    config = load_config("configs/kubeflow.yaml")
+    return {node.id: node for node in create_pipeline(config, KubeflowTarget(config)).components}
+
+
+@pytest.fixture(scope="module")
+def roots(nodes):
+    return {name: root_modules(node) for name, node in nodes.items()}
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    folder = tmp_path / "some_package"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
-    (folder / "network.py").write_text("units = 1\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    return folder
+def sources(tmp_path, monkeypatch):
+    """A copy of the sources that a test may edit."""
+    for package in code_version.PACKAGES:
+        shutil.copytree(code_version.SOURCE_ROOT / package, tmp_path / package)
+    monkeypatch.setattr(code_version, "SOURCE_ROOT", tmp_path)
+    return tmp_path
 
 
-def test_an_edit_changes_the_digest_and_nothing_is_imported(package):
-    before = code_digest("some_package")
-    assert code_digest("some_package") == before
-    (package / "network.py").write_text("units = 2\n")
-    assert code_digest("some_package") != before
-    assert "some_package" not in sys.modules
-
-
-def test_a_new_file_changes_the_digest(package):
-    before = code_digest("some_package")
-    (package / "layers.py").touch()
-    assert code_digest("some_package") != before
-
-
-def test_a_module_is_its_file():
-    assert code_digest("formats.features") != code_digest("models")
-
-
-def test_an_unknown_package_is_an_error():
-    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        code_digest("no_such_package")
-
-
-def test_nodes_that_run_our_code_carry_its_digest():
-    config = Config(data_root="/data", root="/root", ingestion={"layout": "folders"})
-    flags = {
-        node.id: node.executor_spec.extra_flags
-        for node in create_pipeline(config).components
-        if hasattr(node.executor_spec, "extra_flags")
+def digests(roots):
+    return {
+        name: source_digest(import_closure(modules)) for name, modules in roots.items() if modules
     }
-    assert flags["Trainer"] == [f"--code_version={code_digest('models')}"]
-    marked = {name for name, extra in flags.items() if extra}
-    assert marked == {
-        "CollisionExampleGen",
-        "StatisticsGen",
-        "HistogramGen",
-        "DataGate",
-        "Trainer",
-        "Evaluator",
-        "ServingCheck",
+
+
+def test_nodes_with_own_code_carry_its_digest_and_stock_ones_none(nodes, roots):
+    for name, node in nodes.items():
+        expected = (
+            []
+            if name in STOCK
+            else [f"--code_version={source_digest(import_closure(roots[name]))}"]
+        )
+        assert node.executor_spec.extra_flags == expected, name
+
+
+def test_parameters_name_the_code_of_stock_executors(roots):
+    assert roots["Trainer"] == {"models.trainer"}
+    assert roots["Evaluator"] == {
+        "components.evaluator.executor",
+        "components.evaluator.extractors",
+        "components.evaluator.metrics",
     }
-    # A graph made again must not add to the flags of the first.
-    again = {node.id: node for node in create_pipeline(config).components}
-    assert again["Trainer"].executor_spec.extra_flags == flags["Trainer"]
+
+
+def test_every_module_changes_the_keys_of_the_nodes_that_run_it_and_no_others(roots, sources):
+    closures = {name: import_closure(modules) for name, modules in roots.items() if modules}
+    before = digests(roots)
+    for module in sorted(set.union(*closures.values())):
+        path = sources.joinpath(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        content = file.read_bytes()
+        file.write_bytes(content + b"\n# edited\n")
+        changed = {name for name, digest in digests(roots).items() if digest != before[name]}
+        assert changed == {name for name, closure in closures.items() if module in closure}
+        file.write_bytes(content)
+
+
+@pytest.mark.slow
+def test_closures_contain_every_module_that_is_really_imported(roots):
+    script = (
+        "import importlib, json, sys\n"
+        "roots = json.loads(sys.argv[1])\n"
+        "for root in roots:\n"
+        "    importlib.import_module(root)\n"
+        f"packages = {code_version.PACKAGES!r}\n"
+        "print(json.dumps([m for m in sys.modules if m.split('.')[0] in packages]))\n"
+    )
+    for name in ("CollisionExampleGen", "Trainer", "Evaluator"):
+        command = [sys.executable, "-c", script, json.dumps(sorted(roots[name]))]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        imported = set(json.loads(done.stdout.splitlines()[-1]))
+        assert imported <= import_closure(roots[name]), name
+
+
+def test_a_template_changes_the_key_of_the_report_alone(roots, sources):
+    before = digests(roots)
+    template = next((sources / "components" / "report").rglob("*.html"))
+    template.write_text(template.read_text() + "\n")
+    changed = {name for name, digest in digests(roots).items() if digest != before[name]}
+    assert changed == {"Report"}
+
+
+def test_a_lazy_import_is_part_of_the_closure_and_one_for_type_checkers_is_not(sources):
+    (sources / "models" / "typed.py").write_text("")
+    (sources / "models" / "lazy.py").write_text("")
+    (sources / "models" / "root.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import models.typed\n"
+        "def work():\n    from models import lazy\n"
+    )
+    assert import_closure({"models.root"}) == {"models", "models.root", "models.lazy"}
+
+
+def test_the_digest_of_an_unknown_module_is_an_error():
+    with pytest.raises(ModuleNotFoundError, match=r"models\.no_such_module"):
+        source_digest(["models.no_such_module"])
+
+
+def test_the_project_version_depends_on_every_source(sources):
+    before = project_version()
+    assert project_version() == before
+    (sources / "pipeline" / "new_module.py").touch()
+    assert project_version() != before
+
+
+def test_a_graph_that_is_made_again_has_the_same_flags(nodes):
+    config = load_config("configs/kubeflow.yaml")
+    again = {node.id: node for node in create_pipeline(config, KubeflowTarget(config)).components}
+    assert again["Trainer"].executor_spec.extra_flags == nodes["Trainer"].executor_spec.extra_flags

@@ -92,7 +92,7 @@ def test_missing_keys_files_and_bad_yaml(tmp_path):
     with pytest.raises(ConfigError, match="is not valid YAML"):
         load_config(file)
     file.write_text("- a\n")
-    with pytest.raises(ConfigError, match="holds a list; expected keys and values"):
+    with pytest.raises(ConfigError, match="contains a list; expected keys and values"):
         load_config(file)
 
 

@@ -1,4 +1,4 @@
-"""The graph: what it is made of and what its shape guarantees."""
+"""The graph: its nodes, and what its shape guarantees."""
 
 import json
 from typing import get_args
@@ -17,18 +17,18 @@ def graph(**values):
     return create_pipeline(config), {node.id: node for node in create_pipeline(config).components}
 
 
-def test_nodes_in_the_order_of_the_data():
+def test_nodes_of_a_local_run():
     _, nodes = graph()
     assert sorted(nodes) == sorted(
         [
             *("CollisionExampleGen", "ImportSchemaGen", "StatisticsGen", "SchemaGen"),
             *("ExampleValidator", "DataGate", "Trainer", "Baseline", "Evaluator"),
-            *("HistogramGen", "ServingCheck", "Pusher", "Report"),
+            *("HistogramGen", "ServingCheck", "Pusher"),
         ]
     )
 
 
-def test_nothing_is_learned_before_the_gate():
+def test_training_waits_for_the_data_gate():
     _, nodes = graph()
     assert nodes["DataGate"] in nodes["Trainer"].upstream_nodes
 
@@ -74,13 +74,13 @@ def test_the_trainer_gets_the_hyperparameters_and_the_seed():
     assert nodes["Trainer"].exec_properties["run_fn"] == "models.trainer.run_fn"
 
 
-def test_training_begins_with_the_latest_blessed_model_only_where_wanted():
+def test_warm_start_is_optional():
     _, cold = graph()
     assert "base_model" not in cold["Trainer"].inputs
     _, warm = graph(trainer={"warm_start": True})
     assert set(warm) - set(cold) == {"WarmStart"}
     assert warm["Trainer"].inputs["base_model"].producer_component_id == "WarmStart"
-    # It says where to begin, and is no hyperparameter.
+    # It is not a hyperparameter.
     assert (
         warm["Trainer"].exec_properties["custom_config"]
         == cold["Trainer"].exec_properties["custom_config"]

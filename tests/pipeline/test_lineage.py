@@ -1,14 +1,15 @@
 import pytest
 
+from formats import names
 from pipeline.lineage import find_pushing_run
 from pipeline.user_errors import RunNotFoundError
 
 
-def test_run_that_pushed_is_found_and_none_that_took_it_from_the_cache(pushed_twice):
+def test_the_run_that_pushed_is_found_rather_than_one_with_a_cached_push(pushed_twice):
     run = find_pushing_run(pushed_twice.path, "17")
     assert run.run_id == "2026-01-01"
-    assert run.output("Pusher", "pushed_model").uri == "/pushed/1"
-    assert run.output("CollisionExampleGen", "examples").uri == "/examples/1"
+    assert run.uri(names.PUSHED_MODEL) == "/pushed/1"
+    assert run.uri(names.EXAMPLES) == "/examples/1"
 
 
 def test_version_that_was_never_pushed_names_those_that_were(pushed_twice):

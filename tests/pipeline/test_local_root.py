@@ -3,7 +3,7 @@ import os
 import pytest
 
 from pipeline.config import Config, ConfigError
-from pipeline.local_root import RootBusyError, settle, sole_use
+from pipeline.local_root import RootBusyError, exclusive_use, resolve
 
 
 def config(**values):
@@ -19,25 +19,25 @@ def folders(tmp_path):
 
 
 def test_layout_is_folders_when_there_is_a_training_folder(folders):
-    assert settle(config(data_root=str(folders))).ingestion.layout == "folders"
+    assert resolve(config(data_root=str(folders))).ingestion.layout == "folders"
 
 
 def test_layout_is_single_for_a_folder_of_shards(folders):
-    settled = settle(config(data_root=str(folders / "training")))
-    assert settled.ingestion.layout == "single"
+    resolved = resolve(config(data_root=str(folders / "training")))
+    assert resolved.ingestion.layout == "single"
 
 
 def test_a_given_layout_is_kept(folders):
-    given = config(data_root=str(folders / "training"), ingestion={"layout": "single"})
-    assert settle(given).ingestion.layout == "single"
+    explicit = config(data_root=str(folders / "training"), ingestion={"layout": "single"})
+    assert resolve(explicit).ingestion.layout == "single"
 
 
 def test_local_paths_become_absolute(folders, monkeypatch):
     monkeypatch.chdir(folders.parent)
-    settled = settle(config(push={"directory": "serving"}))
-    assert settled.data_root == str(folders)
-    assert settled.root == str(folders.parent / "runs")
-    assert settled.push_directory == str(folders.parent / "serving")
+    resolved = resolve(config(push={"directory": "serving"}))
+    assert resolved.data_root == str(folders)
+    assert resolved.root == str(folders.parent / "runs")
+    assert resolved.push_directory == str(folders.parent / "serving")
 
 
 def test_missing_shards_name_the_folder_and_the_remedy(folders):
@@ -45,50 +45,53 @@ def test_missing_shards_name_the_folder_and_the_remedy(folders):
     with pytest.raises(
         ConfigError, match=r"no TFRecord shard .* in .*/validation; .*higgs generate"
     ):
-        settle(config(data_root=str(folders)))
+        resolve(config(data_root=str(folders)))
 
 
-def test_a_remote_root_is_no_local_run():
+def test_a_remote_root_is_refused():
     with pytest.raises(ConfigError, match="root: a local run needs a local folder, got gs://b/r"):
-        settle(config(root="gs://b/r"))
+        resolve(config(root="gs://b/r"))
 
 
-def test_the_layout_of_remote_data_must_be_said():
+def test_the_layout_of_remote_data_must_be_given():
     remote = config(data_root="gs://b/d")
-    with pytest.raises(ConfigError, match=r"ingestion\.layout: say folders or single"):
-        settle(remote)
-    said = config(data_root="gs://b/d", ingestion={"layout": "single"})
-    assert settle(said).data_root == "gs://b/d"
+    with pytest.raises(ConfigError, match=r"ingestion\.layout: give folders or single"):
+        resolve(remote)
+    explicit = config(data_root="gs://b/d", ingestion={"layout": "single"})
+    assert resolve(explicit).data_root == "gs://b/d"
 
 
-def test_a_root_is_held_once_and_free_afterwards(tmp_path):
-    again = sole_use(tmp_path)
+def test_a_root_is_locked_once_and_free_afterwards(tmp_path):
+    again = exclusive_use(tmp_path)
     busy = rf"in use by another run \(process {os.getpid()}\)"
-    with sole_use(tmp_path), pytest.raises(RootBusyError, match=busy):
+    with exclusive_use(tmp_path), pytest.raises(RootBusyError, match=busy):
         again.__enter__()
-    with sole_use(tmp_path):
+    with exclusive_use(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
 
 
-def test_hidden_and_unfinished_files_are_no_shards(folders):
+def test_hidden_and_unfinished_files_are_not_shards(folders):
     shard = folders / "validation" / "shard-0.tfrecord"
     shard.rename(shard.with_name("._shard-0.tfrecord"))
     with pytest.raises(ConfigError, match="no TFRecord shard"):
-        settle(config(data_root=str(folders)))
+        resolve(config(data_root=str(folders)))
 
 
 @pytest.mark.parametrize("name", ["run [v1]", "a*", "what?", "{SPAN}"])
-def test_paths_that_tfx_would_take_for_patterns_are_refused(folders, name):
-    with pytest.raises(ConfigError, match=r"root: TFX takes .* in a path for a pattern: rename"):
-        settle(config(data_root=str(folders), root=name))
+def test_paths_that_tfx_would_treat_as_patterns_are_refused(folders, name):
+    with pytest.raises(ConfigError, match=r"root: TFX treats .* in a path as a pattern: rename"):
+        resolve(config(data_root=str(folders), root=name))
 
 
 def test_the_home_folder_is_expanded(folders, monkeypatch):
     monkeypatch.setenv("HOME", str(folders.parent))
-    assert settle(config(data_root="~/data")).data_root == str(folders)
+    assert resolve(config(data_root="~/data")).data_root == str(folders)
 
 
 def test_a_root_that_cannot_be_written_is_bad_usage(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="root: cannot write in"), sole_use(tmp_path / "file"):
+    with (
+        pytest.raises(ConfigError, match="root: cannot write to"),
+        exclusive_use(tmp_path / "file"),
+    ):
         pass

@@ -1,4 +1,4 @@
-"""What `higgs run` makes of the ways in which a run can end; whole runs are in tests/e2e."""
+"""How `higgs run` reports each ending of a run; complete runs are in tests/e2e."""
 
 from io import StringIO
 
@@ -6,29 +6,29 @@ import pytest
 from rich.console import Console
 
 from formats.errors import DataRefusedError
+from formats.run_outcome import NodeRun, Output, RunOutcome
 from pipeline import local_run
 from pipeline.config import Config
 from pipeline.exit_codes import ExitCode
-from pipeline.metadata_store import NodeRun, Output, RunOutcome
 
 CONFIG = Config(data_root="/data", root="/root")
 
 
 def end_with(error, monkeypatch):
-    def local_run(config):
+    def fail(config):
         from absl import logging
 
         logging.info("Component %s is running.", "Trainer")
         raise error
 
-    monkeypatch.setattr(local_run.local_runner, "run", local_run)
+    monkeypatch.setattr(local_run.local_runner, "run", fail)
     screen = StringIO()
     code = local_run.run(CONFIG, Console(file=screen, width=100, markup=False))
     return code, screen.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "words"),
+    ("error", "code", "message"),
     [
         (
             DataRefusedError("m_bb [NaN]"),
@@ -40,12 +40,13 @@ def end_with(error, monkeypatch):
             ExitCode.FAILED,
             "FAILED in Trainer: ValueError: no [/b] here",
         ),
-        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "INTERRUPTED in Trainer; run again to go on"),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "INTERRUPTED in Trainer; run again to resume"),
     ],
 )
-def test_an_ending_names_the_node_and_the_reason(error, code, words, monkeypatch):
-    assert end_with(error, monkeypatch)[0] == code
-    assert words in end_with(error, monkeypatch)[1]
+def test_an_ending_names_the_node_and_the_reason(error, code, message, monkeypatch):
+    exit_code, output = end_with(error, monkeypatch)
+    assert exit_code == code
+    assert message in output
 
 
 def outcome(pushed):
@@ -56,13 +57,15 @@ def outcome(pushed):
 
 def test_a_cached_push_is_said_to_be_an_earlier_one():
     screen = StringIO()
-    assert local_run.tell(outcome(pushed=True), Console(file=screen)) == ExitCode.PUSHED
+    assert local_run.print_outcome(outcome(pushed=True), Console(file=screen)) == ExitCode.PUSHED
     assert "PUSHED version 7, by an earlier run; nothing changed since" in screen.getvalue()
 
 
 def test_no_push_is_not_blessed():
     screen = StringIO()
-    assert local_run.tell(outcome(pushed=False), Console(file=screen)) == ExitCode.NOT_BLESSED
+    assert (
+        local_run.print_outcome(outcome(pushed=False), Console(file=screen)) == ExitCode.NOT_BLESSED
+    )
     assert "NOT PUSHED" in screen.getvalue()
 
 
@@ -71,7 +74,7 @@ def test_a_push_stays_a_push_when_its_evaluation_cannot_be_read(tmp_path):
     evaluation = Output(str(tmp_path / "gone"), {})
     nodes = {**run.nodes, "Evaluator": NodeRun("Evaluator", "ok", 1.0, {"evaluation": evaluation})}
     screen = StringIO()
-    code = local_run.tell(RunOutcome("id", nodes), Console(file=screen, width=200))
+    code = local_run.print_outcome(RunOutcome("id", nodes), Console(file=screen, width=200))
     assert code == ExitCode.PUSHED
     assert "AUC         not read: " in screen.getvalue()
     assert f"evaluation  {evaluation.uri}" in screen.getvalue()
@@ -84,6 +87,6 @@ def test_a_refusal_stays_a_refusal_when_its_reason_cannot_be_read(tmp_path):
         "ServingCheck": NodeRun("ServingCheck", "ok", 1.0, {"blessing": refused}),
     }
     screen = StringIO()
-    code = local_run.tell(RunOutcome("id", nodes), Console(file=screen, width=200))
+    code = local_run.print_outcome(RunOutcome("id", nodes), Console(file=screen, width=200))
     assert code == ExitCode.NOT_BLESSED
     assert "serving check: FAILED, and its reason was not read: " in screen.getvalue()

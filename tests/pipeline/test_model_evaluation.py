@@ -1,6 +1,4 @@
-"""What is checked before a model is evaluated; the evaluation itself runs in tests/e2e."""
-
-import json
+"""Checks before an evaluation; the evaluation itself runs in tests/e2e."""
 
 import pytest
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -14,7 +12,7 @@ def test_model_with_the_signature_is_suitable(suitable_model):
 
 
 def test_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(UnsuitableModelError, match=r"holds no saved_model\.pb; name an exported"):
+    with pytest.raises(UnsuitableModelError, match=r"has no saved_model\.pb; give an exported"):
         model_evaluation.check_model(tmp_path)
 
 
@@ -24,28 +22,12 @@ def test_model_with_other_signatures_is_refused_by_their_names(tmp_path):
     for name in ("serving_default", "other"):
         graph.signature_def[name].SetInParent()
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
-    words = "has the signatures other, serving_default; score_columns is needed"
-    with pytest.raises(UnsuitableModelError, match=words):
+    message = "has the signatures other, serving_default; score_columns is required"
+    with pytest.raises(UnsuitableModelError, match=message):
         model_evaluation.check_model(tmp_path)
 
 
-def test_file_that_is_no_model_is_refused(tmp_path):
+def test_file_that_is_not_a_model_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x0a\xff no model")
-    with pytest.raises(UnsuitableModelError, match="is no SavedModel"):
+    with pytest.raises(UnsuitableModelError, match="is not a SavedModel"):
         model_evaluation.check_model(tmp_path)
-
-
-def test_record_names_model_and_data(tmp_path):
-    record = model_evaluation._record(tmp_path / "model", tmp_path / "shards")
-    assert json.loads(record.configuration) == {
-        "model": str(tmp_path / "model"),
-        "data_root": str(tmp_path / "shards"),
-    }
-    assert record.ending == "evaluated"
-    assert record.failure.endswith("; no gate was asked")
-    assert record.packages["tfx"] == "1.16.0"
-
-
-def test_model_is_found_where_a_trainer_would_have_put_it(suitable_model, tmp_path):
-    folder = model_evaluation._as_trained(suitable_model, tmp_path / "model")
-    assert (folder / "Format-Serving" / "saved_model.pb").exists()

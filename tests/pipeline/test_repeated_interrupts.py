@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from pipeline import repeated_interrupts
-from pipeline.repeated_interrupts import insistent_interrupts
+import pipeline.repeated_interrupts as module
+from pipeline.repeated_interrupts import repeated_interrupts
 
 
 def press():
@@ -14,9 +14,9 @@ def press():
     time.sleep(1)
 
 
-def test_interrupt_that_is_dropped_comes_again(monkeypatch):
-    monkeypatch.setattr(repeated_interrupts, "SECONDS_BETWEEN", 0.05)
-    with pytest.raises(KeyboardInterrupt), insistent_interrupts():
+def test_dropped_interrupt_is_repeated(monkeypatch):
+    monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.05)
+    with pytest.raises(KeyboardInterrupt), repeated_interrupts():
         drop_one_and_wait()
 
 
@@ -24,13 +24,13 @@ def drop_one_and_wait():
     with contextlib.suppress(KeyboardInterrupt):
         press()
     time.sleep(5)
-    pytest.fail("the interrupt did not come again")
+    pytest.fail("the interrupt was not repeated")
 
 
-def test_interrupt_that_was_heard_does_not_come_again(monkeypatch):
-    monkeypatch.setattr(repeated_interrupts, "SECONDS_BETWEEN", 0.05)
+def test_interrupt_that_took_effect_is_not_repeated(monkeypatch):
+    monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.05)
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
-    with pytest.raises(KeyboardInterrupt), insistent_interrupts():
+    with pytest.raises(KeyboardInterrupt), repeated_interrupts():
         press()
     time.sleep(0.2)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == handlers

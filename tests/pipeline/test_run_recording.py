@@ -1,4 +1,4 @@
-"""What is kept with a run, whatever its ending."""
+"""The record of a run, however it ends."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_run_is_recorded_with_its_configuration(recorder, config):
     [
         (DataRefusedError("m_bb <b>"), "refused", "m_bb <b>"),
         (KeyError("x"), "failed", "KeyError: 'x'"),
-        (KeyboardInterrupt(), "interrupted", "from the keyboard; run again to go on from there"),
+        (KeyboardInterrupt(), "interrupted", "from the keyboard; run again to resume"),
     ],
 )
 def test_run_that_was_cut_short_is_recorded_with_its_reason(

@@ -3,9 +3,10 @@ import json
 
 from rich.console import Console
 
+from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 from pipeline.metadata_store import all_runs, find_run
-from pipeline.run_table import lineage_lines, run_table
+from pipeline.run_table import decision_lines, lineage_lines, run_table
 
 
 def cells(runs):
@@ -15,7 +16,7 @@ def cells(runs):
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
 
 
-def test_a_line_a_run_the_newest_first(pushed_twice):
+def test_one_row_per_run_the_newest_first(pushed_twice):
     rows = cells(all_runs(pushed_twice.path))
     assert [row[:5] for row in rows] == [
         ["2026-02-03", "Refused", "-", "-", "0"],
@@ -35,11 +36,11 @@ def test_lineage_names_places_events_and_shards():
         "Pusher": {"pushed_model": Output("/pushed", {"pushed": 1})},
     }
     nodes = {name: NodeRun(name, "done", 1.0, made) for name, made in outputs.items()}
-    record = RunRecord(json.dumps({"data_root": "/data"}))
+    record = RunRecord(configuration=json.dumps({"data_root": "/data"}))
     assert list(lineage_lines(RunOutcome("run-1", nodes, record))) == [
         "pushed by run run-1",
         f"{'pushed model':<34}/pushed",
-        f"{'events':<34}/examples",
+        f"{'examples':<34}/examples",
         f"{'shards':<34}/data",
         "data: 4,000 train events",
     ]
@@ -48,3 +49,16 @@ def test_lineage_names_places_events_and_shards():
 def test_lineage_of_a_run_whose_record_is_damaged_says_what_is_known(pushed_twice):
     lines = list(lineage_lines(find_run(pushed_twice.path, "2026-02-03")))
     assert lines[1:] == [f"{'not pushed':<34}/pushed/2", f"{'shards':<34}unknown"]
+
+
+def test_decision_lists_thresholds_and_margins():
+    checks = (
+        ThresholdCheck("AUC", 0.81, 0.8),
+        ThresholdCheck("AUC above the baseline's", -0.01, -0.002),
+    )
+    lines = list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))
+    assert lines == [
+        "AUC 0.8100 on 2,000 events, baseline 0.8200",
+        "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100",
+        "gate: AUC above the baseline's -0.0100, at least -0.0020 needed: MISSED by 0.0080",
+    ]

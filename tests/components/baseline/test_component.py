@@ -1,18 +1,20 @@
 import pytest
 from tfx.types.standard_artifacts import Model
 
-from components.baseline.component import ABSENT_PROPERTY, ModelInService, newest_version
+from components.baseline.component import ModelInService
+from components.baseline.executor import newest_version
+from formats.names import ABSENT_PROPERTY
 
 
 @pytest.fixture
 def push(tmp_path):
-    """Pushes an export of a version; one cut short has no saved_model.pb yet."""
+    """Pushes an export of a version; an incomplete one has no saved_model.pb yet."""
 
-    def write(version, *, whole=True):
+    def write(version, *, complete=True):
         folder = tmp_path / "serving" / version
         (folder / "variables").mkdir(parents=True)
         (folder / "variables" / "variables.index").write_text(version)
-        if whole:
+        if complete:
             (folder / "saved_model.pb").write_text(version)
         return str(folder)
 
@@ -37,11 +39,11 @@ def test_the_newest_version_is_the_greatest_number(push, serving):
     assert newest_version(serving) == newest
 
 
-def test_what_is_no_whole_version_is_passed_over(push, serving):
-    whole = push("9")
-    push("10", whole=False)
+def test_incomplete_versions_and_other_folders_are_ignored(push, serving):
+    newest = push("9")
+    push("10", complete=False)
     push("latest")
-    assert newest_version(serving) == whole
+    assert newest_version(serving) == newest
 
 
 def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
@@ -49,7 +51,7 @@ def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
         exists = staticmethod(lambda path: path in {"gs://b/m", "gs://b/m/7/saved_model.pb"})
         listdir = staticmethod(lambda _: ["7/", "README"])
 
-    monkeypatch.setattr("components.baseline.component.fileio", Store)
+    monkeypatch.setattr("components.baseline.executor.fileio", Store)
     assert newest_version("gs://b/m") == "gs://b/m/7"
 
 

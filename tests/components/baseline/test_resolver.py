@@ -54,14 +54,14 @@ def test_the_latest_other_blessed_model():
     assert resolve(1, models, [blessing(1), blessing(2)]) == [2]
 
 
-def test_a_model_whose_export_was_deleted_is_passed_over(tmp_path):
+def test_a_model_whose_export_was_deleted_is_ignored(tmp_path):
     (tmp_path / "2" / "Format-Serving" / "saved_model.pb").unlink()
     models = [model(1), model(2), model(3)]
     assert resolve(3, models, [blessing(1), blessing(2)]) == [1]
 
 
-def test_without_a_candidate_the_latest_blessed_model_is_named():
-    given = {"model": [model(1), model(2)], "model_blessing": [blessing(1), blessing(2)]}
-    resolved = LatestOtherBlessedModel().resolve_artifacts(None, given)
+def test_without_a_candidate_the_latest_blessed_model_is_resolved():
+    inputs = {"model": [model(1), model(2)], "model_blessing": [blessing(1), blessing(2)]}
+    resolved = LatestOtherBlessedModel().resolve_artifacts(None, inputs)
     assert [artifact.id for artifact in resolved["model"]] == [2]
     assert "candidate" not in resolved

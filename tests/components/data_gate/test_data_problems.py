@@ -6,7 +6,7 @@ from tensorflow_data_validation.statistics.stats_impl import generate_statistics
 
 from components.data_gate.data_problems import find_problems
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
-from formats.invalid_values import Unknown
+from formats.invalid_values import InvalidValues
 from pipeline.graph import SCHEMA_FILE
 
 EVENTS = 200
@@ -25,7 +25,7 @@ def columns():
     return {LABEL: np.resize(np.array([0.0, 1.0], np.float32), EVENTS), **values}
 
 
-def problems(columns, schema, ingested=EVENTS, unknown_codes=None):
+def problems(columns, schema, ingested=EVENTS, invalid_columns=None):
     """The checks on real statistics and real anomalies of the layout ingestion writes."""
     batch = pa.RecordBatch.from_arrays(
         [
@@ -37,7 +37,7 @@ def problems(columns, schema, ingested=EVENTS, unknown_codes=None):
     statistics = generate_statistics_in_memory(batch)
     anomalies = tfdv.validate_statistics(statistics, schema)
     return find_problems(
-        "train", ingested, unknown_codes or {}, statistics.datasets[0], anomalies, schema
+        "train", ingested, invalid_columns or {}, statistics.datasets[0], anomalies, schema
     )
 
 
@@ -55,7 +55,7 @@ def test_values_outside_the_domain(columns, schema):
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
     assert "Seen: 200 events, 1 to 99, about" in problem
-    assert problem.endswith("Expected: one finite float an event, -3.2 to 3.2.")
+    assert problem.endswith("Expected: one finite float per event, -3.2 to 3.2.")
 
 
 def test_nan_is_counted(columns, schema):
@@ -65,7 +65,7 @@ def test_nan_is_counted(columns, schema):
     assert "NaN in 3" in problem
 
 
-# TFDV takes the spread of the column with the infinity in it.
+# TFDV computes the standard deviation of the column with the infinity in it.
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_infinity_is_refused(columns, schema):
     columns["m_jj"][0] = float("inf")
@@ -79,7 +79,7 @@ def test_missing_column(columns, schema):
     del columns["jet_2_pt"]
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: jet_2_pt: ")
-    assert "Expected: one finite float an event, 0 to 50" in problem
+    assert "Expected: one finite float per event, 0 to 50" in problem
 
 
 def test_unknown_column(columns, schema):
@@ -88,10 +88,10 @@ def test_unknown_column(columns, schema):
     assert problem.startswith("train: m_zz: New column")
 
 
-def test_an_unknown_b_tag_is_named_with_its_count(columns, schema):
-    (problem,) = problems(columns, schema, unknown_codes={"jet_1_b_tag": Unknown(7, 0.5)})
+def test_an_invalid_value_is_reported_with_its_count(columns, schema):
+    (problem,) = problems(columns, schema, invalid_columns={"jet_1_b_tag": InvalidValues(7, 0.5)})
     assert problem == (
-        "train: jet_1_b_tag: 7 events hold a value that is no b-tag code, such as 0.5; "
+        "train: jet_1_b_tag: 7 events have an invalid value, such as 0.5; "
         "expected one of 0, 1.08654, 2.17308"
     )
 
@@ -101,6 +101,5 @@ def test_one_class_alone_is_refused(columns, schema, label):
     columns[LABEL][:] = label
     (problem,) = problems(columns, schema)
     assert problem == (
-        f"train: label: all 200 events hold {label:g}; "
-        "expected both of 0 (background) and 1 (signal)"
+        f"train: label: all 200 events have {label:g}; expected both 0 (background) and 1 (signal)"
     )

@@ -1,7 +1,8 @@
 import pytest
 from tfx.types.standard_artifacts import PushedModel
 
-from components.push_gate.component import NotPushedError, PushGate
+from components.push_gate.component import PushGate
+from formats.errors import NotPushedError
 
 
 def pushed_model(pushed):

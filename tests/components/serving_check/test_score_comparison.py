@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from components.serving_check import probe
 from components.serving_check.score_comparison import TOLERANCE, compare, find_fault
+from formats.reference_scores import ReferenceScores
 
 FEATURES = np.random.default_rng(0).normal(size=(64, 28)).astype(np.float32)
 
@@ -37,32 +39,37 @@ def export(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def expected():
-    return (1.0 / (1.0 + np.exp(-FEATURES[:, :1]))).astype(np.float32)
+def reference():
+    scores = (1.0 / (1.0 + np.exp(-FEATURES[:, :1]))).astype(np.float32)
+    return ReferenceScores(np.arange(64), FEATURES, scores)
 
 
-def test_an_export_that_scores_as_trained_has_no_fault(export, expected):
-    assert find_fault(export, FEATURES, expected) is None
+@pytest.mark.slow
+def test_an_export_that_scores_as_trained_has_no_fault(export, reference):
+    assert find_fault(export, reference) is None
 
 
-def test_an_export_that_scores_otherwise(export, expected):
-    fault = find_fault(export, FEATURES, expected + np.float32(1e-3))
+@pytest.mark.slow
+def test_an_export_that_scores_otherwise(export, reference):
+    fault = find_fault(export, replace(reference, scores=reference.scores + np.float32(1e-3)))
     assert "scores differ from the trained model's by up to 0.001" in fault
 
 
-def test_a_broken_export(export, expected, tmp_path):
+@pytest.mark.slow
+def test_a_broken_export(export, reference, tmp_path):
     broken = tmp_path / "model"
     shutil.copytree(export, broken)
     (broken / "saved_model.pb").write_bytes(b"not a model")
-    assert "could not be loaded and scored" in find_fault(str(broken), FEATURES, expected)
+    assert "could not be loaded and scored" in find_fault(str(broken), reference)
 
 
-def test_an_export_that_lacks_its_weights(export, expected, tmp_path):
+@pytest.mark.slow
+def test_an_export_that_lacks_its_weights(export, reference, tmp_path):
     broken = tmp_path / "model"
     shutil.copytree(export, broken)
     for shard in Path(broken, "variables").iterdir():
         shard.unlink()
-    assert "could not be loaded and scored" in find_fault(str(broken), FEATURES, expected)
+    assert "could not be loaded and scored" in find_fault(str(broken), reference)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +84,12 @@ def test_an_export_that_lacks_its_weights(export, expected, tmp_path):
     ],
 )
 def test_compare(scores, fault):
-    found = compare(np.array(scores, np.float32), np.array([[0.5], [0.25]], np.float32))
-    assert (fault in found) if fault else found is None
+    message = compare(np.array(scores, np.float32), np.array([[0.5], [0.25]], np.float32))
+    assert (fault in message) if fault else message is None
 
 
-@pytest.mark.parametrize("package", ["models", "components", "pipeline"])
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["models", "formats"])
 def test_the_probe_cannot_import_the_project(package, tmp_path):
     code = (
         "import os, runpy, sys\n"
@@ -98,4 +106,4 @@ def test_the_probe_cannot_import_the_project(package, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert f"the export asks for the project's module '{package}'" in done.stderr
+    assert f"the export imports the project's module '{package}'" in done.stderr

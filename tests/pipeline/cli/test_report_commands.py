@@ -1,4 +1,4 @@
-"""The commands on a store that is there, and what they say in vain; whole runs are in tests/e2e."""
+"""The report commands on a recorded store, and their errors; complete runs are in tests/e2e."""
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +16,7 @@ def call(command, *arguments):
 def test_root_without_a_run_is_named(tmp_path, command, arguments):
     done = call(command, *arguments, "--root", tmp_path)
     assert done.exit_code == 2
-    assert "no run has left its metadata at" in done.output
+    assert "no metadata of a run at" in done.output
 
 
 def test_page_of_the_newest_run_is_written_under_its_root(pushed_twice, tmp_path, capfd):
@@ -34,7 +34,7 @@ def test_page_of_a_run_is_written_where_it_is_wanted(pushed_twice, tmp_path):
     assert "as version 17 by an earlier run; nothing has changed since" in page.read_text()
 
 
-def test_run_that_is_not_clear_names_those_that_match(pushed_twice, tmp_path):
+def test_ambiguous_run_lists_the_matching_ones(pushed_twice, tmp_path):
     done = call(report, "--root", tmp_path, "--run", "2026-01")
     assert done.exit_code == 1
     assert "2 runs match '2026-01'; known here: 2026-01-02, 2026-01-01" in done.output
@@ -58,22 +58,22 @@ def test_evaluation_goes_into_a_folder_of_its_own_from_shards(tmp_path):
     options = ("--model", tmp_path / "model", "--input", tmp_path)
     done = call(evaluate, *options, "--out", tmp_path)
     assert done.exit_code == 2
-    assert "is there already; name a folder that is not" in done.output
+    assert "already exists; give a new folder" in done.output
     done = call(evaluate, *options, "--out", tmp_path / "out")
     assert done.exit_code == 2
     assert "no TFRecord shard (*.tfrecord) in" in done.output
 
 
-def test_model_that_cannot_be_evaluated_is_told_in_a_sentence(tmp_path):
+def test_unsuitable_model_is_one_sentence(tmp_path):
     (tmp_path / "part.tfrecord").touch()
     options = ("--model", tmp_path / "model", "--input", tmp_path, "--out", tmp_path / "out")
     done = call(evaluate, *options)
     assert done.exit_code == 1
-    assert "holds no saved_model.pb; name an exported model" in done.output
+    assert "has no saved_model.pb; give an exported model" in done.output
     assert not (tmp_path / "out").exists()
 
 
-def test_shards_that_are_refused_are_told_with_their_reason(tmp_path, suitable_model):
+def test_refused_shards_are_reported_with_the_reason(tmp_path, suitable_model):
     (tmp_path / "part.tfrecord").write_bytes(b"no record")
     out = tmp_path / "out"
     done = call(evaluate, "--model", suitable_model, "--input", tmp_path, "--out", out)
