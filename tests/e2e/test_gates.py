@@ -1,4 +1,4 @@
-"""What a later run reuses, and what the gates refuse."""
+"""Reuse by later runs, and refusals by the gates."""
 
 import fcntl
 import os
@@ -10,9 +10,11 @@ from rich.console import Console
 from tfx import v1 as tfx
 
 from components.serving_check.component import ServingCheck
+from formats import names
 from formats.features import FEATURES
 from formats.published.record import Events, encode_events, read_events
-from pipeline.local_run import ExitCode, tell
+from pipeline.exit_codes import ExitCode
+from pipeline.local_run import print_outcome
 from pipeline.metadata_store import latest_run
 
 DATA_NODES = (
@@ -81,8 +83,8 @@ def test_a_model_worse_than_the_baseline_is_not_pushed(later, first_run):
 def test_a_model_that_is_gone_from_its_serving_folder_is_pushed_again(later, project):
     lost = later["lost"]
     assert lost.code == 0
-    # The baseline is looked for in every run, and the report depends on the push.
-    redone = ("Baseline", "Pusher", "Report")
+    # The baseline is resolved in every run.
+    redone = ("Baseline", "Pusher")
     assert {state for node, state in lost.states.items() if node not in redone} == {"cached"}
     assert lost.states["Pusher"] == "done"
     assert (project.root / "serving" / lost.version / "saved_model.pb").exists()
@@ -98,7 +100,7 @@ def test_a_broken_export_is_not_pushed(tmp_path, first_run):
         source_uri=str(tmp_path / "model"), artifact_type=tfx.types.standard_artifacts.Model
     ).with_id("Model")
     model_run = tfx.dsl.Importer(
-        source_uri=trained.output("Trainer", "model_run").uri,
+        source_uri=trained.uri(names.MODEL_RUN),
         artifact_type=tfx.types.standard_artifacts.ModelRun,
     ).with_id("ModelRun")
     check = ServingCheck(model=model.outputs["result"], model_run=model_run.outputs["result"])
@@ -123,12 +125,12 @@ def test_a_broken_export_is_not_pushed(tmp_path, first_run):
         )
     )
     outcome = latest_run(str(metadata))
-    assert outcome.output("ServingCheck", "blessing").properties["blessed"] == 0
-    assert outcome.output("Pusher", "pushed_model").properties["pushed"] == 0
+    assert outcome.output(names.INFRA_BLESSING).is_blessed is False
+    assert outcome.push is None
     assert not (tmp_path / "serving").exists()
 
     screen = StringIO()
-    assert tell(outcome, Console(file=screen, width=160)) == ExitCode.NOT_BLESSED
+    assert print_outcome(outcome, Console(file=screen, width=160)) == ExitCode.NOT_BLESSED
     assert "serving check: FAILED, the export could not be loaded and scored" in screen.getvalue()
     assert "NOT PUSHED" in screen.getvalue()
 
@@ -149,10 +151,7 @@ def test_anomalous_data_is_refused_with_reasons(own_data):
     assert done.code == 4, done.output
     assert "DATA REFUSED" in done.output
     assert "train: lepton_eta: Unexpectedly high value: 77>3.2" in done.output
-    assert (
-        "train: jet_1_b_tag: 1 events hold a value that is no b-tag code, such as 0.5"
-        in done.output
-    )
+    assert "train: jet_1_b_tag: 1 event has an invalid value, such as 0.5" in done.output
     assert "Trainer" not in done.output
     assert not (own_data.root / "serving").exists()
 

@@ -1,4 +1,4 @@
-"""A run that was killed or interrupted is simply started again."""
+"""A killed or interrupted run resumes when it is started again."""
 
 import os
 import re
@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from formats.evaluation_record import describe_evaluation, read_metrics
+from formats import names
+from formats.evaluation_record import join_evaluation, read_metrics
 from formats.features import FEATURES
 from pipeline.metadata_store import all_runs
 
@@ -62,7 +63,7 @@ def check_page_of_new_data(page, earlier):
 
 def check_in_browser(browser, page, evaluation):
     """What a person sees of it, against what TFMA measured."""
-    baseline = describe_evaluation(read_metrics(evaluation), {}).baseline.overall
+    baseline = join_evaluation(read_metrics(evaluation), {}).baseline.overall
     browser.open(page)
     assert browser.complaints() == []
     assert browser.text("#baseline-auc") == f"{baseline.auc:.4f}"
@@ -83,7 +84,7 @@ def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_bro
     code, output, log = stop_in_trainer(own_data, signal.SIGINT)
     assert re.search(r"resumed after epoch [1-9]", log)
     assert code == 130
-    assert "INTERRUPTED in Trainer; run again to go on from there" in output
+    assert "INTERRUPTED in Trainer; run again to resume" in output
     assert re.search(r"^log +\S+\.log$", output, re.MULTILINE)
     assert "Traceback" not in output
     assert models(own_data) == []
@@ -104,4 +105,4 @@ def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_bro
     assert "There is no earlier run on other data" in told(done).read_text()
     check_page_of_new_data(told(fewer), earlier.run_id)
     if any_browser:
-        check_in_browser(any_browser, told(fewer), run.output("Evaluator", "evaluation").uri)
+        check_in_browser(any_browser, told(fewer), run.uri(names.EVALUATION))

@@ -6,7 +6,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from formats.gate_decision import read_verdict
+from formats import names
+from formats.gate_decision import read_decision
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "evaluation.ipynb"
 
@@ -14,11 +15,11 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "evaluation.ipynb"
 @pytest.fixture(scope="module")
 def executed(first_run):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    evaluation = first_run.outcome.output("Evaluator", "evaluation").uri
+    evaluation = first_run.outcome.uri(names.EVALUATION)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("EVALUATION", evaluation)
         NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=NOTEBOOK.parent)
-    return notebook, read_verdict(evaluation)
+    return notebook, read_decision(evaluation)
 
 
 def printed(notebook):
@@ -27,8 +28,8 @@ def printed(notebook):
 
 
 def test_notebook_prints_what_the_gate_saw(executed):
-    notebook, verdict = executed
-    assert f"{'auc':28}{verdict.auc:.4f}" in printed(notebook)
+    notebook, decision = executed
+    assert f"{'auc':28}{decision.auc:.4f}" in printed(notebook)
 
 
 def test_notebook_shows_slices_and_tfmas_view(executed):

@@ -13,8 +13,9 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from formats import names
 from formats.features import FEATURES
-from formats.gate_decision import read_verdict
+from formats.gate_decision import read_decision
 from formats.published.record import Events, encode_records
 
 NODES = [
@@ -30,7 +31,6 @@ NODES = [
     "ServingCheck",
     "Evaluator",
     "Pusher",
-    "Report",
 ]
 
 
@@ -42,7 +42,7 @@ def outcome(first_run):
 @pytest.fixture(scope="module")
 def evaluated(outcome):
     """The eval split as it was ingested: labels [N] and features [N, 28]."""
-    folder = outcome.output("CollisionExampleGen", "examples").uri
+    folder = outcome.uri(names.EXAMPLES)
     table = pq.read_table(f"{folder}/Split-eval")
     columns = [table[name].combine_chunks().flatten().to_numpy() for name in ("label", *FEATURES)]
     return columns[0], np.column_stack(columns[1:])
@@ -50,9 +50,7 @@ def evaluated(outcome):
 
 @pytest.fixture(scope="module")
 def pushed(outcome):
-    return tf.saved_model.load(
-        str(outcome.output("Pusher", "pushed_model").properties["pushed_destination"])
-    )
+    return tf.saved_model.load(outcome.push.destination)
 
 
 def test_every_node_ran_once(first_run, outcome):
@@ -62,13 +60,13 @@ def test_every_node_ran_once(first_run, outcome):
 
 
 def test_counts_agree_from_shards_to_evaluator(outcome):
-    examples = outcome.output("CollisionExampleGen", "examples")
+    examples = outcome.output(names.EXAMPLES)
     assert (examples.properties["events_train"], examples.properties["events_eval"]) == (4000, 2000)
     for split, count in (("train", 4000), ("eval", 2000)):
         assert pq.read_table(f"{examples.uri}/Split-{split}").num_rows == count
-    gate = Path(outcome.output("DataGate", "verdict").uri, "verdict.json")
+    gate = Path(outcome.uri(names.DATA_VERDICT), "verdict.json")
     assert json.loads(gate.read_text()) == {"events": {"train": 4000, "eval": 2000}}
-    assert read_verdict(outcome.output("Evaluator", "evaluation").uri).events == 2000
+    assert read_decision(outcome.uri(names.EVALUATION)).events == 2000
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +79,22 @@ def scored(evaluated, pushed):
 
 def test_auc_is_scikit_learns_on_the_same_predictions(outcome, scored, first_run):
     expected = roc_auc_score(*scored)
-    verdict = read_verdict(outcome.output("Evaluator", "evaluation").uri)
-    assert verdict.auc == pytest.approx(expected, abs=1e-3)
-    assert verdict.auc > 0.7
-    assert verdict.baseline_auc is None
-    assert f"AUC {verdict.auc:.4f} on 2,000 events" in first_run.done.output
+    decision = read_decision(outcome.uri(names.EVALUATION))
+    assert decision.auc == pytest.approx(expected, abs=1e-3)
+    assert decision.auc > 0.7
+    assert decision.baseline_auc is None
+    assert f"AUC {decision.auc:.4f} on 2,000 events" in first_run.done.output
 
 
 def test_background_rejection_is_scikit_learns_too(outcome, scored):
     mistags, efficiencies, _ = roc_curve(*scored)
-    result = tfma.load_eval_result(outcome.output("Evaluator", "evaluation").uri)
+    result = tfma.load_eval_result(outcome.uri(names.EVALUATION))
     rejection = result.get_metrics_for_slice()["background_rejection"]["doubleValue"]
     assert rejection == pytest.approx(1 / np.interp(0.5, efficiencies, mistags), rel=0.01)
 
 
 def test_pushed_model_scores_records_as_the_trained_one(outcome, pushed):
-    run = outcome.output("Trainer", "model_run").uri
+    run = outcome.uri(names.MODEL_RUN)
     reference = np.load(f"{run}/reference_scores.npz")
     records = encode_records(
         Events(reference["features"], np.zeros(len(reference["features"]), np.float32))
@@ -108,7 +106,7 @@ def test_pushed_model_scores_records_as_the_trained_one(outcome, pushed):
 
 
 def test_pushed_model_loads_where_the_project_is_not_installed(outcome, tmp_path):
-    destination = str(outcome.output("Pusher", "pushed_model").properties["pushed_destination"])
+    destination = outcome.push.destination
     code = (
         "import sys, tensorflow as tf\n"
         "model = tf.saved_model.load(sys.argv[1])\n"
@@ -126,7 +124,7 @@ def test_pushed_model_loads_where_the_project_is_not_installed(outcome, tmp_path
 
 
 def test_evaluation_is_broken_down_by_b_tags(outcome):
-    result = tfma.load_eval_result(outcome.output("Evaluator", "evaluation").uri)
+    result = tfma.load_eval_result(outcome.uri(names.EVALUATION))
     slices = dict(result.slicing_metrics)
     by_number = {
         key[0][1]: value[""][""] for key, value in slices.items() if key and key[0][0] == "n_b_tags"

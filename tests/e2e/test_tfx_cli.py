@@ -40,8 +40,5 @@ def test_pipeline_create_and_run_create(fresh_project, tmp_path):
     assert ran.returncode == 0, ran.stdout[-3000:]
     outcome = latest_run(str(fresh_project.root / "metadata" / "metadata.sqlite"))
     assert {node.state for node in outcome.nodes.values()} == {"done"}
-    pushed = outcome.output("Pusher", "pushed_model").properties
-    assert pushed["pushed"] == 1
-    assert (
-        fresh_project.root / "serving" / str(pushed["pushed_version"]) / "saved_model.pb"
-    ).exists()
+    version = outcome.push.version
+    assert (fresh_project.root / "serving" / version / "saved_model.pb").exists()
