@@ -29,12 +29,8 @@ class ReferenceScores:
     def to_bytes(self) -> bytes:
         """Returns the content of the file, NumPy's ``.npz`` without pickles."""
         content = io.BytesIO()
-        arrays = {
-            "event": self.positions,
-            "features": self.features,
-            SIGNAL_PROBABILITY: self.scores,
-        }
-        np.savez(content, **arrays)
+        scores = {SIGNAL_PROBABILITY: self.scores}
+        np.savez(content, event=self.positions, features=self.features, **scores)
         return content.getvalue()
 
     @classmethod

@@ -1,11 +1,11 @@
-"""Parquet Examples to NumPy: a split's columns, read in bulk into one array.
+"""Event table: the events of a split in memory, read from Parquet Examples.
 
-A column is a list of floats with exactly one value an event, the layout that TFX
-and TFDV demand of Parquet. Files are opened through TensorFlow, so that every
-file system that TFX can write to can be read.
+A column of the files is a list with exactly one float per event, the layout that TFX and TFDV
+require of Parquet. Files are opened through TensorFlow, so that every file system that TFX can
+write to can be read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,16 +19,19 @@ from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 Array = npt.NDArray[np.float32]
 
 ALIGNMENT = 64
-"""Bytes: TensorFlow's kernels take only memory that begins at a multiple of this."""
+"""TensorFlow's kernels require memory that begins at a multiple of this number of bytes."""
+
+CHUNK_EVENTS = 16_384
+"""Events per call of ``apply_in_chunks``: about 100 MB of intermediate values."""
 
 
 @dataclass(frozen=True)
-class Events:
-    """Collisions in memory.
+class EventTable:
+    """Events in memory.
 
     Attributes:
-      features: float32 [N, columns]: as read the 28 of ``FEATURES``, in this order.
-      labels: float32 [N, 1], 1.0 for signal and 0.0 for background.
+        features: float32 [N, columns]; as read, the 28 of ``FEATURES`` in this order.
+        labels: float32 [N, 1], 1.0 for signal and 0.0 for background.
     """
 
     features: Array
@@ -38,8 +41,25 @@ class Events:
         return len(self.labels)
 
 
+@dataclass(frozen=True)
+class Splits:
+    """The two splits of a training.
+
+    Attributes:
+        train: the events to learn from.
+        validation: the events on which epochs are compared and logits are blended.
+    """
+
+    train: EventTable
+    validation: EventTable
+
+
+class InputDataError(ValueError):
+    """Parquet Examples that cannot be trained on; the message names file, column and remedy."""
+
+
 def empty(*shape: int) -> Array:
-    """An array float32, not initialised, that TensorFlow can use where it is."""
+    """Allocates an uninitialized float32 array that TensorFlow can use without a copy."""
     count = int(np.prod(shape))
     buffer = np.empty(4 * count + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
@@ -47,36 +67,51 @@ def empty(*shape: int) -> Array:
 
 
 def as_tensor(array: Array) -> tf.Tensor:
-    """An array as a tensor on this host: the same memory if it was made by ``empty``, or a copy.
+    """Converts an array to a tensor on this host, without a copy if ``empty`` allocated it.
 
-    TensorFlow would copy any other way, and two copies of 11 million events are too many.
+    Any other way copies, and two copies of 11 million events need too much memory.
     """
     if array.ctypes.data % ALIGNMENT or not array.flags.c_contiguous or not array.size:
         return tf.constant(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-class InputDataError(ValueError):
-    """Parquet Examples that cannot be trained on; the message names file, column and remedy."""
-
-
-def read_events(patterns: Sequence[str]) -> Events:
-    """Reads every event of the files that match, in the order of the files' names.
-
-    Memory is the events' own, 116 bytes each, and one row group at a time.
+def apply_in_chunks(layer: Callable[[tf.Tensor], tf.Tensor], features: Array) -> Array:
+    """Applies a Keras layer or model to any number of events in limited memory.
 
     Args:
-      patterns: glob patterns such as ``.../Split-train/*``.
+        layer: from float32 [n, columns] to float32 [n, outputs], for any n.
+        features: float32 [N, columns].
+
+    Returns:
+        float32 [N, outputs], allocated by ``empty``.
+    """
+    spec = tf.TensorSpec([None, features.shape[1]], tf.float32)
+    compute = tf.function(layer, autograph=False).get_concrete_function(spec)
+    outputs = empty(len(features), compute.structured_outputs.shape[1])
+    for start in range(0, len(features), CHUNK_EVENTS):
+        chunk = slice(start, start + CHUNK_EVENTS)
+        outputs[chunk] = compute(tf.constant(features[chunk])).numpy()
+    return outputs
+
+
+def read_events(patterns: Sequence[str]) -> EventTable:
+    """Reads all events of the matching files, in the order of the file names.
+
+    The memory needed is that of the events, 116 bytes each, and of one row group at a time.
+
+    Args:
+        patterns: glob patterns such as ``.../Split-train/*``.
 
     Raises:
-      InputDataError: no file or no event matches, a column is missing, or an event
-        has not exactly one finite value in each column.
+        InputDataError: no file or no event matches, a column is missing, or an event does not
+            have exactly one finite value in each column.
     """
     files = [_open(path) for path in _matching(patterns)]
     total = sum(file.metadata.num_rows for _, file in files)
     if not total:
         raise InputDataError(f"no events in {', '.join(patterns)}: has ExampleGen finished?")
-    events = Events(empty(total, NUM_FEATURES), empty(total, 1))
+    events = EventTable(empty(total, NUM_FEATURES), empty(total, 1))
     start = 0
     for path, file in files:
         for group in range(file.num_row_groups):
@@ -90,7 +125,7 @@ def read_events(patterns: Sequence[str]) -> Events:
 
 
 class _RandomAccessFile(tf.io.gfile.GFile):
-    """A TensorFlow file as pyarrow wants it: pyarrow asks a file whether it is closed."""
+    """A TensorFlow file with the attribute ``closed``, which pyarrow requires."""
 
     closed = False
 
@@ -111,7 +146,7 @@ def _open(path: str) -> tuple[str, pq.ParquetFile]:
 
 
 def _values(table: pa.Table, name: str, path: str) -> Array:
-    """One column's values, float32 [rows], from its lists of one."""
+    """Converts one column of one-element lists to float32 [rows]."""
     lists = table.column(name).combine_chunks()
     if not pa.types.is_large_list(lists.type) or not pa.types.is_float32(lists.type.value_type):
         raise InputDataError(f"{path}: column {name!r} is {lists.type}, not large_list<float>")

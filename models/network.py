@@ -1,59 +1,97 @@
 """The wide-and-deep network (Cheng et al. 2016, arXiv:1606.07792) over columns.
 
-Wide: a linear model over the normalised columns and their buckets' weights. Deep: blocks of Dense,
-BatchNormalization, activation and Dropout over the same. Their sum, through a sigmoid, is the
-probability of signal. The wide part's crossed columns, the leaves of boosted trees, are fitted on
-their own and join in ``models.serving.assembly``.
+Wide: a linear model over the normalized columns and the log odds of their buckets. Deep: blocks of
+Dense, BatchNormalization, activation and Dropout over the same inputs. Their sum is the network's
+logit. The model adds the forest's logit in ``models.serving.assembly``.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from models.event_table import Events
+from formats.names import SIGNAL_PROBABILITY
+from formats.training_record import LayerRecord
+from models.event_table import Array, EventTable
 from models.layers.batch_normalization import BatchNormalization
-from models.layers.bucketized_columns import Buckets, BucketWeights, measure_buckets
+from models.layers.bucketized_columns import Buckets, BucketWeights, fit_buckets
 from models.layers.dense import Dense
+from models.layers.finite_steps import FiniteSteps
 from models.layers.seeded_dropout import SeededDropout
-from models.training.finite_steps import FiniteSteps
-from models.training.normalization import Normalization, measure
-from models.training.sizing import SizedHyperparameters
+from models.training.training_plan import SizedHyperparameters
 
-OUTPUT = "signal_probability"
 LOGITS = "logits"
+"""Name of the layer whose output is the network's logit."""
 
 CLIP = 5.0
-"""Normalised columns stay within so many spreads of the mean, so that no outlier speaks alone."""
+"""Normalized columns are clipped to this many standard deviations to limit the influence of
+outliers."""
+
+PARTS = {
+    **dict.fromkeys(("columns", "normalization", "clip", "inputs"), "inputs"),
+    **dict.fromkeys(("buckets", "wide"), "wide"),
+    **dict.fromkeys((LOGITS, SIGNAL_PROBABILITY), "output"),
+}
+"""Part of the network by layer; all other layers are ``deep``."""
+
+STATISTICS_CHUNK = 65_536
+"""Events per chunk: sums in double precision without a copy of all events in double precision."""
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """What was measured of the training's columns before the network sees them.
+class ColumnStatistics:
+    """What is measured of the training columns before the network is built.
 
     Attributes:
-      normalization: their mean and spread.
-      buckets: their buckets, or None for a network that takes none.
+        mean: float32 [columns].
+        std: standard deviation, or 1 for a constant column, float32 [columns].
+        buckets: the buckets of all columns; None for a network without buckets.
     """
 
-    normalization: Normalization
+    mean: Array
+    std: Array
     buckets: Buckets | None
 
 
-def prepare(events: Events, hyperparameters: SizedHyperparameters) -> Preparation:
-    """Measures the columns of the training events."""
-    return Preparation(
-        measure(events.features),
-        measure_buckets(events, hyperparameters.buckets) if hyperparameters.buckets else None,
+def measure_columns(events: EventTable, buckets: int) -> ColumnStatistics:
+    """Measures the columns of the training events.
+
+    Args:
+        events: at least 1, with columns as features.
+        buckets: number of buckets per column; 0 for none.
+    """
+    columns = events.features
+    mean = _chunked_mean(columns, np.zeros(columns.shape[1]), power=1)
+    std = np.sqrt(_chunked_mean(columns, mean, power=2))
+    # The std of a constant column is a rounding error.
+    is_constant = std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    return ColumnStatistics(
+        mean.astype(np.float32),
+        np.where(is_constant, 1, std).astype(np.float32),
+        fit_buckets(events, buckets) if buckets else None,
     )
 
 
-class WideAndDeep(tf_keras.Model):
-    """A functional model whose steps autograph leaves alone, and which notes when it diverged.
+def _chunked_mean(
+    columns: Array, center: npt.NDArray[np.float64], *, power: int
+) -> npt.NDArray[np.float64]:
+    """Computes the mean of (x - center) ** power of each column."""
+    starts = range(0, len(columns), STATISTICS_CHUNK)
+    sums = (
+        ((columns[start : start + STATISTICS_CHUNK] - center) ** power).sum(axis=0)
+        for start in starts
+    )
+    return sum(sums, np.zeros_like(center)) / len(columns)
 
-    Autograph would convert the whole call stack of Keras, which holds nothing to
-    convert, and spend some 20 seconds on the first step.
+
+class WideAndDeep(tf_keras.Model):
+    """A functional model that autograph does not convert, and that counts finite steps.
+
+    Autograph would convert Keras' whole call stack, which contains nothing to convert, and spend
+    about 20 seconds on the first step.
     """
 
     def __init__(self, *args: Any, **options: Any):
@@ -62,7 +100,7 @@ class WideAndDeep(tf_keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step of gradient descent; returns the metrics by name."""
+        """Runs one step of gradient descent; returns the metrics by name."""
         columns, labels = data
         with tf.GradientTape() as tape:
             scores = self(columns, training=True)
@@ -73,56 +111,56 @@ class WideAndDeep(tf_keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step of evaluation; returns the metrics by name."""
+        """Runs one step of validation; returns the metrics by name."""
         return super().test_step(data)
 
 
-def build_network(
-    hyperparameters: SizedHyperparameters,
-    preparation: Preparation,
-    seed: int = 0,
-    policy: str = "float32",
-) -> WideAndDeep:
-    """Builds the network, its weights and dropout drawn from the seed.
-
-    Args:
-      hyperparameters: the network's shape.
-      preparation: of the columns that it will see.
-      seed: of weights and dropout.
-      policy: Keras' mixed precision policy of the deep blocks; all else is float32.
-
-    Returns:
-      A model from float32 [N, columns] to signal probabilities float32 [N, 1].
-    """
-    layers = tf_keras.layers
-    columns = tf_keras.Input([len(preparation.normalization.mean)], name="columns")
-    inputs = _inputs(columns, preparation)
-    wide = layers.Dense(1, kernel_initializer="zeros", name="wide")(inputs)
-    deep = _deep(inputs, hyperparameters, seed, policy)
-    logits = layers.Add(name=LOGITS)([wide, deep])
-    probability = layers.Activation("sigmoid", name=OUTPUT)(logits)
-    return WideAndDeep(inputs=columns, outputs=probability, name="wide_and_deep")
-
-
-def _inputs(columns: tf.Tensor, preparation: Preparation) -> tf.Tensor:
-    layers = tf_keras.layers
-    normalization = preparation.normalization
-    normalized = layers.Normalization(
-        mean=normalization.mean, variance=normalization.spread**2, name="normalization"
-    )(columns)
-    clipped = Clip(name="clip")(normalized)
-    if preparation.buckets is None:
-        return clipped
-    weights = BucketWeights(preparation.buckets, name="buckets")(columns)
-    return layers.Concatenate(name="inputs")([clipped, weights])
-
-
 class Clip(tf_keras.layers.Layer):
-    """Normalised columns to within ``CLIP`` spreads."""
+    """Clips normalized columns to ``CLIP`` standard deviations."""
 
     def call(self, columns: tf.Tensor) -> tf.Tensor:
         """Clips float32 [N, columns]."""
         return tf.clip_by_value(columns, -CLIP, CLIP)
+
+
+def build_network(
+    hyperparameters: SizedHyperparameters,
+    statistics: ColumnStatistics,
+    seed: int = 0,
+    policy: str = "float32",
+) -> WideAndDeep:
+    """Builds the network; its weights and dropout masks follow from the seed.
+
+    Args:
+        hyperparameters: the shape of the network.
+        statistics: of the training columns.
+        seed: seed of weights and dropout.
+        policy: Keras' mixed precision policy of the deep blocks; everything else is float32.
+
+    Returns:
+        A Keras model from columns, float32 [N, columns], to probabilities of signal,
+        float32 [N, 1].
+    """
+    layers = tf_keras.layers
+    columns = tf_keras.Input([len(statistics.mean)], name="columns")
+    inputs = _inputs(columns, statistics)
+    wide = layers.Dense(1, kernel_initializer="zeros", name="wide")(inputs)
+    deep = _deep(inputs, hyperparameters, seed, policy)
+    logits = layers.Add(name=LOGITS)([wide, deep])
+    probability = layers.Activation("sigmoid", name=SIGNAL_PROBABILITY)(logits)
+    return WideAndDeep(inputs=columns, outputs=probability, name="wide_and_deep")
+
+
+def _inputs(columns: tf.Tensor, statistics: ColumnStatistics) -> tf.Tensor:
+    layers = tf_keras.layers
+    normalized = layers.Normalization(
+        mean=statistics.mean, variance=statistics.std**2, name="normalization"
+    )(columns)
+    clipped = Clip(name="clip")(normalized)
+    if statistics.buckets is None:
+        return clipped
+    log_odds = BucketWeights(statistics.buckets, name="buckets")(columns)
+    return layers.Concatenate(name="inputs")([clipped, log_odds])
 
 
 def _deep(
@@ -133,7 +171,7 @@ def _deep(
         inputs
     )
     for block in range(1, hyperparameters.blocks + 1):
-        # Layers that share a seed would start alike.
+        # Layers with the same seed would start with the same weights.
         block_seed = seed + block
         x = Dense(
             hyperparameters.units,
@@ -153,3 +191,22 @@ def _deep(
 
 def _initializer(seed: int) -> tf_keras.initializers.Initializer:
     return tf_keras.initializers.GlorotUniform(seed=seed)
+
+
+def describe_layers(network: tf_keras.Model) -> tuple[LayerRecord, ...]:
+    """Describes the layers of a network, in order."""
+    return tuple(
+        LayerRecord(
+            name=layer.name,
+            kind=type(layer).__name__,
+            part=PARTS.get(layer.name, "deep"),
+            output_shape=layer.output.shape[1:],
+            parameters=_count_parameters(layer),
+        )
+        for layer in network.layers
+    )
+
+
+def _count_parameters(layer: tf_keras.layers.Layer) -> int:
+    # Integers count steps.
+    return sum(int(np.prod(weight.shape)) for weight in layer.weights if weight.dtype.is_floating)

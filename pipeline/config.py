@@ -178,8 +178,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(base)
     for key, value in changes.items():
         current = merged.get(key)
-        nested = isinstance(current, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(current, value) if nested else value
+        if isinstance(current, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(current, value)
+        else:
+            merged[key] = value
     return merged
 
 

@@ -1,25 +1,52 @@
-"""The documents show what the code does: their blocks are run or checked, their links followed."""
+"""The documents agree with the code: blocks are run or checked, links and names are resolved."""
 
 import base64
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
 import yaml
 
+from formats import names
 from formats.features import DISCRETE_VALUES, FEATURES, UNITS
-from formats.invalid_values import find_unknown_codes
+from formats.invalid_values import find_invalid_values
 from formats.published.record import Events, encode_records, read_events
 from kubeflow.target_checks import check_kubeflow, check_vertex
-from models.serving.signatures import export
+from models.serving.saved_model import export
+from pipeline.cli.main import main as cli
 from pipeline.config import Config
+from tools import configuration_table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CHECKS = {"vertex": check_vertex, "kubeflow": check_kubeflow}
+
+NODES = {
+    names.EXAMPLE_GEN,
+    names.SCHEMA_IMPORT,
+    names.STATISTICS_GEN,
+    names.HISTOGRAM_GEN,
+    names.SCHEMA_GEN,
+    names.EXAMPLE_VALIDATOR,
+    names.DATA_GATE,
+    names.TRAINER,
+    names.BASELINE,
+    names.EVALUATOR,
+    names.SERVING_CHECK,
+    names.PUSHER,
+    names.REPORT,
+}
+
+FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
+PRODUCT = "formats|components|models|pipeline"  # kubeflow.* are configuration keys, too
+
+each_document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 
 
 def text(name):
@@ -27,9 +54,9 @@ def text(name):
 
 
 def blocks(name, language):
-    """A document's blocks, those in lists without their indentation."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text(name), re.DOTALL | re.MULTILINE)
-    return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+    """The code blocks of a document; blocks in lists lose their indentation."""
+    matches = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text(name), re.DOTALL | re.MULTILINE)
+    return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in matches]
 
 
 def yaml_documents(*names):
@@ -45,12 +72,71 @@ OVERLAYS = [each for each in yaml_documents("cloud", "serving") if "kind" not in
 MANIFESTS = [each for each in yaml_documents("cloud") if "kind" in each]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_relative_links_lead_to_files(document):
-    prose = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
-    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose)
-    local = [target for target in targets if "://" not in target]
-    assert [target for target in local if not (document.parent / target).exists()] == []
+def anchors(page):
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@each_document
+def test_relative_links_lead_to_files_and_headings(document):
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", FENCE.sub("", document.read_text()))
+    dead = []
+    for target, anchor in links:
+        page = document.parent / target if target else document
+        is_dead = not page.exists() or (anchor and anchor not in anchors(page))
+        if "://" not in target and is_dead:
+            dead.append(f"{target}#{anchor}")
+    assert dead == []
+
+
+@each_document
+def test_named_files_exist(document):
+    folders = f"{PRODUCT}|kubeflow|benchmarks|configs|tests|tools"
+    paths = re.findall(rf"(?<![\w/.-])(?:{folders})/[\w./-]*", document.read_text())
+    assert [path for path in paths if not (ROOT / path.rstrip(".")).exists()] == []
+
+
+@each_document
+def test_named_modules_exist(document):
+    dotted_names = re.findall(rf"`((?:{PRODUCT})(?:\.\w+)+)`", document.read_text())
+    assert [name for name in dotted_names if not is_defined(name)] == []
+
+
+def is_defined(name):
+    """Whether a dotted name is a module, or something that the source of a module mentions."""
+    path = ROOT / name.replace(".", "/")
+    source = path.parent.with_suffix(".py")
+    return (
+        path.is_dir()
+        or path.with_suffix(".py").exists()
+        or (source.exists() and re.search(rf"\b{path.name}\b", source.read_text()) is not None)
+    )
+
+
+@each_document
+def test_shown_commands_and_options_exist(document):
+    page = document.read_text()
+    code = "\n".join([*FENCE.findall(page), *re.findall(r"`([^`\n]+)`", FENCE.sub("", page))])
+    for name, arguments in re.findall(r"^(?:.*\s)?higgs ([a-z]+)(.*)$", code, re.MULTILINE):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None, name
+        known_options = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", arguments)) <= known_options, name
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+def test_the_readme_draws_every_node_of_a_local_run():
+    [diagram] = re.findall(r"```mermaid\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert NODES - set(re.findall(r"\w+", diagram)) == set()
+
+
+def test_the_configuration_page_is_current():
+    page = configuration_table.PAGE.read_text()
+    assert configuration_table.render(page) == page, "run `make docs`"
 
 
 def test_the_table_of_columns_has_names_order_units_and_codes():
@@ -71,7 +157,7 @@ def test_the_table_of_columns_has_names_order_units_and_codes():
 
 @pytest.fixture
 def physical():
-    """Columns in GeV and radians and levels of b-tags, each event like no other; and labels."""
+    """Columns in GeV and radians, b-tags as levels, and labels; all events differ."""
     rng = np.random.default_rng(1)
     columns = {name: rng.uniform(20, 300, 40) for name in FEATURES}
     for name in FEATURES:
@@ -82,8 +168,8 @@ def physical():
     return columns, rng.random(40) < 0.5
 
 
-def read(folder):
-    """The events of a folder's shards."""
+def read_shards(folder):
+    """The events of all shards in a folder."""
     chunks = []
     for path in sorted(folder.iterdir()):
         with path.open("rb") as file:
@@ -95,27 +181,27 @@ def test_events_in_gev_and_radians_become_shards(physical, tmp_path, monkeypatch
     columns, is_signal = physical
     monkeypatch.chdir(tmp_path)
     [block] = blocks("data", "python")
-    exec(block, {"columns": columns, "is_signal": is_signal})  # noqa: S102 (our own document)
+    exec(block, {"columns": columns, "is_signal": is_signal})  # noqa: S102 (from our own document)
     folders = ("data/own/training", "data/own/validation", "data/own-test/training")
-    parts = [read(tmp_path / folder) for folder in folders]
+    parts = [read_shards(tmp_path / folder) for folder in folders]
     assert [len(part.labels) for part in parts] == [32, 4, 4]
     written = Events(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-    assert find_unknown_codes(written) == {}
-    # Each event by its lepton's momentum.
+    assert find_invalid_values(written) == {}
+    # The momentum of the lepton identifies an event.
     momenta = written.features[:, 0] * 54.64
     events = np.abs(columns["lepton_pt"] - momenta[:, None]).argmin(axis=1)
     assert sorted(events) == list(range(40))
     np.testing.assert_array_equal(written.labels, is_signal[events])
     for name, unit in (("m_bb", 126.04), ("jet_2_eta", 1.02947), ("jet_3_phi", np.pi / 1.7435)):
-        found = written.features[:, FEATURES.index(name)]
-        np.testing.assert_allclose(found, columns[name][events] / unit, rtol=1e-6)
+        column = written.features[:, FEATURES.index(name)]
+        np.testing.assert_allclose(column, columns[name][events] / unit, rtol=1e-6)
     tags = written.features[:, FEATURES.index("jet_4_b_tag")]
     np.testing.assert_allclose(tags, columns["jet_4_b_tag"][events] * 1.5509807, rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A folder with the model that the document names, one layer deep."""
+    """A folder with an export of one layer, at the path that the document names."""
     folder = tmp_path_factory.mktemp("serving")
     network = tf_keras.Sequential(
         [tf_keras.Input([28]), tf_keras.layers.Dense(1, "sigmoid", bias_initializer="ones")]
@@ -128,15 +214,15 @@ def exported(tmp_path_factory):
 def test_a_pushed_model_scores_as_shown(exported, monkeypatch, capsys):
     monkeypatch.chdir(exported)
     [block] = blocks("serving", "python")
-    names = {}
-    exec(block, names)  # noqa: S102 (our own document)
+    namespace = {}
+    exec(block, namespace)  # noqa: S102 (from our own document)
     shown = np.array(capsys.readouterr().out.strip("[]\n").split(), float)
-    # Of a column of zeros the bias is left.
+    # For features of zero only the bias remains.
     np.testing.assert_allclose(shown, [1 / (1 + np.exp(-1))] * 3, atol=1e-6)
-    records = encode_records(Events(names["features"], np.zeros(3, np.float32)))
+    records = encode_records(Events(namespace["features"], np.zeros(3, np.float32)))
     sent = [base64.b64decode(base64.b64encode(record)) for record in records]
-    scores = names["model"].signatures["serving_default"](examples=tf.constant(sent))
-    np.testing.assert_array_equal(scores["signal_probability"], names["scores"])
+    scores = namespace["model"].signatures["serving_default"](examples=tf.constant(sent))
+    np.testing.assert_array_equal(scores["signal_probability"], namespace["scores"])
 
 
 def test_the_table_of_signatures_is_complete(exported):
@@ -146,7 +232,7 @@ def test_the_table_of_signatures_is_complete(exported):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=str)
-def test_configurations_in_place_of_shipped_keys_pass(overlay):
+def test_shown_sections_are_valid_in_the_shipped_configuration(overlay):
     [(target, section)] = overlay.items()
     shipped = yaml.safe_load((ROOT / "configs" / f"{target}.yaml").read_text())
     config = Config.model_validate({**shipped, target: {**shipped[target], **section}})
@@ -154,7 +240,7 @@ def test_configurations_in_place_of_shipped_keys_pass(overlay):
     assert checked.model_dump(exclude_unset=True).keys() >= section.keys()
 
 
-def test_every_accelerator_has_its_block():
+def test_every_accelerator_is_shown():
     sections = [each["vertex"] for each in OVERLAYS if "vertex" in each]
     pools = [section["training"] for section in sections if "training" in section]
     assert [pool.get("accelerator") for pool in pools] == ["NVIDIA_TESLA_T4", "TPU_V3", None]
@@ -164,7 +250,7 @@ def test_every_accelerator_has_its_block():
     assert kubeflow["resources"]["Trainer"]["accelerator"] == "nvidia.com/gpu"
 
 
-def test_manifests_make_the_claims_that_the_configuration_mounts():
+def test_manifests_create_the_claims_that_the_configuration_mounts():
     shipped = yaml.safe_load((ROOT / "configs" / "kubeflow.yaml").read_text())["kubeflow"]
     mounted = {volume["claim"]: volume["mount_path"] for volume in shipped["volumes"]}
     *claims, pod = MANIFESTS
@@ -178,7 +264,7 @@ def test_manifests_make_the_claims_that_the_configuration_mounts():
     assert loader["image"] == shipped["image"]
 
 
-def test_roles_and_images_are_the_configurations():
+def test_account_and_region_are_those_of_the_configuration():
     vertex = yaml.safe_load((ROOT / "configs" / "vertex.yaml").read_text())["vertex"]
     assert f"ACCOUNT={vertex['service_account']}" in text("cloud")
     assert f"--location={vertex['region']}" in text("cloud")

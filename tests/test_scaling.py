@@ -1,4 +1,4 @@
-"""The configurations in docs/scaling.md are ones that the pipeline takes and Beam understands."""
+"""The configurations in docs/scaling.md are valid for the pipeline and for Beam."""
 
 import argparse
 import re
@@ -30,7 +30,7 @@ def test_beam_knows_every_option(block):
         assert unknown_options(arguments) == []
 
 
-def test_the_three_runners_are_there():
+def test_all_three_runners_are_shown():
     runners = [beam_runners(BeamConfig(**yaml.safe_load(block)["beam"])) for block in BLOCKS]
     dataflow, portable = {"DataflowRunner"}, {"PortableRunner"}
     assert runners == [dataflow, dataflow, portable, portable]
@@ -38,5 +38,5 @@ def test_the_three_runners_are_there():
     assert "spark-job-server" in BLOCKS[3]
 
 
-def test_an_option_that_beam_does_not_know_is_found():
+def test_an_unknown_option_is_reported():
     assert unknown_options(["--runner=DirectRunner", "--flink_mastr=x"]) == ["--flink_mastr=x"]

@@ -52,9 +52,9 @@ def split_folders() -> example_gen_pb2.Input:
     )
 
 
-def single_folder() -> example_gen_pb2.Input:
-    """One folder of shards, to be split by ``hashed_splits``."""
-    return example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name="all", pattern=SHARDS)])
+def single_folder(split: str = "all") -> example_gen_pb2.Input:
+    """One folder of shards: one split, or to be split by ``hashed_splits``."""
+    return example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name=split, pattern=SHARDS)])
 
 
 def hashed_splits(train_buckets: int, eval_buckets: int) -> example_gen_pb2.Output:

@@ -1,4 +1,4 @@
-"""The data of a run, read from its statistics, histograms and anomalies; never from the events."""
+"""The data of a run: statistics, histograms and problems by split, read without the events."""
 
 import math
 import warnings
@@ -12,13 +12,9 @@ from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 from components.data_gate.data_problems import find_problems
-from components.example_gen.executor import events_property, unknown_codes_property
-from formats import histograms
+from formats import histograms, invalid_values, names
 from formats.features import LABEL
-from formats.invalid_values import from_json as codes_from_json
 from formats.run_outcome import RunOutcome
-
-SPLITS = ("train", "eval")
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -29,10 +25,10 @@ class FeatureStatistics:
 
     name: str
     mean: float
-    spread: float
-    low: float
+    std: float
+    minimum: float
     median: float
-    high: float
+    maximum: float
     zeros: int
     missing: int
 
@@ -42,14 +38,14 @@ class Split:
     """One split of the data.
 
     Attributes:
-      name: ``train`` or ``eval``.
-      events: how many were ingested.
-      signal: how many of them are signal; None where that was not measured.
-      features: the statistics by name, without the label's.
-      problems: why it must not be learned from, in DataGate's words; None where nobody has looked,
-        or what was found could not be read.
-      histograms: by feature; none where they were not counted.
-      fingerprint: of its events; nothing where they were not counted.
+        name: ``train`` or ``eval``.
+        events: number of ingested events.
+        signal: number of signal events; None if unknown.
+        features: statistics by column, without the label.
+        problems: reasons not to train on it, as DataGate states them; None if it was not checked
+            or the findings could not be read.
+        histograms: by feature; empty if unknown.
+        fingerprint: of its events; empty if unknown.
     """
 
     name: str
@@ -61,47 +57,34 @@ class Split:
     fingerprint: str
 
 
-Histograms = Mapping[str, histograms.SplitHistograms]
-"""By split."""
-
-
-def ingested_splits(outcome: RunOutcome) -> dict[str, int]:
-    """The number of events by split; none when the run did not get that far."""
-    examples = outcome.output("CollisionExampleGen", "examples")
-    counts = {
-        split: examples and examples.properties.get(events_property(split)) for split in SPLITS
-    }
-    return {split: count for split, count in counts.items() if isinstance(count, int)}
-
-
 def read_statistics(
     outcome: RunOutcome, split: str
 ) -> statistics_pb2.DatasetFeatureStatistics | None:
-    """A split's statistics; None when they were not measured.
+    """Reads the statistics of a split; None if the run did not get that far.
 
     Raises:
-      ValueError: there are none where they should be.
+        ValueError: the file is not valid or holds no statistics.
     """
-    output = outcome.output("StatisticsGen", "statistics")
-    if output is None:
+    uri = outcome.uri(names.STATISTICS)
+    if uri is None:
         return None
-    path = f"{output.uri}/Split-{split}/FeatureStats.pb"
+    path = _split_file(uri, split, names.STATISTICS_FILE)
     datasets = _parse(path, statistics_pb2.DatasetFeatureStatisticsList()).datasets
     if not datasets:
         raise ValueError(f"no statistics in {path}")
     return datasets[0]
 
 
-def read_histograms(outcome: RunOutcome) -> Histograms:
-    """Each split's histograms; none when they were not counted.
+def read_histograms(outcome: RunOutcome) -> Mapping[str, histograms.SplitHistograms]:
+    """Reads the histograms of every split; empty if the run did not get that far.
 
     Raises:
-      ValueError: the file holds no histograms.
+        pydantic.ValidationError: the file is not valid.
     """
-    output = outcome.output("HistogramGen", "histograms")
-    if output is None:
+    uri = outcome.uri(names.HISTOGRAMS)
+    if uri is None:
         return {}
-    return histograms.from_json(_read(f"{output.uri}/{histograms.FILE_NAME}").decode())
+    return histograms.from_json(_read(f"{uri}/{histograms.FILE_NAME}").decode())
 
 
 def read_problems(
@@ -110,27 +93,34 @@ def read_problems(
     events: int,
     statistics: statistics_pb2.DatasetFeatureStatistics,
 ) -> tuple[str, ...] | None:
-    """Why a split must not be learned from; None when nobody has looked.
+    """Lists the reasons not to train on a split; None if the run did not get that far.
 
     Args:
-      outcome: the run.
-      split: its name.
-      events: how many were ingested.
-      statistics: of the split.
+        outcome: the run.
+        split: the split's name.
+        events: number of ingested events.
+        statistics: the split's statistics.
 
     Raises:
-      ValueError: a file is no protocol buffer.
+        ValueError: a file is not valid.
     """
-    examples = outcome.output("CollisionExampleGen", "examples")
-    anomalies = outcome.output("ExampleValidator", "anomalies")
-    schema = outcome.output("ImportSchemaGen", "schema")
-    if not (examples and anomalies and schema):
+    examples = outcome.output(names.EXAMPLES)
+    anomalies, schema = outcome.uri(names.ANOMALIES), outcome.uri(names.SCHEMA)
+    if examples is None or anomalies is None or schema is None:
         return None
-    reviewed = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
-    codes = codes_from_json(str(examples.properties[unknown_codes_property(split)]))
-    path = f"{anomalies.uri}/Split-{split}/SchemaDiff.pb"
-    found = _parse(path, anomalies_pb2.Anomalies())
-    return tuple(find_problems(split, events, codes, statistics, found, reviewed))
+    problems = find_problems(
+        split=split,
+        ingested=events,
+        invalid_columns=invalid_values.from_json(
+            str(examples.properties[names.invalid_values_property(split)])
+        ),
+        statistics=statistics,
+        anomalies=_parse(
+            _split_file(anomalies, split, names.ANOMALIES_FILE), anomalies_pb2.Anomalies()
+        ),
+        schema=io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema)),
+    )
+    return tuple(problems)
 
 
 def describe_split(
@@ -138,9 +128,9 @@ def describe_split(
     events: int,
     statistics: statistics_pb2.DatasetFeatureStatistics | None,
     problems: tuple[str, ...] | None,
-    counted: histograms.SplitHistograms | None,
+    split_histograms: histograms.SplitHistograms | None,
 ) -> Split:
-    """A split, from what is known of it; columns that hold no numbers are left out."""
+    """Describes a split from what is known; columns without numeric statistics are left out."""
     columns = {
         feature.path.step[0]: feature.num_stats
         for feature in (statistics.features if statistics else ())
@@ -150,15 +140,15 @@ def describe_split(
     return Split(
         name=name,
         events=events,
-        signal=None if label is None else _signal(label),
+        signal=None if label is None else _count_signal(label),
         features={column: _feature(column, numbers) for column, numbers in columns.items()},
         problems=problems,
-        histograms=counted.features if counted else {},
-        fingerprint=counted.fingerprint if counted else "",
+        histograms=split_histograms.features if split_histograms else {},
+        fingerprint=split_histograms.fingerprint if split_histograms else "",
     )
 
 
-def _signal(label: statistics_pb2.NumericStatistics) -> int | None:
+def _count_signal(label: statistics_pb2.NumericStatistics) -> int | None:
     signal = label.mean * label.common_stats.num_non_missing
     return round(signal) if math.isfinite(signal) else None
 
@@ -168,27 +158,31 @@ def _feature(name: str, numbers: statistics_pb2.NumericStatistics) -> FeatureSta
     return FeatureStatistics(
         name,
         mean=numbers.mean,
-        spread=numbers.std_dev,
-        low=numbers.min,
+        std=numbers.std_dev,
+        minimum=numbers.min,
         median=numbers.median,
-        high=numbers.max,
+        maximum=numbers.max,
         zeros=numbers.num_zeros,
         missing=numbers.common_stats.num_missing + nan,
     )
 
 
+def _split_file(uri: str, split: str, name: str) -> str:
+    return f"{uri}/Split-{split}/{name}"
+
+
 def _parse(path: str, message: AnyMessage) -> AnyMessage:
-    """Reads a message from a file; never a part of one, and never nothing."""
+    """Reads a whole message from a file."""
     content = _read(path)
     if not content:
         raise ValueError(f"{path} is empty")
     try:
         with warnings.catch_warnings():
-            # Of a message that ends before its file does, protobuf only warns.
+            # Protobuf only warns about a message that ends before its file does.
             warnings.simplefilter("error", RuntimeWarning)
             message.ParseFromString(content)
-    except (DecodeError, SystemError):  # which a warning becomes in protobuf's C++
-        raise ValueError(f"{path} is no {type(message).__name__}, or not whole") from None
+    except (DecodeError, SystemError):  # protobuf's C++ turns the warning into a SystemError
+        raise ValueError(f"{path} is not a complete {type(message).__name__}") from None
     return message
 
 

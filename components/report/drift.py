@@ -1,8 +1,8 @@
-"""How far a run's data has moved from an earlier run's, feature by feature.
+"""Drift: how far the features of two runs are apart, from their histograms.
 
-From the histograms of HistogramGen. TFDV's distance of numeric columns would be taken from ten
-bins between the least and the largest value, so that one event in a tail moves it: two samples of
-one distribution came out as far apart as 0.12 of 1.
+TFDV's distance of numeric columns is not used: it takes ten bins between the minimum and the
+maximum, so that a single event in a tail changes it. For two samples of the same distribution it
+gave distances up to 0.12 of 1.
 """
 
 from collections.abc import Mapping
@@ -10,38 +10,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evaluator.significance import Array
+from formats.evaluation_record import Array
 from formats.histograms import ClassHistogram
 
 NOTABLE = 0.02
-"""A distance that is worth a look, where it cannot be chance."""
+"""Distances up to this one are never notable."""
 
-CHANCE = 1.949
-"""Times sqrt(1/n + 1/m): the distance that two samples of n and m events of one distribution
-exceed once in a thousand (Smirnov 1948, Annals of Mathematical Statistics 19, 279)."""
+SMIRNOV_999 = 1.949
+"""The 99.9 % quantile of the distance of two samples of n and m events of the same distribution,
+in units of sqrt(1/n + 1/m) (Smirnov 1948, Annals of Mathematical Statistics 19, 279)."""
 
 
 @dataclass(frozen=True)
 class Distance:
-    """How far apart a feature of two samples is.
+    """Distance of a feature's distributions in two samples.
 
     Attributes:
-      value: the Kolmogorov-Smirnov distance, from 0 (alike) to 1 (apart).
-      chance: what a thousandth of pairs of samples of this size exceed by chance.
+        value: the Kolmogorov-Smirnov distance, from 0 (equal) to 1 (disjoint).
+        quantile: the 99.9 % quantile for samples of this size of the same distribution.
     """
 
     value: float
-    chance: float
+    quantile: float
 
     @property
     def is_notable(self) -> bool:
-        """Whether the distance is large, and no chance."""
-        return self.value > max(NOTABLE, self.chance)
+        """Tells whether the distance is large and not explained by chance."""
+        return self.value > max(NOTABLE, self.quantile)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What a run's training data is compared with, and the distance of each feature."""
+    """Distances by feature between a run's training data and that of an earlier run."""
 
     earlier_run: str
     distances: Mapping[str, Distance]
@@ -50,35 +50,37 @@ class Drift:
 def measure_drift(
     earlier_run: str,
     histograms: Mapping[str, ClassHistogram],
-    earlier: Mapping[str, ClassHistogram],
+    earlier_histograms: Mapping[str, ClassHistogram],
 ) -> Drift:
-    """The distance of every feature that both have events of."""
+    """Measures the distance of every feature that has events in both runs."""
     return Drift(
         earlier_run,
         {
-            name: distance(histogram, earlier[name])
+            name: distance(histogram, earlier)
             for name, histogram in histograms.items()
-            if name in earlier and histogram.counts.any() and earlier[name].counts.any()
+            if (earlier := earlier_histograms.get(name))
+            and histogram.counts.any()
+            and earlier.counts.any()
         },
     )
 
 
-def distance(one: ClassHistogram, other: ClassHistogram) -> Distance:
-    """The largest difference of the cumulative shares, at the edges of either's bins.
+def distance(first: ClassHistogram, second: ClassHistogram) -> Distance:
+    """Computes the largest difference of the cumulative distributions at the edges of all bins.
 
-    Within a bin, events are taken to be spread evenly. Beyond the bins nothing is known.
+    Events are taken to be evenly distributed within a bin. Values beyond the bins of either
+    histogram are not compared.
     """
-    (x_one, y_one), (x_other, y_other) = _cumulative(one), _cumulative(other)
-    low, high = max(x_one[0], x_other[0]), min(x_one[-1], x_other[-1])
-    edges = np.union1d(x_one, x_other).clip(low, high)
-    apart = np.abs(np.interp(edges, x_one, y_one) - np.interp(edges, x_other, y_other)).max()
-    return Distance(
-        float(apart), CHANCE * float(np.sqrt(1 / one.counts.sum() + 1 / other.counts.sum()))
-    )
+    edges_1, shares_1 = _cumulative(first)
+    edges_2, shares_2 = _cumulative(second)
+    low, high = max(edges_1[0], edges_2[0]), min(edges_1[-1], edges_2[-1])
+    edges = np.union1d(edges_1, edges_2).clip(low, high)
+    differences = np.interp(edges, edges_1, shares_1) - np.interp(edges, edges_2, shares_2)
+    scale = np.sqrt(1 / first.counts.sum() + 1 / second.counts.sum())
+    return Distance(float(np.abs(differences).max()), float(SMIRNOV_999 * scale))
 
 
 def _cumulative(histogram: ClassHistogram) -> tuple[Array, Array]:
-    """The edges, and the share of events below each."""
-    binning, events = histogram.binning, histogram.counts.sum(axis=0)
-    edges = np.linspace(binning.low, binning.high, binning.bins + 1)
-    return edges, np.cumsum(events[:-1]) / events.sum()
+    """Returns the edges of the bins and the share of events below each."""
+    events = histogram.counts.sum(axis=0)
+    return histogram.binning.edges, np.cumsum(events[:-1]) / events.sum()

@@ -1,5 +1,7 @@
 """Labels of columns in HTML and on axes."""
 
+from collections.abc import Iterable
+
 from markupsafe import Markup, escape
 
 from formats.features import FEATURES, LABELS, UNITS
@@ -28,10 +30,14 @@ def axis_label(feature: str) -> str:
     if feature not in UNITS:
         return label.plain
     unit = UNITS[feature]
-    return f"{label.plain} / ({unit:.4g} {label.unit})" if label.unit else f"{label.plain} / {unit:.3g}"
+    return (
+        f"{label.plain} / ({unit:.4g} {label.unit})"
+        if label.unit
+        else f"{label.plain} / {unit:.3g}"
+    )
 
 
-def order(features: list[str]) -> list[str]:
+def published_order(features: Iterable[str]) -> list[str]:
     """Sorts columns into the published order; unknown columns follow by name."""
-    published = [name for name in FEATURES if name in features]
-    return published + sorted(set(features) - set(published))
+    names = set(features)
+    return [name for name in FEATURES if name in names] + sorted(names - set(FEATURES))

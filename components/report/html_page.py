@@ -1,4 +1,4 @@
-"""From the data of a report to the one page that is mailed around: pure, and escaped throughout."""
+"""The report as one self-contained HTML page; every value is escaped."""
 
 import base64
 import hashlib
@@ -10,47 +10,59 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from components.evaluator.significance import EXPECTED_BACKGROUND, EXPECTED_SIGNAL, REGULARISATION
-from components.report import feature_labels, report_tables
+from components.report import feature_labels, number_format, report_tables
+from components.report.drift import NOTABLE
+from components.report.figures.evaluation_figures import MIN_EVENTS
 from components.report.figures.gallery import draw_all
-from components.report.number_format import fixed, interval, number
+from components.report.figures.network_figure import output_shape
 from components.report.report_data import ReportData
-from components.report.run_status import gates, headline
+from components.report.run_status import gates, run_status
+from formats import names
 from formats.evaluation_record import SMALL_SLICE
 
 
 def render(report: ReportData) -> str:
-    """The page: HTML that needs neither a network nor a server."""
+    """Renders the page, which needs neither a network nor a server."""
     environment = _environment()
     script = _source(environment, "sort.js")
-    evaluation = report.evaluation
+    evaluation, training = report.evaluation, report.training
     drawings = draw_all(report)
-    undrawn = {f"figure: {d.caption}": d.fault for d in drawings.values() if d.fault}
+    undrawn = {f"figure: {drawing.caption}": drawing.fault for drawing in drawings.values()}
     page = environment.get_template("report.html").render(
         report=report,
         outcome=report.outcome,
-        headline=headline(report),
+        names=names,
+        status=run_status(report),
         gates=list(gates(report)),
-        facts=report_tables.run_facts(report),
+        run_facts=report_tables.run_facts(report),
         drawings=drawings,
-        unread=report.unread | undrawn,
+        unread=report.unread | {part: fault for part, fault in undrawn.items() if fault},
         features={name for split in report.splits for name in split.features},
         slices=report_tables.slice_rows(evaluation) if evaluation else [],
-        cuts=list(report_tables.cuts(evaluation.candidate.overall.scores)) if evaluation else [],
-        training_facts=report_tables.training_facts(report),
+        cuts=(
+            list(report_tables.selected_cuts(evaluation.candidate.overall.scores))
+            if evaluation
+            else []
+        ),
+        training_facts=report_tables.training_facts(training) if training else {},
         lineage=report_tables.lineage(report),
         from_metadata=any(node.state != "unknown" for node in report.outcome.nodes.values()),
-        configuration=_readable(report.configuration),
+        configuration=_to_yaml(report.configuration),
         small_slice=SMALL_SLICE,
-        expected=(EXPECTED_SIGNAL, EXPECTED_BACKGROUND, REGULARISATION),
+        min_events=MIN_EVENTS,
+        notable_distance=NOTABLE,
+        expected_signal=int(EXPECTED_SIGNAL),
+        expected_background=int(EXPECTED_BACKGROUND),
+        regularisation=int(REGULARISATION),
         style=_source(environment, "style.css"),
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    return writable(page)
+    return replace_unprintable(page)
 
 
-def writable(page: str) -> str:
-    """A page without what no file or no browser takes: surrogates and control characters."""
+def replace_unprintable(page: str) -> str:
+    """Replaces surrogates and control characters, which files or browsers do not accept."""
     return _CONTROL.sub("\ufffd", page).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -66,14 +78,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": number,
-        "fixed": fixed,
-        "interval": interval,
+        "number": number_format.number,
+        "fixed": number_format.fixed,
+        "interval": number_format.interval,
+        "duration": number_format.duration,
+        "plural": number_format.plural,
         "symbol": feature_labels.symbol,
         "words": feature_labels.words,
-        "duration": report_tables.duration,
-        "state": report_tables.state,
-        "columns": lambda names: feature_labels.order(list(names)),
+        "published_order": feature_labels.published_order,
+        "node_state": report_tables.node_state,
+        "output_shape": output_shape,
     }
     return environment
 
@@ -84,6 +98,5 @@ def _source(environment: Environment, name: str) -> str:
     return text
 
 
-def _readable(configuration: Mapping[str, Any]) -> str:
-    """The configuration as YAML, as people write it."""
+def _to_yaml(configuration: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(configuration), sort_keys=False) if configuration else ""

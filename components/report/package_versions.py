@@ -1,4 +1,4 @@
-"""What the project is run with: the versions of its packages."""
+"""Versions of Python, the project and the packages that it requires."""
 
 import platform
 import re
@@ -8,17 +8,17 @@ PROJECT = "higgs-pipeline"
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of Python, the project and what it requires, by name, as far as installed."""
-    versions = {name: _version(name) for name in (PROJECT, *_required())}
+    """Returns the installed versions by name, ``python`` and the project first."""
+    versions = {name: _version(name) for name in (PROJECT, *_requirements())}
     return {"python": platform.python_version()} | {
         name: version for name, version in versions.items() if version
     }
 
 
-def _required() -> list[str]:
+def _requirements() -> list[str]:
     try:
         requirements = metadata.requires(PROJECT) or []
-    except metadata.PackageNotFoundError:  # run from its sources
+    except metadata.PackageNotFoundError:  # run from a source tree without installation
         return []
     matches = (
         re.match(r"[A-Za-z0-9._-]+", requirement)
@@ -29,8 +29,8 @@ def _required() -> list[str]:
 
 
 def _version(name: str) -> str:
-    """The version of a package; nothing if it is not installed."""
+    """Returns the version of a package; empty if it is not installed."""
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:  # as where a requirement is of other platforms
+    except metadata.PackageNotFoundError:  # a requirement of other platforms
         return ""

@@ -1,4 +1,4 @@
-"""From a run's artifacts to the data of its report: one frozen object, whatever is missing."""
+"""All data of a report in one frozen object, read from the artifacts of a run."""
 
 import json
 import logging
@@ -6,25 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from tfx.dsl.io import fileio
 
 from components.report import data_section
 from components.report.data_section import Split
 from components.report.drift import Drift, measure_drift
-from components.serving_check.component import NOT_BLESSED_FILE
-from formats.evaluation_record import (
-    Evaluation,
-    describe_evaluation,
-    read_metrics,
-    read_scores,
-)
-from formats.gate_decision import Verdict, read_verdict
-from formats.run_outcome import RunOutcome
-from formats.training_record import Training, read_training
+from formats import names, training_record
+from formats.evaluation_record import Evaluation, join_evaluation, read_metrics, read_scores
+from formats.gate_decision import GateDecision, read_decision
+from formats.run_outcome import RunOutcome, describe_invalid
+from formats.training_record import TrainingRecord
 
 logger = logging.getLogger("higgs.report")
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 """Characters of a reason that are kept."""
 
 T = TypeVar("T")
@@ -32,24 +28,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that a report says; None, nothing or empty where it is not known.
+    """All data of a report; what is unknown is None or empty.
 
     Attributes:
-      outcome: the run with its nodes, artifacts and configuration.
-      verdict: the gate's decision.
-      evaluation: the model's, and the baseline's.
-      training: the model's.
-      splits: the data.
-      drift: of the data from an earlier run's.
-      serving_fault: why ServingCheck withheld its blessing.
-      configuration: the run's, by name.
-      unread: what should be there and could not be read, with the reason.
+        outcome: the run with its nodes, artifacts and record.
+        decision: the Evaluator's decision.
+        evaluation: of the candidate and the baseline.
+        training: the record of the training.
+        splits: the data.
+        drift: of the data relative to an earlier run.
+        serving_fault: why ServingCheck withheld its blessing.
+        configuration: the run's, by name.
+        unread: reasons why parts could not be read, by part.
     """
 
     outcome: RunOutcome
-    verdict: Verdict | None = None
+    decision: GateDecision | None = None
     evaluation: Evaluation | None = None
-    training: Training | None = None
+    training: TrainingRecord | None = None
     splits: tuple[Split, ...] = ()
     drift: Drift | None = None
     serving_fault: str = ""
@@ -58,27 +54,25 @@ class ReportData:
 
 
 def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> ReportData:
-    """Reads all that is known of a run.
+    """Reads everything that is known of a run; never fails.
 
     Args:
-      outcome: the run; it may have ended anywhere.
-      earlier: a run on other data, which the data is compared with.
+        outcome: the run; it may have ended anywhere.
+        earlier: a run on other data, with which the data is compared.
     """
     reader = _Reader()
     if outcome.record.fault:
-        reader.unread["record of the run"] = outcome.record.fault
+        reader.unread["run record"] = outcome.record.fault
     splits = _read_splits(reader, outcome)
     return ReportData(
         outcome,
-        verdict=reader.attempt(
-            "verdict", None, read_verdict, _folder(outcome, "Evaluator", "evaluation")
-        ),
+        decision=_read_decision(reader, outcome),
         evaluation=_read_evaluation(reader, outcome),
-        training=_read_training(reader, outcome),
+        training=reader.read("training", None, _read_training, outcome.uri(names.MODEL_RUN)),
         splits=splits,
-        drift=reader.attempt("earlier histograms", None, _read_drift, splits[:1], earlier),
-        serving_fault=reader.attempt("serving check", "", _read_serving_fault, outcome),
-        configuration=reader.attempt(
+        drift=reader.read("earlier histograms", None, _read_drift, splits[:1], earlier),
+        serving_fault=reader.read("serving check", "", _read_serving_fault, outcome),
+        configuration=reader.read(
             "configuration", {}, parse_configuration, outcome.record.configuration
         ),
         unread=reader.unread,
@@ -86,77 +80,79 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
 
 
 def read_summary(outcome: RunOutcome) -> ReportData:
-    """The gate's decision alone, which is quick."""
+    """Reads only the Evaluator's decision, which is fast; never fails."""
     reader = _Reader()
-    evaluation = _folder(outcome, "Evaluator", "evaluation")
-    verdict = reader.attempt("verdict", None, read_verdict, evaluation)
-    return ReportData(outcome, verdict=verdict, unread=reader.unread)
+    return ReportData(
+        outcome, decision=_read_decision(reader, outcome), unread=reader.unread
+    )
 
 
 def parse_configuration(text: str) -> Mapping[str, Any]:
-    """A run's configuration from JSON; nothing of nothing.
+    """Parses a run's configuration; empty if the text is empty.
 
     Raises:
-      ValueError: the text is no JSON of names and values.
+        ValueError: the text is not a JSON object.
     """
     values = json.loads(text or "{}")
     if not isinstance(values, dict):
-        raise ValueError(f"expected names and values, got {text[:80]}")
+        raise ValueError(f"expected a JSON object, got {text[:80]}")
     return values
 
 
+def describe_error(error: Exception) -> str:
+    """Describes an error in at most ``MAX_REASON_LENGTH`` characters."""
+    text = (
+        describe_invalid(error)
+        if isinstance(error, ValidationError)
+        else f"{type(error).__name__}: {error}"
+    )
+    return text[:MAX_REASON_LENGTH]
+
+
 class _Reader:
-    """Reads parts of a report, and keeps why a part could not be read."""
+    """Reads parts of a report and keeps the reasons why parts could not be read."""
 
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
 
-    def attempt(self, part: str, default: Any, read: Callable[..., T], *sources: Any) -> T:
-        """What ``read`` makes of the sources, or the default if one is None or it fails."""
+    def read(self, part: str, default: Any, function: Callable[..., T], *sources: Any) -> T:
+        """Calls ``function``; returns the default if a source is None or the function fails."""
         if any(source is None for source in sources):
             return default
         try:
-            return read(*sources)
-        except Exception as error:  # whatever is wrong, the rest of the page is still worth having
-            logger.warning("the report goes without %s: %s", part, error)
-            self.unread[part] = reason(error)
+            return function(*sources)
+        except Exception as error:  # the other parts are still worth reporting
+            self.unread[part] = describe_error(error)
+            logger.warning("the report lacks %s: %s", part, self.unread[part])
             return default
 
 
-def reason(error: Exception) -> str:
-    """An error in words, as long as one reads."""
-    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+def _read_decision(reader: _Reader, outcome: RunOutcome) -> GateDecision | None:
+    return reader.read("gate decision", None, read_decision, outcome.uri(names.EVALUATION))
 
 
 def _read_evaluation(reader: _Reader, outcome: RunOutcome) -> Evaluation | None:
-    folder = _folder(outcome, "Evaluator", "evaluation")
-    metrics = reader.attempt("evaluation", None, read_metrics, folder)
+    folder = outcome.uri(names.EVALUATION)
+    metrics = reader.read("evaluation", None, read_metrics, folder)
     if metrics is None:
         return None
-    # Where events by score are gone, the metrics are still known.
-    scores = reader.attempt("scores", {}, read_scores, folder)
-    return reader.attempt("evaluation", None, describe_evaluation, metrics, scores)
+    # The metrics are still known where the score histograms are missing.
+    scores = reader.read("scores", {}, read_scores, folder)
+    return reader.read("evaluation", None, join_evaluation, metrics, scores)
 
 
-def _read_training(reader: _Reader, outcome: RunOutcome) -> Training | None:
-    folder = _folder(outcome, "Trainer", "model_run")
-    training = reader.attempt("training", None, read_training, folder)
-    if training and training.unexpected:
-        names = ", ".join(training.unexpected)
-        reader.unread["training"] = f"of another kind than expected: {names}"
-    return training
+def _read_training(folder: str) -> TrainingRecord:
+    return TrainingRecord.from_json(_read_text(f"{folder}/{training_record.FILE_NAME}"))
 
 
 def _read_splits(reader: _Reader, outcome: RunOutcome) -> tuple[Split, ...]:
-    histograms: data_section.Histograms = reader.attempt(
-        "histograms", {}, data_section.read_histograms, outcome
-    )
+    histograms = reader.read("histograms", {}, data_section.read_histograms, outcome)
     splits = []
-    for name, events in data_section.ingested_splits(outcome).items():
-        statistics = reader.attempt(
+    for name, events in outcome.events.items():
+        statistics = reader.read(
             f"statistics of {name}", None, data_section.read_statistics, outcome, name
         )
-        problems = reader.attempt(
+        problems = reader.read(
             f"anomalies of {name}",
             None,
             data_section.read_problems,
@@ -175,19 +171,18 @@ def _read_drift(splits: tuple[Split, ...], earlier: RunOutcome) -> Drift | None:
     histograms = data_section.read_histograms(earlier)
     if not splits or splits[0].name not in histograms:
         return None
-    then = histograms[splits[0].name].features
-    return measure_drift(earlier.run_id, splits[0].histograms, then)
+    earlier_features = histograms[splits[0].name].features
+    return measure_drift(earlier.run_id, splits[0].histograms, earlier_features)
 
 
 def _read_serving_fault(outcome: RunOutcome) -> str:
-    blessing = outcome.output("ServingCheck", "blessing")
-    if blessing is None or blessing.properties.get("blessed"):
+    blessing = outcome.output(names.INFRA_BLESSING)
+    if blessing is None or blessing.is_blessed:
         return ""
-    with fileio.open(f"{blessing.uri}/{NOT_BLESSED_FILE}", "r") as file:
-        fault: str = file.read()
-    return fault
+    return _read_text(f"{blessing.uri}/{names.INFRA_NOT_BLESSED_FILE}")
 
 
-def _folder(outcome: RunOutcome, node: str, key: str) -> str | None:
-    output = outcome.output(node, key)
-    return output.uri if output else None
+def _read_text(path: str) -> str:
+    with fileio.open(path, "r") as file:
+        text: str = file.read()
+    return text

@@ -1,123 +1,132 @@
-"""Tables of the report: rows of plain values, computed from its data."""
+"""Tables and lists of facts of the report, computed from its data."""
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from components.evaluator.significance import median_significance, naive_significance
 from components.report.figures.evaluation_figures import (
-    WORKING_POINT,
-    cut_yields,
+    SCORE_THRESHOLD,
     efficiencies,
+    scan_cuts,
 )
+from components.report.number_format import duration, plural
 from components.report.report_data import ReportData
-from formats.evaluation_record import Evaluation, Measured, Scores
+from formats import names
+from formats.evaluation_record import Evaluation, ScoreHistogram, SliceEvaluation
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from formats.training_record import TrainingRecord
 
 UNKNOWN = "unknown"
 
 LINEAGE = (
-    ("trained model", "Trainer", "model"),
-    ("hyperparameters and history", "Trainer", "model_run"),
-    ("data verdict", "DataGate", "verdict"),
-    ("reviewed schema", "ImportSchemaGen", "schema"),
-    ("statistics", "StatisticsGen", "statistics"),
-    ("events", "CollisionExampleGen", "examples"),
+    ("trained model", names.MODEL),
+    ("training record", names.MODEL_RUN),
+    ("data verdict", names.DATA_VERDICT),
+    ("reviewed schema", names.SCHEMA),
+    ("statistics", names.STATISTICS),
+    ("examples", names.EXAMPLES),
 )
-"""What a model was made from, nearest first: in words, and the output that it is."""
+"""The artifacts that a model was made from, from the model to the data, with their labels."""
 
 
 @dataclass(frozen=True)
 class SliceRow:
-    """One slice: the candidate's evaluation, and the baseline's AUC if there is one."""
+    """One slice: the candidate's evaluation, and the baseline's AUC; None without a baseline."""
 
-    measured: Measured
+    candidate: SliceEvaluation
     baseline_auc: float | None
 
     @property
     def change(self) -> float | None:
-        """How far the candidate's AUC is above the baseline's."""
-        return None if self.baseline_auc is None else self.measured.auc - self.baseline_auc
+        """The candidate's AUC minus the baseline's."""
+        return None if self.baseline_auc is None else self.candidate.auc - self.baseline_auc
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What a cut on the score does; yields are expected events."""
+    """A cut on the score: events with at least this score pass.
+
+    Attributes:
+        name: why this cut is of interest.
+        threshold: the smallest score that passes.
+        signal_efficiency: the share of signal that passes.
+        background_efficiency: the share of background that passes.
+        purity: the share of signal among the events that pass; NaN if none do.
+        naive: s / sqrt(b) of the expected events; None if too few events pass to estimate it.
+        ams: approximate median significance of the expected events.
+    """
 
     name: str
-    score: float
+    threshold: float
     signal_efficiency: float
     background_efficiency: float
     purity: float
     naive: float | None
-    median: float
+    ams: float
 
     @property
     def rejection(self) -> float:
-        """The inverse of the background's efficiency; infinite when nothing passes."""
-        return 1 / self.background_efficiency if self.background_efficiency else float("inf")
+        """The inverse of the background efficiency; infinite when no background passes."""
+        return 1 / self.background_efficiency if self.background_efficiency else math.inf
 
 
 def slice_rows(evaluation: Evaluation) -> list[SliceRow]:
-    """The whole, then every slice."""
+    """Lists all events, then every slice."""
     candidate, baseline = evaluation.candidate, evaluation.baseline
-    then = {m.name: m.auc for m in (baseline.overall, *baseline.slices)} if baseline else {}
+    baseline_slices = (baseline.overall, *baseline.slices) if baseline else ()
+    baseline_aucs = {row.name: row.auc for row in baseline_slices}
     return [
-        SliceRow(measured, then.get(measured.name))
-        for measured in (candidate.overall, *candidate.slices)
+        SliceRow(row, baseline_aucs.get(row.name)) for row in (candidate.overall, *candidate.slices)
     ]
 
 
-def cuts(scores: Scores) -> Iterator[Cut]:
-    """Cuts of interest: accuracy's, that of half the signal, and the most significant one.
+def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
+    """Yields the cuts at a score of 0.5, at half of the signal and at the largest AMS.
 
-    Without events of both classes there are none.
+    There are none without events of both classes.
     """
     if not scores.has_both_classes:
         return
-    places, s, b, sure = cut_yields(scores)
-    pass_signal, pass_background = efficiencies(scores)
-    median, naive = median_significance(s, b), naive_significance(s, b)
+    scan = scan_cuts(scores)
+    signal_efficiency, background_efficiency = efficiencies(scores)
+    naive = naive_significance(scan.signal, scan.background)
+    ams = median_significance(scan.signal, scan.background)
     signal, background = scores.passing()
-    for name, at in (
-        ("working point", round(WORKING_POINT * (len(places) - 1))),
-        ("half of the signal", int(np.flatnonzero(pass_signal >= 0.5)[-1])),
-        ("largest AMS", int(median.argmax())),
+    for name, index in (
+        ("score 0.5", round(SCORE_THRESHOLD * (len(scan.thresholds) - 1))),
+        ("half of the signal", int(np.flatnonzero(signal_efficiency >= 0.5)[-1])),
+        ("largest AMS", int(ams.argmax())),
     ):
-        passed = signal[at] + background[at]
+        events = signal[index] + background[index]
         yield Cut(
             name,
-            float(places[at]),
-            float(pass_signal[at]),
-            float(pass_background[at]),
-            float(signal[at] / passed) if passed else float("nan"),
-            float(naive[at]) if sure[at] else None,
-            float(median[at]),
+            threshold=float(scan.thresholds[index]),
+            signal_efficiency=float(signal_efficiency[index]),
+            background_efficiency=float(background_efficiency[index]),
+            purity=float(signal[index] / events) if events else math.nan,
+            naive=float(naive[index]) if scan.has_background[index] else None,
+            ams=float(ams[index]),
         )
 
 
 def run_facts(report: ReportData) -> dict[str, str]:
-    """When, how long, on what and from what: what is not known is said to be unknown."""
+    """Lists when, how long, on which hardware and from which data and code a run was made."""
     outcome, training = report.outcome, report.training
-    facts: Mapping[str, Any] = training.facts if training else {}
-    pushed = outcome.output("Pusher", "pushed_model")
-    push: Mapping[str, Any] = pushed.properties if pushed else {}
-    strategy = facts.get("strategy") or {}
     return {
-        "Model version": str(push.get("pushed_version") or "none"),
-        "Model path": str(push.get("pushed_destination") or "none"),
+        "Model version": outcome.push.version if outcome.push else "none",
+        "Model path": outcome.push.destination if outcome.push else "none",
         "Run": outcome.run_id or UNKNOWN,
         "Started": _started(outcome),
         "Time of all nodes": duration(total_seconds(outcome)),
         "Events": ", ".join(f"{split.events:,} {split.name}" for split in report.splits) or UNKNOWN,
-        "Strategy": _strategy(strategy),
-        "Devices": _devices(strategy.get("devices")),
-        "Precision": str(facts.get("precision") or UNKNOWN),
-        "Seed": str(facts.get("seed", report.configuration.get("seed", UNKNOWN))),
+        "Strategy": _strategy(training),
+        "Devices": (training and ", ".join(training.strategy.devices)) or UNKNOWN,
+        "Precision": training.precision if training else UNKNOWN,
+        "Seed": str(training.seed if training else report.configuration.get("seed", UNKNOWN)),
         "Code version": outcome.record.code_version or UNKNOWN,
         "Data fingerprint": ", ".join(
             f"{split.name} {split.fingerprint}" for split in report.splits if split.fingerprint
@@ -127,111 +136,89 @@ def run_facts(report: ReportData) -> dict[str, str]:
 
 
 def total_seconds(outcome: RunOutcome) -> float:
-    """What all nodes took together; NaN when that is not known."""
+    """Adds up the time of all nodes; NaN if it is unknown."""
     return sum(node.seconds for node in outcome.nodes.values()) if outcome.nodes else math.nan
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds in words."""
-    if seconds is None or math.isnan(seconds):
-        return UNKNOWN
-    minutes = f" ({seconds / 60:.1f} min)" if seconds >= 120 else ""
-    return f"{seconds:,.1f} s{minutes}"
-
-
-def state(node: NodeRun, record: RunRecord) -> str:
-    """A node's state in words; one that a run was over before its end is in no run any more."""
+def node_state(node: NodeRun, record: RunRecord) -> str:
+    """Describes the state of a node; nodes of runs that have ended are not running."""
     if node.state == "running":
-        return "cut short" if record.ending else "running, or cut short without a word"
+        return "interrupted" if record.ending else "running, or interrupted without a record"
     return "cached (from an earlier run)" if node.state == "cached" else node.state
 
 
-def training_facts(report: ReportData) -> dict[str, str]:
-    """What is known of the training, in the order in which one asks."""
-    training = report.training
-    if training is None:
-        return {}
-    facts = training.facts
-    rate = training.events_per_second
-    kept = UNKNOWN if training.epoch_kept is None else training.epoch_kept
+def training_facts(training: TrainingRecord) -> dict[str, str]:
+    """Lists the facts of a training."""
     return {
-        "Epochs": f"{len(training.epochs)}, the weights of epoch {kept} kept",
-        "Throughput": f"{rate:,.0f} events/s" if rate else UNKNOWN,
-        "Time": duration(facts.get("seconds")),
-        "Batch": f"{facts.get('batch_size', UNKNOWN)} events",
-        "Steps an epoch": str(facts.get("steps_per_epoch", UNKNOWN)),
-        "Boosted trees": _trees(facts),
-        "Warm start": _warm_start(facts),
-        "Resumed after epoch": str(facts.get("resumed_at") or "never"),
+        "Epochs": f"{len(training.epochs)}, the weights of epoch {training.epoch_kept} kept",
+        "Throughput": f"{training.events_per_second:,.0f} events/s",
+        "Time": duration(training.seconds),
+        "Batch": plural(training.batch_size, "event"),
+        "Steps per epoch": str(training.steps_per_epoch),
+        "Boosted trees": _trees(training),
+        "Warm start": (
+            f"{plural(len(training.warm_start), 'weight')} of an earlier model"
+            if training.warm_start
+            else "none"
+        ),
+        "Resumed after epoch": str(training.resumed_at or "never"),
     }
 
 
 def lineage(report: ReportData) -> list[tuple[str, str]]:
-    """From the push, if there was one, back to the shards: what, and where."""
+    """Lists labels and locations of the artifacts from the pushed model back to the shards."""
     outcome = report.outcome
-    blessing = outcome.output("Evaluator", "blessing")
-    baseline = blessing.properties.get("baseline_model") if blessing else None
-    found = [
-        (what, output.uri) for what, node, key in LINEAGE if (output := outcome.output(node, key))
-    ]
-    held_against = [("held against the baseline", str(baseline))] if baseline else []
+    artifacts = [(label, uri) for label, output in LINEAGE if (uri := outcome.uri(output))]
+    blessing = outcome.output(names.BLESSING)
+    baseline = blessing.properties.get(names.BASELINE_PROPERTY) if blessing else None
+    comparison = [("compared with the baseline", str(baseline))] if baseline else []
     shards = str(report.configuration.get("data_root", UNKNOWN))
-    return [*_decisions(outcome), *found, *held_against, ("shards", shards)]
+    return [*_decisions(outcome), *artifacts, *comparison, ("shards", shards)]
 
 
 def _decisions(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
-    """What was decided on the model, in words that say how, and where that is kept."""
-    pushed = outcome.output("Pusher", "pushed_model")
-    if pushed:
-        yield ("pushed model" if pushed.properties.get("pushed") else "not pushed", pushed.uri)
-    evaluation, blessing = (outcome.output("Evaluator", key) for key in ("evaluation", "blessing"))
+    """Yields the decisions on the model and the locations of their artifacts."""
+    pushed_model = outcome.uri(names.PUSHED_MODEL)
+    if pushed_model:
+        yield "pushed model" if outcome.push else "not pushed", pushed_model
+    evaluation = outcome.uri(names.EVALUATION)
     if evaluation:
-        yield f"{_judged(blessing)} by the evaluation", evaluation.uri
-    served = outcome.output("ServingCheck", "blessing")
-    if served:
-        yield f"{_judged(served)} by the serving check", served.uri
+        decision = _describe_blessing(outcome.output(names.BLESSING))
+        yield f"{decision} by {names.EVALUATOR}", evaluation
+    infra_blessing = outcome.output(names.INFRA_BLESSING)
+    if infra_blessing:
+        decision = _describe_blessing(infra_blessing)
+        yield f"{decision} by {names.SERVING_CHECK}", infra_blessing.uri
 
 
-def _judged(blessing: Output | None) -> str:
-    blessed = blessing.properties.get("blessed") if blessing else None
-    return "judged" if blessed is None else "let through" if blessed else "refused"
+def _describe_blessing(blessing: Output | None) -> str:
+    if blessing is None or blessing.is_blessed is None:
+        return "evaluated"
+    return "blessed" if blessing.is_blessed else "refused"
 
 
 def _started(outcome: RunOutcome) -> str:
-    known = [
+    starts = [
         node.started
         for node in outcome.nodes.values()
         if node.started is not None and math.isfinite(node.started)
     ]
-    if not known:
+    if not starts:
         return UNKNOWN
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(known)))
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(starts)))
 
 
-def _strategy(strategy: Mapping[str, Any]) -> str:
-    if not strategy:
+def _strategy(training: TrainingRecord | None) -> str:
+    if training is None:
         return UNKNOWN
-    kind = strategy.get("kind")
-    return f"{strategy.get('replicas', UNKNOWN)} x {str(kind).upper() if kind else UNKNOWN}"
+    return f"{training.strategy.replicas} x {training.strategy.kind.upper()}"
 
 
-def _devices(devices: Any) -> str:
-    """Devices by name; a single one may be no list."""
-    listed = devices if isinstance(devices, list) else [devices] if devices else []
-    return ", ".join(map(str, listed)) or UNKNOWN
-
-
-def _trees(facts: Mapping[str, Any]) -> str:
-    trees, blend = facts.get("trees"), facts.get("blend") or {}
-    if not trees:
+def _trees(training: TrainingRecord) -> str:
+    trees, blend = training.trees, training.blend
+    if trees is None:
         return "none"
-    count, leaves = trees.get("trees", UNKNOWN), trees.get("leaves")
-    grown = f"{count} trees, {UNKNOWN if leaves is None else f'{leaves:,}'} leaves"
-    if not {"network", "leaves"} <= set(blend):
-        return grown
-    return f"{grown}; logit = {blend['network']:.2f} network + {blend['leaves']:.2f} leaves"
-
-
-def _warm_start(facts: Mapping[str, Any]) -> str:
-    taken = facts.get("warm_start")
-    return f"{len(taken)} weights of an earlier model" if taken else "none"
+    size = f"{trees.trees:,} trees, {trees.leaves:,} leaves"
+    if blend is None:
+        return size
+    return f"{size}; logit = {blend.network:.2f} network + {blend.leaves:.2f} leaves"

@@ -1,142 +1,168 @@
-"""What became of a run in one sentence, and what each gate had to say."""
+"""Status of a run, and the result of each of its gates."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from components.report.number_format import fixed
+from components.report.number_format import fixed, plural
 from components.report.report_data import ReportData
-from formats.gate_decision import Check, Verdict
+from formats import names
+from formats.gate_decision import GateDecision, ThresholdCheck
+from formats.names import NodeOutput
 
 
-class Tone(str, Enum):
-    """How an ending, or a gate's word, is to be taken."""
+class Level(str, Enum):
+    """How a run ended: pushed, refused or failed, or neither."""
 
-    GOOD = "good"
-    BAD = "bad"
-    OPEN = "open"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+
+
+class GateResult(str, Enum):
+    """The result of a gate."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    NOT_EVALUATED = "not evaluated"
 
 
 @dataclass(frozen=True)
-class Headline:
-    """A run's ending: a word or two, and a sentence."""
+class RunStatus:
+    """Status of a run.
 
-    tone: Tone
+    Attributes:
+        level: how the run ended.
+        title: the status in one or two words.
+        detail: the version, the refusing gates or the reasons of a failure.
+    """
+
+    level: Level
     title: str
-    sentence: str
+    detail: str
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate's word.
+    """One gate of a run.
 
     Attributes:
-      name: the gate.
-      measured: what it looked at.
-      limit: what it wanted.
-      margin: by how much it was passed (missed, if negative); None where nothing is measured.
-      tone: passed, refused, or never asked.
-      remark: its reason, when it refused, or why it has no word.
+        name: the gate's name.
+        measured: the measured value.
+        limit: the value that is required.
+        margin: by how much the limit was passed, negative if missed; None if there is no number.
+        result: the gate's result.
+        remark: why the gate refused or was not evaluated.
     """
 
     name: str
     measured: str
     limit: str
     margin: float | None
-    tone: Tone
+    result: GateResult
     remark: str = ""
 
 
-def headline(report: ReportData) -> Headline:
-    """What became of the run, whatever is known of it."""
-    record, pushed = report.outcome.record, report.outcome.output("Pusher", "pushed_model")
-    if record.ending in _ENDINGS:
-        tone, title = _ENDINGS[record.ending]
-        return Headline(tone, title, record.failure or "No reason was kept.")
-    if pushed is None:
-        failed = [node.name for node in report.outcome.nodes.values() if node.state == "failed"]
+_ENDINGS = {
+    "refused": (Level.FAILURE, "Data refused"),
+    "failed": (Level.FAILURE, "Failed"),
+    "interrupted": (Level.NEUTRAL, "Interrupted"),
+    "evaluated": (Level.NEUTRAL, "Evaluated"),
+}
+
+
+def run_status(report: ReportData) -> RunStatus:
+    """Determines the status of a run, however little is known of it."""
+    outcome = report.outcome
+    if outcome.record.ending in _ENDINGS:
+        level, title = _ENDINGS[outcome.record.ending]
+        return RunStatus(level, title, outcome.record.failure or "No reason was recorded.")
+    if outcome.output(names.PUSHED_MODEL) is None:
+        failed = [node.name for node in outcome.nodes.values() if node.state == "failed"]
         if failed:
-            return Headline(Tone.BAD, "Failed", f"in {', '.join(failed)}; the log has the reason")
-        return Headline(Tone.OPEN, "Unfinished", "The run did not get as far as the push.")
-    if pushed.properties.get("pushed"):
-        version = pushed.properties.get("pushed_version", "unknown")
-        earlier = report.outcome.is_cached("Pusher")
-        note = " by an earlier run; nothing has changed since" if earlier else ""
-        return Headline(Tone.GOOD, "Pushed", f"as version {version}{note}")
-    refusing = ", ".join(_refusal(gate) for gate in gates(report) if gate.tone is Tone.BAD)
-    return Headline(Tone.BAD, "Refused", f"not pushed: refused by {refusing or 'a gate'}")
+            return RunStatus(
+                Level.FAILURE, "Failed", f"in {', '.join(failed)}; the log has the reason"
+            )
+        return RunStatus(Level.NEUTRAL, "Unfinished", f"The run did not reach {names.PUSHER}.")
+    if outcome.push:
+        note = " by an earlier run; nothing has changed since"
+        cached = note if outcome.is_cached(names.PUSHER) else ""
+        return RunStatus(Level.SUCCESS, "Pushed", f"as version {outcome.push.version}{cached}")
+    refusals = [_refusal(gate) for gate in gates(report) if gate.result is GateResult.REFUSED]
+    detail = f"not pushed: refused by {', '.join(refusals) or 'a gate'}"
+    return RunStatus(Level.FAILURE, "Refused", detail)
 
 
 def gates(report: ReportData) -> Iterator[Gate]:
-    """Every gate on the data's way, asked or not."""
+    """Lists every gate in the order of the data flow, evaluated or not."""
     yield _data_gate(report)
-    if report.verdict is None:
-        yield _unheard(report, "Evaluator", "AUC", "", "evaluation")
+    if report.decision is None:
+        yield _not_evaluated(report, names.EVALUATION, measured="AUC", limit="")
     else:
-        yield from _evaluator(report.verdict)
-    yield _serving_check(report)
+        yield from _evaluator_gates(report.decision)
+    yield _serving_gate(report)
 
 
 def _refusal(gate: Gate) -> str:
     if gate.margin is None:
         return gate.name
     if math.isnan(gate.margin):
-        return f"{gate.name}, which is no number"
+        return f"{gate.name}, which is not a number"
     return f"{gate.name}, missed by {fixed(-gate.margin)}"
 
 
-_ENDINGS = {
-    "refused": (Tone.BAD, "Data refused"),
-    "failed": (Tone.BAD, "Failed"),
-    "interrupted": (Tone.OPEN, "Interrupted"),
-    "evaluated": (Tone.OPEN, "Evaluated"),
-}
-
-
 def _data_gate(report: ReportData) -> Gate:
+    outcome = report.outcome
     problems = [problem for split in report.splits for problem in split.problems or ()]
-    passed = report.outcome.output("DataGate", "verdict") is not None
-    measured = f"{len(problems)} problems" if passed or problems else ""
-    refused = report.outcome.state("DataGate") == "failed"
-    if "DataGate" in report.outcome.nodes and (problems or refused):
-        remark = "see the data below" if problems else report.outcome.record.failure
-        return Gate("DataGate", measured, "none", None, Tone.BAD, remark)
+    passed = outcome.output(names.DATA_VERDICT) is not None
+    measured = plural(len(problems), "problem") if passed or problems else ""
+    limit = "no problems"
+    failed = outcome.state(names.DATA_GATE) == "failed"
+    if names.DATA_GATE in outcome.nodes and (problems or failed):
+        remark = "listed under Data" if problems else outcome.record.failure
+        return Gate(names.DATA_GATE, measured, limit, None, GateResult.REFUSED, remark)
     if passed:
-        return Gate("DataGate", measured, "none", None, Tone.GOOD)
-    return _unheard(report, "DataGate", measured, "none", "verdict")
+        return Gate(names.DATA_GATE, measured, limit, None, GateResult.PASSED)
+    return _not_evaluated(report, names.DATA_VERDICT, measured, limit)
 
 
-def _evaluator(verdict: Verdict) -> Iterator[Gate]:
-    for check in verdict.checks:
-        measured = fixed(check.value, signed=check.is_change)
-        limit = f"at least {fixed(check.limit, signed=check.is_change)}"
-        yield Gate(f"Evaluator: {check.name}", measured, limit, check.margin, _tone(check))
-    if not verdict.passed and all(_tone(check) is Tone.GOOD for check in verdict.checks):
-        remark = "TFMA's validation failed, though no limit above was missed"
-        yield Gate("Evaluator", "", "", None, Tone.BAD, remark)
+def _evaluator_gates(decision: GateDecision) -> Iterator[Gate]:
+    for check in decision.checks:
+        yield Gate(
+            f"{names.EVALUATOR}: {check.name}",
+            fixed(check.value, signed=check.is_change),
+            f"at least {fixed(check.limit, signed=check.is_change)}",
+            check.margin,
+            _result(check),
+        )
+    if not decision.passed and all(_result(c) is GateResult.PASSED for c in decision.checks):
+        remark = "TFMA's validation failed although no limit above was missed"
+        yield Gate(names.EVALUATOR, "", "", None, GateResult.REFUSED, remark)
 
 
-def _tone(check: Check) -> Tone:
-    return Tone.GOOD if check.margin >= 0 else Tone.BAD
+def _result(check: ThresholdCheck) -> GateResult:
+    return GateResult.PASSED if check.margin >= 0 else GateResult.REFUSED
 
 
-def _serving_check(report: ReportData) -> Gate:
-    blessing = report.outcome.output("ServingCheck", "blessing")
-    limit = "scores as trained, in a fresh process"
+def _serving_gate(report: ReportData) -> Gate:
+    blessing = report.outcome.output(names.INFRA_BLESSING)
+    limit = "scores of the trained model, in a fresh process"
     if blessing is None:
-        return _unheard(report, "ServingCheck", "", limit, "blessing")
-    if blessing.properties.get("blessed"):
-        return Gate("ServingCheck", "served", limit, None, Tone.GOOD)
-    return Gate("ServingCheck", "a fault", limit, None, Tone.BAD, report.serving_fault)
+        return _not_evaluated(report, names.INFRA_BLESSING, "", limit)
+    if blessing.is_blessed:
+        return Gate(names.SERVING_CHECK, "reproduced", limit, None, GateResult.PASSED)
+    return Gate(
+        names.SERVING_CHECK, "fault", limit, None, GateResult.REFUSED, report.serving_fault
+    )
 
 
-def _unheard(report: ReportData, node: str, measured: str, limit: str, output: str) -> Gate:
-    """A gate that has no word: it was never asked, it failed, or its word cannot be read."""
-    if report.outcome.output(node, output) is not None:
-        remark = "its word could not be read"
-    elif report.outcome.state(node) == "failed":
-        remark = "it failed before it had a word"
+def _not_evaluated(report: ReportData, output: NodeOutput, measured: str, limit: str) -> Gate:
+    """Describes a gate without a decision: not run, failed, or unreadable."""
+    if report.outcome.output(output) is not None:
+        remark = "its decision could not be read"
+    elif report.outcome.state(output.node) == "failed":
+        remark = "it failed before its decision"
     else:
-        remark = "never asked"
-    return Gate(node, measured, limit, None, Tone.OPEN, remark)
+        remark = "not run"
+    return Gate(output.node, measured, limit, None, GateResult.NOT_EVALUATED, remark)

@@ -1,36 +1,35 @@
-"""TFRecord framing: shards read in chunks with both checksums checked, and written.
+"""TFRecord framing: reads shards in chunks, verifies both checksums, and writes shards.
 
-A record on disk is its length (uint64), the masked CRC-32C of those 8 bytes, its
-bytes, and their masked CRC-32C, all little-endian
-(tensorflow/core/lib/io/record_writer.h).
+A record on disk is its length (uint64), the masked CRC-32C of those 8 bytes, its bytes, and their
+masked CRC-32C, all little-endian (tensorflow/core/lib/io/record_writer.h).
 """
 
 import gzip
 import io
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
 
+import google_crc32c
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from formats.published.crc32c import first_wrong, masked_crcs
-
 CHUNK_BYTES = 1 << 20
-"""Bytes of a shard looked at together; a few such buffers are all the memory reading takes.
+"""Bytes of a shard that are decoded together.
 
-Larger ones go back to the system each time, and getting them anew takes longer than reading.
+Larger buffers would be returned to the system each time, and allocating them again takes longer
+than reading.
 """
 
 MAX_RECORD_BYTES = 1 << 19
-"""Longest record read. A HIGGS record has 163 bytes.
+"""Longest accepted record. A HIGGS record has 163 bytes.
 
-It lies below the length that a gzip stream's first bytes would spell, so a shard
-that starts with gzip's magic number is gzip and nothing else.
+The first bytes of a gzip stream, read as a length, are larger: a shard that starts with gzip's
+magic number can only be gzip.
 """
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
@@ -39,8 +38,10 @@ _HEADER_BYTES = 12
 _TRAILER_BYTES = 4
 _FRAME_BYTES = _HEADER_BYTES + _TRAILER_BYTES
 
-# Frames are looked at one by one until the same header has come this often again, then this
-# many together: shards of one length take few steps, and mixed ones no useless ones.
+_MASK_DELTA = np.uint32(0xA282EAD8)
+
+# Frames are scanned one by one until the same header has been repeated this often, then this many
+# together: fast for records of one length, and without wasted work for mixed ones.
 _REPEATS = 8
 _RUN_FRAMES = 8192
 _REWRITE = "Fetch or write this shard again."
@@ -54,8 +55,8 @@ class RecordError(ValueError):
 
     Attributes:
         source: the shard's name.
-        number: the record's place in the shard, counted from 0; None when the whole file is meant.
-        reason: what is wrong, with the value that was found.
+        number: index of the record in the shard, from 0; None for the whole file.
+        reason: what is wrong, with the offending value.
         remedy: what to do about it.
     """
 
@@ -69,7 +70,11 @@ class RecordError(ValueError):
 
 
 def describe(head: bytes) -> str:
-    """Says in a few words what a file is whose first bytes are `head`."""
+    """Names the kind of a file from its first bytes.
+
+    >>> describe(b"PAR1"), describe(b"1.0,2.0")
+    ('a Parquet file', 'CSV')
+    """
     signatures = {
         GZIP_MAGIC: "a gzip file",
         b"PAR1": "a Parquet file",
@@ -86,7 +91,7 @@ def describe(head: bytes) -> str:
         if text.startswith(magic):
             return kind
     if not _is_text(head):
-        return "binary data of no known kind"
+        return "binary data of an unknown kind"
     commas = [line.count(b",") for line in head.splitlines()[:2]]
     return "CSV" if commas and min(commas) > 0 and len(set(commas)) == 1 else "text"
 
@@ -97,11 +102,11 @@ def _is_text(head: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Records that follow one another in a shard, still in their frames.
+    """Consecutive records of a shard, still in their frames.
 
     Attributes:
-        data: uint8, the bytes they lie in.
-        starts: int64 [N + 1], where each one's frame starts and, last, where the last ends.
+        data: uint8, the bytes that contain them.
+        starts: int64 [N + 1], the start of each frame, and the end of the last one.
     """
 
     data: NDArray[np.uint8]
@@ -114,90 +119,99 @@ class Chunk:
         return map(self.record, range(len(self)))
 
     def record(self, index: int) -> bytes:
-        """One record's bytes."""
+        """Returns the bytes of one record."""
         start, end = self.starts[index : index + 2].tolist()
         return self.data[start + _HEADER_BYTES : end - _TRAILER_BYTES].tobytes()
 
     def groups(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-        """The records by length.
+        """Groups the records by length.
 
         Yields:
-            For each length, int64 [n], the places of its records among all, and uint8
-            [n, length], the records; a view where all records are of one length.
+            For each length, int64 [n], the indices of its records, and uint8 [n, length], the
+            records; a view if all records have the same length.
         """
-        for places, frames in self._framed():
-            yield places, frames[:, _HEADER_BYTES:-_TRAILER_BYTES]
+        for indices, frames in self._frame_groups():
+            yield indices, frames[:, _HEADER_BYTES:-_TRAILER_BYTES]
 
-    def sound(self) -> "Chunk":
-        """The records before the first whose data checksum is wrong."""
+    def verified(self) -> "Chunk":
+        """Returns the records before the first one whose data checksum is wrong."""
         end = len(self)
-        for places, frames in self._framed():
+        for indices, frames in self._frame_groups():
             stored = np.ascontiguousarray(frames[:, -_TRAILER_BYTES:]).view("<u4")[:, 0]
-            wrong = first_wrong(frames[:, _HEADER_BYTES:-_TRAILER_BYTES], stored)
-            end = min([end, *places[wrong : wrong + 1].tolist()])
+            records = split_rows(frames[:, _HEADER_BYTES:-_TRAILER_BYTES])
+            wrong = indices[masked_crcs(records) != stored]
+            end = min([end, *wrong[:1].tolist()])
         return self if end == len(self) else Chunk(self.data, self.starts[: end + 1])
 
-    def _framed(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    def _frame_groups(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
         sizes = np.diff(self.starts)
-        alike = (sizes == sizes[:1]).all()
-        for size in sizes[:1].tolist() if alike else np.unique(sizes).tolist():
+        is_uniform = (sizes == sizes[:1]).all()
+        for size in sizes[:1].tolist() if is_uniform else np.unique(sizes).tolist():
             windows = sliding_window_view(self.data, size)
-            if alike:
+            if is_uniform:
                 yield np.arange(len(self)), windows[: self.starts[-1] : size]
             else:
-                places = np.flatnonzero(sizes == size)
-                yield places, windows[self.starts[places]]
+                indices = np.flatnonzero(sizes == size)
+                yield indices, windows[self.starts[indices]]
+
+
+def masked_crcs(records: Sequence[bytes]) -> NDArray[np.uint32]:
+    """Computes each record's CRC-32C as TFRecord masks it: rotated right by 15, plus a constant."""
+    crcs = np.fromiter(map(google_crc32c.value, records), np.uint32, len(records))
+    return (crcs >> np.uint32(15) | crcs << np.uint32(17)) + _MASK_DELTA
 
 
 def iter_chunks(stream: BinaryIO, source: str) -> Iterator[Chunk]:
-    """Reads a shard front to back, a chunk at a time.
+    """Reads a shard sequentially, one chunk at a time.
 
     Args:
-        stream: the shard, plain or gzip (told by its first bytes); it need not be seekable.
+        stream: the shard, plain or gzip, recognized by its first bytes; it need not be seekable.
         source: the shard's name, for messages.
 
     Yields:
         The records of one chunk, in file order. An empty shard yields nothing.
 
     Raises:
-        RecordError: the shard is truncated, corrupt or no TFRecord. All records before
-            the fault have been yielded by then.
+        RecordError: the shard is truncated, corrupt, or not a TFRecord file. All records before
+            the damage have been yielded by then.
     """
-    stream, kind = open_plain(stream)
+    stream, compression = open_plain(stream)
     rest, count = b"", 0
     try:
         while block := stream.read(CHUNK_BYTES):
             data = rest + block
-            chunk, fault = _frames(data)
-            sound = chunk.sound()
-            if len(sound):
-                yield sound
-            count += len(sound)
-            if fault or sound is not chunk:
-                raise _corrupt(source, count, fault if sound is chunk else _DATA_CRC, data, kind)
+            chunk, fault = _find_frames(data)
+            verified = chunk.verified()
+            if len(verified):
+                yield verified
+            count += len(verified)
+            if verified is not chunk:
+                fault = _DATA_CRC
+            if fault:
+                raise _corrupt(source, count, fault, data, compression)
             rest = data[chunk.starts[-1] :]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         reason = f"cannot be unpacked: the gzip data is truncated or corrupt ({error})"
         raise RecordError(source, count, reason, _REWRITE) from error
     if rest:
-        raise _truncated(source, count, rest, kind)
+        raise _truncated(source, count, rest, compression)
 
 
 def open_plain(stream: BinaryIO) -> tuple[BinaryIO, str]:
-    """Undoes gzip where there is any, told by the magic number.
+    """Opens a stream that may be gzip, recognized by its magic number.
 
     Returns:
-        The plain stream, and how it was packed: ``"gzip"`` or ``"none"``.
+        The uncompressed stream, and its compression: ``"gzip"`` or ``"none"``.
     """
     head = stream.read(len(GZIP_MAGIC))
-    whole = io.BufferedReader(_Rejoined(head, stream), CHUNK_BYTES)
+    complete = io.BufferedReader(_PrefixedStream(head, stream), CHUNK_BYTES)
     if head == GZIP_MAGIC:
-        return gzip.GzipFile(fileobj=whole), "gzip"  # type: ignore[return-value]
-    return whole, "none"
+        return gzip.GzipFile(fileobj=complete), "gzip"  # type: ignore[return-value]
+    return complete, "none"
 
 
-class _Rejoined(io.RawIOBase):
-    """A stream whose first bytes were taken off to be looked at, whole again."""
+class _PrefixedStream(io.RawIOBase):
+    """A stream with the bytes in front that were already read from it."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         super().__init__()
@@ -215,18 +229,18 @@ class _Rejoined(io.RawIOBase):
 
 _LENGTH_CRC = "has a wrong length checksum"
 _DATA_CRC = "has a wrong data checksum: its bytes are not the ones that were written"
-_TOO_LONG = f"is longer than {MAX_RECORD_BYTES} bytes, where a HIGGS record has 163"
+_TOO_LONG = f"is longer than {MAX_RECORD_BYTES} bytes; a HIGGS record has 163"
 
 
-def _frames(data: bytes) -> tuple[Chunk, str]:
-    """Finds where each whole record's frame starts.
+def _find_frames(data: bytes) -> tuple[Chunk, str]:
+    """Finds the start of each complete frame.
 
     Returns:
-        The records; and what is wrong with the header after them, empty when nothing is (a
-        frame may still be unfinished).
+        The records; and what is wrong with the header after them, empty if nothing is (the last
+        frame may be incomplete).
     """
     content, fault = np.frombuffer(data, np.uint8), ""
-    starts, position, before, repeats = array("q", [0]), 0, b"", 0
+    starts, position, previous, repeats = array("q", [0]), 0, b"", 0
     while len(header := data[position : position + _HEADER_BYTES]) == _HEADER_BYTES:
         length = _checked_length(header)
         if length < 0 or length > MAX_RECORD_BYTES:
@@ -235,78 +249,63 @@ def _frames(data: bytes) -> tuple[Chunk, str]:
         size = length + _FRAME_BYTES
         if position + size > len(data):
             break
-        repeats, before = (repeats + 1 if header == before else 0), header
+        repeats, previous = (repeats + 1 if header == previous else 0), header
         if repeats < _REPEATS:
             starts.append(position + size)
         else:
-            count = _run(content[position:], size)
+            count = _run_length(content[position:], size)
             ends = position + size * np.arange(1, count + 1, dtype=np.int64)
             starts.frombytes(ends.tobytes())
         position = starts[-1]
     return Chunk(content, np.frombuffer(starts, np.int64)), fault
 
 
-def _run(data: NDArray[np.uint8], size: int) -> int:
-    """How many frames of `size` bytes from the start of `data` on have the first one's header."""
+def _run_length(data: NDArray[np.uint8], size: int) -> int:
+    """Counts the frames of `size` bytes at the start of `data` that have the same header."""
     count = min(len(data) // size, _RUN_FRAMES)
     headers = data[: count * size].reshape(count, size)[:, :_HEADER_BYTES].view("V12")[:, 0]
-    other = np.flatnonzero(headers != headers[0])
-    return int(other[0]) if other.size else count
+    different = np.flatnonzero(headers != headers[0])
+    return int(different[0]) if different.size else count
 
 
-@lru_cache(maxsize=1024)  # Few lengths occur in a shard, so few headers are ever checked.
+@lru_cache(maxsize=1024)  # Few lengths occur in a shard, so few headers are ever verified.
 def _checked_length(header: bytes) -> int:
-    """The length that a 12-byte header gives, or -1 when its checksum does not fit."""
+    """Reads the length in a 12-byte header; -1 if its checksum is wrong."""
     length, crc = header[:8], int.from_bytes(header[8:], "little")
     return int.from_bytes(length, "little") if masked_crcs([length])[0] == crc else -1
 
 
-def _corrupt(source: str, number: int, reason: str, data: bytes, kind: str) -> RecordError:
+def _corrupt(source: str, number: int, reason: str, data: bytes, compression: str) -> RecordError:
     if number or reason == _DATA_CRC:
         return RecordError(source, number, reason, _REWRITE)
-    return not_tfrecord(source, data, kind)
+    return _not_tfrecord(source, data, compression)
 
 
-def _truncated(source: str, number: int, rest: bytes, kind: str) -> RecordError:
+def _truncated(source: str, number: int, rest: bytes, compression: str) -> RecordError:
     if number == 0 and len(rest) < _HEADER_BYTES:
-        return not_tfrecord(source, rest, kind)
+        return _not_tfrecord(source, rest, compression)
     reason = f"is truncated: the file ends {len(rest)} bytes into it"
     return RecordError(source, number, reason, _REWRITE)
 
 
-def not_tfrecord(source: str, head: bytes, kind: str) -> RecordError:
-    """The error for a file whose first bytes, unpacked from `kind`, are no TFRecord's."""
-    found = describe(head[:4096]) + (" inside gzip" if kind == "gzip" else "")
-    return RecordError(source, None, f"no TFRecord file: it looks like {found}", _LAYOUT)
-
-
-def frame(records: list[bytes]) -> bytes:
-    """Frames records of any lengths as TFRecord file content."""
-    lengths = [len(record).to_bytes(8, "little") for record in records]
-    headers = masked_crcs(lengths).astype("<u4").tobytes()
-    trailers = masked_crcs(records).astype("<u4").tobytes()
-    cuts = range(0, len(headers), 4)
-    parts = zip(lengths, cuts, records, strict=True)
-    return b"".join(
-        part
-        for length, i, record in parts
-        for part in (length, headers[i : i + 4], record, trailers[i : i + 4])
-    )
+def _not_tfrecord(source: str, head: bytes, compression: str) -> RecordError:
+    kind = describe(head[:4096]) + (" inside gzip" if compression == "gzip" else "")
+    return RecordError(source, None, f"is not a TFRecord file: it looks like {kind}", _LAYOUT)
 
 
 def frame_equal(records: NDArray[np.uint8]) -> bytes:
-    """Frames records of one length, the rows of a uint8 [N, length], by array operations."""
+    """Frames records of one length, the rows of a uint8 [N, length], as TFRecord file content."""
     count, length = records.shape
-    header = length.to_bytes(8, "little")
+    length_bytes = length.to_bytes(8, "little")
     framed = np.empty((count, length + _FRAME_BYTES), np.uint8)
-    framed[:, :8] = np.frombuffer(header, np.uint8)
-    framed[:, 8:_HEADER_BYTES] = masked_crcs([header]).astype("<u4").view(np.uint8)
+    framed[:, :8] = np.frombuffer(length_bytes, np.uint8)
+    framed[:, 8:_HEADER_BYTES] = masked_crcs([length_bytes]).astype("<u4").view(np.uint8)
     framed[:, _HEADER_BYTES:-4] = records
     framed[:, -4:] = masked_crcs(split_rows(records)).astype("<u4").view(np.uint8).reshape(-1, 4)
     return framed.tobytes()
 
 
 def split_rows(rows: NDArray[np.uint8]) -> list[bytes]:
-    """The rows of a uint8 [N, length], each as bytes."""
+    """Converts each row of a uint8 [N, length] to bytes."""
     data, length = rows.tobytes(), rows.shape[1]
     return [data[i : i + length] for i in range(0, len(data), length)]

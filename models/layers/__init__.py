@@ -1,1 +1,1 @@
-"""Keras layers of the network; each file states what the layer replaces and why."""
+"""Keras layers and metrics; each file states what it gains over Keras, and when to delete it."""

@@ -1,7 +1,7 @@
-"""Batch normalization (Ioffe, Szegedy 2015, arXiv:1502.03167) at the speed of the memory.
+"""Batch normalization (Ioffe, Szegedy 2015, arXiv:1502.03167) with few passes over the activations.
 
-It is Keras' own layer in values and weights, with faster sums, and a gradient that is written out
-so that few passes are made over the activations.
+It has the values and weights of Keras' layer; the gradient is written out and its sums are those
+of ``column_sum``. Delete it when Keras' layer is as fast with XLA on CPUs.
 """
 
 from collections.abc import Callable
@@ -13,29 +13,29 @@ import tf_keras
 from models.layers.column_sum import column_sum
 
 MOMENTUM, EPSILON = 0.99, 1e-3
-"""Keras' own."""
+"""Keras' defaults."""
 
 Normalized = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class BatchNormalization(tf_keras.layers.Layer):
-    """Normalises each unit by its batch in training, by moving averages otherwise.
+    """Normalizes each unit by its batch in training, by moving averages otherwise.
 
     All arithmetic is float32, whatever the type of the activations.
     """
 
     def build(self, input_shape: Any) -> None:
-        """Makes scale, shift and the moving averages, float32 [units]."""
+        """Creates scale, shift and the moving averages, float32 [units]."""
         self.gamma = self._add("gamma", input_shape, "ones")
         self.beta = self._add("beta", input_shape, "zeros")
-        # Each replica has seen its own part of a batch.
-        apart = {
+        # Each replica sees a different part of a batch.
+        moving = {
             "trainable": False,
             "synchronization": tf.VariableSynchronization.ON_READ,
             "aggregation": tf.VariableAggregation.MEAN,
         }
-        self.moving_mean = self._add("moving_mean", input_shape, "zeros", **apart)
-        self.moving_variance = self._add("moving_variance", input_shape, "ones", **apart)
+        self.moving_mean = self._add("moving_mean", input_shape, "zeros", **moving)
+        self.moving_variance = self._add("moving_variance", input_shape, "ones", **moving)
         super().build(input_shape)
 
     def _add(self, name: str, input_shape: Any, initializer: str, **options: Any) -> tf.Variable:
@@ -49,7 +49,7 @@ class BatchNormalization(tf_keras.layers.Layer):
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Normalises [N, units] of any float type."""
+        """Normalizes [N, units] of any float type."""
         if training:
             outputs, mean, variance = normalize(inputs, self.gamma, self.beta)
             for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -64,11 +64,11 @@ class BatchNormalization(tf_keras.layers.Layer):
 def normalize(
     inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
 ) -> tuple[Normalized, Callable[..., Normalized]]:
-    """Normalises a batch [N, units] by its own mean and variance.
+    """Normalizes a batch [N, units] by its own mean and variance.
 
     Returns:
-      The outputs in the type of the inputs, and mean and variance, float32 [units]; to be
-      differentiated by the outputs alone.
+        The outputs in the type of the inputs, and mean and variance, float32 [units]. Only the
+        outputs may be differentiated.
     """
     count = tf.cast(tf.shape(inputs)[0], tf.float32)
     values = tf.cast(inputs, tf.float32)
@@ -78,7 +78,7 @@ def normalize(
     outputs = tf.cast((values - mean) * (gamma * inverse) + beta, inputs.dtype)
 
     def gradient(upstream: tf.Tensor, *_: tf.Tensor) -> Normalized:
-        """Of the loss by inputs, gamma and beta, as in the paper's section 3."""
+        """Returns the derivatives by inputs, gamma and beta, as in section 3 of the paper."""
         by_output = tf.cast(upstream, tf.float32)
         normalized = (tf.cast(inputs, tf.float32) - mean) * inverse
         by_beta = column_sum(by_output)

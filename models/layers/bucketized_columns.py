@@ -1,12 +1,14 @@
-"""The wide part's buckets: what each column's value alone says about an event.
+"""Bucketized columns: each column's value is replaced by the log odds of signal in its bucket.
 
-Each column is cut at its quantiles, and a bucket's weight is the logarithm of the odds of signal in
-it: the linear model over bucketised columns of Cheng et al. 2016 (arXiv:1606.07792), its weights
-counted as in a naive Bayes classifier rather than learned. A step function is a sum of steps,
+Each column is cut at its quantiles, and the weight of a bucket is the logarithm of the odds of
+signal in it. This is the linear model over bucketized columns of Cheng et al. 2016
+(arXiv:1606.07792), whose weights are counted, as in a naive Bayes classifier, and not learned. The
+step function is a sum of steps,
 
     w(x) = w_0 + sum_k (w_k - w_(k-1)) [x > edge_k],
 
-which has static shapes and no look-up.
+which has static shapes and needs no look-up. Keras' ``Discretization`` with an ``Embedding`` does
+the same with a look-up; delete this layer when XLA compiles those for every device.
 """
 
 from dataclasses import dataclass
@@ -16,75 +18,74 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.event_table import Array, Events
+from models.event_table import Array, EventTable
 
 PRIOR_EVENTS = 50
-"""Events of average odds that are added to each bucket, so that few events say little."""
+"""Events of average odds that are added to each bucket; they limit the influence of few events."""
 
 SAMPLE = 200_000
-"""Events that the quantiles are taken of at most."""
+"""Maximum number of events from which the quantiles are computed."""
+
+EDGES_AT_ONCE = 8
+"""Edges of each column compared at a time; without XLA all these comparisons are in memory."""
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """Edges and weights of every column's buckets.
+    """Edges and log odds of the buckets of every column.
 
     Attributes:
-      edges: rising, float32 [columns, buckets - 1]; infinite where a column has fewer values.
-      weights: log odds, centred and scaled over the training events, float32 [columns, buckets].
+        edges: ascending, float32 [columns, buckets - 1]; infinite where a column has fewer values.
+        log_odds: standardized over the training events, float32 [columns, buckets].
     """
 
     edges: Array
-    weights: Array
+    log_odds: Array
 
 
-def measure_buckets(events: Events, buckets: int) -> Buckets:
-    """Cuts columns at their quantiles and counts signal and background in between.
+def fit_buckets(events: EventTable, count: int) -> Buckets:
+    """Cuts the columns at their quantiles and counts signal and background in each bucket.
 
     Args:
-      events: of the training, N at least 1.
-      buckets: how many a column, at least 2.
+        events: training events, at least 1.
+        count: number of buckets per column, at least 2.
     """
-    signal = events.labels[:, 0] > 0.5
+    is_signal = events.labels[:, 0] > 0.5
     stride = -(-len(events) // SAMPLE)
-    ranks = np.linspace(0, 1, buckets + 1)[1:-1]
-    edges = np.full([events.features.shape[1], buckets - 1], np.inf, np.float32)
-    weights = np.zeros([events.features.shape[1], buckets], np.float32)
+    ranks = np.linspace(0, 1, count + 1)[1:-1]
+    edges = np.full([events.features.shape[1], count - 1], np.inf, np.float32)
+    log_odds = np.zeros([events.features.shape[1], count], np.float32)
     for column, values in enumerate(events.features.T):
-        cuts = np.unique(np.quantile(values[::stride], ranks).astype(np.float32))
-        edges[column, : len(cuts)] = cuts
-        weights[column] = _weights(np.searchsorted(cuts, values), signal, buckets)
-    return Buckets(edges, weights)
+        quantiles = np.unique(np.quantile(values[::stride], ranks).astype(np.float32))
+        edges[column, : len(quantiles)] = quantiles
+        log_odds[column] = _log_odds(np.searchsorted(quantiles, values), is_signal, count)
+    return Buckets(edges, log_odds)
 
 
-def _weights(bucket: np.ndarray, signal: np.ndarray, buckets: int) -> np.ndarray:
-    """Scaled log odds by bucket, from each event's bucket and whether it is signal."""
-    counts = np.bincount(bucket, minlength=buckets)
-    rate = signal.mean()
-    chance = np.bincount(bucket[signal], minlength=buckets) + PRIOR_EVENTS * rate
-    chance = np.clip(chance / (counts + PRIOR_EVENTS), 1e-6, 1 - 1e-6)
-    odds = np.log(chance / (1 - chance))
-    mean = np.average(odds, weights=counts)
-    spread = np.sqrt(np.average((odds - mean) ** 2, weights=counts))
-    return (odds - mean) / max(spread, 1e-6)
-
-
-EDGES_AT_ONCE = 8
-"""Of each column, compared with all events together: what XLA does not compile holds them all."""
+def _log_odds(bucket: np.ndarray, is_signal: np.ndarray, count: int) -> np.ndarray:
+    """Computes standardized log odds by bucket from the bucket and the class of each event."""
+    events = np.bincount(bucket, minlength=count)
+    signal = np.bincount(bucket[is_signal], minlength=count)
+    probability = (signal + PRIOR_EVENTS * is_signal.mean()) / (events + PRIOR_EVENTS)
+    probability = np.clip(probability, 1e-6, 1 - 1e-6)
+    log_odds = np.log(probability / (1 - probability))
+    mean = np.average(log_odds, weights=events)
+    std = np.sqrt(np.average((log_odds - mean) ** 2, weights=events))
+    return (log_odds - mean) / max(std, 1e-6)
 
 
 class BucketWeights(tf_keras.layers.Layer):
-    """Columns, float32 [N, columns], to their buckets' weights, float32 [N, columns]."""
+    """Maps columns, float32 [N, columns], to the log odds of their buckets, of the same shape."""
 
     def __init__(self, buckets: Buckets, **options: Any):
-        """Holds the buckets as weights that are not trained."""
+        """Creates weights from the buckets; they are not trained."""
         super().__init__(trainable=False, **options)
         self._buckets = buckets
-        self._edges = self._hold("edges", buckets.edges)
-        self._first = self._hold("first", buckets.weights[:, 0])
-        self._steps = self._hold("steps", np.diff(buckets.weights, axis=1))
+        self._edges = self._add("edges", buckets.edges)
+        self._first = self._add("first", buckets.log_odds[:, 0])
+        self._steps = self._add("steps", np.diff(buckets.log_odds, axis=1))
 
-    def _hold(self, name: str, values: Array) -> tf.Variable:
+    def _add(self, name: str, values: Array) -> tf.Variable:
         constant = tf_keras.initializers.Constant(values)
         return self.add_weight(
             f"{self.name}/{name}", values.shape, initializer=constant, trainable=False
@@ -92,13 +93,13 @@ class BucketWeights(tf_keras.layers.Layer):
 
     def call(self, columns: tf.Tensor) -> tf.Tensor:
         """Sums the steps below each value."""
-        weights = tf.zeros_like(columns) + self._first
+        log_odds = tf.zeros_like(columns) + self._first
         for start in range(0, self._edges.shape[1], EDGES_AT_ONCE):
-            some = slice(start, start + EDGES_AT_ONCE)
-            above = columns[:, :, None] > self._edges[:, some]
-            weights += tf.reduce_sum(tf.cast(above, tf.float32) * self._steps[:, some], axis=2)
-        return weights
+            chunk = slice(start, start + EDGES_AT_ONCE)
+            is_above = columns[:, :, None] > self._edges[:, chunk]
+            log_odds += tf.reduce_sum(tf.cast(is_above, tf.float32) * self._steps[:, chunk], axis=2)
+        return log_odds
 
     def get_config(self) -> dict[str, Any]:
-        """What a copy is made from."""
+        """Returns the arguments from which Keras makes a copy."""
         return super().get_config() | {"buckets": self._buckets}

@@ -1,1 +1,1 @@
-"""Physics as layers: symmetries, momenta, masses and hypotheses of a collision."""
+"""Collision physics as TensorFlow operations: symmetries, momenta, masses and hypotheses."""

@@ -1,16 +1,15 @@
-"""The model that serves: from published features to the probability of signal.
+"""Assembly of the model: from published features to the probability of signal.
 
-It is put together on the host after the training: the columns' layer, the network, and the wide
-part's crossed columns. The logit is a linear model of the two parts' logits,
+The model is put together on the host after the training, from the layer of the columns, the
+network and the forest. Its logit is a linear function of the two logits,
 
-    logit = bias + a network(columns) + b leaves(columns),
+    logit = bias + a network(columns) + b forest(columns),
 
-fitted on the validation events: both parts are good, and wrong on different events, and neither
-knows how sure of itself it may be on events that it did not learn from.
+fitted on the validation events. Network and forest err on different events, and both are
+overconfident on events that they did not learn from, by different amounts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,99 +19,87 @@ import tensorflow as tf
 import tf_keras
 
 from formats.features import NUM_FEATURES
-from models.event_table import Array, Events
-from models.input_columns import column_layer
-from models.layers.tree_leaves import Leaves
-from models.network import LOGITS, OUTPUT, Preparation, build_network
+from formats.names import SIGNAL_PROBABILITY
+from formats.training_record import BlendRecord
+from models.event_table import Array, EventTable, apply_in_chunks
+from models.layers.forest_layer import ForestLayer
+from models.network import LOGITS, ColumnStatistics, build_network
+from models.physics.input_columns import column_layer
 from models.training.boosted_trees import Forest
-from models.training.sizing import SizedHyperparameters
+from models.training.training_plan import SizedHyperparameters
 
 PRIOR_EVENTS = 100
+"""Weight of the prior of equal shares, in events."""
 
-GRADIENT = 1e-8
-"""An event's share of the gradient of the blend's loss that passes for none."""
-
-EVENTS = 16_384
-"""Events scored at a time."""
+GRADIENT_TOLERANCE = 1e-8
+"""Convergence tolerance of the gradient of the loss, per event."""
 
 
-def on_host(
-    network: tf_keras.Model, hyperparameters: SizedHyperparameters, preparation: Preparation
+def copy_to_host(
+    network: tf_keras.Model, hyperparameters: SizedHyperparameters, statistics: ColumnStatistics
 ) -> tf_keras.Model:
-    """A float32 copy of a network, wherever and however precisely it was trained, on this host."""
+    """Copies a network in float32 to this host, from any device and precision."""
     with tf.device("CPU"):
-        copy = build_network(hyperparameters, preparation)
+        copy = build_network(hyperparameters, statistics)
         copy.set_weights(network.get_weights())
     return copy
 
 
-@dataclass(frozen=True)
-class Blend:
-    """What the parts' logits are multiplied by, and what is added to their sum."""
-
-    network: float
-    leaves: float
-    bias: float
-
-
-def fit_blend(network_logits: Array, leaves_logits: Array, labels: Array) -> Blend:
+def fit_blend(network_logits: Array, forest_logits: Array, labels: Array) -> BlendRecord:
     """Fits the blend by logistic regression, with a prior of equal shares.
 
-    The prior weighs like ``PRIOR_EVENTS`` events: few validation events change little.
+    The prior has the weight of ``PRIOR_EVENTS`` events, so that few validation events change
+    little.
 
     Args:
-      network_logits: of the validation events, [N, 1].
-      leaves_logits: of the same.
-      labels: 1 signal, 0 background, [N, 1].
+        network_logits: the network's logits of the validation events, [N, 1].
+        forest_logits: the forest's logits of the same events, [N, 1].
+        labels: 1 for signal, 0 for background, [N, 1].
     """
     prior = np.array([0.5, 0.5, 0.0])
-    inputs = np.hstack([network_logits, leaves_logits, np.ones_like(labels)]).astype(np.float64)
+    inputs = np.hstack([network_logits, forest_logits, np.ones_like(labels)]).astype(np.float64)
     signs = 1 - 2 * labels[:, 0].astype(np.float64)
 
     def loss(weights: Array) -> float:
-        away = PRIOR_EVENTS / 2 * np.sum((weights - prior) ** 2)
-        return float(np.logaddexp(0, signs * (inputs @ weights)).sum() + away)
+        penalty = PRIOR_EVENTS / 2 * np.sum((weights - prior) ** 2)
+        return float(np.logaddexp(0, signs * (inputs @ weights)).sum() + penalty)
 
-    def slope(weights: Array) -> Array:
-        chance = scipy.special.expit(inputs @ weights)
-        return inputs.T @ (chance - labels[:, 0]) + PRIOR_EVENTS * (weights - prior)
+    def gradient(weights: Array) -> Array:
+        probability = scipy.special.expit(inputs @ weights)
+        return inputs.T @ (probability - labels[:, 0]) + PRIOR_EVENTS * (weights - prior)
 
-    def curvature(weights: Array) -> Array:
-        chance = scipy.special.expit(inputs @ weights)
-        return (inputs.T * (chance * (1 - chance))) @ inputs + PRIOR_EVENTS * np.eye(3)
+    def hessian(weights: Array) -> Array:
+        probability = scipy.special.expit(inputs @ weights)
+        curvature = probability * (1 - probability)
+        return (inputs.T * curvature) @ inputs + PRIOR_EVENTS * np.eye(3)
 
-    # In a region of trust: Newton's whole steps go astray where a part is far too sure of itself.
-    found = scipy.optimize.minimize(
-        loss, prior, jac=slope, hess=curvature, method="trust-exact", tol=GRADIENT * len(labels)
+    # Newton's method without a trust region diverges if one of the two is far too confident.
+    minimum = scipy.optimize.minimize(
+        loss,
+        prior,
+        jac=gradient,
+        hess=hessian,
+        method="trust-exact",
+        tol=GRADIENT_TOLERANCE * len(labels),
     )
-    return Blend(*found.x)
-
-
-def outputs_of(layer: Any, columns: Array) -> Array:
-    """What a layer or model makes of many events' columns, [N, 1], some at a time, on the host."""
-    score = tf.function(layer, autograph=False, reduce_retracing=True)
-    with tf.device("CPU"):
-        parts = [
-            score(tf.constant(columns[start : start + EVENTS])).numpy()
-            for start in range(0, len(columns), EVENTS)
-        ]
-    return np.concatenate(parts)
+    network, leaves, bias = minimum.x
+    return BlendRecord(network=network, leaves=leaves, bias=bias)
 
 
 def assemble(
-    network: tf_keras.Model, forest: Forest | None, evaluation: Events, *, derived: bool
-) -> tuple[tf_keras.Model, Blend | None]:
-    """Puts the serving model together.
+    network: tf_keras.Model, forest: Forest | None, validation: EventTable, *, derived: bool
+) -> tuple[tf_keras.Model, BlendRecord | None]:
+    """Assembles the model.
 
     Args:
-      network: on the host.
-      forest: the boosted trees, or None for a model that is the network alone.
-      evaluation: validation events, with columns as features.
-      derived: whether the columns are derived ones.
+        network: on the host.
+        forest: None for a model without trees.
+        validation: validation events, with columns as features.
+        derived: whether the columns are the derived ones.
 
     Returns:
-      A model from published features float32 [N, 28] to probabilities float32 [N, 1], and how the
-      parts were blended.
+        The model, from published features float32 [N, 28] to probabilities float32 [N, 1], and the
+        blend; None without a forest.
     """
     with tf.device("CPU"):
         features = tf_keras.Input([NUM_FEATURES], name="features")
@@ -120,26 +107,26 @@ def assemble(
         to_logits = tf_keras.Model(network.input, network.get_layer(LOGITS).output, name="network")
         logits, blend = to_logits(columns), None
         if forest is not None:
-            leaves = Leaves(forest, name="leaves")
+            forest_layer = ForestLayer(forest, name="leaves")
             blend = fit_blend(
-                outputs_of(to_logits, evaluation.features),
-                outputs_of(leaves, evaluation.features),
-                evaluation.labels,
+                apply_in_chunks(to_logits, validation.features),
+                apply_in_chunks(forest_layer, validation.features),
+                validation.labels,
             )
-            logits = Blended(blend, name="blend")([logits, leaves(columns)])
-        probability = tf_keras.layers.Activation("sigmoid", name=OUTPUT)(logits)
+            logits = BlendLayer(blend, name="blend")([logits, forest_layer(columns)])
+        probability = tf_keras.layers.Activation("sigmoid", name=SIGNAL_PROBABILITY)(logits)
         return tf_keras.Model(features, probability, name="serving"), blend
 
 
-class Blended(tf_keras.layers.Layer):
-    """A linear model of two logits."""
+class BlendLayer(tf_keras.layers.Layer):
+    """A linear function of two logits."""
 
-    def __init__(self, blend: Blend, **options: Any):
+    def __init__(self, blend: BlendRecord, **options: Any):
         super().__init__(**options)
         self._blend = blend
 
     def call(self, logits: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Of the network's and the leaves', float32 [N, 1] each."""
-        network, leaves = logits
+        """Blends the logits of network and forest, float32 [N, 1] each."""
+        network, forest = logits
         blend = self._blend
-        return blend.bias + blend.network * network + blend.leaves * leaves
+        return blend.bias + blend.network * network + blend.leaves * forest

@@ -1,1 +1,1 @@
-"""From events to a trained network and forest."""
+"""Training of network and forest on the devices of the machine."""

@@ -1,74 +1,52 @@
-"""Events to batches: what ``fit`` is fed, static in shape and whole in count.
+"""Batches of events as ``tf.data`` datasets, with static shapes.
 
-Batches are gathered from memory; each host draws its own replicas' part of a global batch, and all
-hosts together every event of it once.
+Batches are gathered from memory. Each host draws the part of a global batch that its own replicas
+need; together the hosts draw every event of it once.
 """
-
-import logging
 
 import numpy as np
 import tensorflow as tf
 
-from models.event_table import Events, as_tensor
-
-log = logging.getLogger("higgs.trainer")
+from models.event_table import EventTable, as_tensor
 
 PREFETCHED_BATCHES = 8
 
-ALONE = tf.distribute.InputContext()
+SINGLE_REPLICA = tf.distribute.InputContext()
 """One host with one replica."""
 
 
-def global_batch_size(events: int, per_replica: int, replicas: int) -> int:
-    """The events of one training step, over all replicas.
-
-    Fewer events than one full batch make it smaller, and equal on each replica.
-
-    Raises:
-      ValueError: there are fewer events than replicas.
-    """
-    if events < replicas:
-        raise ValueError(
-            f"{events} training events cannot feed {replicas} replicas: "
-            "train on more events or on fewer devices"
-        )
-    fitting = min(per_replica, events // replicas)
-    if fitting < per_replica:
-        log.info("only %d training events: %d a replica and step", events, fitting)
-    return fitting * replicas
-
-
 def training_dataset(
-    events: Events,
+    events: EventTable,
     batch_size: int,
     seed: int,
     first_epoch: int = 0,
-    context: tf.distribute.InputContext = ALONE,
+    context: tf.distribute.InputContext = SINGLE_REPLICA,
 ) -> tf.data.Dataset:
-    """Endless batches, each epoch a fresh permutation of all events.
+    """Yields endless batches; each epoch is a new permutation of all events.
 
-    An epoch is ``len(events) // batch_size`` global batches. Which permutation it gets
-    depends on the seed and on the number of the epoch only; the events that do not
-    fill a last batch differ from epoch to epoch.
+    An epoch has ``len(events) // batch_size`` global batches. Its permutation depends only on the
+    seed and on the number of the epoch; the events beyond the last whole batch differ from epoch
+    to epoch.
 
     Args:
-      events: with any number of columns as features.
-      batch_size: events of a global batch.
-      seed: of the permutations.
-      first_epoch: where a training goes on, from 0.
-      context: which host this is of how many.
+        events: with any number of columns as features.
+        batch_size: events per global batch.
+        seed: seed of the permutations.
+        first_epoch: the epoch at which a resumed training continues, from 0.
+        context: number of hosts and replicas, and the index of this host.
 
     Returns:
-      Columns float32 [n, columns] and labels float32 [n, 1], n the events of a replica's batch.
+        Columns float32 [n, columns] and labels float32 [n, 1], where n is the number of events
+        per replica.
     """
     steps = len(events) // batch_size
-    place = _Place(context, batch_size)
+    share = _HostShare(context, batch_size)
 
     def epoch_indices(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         order = tf.random.experimental.stateless_shuffle(tf.range(len(events)), seed=key)
         batches = tf.reshape(order[: steps * batch_size], [steps, batch_size])
-        return tf.data.Dataset.from_tensor_slices(place.of(batches))
+        return tf.data.Dataset.from_tensor_slices(share.of(batches))
 
     indices = tf.data.Dataset.counter(first_epoch).flat_map(epoch_indices)
     columns, labels = as_tensor(events.features), as_tensor(events.labels)
@@ -76,40 +54,40 @@ def training_dataset(
     def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(columns, batch), tf.gather(labels, batch)
 
-    return _delivered(indices.map(gather, num_parallel_calls=2))
+    return _with_options(indices.map(gather, num_parallel_calls=2))
 
 
-def evaluation_dataset(
-    events: Events, batch_size: int, context: tf.distribute.InputContext = ALONE
+def validation_dataset(
+    events: EventTable, batch_size: int, context: tf.distribute.InputContext = SINGLE_REPLICA
 ) -> tf.data.Dataset:
-    """Every event exactly once, in order; the last batch is filled with weight 0.
+    """Yields every event exactly once, in order; the last batch is padded with weight 0.
 
-    The weights of the events average 1 over all batches, filling included, so that
-    the mean of the batches' mean losses is the mean over the events.
+    The weights average 1 over all batches, padding included, so that the mean of the mean losses
+    of the batches is the mean over the events.
 
     Returns:
-      Columns float32 [n, columns], labels float32 [n, 1] and weights float32 [n], n the events of
-      a replica's batch.
+        Columns float32 [n, columns], labels float32 [n, 1] and weights float32 [n], where n is the
+        number of events per replica.
     """
     steps = -(-len(events) // batch_size)
     weight = np.float32(steps * batch_size / len(events))
-    place = _Place(context, batch_size)
+    share = _HostShare(context, batch_size)
     columns, labels = as_tensor(events.features), as_tensor(events.labels)
 
     def indices(step: tf.Tensor) -> tf.data.Dataset:
         batch = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices(place.of(batch[None]))
+        return tf.data.Dataset.from_tensor_slices(share.of(batch[None]))
 
     def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         weights = tf.where(batch < len(events), weight, np.float32(0))
         batch = tf.minimum(batch, len(events) - 1)
         return tf.gather(columns, batch), tf.gather(labels, batch), weights
 
-    return _delivered(tf.data.Dataset.range(steps).flat_map(indices).map(gather))
+    return _with_options(tf.data.Dataset.range(steps).flat_map(indices).map(gather))
 
 
-class _Place:
-    """This host's part of global batches, a replica's batch at a time."""
+class _HostShare:
+    """The part of global batches that this host's replicas need, one row per replica's batch."""
 
     def __init__(self, context: tf.distribute.InputContext, batch_size: int):
         self._host = context.input_pipeline_id
@@ -120,15 +98,15 @@ class _Place:
         ]
 
     def of(self, batches: tf.Tensor) -> tf.Tensor:
-        """Indices [steps, batch_size] to [steps x replicas here, a replica's batch]."""
-        mine = tf.reshape(batches, [-1, *self._shape])[:, self._host]
-        return tf.reshape(mine, [-1, self._shape[-1]])
+        """Selects from indices [steps, batch_size]: [steps x local replicas, events]."""
+        selected = tf.reshape(batches, [-1, *self._shape])[:, self._host]
+        return tf.reshape(selected, [-1, self._shape[-1]])
 
 
-def _delivered(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _with_options(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
-    # The events are in this process: there are no files to deal to workers.
+    # The events are in this process, so there are no files to shard.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    # Nothing is left to tune, and the tuner's thread holds up the end of a fit for seconds.
+    # There is nothing to tune, and the tuner's thread delays the end of a fit by seconds.
     options.autotune.enabled = False
     return batches.prefetch(PREFETCHED_BATCHES).with_options(options)

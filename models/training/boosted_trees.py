@@ -1,20 +1,21 @@
-"""Boosted trees, whose leaves are the wide part's crossed columns.
+"""The forest: boosted trees, grown by LightGBM on the columns.
 
-A leaf is a conjunction of cuts, so which leaf of each tree an event ends in is a set of crossed
-features that the data chose, and the score is linear in them (He et al. 2014,
-doi:10.1145/2648584.2648589). LightGBM grows the trees and fits the leaves' weights.
+A leaf is a conjunction of cuts. The leaves that an event reaches, one per tree, are crossed
+features that the data selected, and the logit is linear in them (He et al. 2014,
+doi:10.1145/2648584.2648589): in a wide-and-deep model they replace hand-made crossed columns.
 """
 
 import logging
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.event_table import Array, Events
-from models.training.sizing import SizedHyperparameters
+from formats.throttle import Throttle
+from models.event_table import Array, EventTable
+from models.training.training_plan import SizedHyperparameters
 
 try:
     import lightgbm as lgb
@@ -27,23 +28,24 @@ except OSError as error:
 log = logging.getLogger("higgs.trainer")
 
 MAX_DEPTH = 12
-"""What a look-up of a leaf takes at most, in every tree at once."""
+"""Maximum number of cuts from the root to a leaf."""
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Grown trees as arrays, every tree filled up to the largest one's nodes.
+    """Boosted trees as arrays, every tree padded to the number of nodes of the largest one.
 
     Attributes:
-      column: the column a node cuts on, int32 [trees, nodes].
-      threshold: an event goes left when its value is at most this, float32 [trees, nodes].
-      children: left and right node of the same tree, int32 [trees, nodes, 2]; a leaf's are itself.
-      weight: a leaf's share in the logit, float32 [trees, nodes]; 0 for other nodes.
-      depth: cuts to the deepest leaf.
-      leaves: of all trees, the number of their weights.
-      events: that the trees were grown on.
+        column: the column that a node cuts, int32 [trees, nodes].
+        threshold: an event goes left if its value is at most this, float32 [trees, nodes].
+        children: left and right node in the same tree, int32 [trees, nodes, 2]; a leaf's children
+            are the leaf itself.
+        weight: a leaf's contribution to the logit, float32 [trees, nodes]; 0 for other nodes.
+        depth: number of cuts from a root to the deepest leaf.
+        leaves: number of leaves of all trees.
+        events: number of events on which the trees were grown.
     """
 
     column: npt.NDArray[np.int32]
@@ -55,30 +57,30 @@ class Forest:
     events: int
 
 
-def grow(events: Events, hyperparameters: SizedHyperparameters, seed: int) -> Forest:
+def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed: int) -> Forest:
     """Grows a forest on at most ``tree_events`` of the training events.
 
     Args:
-      events: with the columns as features.
-      hyperparameters: with ``trees`` at least 1.
-      seed: of the choice of events, and of columns and events by tree.
+        events: with columns as features.
+        hyperparameters: with ``trees`` at least 1.
+        seed: seed of the sample of events, and of the columns and events of each tree.
     """
-    chosen = _choose(events, hyperparameters.tree_events, seed)
-    log.info("growing %d trees on %d events", hyperparameters.trees, len(chosen))
+    sample = _sample(events, hyperparameters.tree_events, seed)
+    log.info("growing %d trees on %d events", hyperparameters.trees, len(sample))
     booster = lgb.train(
-        _parameters(hyperparameters, len(chosen), seed),
-        lgb.Dataset(chosen.features, chosen.labels[:, 0]),
+        _parameters(hyperparameters, len(sample), seed),
+        lgb.Dataset(sample.features, sample.labels[:, 0]),
         hyperparameters.trees,
-        callbacks=[_Lines(hyperparameters.trees)],
+        callbacks=[_progress_callback(hyperparameters.trees)],
     )
-    return to_forest(booster.dump_model()["tree_info"], len(chosen))
+    return to_forest(booster.dump_model()["tree_info"], len(sample))
 
 
-def _choose(events: Events, most: int, seed: int) -> Events:
-    if len(events) <= most:
+def _sample(events: EventTable, maximum: int, seed: int) -> EventTable:
+    if len(events) <= maximum:
         return events
-    chosen = np.sort(np.random.default_rng(seed).choice(len(events), most, replace=False))
-    return Events(events.features[chosen], events.labels[chosen])
+    rows = np.sort(np.random.default_rng(seed).choice(len(events), maximum, replace=False))
+    return EventTable(events.features[rows], events.labels[rows])
 
 
 def _parameters(hyperparameters: SizedHyperparameters, events: int, seed: int) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def _parameters(hyperparameters: SizedHyperparameters, events: int, seed: int) -
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
         "max_bin": 127,
-        # The sum of the leaves is then the whole logit.
+        # Then the sum of the leaves is the whole logit.
         "boost_from_average": False,
         "seed": seed,
         "deterministic": True,
@@ -102,64 +104,65 @@ def _parameters(hyperparameters: SizedHyperparameters, events: int, seed: int) -
     }
 
 
-class _Lines:
-    """Logs a line now and then while trees grow."""
+def _progress_callback(trees: int) -> Callable[[Any], None]:
+    """Returns a callback of LightGBM that logs a line every few seconds."""
+    throttle = Throttle(SECONDS_BETWEEN_LINES)
+    throttle.restart()
 
-    def __init__(self, trees: int):
-        self._trees = trees
-        self._last = time.perf_counter()
+    def log_progress(environment: Any) -> None:
+        if throttle.is_due():
+            log.info("tree %d/%d", environment.iteration + 1, trees)
 
-    def __call__(self, progress: Any) -> None:
-        now = time.perf_counter()
-        if now - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = now
-            log.info("tree %d/%d", progress.iteration + 1, self._trees)
+    return log_progress
 
 
 def to_forest(trees: list[dict[str, Any]], events: int) -> Forest:
-    """Reads trees, as LightGBM's ``dump_model`` tells them, into arrays."""
-    by_tree = [_nodes(tree["tree_structure"]) for tree in trees]
-    shape = len(by_tree), max(map(len, by_tree))
+    """Converts trees in the form of LightGBM's ``dump_model`` to arrays.
+
+    Args:
+        trees: the entry ``tree_info``.
+        events: number of events on which the trees were grown.
+    """
+    nodes_by_tree = [_nodes(tree["tree_structure"]) for tree in trees]
+    shape = len(nodes_by_tree), max(map(len, nodes_by_tree))
     forest = Forest(
         column=np.zeros(shape, np.int32),
         threshold=np.zeros(shape, np.float32),
         children=np.zeros([*shape, 2], np.int32),
         weight=np.zeros(shape, np.float32),
-        depth=max(node["depth"] for nodes in by_tree for node in nodes),
-        leaves=sum(len(nodes) // 2 + 1 for nodes in by_tree),
+        depth=max(node["depth"] for nodes in nodes_by_tree for node in nodes),
+        leaves=sum(len(nodes) // 2 + 1 for nodes in nodes_by_tree),
         events=events,
     )
-    for tree, nodes in enumerate(by_tree):
-        for place, node in enumerate(nodes):
+    for tree, nodes in enumerate(nodes_by_tree):
+        for index, node in enumerate(nodes):
             for field in ("column", "threshold", "children", "weight"):
-                getattr(forest, field)[tree, place] = node[field]
+                getattr(forest, field)[tree, index] = node[field]
     return forest
 
 
 def _nodes(root: dict[str, Any]) -> list[dict[str, Any]]:
-    """The nodes of a tree, the root first."""
+    """Lists the nodes of a tree, the root first."""
     nodes: list[dict[str, Any]] = []
 
     def add(node: dict[str, Any], depth: int) -> int:
-        place = len(nodes)
-        nodes.append({"column": 0, "threshold": 0.0, "children": place, "weight": 0.0})
-        nodes[place]["depth"] = depth
+        index = len(nodes)
+        entry = {"column": 0, "threshold": 0.0, "children": index, "weight": 0.0, "depth": depth}
+        nodes.append(entry)
         if "split_feature" in node:
-            nodes[place]["column"] = node["split_feature"]
-            nodes[place]["threshold"] = _largest_float32(node["threshold"])
-            nodes[place]["children"] = [add(node[f"{side}_child"], depth + 1) for side in SIDES]
+            entry["column"] = node["split_feature"]
+            entry["threshold"] = _round_down(node["threshold"])
+            children = (node["left_child"], node["right_child"])
+            entry["children"] = [add(child, depth + 1) for child in children]
         else:
-            nodes[place]["weight"] = node["leaf_value"]
-        return place
+            entry["weight"] = node["leaf_value"]
+        return index
 
     add(root, 0)
     return nodes
 
 
-SIDES = ("left", "right")
-
-
-def _largest_float32(threshold: float) -> np.float32:
-    """The largest float32 that is at most a float64, so that no float32 changes sides."""
+def _round_down(threshold: float) -> np.float32:
+    """Returns the largest float32 that is at most a float64: all float32 stay on their side."""
     nearest = np.float32(threshold)
     return nearest if nearest <= threshold else np.nextafter(nearest, np.float32(-np.inf))

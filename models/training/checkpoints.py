@@ -1,7 +1,8 @@
-"""A training's state on disk after each epoch, for one that was killed to go on from.
+"""Checkpoints of a training, from which it resumes after it was killed.
 
-A state is a folder whose last file, put there whole, says that the others are: object stores
-rename no folder at once. The older state goes afterwards.
+The optimizer, the network, the metrics by epoch and the weights to keep are one checkpoint, written
+after each epoch. ``tf.train.CheckpointManager`` names it in the file ``checkpoint`` once it is
+complete, on disks and object stores alike.
 """
 
 import hashlib
@@ -10,140 +11,142 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from models.event_table import Events
+import models
+from formats import features
+from models.event_table import Splits
+from models.serving.saved_model import NamedWeights
 
 log = logging.getLogger("higgs.trainer")
 
-EPOCHS_FILE, KEPT_FILE, STATE_FILE = "epochs.json", "kept.npz", "state"
+MANAGER_FILE = "checkpoint"
+"""The file in which ``tf.train.CheckpointManager`` names the last complete checkpoint."""
 
-Weights = list[npt.NDArray[np.generic]]
+SOURCES = (Path(models.__file__).parent, Path(features.__file__))
+"""The code that determines a training; with other code no checkpoint is resumed."""
+
+LayerWeights = Sequence[npt.NDArray[np.generic]]
+"""The weights of a network in the order of ``get_weights``."""
 
 
-@dataclass(frozen=True)
-class Saved:
-    """What a training had come to, the network and its optimizer aside.
+class TrainingState(tf.train.experimental.PythonState):
+    """What a training has reached, apart from the network and its optimizer.
 
     Attributes:
-      epochs: metrics by epoch.
-      kept: the weights that would be kept if it ended here.
+        epochs: metrics by epoch.
+        kept_weights: the weights that the network would have if the training ended now.
     """
 
-    epochs: Sequence[Mapping[str, float]]
-    kept: Weights
+    def __init__(self) -> None:
+        """Starts a training."""
+        self.epochs: list[Mapping[str, float]] = []
+        self.kept_weights: LayerWeights = []
+
+    def serialize(self) -> bytes:
+        """Returns the content of the checkpoint's entry, NumPy's ``.npz`` without pickles."""
+        content = io.BytesIO()
+        np.savez(content, json.dumps(self.epochs).encode(), *self.kept_weights)
+        return content.getvalue()
+
+    def deserialize(self, string_value: bytes) -> None:
+        """Restores the state from the checkpoint's entry."""
+        with np.load(io.BytesIO(string_value), allow_pickle=False) as arrays:
+            epochs, *self.kept_weights = (arrays[name] for name in arrays.files)
+        self.epochs = json.loads(epochs.item())
 
 
 class Checkpoints:
-    """The states of one training in a folder of its own."""
+    """The checkpoints of one training in a folder of its own; only the last one is kept."""
 
-    def __init__(self, folder: str, network: tf_keras.Model, *, writes: bool = True):
-        """Construct, under the strategy.
+    def __init__(
+        self, folder: str, network: tf_keras.Model, state: TrainingState, *, writes: bool = True
+    ):
+        """Prepares the checkpoints; must be called under the strategy.
 
         Args:
-          folder: of this training alone; it need not exist.
-          network: compiled; its optimizer's state is kept too.
-          writes: whether this host is the one that writes.
+            folder: for this training alone; it need not exist.
+            network: compiled; the optimizer's state is saved, too.
+            state: saved and restored with the network.
+            writes: whether this host is the one that writes. The others must save, too, because
+                each host holds a part of some variables; they write to a temporary folder.
         """
-        self._folder = folder
-        self._writes = writes
+        network.optimizer.build(network.trainable_variables)
         on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
         # A TPU's workers cannot write to the host's disk.
         self._options = tf.train.CheckpointOptions(
             experimental_io_device="/job:localhost" if on_tpu else None
         )
-        network.optimizer.build(network.trainable_variables)
-        self._state = tf.train.Checkpoint(network=network, optimizer=network.optimizer)
+        self._folder = folder
+        self._state = state
+        self._checkpoint = tf.train.Checkpoint(
+            network=network, optimizer=network.optimizer, state=state
+        )
+        self._temporary_folder = None if writes else tempfile.TemporaryDirectory()
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint,
+            self._temporary_folder.name if self._temporary_folder else folder,
+            max_to_keep=1,
+        )
 
-    def save(self, saved: Saved) -> None:
-        """Writes the state after an epoch, then drops the older one."""
-        if not self._writes:
-            # Hosts gather what each holds a part of, so that all must take part.
-            with tempfile.TemporaryDirectory() as nowhere:
-                self._state.write(f"{nowhere}/{STATE_FILE}", self._options)
-            return
-        path = f"{self._folder}/{len(saved.epochs):06d}"
-        discard(path)
-        older = self._states()
-        tf.io.gfile.makedirs(path)
-        self._state.write(f"{path}/{STATE_FILE}", self._options)
-        content = io.BytesIO()
-        np.savez(content, *saved.kept)
-        _write(f"{path}/{KEPT_FILE}", content.getvalue())
-        aside = f"{path}/{EPOCHS_FILE}.partial"
-        _write(aside, json.dumps(list(saved.epochs)).encode())
-        tf.io.gfile.rename(aside, f"{path}/{EPOCHS_FILE}")
-        for state in older:
-            discard(state)
+    def save(self) -> None:
+        """Writes a checkpoint after an epoch, then deletes the one before."""
+        self._manager.save(len(self._state.epochs), options=self._options)
 
-    def restore(self) -> Saved | None:
-        """Puts network and optimizer back to the last state; None where there is none."""
-        finished = [path for path in self._states() if tf.io.gfile.exists(f"{path}/{EPOCHS_FILE}")]
-        if not finished:
-            return None
-        path = finished[-1]
-        self._state.read(f"{path}/{STATE_FILE}", self._options).assert_consumed()
-        with tf.io.gfile.GFile(f"{path}/{EPOCHS_FILE}") as file:
-            epochs = json.loads(file.read())
-        with tf.io.gfile.GFile(f"{path}/{KEPT_FILE}", "rb") as file:
-            arrays = np.load(io.BytesIO(file.read()))
-            kept = [arrays[name] for name in arrays.files]
-        log.info("resumed after epoch %d from %s", len(epochs), path)
-        return Saved(epochs, kept)
-
-    def _states(self) -> list[str]:
-        """The states' folders by epoch, finished ones and others."""
-        if not tf.io.gfile.exists(self._folder):
-            return []
-        names = (name.rstrip("/") for name in tf.io.gfile.listdir(self._folder))
-        return [f"{self._folder}/{name}" for name in sorted(names) if name.isdigit()]
+    def restore(self) -> None:
+        """Restores network, optimizer and state from the last checkpoint, if there is one."""
+        path = tf.train.latest_checkpoint(self._folder)
+        if path:
+            self._checkpoint.restore(path, self._options).assert_consumed()
+            log.info("resumed after epoch %d from %s", len(self._state.epochs), path)
 
 
-def training_folder(
-    root: str, settings: Mapping[str, object], beginning: Mapping[str, Any], *splits: Events
+def checkpoint_folder(
+    root: str, settings: Mapping[str, object], initial_weights: NamedWeights, splits: Splits
 ) -> str:
-    """A folder for the states of one training: another one for whatever else decides about it.
+    """Returns a folder that is different for everything that determines a training.
 
-    The code of this package is among that, and TensorFlow's version: another network could not
-    take the state up.
+    That is the settings, the initial weights, the events, the code and TensorFlow's version.
 
     Args:
-      root: where such folders are.
-      settings: of the training, of JSON's types.
-      beginning: the weights to begin with, by name.
-      splits: the events of training and validation.
+        root: the folder that contains those of all trainings.
+        settings: values that JSON can represent.
+        initial_weights: the weights of a warm start, by name.
+        splits: the events of the training.
     """
-    made_by = [settings, tf.__version__, tf_keras.__version__]
-    digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
-    package = Path(__file__).parent
-    for file in sorted(package.rglob("*.py")):
-        digest.update(f"{file.relative_to(package)}\n".encode())
-        digest.update(file.read_bytes())
-    for name in sorted(beginning):
+    versions = [tf.__version__, tf_keras.__version__]
+    digest = hashlib.sha256(json.dumps([settings, *versions], sort_keys=True).encode())
+    digest.update(code_digest(SOURCES))
+    for name in sorted(initial_weights):
         digest.update(f"{name}\n".encode())
-        digest.update(np.ascontiguousarray(beginning[name]).tobytes())
-    for events in splits:
+        digest.update(np.ascontiguousarray(initial_weights[name]).tobytes())
+    for events in (splits.train, splits.validation):
         for array in (events.features, events.labels):
             digest.update(np.ascontiguousarray(array).tobytes())
     return f"{root}/{digest.hexdigest()[:16]}"
 
 
-def discard(folder: str) -> None:
-    """Removes a state, or all of a training that is finished; none passes for whole meanwhile."""
-    for states in (folder, f"{folder}/*"):
-        for last_file in tf.io.gfile.glob(f"{states}/{EPOCHS_FILE}"):
-            tf.io.gfile.remove(last_file)
+def code_digest(sources: Sequence[Path]) -> bytes:
+    """Computes the digest of Python files, given as files or folders."""
+    digest = hashlib.sha256()
+    for source in sources:
+        for file in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
+            digest.update(f"{file.relative_to(source.parent)}\n".encode())
+            digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def discard_checkpoints(folder: str) -> None:
+    """Deletes the checkpoints of a finished training.
+
+    The manager's file goes first, so that no partly deleted checkpoint is taken for complete.
+    """
+    if tf.io.gfile.exists(f"{folder}/{MANAGER_FILE}"):
+        tf.io.gfile.remove(f"{folder}/{MANAGER_FILE}")
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)
-
-
-def _write(path: str, content: bytes) -> None:
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)

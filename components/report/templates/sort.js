@@ -1,4 +1,4 @@
-// A click on a heading sorts its table; a second one turns the order round.
+// Clicking a heading sorts its table; clicking again reverses the order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];

@@ -1,4 +1,8 @@
-"""Counts how many steps of an epoch had a finite loss, on the device and without a pause."""
+"""Metric that counts the steps of an epoch with a finite loss.
+
+It finds the first step whose loss is NaN or infinite without waiting for the device after each
+step. Delete it when Keras' ``TerminateOnNaN`` does so, too.
+"""
 
 from typing import Any
 
@@ -7,28 +11,28 @@ import tf_keras
 
 
 class FiniteSteps(tf_keras.metrics.Metric):
-    """The number of training steps before the first whose loss is NaN or infinite on any replica.
+    """Number of training steps before the first whose loss is not finite on any replica.
 
-    A metric, so that it is reset each epoch, is summed over replicas and comes with the logs: which
-    step it was is known whenever somebody looks.
+    As a metric it is reset at each epoch, summed over replicas, and part of the logs that Keras
+    passes to callbacks.
     """
 
     def __init__(self, **options: Any):
-        """Construct, under the strategy."""
+        """Creates the counters; must be called under the strategy."""
         super().__init__(**options)
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        # Both begin at 0: what is assigned from outside of replicas is shared out among them.
+        # Both begin at 0: a value that is assigned outside of replicas is divided among them.
         self._failed = self.add_weight("failed", initializer="zeros")
         self._steps = self.add_weight("steps", initializer="zeros")
 
     def update_state(self, loss: tf.Tensor) -> None:
-        """Counts a step, of which this is one replica's loss."""
+        """Counts a step; ``loss`` is that of this replica."""
         context = tf.distribute.get_replica_context()
-        # Sums alone, for TPUs add up over replicas whatever is assigned.
+        # Only sums, because TPUs add up over replicas whatever is assigned.
         failed = tf.cast(tf.logical_not(tf.math.is_finite(loss)), tf.float32)
         self._failed.assign_add(context.all_reduce(tf.distribute.ReduceOp.SUM, failed))
         self._steps.assign_add(tf.cast(tf.equal(self._failed, 0), tf.float32))
 
     def result(self) -> tf.Tensor:
-        """Steps, a float32 scalar."""
+        """Returns the number of steps, a float32 scalar."""
         return self._steps / self._replicas

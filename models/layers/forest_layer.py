@@ -1,4 +1,7 @@
-"""The wide part's crossed columns in the graph: in which leaf of each tree an event ends."""
+"""The forest as a Keras layer, so that the exported model needs no LightGBM.
+
+Delete it when TensorFlow has an operation for boosted trees that XLA compiles.
+"""
 
 from typing import Any
 
@@ -9,25 +12,25 @@ import tf_keras
 from models.training.boosted_trees import Forest
 
 
-class Leaves(tf_keras.layers.Layer):
-    """Columns, float32 [N, columns], to the sum of their leaves' weights, float32 [N, 1].
+class ForestLayer(tf_keras.layers.Layer):
+    """Maps columns, float32 [N, columns], to the forest's logit, float32 [N, 1].
 
-    All trees take their cuts at once, one level a step; the number of steps is static, so XLA
-    compiles it.
+    All trees are descended at once, one level per step. The number of steps is static, so that XLA
+    can compile it.
     """
 
     def __init__(self, forest: Forest, **options: Any):
-        """Holds the forest's arrays as weights that are not trained."""
+        """Creates weights from the forest's arrays; they are not trained."""
         super().__init__(trainable=False, **options)
         self._depth = forest.depth
         trees, nodes = forest.column.shape
         self._first = tf.constant(nodes * np.arange(trees, dtype=np.int32))
-        self._column = self._hold("column", forest.column)
-        self._threshold = self._hold("threshold", forest.threshold)
-        self._children = self._hold("children", forest.children)
-        self._weight = self._hold("weight", forest.weight)
+        self._column = self._add("column", forest.column)
+        self._threshold = self._add("threshold", forest.threshold)
+        self._children = self._add("children", forest.children)
+        self._weight = self._add("weight", forest.weight)
 
-    def _hold(self, name: str, array: np.ndarray) -> tf.Variable:
+    def _add(self, name: str, array: np.ndarray) -> tf.Variable:
         flat, name = array.reshape(-1), f"{self.name}/{name}"
         constant = tf_keras.initializers.Constant(flat)
         return self.add_weight(
@@ -35,7 +38,7 @@ class Leaves(tf_keras.layers.Layer):
         )
 
     def call(self, columns: tf.Tensor) -> tf.Tensor:
-        """Goes down every tree and sums what it finds."""
+        """Descends every tree and sums the weights of the leaves."""
         node = tf.zeros_like(columns[:, :1], tf.int32) + self._first
         for _ in range(self._depth):
             value = tf.gather(columns, tf.gather(self._column, node), axis=1, batch_dims=1)

@@ -1,0 +1,127 @@
+"""The machine of a training: devices, the strategy for them, and their mixed precision policy."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from formats.training_record import StrategyRecord
+
+log = logging.getLogger("higgs.trainer")
+
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+"""Keras' mixed precision policy by value of the hyperparameter ``precision``."""
+
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+class TPUUnavailableError(RuntimeError):
+    """A TPU was named or detected but could not be initialized."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The devices that a training runs on.
+
+    Attributes:
+        strategy: TensorFlow's strategy for the devices of all hosts.
+        hardware: kind and number of the devices, and the index of this host.
+    """
+
+    strategy: tf.distribute.Strategy
+    hardware: StrategyRecord
+
+
+def find_machine(tpu: str | None = None) -> Machine:
+    """Finds the best devices available: a TPU, else GPUs, else the CPU.
+
+    Several hosts train together if each of them calls this with a ``TF_CONFIG`` that names all of
+    them. Must be called before any TensorFlow operation, which would fix the devices.
+
+    Args:
+        tpu: a TPU's name or address; the default is the environment variable ``TPU_NAME``, or
+            ``local`` on a machine with a TPU.
+
+    Raises:
+        TPUUnavailableError: a TPU is expected but cannot be initialized.
+    """
+    tpu = tpu or os.environ.get("TPU_NAME") or _local_tpu()
+    gpus = tf.config.get_visible_devices("GPU")
+    hosts, host = (1, 0) if tpu else _place_among_hosts()
+    if tpu:
+        kind, strategy = "TPU", _tpu_strategy(tpu)
+    elif hosts > 1:
+        kind = "GPU" if gpus else "CPU"
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    elif len(gpus) > 1:
+        kind, strategy = "GPU", tf.distribute.MirroredStrategy()
+    else:
+        kind, strategy = "GPU" if gpus else "CPU", tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    local_devices = tf.config.list_logical_devices(kind)[: replicas // hosts]
+    hardware = StrategyRecord(
+        kind=kind.lower(),
+        replicas=replicas,
+        devices=tuple(device.name for device in local_devices),
+        hosts=hosts,
+        host=host,
+    )
+    suffix = f" on host {host} of {hosts}" if hosts > 1 else ""
+    log.info("training on %d %s%s: %s", replicas, kind, suffix, ", ".join(hardware.devices))
+    return Machine(strategy, hardware)
+
+
+def _place_among_hosts() -> tuple[int, int]:
+    """Reads the number of hosts and the index of this one from ``TF_CONFIG``; the chief is 0."""
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    jobs = resolver.cluster_spec().as_dict()
+    chiefs, workers = (len(jobs.get(job, ())) for job in ("chief", "worker"))
+    if chiefs + workers < 2:
+        return 1, 0
+    first = chiefs if resolver.task_type == "worker" else 0
+    return chiefs + workers, first + int(resolver.task_id)
+
+
+def _local_tpu() -> str | None:
+    return "local" if tf.config.list_physical_devices("TPU") else None
+
+
+def _tpu_strategy(name: str) -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise TPUUnavailableError(
+            f"TPU {name!r} cannot be initialized ({error}): "
+            "check TPU_NAME, or unset it to train on this machine's own devices"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def choose_policy(precision: str, hardware: StrategyRecord) -> str:
+    """Chooses Keras' mixed precision policy of the deep blocks; everything else is float32.
+
+    Args:
+        precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 on TPUs and on
+            CPUs with instructions for it, float16 on GPUs, float32 otherwise.
+        hardware: the devices of the training.
+    """
+    if precision != "auto":
+        return POLICIES[precision]
+    if hardware.kind == "gpu":
+        return POLICIES["float16"]
+    if hardware.kind == "tpu" or cpu_multiplies_bfloat16():
+        return POLICIES["bfloat16"]
+    return POLICIES["float32"]
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Tells whether this machine's CPU has AVX512_BF16."""
+    return CPU_INFO.exists() and "avx512_bf16" in CPU_INFO.read_text(encoding="utf-8")

@@ -1,0 +1,192 @@
+"""The plan of a training: every hyperparameter, batch size, precision and learning rate.
+
+It is settled before the training starts. Hyperparameters that are None follow the number of
+training events (see docs/training.md).
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tf_keras
+
+from formats.hyperparameters import Hyperparameters
+from formats.training_record import StrategyRecord
+from models.training.hardware import choose_policy
+
+log = logging.getLogger("higgs.trainer")
+
+WARM_UP = 0.05
+"""Share of the steps in which the learning rate of the cosine schedule rises to its peak."""
+
+
+class SizedHyperparameters(Hyperparameters):
+    """Hyperparameters that no longer depend on the number of events."""
+
+    buckets: int
+    units: int
+    blocks: int
+    dropout: float
+    weight_decay: float
+    batch_size_per_replica: int
+    epochs: int
+    trees: int
+    tree_leaves: int
+
+
+SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
+    (
+        100_000,
+        {
+            "buckets": 12,
+            "trees": 450,
+            "tree_leaves": 24,
+            "units": 256,
+            "blocks": 2,
+            "dropout": 0.3,
+            "weight_decay": 0.5,
+            "batch_size_per_replica": 256,
+            "epochs": 20,
+        },
+    ),
+    (
+        3_000_000,
+        {
+            "buckets": 32,
+            "trees": 600,
+            "tree_leaves": 63,
+            "units": 512,
+            "blocks": 3,
+            "dropout": 0.2,
+            "weight_decay": 0.05,
+            "batch_size_per_replica": 1024,
+            "epochs": 20,
+        },
+    ),
+    (
+        math.inf,
+        {
+            "buckets": 64,
+            "trees": 600,
+            "tree_leaves": 63,
+            "units": 1024,
+            "blocks": 4,
+            "dropout": 0.1,
+            "weight_decay": 0.01,
+            "batch_size_per_replica": 2048,
+            "epochs": 20,
+        },
+    ),
+)
+"""Values of the hyperparameters that are None, by maximum number of training events.
+
+Chosen at 30 thousand and 300 thousand events; the last row extrapolates (docs/training.md).
+"""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that determines a training.
+
+    Attributes:
+        hyperparameters: all of them, with their final values.
+        seed: seed of weights, dropout and shuffling.
+        hardware: the devices that it runs on.
+        policy: Keras' mixed precision policy of the deep blocks.
+        batch_size: events per step, over all replicas.
+        steps_per_epoch: steps per epoch.
+        peak_learning_rate: the highest learning rate.
+    """
+
+    hyperparameters: SizedHyperparameters
+    seed: int
+    hardware: StrategyRecord
+    policy: str
+    batch_size: int
+    steps_per_epoch: int
+    peak_learning_rate: float
+
+
+def size_hyperparameters(hyperparameters: Hyperparameters, events: int) -> SizedHyperparameters:
+    """Fills in the hyperparameters that are None for a number of training events."""
+    suggested = next(values for maximum, values in SIZES if events <= maximum)
+    chosen = hyperparameters.model_dump(exclude_none=True)
+    missing = {field: None for field in Hyperparameters.model_fields if field not in chosen}
+    return SizedHyperparameters(**{**missing, **suggested, **chosen})
+
+
+def plan_training(
+    events: int, hyperparameters: SizedHyperparameters, seed: int, hardware: StrategyRecord
+) -> TrainingPlan:
+    """Computes batch size, precision and learning rate.
+
+    Args:
+        events: number of training events.
+        hyperparameters: all of them.
+        seed: seed of weights, dropout and shuffling.
+        hardware: the devices that the training will run on.
+
+    Raises:
+        ValueError: there are fewer training events than replicas.
+    """
+    batch_size = global_batch_size(
+        events, hyperparameters.batch_size_per_replica, hardware.replicas
+    )
+    return TrainingPlan(
+        hyperparameters=hyperparameters,
+        seed=seed,
+        hardware=hardware,
+        policy=choose_policy(hyperparameters.precision, hardware),
+        batch_size=batch_size,
+        steps_per_epoch=events // batch_size,
+        peak_learning_rate=peak_learning_rate(hyperparameters, batch_size),
+    )
+
+
+def global_batch_size(events: int, per_replica: int, replicas: int) -> int:
+    """Computes the number of events of one training step over all replicas.
+
+    If there are fewer events than one full batch, the batch is smaller, with equal shares for all
+    replicas.
+
+    Raises:
+        ValueError: there are fewer events than replicas.
+    """
+    if events < replicas:
+        raise ValueError(
+            f"{events} training events cannot feed {replicas} replicas: "
+            "train on more events or on fewer devices"
+        )
+    share = min(per_replica, events // replicas)
+    if share < per_replica:
+        log.info("only %d training events: %d per replica and step", events, share)
+    return share * replicas
+
+
+def peak_learning_rate(hyperparameters: Hyperparameters, batch_size: int) -> float:
+    """Computes the learning rate of a global batch: proportional to the root of its size.
+
+    Adam's steps have the same size for any batch; the root keeps their noise the same (Malladi et
+    al. 2022, arXiv:2205.10287).
+    """
+    if hyperparameters.learning_rate_batch is None:
+        return hyperparameters.learning_rate
+    scale = batch_size / hyperparameters.learning_rate_batch
+    return hyperparameters.learning_rate * math.sqrt(scale)
+
+
+def cosine_schedule(
+    peak: float, steps: int
+) -> tf_keras.optimizers.schedules.LearningRateSchedule:
+    """Rises from 0 to the peak, then falls to 0 as a cosine (Loshchilov, Hutter 2017, 1608.03983).
+
+    Args:
+        peak: the highest learning rate.
+        steps: number of steps of the whole training.
+    """
+    rising = max(1, round(WARM_UP * steps))
+    return tf_keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rising), warmup_target=peak, warmup_steps=rising
+    )
