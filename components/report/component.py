@@ -45,15 +45,12 @@ def Report(  # noqa: N802 (named as TFX names nodes)
     cannot be rendered does not fail the run, whose model is already pushed: the output is then a
     page with the outcome and the reason.
 
-    Component ``inputs`` are the outputs of the run's other nodes.
+    The inputs are outputs of the run's other nodes; ``configuration`` is the run's configuration
+    as JSON and ``code_version`` the version of the whole project.
 
     Component ``outputs`` contains:
 
     - ``report``: ``higgs.HtmlReport``, one self-contained page.
-
-    Args:
-        configuration: the run's configuration as JSON.
-        code_version: the version of the whole project.
 
     Example:
     ```python

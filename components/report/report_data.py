@@ -82,9 +82,7 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
 def read_summary(outcome: RunOutcome) -> ReportData:
     """Reads only the Evaluator's decision, which is fast; never fails."""
     reader = _Reader()
-    return ReportData(
-        outcome, decision=_read_decision(reader, outcome), unread=reader.unread
-    )
+    return ReportData(outcome, decision=_read_decision(reader, outcome), unread=reader.unread)
 
 
 def parse_configuration(text: str) -> Mapping[str, Any]:

@@ -152,9 +152,7 @@ def _serving_gate(report: ReportData) -> Gate:
         return _not_evaluated(report, names.INFRA_BLESSING, "", limit)
     if blessing.is_blessed:
         return Gate(names.SERVING_CHECK, "reproduced", limit, None, GateResult.PASSED)
-    return Gate(
-        names.SERVING_CHECK, "fault", limit, None, GateResult.REFUSED, report.serving_fault
-    )
+    return Gate(names.SERVING_CHECK, "fault", limit, None, GateResult.REFUSED, report.serving_fault)
 
 
 def _not_evaluated(report: ReportData, output: NodeOutput, measured: str, limit: str) -> Gate:

@@ -1,1 +1,1 @@
-"""Figures of the report: from its data to Matplotlib figures, and from these to inline SVG."""
+"""Figures of the report: Matplotlib figures from its data, and their inline SVG."""

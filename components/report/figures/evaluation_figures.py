@@ -1,6 +1,7 @@
-"""Figures of an evaluation: the candidate's and, where there is one, the baseline's."""
+"""Figures of an evaluation: of the candidate and, if there is one, the baseline."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from matplotlib.ticker import ScalarFormatter
 from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
     EXPECTED_SIGNAL,
-    Array,
     median_significance,
     naive_significance,
 )
@@ -28,46 +28,75 @@ from components.report.figures.figure_style import (
     SIGNAL,
     new_axes,
 )
-from formats.evaluation_record import Evaluation, Scores
+from formats.evaluation_record import Array, Evaluation, ScoreHistogram
 
-FEW = 10
-"""Background events that a point must rest on; fewer would draw noise."""
+MIN_EVENTS = 10
+"""Events that a point must be estimated from; points from fewer are mostly noise."""
 
-WORKING_POINT = 0.5
-"""The score from which on an event is called signal, as accuracy has it."""
+SCORE_THRESHOLD = 0.5
+"""Events with at least this score are classified as signal; accuracy uses the same value."""
 
 
-def efficiencies(scores: Scores) -> tuple[Array, Array]:
-    """The share of signal and of background that passes each cut on the score, from 0 to 1.
+@dataclass(frozen=True)
+class CutScan:
+    """Expected events that pass each cut on the score, from 0 to 1.
 
-    NaN of a class that has no events.
+    Attributes:
+        thresholds: the smallest score that passes, float64 [cuts].
+        signal: expected signal events that pass.
+        background: expected background events that pass.
+        has_background: bool [cuts], whether enough simulated background passes to estimate it.
+    """
+
+    thresholds: Array
+    signal: Array
+    background: Array
+    has_background: npt.NDArray[np.bool_]
+
+
+def scan_cuts(scores: ScoreHistogram) -> CutScan:
+    """Scales the efficiencies of all cuts to the expected numbers of events."""
+    signal, background = scores.passing()
+    signal_efficiency, background_efficiency = efficiencies(scores)
+    return CutScan(
+        np.linspace(0, 1, len(signal)),
+        EXPECTED_SIGNAL * signal_efficiency,
+        EXPECTED_BACKGROUND * background_efficiency,
+        background >= MIN_EVENTS,
+    )
+
+
+def efficiencies(scores: ScoreHistogram) -> tuple[Array, Array]:
+    """Computes the share of signal and of background that passes each cut, from 0 to 1.
+
+    The efficiency of a class without events is NaN.
     """
     signal, background = scores.passing()
-    return _share_of(signal, signal[0]), _share_of(background, background[0])
+    return _normalized(signal, signal[0]), _normalized(background, background[0])
 
 
 def roc(evaluation: Evaluation) -> Figure:
-    """Signal efficiency against background efficiency."""
+    """Draws signal efficiency against background efficiency."""
     figure, axes = new_axes()
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8)
     for scores, line in _models(evaluation):
         signal, background = efficiencies(scores)
         axes.plot(background, signal, **line)
-    _shares(axes, "background efficiency (false positive rate)", "signal efficiency")
+    _set_unit_axes(axes, "background efficiency (false positive rate)", "signal efficiency")
     axes.legend(loc="lower right")
     return figure
 
 
 def rejection(evaluation: Evaluation) -> Figure:
-    """Background rejection against signal efficiency, as physicists draw a ROC curve."""
+    """Draws background rejection against signal efficiency, the ROC curve of physicists."""
     figure, axes = new_axes()
     for scores, line in _models(evaluation):
         signal, background = efficiencies(scores)
-        sure = scores.passing()[1] >= FEW
-        axes.plot(signal[sure], 1 / background[sure], **line)
+        drawn = scores.passing()[1] >= MIN_EVENTS
+        axes.plot(signal[drawn], 1 / background[drawn], **line)
     axes.set(xlim=(0, 1), xlabel="signal efficiency")
     axes.set_ylabel("background rejection (1 / background efficiency)")
-    if any(scores.background.sum() >= FEW for scores, _ in _models(evaluation)):
+    if any(scores.background.sum() >= MIN_EVENTS for scores, _ in _models(evaluation)):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.legend(loc="upper right")
@@ -75,49 +104,49 @@ def rejection(evaluation: Evaluation) -> Figure:
 
 
 def precision_recall(evaluation: Evaluation) -> Figure:
-    """The share of signal among events that pass, against signal efficiency."""
+    """Draws the share of signal among the events that pass against signal efficiency."""
     figure, axes = new_axes()
     for scores, line in _models(evaluation):
         signal, background = scores.passing()
-        passed = signal + background
-        sure = passed >= FEW
-        axes.plot(efficiencies(scores)[0][sure], signal[sure] / passed[sure], **line)
-    _shares(axes, "signal efficiency (recall)", "signal purity (precision)")
+        events = signal + background
+        drawn = events >= MIN_EVENTS
+        axes.plot(efficiencies(scores)[0][drawn], signal[drawn] / events[drawn], **line)
+    _set_unit_axes(axes, "signal efficiency (recall)", "signal purity (precision)")
     axes.legend(loc="lower left")
     return figure
 
 
 def score_distributions(evaluation: Evaluation, bins: int = 50) -> Figure:
-    """How the scores of signal and of background are spread."""
+    """Draws the distributions of the scores of signal and background."""
     figure, axes = new_axes()
     edges = np.linspace(0, 1, bins + 1)
-    signal, background = _shares_by_score(evaluation.candidate.overall.scores, bins)
+    signal, background = _score_densities(evaluation.candidate.overall.scores, bins)
     axes.stairs(signal, edges, color=SIGNAL, fill=True, alpha=0.25)
     axes.stairs(signal, edges, color=SIGNAL, lw=1.4, label="signal")
     axes.stairs(background, edges, color=BACKGROUND, lw=1.4, ls=DASHED, label="background")
     if evaluation.baseline and evaluation.baseline.overall.scores.has_events:
-        then = _shares_by_score(evaluation.baseline.overall.scores, bins)
-        for share, colour in zip(then, (SIGNAL, BACKGROUND), strict=True):
-            axes.stairs(share, edges, color=colour, lw=1.0, ls=DOTTED)
+        signal, background = _score_densities(evaluation.baseline.overall.scores, bins)
+        axes.stairs(signal, edges, color=SIGNAL, lw=1.0, ls=DOTTED)
+        axes.stairs(background, edges, color=BACKGROUND, lw=1.0, ls=DOTTED)
         axes.plot([], [], color=INK, lw=1.0, ls=DOTTED, label="baseline, both")
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="score (probability of signal)")
-    axes.set_ylabel(f"share of the class per {1 / bins:g}")
+    axes.set_ylabel(f"fraction of the class per {1 / bins:g}")
     axes.legend(loc="upper center")
     return figure
 
 
 def calibration(evaluation: Evaluation, bins: int = 20) -> Figure:
-    """The share of signal among events of a score, against the score."""
+    """Draws the share of signal in bins of the score against the mean score."""
     figure, axes = new_axes()
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8)
     for scores, line in _models(evaluation):
         coarse = scores.rebinned(bins)
         events = coarse.signal + coarse.background
-        filled = events >= FEW
-        events = events[filled]
-        share = coarse.signal[filled] / events
+        drawn = events >= MIN_EVENTS
+        events = events[drawn]
+        share = coarse.signal[drawn] / events
         axes.errorbar(
-            coarse.score_sum[filled] / events,
+            coarse.score_sum[drawn] / events,
             share,
             yerr=np.sqrt(share * (1 - share) / events),
             marker="o" if line["ls"] == "-" else "s",
@@ -125,28 +154,29 @@ def calibration(evaluation: Evaluation, bins: int = 20) -> Figure:
             elinewidth=0.8,
             **{**line, "lw": 0.8},
         )
-    _shares(axes, "mean score in the bin", "share of signal in the bin")
+    _set_unit_axes(axes, "mean score in the bin", "signal fraction in the bin")
     axes.legend(loc="upper left")
     return figure
 
 
 def significance(evaluation: Evaluation) -> Figure:
-    """What a cut on the score is worth to a discovery."""
+    """Draws the discovery significance of a cut on the score."""
     figure, axes = new_axes()
     for scores, line in _models(evaluation):
-        cuts, s, b, sure = cut_yields(scores)
-        median = median_significance(s, b)
-        axes.plot(cuts, median, **{**line, "label": f"AMS, {line['label']}"})
+        scan = scan_cuts(scores)
+        ams = median_significance(scan.signal, scan.background)
+        axes.plot(scan.thresholds, ams, **{**line, "label": f"AMS, {line['label']}"})
         if line["ls"] == "-":
+            naive = naive_significance(scan.signal, scan.background)
             axes.plot(
-                cuts[sure],
-                naive_significance(s, b)[sure],
+                scan.thresholds[scan.has_background],
+                naive[scan.has_background],
                 color=ACCENT,
                 lw=1.1,
                 ls=DASHED,
                 label=f"s / √b, {line['label']}",
             )
-            axes.axvline(cuts[median.argmax()], color=MUTED, lw=0.8, ls=DOTTED)
+            axes.axvline(scan.thresholds[ams.argmax()], color=MUTED, lw=0.8, ls=DOTTED)
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="cut on the score")
     axes.set_ylabel("significance (standard deviations)")
     axes.legend(loc="lower left")
@@ -154,44 +184,31 @@ def significance(evaluation: Evaluation) -> Figure:
 
 
 def confusion(evaluation: Evaluation) -> Figure:
-    """Events by what they are and what they are called at the working point."""
+    """Draws the confusion matrix at ``SCORE_THRESHOLD``."""
     figure, axes = new_axes()
     signal, background = evaluation.candidate.overall.scores.passing()
-    cut = round(WORKING_POINT * (len(signal) - 1))
-    for row, (total, passed, colour) in enumerate(
+    cut = round(SCORE_THRESHOLD * (len(signal) - 1))
+    for row, (total, passing, colour) in enumerate(
         ((signal[0], signal[cut], SIGNAL), (background[0], background[cut], BACKGROUND))
     ):
-        for column, count in enumerate((passed, total - passed)):
+        for column, count in enumerate((passing, total - passing)):
             share = count / total if total else 0.0
             axes.fill_between(
                 [column, column + 1], 1 - row, 2 - row, color=colour, alpha=0.08 + 0.5 * share, lw=0
             )
-            text = f"{count:,.0f}\n{share:.1%}" if total else "no event"
+            text = f"{count:,.0f}\n{share:.1%}" if total else "no events"
             axes.text(column + 0.5, 1.5 - row, text, ha="center", va="center", fontsize=11)
     axes.set(xlim=(0, 2), ylim=(0, 2), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
-    axes.set_xticklabels(["called signal", "called background"])
+    axes.set_xticklabels(["classified as signal", "classified as background"])
     axes.set_yticklabels(["background", "signal"], rotation=90, va="center")
-    axes.set_xlabel(f"score at least {WORKING_POINT:g}, or below")
+    axes.set_xlabel(f"score at least {SCORE_THRESHOLD:g}, or below")
     axes.grid(visible=False)
     axes.tick_params(length=0)
     return figure
 
 
-def cut_yields(scores: Scores) -> tuple[Array, Array, Array, npt.NDArray[np.bool_]]:
-    """Cuts on the score, the expected signal and background that pass, and where to trust them."""
-    signal, background = scores.passing()
-    pass_signal, pass_background = efficiencies(scores)
-    cuts = np.linspace(0, 1, len(signal))
-    return (
-        cuts,
-        EXPECTED_SIGNAL * pass_signal,
-        EXPECTED_BACKGROUND * pass_background,
-        background >= FEW,
-    )
-
-
-def _models(evaluation: Evaluation) -> Iterator[tuple[Scores, dict[str, Any]]]:
-    """Each model's scores and how its line is drawn; the candidate's is named first, on top."""
+def _models(evaluation: Evaluation) -> Iterator[tuple[ScoreHistogram, dict[str, Any]]]:
+    """Yields each model's scores and the style of its line; the candidate comes first, on top."""
     yield (
         evaluation.candidate.overall.scores,
         {"color": CANDIDATE, "lw": 1.6, "ls": "-", "label": "candidate", "zorder": 3},
@@ -203,14 +220,15 @@ def _models(evaluation: Evaluation) -> Iterator[tuple[Scores, dict[str, Any]]]:
         )
 
 
-def _shares_by_score(scores: Scores, bins: int) -> tuple[Array, Array]:
+def _score_densities(scores: ScoreHistogram, bins: int) -> tuple[Array, Array]:
     coarse = scores.rebinned(bins)
-    return tuple(counts / max(counts.sum(), 1.0) for counts in (coarse.signal, coarse.background))
+    signal, background = coarse.signal, coarse.background
+    return signal / max(signal.sum(), 1.0), background / max(background.sum(), 1.0)
 
 
-def _share_of(counts: Array, total: float) -> Array:
+def _normalized(counts: Array, total: float) -> Array:
     return counts / total if total else np.full_like(counts, np.nan)
 
 
-def _shares(axes: Axes, xlabel: str, ylabel: str) -> None:
+def _set_unit_axes(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=xlabel, ylabel=ylabel)

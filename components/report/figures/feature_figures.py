@@ -3,32 +3,31 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from components.evaluator.significance import Array
 from components.report.feature_labels import axis_label
 from components.report.figures.figure_style import BACKGROUND, DASHED, SIGNAL, new_axes
-from formats.features import DISCRETE_VALUES
-from formats.histograms import ClassHistogram
+from formats.evaluation_record import Array
+from formats.features import DISCRETE_VALUES, LEVELS
+from formats.histograms import ClassHistogram, Counts
 
 
 def class_histogram(name: str, histogram: ClassHistogram) -> Figure:
-    """A feature's distribution in signal and in background, each of unit area."""
+    """Draws a feature's distribution in signal and in background, each of unit area."""
     figure, axes = new_axes(3.2, 2.1)
     binning = histogram.binning
-    edges = np.linspace(binning.low, binning.high, binning.bins + 1)
-    is_code = name in DISCRETE_VALUES
-    widths = np.ones(binning.bins) if is_code else np.diff(edges)
+    is_discrete = name in DISCRETE_VALUES
+    widths = np.ones(binning.bins) if is_discrete else np.diff(binning.edges)
     background, signal = (_shares(counts) / widths for counts in histogram.counts)
-    axes.stairs(signal, edges, color=SIGNAL, fill=True, alpha=0.25)
-    axes.stairs(signal, edges, color=SIGNAL, lw=1.2)
-    axes.stairs(background, edges, color=BACKGROUND, lw=1.2, ls=DASHED)
+    axes.stairs(signal, binning.edges, color=SIGNAL, fill=True, alpha=0.25)
+    axes.stairs(signal, binning.edges, color=SIGNAL, lw=1.2)
+    axes.stairs(background, binning.edges, color=BACKGROUND, lw=1.2, ls=DASHED)
     axes.set(xlim=(binning.low, binning.high), ylim=(0, None), xlabel=axis_label(name))
-    axes.set_ylabel("share" if is_code else "density")
+    axes.set_ylabel("fraction" if is_discrete else "density")
     axes.tick_params(labelsize=8)
-    if is_code:
-        axes.set_xticks(DISCRETE_VALUES[name], ["none", "loose", "tight"])
+    if is_discrete:
+        axes.set_xticks(DISCRETE_VALUES[name], LEVELS)
     return figure
 
 
-def _shares(counts: Array) -> Array:
-    """The share of a class in each bin; what lies outside the bins counts in the total."""
+def _shares(counts: Counts) -> Array:
+    """Computes the share of a class in each bin; events outside the bins are in the total."""
     return counts[1:-1] / max(counts.sum(), 1)

@@ -1,7 +1,8 @@
-"""How all figures look, and how one becomes SVG that follows the page: light, dark or printed.
+"""Style of all figures, and their conversion to SVG in the colours of the page.
 
-Matplotlib draws with placeholder colours, which become CSS variables of the page. Lines differ in
-dashes as well as in colour, so that they survive colour-blindness and grey printing.
+Matplotlib draws in the colours of the light page; in the SVG they become the page's CSS variables,
+so that the figures follow its dark and print styles. Lines differ in dashes as well as in colour,
+for colour-blind readers and for grey printing.
 """
 
 import io
@@ -17,9 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-INK, MUTED, GRID, PAPER = "#000001", "#000002", "#000003", "#000004"
-SIGNAL, BACKGROUND = "#000005", "#000006"
-CANDIDATE, BASELINE, ACCENT = "#000007", "#000008", "#000009"
+# The light colours of style.css, all different.
+INK, MUTED, GRID, PAPER = "#16191d", "#646d78", "#dde1e5", "#ffffff"
+SIGNAL, BACKGROUND = "#0072b2", "#c4500a"
+CANDIDATE, BASELINE, ACCENT = "#0b5c94", "#7a6a9e", "#00805f"
 
 VARIABLES = {
     INK: "--ink",
@@ -34,11 +36,11 @@ VARIABLES = {
 }
 
 STYLE: dict[str, Any] = {
-    # Text stays text: it can be searched, and the page's fonts are used.
+    # Text stays text, so that it can be searched and is drawn in the page's fonts.
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
-    # What is drawn may come from data, and is no formula.
+    # Texts may come from data and are not formulas.
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -63,14 +65,14 @@ STYLE: dict[str, Any] = {
     "savefig.facecolor": "none",
 }
 
-LONGEST_TEXT = 80
-"""Characters of a text in a figure, more than which no figure is wide enough for."""
+MAX_TEXT_LENGTH = 80
+"""Characters of a text that fit into a figure."""
 
 DASHED, DOTTED = (0, (5, 2)), (0, (1.2, 1.6))
 
 
 def new_axes(width: float = 5.4, height: float = 3.5) -> tuple[Figure, Axes]:
-    """A figure of one pair of axes, in inches; the margins leave room for labels."""
+    """Makes a figure with one pair of axes; sizes are in inches."""
     figure = Figure(figsize=(width, height))
     left, bottom, right, top = 0.62, 0.5, 0.15, 0.15
     axes = figure.add_axes(
@@ -79,14 +81,14 @@ def new_axes(width: float = 5.4, height: float = 3.5) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def draw(name: str, alternative: str, make: Callable[..., Figure], *data: Any) -> Markup:
-    """Makes a figure and gives it as SVG.
+def to_svg(name: str, alternative: str, make: Callable[..., Figure], *data: Any) -> Markup:
+    """Makes a figure and converts it to SVG.
 
     Args:
-      name: of the figure, unique on the page.
-      alternative: what it shows, in words, for those who cannot see it.
-      make: from data to a figure.
-      data: what ``make`` takes.
+        name: the figure's name, unique on the page.
+        alternative: text for readers who cannot see the figure.
+        make: makes the figure from ``data``.
+        data: arguments of ``make``.
     """
     salt = name.encode("utf-8", "replace").decode("utf-8")
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": salt}):
@@ -96,29 +98,29 @@ def draw(name: str, alternative: str, make: Callable[..., Figure], *data: Any) -
             assert isinstance(text, Text)
             text.set_text(printable(text.get_text()))
         with warnings.catch_warnings():
-            # The page's fonts draw the text, and they may well have what Matplotlib's has not.
+            # The text is drawn in the page's fonts, which may have more glyphs than Matplotlib's.
             warnings.filterwarnings("ignore", "Glyph .* missing from")
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return inline(buffer.getvalue(), alternative)
 
 
 def printable(text: str) -> str:
-    """A text for a figure: what cannot be printed is replaced, what is too long is cut off."""
-    characters = (c if c.isprintable() or c == "\n" else "\ufffd" for c in text[:LONGEST_TEXT])
-    return "".join(characters) + ("…" if len(text) > LONGEST_TEXT else "")
+    """Replaces unprintable characters and truncates long texts."""
+    characters = (c if c.isprintable() or c == "\n" else "\ufffd" for c in text[:MAX_TEXT_LENGTH])
+    return "".join(characters) + ("…" if len(text) > MAX_TEXT_LENGTH else "")
 
 
 def inline(svg: str, alternative: str) -> Markup:
-    """Matplotlib's SVG as an element of a page, with alternative text and the page's colours."""
+    """Converts Matplotlib's SVG to an element of a page with alternative text."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Groups are numbered anew in each figure, so their ids would occur many times on the page.
+    # Matplotlib numbers the groups of each figure from 1, so their ids would not be unique.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    # The first one; what follows may be a text of the figure.
+    # The first match; later ones may be texts of the figure.
     size = re.findall(r'viewBox="[^"]*"', svg)[0]
     label = escape(alternative, {'"': "&quot;"})
     head = f'<svg {size} xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{label}"'
     svg = re.sub(r"<svg[^>]*", lambda _: head, svg, count=1)
-    for placeholder, variable in VARIABLES.items():
-        svg = svg.replace(placeholder, f"var({variable})")
-    return Markup(svg)  # noqa: S704 (Matplotlib escapes what it writes, and we what we add)
+    for colour, variable in VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return Markup(svg)  # noqa: S704 (escaped by Matplotlib and above)

@@ -1,4 +1,4 @@
-"""Every figure that a report can have, drawn, with what it shows in words."""
+"""All figures of a report, as inline SVG with captions."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -15,17 +15,34 @@ from components.report.figures import (
     network_figure,
     training_figures,
 )
-from components.report.figures.figure_style import draw
-from components.report.report_data import ReportData, reason
+from components.report.figures.figure_style import to_svg
+from components.report.report_data import ReportData, describe_error
 from formats.evaluation_record import Evaluation
-from formats.training_record import Training
+from formats.training_record import TrainingRecord
 
 logger = logging.getLogger("higgs.report")
 
 
 @dataclass(frozen=True)
+class FigurePlan:
+    """A figure that can be drawn: its name on the page, its caption and how to make it.
+
+    Attributes:
+        name: unique on the page; begins with the section.
+        caption: what the figure shows.
+        make: makes the figure from ``data``.
+        data: arguments of ``make``.
+    """
+
+    name: str
+    caption: str
+    make: Callable[..., Figure]
+    data: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """A figure on the page: its caption, and its SVG, or why it could not be drawn."""
+    """A drawn figure: its caption, and its SVG or the reason why it could not be drawn."""
 
     caption: str
     svg: Markup
@@ -33,65 +50,69 @@ class Drawing:
 
 
 Drawings = Mapping[str, Drawing]
-"""By name; a name begins with the section that the figure belongs to."""
+"""Drawings by name."""
 
 
 def draw_all(report: ReportData) -> Drawings:
-    """Draws whatever there is data for."""
-    return {name: attempt(name, *figure) for name, figure in _wanted(report)}
+    """Draws every figure that the report has data for."""
+    return {plan.name: draw(plan) for plan in plan_figures(report)}
 
 
-def attempt(name: str, caption: str, make: Callable[..., Figure], *data: Any) -> Drawing:
-    """A figure drawn by ``make`` from data, or the reason why it could not be."""
+def draw(plan: FigurePlan) -> Drawing:
+    """Draws a figure; never fails."""
     try:
-        return Drawing(caption, draw(name, caption, make, *data))
-    except Exception as error:  # whatever is wrong, the other figures are still worth having
-        logger.warning("the report goes without the figure %s: %s", name, error)
-        return Drawing(caption, Markup(), reason(error))
+        return Drawing(plan.caption, to_svg(plan.name, plan.caption, plan.make, *plan.data))
+    except Exception as error:  # the other figures are still worth showing
+        logger.warning("the report lacks the figure %s: %s", plan.name, error)
+        return Drawing(plan.caption, Markup(), describe_error(error))
 
 
-def _wanted(report: ReportData) -> Iterator[tuple[str, Any]]:
-    """Names of figures, each with its caption, what makes it, and from what."""
+def plan_figures(report: ReportData) -> Iterator[FigurePlan]:
+    """Yields every figure that the report has data for."""
     if report.evaluation:
-        yield from _of_evaluation(report.evaluation)
+        yield from _evaluation_plans(report.evaluation)
     if report.training:
-        yield from _of_training(report.training)
+        yield from _training_plans(report.training)
     for split in report.splits[:1]:
         for name, histogram in split.histograms.items():
             caption = f"{words(name)}, by class"
-            yield f"feature-{name}", (caption, feature_figures.class_histogram, name, histogram)
+            make = feature_figures.class_histogram
+            yield FigurePlan(f"feature-{name}", caption, make, (name, histogram))
 
 
-def _of_evaluation(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:
+def _evaluation_plans(evaluation: Evaluation) -> Iterator[FigurePlan]:
     scores = evaluation.candidate.overall.scores
-    wanted = EVALUATION if scores.has_both_classes else OF_ONE_CLASS if scores.has_events else ()
-    for name, caption, make in wanted:
-        yield f"evaluation-{name}", (caption, make, evaluation)
+    if not scores.has_events:
+        return
+    for name, caption, make in EVALUATION_FIGURES:
+        if scores.has_both_classes or name in ONE_CLASS_FIGURES:
+            yield FigurePlan(f"evaluation-{name}", caption, make, (evaluation,))
 
 
-def _of_training(training: Training) -> Iterator[tuple[str, Any]]:
+def _training_plans(training: TrainingRecord) -> Iterator[FigurePlan]:
     for metric, caption, label in (
         ("loss", "Loss by epoch", "loss (nats)"),
         ("auc", "AUC by epoch", "AUC"),
     ):
-        if training.has_measured(metric) or training.has_measured(f"val_{metric}"):
-            yield f"training-{metric}", (caption, training_figures.history, training, metric, label)
-    if training.has_measured("learning_rate"):
-        yield "training-rate", ("Learning rate", training_figures.learning_rate, training)
-    yield "network", ("The network", network_figure.network, training)
+        if any(training_figures.has_metric(training, key) for key in (metric, f"val_{metric}")):
+            data = (training, metric, label)
+            yield FigurePlan(f"training-{metric}", caption, training_figures.metric_by_epoch, data)
+    if training_figures.has_metric(training, "learning_rate"):
+        caption = "Learning rate by epoch"
+        yield FigurePlan("training-rate", caption, training_figures.learning_rate, (training,))
+    if training.layers:
+        yield FigurePlan("network", "Network", network_figure.network, (training,))
 
 
-EVALUATION = (
+EVALUATION_FIGURES = (
     ("rejection", "Background rejection by signal efficiency", evaluation_figures.rejection),
     ("roc", "ROC curve", evaluation_figures.roc),
     ("scores", "Scores of signal and background", evaluation_figures.score_distributions),
     ("calibration", "Calibration of the score as a probability", evaluation_figures.calibration),
     ("purity", "Purity by efficiency (precision and recall)", evaluation_figures.precision_recall),
     ("significance", "Discovery significance by cut", evaluation_figures.significance),
-    ("confusion", "Confusion at the working point", evaluation_figures.confusion),
+    ("confusion", "Confusion matrix", evaluation_figures.confusion),
 )
 
-OF_ONE_CLASS = tuple(
-    entry for entry in EVALUATION if entry[0] in ("scores", "calibration", "confusion")
-)
-"""Figures of events that are all signal, or all background."""
+ONE_CLASS_FIGURES = ("scores", "calibration", "confusion")
+"""Evaluation figures that exist if all events are of one class."""

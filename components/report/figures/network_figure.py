@@ -1,8 +1,7 @@
-"""The network, drawn: the wide part above, the deep part below, and their sum."""
+"""The network as a drawing: the wide part above, the deep part below, and their sum."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,122 +16,112 @@ from components.report.figures.figure_style import (
     PAPER,
     new_axes,
 )
-from formats.training_record import Layer, Training
+from formats.training_record import LayerRecord, TrainingRecord
 
-MOST_BOXES = 7
-"""Boxes of the deep part that fit side by side; what is between them is summed up."""
+MAX_BOXES = 7
+"""Boxes of the deep part that fit side by side; those in the middle are summed up."""
 
-MOST_BLOCKS = 1000
-"""Blocks of a network; a larger number is none of blocks."""
+MAX_KINDS_LENGTH = 24
+"""Characters of the kinds of layers that fit into a box."""
 
 BOX = (1.3, 0.78)
 STEP = 1.62
-TOP, UPPER, MIDDLE, LOWER = 3.5, 2.3, 1.25, 0.2
+TREES_Y, WIDE_Y, MIDDLE_Y, DEEP_Y = 3.5, 2.3, 1.25, 0.2
 
 
 @dataclass(frozen=True)
 class Box:
-    """One box: its lines of text, and the weights in it (None when unknown)."""
+    """One box: its lines of text, and the number of its weights; None if it has none."""
 
     lines: tuple[str, ...]
     parameters: int | None
 
     def text(self) -> str:
-        """All lines, the weights last."""
-        count = () if self.parameters is None else (f"{self.parameters:,} weights",)
-        return "\n".join((*self.lines, *count))
+        """Returns all lines, the number of weights last."""
+        weights = () if self.parameters is None else (f"{self.parameters:,} weights",)
+        return "\n".join((*self.lines, *weights))
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is drawn: the boxes of each part; the leaves are the wide part's crossed columns."""
+class Diagram:
+    """The boxes of each part; the leaves of the trees are inputs of the wide part."""
 
     inputs: tuple[Box, ...]
-    leaves: tuple[Box, ...]
+    trees: tuple[Box, ...]
     wide: tuple[Box, ...]
     deep: tuple[Box, ...]
 
 
-def plan(training: Training) -> Plan:
-    """The boxes of a network, from its layers where they are known, else from its size."""
-    leaves = tuple(_leaves(training.facts))
-    if training.layers:
-        wide, deep = (
-            tuple(
-                _block(block)
-                for block in _blocks(layer for layer in training.layers if layer.part == part)
-            )
-            for part in ("wide", "deep")
+def make_diagram(training: TrainingRecord) -> Diagram:
+    """Groups the layers of a network into boxes."""
+    wide, deep = (
+        tuple(
+            _block_box(block)
+            for block in _blocks(layer for layer in training.layers if layer.part == part)
         )
-        return Plan(tuple(_inputs(training.layers)), leaves, wide, _shortened(deep))
-    known = training.hyperparameters
-    block = Box((f"{known.get('units', 'unknown')} units", str(known.get("activation", ""))), None)
-    return Plan(
-        (Box(("28 features",), None),),
-        leaves,
-        (Box(("linear", "1"), training.parameters.get("wide")),),
-        _shortened((block,) * _blocks_known(known.get("blocks"))),
+        for part in ("wide", "deep")
+    )
+    return Diagram(
+        tuple(_input_box(training.layers)), tuple(_trees_box(training)), wide, _abridged(deep)
     )
 
 
-def network(training: Training) -> Figure:
-    """The network as boxes from left to right."""
-    boxes = plan(training)
-    rows = [(boxes.wide, UPPER, BACKGROUND), (boxes.deep, LOWER, CANDIDATE)]
-    if boxes.leaves:
-        rows.insert(0, (boxes.leaves, TOP, BACKGROUND))
+def network(training: TrainingRecord) -> Figure:
+    """Draws the network as boxes from left to right."""
+    diagram = make_diagram(training)
+    rows = [(diagram.wide, WIDE_Y, BACKGROUND), (diagram.deep, DEEP_Y, CANDIDATE)]
+    if diagram.trees:
+        rows.insert(0, (diagram.trees, TREES_Y, BACKGROUND))
     height = rows[0][1] + 1.05
-    start = len(boxes.inputs)
+    start = len(diagram.inputs)
     end = start + max(len(row) for row, _, _ in rows)
     figure, axes = new_axes(11.0, 0.95 * height)
     axes.set_position((0, 0, 1, 1))
     axes.set(xlim=(-0.1, max(end + 1.0, 4.0) * STEP), ylim=(-0.15, height))
     axes.axis("off")
-    _row(axes, boxes.inputs, 0, MIDDLE, MUTED)
+    _draw_row(axes, diagram.inputs, 0, MIDDLE_Y, MUTED)
     for row, y, colour in rows:
         if row:
-            _arrow(axes, ((start - 1) * STEP + BOX[0], MIDDLE), (start * STEP, y))
-            last = _row(axes, row, start, y, colour)
-            _arrow(axes, ((last - 1) * STEP + BOX[0], y), (end * STEP, MIDDLE))
-    _box(axes, Box(("sum, sigmoid", "probability", "of signal"), None), end * STEP, MIDDLE, ACCENT)
-    for part, y, colour in (("wide", rows[0][1], BACKGROUND), ("deep", LOWER, CANDIDATE)):
-        text = f"{part} part: {_weights(training, part)}"
-        axes.text(start * STEP, y + BOX[1] + 0.07, text, color=colour, fontsize=9)
-    whole = f"whole network:\n{_weights(training, 'total')}"
-    axes.text(0, MIDDLE + BOX[1] + 0.07, whole, color=INK, fontsize=9)
+            _draw_arrow(axes, ((start - 1) * STEP + BOX[0], MIDDLE_Y), (start * STEP, y))
+            last = _draw_row(axes, row, start, y, colour)
+            _draw_arrow(axes, ((last - 1) * STEP + BOX[0], y), (end * STEP, MIDDLE_Y))
+    output = Box(("sum, sigmoid", "probability", "of signal"), None)
+    _draw_box(axes, output, end * STEP, MIDDLE_Y, ACCENT)
+    weights = training.parameters
+    for x, y, text, colour in (
+        (start, rows[0][1], f"wide part: {weights.wide:,} weights", BACKGROUND),
+        (start, DEEP_Y, f"deep part: {weights.deep:,} weights", CANDIDATE),
+        (0, MIDDLE_Y, f"whole network:\n{weights.total:,} weights", INK),
+    ):
+        axes.text(x * STEP, y + BOX[1] + 0.07, text, color=colour, fontsize=9)
     return figure
 
 
-def _blocks_known(blocks: Any) -> int:
-    """How many blocks are drawn: what was written, if that is a number of blocks."""
-    return blocks if isinstance(blocks, int) and 1 <= blocks <= MOST_BLOCKS else 1
+def output_shape(layer: LayerRecord) -> str:
+    """Formats the shape of a layer's output; dimensions of any size are left out."""
+    return " x ".join(str(size) for size in layer.output_shape if size is not None)
 
 
-def _weights(training: Training, part: str) -> str:
-    weights = training.parameters.get(part)
-    return "unknown" if weights is None else f"{weights:,} weights"
-
-
-def _inputs(layers: Iterable[Layer]) -> Iterator[Box]:
-    """One box for all that is done to the columns before both parts."""
-    of_inputs = [layer for layer in layers if layer.part == "inputs"]
-    if of_inputs:
-        columns, *others = of_inputs
+def _input_box(layers: Iterable[LayerRecord]) -> Iterator[Box]:
+    """Yields one box for the layers before both parts."""
+    input_layers = [layer for layer in layers if layer.part == "inputs"]
+    if input_layers:
+        columns, *others = input_layers
         kinds = ", ".join(dict.fromkeys(layer.kind for layer in others))
-        count = sum(layer.parameters for layer in of_inputs)
-        yield Box((f"{columns.shape} columns", _shorter(kinds)), count)
+        parameters = sum(layer.parameters for layer in input_layers)
+        yield Box((f"{output_shape(columns)} columns", _shortened(kinds)), parameters)
 
 
-def _leaves(facts: Mapping[str, Any]) -> Iterator[Box]:
-    """The wide part's crossed columns, which are no layer of the network's own."""
-    if trees := facts.get("trees"):
-        count = trees.get("trees", "unknown")
-        yield Box(("leaves of", f"{count} boosted trees"), trees.get("leaves"))
+def _trees_box(training: TrainingRecord) -> Iterator[Box]:
+    """Yields one box for the trees, which are not layers of the network."""
+    if training.trees:
+        lines = ("leaves of", f"{training.trees.trees:,} boosted trees")
+        yield Box(lines, training.trees.leaves)
 
 
-def _blocks(layers: Iterable[Layer]) -> list[list[Layer]]:
-    """Layers in a row, each Dense one with what follows it."""
-    blocks: list[list[Layer]] = []
+def _blocks(layers: Iterable[LayerRecord]) -> list[list[LayerRecord]]:
+    """Groups each Dense layer with the layers that follow it."""
+    blocks: list[list[LayerRecord]] = []
     for layer in layers:
         if not blocks or layer.kind == "Dense":
             blocks.append([])
@@ -140,44 +129,50 @@ def _blocks(layers: Iterable[Layer]) -> list[list[Layer]]:
     return blocks
 
 
-def _block(layers: Sequence[Layer]) -> Box:
-    first, rest = layers[0], layers[1:]
-    others = ", ".join(dict.fromkeys(layer.kind for layer in rest))
-    lines = (f"{first.kind} {layers[-1].shape}".strip(), _shorter(others))
+def _block_box(layers: Sequence[LayerRecord]) -> Box:
+    first, *others = layers
+    kinds = ", ".join(dict.fromkeys(layer.kind for layer in others))
+    lines = (f"{first.kind} {output_shape(layers[-1])}".strip(), _shortened(kinds))
     return Box(tuple(line for line in lines if line), sum(layer.parameters for layer in layers))
 
 
-def _shorter(text: str, most: int = 24) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_KINDS_LENGTH else f"{text[: MAX_KINDS_LENGTH - 1]}…"
 
 
-def _shortened(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
-    """The first and last boxes with one between them for the others, if there are too many."""
-    if len(boxes) <= MOST_BOXES:
+def _abridged(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    """Replaces the boxes in the middle by one if there are too many."""
+    if len(boxes) <= MAX_BOXES:
         return boxes
-    head, between, tail = boxes[:3], boxes[3:-2], boxes[-2:]
-    counts = [box.parameters for box in between if box.parameters is not None]
-    more = Box((f"{len(between)} more",), sum(counts) if counts else None)
-    return (*head, more, *tail)
+    middle = boxes[3:-2]
+    summary = Box((f"{len(middle)} more",), sum(box.parameters or 0 for box in middle))
+    return (*boxes[:3], summary, *boxes[-2:])
 
 
-def _row(axes: Axes, boxes: Sequence[Box], first: int, y: float, colour: str) -> int:
-    """Draws boxes side by side, joined by arrows; gives the column after the last."""
+def _draw_row(axes: Axes, boxes: Sequence[Box], first: int, y: float, colour: str) -> int:
+    """Draws boxes side by side, joined by arrows; returns the column after the last."""
     for column, box in enumerate(boxes, start=first):
-        _box(axes, box, column * STEP, y, colour)
+        _draw_box(axes, box, column * STEP, y, colour)
         if column > first:
-            _arrow(axes, ((column - 1) * STEP + BOX[0], y), (column * STEP, y))
+            _draw_arrow(axes, ((column - 1) * STEP + BOX[0], y), (column * STEP, y))
     return first + len(boxes)
 
 
-def _box(axes: Axes, box: Box, x: float, y: float, colour: str) -> None:
+def _draw_box(axes: Axes, box: Box, x: float, y: float, colour: str) -> None:
+    width, height = BOX
     shape = FancyBboxPatch(
-        (x, y), *BOX, boxstyle="round,pad=0,rounding_size=0.08", fc=PAPER, ec=colour, lw=1.3
+        (x, y),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.08",
+        fc=PAPER,
+        ec=colour,
+        lw=1.3,
     )
     axes.add_patch(shape)
     axes.text(
-        x + BOX[0] / 2,
-        y + BOX[1] / 2,
+        x + width / 2,
+        y + height / 2,
         box.text(),
         ha="center",
         va="center",
@@ -186,7 +181,7 @@ def _box(axes: Axes, box: Box, x: float, y: float, colour: str) -> None:
     )
 
 
-def _arrow(axes: Axes, begin: tuple[float, float], end: tuple[float, float]) -> None:
+def _draw_arrow(axes: Axes, begin: tuple[float, float], end: tuple[float, float]) -> None:
     half = BOX[1] / 2
     axes.annotate(
         "",

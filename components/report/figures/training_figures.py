@@ -1,4 +1,4 @@
-"""Figures of a training: its history by epoch."""
+"""Figures of a training: metrics and learning rate by epoch."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -11,11 +11,16 @@ from components.report.figures.figure_style import (
     DOTTED,
     new_axes,
 )
-from formats.training_record import Training
+from formats.training_record import TrainingRecord
 
 
-def history(training: Training, metric: str, label: str) -> Figure:
-    """A metric by epoch, of training and validation, with the epoch that was kept."""
+def has_metric(training: TrainingRecord, name: str) -> bool:
+    """Tells whether any epoch has a metric."""
+    return any(name in epoch for epoch in training.epochs)
+
+
+def metric_by_epoch(training: TrainingRecord, metric: str, label: str) -> Figure:
+    """Draws a metric of training and validation by epoch, and the epoch that was kept."""
     figure, axes = new_axes()
     lines = (
         (metric, "train", {"color": BASELINE, "ls": DASHED, "marker": "s"}),
@@ -25,28 +30,27 @@ def history(training: Training, metric: str, label: str) -> Figure:
         points = [(epoch["epoch"], epoch[key]) for epoch in training.epochs if key in epoch]
         if points:
             axes.plot(*zip(*points, strict=True), lw=1.4, ms=3, label=name, **line)
-    if training.epoch_kept is not None:
-        axes.axvline(training.epoch_kept, color=ACCENT, lw=1, ls=DOTTED, label="epoch kept")
+    axes.axvline(training.epoch_kept, color=ACCENT, lw=1, ls=DOTTED, label="epoch kept")
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="best")
     return figure
 
 
-def learning_rate(training: Training) -> Figure:
-    """The learning rate at the end of each epoch."""
+def learning_rate(training: TrainingRecord) -> Figure:
+    """Draws the learning rate at the end of each epoch."""
     figure, axes = new_axes()
-    rates = [epoch for epoch in training.epochs if "learning_rate" in epoch]
+    epochs = [epoch for epoch in training.epochs if "learning_rate" in epoch]
     axes.step(
-        [epoch["epoch"] for epoch in rates],
-        [epoch["learning_rate"] for epoch in rates],
+        [epoch["epoch"] for epoch in epochs],
+        [epoch["learning_rate"] for epoch in epochs],
         where="mid",
         color=CANDIDATE,
         lw=1.4,
         marker="o",
         ms=3,
     )
-    # From 0, where a cosine ends.
+    # From 0, where a cosine schedule ends.
     axes.set(xlabel="epoch", ylabel="learning rate / 10⁻³", ylim=(0, None))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{1000 * rate:g}"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
