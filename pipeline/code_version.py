@@ -11,6 +11,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -43,8 +44,8 @@ def root_modules(node: BaseComponent) -> set[str]:
     texts += [value for value in node.exec_properties.values() if isinstance(value, str)]
     named = {name for text in texts for name in _MODULE_NAME.findall(text)}
     # The last part may name a function.
-    candidates = {candidate for name in named for candidate in (name, name.rpartition(".")[0])}
-    return {candidate for candidate in candidates if "." in candidate and _source(candidate)}
+    modules = {name if _source(name) else name.rpartition(".")[0] for name in named}
+    return {module for module in modules if _source(module)}
 
 
 def import_closure(roots: Iterable[str]) -> set[str]:
@@ -115,25 +116,25 @@ def _imports(module: str) -> Iterator[str]:
     assert source is not None, module
     if parent := module.rpartition(".")[0]:
         yield parent
-    for node in _executed(ast.parse(source.read_bytes())):
-        for name in _imported_names(node):
-            if name.partition(".")[0] in PACKAGES and _source(name):
-                yield name
+    yield from (name for name in _imported_names(source.read_bytes()) if _source(name))
+
+
+@cache
+def _imported_names(source: bytes) -> frozenset[str]:
+    """Finds the names of the project that a module imports, except for type checkers."""
+    names: set[str] = set()
+    for node in _executed(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # An imported name may be a module of the package or an object in it.
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(name for name in names if name.partition(".")[0] in PACKAGES)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walks a syntax tree, except blocks for type checkers."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
         yield node
         yield from _executed(node)
-
-
-def _imported_names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        # A name may be a module of the package or an object in it.
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
