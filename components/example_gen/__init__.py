@@ -1,1 +1,1 @@
-"""Ingestion: published TFRecord shards in, columnar Examples out."""
+"""CollisionExampleGen: ingests published TFRecord shards as columnar Examples."""

@@ -1,10 +1,11 @@
-"""CollisionExampleGen: published TFRecord shards in, columnar Examples out."""
+"""CollisionExampleGen: the component."""
 
 from tfx.components import ImportExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
 from components.example_gen.executor import Executor
+from formats.names import EVAL_SPLIT, TRAIN_SPLIT
 from formats.published.shards import SHARDS
 
 
@@ -13,10 +14,26 @@ class CollisionExampleGen(ImportExampleGen):
 
     Component ``outputs`` contains:
 
-    - ``examples``: ``standard_artifacts.Examples`` with the splits ``train`` and
-      ``eval``: ``label`` and the 28 named features, one float an event each. The
-      custom properties ``events_train`` and ``events_eval`` hold the counts, and
-      ``unknown_codes_train`` and ``unknown_codes_eval`` the b-tags that are no code.
+    - ``examples``: ``standard_artifacts.Examples`` with the splits ``train`` and ``eval``: the
+      label and the 28 features, one float per event each. The custom properties ``events_train``
+      and ``events_eval`` hold the number of events, ``unknown_codes_train`` and
+      ``unknown_codes_eval`` the invalid values of the b-tag columns.
+
+    Example:
+    ```python
+    # training/ and validation/ become the splits.
+    example_gen = CollisionExampleGen(
+        input_base="data",
+        input_config=split_folders(),
+        output_config=example_gen_pb2.Output(),
+    )
+    # One folder of shards, split 9 to 1 by a hash of each record.
+    example_gen = CollisionExampleGen(
+        input_base="data",
+        input_config=single_folder(),
+        output_config=hashed_splits(train_buckets=9, eval_buckets=1),
+    )
+    ```
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -27,12 +44,12 @@ class CollisionExampleGen(ImportExampleGen):
         input_config: example_gen_pb2.Input,
         output_config: example_gen_pb2.Output,
     ):
-        """Construct a CollisionExampleGen component.
+        """Constructs the component.
 
         Args:
-          input_base: the folder that holds the shards or the splits' folders.
-          input_config: ``split_folders()`` or ``single_folder()``.
-          output_config: ``example_gen_pb2.Output()`` or ``hashed_splits(...)``.
+            input_base: the folder with the shards or the folders of the splits.
+            input_config: ``split_folders()`` or ``single_folder()``.
+            output_config: ``example_gen_pb2.Output()`` or ``hashed_splits(...)``.
         """
         super().__init__(
             input_base=input_base,
@@ -46,14 +63,14 @@ def split_folders() -> example_gen_pb2.Input:
     """The published layout: ``training/`` and ``validation/`` are the splits."""
     return example_gen_pb2.Input(
         splits=[
-            example_gen_pb2.Input.Split(name="train", pattern=f"training/{SHARDS}"),
-            example_gen_pb2.Input.Split(name="eval", pattern=f"validation/{SHARDS}"),
+            example_gen_pb2.Input.Split(name=TRAIN_SPLIT, pattern=f"training/{SHARDS}"),
+            example_gen_pb2.Input.Split(name=EVAL_SPLIT, pattern=f"validation/{SHARDS}"),
         ]
     )
 
 
 def single_folder(split: str = "all") -> example_gen_pb2.Input:
-    """One folder of shards: one split, or to be split by ``hashed_splits``."""
+    """One folder of shards: a split of its own, or the input of ``hashed_splits``."""
     return example_gen_pb2.Input(splits=[example_gen_pb2.Input.Split(name=split, pattern=SHARDS)])
 
 
@@ -62,8 +79,8 @@ def hashed_splits(train_buckets: int, eval_buckets: int) -> example_gen_pb2.Outp
     return example_gen_pb2.Output(
         split_config=example_gen_pb2.SplitConfig(
             splits=[
-                example_gen_pb2.SplitConfig.Split(name="train", hash_buckets=train_buckets),
-                example_gen_pb2.SplitConfig.Split(name="eval", hash_buckets=eval_buckets),
+                example_gen_pb2.SplitConfig.Split(name=TRAIN_SPLIT, hash_buckets=train_buckets),
+                example_gen_pb2.SplitConfig.Split(name=EVAL_SPLIT, hash_buckets=eval_buckets),
             ]
         )
     )

@@ -1,19 +1,13 @@
-"""Executor of CollisionExampleGen: spreads the shards over Beam's workers.
+"""Executor of CollisionExampleGen: distributes the shards over Beam's workers.
 
-A shard is one element of the Beam pipeline, decoded and written whole where
-the worker is. What comes back is one line a shard with its counts or the
-reason it was refused: an exception would be tried again by a distributed
-runner and would reach us as a stack trace.
+A shard is one element of the Beam pipeline. A worker decodes and writes it whole, and returns one
+line with its counts or the reason why it was rejected.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.example_gen import utils
 from tfx.components.example_gen.import_example_gen import executor
@@ -23,26 +17,13 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.example_gen.shard_ingestion import (
-    ROW_GROUP_EVENTS,
-    Ingested,
-    ShardTask,
-    ingest_shard,
-)
+from components.example_gen.shard_ingestion import ShardTask, SplitSummary, ingest_shard
+from components.example_gen.shard_results import ShardResult, combine
+from formats import examples as parquet_examples
+from formats import invalid_values, names
 from formats.errors import DataRefusedError
-from formats.invalid_values import from_json, merge, to_json
-from formats.published.record import RecordError
 from formats.published.shards import is_shard
-
-
-def events_property(split: str) -> str:
-    """The artifact's custom property that holds the number of events of ``split``."""
-    return f"events_{split}"
-
-
-def unknown_codes_property(split: str) -> str:
-    """The artifact's custom property that holds the unknown b-tags of ``split``, as JSON."""
-    return f"unknown_codes_{split}"
+from formats.published.tfrecord import RecordError
 
 
 class Executor(executor.Executor):
@@ -54,12 +35,11 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Ingests every shard and records what each split got on the artifact.
+        """Ingests every shard and records the events of each split on the artifact.
 
         Raises:
-          DataRefusedError: a shard holds something else than valid records, or a
-            split got no event.
-          RuntimeError: the Beam runner lost or doubled a shard.
+            DataRefusedError: a shard contains anything but valid records, or a split is empty.
+            RuntimeError: the Beam runner lost or duplicated a shard.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
@@ -78,12 +58,12 @@ class Executor(executor.Executor):
                 | "Shards" >> beam.Create(tasks)
                 | "Spread" >> beam.Reshuffle()
                 | "Ingest" >> beam.Map(_ingest)
-                | "Outcomes" >> beam.io.WriteToText(f"{staging}/outcomes")
+                | "Results" >> beam.io.WriteToText(f"{staging}/results")
             )
-        ingested = tally(tasks, _read_outcomes(f"{staging}/outcomes*"))
-        _check_written(examples.uri, ingested)
+        summaries = combine(tasks, _read_results(f"{staging}/results*"))
+        check_files(examples.uri, summaries)
         fileio.rmtree(staging)
-        _describe(examples, ingested)
+        _describe(examples, summaries)
 
 
 def plan_tasks(
@@ -92,10 +72,10 @@ def plan_tasks(
     output_config: example_gen_pb2.Output,
     output_uri: str,
 ) -> list[ShardTask]:
-    """One task a shard, in the order of split and path.
+    """Plans one task per shard, ordered by split and path.
 
     Raises:
-      DataRefusedError: a split's pattern matches no shard.
+        DataRefusedError: no shard matches a split's pattern.
     """
     outputs = {
         split: f"{output_uri}/Split-{split}"
@@ -114,97 +94,62 @@ def plan_tasks(
                     splits=outputs if hashed else {split.name: outputs[split.name]},
                     buckets=[s.hash_buckets for s in hashed] if hashed else [1],
                     staging=f"{output_uri}/.staging",
-                    row_group_events=ROW_GROUP_EVENTS,
+                    row_group_events=parquet_examples.ROW_GROUP_EVENTS,
                 )
             )
     return tasks
 
 
-def tally(tasks: Sequence[ShardTask], outcomes: Iterable[dict[str, Any]]) -> dict[str, Ingested]:
-    """Sums what the splits got, once every shard is seen to have been ingested once.
+def check_files(uri: str, summaries: Mapping[str, SplitSummary]) -> None:
+    """Compares the number of events in the files of each split with the number decoded.
 
     Raises:
-      DataRefusedError: a shard was refused (the first one is named) or a split is empty.
-      RuntimeError: a shard is missing from the outcomes or is there twice.
+        RuntimeError: they differ.
     """
-    outcomes = sorted(outcomes, key=lambda outcome: outcome["index"])
-    refused = [outcome["error"] for outcome in outcomes if "error" in outcome]
-    if refused:
-        more = f"\n({len(refused)} of {len(tasks)} shards were refused)" if refused[1:] else ""
-        raise DataRefusedError(refused[0] + more)
-    seen = [outcome["index"] for outcome in outcomes]
-    if seen != [task.index for task in tasks]:
-        raise RuntimeError(
-            f"the Beam runner reported {len(seen)} shards ({len(set(seen))} distinct) of "
-            f"{len(tasks)}: work was lost or done twice; use another runner in beam.args"
-        )
-    total = {split: Ingested(0, {}) for task in tasks for split in task.splits}
-    for outcome in outcomes:
-        for split, part in outcome["splits"].items():
-            total[split] = Ingested(
-                total[split].events + part["events"],
-                merge(total[split].unknown_codes, from_json(part["unknown_codes"])),
+    for split, summary in summaries.items():
+        files = fileio.glob(f"{uri}/Split-{split}/{parquet_examples.FILES}")
+        stored = sum(parquet_examples.count_events(path) for path in files)
+        if stored != summary.events:
+            raise RuntimeError(
+                f"{uri}/Split-{split} contains {stored} events, but {summary.events} were "
+                "decoded; the storage lost or duplicated a file: run ingestion again"
             )
-    empty = [split for split, ingested in total.items() if not ingested.events]
-    if empty:
-        raise DataRefusedError(
-            f"no event for the split {empty[0]!r} in {len(tasks)} shards; every split needs some"
-        )
-    return total
 
 
 def _ingest(task: ShardTask) -> str:
     try:
-        splits = {
-            split: {"events": part.events, "unknown_codes": to_json(part.unknown_codes)}
-            for split, part in ingest_shard(task).items()
-        }
-        return json.dumps({"index": task.index, "splits": splits})
+        result = ShardResult(task.index, ingest_shard(task))
     except RecordError as error:
-        return json.dumps({"index": task.index, "error": str(error)})
+        # A distributed runner would retry an exception and report it as a stack trace.
+        result = ShardResult(task.index, {}, str(error))
+    return result.to_json()
 
 
 def _shards(pattern: str) -> list[str]:
-    paths = sorted(fileio.glob(pattern))
-    shards = [path for path in paths if is_shard(path)]
+    shards = [path for path in sorted(fileio.glob(pattern)) if is_shard(path)]
     if not shards:
         raise DataRefusedError(f"no TFRecord shard matches {pattern}")
     return shards
 
 
-def _read_outcomes(pattern: str) -> list[dict[str, Any]]:
-    outcomes = []
+def _read_results(pattern: str) -> list[ShardResult]:
+    results = []
     for path in fileio.glob(pattern):
         with fileio.open(path, "r") as lines:
-            outcomes += [json.loads(line) for line in lines.read().splitlines()]
-    return outcomes
+            results += [ShardResult.from_json(line) for line in lines.read().splitlines()]
+    return results
 
 
-def _check_written(uri: str, ingested: Mapping[str, Ingested]) -> None:
-    for split, expected in ((split, part.events) for split, part in ingested.items()):
-        written = sum(_rows(path) for path in fileio.glob(f"{uri}/Split-{split}/*.parquet"))
-        if written != expected:
-            raise RuntimeError(
-                f"{uri}/Split-{split} holds {written} events, {expected} were decoded; "
-                "the storage lost or doubled a file: run ingestion again"
-            )
-
-
-def _rows(path: str) -> int:
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        return int(pq.read_metadata(stream).num_rows)
-
-
-def _describe(examples: types.Artifact, ingested: Mapping[str, Ingested]) -> None:
-    examples.split_names = artifact_utils.encode_split_names(list(ingested))
+def _describe(examples: types.Artifact, summaries: Mapping[str, SplitSummary]) -> None:
+    examples.split_names = artifact_utils.encode_split_names(list(summaries))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_PARQUET)
     examples_utils.set_file_format(
         examples, example_gen_pb2.FileFormat.Name(example_gen_pb2.FILE_FORMAT_PARQUET)
     )
-    for split, part in ingested.items():
-        examples.set_int_custom_property(events_property(split), part.events)
+    for split, summary in summaries.items():
+        examples.set_int_custom_property(names.events_property(split), summary.events)
         examples.set_string_custom_property(
-            unknown_codes_property(split), to_json(part.unknown_codes)
+            names.invalid_values_property(split), invalid_values.to_json(summary.invalid_values)
         )
 
 
