@@ -111,7 +111,7 @@ class TrainingRecord(_Record):
     batch_size: Count
     steps_per_epoch: Count
     peak_learning_rate: FiniteFloat
-    epochs: tuple[dict[str, FiniteFloat], ...]
+    epochs: tuple[dict[str, int | FiniteFloat], ...]
     epoch_kept: Count
     resumed_at: Count
     warm_start: tuple[str, ...]

@@ -86,10 +86,12 @@ def apply_in_chunks(layer: Callable[[tf.Tensor], tf.Tensor], features: Array) ->
     Returns:
         float32 [N, outputs], allocated by ``empty``.
     """
-    spec = tf.TensorSpec([None, features.shape[1]], tf.float32)
-    compute = tf.function(layer, autograph=False).get_concrete_function(spec)
-    outputs = empty(len(features), compute.structured_outputs.shape[1])
-    for start in range(0, len(features), CHUNK_EVENTS):
+    # Static shapes: with other ones TensorFlow fuses differently, which changes the last digits.
+    compute = tf.function(layer, autograph=False)
+    first = compute(tf.constant(features[:CHUNK_EVENTS])).numpy()
+    outputs = empty(len(features), first.shape[1])
+    outputs[:CHUNK_EVENTS] = first
+    for start in range(CHUNK_EVENTS, len(features), CHUNK_EVENTS):
         chunk = slice(start, start + CHUNK_EVENTS)
         outputs[chunk] = compute(tf.constant(features[chunk])).numpy()
     return outputs

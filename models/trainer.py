@@ -1,8 +1,8 @@
-"""TFX's entry to training: the one file of ``models`` that knows TFX.
+"""Entry point of TFX's Trainer: the only file of ``models`` that knows TFX.
 
-The Trainer component names it by its dotted path, ``models.trainer.run_fn``. Its
-``custom_config`` holds ``hyperparameters`` (every one by name), ``seed``, and ``checkpoint_root``,
-the folder where the states of trainings that are not finished are kept.
+The component names it by its dotted path, ``models.trainer.run_fn``. Its ``custom_config`` holds
+``hyperparameters`` (all of them by name), ``seed``, and ``checkpoint_root``, the folder for the
+checkpoints of unfinished trainings.
 """
 
 from __future__ import annotations
@@ -13,84 +13,89 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 import tf_keras
 
+from formats import reference_scores, training_record
 from formats.hyperparameters import Hyperparameters
-from models.event_table import read_events
+from models.event_table import Splits, read_events
 from models.serving.reference_events import write_reference
-from models.serving.signatures import export, is_exported
-from models.training.checkpoints import discard, training_folder
+from models.serving.saved_model import export, is_exported, read_weights
+from models.training.checkpoints import checkpoint_folder, discard_checkpoints
+from models.training.hardware import find_machine
 from models.training.model_fit import fit
-from models.training.strategy import find_strategy
-from models.training.training_summary import describe
-from models.training.warm_start import read_weights
 
-if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed of it.
+if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed.
     from tfx import v1 as tfx
 
-REFERENCE_FILE_NAME = "reference_scores.npz"
-
-SECONDS_TO_EXPORT = 1800.0
-"""What the first host may take to put model and export together, after the last epoch."""
+EXPORT_TIMEOUT = 1800.0
+"""Seconds that the first host may take to assemble and export the model after the last epoch."""
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains on the split ``train``, validates on ``eval`` and exports the best epoch.
+    """Trains on the split ``train``, validates on ``eval`` and exports the model.
 
-    Writes the SavedModel to ``serving_model_dir``, and to ``model_run_dir`` TensorBoard's
-    logs, ``training.json`` and ``reference_scores.npz``. A training that
-    was killed goes on after its last finished epoch when the same one is started again; with a
-    ``base_model`` it begins with that model's weights. Of several hosts that train together the
-    first writes, and the others wait until it has.
+    The exported network has the weights of the last epoch, or with a patience those of the best.
+    Writes the SavedModel to ``serving_model_dir``, and TensorBoard's logs, ``training.json`` and
+    ``reference_scores.npz`` to ``model_run_dir``. A training that was killed resumes after its
+    last finished epoch when it is started again. With a ``base_model`` it starts with that model's
+    weights. If several hosts train together, the first one writes and the others wait for it.
 
     Raises:
-      InputDataError: the Examples cannot be trained on.
-      ValueError: a hyperparameter is unknown or out of bounds.
-      TPUUnavailableError: there should be a TPU, and it cannot be initialised.
-      DivergedError: the loss was not finite; nothing is exported.
+        InputDataError: the Examples cannot be trained on.
+        ValueError: a hyperparameter is unknown or out of bounds.
+        TPUUnavailableError: a TPU is expected but cannot be initialized.
+        DivergedError: the loss was not finite; nothing is exported.
     """
     settings = fn_args.custom_config
     hyperparameters, seed = Hyperparameters(**settings["hyperparameters"]), settings["seed"]
-    machine = find_strategy()
+    machine = find_machine()
     tf_keras.utils.set_random_seed(seed)
-    train_events, eval_events = read_events(fn_args.train_files), read_events(fn_args.eval_files)
+    splits = Splits(read_events(fn_args.train_files), read_events(fn_args.eval_files))
     tf.io.gfile.makedirs(fn_args.model_run_dir)
-    beginning = read_weights(fn_args.base_model) if fn_args.base_model else {}
-    states = training_folder(
+    initial_weights = read_weights(fn_args.base_model) if fn_args.base_model else {}
+    checkpoint_dir = checkpoint_folder(
         settings["checkpoint_root"],
         {
             "hyperparameters": hyperparameters.model_dump(mode="json"),
             "seed": seed,
-            # Of all hosts, of which one may have another CPU than the next.
-            "devices": f"{machine[1].replicas} {machine[1].kind}",
+            # Of all hosts, which may have different CPUs.
+            "devices": f"{machine.hardware.replicas} {machine.hardware.kind}",
         },
-        *(beginning, train_events, eval_events),
+        initial_weights,
+        splits,
     )
     fitted = fit(
-        *(train_events, eval_events, hyperparameters),
+        splits,
+        hyperparameters,
         seed=seed,
         machine=machine,
         log_dir=fn_args.model_run_dir,
-        checkpoint_dir=states,
-        initial_weights=beginning,
+        checkpoint_dir=checkpoint_dir,
+        initial_weights=initial_weights,
     )
-    if machine[1].host:
-        wait_for(fn_args.serving_model_dir)
+    if machine.hardware.host:
+        wait_for_export(fn_args.serving_model_dir)
         return
-    describe(fitted).write(fn_args.model_run_dir)
-    write_reference(fitted.model, eval_events, f"{fn_args.model_run_dir}/{REFERENCE_FILE_NAME}")
+    with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{training_record.FILE_NAME}", "w") as file:
+        file.write(fitted.to_record().to_json())
+    reference_path = f"{fn_args.model_run_dir}/{reference_scores.FILE_NAME}"
+    write_reference(fitted.model, splits.validation, reference_path)
     export(fitted.model, fn_args.serving_model_dir)
-    discard(states)
+    discard_checkpoints(checkpoint_dir)
 
 
-def wait_for(export: str, seconds: float = SECONDS_TO_EXPORT) -> None:
-    """Waits until the first host has exported: TFX looks for a model on every host.
+def wait_for_export(path: str, timeout: float = EXPORT_TIMEOUT) -> None:
+    """Waits until the first host has exported, because TFX expects a model on every host.
+
+    Args:
+        path: the SavedModel's folder.
+        timeout: in seconds.
 
     Raises:
-      TimeoutError: it has not within so many seconds.
+        TimeoutError: there is no export when the time is over.
     """
-    deadline = time.monotonic() + seconds
-    while not is_exported(export):
+    deadline = time.monotonic() + timeout
+    while not is_exported(path):
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"no model at {export} after {seconds:.0f} s: see the first host's log"
+                f"no model at {path} after {timeout:.0f} s: see the first host's log"
             )
         time.sleep(1)

@@ -1,7 +1,7 @@
-"""Derived columns: what a physicist would compute of a collision before deciding.
+"""Derived columns: what a physicist would compute from a collision before classifying it.
 
-None of them changes under what a proton collision does not know: a rotation about the beam and
-the reflections in phi and in eta. All shapes are static, and every operation compiles with XLA.
+They are invariant under the symmetries of proton collisions: the rotation about the beam and the
+reflections in phi and in eta. All shapes are static, and XLA can compile every operation.
 """
 
 import functools
@@ -29,14 +29,14 @@ from models.physics.kinematics import (
 )
 
 NAMES = ("b1", "b2", "j1", "j2", "l", "v")
-"""The particles in the order of roles."""
+"""The particles in the order of their roles."""
 
 Group = tuple[int, ...]
 
 
-def _subsets(least: int) -> list[Group]:
-    """Every group of at least so many jets."""
-    return [*chain.from_iterable(combinations(range(4), size) for size in range(least, 5))]
+def _subsets(minimum: int) -> list[Group]:
+    """Lists the groups of at least ``minimum`` jets."""
+    return [*chain.from_iterable(combinations(range(4), size) for size in range(minimum, 5))]
 
 
 JET_GROUPS = _subsets(2)
@@ -55,13 +55,13 @@ DIFFERENCES = (
     ("m_wwbb", "m_jlv"),
     ("m_wwbb", "m_jjj", "m_jlv"),
 )
-"""Published masses: the first less the others, in which their common errors cancel."""
+"""Published masses: the first minus the others, so that their common errors cancel."""
 
 Columns = Mapping[str, tf.Tensor]
 
 
 def derived_columns(features: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Every derived column of published features, float32 [N, 28], by name, float32 [N] each."""
+    """Computes the derived columns of features, float32 [N, 28], by name, float32 [N] each."""
     particles, other = assign_roles(features)
     pairs, other_pairs = squared_pair_masses(particles), squared_pair_masses(other)
     return {
@@ -75,21 +75,21 @@ def derived_columns(features: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 class DerivedColumns(tf_keras.layers.Layer):
-    """Published features, float32 [N, 28], to all derived columns, float32 [N, columns]."""
+    """Maps published features, float32 [N, 28], to derived columns, float32 [N, columns]."""
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         """Computes the columns, in the order of ``derived_names``."""
         return tf.stack(list(derived_columns(features).values()), axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """[N, 28] to [N, columns]."""
+        """Returns [N, columns] for [N, 28]."""
         return input_shape[0], len(derived_names())
 
 
 def canonical_columns(features: tf.Tensor) -> Columns:
-    """The columns after the symmetries: lepton at phi 0 and eta >= 0, missing energy at phi >= 0.
+    """Removes the symmetries: lepton at phi 0 and eta >= 0, missing energy at phi >= 0.
 
-    ``lepton_phi`` is then 0 in every event and left out.
+    ``lepton_phi`` is then 0 in every event and omitted.
     """
     lepton_phi = column(features, "lepton_phi")
     turn = 2 * np.pi / UNITS["lepton_phi"]
@@ -97,14 +97,14 @@ def canonical_columns(features: tf.Tensor) -> Columns:
     def turned(name: str) -> tf.Tensor:
         return tf.math.floormod(column(features, name) - lepton_phi + turn / 2, turn) - turn / 2
 
-    up = _sign(turned("missing_energy_phi"))
-    forward = _sign(column(features, "lepton_eta"))
+    phi_sign = _sign(turned("missing_energy_phi"))
+    eta_sign = _sign(column(features, "lepton_eta"))
     canonical = {}
     for name in FEATURES:
         if name.endswith("_phi"):
-            canonical[name] = turned(name) * up
+            canonical[name] = turned(name) * phi_sign
         elif name.endswith("_eta"):
-            canonical[name] = column(features, name) * forward
+            canonical[name] = column(features, name) * eta_sign
         else:
             canonical[name] = column(features, name)
     del canonical["lepton_phi"]
@@ -116,10 +116,10 @@ def _sign(values: tf.Tensor) -> tf.Tensor:
 
 
 def mass_columns(pairs: tf.Tensor) -> Columns:
-    """ln(m / GeV) of jets, of lepton and jets, and of the leptonic W and jets.
+    """Computes ln(m / GeV) of jets, of lepton and jets, and of the leptonic W and jets.
 
     Args:
-      pairs: squared pair masses of the particles by role, [N, 15].
+        pairs: squared pair masses of the particles by role, [N, 15].
     """
     groups = [*JET_GROUPS, *LEPTON_GROUPS, *W_GROUPS]
     values = tf.unstack(log_masses(pairs, groups), axis=1)
@@ -127,7 +127,7 @@ def mass_columns(pairs: tf.Tensor) -> Columns:
 
 
 def difference_columns(features: tf.Tensor) -> Columns:
-    """Differences of published masses, TeV."""
+    """Computes differences of published masses, in TeV."""
     masses = tf.unstack(published_masses(features) / 1000, axis=1)
     by_name = dict(zip(HIGH_LEVEL, masses, strict=True))
     return {
@@ -137,38 +137,42 @@ def difference_columns(features: tf.Tensor) -> Columns:
 
 
 def motion_columns(particles: Particles) -> Columns:
-    """How groups of particles move: transverse momenta, sums over all, momentum fractions.
+    """Computes transverse momenta of groups, sums over all particles, and momentum fractions.
 
-    Momenta and energies are logarithms of GeV; x1 and x2 are those of the two partons that
-    collided, (E +- |pz|) of everything.
+    Momenta and energies are logarithms of GeV. ``x1`` and ``x2`` belong to the two partons that
+    collided: E +- |pz| of all particles.
     """
     p = four_momenta(particles)
     jets_pt = tf.reduce_sum(particles.pt[:, :4], axis=1)
     energy = tf.reduce_sum(p[:, :, 0], axis=1)
-    along = tf.abs(tf.reduce_sum(p[:, :, 3], axis=1))
+    longitudinal = tf.abs(tf.reduce_sum(p[:, :, 3], axis=1))
     return {
         **{f"pt_{_name(group)}": _log_pt(p, group) for group in MOVING_GROUPS},
         "pt_jets": tf.math.log(jets_pt),
         "pt_sum": tf.math.log(tf.reduce_sum(particles.pt, axis=1)),
         "centrality": jets_pt / tf.reduce_sum(p[:, :4, 0], axis=1),
         "energy": tf.math.log(energy),
-        "x1": tf.math.log(energy + along),
-        "x2": tf.math.log(1 + tf.maximum(energy - along, 0.0)),
+        "x1": tf.math.log(energy + longitudinal),
+        "x2": tf.math.log(1 + tf.maximum(energy - longitudinal, 0.0)),
     }
 
 
 def _log_pt(p: tf.Tensor, group: Group) -> tf.Tensor:
-    px, py = (tf.add_n([p[:, place, axis] for place in group]) for axis in (1, 2))
+    px, py = (tf.add_n([p[:, particle, axis] for particle in group]) for axis in (1, 2))
     return tf.math.log(1 + tf.sqrt(px**2 + py**2))
 
 
 def _name(group: Group) -> str:
-    return "".join(NAMES[place] for place in group)
+    return "".join(NAMES[particle] for particle in group)
 
 
 @functools.cache
 def derived_names() -> tuple[str, ...]:
-    """The names of the derived columns, in order."""
-    # Not at import, which must leave open what devices TensorFlow uses.
+    """Returns the names of the derived columns, in order.
+
+    >>> derived_names()[:2], "m_b1b2" in derived_names()
+    (('lepton_pt', 'lepton_eta'), True)
+    """
+    # Not at import, which must not fix the devices that TensorFlow uses.
     with tf.init_scope():
         return tuple(derived_columns(tf.ones([1, NUM_FEATURES])))

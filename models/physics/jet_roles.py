@@ -1,8 +1,8 @@
-"""Which jet is which, and which neutrino: chosen so that the published masses come out.
+"""Roles of the jets, and the neutrino's direction, chosen to reproduce the published masses.
 
-The masses of a record were made with an assignment of jets to decays that was not published. The
-two jets of highest b-tag are the pair of m_bb; m_jjj holds one of them, m_jlv the other; and only
-one of the neutrino's two directions gives m_jlv and m_wwbb.
+The masses of a record were computed from an assignment of jets to decays that was not published.
+The two jets with the highest b-tags form m_bb; one of them is part of m_jjj, the other of m_jlv;
+and only one of the two possible directions of the neutrino gives m_jlv and m_wwbb.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,19 @@ from models.physics.kinematics import (
 )
 
 B1, B2, J1, J2 = range(4)
-"""The jets by role: b of the hadronic top, b of the leptonic top, the hadronic W's harder and
-softer one."""
+"""The jets by role: b of the hadronic top, b of the leptonic top, and the two jets of the hadronic
+W, the one with the higher momentum first."""
 
-# From here on two logarithms of a mass are simply different.
 FAR_TOP, FAR_NEUTRINO = 0.3, 0.5
+"""Largest difference between logarithms of masses that is counted; limits the influence of
+outliers."""
 
 
 def assign_roles(features: tf.Tensor) -> tuple[Particles, Particles]:
-    """Puts the jets of published features, float32 [N, 28], in the order of their roles.
+    """Orders the jets of published features, float32 [N, 28], by their roles.
 
     Returns:
-      The particles with the neutrino that explains the masses, and with the other neutrino.
+        The particles with the neutrino that reproduces the masses, and with the other neutrino.
     """
     masses = tf.math.log(published_masses(features))
     chosen, other = _choose_neutrino(masses, *two_solutions(features))
@@ -53,25 +54,25 @@ def _choose_neutrino(
 
 def _neutrino_error(masses: tf.Tensor, particles: Particles) -> tf.Tensor:
     groups: list[Sequence[int]] = [(LEPTON, NEUTRINO, jet) for jet in range(4)]
-    found = log_masses(squared_pair_masses(particles), [*groups, ALL])
-    tops = tf.reduce_min(tf.abs(found[:, :4] - _mass(masses, "m_jlv")[:, None]), axis=1)
-    everything = tf.abs(found[:, 4] - _mass(masses, "m_wwbb"))
-    return tf.minimum(tops, FAR_NEUTRINO) + tf.minimum(everything, FAR_NEUTRINO)
+    computed = log_masses(squared_pair_masses(particles), [*groups, ALL])
+    tops = tf.reduce_min(tf.abs(computed[:, :4] - _mass(masses, "m_jlv")[:, None]), axis=1)
+    total = tf.abs(computed[:, 4] - _mass(masses, "m_wwbb"))
+    return tf.minimum(tops, FAR_NEUTRINO) + tf.minimum(total, FAR_NEUTRINO)
 
 
 def _tagged_first(tags: tf.Tensor) -> tf.Tensor:
-    """One-hot, float32 [N, role, jet]: the two b's, then the others, each in the order of pT.
+    """Orders the two b jets first, then the others, each by pT: one-hot, float32 [N, role, jet].
 
-    By comparing every two jets: a sort of four is slow on a TPU, and a sum is exact.
+    Every two jets are compared, because sorting is slow on a TPU, and sums of these are exact.
     """
-    place = tf.range(4, dtype=tf.float32)
-    is_bottom = tf.cast(_rank(10 * tags - place) < 2, tf.float32)
-    rank = _rank(10 * is_bottom - place)
-    return tf.cast(rank[:, None, :] == place[:, None], tf.float32)
+    position = tf.range(4, dtype=tf.float32)
+    is_bottom = tf.cast(_rank(10 * tags - position) < 2, tf.float32)
+    rank = _rank(10 * is_bottom - position)
+    return tf.cast(rank[:, None, :] == position[:, None], tf.float32)
 
 
 def _rank(keys: tf.Tensor) -> tf.Tensor:
-    """How many keys of a row are larger, float32 [N, 4]."""
+    """Counts for each key how many keys of its row are larger, float32 [N, 4]."""
     larger = keys[:, None, :] > keys[:, :, None]
     return tf.reduce_sum(tf.cast(larger, tf.float32), axis=2)
 
@@ -86,14 +87,14 @@ def _permuted(particles: Particles, order: tf.Tensor) -> Particles:
 
 def _bottoms_are_swapped(masses: tf.Tensor, particles: Particles) -> tf.Tensor:
     groups = [(B1, J1, J2), (B2, LEPTON, NEUTRINO), (B2, J1, J2), (B1, LEPTON, NEUTRINO)]
-    found = log_masses(squared_pair_masses(particles), groups)
+    computed = log_masses(squared_pair_masses(particles), groups)
     tops = tf.stack([_mass(masses, "m_jjj"), _mass(masses, "m_jlv")] * 2, axis=1)
-    errors = tf.minimum(tf.abs(found - tops), FAR_TOP)
+    errors = tf.minimum(tf.abs(computed - tops), FAR_TOP)
     return errors[:, 2] + errors[:, 3] < errors[:, 0] + errors[:, 1]
 
 
 def _swapped(particles: Particles, swap: tf.Tensor) -> Particles:
-    """Exchanges the first two jets where ``swap``, bool [N], says so."""
+    """Exchanges the first two jets where ``swap``, bool [N], is true."""
 
     def exchange(values: tf.Tensor) -> tf.Tensor:
         exchanged = tf.concat([values[:, 1:2], values[:, :1], values[:, 2:]], axis=1)

@@ -1,4 +1,4 @@
-"""The masses of the particles that both processes go through, as ln(m / GeV).
+"""Masses of the intermediate particles of both processes, as ln(m / GeV).
 
 gg -> H0 -> W H+-, H+- -> W h0, h0 -> b bbar against t tbar (Baldi, Sadowski, Whiteson 2014,
 arXiv:1402.4735).

@@ -147,7 +147,8 @@ def _nodes(root: dict[str, Any]) -> list[dict[str, Any]]:
 
     def add(node: dict[str, Any], depth: int) -> int:
         index = len(nodes)
-        entry = {"column": 0, "threshold": 0.0, "children": index, "weight": 0.0, "depth": depth}
+        entry: dict[str, Any] = {"column": 0, "threshold": 0.0, "children": index, "weight": 0.0}
+        entry["depth"] = depth
         nodes.append(entry)
         if "split_feature" in node:
             entry["column"] = node["split_feature"]

@@ -226,7 +226,7 @@ class ProgressLog(tf_keras.callbacks.Callback):
             self._log_pending()
 
     def on_train_end(self, _logs: Mapping[str, Any]) -> None:
-        """Logs the last epoch, if it was not; early stopping decides only afterwards which it is."""
+        """Logs the last epoch if it was not; with early stopping it is known only now."""
         self._log_pending()
 
     def _log_pending(self) -> None:

@@ -1,86 +1,138 @@
-"""From published events to the model that serves, with everything in between."""
+"""Fit of the model: columns, network, forest and blend, and the record of all that."""
 
 from dataclasses import dataclass
 
-import tensorflow as tf
+import numpy as np
 import tf_keras
 
 from formats.hyperparameters import Hyperparameters
-from models.event_table import Events
-from models.input_columns import compute_columns
-from models.serving.assembly import Blend, assemble, on_host
-from models.training.boosted_trees import Forest, grow
-from models.training.network_fit import Trained, plan_training, train
-from models.training.sizing import sized
-from models.training.strategy import Hardware
-from models.training.warm_start import Weights
+from formats.names import EVAL_SPLIT, TRAIN_SPLIT
+from formats.training_record import (
+    BlendRecord,
+    ForestRecord,
+    LayerRecord,
+    ParameterCounts,
+    TrainingRecord,
+)
+from models.event_table import Splits
+from models.network import describe_layers
+from models.physics.input_columns import compute_columns
+from models.serving.assembly import assemble, copy_to_host
+from models.serving.saved_model import NamedWeights
+from models.training.boosted_trees import Forest, grow_forest
+from models.training.hardware import Machine
+from models.training.network_fit import TrainedNetwork, train
+from models.training.training_plan import plan_training, size_hyperparameters
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model that serves, and its parts.
+class FittedModel:
+    """A model ready to serve, and its parts.
 
     Attributes:
-      model: from published features float32 [N, 28] to probabilities float32 [N, 1], on the host.
-      network: the wide-and-deep network in it, from columns.
-      trained: how the network was trained.
-      forest: the boosted trees in it, or None.
-      blend: how network and forest were put together; None without a forest.
-      events: number of events by split, ``train`` and ``eval``.
+        model: from published features float32 [N, 28] to probabilities float32 [N, 1], on the host.
+        network: the network in it, on the host.
+        trained: how the network was trained.
+        forest: the forest in it; None for a model without trees.
+        blend: the weights of network and forest; None without a forest.
+        events: number of events by split.
     """
 
     model: tf_keras.Model
     network: tf_keras.Model
-    trained: Trained
+    trained: TrainedNetwork
     forest: Forest | None
-    blend: Blend | None
+    blend: BlendRecord | None
     events: dict[str, int]
+
+    def to_record(self) -> TrainingRecord:
+        """Returns the record of the training."""
+        trained, plan = self.trained, self.trained.plan
+        layers = describe_layers(self.network)
+        return TrainingRecord(
+            seed=plan.seed,
+            strategy=plan.hardware,
+            precision=plan.policy,
+            hyperparameters=plan.hyperparameters.model_dump(),
+            parameters=count_parameters(layers, self.forest),
+            layers=layers,
+            trees=_forest_record(self.forest),
+            blend=self.blend,
+            events=self.events,
+            batch_size=plan.batch_size,
+            steps_per_epoch=plan.steps_per_epoch,
+            peak_learning_rate=plan.peak_learning_rate,
+            epochs=tuple(map(dict, trained.epochs)),
+            epoch_kept=trained.epoch_kept,
+            resumed_at=trained.resumed_at,
+            warm_start=tuple(trained.warm_start),
+            events_per_second=float(
+                np.median([epoch["events_per_second"] for epoch in trained.epochs])
+            ),
+            seconds=sum(epoch["seconds"] for epoch in trained.epochs),
+        )
+
+
+def count_parameters(
+    layers: tuple[LayerRecord, ...], forest: Forest | None = None
+) -> ParameterCounts:
+    """Counts the weights of a model by part; the leaves of the forest are part of ``wide``."""
+    wide, deep = (
+        sum(layer.parameters for layer in layers if layer.part == part) for part in ("wide", "deep")
+    )
+    wide += 0 if forest is None else forest.leaves
+    return ParameterCounts(wide=wide, deep=deep, total=wide + deep)
+
+
+def _forest_record(forest: Forest | None) -> ForestRecord | None:
+    if forest is None:
+        return None
+    return ForestRecord(trees=len(forest.column), leaves=forest.leaves, events=forest.events)
 
 
 def fit(
-    train_events: Events,
-    eval_events: Events,
+    splits: Splits,
     hyperparameters: Hyperparameters,
     *,
     seed: int,
-    machine: tuple[tf.distribute.Strategy, Hardware],
+    machine: Machine,
     log_dir: str,
     checkpoint_dir: str | None = None,
-    initial_weights: Weights | None = None,
-) -> Fitted:
-    """Derives columns, trains the network, grows the trees and puts them together.
+    initial_weights: NamedWeights | None = None,
+) -> FittedModel:
+    """Derives the columns, trains the network, grows the forest and assembles the model.
 
     Args:
-      train_events: as published, what is learned from.
-      eval_events: as published, what epochs are compared and the parts are blended on.
-      hyperparameters: what is None in them is sized by the number of events.
-      seed: of everything that is drawn.
-      machine: where to train, from ``find_strategy``.
-      log_dir: folder for TensorBoard.
-      checkpoint_dir: where the training's states go, and where it goes on from; None for one that
-        is not resumed.
-      initial_weights: for the network to begin with.
+        splits: training and validation events, with published features.
+        hyperparameters: those that are None follow the number of training events.
+        seed: seed of everything that is drawn.
+        machine: from ``find_machine``.
+        log_dir: folder for TensorBoard.
+        checkpoint_dir: folder for the checkpoints of this training, from which it resumes; None
+            for a training that is not resumed.
+        initial_weights: weights of an earlier model for the network to start with.
 
     Raises:
-      DivergedError: the loss was not finite.
-      ValueError: there are fewer training events than replicas.
+        DivergedError: the loss was not finite.
+        ValueError: there are fewer training events than replicas.
     """
-    strategy, hardware = machine
-    hyperparameters = sized(hyperparameters, len(train_events))
-    plan = plan_training(len(train_events), hyperparameters, seed, hardware)
-    derived = hyperparameters.derived_columns
-    train_columns, eval_columns = (
-        compute_columns(events, derived=derived) for events in (train_events, eval_events)
+    sized = size_hyperparameters(hyperparameters, len(splits.train))
+    plan = plan_training(len(splits.train), sized, seed, machine.hardware)
+    derived = sized.derived_columns
+    columns = Splits(
+        train=compute_columns(splits.train, derived=derived),
+        validation=compute_columns(splits.validation, derived=derived),
     )
     trained = train(
-        *(train_columns, eval_columns, plan),
-        strategy=strategy,
+        columns,
+        plan,
+        strategy=machine.strategy,
         log_dir=log_dir,
         checkpoint_dir=checkpoint_dir,
         initial_weights=initial_weights,
     )
-    forest = grow(train_columns, hyperparameters, seed) if hyperparameters.trees else None
-    network = on_host(trained.network, hyperparameters, trained.preparation)
-    model, blend = assemble(network, forest, eval_columns, derived=derived)
-    events = {"train": len(train_events), "eval": len(eval_events)}
-    return Fitted(model, network, trained, forest, blend, events)
+    forest = grow_forest(columns.train, sized, seed) if sized.trees else None
+    network = copy_to_host(trained.network, sized, trained.statistics)
+    model, blend = assemble(network, forest, columns.validation, derived=derived)
+    events = {TRAIN_SPLIT: len(splits.train), EVAL_SPLIT: len(splits.validation)}
+    return FittedModel(model, network, trained, forest, blend, events)

@@ -177,9 +177,7 @@ def peak_learning_rate(hyperparameters: Hyperparameters, batch_size: int) -> flo
     return hyperparameters.learning_rate * math.sqrt(scale)
 
 
-def cosine_schedule(
-    peak: float, steps: int
-) -> tf_keras.optimizers.schedules.LearningRateSchedule:
+def cosine_schedule(peak: float, steps: int) -> tf_keras.optimizers.schedules.LearningRateSchedule:
     """Rises from 0 to the peak, then falls to 0 as a cosine (Loshchilov, Hutter 2017, 1608.03983).
 
     Args:
