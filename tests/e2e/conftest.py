@@ -1,12 +1,11 @@
 """One real run of the pipeline, shared by the tests that look at what it left."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browser import Browser, find_programs
+from browser import any_browser, browser  # noqa: F401 (fixtures)
 from running import Finished, higgs
 
 from pipeline.metadata_store import RunOutcome, latest_run
@@ -75,28 +74,6 @@ def events(tmp_path_factory):
     )
     assert done.code == 0, done.output
     return out
-
-
-@pytest.fixture(scope="session")
-def any_browser():
-    """A browser, or None where none is installed."""
-    programs = find_programs()
-    if programs is None:
-        assert os.environ.get("HIGGS_BROWSER") != "required", (
-            "no chromium with chromedriver on PATH"
-        )
-        yield None
-        return
-    opened = Browser(*programs)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="session")
-def browser(any_browser):
-    if any_browser is None:
-        pytest.skip("no chromium with chromedriver on PATH; `make browser` says what to install")
-    return any_browser
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+"""Makers of a report's parts: evaluations, data, trainings, runs and the files they leave."""
+
 import json
 import shutil
 
@@ -11,31 +13,40 @@ from tensorflow_data_validation.statistics.stats_impl import generate_statistics
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 
-from components.histogram_gen.class_counts import Binning, choose_binning, count
 from components.report.data_section import FeatureStatistics, Split
 from components.report.report_data import ReportData
-from formats.evaluation_record import Evaluation, Measured, ModelEvaluation, Scores
-from formats.gate_decision import Check, Verdict
-from formats.histograms import ClassHistogram, to_json
+from formats import histograms, names, training_record
+from formats.evaluation_record import (
+    AUC,
+    EVENT_COUNT,
+    OVERALL,
+    Evaluation,
+    ModelEvaluation,
+    ScoreHistogram,
+    SliceEvaluation,
+)
+from formats.features import DISCRETE_VALUES, LABEL, LEVEL_COUNT
+from formats.gate_decision import GateDecision, ThresholdCheck
+from formats.histograms import Binning, ClassCounts, ClassHistogram
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
-from formats.training_record import parse_training
+from formats.training_record import TrainingRecord
 
-BINS = 100
+SCORE_BINS = 100
 
 
-def make_scores(seed=1, events=20_000, power=2.0):
-    """Scores of events that a classifier of some power can tell apart."""
+def make_scores(seed=1, events=20_000, power=2.0, bins=SCORE_BINS):
+    """Scores of a classifier; a larger power separates the classes better."""
     rng = np.random.default_rng(seed)
     signal, background = rng.beta(power, 1, events // 2), rng.beta(1, power, events // 2)
-    counts = [np.histogram(s, BINS, (0, 1))[0].astype(float) for s in (signal, background)]
+    counts = [np.histogram(s, bins, (0, 1))[0].astype(float) for s in (signal, background)]
     both = np.concatenate([signal, background])
-    return Scores(*counts, np.histogram(both, BINS, (0, 1), weights=both)[0])
+    return ScoreHistogram(*counts, np.histogram(both, bins, (0, 1), weights=both)[0])
 
 
 def make_metrics(auc=0.8, events=20_000):
     return {
-        "auc": auc,
-        "example_count": float(events),
+        AUC: auc,
+        EVENT_COUNT: float(events),
         "binary_accuracy": 0.75,
         "binary_crossentropy": 0.5,
         "background_rejection": 20.0,
@@ -44,32 +55,56 @@ def make_metrics(auc=0.8, events=20_000):
     }
 
 
-def make_measured(name="all events", auc=0.8, events=20_000, **options):
-    return Measured(name, make_metrics(auc, events), make_scores(events=events, **options))
+def make_slice(name=OVERALL, auc=0.8, events=20_000, **options):
+    return SliceEvaluation(name, make_metrics(auc, events), make_scores(events=events, **options))
 
 
-def make_evaluation(baseline=None, names=("n_b_tags = 1", "n_b_tags = 2")):
-    slices = tuple(make_measured(name, 0.7, events=400) for name in names)
-    then = ModelEvaluation(make_measured(auc=baseline), slices) if baseline else None
-    return Evaluation(ModelEvaluation(make_measured(), slices), then)
+def make_evaluation(baseline=None, slices=(f"{LEVEL_COUNT} = 1", f"{LEVEL_COUNT} = 2")):
+    rows = tuple(make_slice(name, 0.7, events=400) for name in slices)
+    earlier = ModelEvaluation(make_slice(auc=baseline), rows) if baseline else None
+    return Evaluation(ModelEvaluation(make_slice(), rows), earlier)
 
 
 TRAINING = {
     "seed": 7,
-    "precision": "mixed_bfloat16",
     "strategy": {"kind": "tpu", "replicas": 8, "devices": ["TPU:0"]},
+    "precision": "mixed_bfloat16",
     "hyperparameters": {"units": 64, "blocks": 2},
-    "parameters": {"wide": 29, "deep": 300, "total": 329},
+    "parameters": {"wide": 116, "deep": 8449, "total": 8565},
+    "layers": [
+        {"name": name, "kind": kind, "part": part, "output_shape": [size], "parameters": weights}
+        for name, kind, part, size, weights in (
+            ("columns", "InputLayer", "inputs", 28, 0),
+            ("derived", "DerivedColumns", "inputs", 115, 0),
+            ("normalization", "Normalization", "inputs", 115, 0),
+            ("wide", "Dense", "wide", 1, 116),
+            ("dense_1", "Dense", "deep", 64, 7424),
+            ("batch_norm_1", "BatchNormalization", "deep", 64, 256),
+            ("activation_1", "Activation", "deep", 64, 0),
+            ("deep", "Dense", "deep", 1, 769),
+        )
+    ],
+    "trees": {"trees": 100, "leaves": 2400, "events": 1000},
+    "blend": {"network": 0.9, "leaves": 0.2, "bias": 0.0},
+    "events": {"train": 400, "eval": 200},
+    "batch_size": 256,
+    "steps_per_epoch": 1,
+    "peak_learning_rate": 0.002,
     "epochs": [
         {"epoch": 1, "loss": 0.6, "val_loss": 0.5, "auc": 0.7, "val_auc": 0.75},
         {"epoch": 2, "loss": 0.5, "val_loss": 0.4, "auc": 0.75, "val_auc": 0.8},
     ],
     "epoch_kept": 2,
+    "resumed_at": 0,
+    "warm_start": [],
     "events_per_second": 12_345.0,
     "seconds": 12.5,
-    "trees": {"trees": 100, "leaves": 2400, "events": 1000},
-    "blend": {"network": 0.9, "leaves": 0.2, "bias": 0.0},
 }
+"""Content of ``training.json``."""
+
+
+def make_training(**changes):
+    return TrainingRecord.from_json(json.dumps(TRAINING | changes))
 
 
 def make_split(name="train", events=1000, problems=(), feature="m_bb"):
@@ -86,22 +121,22 @@ def make_split(name="train", events=1000, problems=(), feature="m_bb"):
 
 
 def write_evaluation(folder, models=None, slices=("n_b_tags = 2",), lower_bound=0.7, passed=True):
-    """The files that TFMA's Evaluator leaves: metrics, plots, configuration and validation.
+    """Writes the files of TFMA's Evaluator: metrics, plots, configuration and validation.
 
     Args:
-      folder: where to; it is made.
-      models: by TFMA's name of the model, its slices: metrics and scores by the slice's name, the
-        overall one's is nothing. Without any, one model alone, with the slices named.
-      slices: of that model.
-      lower_bound: of the AUC; None for a model that nothing is asked of.
-      passed: what the validation came to.
+        folder: the folder to make.
+        models: metrics and scores by TFMA's name of the model and by slice; the overall slice
+            has an empty name. By default one model without a name.
+        slices: slices of the default model.
+        lower_bound: of the AUC; None for a model without thresholds.
+        passed: result of the validation.
     """
     folder.mkdir(parents=True)
-    alone = {name: (make_metrics(), make_scores()) for name in ("", *slices)}
-    models = models or {"": alone}
+    default = {name: (make_metrics(), make_scores()) for name in ("", *slices)}
+    models = models or {"": default}
     metrics, plots = {}, {}
-    for model, measured in models.items():
-        for name, (values, scores) in measured.items():
+    for model, evaluations in models.items():
+        for name, (values, scores) in evaluations.items():
             metrics.setdefault(name, []).append((model, values))
             plots.setdefault(name, []).append((model, scores))
     write_records(
@@ -176,76 +211,109 @@ def _plots_proto(name, entries):
     return proto
 
 
-COLUMNS = ("m_bb", "jet_1_b_tag")
+BINNINGS = {"m_bb": Binning(-1.0, 3.0, 60), "jet_1_b_tag": Binning(-0.54, 2.72, 3)}
 
 
 def make_columns(events, seed=1):
-    """A label and two features, one of them a code."""
+    """A label, a continuous and a discrete feature."""
     rng = np.random.default_rng(seed)
     label = (np.arange(events) % 2).astype(np.float32)
     mass = rng.normal(1.0, 0.3, events).astype(np.float32)
-    code = np.float32(1.0865380764007568) * rng.integers(0, 3, events).astype(np.float32)
-    return {"label": label, "m_bb": mass, "jet_1_b_tag": code}
+    b_tag = rng.choice(np.float32(DISCRETE_VALUES["jet_1_b_tag"]), events)
+    return {LABEL: label, "m_bb": mass, "jet_1_b_tag": b_tag}
+
+
+def count_events(columns):
+    """The counts of HistogramGen; no values lie outside the bins."""
+    counts = {
+        name: np.pad(
+            [
+                np.histogram(columns[name][columns[LABEL] == label], binning.edges)[0]
+                for label in (0, 1)
+            ],
+            [(0, 0), (1, 1)],
+        )
+        for name, binning in BINNINGS.items()
+    }
+    return ClassCounts(counts, fingerprint=len(columns[LABEL]))
 
 
 def write_data(folder, events):
-    """Statistics, anomalies, schema and histograms of splits, by their numbers of events."""
-    splits = {name: make_columns(number, seed=number) for name, number in events.items()}
-    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name) for name in COLUMNS])
+    """Writes statistics, anomalies, schema and histograms of splits with numbers of events."""
+    splits = {name: make_columns(count, seed=count) for name, count in events.items()}
+    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name) for name in BINNINGS])
     for name, columns in splits.items():
         arrays = [pa.array([[v] for v in c], pa.large_list(pa.float32())) for c in columns.values()]
         batch = pa.RecordBatch.from_arrays(arrays, list(columns))
-        place = folder / "statistics" / f"Split-{name}" / "FeatureStats.pb"
-        place.parent.mkdir(parents=True)
-        place.write_bytes(generate_statistics_in_memory(batch).SerializeToString())
-        place = folder / "anomalies" / f"Split-{name}" / "SchemaDiff.pb"
-        place.parent.mkdir(parents=True)
-        place.write_bytes(anomalies_pb2.Anomalies(baseline=schema).SerializeToString())
-    (folder / "schema").mkdir()
-    (folder / "schema" / "schema.pbtxt").write_text(text_format.MessageToString(schema))
-    (folder / "histograms").mkdir()
-    first = generate_statistics_in_memory(batch).datasets[0]
-    numbers = {feature.path.step[0]: feature.num_stats for feature in first.features}
-    binnings = {name: choose_binning(name, numbers[name]) for name in COLUMNS}
-    censuses = {
-        name: count({c: columns[c] for c in COLUMNS}, columns["label"], binnings)
-        for name, columns in splits.items()
-    }
-    (folder / "histograms" / "histograms.json").write_text(to_json(binnings, censuses))
+        write_split(folder, names.STATISTICS, name, generate_statistics_in_memory(batch))
+        write_split(folder, names.ANOMALIES, name, anomalies_pb2.Anomalies(baseline=schema))
+    schema_folder = folder / names.SCHEMA.key
+    schema_folder.mkdir()
+    (schema_folder / names.SCHEMA_FILE).write_text(text_format.MessageToString(schema))
+    histograms_folder = folder / names.HISTOGRAMS.key
+    histograms_folder.mkdir()
+    counts = {name: count_events(columns) for name, columns in splits.items()}
+    (histograms_folder / histograms.FILE_NAME).write_text(histograms.to_json(BINNINGS, counts))
 
 
-EVENTS = {"train": 400, "eval": 200}
+def write_split(folder, output, split, proto):
+    """Writes the statistics or anomalies of a split."""
+    file = names.STATISTICS_FILE if output == names.STATISTICS else names.ANOMALIES_FILE
+    path = folder / output.key / f"Split-{split}" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(proto.SerializeToString())
 
-ARTIFACTS = {
-    "CollisionExampleGen": "examples",
-    "ImportSchemaGen": "schema",
-    "StatisticsGen": "statistics",
-    "HistogramGen": "histograms",
-    "ExampleValidator": "anomalies",
-    "DataGate": "verdict",
-    "Trainer": "model_run",
-    "Evaluator": "evaluation",
-    "ServingCheck": "blessing",
-    "Pusher": "pushed_model",
+
+EVENTS = {names.TRAIN_SPLIT: 400, names.EVAL_SPLIT: 200}
+
+OUTPUTS = (
+    names.EXAMPLES,
+    names.SCHEMA,
+    names.STATISTICS,
+    names.HISTOGRAMS,
+    names.ANOMALIES,
+    names.DATA_VERDICT,
+    names.MODEL_RUN,
+    names.EVALUATION,
+    names.INFRA_BLESSING,
+    names.PUSHED_MODEL,
+)
+
+PUSHED = {
+    names.PUSHED_PROPERTY: 1,
+    names.PUSHED_VERSION_PROPERTY: "17",
+    names.PUSHED_DESTINATION_PROPERTY: "/serving/17",
 }
 
+RECORD = RunRecord(
+    configuration=json.dumps({"seed": 7, "data_root": "/data"}), code_version="0.1.0, sources abc"
+)
 
-def make_run(folder):
-    """A pushed run whose artifacts lie in a folder, each under its key."""
+
+def make_run(folder, changes=None):
+    """A pushed run whose artifacts are in a folder, each under its key.
+
+    Args:
+        folder: folder of the artifacts.
+        changes: properties of artifacts by output, instead of the usual ones.
+    """
     properties = {
-        "examples": {f"events_{name}": number for name, number in EVENTS.items()}
-        | {f"unknown_codes_{name}": "{}" for name in EVENTS},
-        "blessing": {"blessed": 1},
-        "pushed_model": {"pushed": 1, "pushed_version": "17", "pushed_destination": "/serving/17"},
-    }
+        names.EXAMPLES: {names.events_property(split): count for split, count in EVENTS.items()}
+        | {names.invalid_values_property(split): "{}" for split in EVENTS},
+        names.INFRA_BLESSING: {names.BLESSED_PROPERTY: 1},
+        names.PUSHED_MODEL: PUSHED,
+    } | (changes or {})
     nodes = {
-        node: NodeRun(
-            node, "done", 1.5, {key: Output(str(folder / key), properties.get(key, {}))}, 1.8e9
+        output.node: NodeRun(
+            output.node,
+            "done",
+            1.5,
+            {output.key: Output(str(folder / output.key), properties.get(output, {}))},
+            1.8e9,
         )
-        for node, key in ARTIFACTS.items()
+        for output in OUTPUTS
     }
-    record = RunRecord(json.dumps({"seed": 7, "data_root": "/data"}), "0.1.0, sources abc")
-    return RunOutcome("run-1", nodes, record)
+    return RunOutcome("run-1", nodes, RECORD)
 
 
 @pytest.fixture(scope="session")
@@ -254,11 +322,13 @@ def complete_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("complete") / "run"
     folder.mkdir()
     write_data(folder, EVENTS)
-    (folder / "model_run").mkdir()
-    (folder / "model_run" / "training.json").write_text(json.dumps(TRAINING))
-    write_evaluation(folder / "evaluation")
-    (folder / "blessing").mkdir()
-    (folder / "blessing" / "INFRA_BLESSED").touch()
+    model_run = folder / names.MODEL_RUN.key
+    model_run.mkdir()
+    (model_run / training_record.FILE_NAME).write_text(json.dumps(TRAINING))
+    write_evaluation(folder / names.EVALUATION.key)
+    blessing = folder / names.INFRA_BLESSING.key
+    blessing.mkdir()
+    (blessing / names.INFRA_BLESSED_FILE).touch()
     return folder
 
 
@@ -268,31 +338,34 @@ def run_folder(complete_run, tmp_path):
     return shutil.copytree(complete_run, tmp_path / "run")
 
 
-def make_outcome(pushed=1, record=None, **outputs):
-    nodes = {
-        "Trainer": {"model": Output("/root/Trainer/model/8", {})},
-        "DataGate": {"verdict": Output("/root/DataGate/verdict/7", {})},
-        "ServingCheck": {"blessing": Output("/root/ServingCheck/blessing/9", {"blessed": 1})},
-        "Pusher": {
-            "pushed_model": Output(
-                "/root/Pusher/12",
-                {"pushed": pushed, "pushed_version": "17", "pushed_destination": "/serving/17"},
-            )
-        },
-    }
-    nodes |= outputs
-    runs = {name: NodeRun(name, "done", 1.5, made, 1.8e9) for name, made in nodes.items()}
-    default = RunRecord(json.dumps({"seed": 7, "data_root": "/data"}), "0.1.0, sources abc")
-    return RunOutcome("run-1", runs, record or default)
+def make_outcome(pushed=1, record=RECORD, outputs=None):
+    """A run that reached Pusher; its artifacts do not exist.
+
+    Args:
+        pushed: whether the model was pushed.
+        record: the run's record.
+        outputs: further artifacts by output, or others instead of the usual ones.
+    """
+    artifacts = {
+        names.MODEL: Output("/root/Trainer/model/8"),
+        names.DATA_VERDICT: Output("/root/DataGate/verdict/7"),
+        names.INFRA_BLESSING: Output("/root/ServingCheck/blessing/9", {names.BLESSED_PROPERTY: 1}),
+        names.PUSHED_MODEL: Output("/root/Pusher/12", PUSHED | {names.PUSHED_PROPERTY: pushed}),
+    } | (outputs or {})
+    nodes = {}
+    for (node, key), output in artifacts.items():
+        earlier = nodes[node].outputs if node in nodes else {}
+        nodes[node] = NodeRun(node, "done", 1.5, {**earlier, key: output}, 1.8e9)
+    return RunOutcome("run-1", nodes, record)
 
 
 def make_report(value=0.8, limit=0.7, **changes):
-    checks = (Check("AUC", value, limit),)
+    checks = (ThresholdCheck("AUC", value, limit),)
     parts = {
         "outcome": make_outcome(pushed=int(value >= limit)),
-        "verdict": Verdict(value >= limit, 20_000, value, None, checks),
+        "decision": GateDecision(value >= limit, 20_000, value, None, checks),
         "evaluation": make_evaluation(),
-        "training": parse_training(TRAINING),
+        "training": make_training(),
         "splits": (make_split(), make_split("eval", 500)),
     }
     return ReportData(**parts | changes)
@@ -308,11 +381,11 @@ def make():
         eval_config = staticmethod(make_eval_config)
         metrics = staticmethod(make_metrics)
         scores = staticmethod(make_scores)
-        measured = staticmethod(make_measured)
+        slice = staticmethod(make_slice)
         evaluation = staticmethod(make_evaluation)
+        training = staticmethod(make_training)
         split = staticmethod(make_split)
         outcome = staticmethod(make_outcome)
         report = staticmethod(make_report)
-        training = TRAINING
 
     return Makers

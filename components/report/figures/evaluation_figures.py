@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
 from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
@@ -130,7 +130,8 @@ def score_distributions(evaluation: Evaluation, bins: int = 50) -> Figure:
         axes.stairs(background, edges, color=BACKGROUND, lw=1.0, ls=DOTTED)
         axes.plot([], [], color=INK, lw=1.0, ls=DOTTED, label="baseline, both")
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="score (probability of signal)")
-    axes.set_ylabel(f"fraction of the class per {1 / bins:g}")
+    axes.set_ylabel(f"percentage of the class per {1 / bins:g}")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
     axes.legend(loc="upper center")
     return figure
 

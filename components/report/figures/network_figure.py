@@ -188,4 +188,5 @@ def _draw_arrow(axes: Axes, begin: tuple[float, float], end: tuple[float, float]
         (end[0], end[1] + half),
         (begin[0], begin[1] + half),
         arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.9},
+        zorder=0.5,  # behind the boxes
     )

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from components.report.number_format import fixed, interval, number
+from components.report.number_format import duration, fixed, interval, number, plural
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from components.report.number_format import fixed, interval, number
         (10**30, "1e+30"),
     ],
 )
-def test_numbers_of_significant_digits(value, text):
+def test_significant_digits(value, text):
     assert number(value) == text
 
 
@@ -38,10 +38,25 @@ def test_numbers_of_significant_digits(value, text):
         (1e300, {}, "1e+300"),
     ],
 )
-def test_numbers_of_fixed_digits(value, options, text):
+def test_decimal_places(value, options, text):
     assert fixed(value, **options) == text
 
 
-def test_intervals_have_both_bounds_or_none():
+def test_interval_needs_both_bounds():
     assert interval((0.79, 0.81)) == "0.7900 to 0.8100"
     assert interval((math.nan, 0.81)) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1.25, "1.2 s"), (150, "150.0 s (2.5 min)"), (math.nan, "unknown"), (None, "unknown")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 events"), (1, "1 event"), (2_000, "2,000 events")]
+)
+def test_plurals(count, text):
+    assert plural(count, "event") == text

@@ -4,7 +4,7 @@ from importlib import metadata
 from components.report import package_versions
 
 
-def test_versions_are_those_that_are_installed():
+def test_installed_versions_are_listed():
     versions = package_versions.package_versions()
     assert list(versions)[:2] == ["python", "higgs-pipeline"]
     assert versions["python"] == platform.python_version()
@@ -13,5 +13,5 @@ def test_versions_are_those_that_are_installed():
 
 
 def test_project_that_is_not_installed_has_no_packages(monkeypatch):
-    monkeypatch.setattr(package_versions, "PROJECT", "higgs-pipeline-that-nobody-installed")
+    monkeypatch.setattr(package_versions, "PROJECT", "a-project-that-is-not-installed")
     assert package_versions.package_versions() == {"python": platform.python_version()}

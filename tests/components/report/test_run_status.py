@@ -3,42 +3,59 @@ import math
 
 import pytest
 
-from components.report.run_status import Tone, gates, headline
-from formats.gate_decision import Check, Verdict
+from components.report.run_status import GateResult, Level, gates, run_status
+from formats import names
+from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 
 
-def test_pushed_model_is_told_by_version(make):
-    found = headline(make.report())
-    assert (found.tone, found.title, found.sentence) == (Tone.GOOD, "Pushed", "as version 17")
+def with_state(outcome, node, state):
+    changed = dataclasses.replace(outcome.nodes[node], state=state)
+    return dataclasses.replace(outcome, nodes={**outcome.nodes, node: changed})
+
+
+def without_decisions(make, state, *nodes, **record):
+    """A run of which only the states of some nodes are known."""
+    runs = {node: NodeRun(node, state, 1.0, {}) for node in nodes}
+    outcome = RunOutcome("r", runs, RunRecord(**record))
+    return make.report(outcome=outcome, decision=None, splits=())
+
+
+def test_pushed_model_is_named_by_version(make):
+    status = run_status(make.report())
+    assert (status.level, status.title, status.detail) == (
+        Level.SUCCESS,
+        "Pushed",
+        "as version 17",
+    )
 
 
 def test_cached_push_was_an_earlier_runs(make):
-    outcome = make.outcome()
-    nodes = dict(outcome.nodes)
-    nodes["Pusher"] = dataclasses.replace(nodes["Pusher"], state="cached")
-    found = headline(make.report(outcome=dataclasses.replace(outcome, nodes=nodes)))
-    assert found.sentence == "as version 17 by an earlier run; nothing has changed since"
+    status = run_status(make.report(outcome=with_state(make.outcome(), names.PUSHER, "cached")))
+    assert status.detail == "as version 17 by an earlier run; nothing has changed since"
 
 
 def test_refusal_names_gate_and_margin(make):
-    found = headline(make.report(value=0.6543, limit=0.7))
-    assert found.title == "Refused"
-    assert found.sentence == "not pushed: refused by Evaluator: AUC, missed by 0.0457"
+    status = run_status(make.report(value=0.6543, limit=0.7))
+    assert (status.level, status.title) == (Level.FAILURE, "Refused")
+    assert status.detail == "not pushed: refused by Evaluator: AUC, missed by 0.0457"
 
 
-def test_every_gate_that_refused_is_named(make):
-    checks = (Check("AUC", 0.6, 0.7), Check("AUC above the baseline's", -0.1, -0.002, True))
-    failed = {"blessing": Output("/b", {"blessed": 0})}
+def test_every_refusing_gate_is_named(make):
+    checks = (
+        ThresholdCheck("AUC", 0.6, 0.7),
+        ThresholdCheck("AUC above the baseline's", -0.1, -0.002, True),
+    )
+    withheld = {names.INFRA_BLESSING: Output("/b", {names.BLESSED_PROPERTY: 0})}
     report = make.report(
-        outcome=make.outcome(pushed=0, ServingCheck=failed),
-        verdict=Verdict(False, 100, 0.6, 0.7, checks),
+        outcome=make.outcome(pushed=0, outputs=withheld),
+        decision=GateDecision(False, 100, 0.6, 0.7, checks),
         serving_fault="scores differ by 0.1",
     )
-    sentence = headline(report).sentence
-    assert "Evaluator: AUC, missed by 0.1000" in sentence
-    assert "Evaluator: AUC above the baseline's, missed by 0.0980" in sentence
-    assert sentence.endswith("ServingCheck")
+    detail = run_status(report).detail
+    assert "Evaluator: AUC, missed by 0.1000" in detail
+    assert "Evaluator: AUC above the baseline's, missed by 0.0980" in detail
+    assert detail.endswith("ServingCheck")
     assert [gate.remark for gate in gates(report)][-1] == "scores differ by 0.1"
 
 
@@ -46,75 +63,77 @@ def test_every_gate_that_refused_is_named(make):
     ("ending", "title"),
     [("refused", "Data refused"), ("failed", "Failed"), ("interrupted", "Interrupted")],
 )
-def test_run_that_was_cut_short_says_why(make, ending, title):
+def test_run_that_was_cut_short_has_the_reason(make, ending, title):
     record = RunRecord(ending=ending, failure="train: m_bb is missing")
-    found = headline(make.report(outcome=make.outcome(record=record)))
-    assert (found.title, found.sentence) == (title, "train: m_bb is missing")
+    status = run_status(make.report(outcome=make.outcome(record=record)))
+    assert (status.title, status.detail) == (title, "train: m_bb is missing")
 
 
-def test_failed_node_is_named_where_no_reason_was_kept(make):
-    outcome = make.outcome()
-    nodes = {"Trainer": dataclasses.replace(outcome.nodes["Trainer"], state="failed")}
-    found = headline(make.report(outcome=dataclasses.replace(outcome, nodes=nodes)))
-    assert (found.title, found.sentence) == ("Failed", "in Trainer; the log has the reason")
+def test_failed_node_is_named_without_a_recorded_reason(make):
+    status = run_status(without_decisions(make, "failed", names.TRAINER))
+    assert (status.title, status.detail) == ("Failed", "in Trainer; the log has the reason")
 
 
-def test_gates_that_were_never_asked_are_open(make):
-    outcome = dataclasses.replace(make.outcome(), nodes={})
-    report = make.report(outcome=outcome, verdict=None, splits=())
-    assert [(gate.tone, gate.remark) for gate in gates(report)] == [(Tone.OPEN, "never asked")] * 3
-    assert headline(report).title == "Unfinished"
+def test_gates_that_did_not_run_are_not_evaluated(make):
+    report = without_decisions(make, "done")
+    not_run = (GateResult.NOT_EVALUATED, "not run")
+    assert [(gate.result, gate.remark) for gate in gates(report)] == [not_run] * 3
+    assert run_status(report).title == "Unfinished"
 
 
-def test_data_with_problems_is_refused_by_its_gate(make):
-    report = make.report(splits=(make.split(problems=["m_bb: 3 missing"]),))
+@pytest.mark.parametrize(
+    ("problems", "measured"), [(["a"], "1 problem"), (["a", "b"], "2 problems")]
+)
+def test_data_with_problems_is_refused_by_data_gate(make, problems, measured):
+    gate = next(gates(make.report(splits=(make.split(problems=problems),))))
+    assert (gate.name, gate.result, gate.measured) == ("DataGate", GateResult.REFUSED, measured)
+
+
+def test_unreadable_decision_is_not_evaluated(make):
+    outcome = make.outcome(outputs={names.EVALUATION: Output("/gone")})
+    _, gate, _ = gates(make.report(outcome=outcome, decision=None))
+    assert (gate.name, gate.result) == ("Evaluator", GateResult.NOT_EVALUATED)
+    assert gate.remark == "its decision could not be read"
+
+
+def test_failed_gates_are_not_evaluated(make):
+    report = without_decisions(make, "failed", names.EVALUATOR, names.SERVING_CHECK)
+    data_gate, *others = gates(report)
+    assert data_gate.remark == "not run"
+    assert {gate.remark for gate in others} == {"it failed before its decision"}
+
+
+def test_data_refused_by_ingestion_did_not_reach_data_gate(make):
+    reason = "shard 1: record 7"
+    report = without_decisions(make, "failed", names.EXAMPLE_GEN, ending="refused", failure=reason)
     gate = next(gates(report))
-    assert (gate.tone, gate.measured) == (Tone.BAD, "1 problems")
+    assert (gate.result, gate.remark) == (GateResult.NOT_EVALUATED, "not run")
+    assert run_status(report).detail == reason
 
 
-def test_gate_whose_word_cannot_be_read_was_not_never_asked(make):
-    outcome = make.outcome(Evaluator={"evaluation": Output("/gone", {})})
-    gate = list(gates(make.report(outcome=outcome, verdict=None)))[1]
-    assert (gate.name, gate.tone, gate.remark) == (
-        "Evaluator",
-        Tone.OPEN,
-        "its word could not be read",
+def test_data_refused_by_data_gate_has_the_reason(make):
+    report = without_decisions(
+        make, "failed", names.DATA_GATE, ending="refused", failure="events were lost"
     )
-
-
-def test_gate_that_failed_was_not_never_asked(make):
-    nodes = {name: NodeRun(name, "failed", 1.0, {}) for name in ("Evaluator", "ServingCheck")}
-    report = make.report(outcome=RunOutcome("r", nodes), verdict=None, splits=())
-    data, *others = gates(report)
-    assert data.remark == "never asked"
-    assert {gate.remark for gate in others} == {"it failed before it had a word"}
-
-
-def test_data_that_ingestion_refused_was_not_refused_by_the_gate_after_it(make):
-    record = RunRecord(ending="refused", failure="shard 1: record 7")
-    nodes = {"CollisionExampleGen": NodeRun("CollisionExampleGen", "failed", 1.0, {})}
-    report = make.report(outcome=RunOutcome("r", nodes, record), verdict=None, splits=())
     gate = next(gates(report))
-    assert (gate.tone, gate.remark) == (Tone.OPEN, "never asked")
-    assert headline(report).sentence == "shard 1: record 7"
-
-
-def test_gate_that_refused_the_data_says_why(make):
-    record = RunRecord(ending="refused", failure="events were lost")
-    nodes = {"DataGate": NodeRun("DataGate", "failed", 1.0, {})}
-    gate = next(gates(make.report(outcome=RunOutcome("r", nodes, record), splits=())))
-    assert (gate.tone, gate.remark) == (Tone.BAD, "events were lost")
+    assert (gate.result, gate.remark) == (GateResult.REFUSED, "events were lost")
 
 
 def test_validation_that_failed_for_another_reason_is_a_refusal(make):
-    verdict = Verdict(False, 100, 0.8, None, (Check("AUC", 0.8, 0.7),))
-    report = make.report(outcome=make.outcome(pushed=0), verdict=verdict)
-    assert headline(report).sentence == "not pushed: refused by Evaluator"
-    assert [gate.tone for gate in gates(report)] == [Tone.GOOD, Tone.GOOD, Tone.BAD, Tone.GOOD]
+    decision = GateDecision(False, 100, 0.8, None, (ThresholdCheck("AUC", 0.8, 0.7),))
+    report = make.report(outcome=make.outcome(pushed=0), decision=decision)
+    assert run_status(report).detail == "not pushed: refused by Evaluator"
+    assert [gate.result.value for gate in gates(report)] == [
+        "passed",
+        "passed",
+        "refused",
+        "passed",
+    ]
 
 
-def test_measure_that_is_no_number_is_not_missed_by_any(make):
-    verdict = Verdict(False, 100, math.nan, None, (Check("AUC", math.nan, 0.7),))
-    report = make.report(outcome=make.outcome(pushed=0), verdict=verdict)
-    assert headline(report).sentence.endswith("Evaluator: AUC, which is no number")
-    assert list(gates(report))[1].measured == "–"
+def test_nan_is_refused_without_a_margin(make):
+    check = ThresholdCheck("AUC", math.nan, 0.7)
+    decision = GateDecision(False, 100, math.nan, None, (check,))
+    report = make.report(outcome=make.outcome(pushed=0), decision=decision)
+    assert run_status(report).detail.endswith("Evaluator: AUC, which is not a number")
+    assert [gate.measured for gate in gates(report)][1] == "–"

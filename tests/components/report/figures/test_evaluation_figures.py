@@ -24,7 +24,7 @@ def test_rejection_is_one_over_the_background_that_passes(make):
     x, y = line(evaluation_figures.rejection(make.evaluation())).T
     np.testing.assert_allclose(x * signal[0], signal[: len(x)])
     np.testing.assert_allclose(y, background[0] / background[: len(y)])
-    assert background[len(y) - 1] >= evaluation_figures.FEW
+    assert background[len(y) - 1] >= evaluation_figures.MIN_EVENTS
 
 
 def test_baseline_is_drawn_beside_the_candidate(make):

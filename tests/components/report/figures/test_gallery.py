@@ -1,51 +1,67 @@
-import dataclasses
 import logging
 
 import numpy as np
+import pytest
+from markupsafe import Markup
 
 from components.report.figures.figure_style import new_axes
-from components.report.figures.gallery import attempt, draw_all
+from components.report.figures.gallery import FigurePlan, draw, plan_figures
 from components.report.report_data import ReportData
-from formats.evaluation_record import Evaluation, Measured, ModelEvaluation, Scores
+from formats.evaluation_record import (
+    OVERALL,
+    Evaluation,
+    ModelEvaluation,
+    ScoreHistogram,
+    SliceEvaluation,
+)
 from formats.run_outcome import RunOutcome
-from formats.training_record import parse_training
 
 OUTCOME = RunOutcome("", {})
 
 
 def evaluated(signal, background):
-    scores = Scores(*(np.full(100, n) for n in (signal, background, 0.5)))
-    overall = Measured("all events", {}, scores)
-    return ReportData(OUTCOME, evaluation=Evaluation(ModelEvaluation(overall, ()), None))
+    scores = ScoreHistogram(*(np.full(100, count) for count in (signal, background, 0.5)))
+    model = ModelEvaluation(SliceEvaluation(OVERALL, {}, scores), ())
+    return ReportData(OUTCOME, evaluation=Evaluation(model, None))
 
 
-def test_every_figure_that_there_is_data_for(make):
-    drawings = draw_all(make.report())
-    assert list(drawings) == [
-        *(f"evaluation-{name}" for name in ("rejection", "roc", "scores", "calibration")),
-        *(f"evaluation-{name}" for name in ("purity", "significance", "confusion")),
-        *("training-loss", "training-auc", "network", "feature-m_bb"),
+def planned(report):
+    return {plan.name: plan.caption for plan in plan_figures(report)}
+
+
+def test_every_figure_with_data_is_planned(make):
+    figures = planned(make.report())
+    assert list(figures) == [
+        "evaluation-rejection",
+        "evaluation-roc",
+        "evaluation-scores",
+        "evaluation-calibration",
+        "evaluation-purity",
+        "evaluation-significance",
+        "evaluation-confusion",
+        "training-loss",
+        "training-auc",
+        "network",
+        "feature-m_bb",
     ]
-    assert all(drawing.svg.startswith("<svg ") for drawing in drawings.values())
-    assert drawings["feature-m_bb"].caption == "mass of two b-jets, light Higgs candidate, by class"
+    assert figures["feature-m_bb"] == "mass of two b-jets, light Higgs candidate, by class"
 
 
-def test_nothing_is_drawn_of_nothing():
-    assert draw_all(ReportData(OUTCOME)) == {}
-    assert draw_all(evaluated(0.0, 0.0)) == {}
-    assert list(draw_all(ReportData(OUTCOME, training=parse_training({})))) == ["network"]
+def test_no_figures_without_data(make):
+    assert planned(ReportData(OUTCOME)) == {}
+    assert planned(evaluated(0.0, 0.0)) == {}
+    assert planned(ReportData(OUTCOME, training=make.training(epochs=[], layers=[]))) == {}
 
 
-def test_one_class_alone_has_no_curve():
+@pytest.mark.parametrize(("signal", "background"), [(1.0, 0.0), (0.0, 1.0)])
+def test_one_class_has_no_curves(signal, background):
     names = ["evaluation-scores", "evaluation-calibration", "evaluation-confusion"]
-    assert list(draw_all(evaluated(1.0, 0.0))) == names
-    assert list(draw_all(evaluated(0.0, 1.0))) == names
+    assert list(planned(evaluated(signal, background))) == names
 
 
 def test_features_are_those_of_the_first_split(make):
-    train, other = make.split(), make.split("eval", feature="m_jj")
-    report = ReportData(OUTCOME, splits=(train, dataclasses.replace(other)))
-    assert list(draw_all(report)) == ["feature-m_bb"]
+    splits = (make.split(), make.split("eval", feature="m_jj"))
+    assert list(planned(ReportData(OUTCOME, splits=splits))) == ["feature-m_bb"]
 
 
 def test_figure_that_fails_is_named_and_logged(caplog):
@@ -53,11 +69,8 @@ def test_figure_that_fails_is_named_and_logged(caplog):
         raise ValueError("no such line")
 
     with caplog.at_level(logging.WARNING, "higgs.report"):
-        drawing = attempt("name", "A caption", fail)
-    assert (drawing.caption, drawing.svg, drawing.fault) == (
-        "A caption",
-        "",
-        "ValueError: no such line",
-    )
-    assert "without the figure name: no such line" in caplog.text
-    assert attempt("name", "A caption", lambda: new_axes()[0]).fault == ""
+        drawing = draw(FigurePlan("name", "A caption", fail, ()))
+    assert (drawing.caption, drawing.svg) == ("A caption", Markup())
+    assert drawing.fault == "ValueError: no such line"
+    assert "lacks the figure name: no such line" in caplog.text
+    assert draw(FigurePlan("name", "A caption", lambda: new_axes()[0], ())).fault == ""

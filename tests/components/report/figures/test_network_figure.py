@@ -1,14 +1,18 @@
-from components.report.figures.network_figure import MOST_BOXES, network, plan
-from formats.training_record import parse_training
+from components.report.figures.network_figure import (
+    MAX_BOXES,
+    make_diagram,
+    network,
+    output_shape,
+)
+from formats.training_record import LayerRecord
 
 
-def layer(name, part, kind="Dense", shape=8, parameters=10):
-    shape = [shape]
+def layer(name, part, kind="Dense", size=8, parameters=10):
     return {
         "name": name,
         "part": part,
         "kind": kind,
-        "output_shape": shape,
+        "output_shape": [size],
         "parameters": parameters,
     }
 
@@ -22,45 +26,43 @@ LAYERS = [
     layer("batch_norm_1", "deep", "BatchNormalization", 128, 512),
     layer("deep", "deep", "Dense", 1, 129),
 ]
+TREES = {"trees": 9, "leaves": 72, "events": 1000}
 
 
-def test_layers_are_gathered_into_boxes_by_part():
-    boxes = plan(parse_training({"layers": LAYERS, "trees": {"trees": 9, "leaves": 72}}))
-    assert [box.text() for box in boxes.inputs] == ["115 columns\nNormalization\n0 weights"]
-    assert [box.text() for box in boxes.wide] == [
-        "BucketWeights 115\n50 weights",
-        "Dense 1\n231 weights",
-    ]
-    assert [box.text() for box in boxes.deep] == [
+def texts_of(boxes):
+    return [box.text() for box in boxes]
+
+
+def test_layers_are_grouped_into_boxes_by_part(make):
+    diagram = make_diagram(make.training(layers=LAYERS, trees=TREES))
+    assert texts_of(diagram.inputs) == ["115 columns\nNormalization\n0 weights"]
+    assert texts_of(diagram.wide) == ["BucketWeights 115\n50 weights", "Dense 1\n231 weights"]
+    assert texts_of(diagram.deep) == [
         "Dense 128\nBatchNormalization\n1,512 weights",
         "Dense 1\n129 weights",
     ]
-    assert [box.text() for box in boxes.leaves] == ["leaves of\n9 boosted trees\n72 weights"]
+    assert texts_of(diagram.trees) == ["leaves of\n9 boosted trees\n72 weights"]
 
 
-def test_many_blocks_are_summed_up():
-    blocks = [layer(f"dense_{n}", "deep") for n in range(20)]
-    boxes = plan(parse_training({"layers": blocks})).deep
-    assert len(boxes) <= MOST_BOXES
+def test_model_without_trees_has_no_box_of_leaves(make):
+    assert make_diagram(make.training(layers=LAYERS, trees=None)).trees == ()
+
+
+def test_blocks_in_the_middle_are_summed_up(make):
+    blocks = [layer(f"dense_{number}", "deep") for number in range(20)]
+    boxes = make_diagram(make.training(layers=blocks)).deep
+    assert len(boxes) <= MAX_BOXES
     assert boxes[3].text() == "15 more\n150 weights"
 
 
-def test_network_of_an_older_trainer_is_drawn_from_its_size():
-    facts = {"hyperparameters": {"units": 64, "blocks": 3}, "parameters": {"wide": 29}}
-    boxes = plan(parse_training(facts))
-    assert [box.lines[0] for box in boxes.deep] == ["64 units"] * 3
-    assert boxes.wide[0].parameters == 29
-    assert boxes.leaves == ()
-
-
-def test_drawing_names_the_weights_of_each_part():
-    facts = {"layers": LAYERS, "parameters": {"wide": 281, "deep": 1641, "total": 1922}}
-    axes = network(parse_training(facts)).axes[0]
+def test_figure_shows_the_weights_of_each_part(make):
+    parameters = {"wide": 281, "deep": 1641, "total": 1922}
+    axes = network(make.training(layers=LAYERS, parameters=parameters)).axes[0]
     texts = {text.get_text() for text in axes.texts}
     assert {"wide part: 281 weights", "deep part: 1,641 weights"} <= texts
     assert "whole network:\n1,922 weights" in texts
 
 
-def test_unknown_sizes_are_said_to_be_unknown():
-    texts = {text.get_text() for text in network(parse_training({})).axes[0].texts}
-    assert "wide part: unknown" in texts
+def test_dimensions_of_any_size_are_left_out():
+    record = LayerRecord.model_validate(layer("x", "deep") | {"output_shape": [None, 4, 3]})
+    assert output_shape(record) == "4 x 3"
