@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras
 import yaml
 
+from benchmarks.__main__ import MODULES as BENCHMARKS
 from formats import names
 from formats.features import DISCRETE_VALUES, FEATURES, UNITS
 from formats.invalid_values import find_invalid_values
@@ -80,7 +81,8 @@ def anchors(page):
 
 @each_document
 def test_relative_links_lead_to_files_and_headings(document):
-    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", FENCE.sub("", document.read_text()))
+    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", document.read_text()))
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", prose)
     dead = []
     for target, anchor in links:
         page = document.parent / target if target else document
@@ -123,6 +125,20 @@ def test_shown_commands_and_options_exist(document):
         assert command is not None, name
         known_options = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", arguments)) <= known_options, name
+
+
+@each_document
+def test_shown_make_targets_exist(document):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    shown = re.findall(r"(?:`|^)make ([a-z-]+)(?:`|  )", document.read_text(), re.MULTILINE)
+    assert set(shown) <= set(targets)
+
+
+@each_document
+def test_shown_benchmarks_exist(document):
+    page = document.read_text()
+    assert set(re.findall(r"python -m benchmarks ([a-z_]+)", page)) <= BENCHMARKS.keys()
+    assert set(re.findall(r"python -m benchmarks\.([a-z_]+)", page)) <= set(BENCHMARKS.values())
 
 
 def test_the_readme_is_short():
