@@ -1,7 +1,7 @@
-"""Every hyperparameter of a training, with its default, its bounds and its presets.
+"""Hyperparameters of a training, with their defaults, bounds and presets.
 
-Imports no TensorFlow: the pipeline's configuration builds on this model and must
-be checked in no time.
+Imports no TensorFlow, because the pipeline's configuration, which embeds them, must be validated
+quickly.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,40 +9,41 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 
 
-def _refuse_boolean(value: Any) -> Any:
+def _reject_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("Input should be a number, not true or false")
     return value
 
 
-# Not strict as the integers are: YAML reads 1e-3, which has no point, as text.
-Number = Annotated[float, BeforeValidator(_refuse_boolean)]
+# Not strict, unlike the integers: YAML reads 1e-3, which has no decimal point, as text.
+Number = Annotated[float, BeforeValidator(_reject_boolean)]
 
 
 class Hyperparameters(BaseModel):
-    """What shapes the network and its training; the defaults suit data of any size.
+    """Shape and training of the model; the defaults suit data of any size.
 
-    What is None follows the number of training events, as ``models.training.sizing`` has it.
+    Most of those that are None follow the number of training events, by the table ``SIZES`` of
+    ``models.training.training_plan``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     derived_columns: bool = Field(
-        True, description="look at columns derived by physics rather than at the 28 published"
+        True, description="use the columns derived by physics instead of the 28 published ones"
     )
     buckets: StrictInt | None = Field(
-        None, ge=0, description="buckets a column whose log odds are inputs too; 0 for none"
+        None, ge=0, description="buckets per column, whose log odds are inputs too; 0: none"
     )
 
-    trees: StrictInt | None = Field(
-        None, ge=0, description="boosted trees whose leaves are crossed columns of the wide part"
+    trees: StrictInt | None = Field(None, ge=0, description="boosted trees of the forest; 0: none")
+    tree_leaves: StrictInt | None = Field(
+        None, ge=2, description="maximum number of leaves per tree"
     )
-    tree_leaves: StrictInt | None = Field(None, ge=2, description="leaves a tree at most")
     tree_learning_rate: Number = Field(
-        0.04, gt=0, le=1, description="what the leaves' weights are multiplied by as trees grow"
+        0.04, gt=0, le=1, description="factor of the leaves' weights while trees grow"
     )
     tree_events: StrictInt = Field(
-        1_000_000, ge=100, description="training events that trees are grown on at most"
+        1_000_000, ge=100, description="maximum number of training events on which trees are grown"
     )
 
     units: StrictInt | None = Field(None, ge=1, description="units of each deep block")
@@ -55,52 +56,62 @@ class Hyperparameters(BaseModel):
     dropout: Number | None = Field(
         None, ge=0, lt=1, description="share of units dropped after each block"
     )
-    input_dropout: Number = Field(0.1, ge=0, lt=1, description="share of the deep inputs dropped")
+    input_dropout: Number = Field(
+        0.1, ge=0, lt=1, description="share of the inputs of the deep part dropped"
+    )
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="of the blocks' arithmetic; auto: what the hardware is fast at"
+        "auto", description="arithmetic of the deep blocks; auto: what the hardware is fast at"
     )
 
     batch_size_per_replica: StrictInt | None = Field(
-        None, ge=1, description="events a step and replica; the global batch is times replicas"
+        None,
+        ge=1,
+        description="events per step and replica; the global batch is this times the replicas",
     )
     epochs: StrictInt | None = Field(
-        None, ge=1, description="epochs at most; early stopping may end sooner"
+        None,
+        ge=1,
+        description="maximum number of epochs; early stopping may end the training sooner",
     )
     steps_per_execution: StrictInt = Field(
-        10, ge=1, description="training steps the device runs between two calls from Python"
+        10, ge=1, description="training steps that the device runs between two calls from Python"
     )
-    learning_rate: Number = Field(2e-3, gt=0, description="AdamW's rate at its highest")
+    learning_rate: Number = Field(2e-3, gt=0, description="highest learning rate of AdamW")
     learning_rate_batch: StrictInt | None = Field(
         256,
         ge=1,
-        description="the global batch that learning_rate is meant for: it grows with the root of "
-        "the batch; null: it does not",
+        description="global batch for which learning_rate is meant: the rate grows with the root "
+        "of the batch; null: it does not",
     )
     weight_decay: Number | None = Field(
-        None, ge=0, description="AdamW's decay of the blocks' kernels, times the learning rate"
+        None,
+        ge=0,
+        description="weight decay of the deep blocks' kernels in AdamW, times the learning rate",
     )
     schedule: Literal["cosine", "plateau"] = Field(
         "cosine",
-        description="cosine: from warm-up to 0 over all epochs; plateau: falls when val_loss does "
-        "not",
+        description="cosine: from warm-up to 0 over all epochs; plateau: lower when val_loss stops "
+        "falling",
     )
 
     early_stopping_patience: StrictInt | None = Field(
         None, ge=0, description="epochs without improvement of val_loss before training stops"
     )
     early_stopping_min_delta: Number = Field(
-        0.0, ge=0, description="smallest fall of val_loss that is an improvement"
+        0.0, ge=0, description="smallest decrease of val_loss that counts as an improvement"
     )
 
     plateau_factor: Number = Field(
-        0.2, gt=0, lt=1, description="what the learning rate is multiplied by on a plateau"
+        0.2, gt=0, lt=1, description="factor of the learning rate on a plateau"
     )
     plateau_patience: StrictInt = Field(
-        1, ge=0, description="epochs without improvement of val_loss before the rate falls"
+        1,
+        ge=0,
+        description="epochs without improvement of val_loss before the learning rate is lowered",
     )
     min_learning_rate: Number = Field(
-        1e-5, ge=0, description="the learning rate never falls below this on a plateau"
+        1e-5, ge=0, description="lower limit of the learning rate on a plateau"
     )
 
     profile_steps: StrictInt = Field(
@@ -119,7 +130,7 @@ class Hyperparameters(BaseModel):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
-    # A laptop's: well under a minute for 180 thousand events on two cores.
+    # For a laptop: well under a minute for 180 thousand events on two cores.
     "demo": {
         "buckets": 24,
         "trees": 100,
@@ -132,7 +143,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 6,
         "weight_decay": 0.1,
     },
-    # The notebook, faithful: its floor of the rate is the rate itself, so it never falls.
+    # As in the notebook, where min_lr equals lr, so the learning rate is never lowered.
     "kaggle": {
         "derived_columns": False,
         "buckets": 0,
@@ -153,14 +164,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "min_learning_rate": 1e-3,
     },
 }
-"""Each preset as what it changes of the defaults."""
+"""The presets, as differences from the defaults."""
 
 
 def resolve(preset: str, **overrides: Any) -> Hyperparameters:
-    """A preset's hyperparameters with some of them replaced.
+    """Returns a preset's hyperparameters with some of them replaced.
+
+    >>> resolve("demo", units=64).units
+    64
 
     Raises:
-      ValueError: no such preset, no such hyperparameter, or a value out of bounds.
+        ValueError: the preset or a hyperparameter does not exist, or a value is out of bounds.
     """
     if preset not in PRESETS:
         raise ValueError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
