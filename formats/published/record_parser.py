@@ -64,9 +64,7 @@ def _single_element(columns: Any, key: str, expected_kind: str) -> Any:
     keys = ", ".join(map(repr, sorted(columns))) or "none"
     _require(key in columns, f"has no key '{key}'; its keys: {keys}")
     kind = columns[key].WhichOneof("kind")
-    _require(
-        kind == expected_kind, f"holds '{key}' as {kind or 'nothing'}, not as {expected_kind}"
-    )
+    _require(kind == expected_kind, f"holds '{key}' as {kind or 'nothing'}, not as {expected_kind}")
     values = getattr(columns[key], expected_kind).value
     _require(len(values) == 1, f"holds {len(values)} elements in '{key}', not one")
     return values[0]

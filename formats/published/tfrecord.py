@@ -308,4 +308,4 @@ def frame_equal(records: NDArray[np.uint8]) -> bytes:
 def split_rows(rows: NDArray[np.uint8]) -> list[bytes]:
     """Converts each row of a uint8 [N, length] to bytes."""
     data, length = rows.tobytes(), rows.shape[1]
-    return [data[i : i + length] for i in range(0, len(data), length)]
+    return [data[i * length : (i + 1) * length] for i in range(len(rows))]

@@ -3,20 +3,16 @@ import io
 
 import numpy as np
 import pytest
+import wire_records as wire
+from event_makers import join_events, make_events, same_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from shard_makers import flip_bit, frame
 
 from formats.published import record, tfrecord
-from formats.published.record import (
-    Events,
-    RecordError,
-    encode_events,
-    encode_records,
-    read_events,
-    split_of,
-)
-from formats.published.tfrecord import frame
+from formats.published.record import Events, encode_events, encode_records, read_events
+from formats.published.tfrecord import RecordError
 
 # What TensorFlow 2.16 wrote for features 0, 1/4, ... 27/4 and label 1:
 # tf.io.serialize_tensor in tf.train.Example, SerializeToString(deterministic=True), one frame.
@@ -36,14 +32,7 @@ RAMP = np.arange(28, dtype=np.float32)
 
 
 def read(data: bytes) -> Events:
-    parts = list(read_events(io.BytesIO(data), "shard"))
-    if not parts:
-        return Events(np.empty((0, 28), np.float32), np.empty(0, np.float32))
-    return Events(*map(np.concatenate, zip(*parts, strict=True)))
-
-
-def same(first: Events, second: Events) -> bool:
-    return all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))
+    return join_events(read_events(io.BytesIO(data), "shard"))
 
 
 def test_encoded_events_are_byte_for_byte_what_tensorflow_writes():
@@ -52,7 +41,7 @@ def test_encoded_events_are_byte_for_byte_what_tensorflow_writes():
 
 
 def test_golden_shard_reads_back():
-    assert same(read(GOLDEN_SHARD), GOLDEN_EVENTS)
+    assert same_events(read(GOLDEN_SHARD), GOLDEN_EVENTS)
 
 
 @given(
@@ -61,14 +50,14 @@ def test_golden_shard_reads_back():
     st.booleans(),
     st.randoms(use_true_random=False),
 )
-def test_round_trip_is_exact_in_every_bit(pattern, chunk_bytes, zipped, random):
+def test_round_trip_is_exact_in_every_bit(pattern, chunk_bytes, is_gzip, random):
     labels = np.array([random.randint(0, 1) for _ in pattern], np.float32)
     events = Events(pattern.view(np.float32), labels)
     data = encode_events(events)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tfrecord, "CHUNK_BYTES", chunk_bytes)
-        assert same(read(gzip.compress(data) if zipped else data), events)
+        assert same_events(read(gzip.compress(data) if is_gzip else data), events)
 
 
 encodings = st.tuples(
@@ -77,7 +66,7 @@ encodings = st.tuples(
 
 
 @given(st.lists(st.tuples(encodings, st.integers(0, 1)), min_size=1, max_size=60), st.integers())
-def test_all_encodings_mixed_in_one_shard_read_exactly(wire, make_events, shapes, seed):
+def test_all_encodings_mixed_in_one_shard_read_exactly(shapes, seed):
     features, _ = make_events(len(shapes), abs(seed))
     labels = np.array([label for _, label in shapes], np.float32)
     shard = frame(
@@ -87,33 +76,33 @@ def test_all_encodings_mixed_in_one_shard_read_exactly(wire, make_events, shapes
         ]
     )
 
-    assert same(read(shard), Events(features, labels))
+    assert same_events(read(shard), Events(features, labels))
 
 
-@pytest.mark.parametrize("given_values", [0, 1, 5, 27, 28])
-def test_missing_values_repeat_the_last_as_in_tensorflow(wire, given_values):
-    data = frame([wire.record(RAMP[1:][:given_values], 1.0, "packed")])
-    if given_values == 28:
+@pytest.mark.parametrize("count", [0, 1, 5, 27, 28])
+def test_missing_values_repeat_the_last_one_as_in_tensorflow(count):
+    data = frame([wire.record(RAMP[1:][:count], 1.0, "packed")])
+    if count == 28:
         data = frame([wire.record(RAMP, 1.0, "packed")])
         expected = RAMP
     else:
-        last = float(given_values)
+        last = float(count)
         expected = np.minimum(RAMP + 1, last)
 
     assert read(data).features.tolist() == [expected.tolist()]
 
 
-def test_further_keys_are_passed_over(wire):
-    record = wire.of(
+def test_other_keys_are_ignored():
+    record = wire.example(
         weight=wire.field(2, wire.floats(1, [0.0], packed=True)),
         features=wire.field(1, wire.field(1, wire.tensor(RAMP))),
         label=wire.field(2, wire.floats(1, [0.0], packed=True)),
     )
 
-    assert same(read(frame([record] * 3)), Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32)))
+    assert same_events(read(frame([record] * 3)), Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32)))
 
 
-def test_last_of_two_equal_keys_counts_as_in_protobuf(wire):
+def test_the_last_of_two_equal_keys_wins_as_in_protobuf():
     def label(value):
         return wire.entry("label", wire.field(2, wire.floats(1, [value], packed=True)))
 
@@ -123,14 +112,14 @@ def test_last_of_two_equal_keys_counts_as_in_protobuf(wire):
     assert read(frame([record] * 5)).labels.tolist() == [1.0] * 5
 
 
-def test_zeros_everywhere_are_decoded_by_the_template(monkeypatch):
+def test_all_zeros_are_decoded_by_the_template(monkeypatch):
     events = Events(np.zeros((1000, 28), np.float32), np.zeros(1000, np.float32))
-    monkeypatch.setattr(record, "_decode_at", None)  # one at a time would fail
+    monkeypatch.setattr(record, "_decode_single", None)  # parsing a single record would fail
 
-    assert same(read(encode_events(events)), events)
+    assert same_events(read(encode_events(events)), events)
 
 
-def test_two_map_orders_are_decoded_by_templates(wire, make_events, monkeypatch):
+def test_both_map_orders_are_decoded_by_templates(monkeypatch):
     events = make_events(100)
     shard = frame(
         [
@@ -138,41 +127,41 @@ def test_two_map_orders_are_decoded_by_templates(wire, make_events, monkeypatch)
             for i, (row, label) in enumerate(zip(*events, strict=True))
         ]
     )
-    monkeypatch.setattr(record, "_decode_at", None)
+    monkeypatch.setattr(record, "_decode_single", None)
 
-    assert same(read(shard), events)
+    assert same_events(read(shard), events)
 
 
-def bad_records(wire):
-    """Reason -> record."""
+def invalid_records():
+    """Invalid records by the reason why."""
     tensor = wire.field(1, wire.field(1, wire.tensor(RAMP)))
     one = wire.field(2, wire.floats(1, [1.0], packed=True))
 
     def with_tensor(data):
-        return wire.of(features=wire.field(1, wire.field(1, data)), label=one)
+        return wire.example(features=wire.field(1, wire.field(1, data)), label=one)
 
     def with_label(values):
-        return wire.of(features=tensor, label=wire.field(2, wire.floats(1, values, packed=True)))
+        return wire.example(features=tensor, label=wire.field(2, wire.floats(1, values, packed=True)))
 
-    whole = wire.record(RAMP, 1.0)
+    complete = wire.record(RAMP, 1.0)
     return {
-        "is no tf.train.Example: its 166 bytes do not parse": whole + b"\xff\xff\xff",
-        "has no key 'features'; its keys: 'label'": wire.of(label=one),
-        "has no key 'label'; its keys: 'features', 'target'": wire.of(features=tensor, target=one),
+        "is not a tf.train.Example: its 166 bytes do not parse": complete + b"\xff\xff\xff",
+        "has no key 'features'; its keys: 'label'": wire.example(label=one),
+        "has no key 'label'; its keys: 'features', 'target'": wire.example(features=tensor, target=one),
         "has no key 'features'; its keys: none": b"",
-        "holds 'features' as float_list, not as bytes_list": wire.of(features=one, label=one),
-        "holds 'label' as int64_list, not as float_list": wire.of(
+        "holds 'features' as float_list, not as bytes_list": wire.example(features=one, label=one),
+        "holds 'label' as int64_list, not as float_list": wire.example(
             features=tensor, label=wire.field(3, wire.field(1, b"\x01"))
         ),
-        "holds 'label' as nothing, not as float_list": wire.of(features=tensor, label=b""),
-        "holds 2 elements in 'features', not one": wire.of(
+        "holds 'label' as nothing, not as float_list": wire.example(features=tensor, label=b""),
+        "holds 2 elements in 'features', not one": wire.example(
             features=wire.field(1, wire.field(1, wire.tensor(RAMP)) * 2), label=one
         ),
         "holds 0 elements in 'label', not one": with_label([]),
         "holds 2 elements in 'label', not one": with_label([0.0, 1.0]),
         "has the label 2, which is neither 0 nor 1": with_label([2.0]),
         "has the label nan, which is neither 0 nor 1": with_label([np.nan]),
-        "holds no serialized tensor in 'features': its 4 bytes do not parse": with_tensor(
+        "does not hold a serialized tensor in 'features': its 4 bytes do not parse": with_tensor(
             b"\xff\xff\xff\xff"
         ),
         "holds a tensor of DT_DOUBLE, not DT_FLOAT": with_tensor(wire.tensor(RAMP, dtype=2)),
@@ -187,43 +176,42 @@ def bad_records(wire):
     }
 
 
-@pytest.mark.parametrize("place", range(20))
-def test_bad_record_is_named_with_its_number_and_reason(wire, make_events, place):
-    reason, bad = list(bad_records(wire).items())[place]
+@pytest.mark.parametrize("index", range(20))
+def test_invalid_record_is_named_with_its_number_and_reason(index):
+    reason, invalid = list(invalid_records().items())[index]
     good = encode_records(make_events(50))
 
     with pytest.raises(RecordError) as caught:
-        read(frame([*good[:31], bad, *good[31:]]))
+        read(frame([*good[:31], invalid, *good[31:]]))
 
     assert str(caught.value) == (
         f"shard: record 31 (counted from 0) {reason}. Expected the published layout: 'features', "
         "one serialized float32 tensor of shape [28], and 'label', one 0.0 or 1.0; "
-        "write this record so, or leave it out."
+        "write the record in this layout, or leave it out."
     )
 
 
 @given(st.permutations(range(20)), st.integers(0, 25))
 @settings(max_examples=25)
-def test_first_bad_record_in_file_order_is_the_one_named(wire, make_events, order, before):
-    bad = list(bad_records(wire).items())
-    shard = [*encode_records(make_events(before)), *(bad[i][1] for i in order)]
+def test_the_first_invalid_record_in_file_order_is_named(order, before):
+    invalid = list(invalid_records().items())
+    shard = [*encode_records(make_events(before)), *(invalid[i][1] for i in order)]
 
     with pytest.raises(RecordError) as caught:
         read(frame(shard))
 
-    assert (caught.value.number, caught.value.reason) == (before, bad[order[0]][0])
+    assert (caught.value.number, caught.value.reason) == (before, invalid[order[0]][0])
 
 
-def test_bad_label_before_a_damaged_record_is_named_first(wire, make_events):
+def test_invalid_label_before_a_damaged_record_is_named_first():
     good = encode_records(make_events(9))
-    data = bytearray(frame([*good[:3], wire.record(RAMP, 3.0), *good[3:]]))
-    data[-20] ^= 1
+    data = flip_bit(frame([*good[:3], wire.record(RAMP, 3.0), *good[3:]]), -20)
 
     with pytest.raises(RecordError, match=r"record 3 .* label 3,"):
-        read(bytes(data))
+        read(data)
 
 
-def test_numbers_count_on_over_chunks(wire, make_events, monkeypatch):
+def test_records_are_numbered_across_chunks(monkeypatch):
     monkeypatch.setattr(tfrecord, "CHUNK_BYTES", 1000)
     good = encode_records(make_events(100))
 
@@ -232,55 +220,7 @@ def test_numbers_count_on_over_chunks(wire, make_events, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_events_are_free_of_the_bytes_they_were_read_from(make_events, count):
+def test_events_are_writable_copies(count):
     [events] = read_events(io.BytesIO(encode_events(make_events(count))), "shard")
 
     assert [part.flags.writeable for part in events] == [True, True]
-
-
-def test_split_is_the_same_for_ever():
-    events = Events(
-        np.arange(28 * 8, dtype=np.float32).reshape(8, 28), np.arange(8, dtype=np.float32) % 2
-    )
-
-    assert split_of(events, (2, 1)).tolist() == [0, 1, 1, 0, 0, 0, 0, 0]
-
-
-def test_split_follows_the_record_and_not_its_neighbours(make_events):
-    events = make_events(1000)
-    whole = split_of(events, (3, 1, 1))
-    order = np.random.default_rng(1).permutation(1000)
-
-    shuffled = split_of(Events(events.features[order], events.labels[order]), (3, 1, 1))
-    single = [
-        split_of(Events(f[None], y[None]), (3, 1, 1))[0] for f, y in zip(*events, strict=True)
-    ]
-
-    assert shuffled.tolist() == whole[order].tolist()
-    assert single == whole.tolist()
-
-
-def test_split_shares_are_those_of_the_buckets(make_events):
-    shares = np.bincount(split_of(make_events(100_000), (8, 1, 1))) / 100_000
-
-    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.005)
-
-
-@pytest.mark.parametrize("column", range(29))
-def test_split_depends_on_every_column(make_events, column):
-    events = make_events(2000)
-    features, labels = (part.copy() for part in events)
-    if column < 28:
-        features[:, column] = np.nextafter(features[:, column], np.float32(9))
-    else:
-        labels = 1 - labels
-
-    changed = split_of(Events(features, labels), (1, 1)) != split_of(events, (1, 1))
-
-    assert changed.mean() == pytest.approx(0.5, abs=0.06)
-
-
-@pytest.mark.parametrize("buckets", [(), (1, 0), (-1, 2)])
-def test_buckets_without_a_share_are_refused(make_events, buckets):
-    with pytest.raises(ValueError, match="whole numbers of at least 1"):
-        split_of(make_events(2), buckets)

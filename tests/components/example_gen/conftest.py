@@ -1,1 +1,0 @@
-from wire_records import wire  # noqa: F401 (a fixture)
