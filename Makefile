@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo browser test unit golden bench bench-quick docs lint format constraints
+.PHONY: help setup demo browser test unit golden pictures bench bench-quick docs lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -32,6 +32,9 @@ unit: .venv/.ready  ## Run the tests that take seconds
 
 golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; then look at git diff
 	@$(BIN)/pytest tests/kubeflow -m "not e2e" -k golden --golden
+
+pictures: .venv/.ready browser  ## Rewrite the pictures of the report that tests compare with
+	@$(BIN)/pytest tests/components/report/test_pictures.py --golden
 
 bench: .venv/.ready  ## Measure everything against its peer
 	@$(BIN)/python -m benchmarks

@@ -55,17 +55,17 @@ def check_page_of_new_data(page, earlier):
     assert re.search(r'<span id="baseline-auc">0\.\d{4}</span>, change [+-]0\.\d{4}', text)
     assert text.count('<th scope="col">Baseline</th>') == 2  # of the metrics and of the slices
     assert "Evaluator: AUC above the baseline&#39;s" in text
-    assert f"Against the data of run {earlier}: " in text
+    assert f"Compared with the data of run {earlier}: " in text
     drift = text.split('id="drift"')[1].split("</table>")[0]
     assert drift.count('<th scope="row">') == len(FEATURES)
-    assert "There is no earlier run" not in text
+    assert "No drift is known" not in text
 
 
 def check_in_browser(browser, page, evaluation):
     """What a person sees of it, against what TFMA measured."""
     baseline = join_evaluation(read_metrics(evaluation), {}).baseline.overall
     browser.open(page)
-    assert browser.complaints() == []
+    assert browser.messages() == []
     assert browser.text("#baseline-auc") == f"{baseline.auc:.4f}"
     assert browser.column("metrics", 3)[0] == f"{baseline.auc:.4f}"
     assert browser.column("slices", 6)[0] == f"{baseline.auc:.4f}"
@@ -102,7 +102,7 @@ def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_bro
     assert "2,500 train events" in fewer.output
 
     run, earlier, *_ = all_runs(str(own_data.root / "metadata" / "metadata.sqlite"))
-    assert "There is no earlier run on other data" in told(done).read_text()
+    assert "No drift is known" in told(done).read_text()
     check_page_of_new_data(told(fewer), earlier.run_id)
     if any_browser:
         check_in_browser(any_browser, told(fewer), run.uri(names.EVALUATION))

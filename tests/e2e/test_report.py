@@ -1,10 +1,11 @@
-"""The page that a run ends with, as artifact and from stored artifacts, in a real browser."""
+"""The page of a run, from its stored artifacts, in a real browser."""
 
+import dataclasses
 import json
+import math
 import re
 import shutil
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ import tensorflow_model_analysis as tfma
 from browser import A4_CONTENT
 from running import higgs
 
+from components.report.executor import render_or_fallback
 from components.report.html_page import render
 from components.report.report_data import read_report
-from formats.gate_decision import read_verdict
+from formats import names
+from formats.gate_decision import read_decision
 from pipeline.metadata_store import latest_run
 
-MOST_BYTES = 3_000_000
+MAX_BYTES = 3_000_000
 
 
 @pytest.fixture(scope="module")
@@ -39,29 +42,34 @@ def refused(first_run, project, tmp_path_factory):
 def test_every_run_prints_where_its_page_is(first_run, pushed_page):
     printed = re.search(r"^report +(\S+)$", first_run.done.output, re.MULTILINE)[1]
     assert printed == str(pushed_page)
-    assert pushed_page.stat().st_size < MOST_BYTES
+    assert pushed_page.stat().st_size < MAX_BYTES
 
 
-def test_last_node_leaves_the_same_verdict_as_an_artifact(first_run):
-    artifact = first_run.outcome.output("Report", "report")
-    page = Path(artifact.uri, "report.html").read_text()
-    verdict = read_verdict(first_run.outcome.output("Evaluator", "evaluation").uri)
-    assert f'<strong id="auc">{verdict.auc:.4f}</strong>' in page
+def test_page_of_the_node_report_has_the_same_decision(first_run):
+    # The node, which only compiled pipelines have, knows neither states nor times.
+    nodes = {
+        name: dataclasses.replace(node, state="unknown", seconds=math.nan, started=None)
+        for name, node in first_run.outcome.nodes.items()
+    }
+    page = render_or_fallback(dataclasses.replace(first_run.outcome, run_id="", nodes=nodes))
+    decision = read_decision(first_run.outcome.uri(names.EVALUATION))
+    assert f'<strong id="auc">{decision.auc:.4f}</strong>' in page
     assert "Pushed" in page
-    assert len(page) < MOST_BYTES
+    assert "rendered from the artifacts alone" in page
+    assert len(page) < MAX_BYTES
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (420, "light")])
-def test_page_of_a_pushed_run_needs_nothing_but_itself(browser, pushed_page, width, scheme):
+def test_page_of_a_pushed_run_is_self_contained(browser, pushed_page, width, scheme):
     browser.open(pushed_page, width=width, scheme=scheme)
-    assert browser.complaints() == []
+    assert browser.messages() == []
     assert browser.requests() == [pushed_page.as_uri()]
     assert browser.overflow() <= 0
 
 
-def test_page_says_what_tfma_measured(browser, first_run, pushed_page):
+def test_page_shows_the_metrics_of_tfma(browser, first_run, pushed_page):
     browser.open(pushed_page)
-    result = tfma.load_eval_result(first_run.outcome.output("Evaluator", "evaluation").uri)
+    result = tfma.load_eval_result(first_run.outcome.uri(names.EVALUATION))
     metrics = {k: v["doubleValue"] for k, v in result.get_metrics_for_slice().items()}
     assert browser.text("#auc") == f"{metrics['auc']:.4f}"
     assert browser.text("#verdict").startswith("Pushed as version ")
@@ -70,15 +78,15 @@ def test_page_says_what_tfma_measured(browser, first_run, pushed_page):
         assert float(browser.text(f"#metric-{name}")) == pytest.approx(metrics[name], rel=1e-3)
 
 
-def test_page_of_a_refused_run_says_by_which_gate_and_how_much(browser, refused):
+def test_page_of_a_refused_run_names_the_gate_and_the_margin(browser, refused):
     run, page = refused
     browser.open(page)
-    assert browser.complaints() == []
-    verdict = read_verdict(run.output("Evaluator", "evaluation").uri)
-    missed = 0.995 - verdict.auc
-    words = browser.text("#verdict")
-    assert words == f"Refused not pushed: refused by Evaluator: AUC, missed by {missed:.4f}"
-    assert browser.text("#auc") == f"{verdict.auc:.4f}"
+    assert browser.messages() == []
+    decision = read_decision(run.uri(names.EVALUATION))
+    missed = 0.995 - decision.auc
+    status = browser.text("#verdict")
+    assert status == f"Refused not pushed: refused by Evaluator: AUC, missed by {missed:.4f}"
+    assert browser.text("#auc") == f"{decision.auc:.4f}"
 
 
 def test_tables_sort_both_ways(browser, pushed_page):
@@ -101,14 +109,14 @@ def test_print_view_fits_the_paper(browser, pushed_page):
     assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 30
 
 
-def test_every_figure_has_a_text_in_its_place(browser, pushed_page):
+def test_every_figure_has_alternative_text(browser, pushed_page):
     browser.open(pushed_page)
     figures = browser.evaluate("document.querySelectorAll('figure svg').length")
     named = browser.evaluate("document.querySelectorAll('figure svg[aria-label]').length")
     assert figures == named > 28 + 7
 
 
-def test_report_command_writes_the_page_again_from_what_is_stored(
+def test_report_command_writes_the_same_page_from_stored_artifacts(
     first_run, project, pushed_page, tmp_path
 ):
     out = tmp_path / "again.html"
@@ -120,8 +128,8 @@ def test_report_command_writes_the_page_again_from_what_is_stored(
     assert out.read_text() == pushed_page.read_text()
 
 
-def test_page_still_says_what_is_known_when_an_artifact_is_gone(first_run, project, tmp_path):
-    evaluation = first_run.outcome.output("Evaluator", "evaluation").uri
+def test_page_shows_the_rest_when_an_artifact_is_missing(first_run, project, tmp_path):
+    evaluation = first_run.outcome.uri(names.EVALUATION)
     hidden = tmp_path / "hidden"
     shutil.move(evaluation, hidden)
     out = tmp_path / "page.html"
@@ -132,11 +140,11 @@ def test_page_still_says_what_is_known_when_an_artifact_is_gone(first_run, proje
         shutil.move(hidden, evaluation)
     assert done.code == 0, done.output
     page = out.read_text()
-    assert "Some of what this run left could not be read" in page
+    assert "Some artifacts of this run could not be read" in page
     assert "<strong>evaluation</strong>: ValueError: no metrics in" in page
     assert "The evaluation could not be read; the reason is above." in page
     # A claim that would be false.
-    assert "Nothing was evaluated." not in page
+    assert "No model was evaluated." not in page
     assert "Loss by epoch" in page
 
 
@@ -150,15 +158,15 @@ def test_refused_data_gets_a_page_with_the_reasons(browser, own_data):
     (page,) = (own_data.root / "reports").glob("*.html")
     assert str(page) in done.output
     browser.open(page)
-    assert browser.complaints() == []
+    assert browser.messages() == []
     assert browser.text("#verdict").startswith("Data refused")
     assert "record 7" in browser.text("header")
-    assert "Nothing was evaluated." in browser.text("#evaluation")
-    # The data never came to this gate.
-    assert "never asked" in browser.text("#gates tbody tr")
+    assert "No model was evaluated." in browser.text("#evaluation")
+    # The data did not reach this gate.
+    assert "not evaluated: not run" in browser.text("#gates tbody tr")
 
 
-def test_runs_are_listed_the_newest_first(first_run, refused, project):
+def test_newest_runs_are_listed_first(first_run, refused, project):
     done = higgs("runs", "--root", project.root)
     assert done.code == 0, done.output
     lines = [line for line in done.output.splitlines() if line.startswith("│")]
@@ -177,19 +185,19 @@ def test_runs_are_listed_the_newest_first(first_run, refused, project):
 def test_lineage_leads_from_a_version_to_its_shards(first_run, project):
     done = higgs("lineage", first_run.done.version, "--root", project.root)
     assert done.code == 0, done.output
-    for node, key in (
-        ("CollisionExampleGen", "examples"),
-        ("StatisticsGen", "statistics"),
-        ("ImportSchemaGen", "schema"),
-        ("Trainer", "model_run"),
-        ("Evaluator", "evaluation"),
+    for output in (
+        names.EXAMPLES,
+        names.STATISTICS,
+        names.SCHEMA,
+        names.MODEL_RUN,
+        names.EVALUATION,
     ):
-        assert first_run.outcome.output(node, key).uri in done.output
+        assert first_run.outcome.uri(output) in done.output
     assert "units=64" in done.output
     assert "data: 4,000 train events" in done.output
 
 
-def test_unknown_version_names_those_that_were_pushed(first_run, project):
+def test_unknown_version_is_answered_with_the_pushed_ones(first_run, project):
     done = higgs("lineage", "7", "--root", project.root)
     assert done.code == 1
     assert "no version '7' was pushed; known here: " in done.output
@@ -208,14 +216,14 @@ def evaluated_alone(first_run, events, project, tmp_path_factory):
 
 def test_any_model_can_be_evaluated_on_any_shards(evaluated_alone, first_run):
     done, out = evaluated_alone
-    verdict = read_verdict(first_run.outcome.output("Evaluator", "evaluation").uri)
-    assert f"AUC {verdict.auc:.4f}" in done.output
-    found = tfma.load_eval_result(str(out / "evaluation")).get_metrics_for_slice()
-    assert found["auc"]["doubleValue"] == pytest.approx(verdict.auc, abs=1e-9)
-    assert f'<strong id="auc">{verdict.auc:.4f}</strong>' in (out / "report.html").read_text()
+    decision = read_decision(first_run.outcome.uri(names.EVALUATION))
+    assert f"AUC {decision.auc:.4f}" in done.output
+    metrics = tfma.load_eval_result(str(out / "evaluation")).get_metrics_for_slice()
+    assert metrics["auc"]["doubleValue"] == pytest.approx(decision.auc, abs=1e-9)
+    assert f'<strong id="auc">{decision.auc:.4f}</strong>' in (out / "report.html").read_text()
 
 
-def test_model_without_the_signature_is_refused_in_words(events, tmp_path):
+def test_folder_without_a_model_is_refused(events, tmp_path):
     (tmp_path / "model").mkdir()
     out = tmp_path / "out"
     done = higgs("evaluate", "--model", tmp_path / "model", "--input", events, "--out", out)
@@ -227,23 +235,23 @@ def test_model_without_the_signature_is_refused_in_words(events, tmp_path):
     assert not out.exists()
 
 
-def test_rendering_takes_seconds_whatever_the_number_of_events(first_run):
-    # The artifacts' sizes do not depend on the events, so neither does the time.
+def test_rendering_takes_seconds(first_run):
+    # The sizes of the artifacts, and so the time, do not depend on the number of events.
     began = time.perf_counter()
     page = render(read_report(first_run.outcome))
     assert time.perf_counter() - began < 10
-    assert len(page) < MOST_BYTES
+    assert len(page) < MAX_BYTES
 
 
-def test_intervals_hold_the_auc_and_narrow_with_the_events(first_run):
+def test_intervals_contain_the_auc_and_narrow_with_the_events(first_run):
     report = read_report(first_run.outcome)
     overall = report.evaluation.candidate.overall
     low, high = overall.auc_interval
     assert low < overall.metrics["auc"] < high
-    for measured in report.evaluation.candidate.slices:
-        # One of nearly all events may be narrower: it may be easier to tell apart.
-        if measured.events < 500:
-            assert np.diff(measured.auc_interval) > high - low
+    for row in report.evaluation.candidate.slices:
+        # Larger slices may have narrower intervals if their classes are easier to separate.
+        if row.events < 500:
+            assert np.diff(row.auc_interval) > high - low
 
 
 def test_record_of_the_run_holds_its_whole_configuration(first_run, project):

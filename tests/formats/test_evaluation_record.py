@@ -3,14 +3,18 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from formats.evaluation_record import (
     NO_SCORES,
+    OVERALL,
     SMALL_SLICE,
-    Measured,
-    Scores,
-    describe_evaluation,
+    Z_95,
+    ScoreHistogram,
+    SliceEvaluation,
+    auc_standard_error,
+    join_evaluation,
     read_metrics,
     read_scores,
 )
@@ -18,83 +22,119 @@ from formats.evaluation_record import (
 
 @pytest.fixture
 def scores():
-    return Scores(
+    return ScoreHistogram(
         np.array([1.0, 2, 3, 4]), np.array([40.0, 30, 20, 10]), np.array([4.0, 12, 14, 12])
     )
 
 
-def test_events_that_pass_are_those_at_or_above_the_cut(scores):
+def count_scores(signal, background, edges):
+    """The histogram of the scores of each class, without the sum of the scores."""
+    counts = [np.histogram(s, edges)[0].astype(float) for s in (signal, background)]
+    return ScoreHistogram(*counts, np.zeros(len(edges) - 1))
+
+
+def test_events_at_or_above_the_cut_pass(scores):
     signal, background = scores.passing()
     assert signal.tolist() == [10, 9, 7, 4, 0]
     assert background.tolist() == [100, 60, 30, 10, 0]
 
 
-def test_fewer_bins_hold_the_same_events(scores):
-    found = scores.rebinned(2)
-    assert found.signal.tolist() == [3, 7]
-    assert found.background.tolist() == [70, 30]
-    assert found.score_sum.tolist() == [16, 26]
+def test_merged_bins_hold_the_same_events(scores):
+    merged = scores.rebinned(2)
+    assert merged.signal.tolist() == [3, 7]
+    assert merged.background.tolist() == [70, 30]
+    assert merged.score_sum.tolist() == [16, 26]
 
 
-def test_interval_is_about_the_auc_and_within_its_range(make):
-    low, high = make.measured(auc=0.8).auc_interval
+def delong(signal, background):
+    """The standard error from the placements of each event, as DeLong et al. define it."""
+    above = (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
+    by_signal, by_background = above.mean(axis=1), above.mean(axis=0)
+    variance = by_signal.var(ddof=1) / len(signal) + by_background.var(ddof=1) / len(background)
+    return np.sqrt(variance)
+
+
+def test_standard_error_is_delongs_for_scores_with_ties():
+    rng = np.random.default_rng(1)
+    signal, background = rng.integers(2, 20, 300), rng.integers(0, 18, 500)
+    histogram = count_scores(signal, background, np.arange(21))
+    assert auc_standard_error(histogram) == pytest.approx(delong(signal, background), rel=1e-9)
+
+
+def test_interval_contains_the_true_auc_in_95_percent_of_samples():
+    rng = np.random.default_rng(2)
+    true_auc, contained, samples = 0.7602, 0, 300
+    labels = np.repeat([1, 0], 200)
+    for _ in range(samples):
+        signal, background = rng.normal(1, 1, 200), rng.normal(0, 1, 200)
+        error = auc_standard_error(count_scores(signal, background, np.linspace(-5, 6, 501)))
+        auc = roc_auc_score(labels, np.concatenate([signal, background]))
+        contained += abs(auc - true_auc) < Z_95 * error
+    assert 0.91 < contained / samples < 0.98
+
+
+def test_interval_is_symmetric_and_within_its_range(make):
+    low, high = make.slice(auc=0.8).auc_interval
     assert low < 0.8 < high
     assert high - 0.8 == pytest.approx(0.8 - low)
-    assert make.measured(auc=1.0, events=100).auc_interval[1] == 1.0
+    assert make.slice(auc=1.0, events=100).auc_interval[1] == 1.0
 
 
 def test_slices_of_few_events_are_small(make):
-    assert make.measured(events=SMALL_SLICE - 2).is_small
-    assert not make.measured(events=SMALL_SLICE).is_small
+    assert make.slice(events=SMALL_SLICE - 2).is_small
+    assert not make.slice(events=SMALL_SLICE).is_small
 
 
-NOTHING, FIRST, LAST = np.zeros(100), np.eye(100)[0], np.eye(100)[99]
+NONE, FIRST, LAST = np.zeros(100), np.eye(100)[0], np.eye(100)[99]
 
 
 @pytest.mark.parametrize(
     ("signal", "background"),
     [
-        (NOTHING, 500 * FIRST),
+        (NONE, 500 * FIRST),
         (500 * LAST, FIRST),
         (500 * LAST, 500 * FIRST),
         (500 * FIRST, 500 * LAST),
         (500 * FIRST, 500 * FIRST),
     ],
-    ids=["one class", "one event of a class", "apart", "the wrong way", "one score"],
+    ids=["one class", "one event of a class", "separated", "inverted", "all scores equal"],
 )
-def test_interval_is_unknown_where_no_event_tells_of_it(signal, background):
-    measured = Measured("all events", {"auc": 1.0}, Scores(signal, background, NOTHING))
-    assert np.isnan(measured.auc_interval).all()
+def test_interval_is_undefined_without_an_estimate_of_the_error(signal, background):
+    evaluation = SliceEvaluation(OVERALL, {"auc": 1.0}, ScoreHistogram(signal, background, NONE))
+    assert np.isnan(evaluation.auc_interval).all()
 
 
-def test_what_was_not_measured_is_not_known():
-    measured = Measured("all events", {"example_count": math.nan}, NO_SCORES)
-    assert math.isnan(measured.auc)
-    assert measured.events is None
-    assert not measured.is_small
-    assert math.isnan(measured.scores.signal_share)
+def test_missing_metrics_are_unknown():
+    evaluation = SliceEvaluation(OVERALL, {"example_count": math.nan}, NO_SCORES)
+    assert math.isnan(evaluation.auc)
+    assert evaluation.events is None
+    assert not evaluation.is_small
+    assert math.isnan(evaluation.scores.signal_share)
 
 
 def test_evaluation_is_read_by_model_and_slice(make, tmp_path):
-    values = {"": (make.metrics(0.8), make.scores()), "n = 1": (make.metrics(0.7), make.scores(2))}
-    then = {"": (make.metrics(0.75), make.scores(3))}
-    make.evaluation_files(tmp_path / "e", {"candidate": values, "baseline": then})
-    metrics, scores = read_metrics(str(tmp_path / "e")), read_scores(str(tmp_path / "e"))
-    found = describe_evaluation(metrics, scores)
-    assert (found.candidate.overall.auc, found.baseline.overall.auc) == (0.8, 0.75)
-    assert [(m.name, m.auc) for m in found.candidate.slices] == [("n = 1", 0.7)]
-    assert found.baseline.slices == ()
-    for counts in ("signal", "background", "score_sum"):
-        read, written = (
-            getattr(s, counts) for s in (scores["baseline"]["all events"], then[""][1])
-        )
-        np.testing.assert_allclose(read, written)
-    without = describe_evaluation(metrics, {})
-    assert without.candidate.overall.scores is NO_SCORES
-    assert without.candidate.overall.metrics == found.candidate.overall.metrics
+    folder = tmp_path / "evaluation"
+    candidate = {
+        "": (make.metrics(0.8), make.scores()),
+        "n = 1": (make.metrics(0.7), make.scores(2)),
+    }
+    baseline = {"": (make.metrics(0.75), make.scores(3))}
+    make.evaluation_files(folder, {"candidate": candidate, "baseline": baseline})
+    metrics, scores = read_metrics(str(folder)), read_scores(str(folder))
+    evaluation = join_evaluation(metrics, scores)
+    assert (evaluation.candidate.overall.auc, evaluation.baseline.overall.auc) == (0.8, 0.75)
+    assert [(row.name, row.auc) for row in evaluation.candidate.slices] == [("n = 1", 0.7)]
+    assert evaluation.baseline.slices == ()
+    _, written = baseline[""]
+    np.testing.assert_allclose(scores["baseline"][OVERALL].signal, written.signal)
+    np.testing.assert_allclose(scores["baseline"][OVERALL].background, written.background)
+    np.testing.assert_allclose(scores["baseline"][OVERALL].score_sum, written.score_sum)
+    without_scores = join_evaluation(metrics, {})
+    assert without_scores.candidate.overall.scores is NO_SCORES
+    assert without_scores.candidate.overall.metrics == evaluation.candidate.overall.metrics
 
 
-def test_metric_that_failed_is_not_zero(tmp_path):
+def test_failed_metric_is_absent(tmp_path):
     result = metrics_for_slice_pb2.MetricsForSlice()
     for name in ("auc", "failed"):
         result.metric_keys_and_values.add().key.name = name
@@ -102,4 +142,36 @@ def test_metric_that_failed_is_not_zero(tmp_path):
     result.metric_keys_and_values[1].value.debug_message = "division by zero"
     with tf.io.TFRecordWriter(str(tmp_path / "metrics-00000-of-00001.tfrecord")) as writer:
         writer.write(result.SerializeToString())
-    assert read_metrics(str(tmp_path)) == {"": {"all events": {"auc": 0.8}}}
+    assert read_metrics(str(tmp_path)) == {"": {OVERALL: {"auc": 0.8}}}
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"stranger": ("",)}, "no candidate was evaluated, but 'stranger'"),
+        ({"": ("n = 2",)}, "no slice of all events, only n = 2"),
+    ],
+)
+def test_evaluation_without_the_candidate_on_all_events_is_rejected(
+    make, tmp_path, models, message
+):
+    values = make.metrics(), make.scores()
+    files = {model: dict.fromkeys(slices, values) for model, slices in models.items()}
+    make.evaluation_files(tmp_path / "evaluation", files)
+    with pytest.raises(ValueError, match=message):
+        join_evaluation(read_metrics(str(tmp_path / "evaluation")), {})
+
+
+@pytest.mark.parametrize(
+    ("bins", "count", "message"),
+    [
+        (1, 1.0, "all events: 1 bins of the score, which is not a multiple of 100"),
+        (150, 1.0, "all events: 150 bins"),
+        (100, math.nan, "all events: not every count of events by score is finite"),
+    ],
+)
+def test_invalid_score_histograms_are_rejected(make, tmp_path, bins, count, message):
+    scores = ScoreHistogram(*(np.full(bins, count) for _ in range(3)))
+    make.evaluation_files(tmp_path / "evaluation", {"": {"": (make.metrics(), scores)}})
+    with pytest.raises(ValueError, match=message):
+        read_scores(str(tmp_path / "evaluation"))

@@ -3,51 +3,56 @@ import json
 import numpy as np
 import pytest
 
-from components.histogram_gen.class_counts import Binning, Census
-from formats.histograms import from_json, to_json
+from formats.histograms import Binning, ClassCounts, from_json, to_json
 
 COUNTS = np.array([[0, 3, 1, 0], [2, 5, 7, 1]])
 BINNING = Binning(-1.5, 2.5, 2)
 
 
-def test_what_is_written_is_read_again():
-    text = to_json({"m_bb": BINNING}, {"train": Census({"m_bb": COUNTS}, 2**64 - 1)})
+def test_content_survives_a_round_trip():
+    text = to_json({"x": BINNING}, {"train": ClassCounts({"x": COUNTS}, 2**64 - 1)})
+
     split = from_json(text)["train"]
+
     assert split.fingerprint == "f" * 16
-    assert split.features["m_bb"].binning == BINNING
-    assert split.features["m_bb"].counts.tolist() == COUNTS.tolist()
+    assert split.features["x"].binning == BINNING
+    assert split.features["x"].counts.tolist() == COUNTS.tolist()
 
 
 def test_classes_are_named_in_the_file():
-    text = to_json({"m_bb": BINNING}, {"train": Census({"m_bb": COUNTS}, 10)})
-    content = json.loads(text)
-    assert content["bins"] == {"m_bb": {"low": -1.5, "high": 2.5, "bins": 2}}
+    content = json.loads(to_json({"x": BINNING}, {"train": ClassCounts({"x": COUNTS}, 10)}))
+
+    assert content["bins"] == {"x": {"low": -1.5, "high": 2.5, "bins": 2}}
     assert content["splits"]["train"] == {
         "fingerprint": "000000000000000a",
-        "counts": {"m_bb": {"background": [0, 3, 1, 0], "signal": [2, 5, 7, 1]}},
+        "counts": {"x": {"background": [0, 3, 1, 0], "signal": [2, 5, 7, 1]}},
     }
 
 
+def test_counts_of_parts_add_up_and_fingerprints_wrap_around():
+    part = ClassCounts({"x": COUNTS}, 2**63)
+
+    total = part + part
+
+    assert total.counts["x"].tolist() == (2 * COUNTS).tolist()
+    assert total.fingerprint == 0
+
+
+def counted(background):
+    counts = {"x": {"background": background, "signal": [0, 0, 0, 0]}}
+    return {"train": {"fingerprint": "0", "counts": counts}}
+
+
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
-        ([], "bins: expected names and values"),
-        ({"bins": {}, "splits": []}, "splits: expected names and values"),
-        ({"bins": {}, "splits": {"train": {}}}, "counts: expected names and values"),
-        ({"bins": {"m_bb": {"low": 1, "high": 1, "bins": 2}}, "splits": {}}, "m_bb: .* that rise"),
-        (
-            {"bins": {}, "splits": {"train": {"counts": {"m_bb": {}}}}},
-            "m_bb: counted in bins that are not given",
-        ),
-        (
-            {
-                "bins": {"m_bb": vars(BINNING)},
-                "splits": {"train": {"counts": {"m_bb": {"background": [1], "signal": [1]}}}},
-            },
-            "m_bb: expected 4 counts of each class",
-        ),
+        ([], "valid dictionary"),
+        ({"bins": {"x": {"low": 1, "high": 1, "bins": 2}}, "splits": {}}, "do not increase"),
+        ({"bins": {}, "splits": counted([0, 0, 0, 0])}, "x: counts without bins"),
+        ({"bins": {"x": vars(BINNING)}, "splits": counted([1])}, "x: expected 4 counts"),
+        ({"bins": {"x": vars(BINNING)}, "splits": counted([0, -1, 0, 0])}, "greater than or equal"),
     ],
 )
-def test_text_that_holds_no_histograms_is_refused_by_name(content, words):
-    with pytest.raises(ValueError, match=words):
+def test_other_content_is_rejected(content, message):
+    with pytest.raises(ValueError, match=message):
         from_json(json.dumps(content))

@@ -95,7 +95,7 @@ def rejection(evaluation: Evaluation) -> Figure:
         drawn = scores.passing()[1] >= MIN_EVENTS
         axes.plot(signal[drawn], 1 / background[drawn], **line)
     axes.set(xlim=(0, 1), xlabel="signal efficiency")
-    axes.set_ylabel("background rejection (1 / background efficiency)")
+    axes.set_ylabel("background rejection (1 / efficiency)")
     if any(scores.background.sum() >= MIN_EVENTS for scores, _ in _models(evaluation)):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(ScalarFormatter())
