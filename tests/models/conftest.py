@@ -2,36 +2,42 @@ import types
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tf_keras
 
-from formats.features import FEATURES, LABEL
+from formats.examples import to_table
+from formats.features import FEATURES
 from formats.hyperparameters import resolve
-from models.event_table import Events
-from models.network import build_network, prepare
-from models.serving.signatures import export
+from formats.names import EVAL_SPLIT, TRAIN_SPLIT
+from formats.published.record import Events
+from formats.training_record import StrategyRecord
+from models.event_table import EventTable, Splits
+from models.network import build_network, measure_columns
+from models.serving.saved_model import export
 from models.trainer import run_fn
-from models.training.sizing import sized
+from models.training.training_plan import plan_training, size_hyperparameters
 
 
 def _make_events(count, seed=0, noise=0.0):
-    """Signal where a bent surface in three columns is passed; `noise` flips labels."""
+    """Makes events whose classes a curved surface in three columns separates.
+
+    Args:
+        count: number of events.
+        seed: seed of the events.
+        noise: share of flipped labels.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=[count, len(FEATURES)])
     signal = x[:, 0] + x[:, 1] * x[:, 2] > 0
     labels = signal ^ (rng.random(count) < noise)
-    # Columns of unlike offsets and scales, as raw columns are.
+    # The columns have different offsets and scales, like published ones.
     features = x * np.linspace(0.1, 5, len(FEATURES)) + np.linspace(-3, 3, len(FEATURES))
-    return Events(features.astype(np.float32), labels.astype(np.float32)[:, None])
+    return EventTable(features.astype(np.float32), labels.astype(np.float32)[:, None])
 
 
 def _make_table(events):
-    offsets = pa.array(np.arange(len(events) + 1, dtype=np.int64))
-    columns = [events.labels[:, 0], *np.ascontiguousarray(events.features.T)]
-    lists = [pa.LargeListArray.from_arrays(offsets, pa.array(column)) for column in columns]
-    return pa.table(lists, names=[LABEL, *FEATURES])
+    return to_table(Events(events.features, events.labels[:, 0]))
 
 
 @pytest.fixture(scope="session")
@@ -41,27 +47,45 @@ def make_events():
 
 @pytest.fixture(scope="session")
 def make_table():
+    """Makes Parquet columns as ingestion writes them."""
     return _make_table
 
 
 @pytest.fixture(scope="session")
+def cpu():
+    return StrategyRecord(kind="cpu", replicas=1, devices=("/device:CPU:0",))
+
+
+@pytest.fixture(scope="session")
 def demo():
-    """The demo preset's hyperparameters with some replaced, none of them open."""
+    """Returns the hyperparameters of the demo preset with some replaced, all of them sized."""
 
     def size(**overrides):
-        return sized(resolve("demo", **overrides), 1000)
+        return size_hyperparameters(resolve("demo", **overrides), 1000)
 
     return size
 
 
 @pytest.fixture(scope="session")
+def make_plan(cpu):
+    """Plans a training with the demo preset on one CPU."""
+
+    def make(events=1000, seed=1, **overrides):
+        hyperparameters = size_hyperparameters(resolve("demo", **overrides), events)
+        return plan_training(events, hyperparameters, seed, cpu)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def network(make_events, demo):
-    """A network on published columns whose every weight, moving averages included, is drawn."""
-    hyperparameters = demo(units=8, blocks=2, buckets=0)
-    built = build_network(hyperparameters, prepare(make_events(500), hyperparameters), seed=1)
+    """A network on published columns with random weights, moving averages included."""
+    network = build_network(
+        demo(units=8, blocks=2), measure_columns(make_events(500), buckets=0), seed=1
+    )
     rng = np.random.default_rng(2)
-    built.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in built.get_weights()])
-    return built
+    network.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in network.get_weights()])
+    return network
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +97,15 @@ def exported(network, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def prepare_run():
-    """Writes the splits into a folder; returns what TFX would hand to the trainer."""
+    """Writes the splits to a folder; returns the arguments that TFX passes to the trainer."""
 
-    def prepare(
-        folder: Path, train: Events, evaluation: Events, seed=3, base_model=None, **overrides
-    ):
-        for split, events in (("train", train), ("eval", evaluation)):
+    def prepare(folder: Path, splits: Splits, seed=3, base_model=None, **overrides):
+        for split, events in ((TRAIN_SPLIT, splits.train), (EVAL_SPLIT, splits.validation)):
             (folder / f"Split-{split}").mkdir(parents=True)
             pq.write_table(_make_table(events), folder / f"Split-{split}" / "data.parquet")
         return types.SimpleNamespace(
-            train_files=[f"{folder}/Split-train/*"],
-            eval_files=[f"{folder}/Split-eval/*"],
+            train_files=[f"{folder}/Split-{TRAIN_SPLIT}/*"],
+            eval_files=[f"{folder}/Split-{EVAL_SPLIT}/*"],
             model_run_dir=f"{folder}/model_run",
             serving_model_dir=f"{folder}/model/Format-Serving",
             base_model=base_model,
@@ -99,7 +121,7 @@ def prepare_run():
 
 @pytest.fixture(scope="session")
 def start_run(prepare_run):
-    """Runs the trainer as TFX would, in a folder of its own."""
+    """Runs the trainer as TFX does, in a folder of its own."""
 
     def start(*args, **options):
         fn_args = prepare_run(*args, **options)
@@ -120,7 +142,7 @@ RUN = {
     "batch_size_per_replica": 128,
     "epochs": 4,
 }
-"""What the finished run changes of the demo preset."""
+"""How the finished run differs from the demo preset."""
 
 
 @pytest.fixture(scope="session")
@@ -129,12 +151,11 @@ def run_overrides():
 
 
 @pytest.fixture(scope="session")
-def run_data():
-    return _make_events(6000, seed=10), _make_events(1100, seed=11)
+def run_splits():
+    return Splits(_make_events(6000, seed=10), _make_events(1100, seed=11))
 
 
 @pytest.fixture(scope="session")
-def finished_run(start_run, run_data, tmp_path_factory):
-    """One whole run on events that can be told apart."""
-    folder = tmp_path_factory.mktemp("run")
-    return start_run(folder, *run_data, **RUN)
+def finished_run(start_run, run_splits, tmp_path_factory):
+    """One complete run on separable events."""
+    return start_run(tmp_path_factory.mktemp("run"), run_splits, **RUN)

@@ -4,7 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from formats.features import FEATURES, LABEL
-from models.event_table import InputDataError, as_tensor, empty, read_events
+from models import event_table
+from models.event_table import InputDataError, apply_in_chunks, as_tensor, empty, read_events
 
 
 def replace(table, name, column):
@@ -13,7 +14,7 @@ def replace(table, name, column):
 
 @pytest.fixture
 def split(tmp_path, make_events, make_table):
-    """Two files of Examples, in row groups that do not divide them."""
+    """Two files of Examples, whose row groups do not divide them."""
     events = make_events(50)
     table = make_table(events)
     pq.write_table(table.slice(30), tmp_path / "data-00001.parquet", row_group_size=7)
@@ -21,38 +22,38 @@ def split(tmp_path, make_events, make_table):
     return tmp_path, events
 
 
-def test_files_are_read_whole_in_the_order_of_their_names(split):
+def test_files_are_read_completely_in_the_order_of_their_names(split):
     folder, events = split
-    read = read_events([f"{folder}/*"])
-    np.testing.assert_array_equal(read.features, events.features)
-    np.testing.assert_array_equal(read.labels, events.labels)
-    assert read.features.dtype == read.labels.dtype == np.float32
-    assert len(read) == 50
+    table = read_events([f"{folder}/*"])
+    np.testing.assert_array_equal(table.features, events.features)
+    np.testing.assert_array_equal(table.labels, events.labels)
+    assert table.features.dtype == table.labels.dtype == np.float32
+    assert len(table) == 50
 
 
-def test_file_that_two_patterns_match_is_read_once(split):
+def test_a_file_that_matches_two_patterns_is_read_once(split):
     folder, _ = split
     assert len(read_events([f"{folder}/*", f"{folder}/data-00000*"])) == 50
 
 
-def test_columns_are_found_by_name_not_place(tmp_path, make_events, make_table):
+def test_columns_are_found_by_name_and_not_by_position(tmp_path, make_events, make_table):
     events = make_events(5)
     pq.write_table(make_table(events).select([*reversed(FEATURES), LABEL]), tmp_path / "a")
     np.testing.assert_array_equal(read_events([f"{tmp_path}/*"]).features, events.features)
 
 
-def test_no_file_names_the_pattern(tmp_path):
+def test_without_files_the_error_names_the_pattern(tmp_path):
     with pytest.raises(InputDataError, match=r"no events in .*Split-train/\*"):
         read_events([f"{tmp_path}/Split-train/*"])
 
 
-def test_files_without_events_are_refused(tmp_path, make_events, make_table):
+def test_files_without_events_are_rejected(tmp_path, make_events, make_table):
     pq.write_table(make_table(make_events(0)), tmp_path / "empty.parquet")
     with pytest.raises(InputDataError, match="no events"):
         read_events([f"{tmp_path}/*"])
 
 
-def test_missing_column_is_named(tmp_path, make_events, make_table):
+def test_missing_columns_are_named(tmp_path, make_events, make_table):
     table = make_table(make_events(3)).drop(["m_bb", LABEL])
     pq.write_table(table, tmp_path / "short.parquet")
     with pytest.raises(InputDataError, match=r"short\.parquet has no column label, m_bb"):
@@ -68,14 +69,14 @@ def test_missing_column_is_named(tmp_path, make_events, make_table):
         [[1.0], [None], [2.0]],
     ],
 )
-def test_event_without_exactly_one_value_is_refused(tmp_path, make_events, make_table, lists):
+def test_an_event_without_exactly_one_value_is_rejected(tmp_path, make_events, make_table, lists):
     column = pa.array(lists, pa.large_list(pa.float32()))
     pq.write_table(replace(make_table(make_events(3)), "m_jj", column), tmp_path / "a.parquet")
     with pytest.raises(InputDataError, match=r"a\.parquet: column 'm_jj' has an event without"):
         read_events([f"{tmp_path}/*"])
 
 
-def test_column_of_another_type_is_refused(tmp_path, make_events, make_table):
+def test_a_column_of_another_type_is_rejected(tmp_path, make_events, make_table):
     column = pa.array([1.0, 2.0, 3.0], pa.float32())
     pq.write_table(replace(make_table(make_events(3)), "m_jj", column), tmp_path / "a.parquet")
     with pytest.raises(InputDataError, match="column 'm_jj' is float, not large_list<float>"):
@@ -83,7 +84,7 @@ def test_column_of_another_type_is_refused(tmp_path, make_events, make_table):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_value_that_is_not_finite_is_refused(tmp_path, make_events, make_table, value):
+def test_a_value_that_is_not_finite_is_rejected(tmp_path, make_events, make_table, value):
     events = make_events(9)
     events.features[7, 3] = value
     pq.write_table(make_table(events), tmp_path / "a.parquet", row_group_size=4)
@@ -91,7 +92,7 @@ def test_value_that_is_not_finite_is_refused(tmp_path, make_events, make_table, 
         read_events([f"{tmp_path}/*"])
 
 
-def test_events_are_handed_to_tensorflow_where_they_are(split):
+def test_events_become_tensors_without_a_copy(split):
     events = read_events([f"{split[0]}/*"])
     tensor = as_tensor(events.features)
     np.testing.assert_array_equal(tensor.numpy(), events.features)
@@ -100,14 +101,27 @@ def test_events_are_handed_to_tensorflow_where_they_are(split):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 28), (3,)])
-def test_empty_array_is_aligned_and_of_its_shape(shape):
+def test_empty_arrays_are_aligned(shape):
     array = empty(*shape)
     assert array.shape == shape
     assert array.dtype == np.float32
     assert array.ctypes.data % 64 == 0
 
 
-def test_array_that_is_not_aligned_or_not_in_order_is_copied(make_events):
+def test_arrays_that_are_not_aligned_or_contiguous_are_copied(make_events):
     features = make_events(10).features
     for array in (features[:, 3:], features[1:], features.T, features[:0]):
         np.testing.assert_array_equal(as_tensor(array).numpy(), array)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 20])
+def test_a_layer_is_applied_to_all_chunks(make_events, network, monkeypatch, count):
+    monkeypatch.setattr(event_table, "CHUNK_EVENTS", 8)
+    features = make_events(count).features
+    outputs = apply_in_chunks(network, features)
+    assert outputs.shape == (count, 1)
+    np.testing.assert_allclose(outputs, network(features).numpy(), atol=1e-6)
+    if count:
+        tensor = as_tensor(outputs)
+        outputs[0, 0] = -5
+        assert float(tensor[0, 0]) == -5
