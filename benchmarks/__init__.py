@@ -1,1 +1,1 @@
-"""The measurements that the README quotes, each against its peer in the same run."""
+"""Benchmarks behind the figures in the documents, each against its peer in the same run."""

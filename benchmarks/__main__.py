@@ -1,4 +1,4 @@
-"""Runs the measurements one by one, each in a process of its own, and shows all results.
+"""Runs the benchmarks one by one, each in its own process, and shows all results.
 
 python -m benchmarks [--quick] [NAME ...]
 """
@@ -8,52 +8,59 @@ import subprocess
 import sys
 import time
 
-from benchmarks import command, results
+from benchmarks import command_line, saved_results
 
-QUICK = (
-    "startup",
-    "ingestion",
-    "statistics",
-    "training_input",
-    "evaluation",
-    "demo_overhead",
-)
-ALL = (*QUICK, "training", "full_run", "quality")
+QUICK_MODULES = {
+    "startup": "startup_time",
+    "ingestion": "ingestion_speed",
+    "statistics": "statistics_speed",
+    "training_input": "training_input_speed",
+    "evaluation": "evaluation_speed",
+    "demo_overhead": "demo_overhead",
+}
+MODULES = {
+    **QUICK_MODULES,
+    "training": "training_speed",
+    "full_run": "full_run",
+    "quality": "quality",
+}
+"""The benchmarks by name."""
 
 
 def main() -> None:
-    """Exits with 1 if a measurement could not be taken; a goal that is missed is a result."""
+    """Exits with 1 if a benchmark failed; a goal that is not met is a result, not a failure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MODULES)}")
     parser.add_argument(
         "--quick", action="store_true", help="smaller sizes, without training, full_run and quality"
     )
     arguments = parser.parse_args()
-    names = arguments.names or (QUICK if arguments.quick else ALL)
-    if unknown := set(names) - set(ALL):
-        parser.error(f"no measurement {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    # Not all(), which would stop at the first that fails.
-    taken = [_run(name, quick=arguments.quick) for name in names]
-    records, _ = results.load()
-    command.show(record["name"] for record in records)
-    sys.exit(not all(taken))
+    names = arguments.names or list(QUICK_MODULES if arguments.quick else MODULES)
+    if unknown := set(names) - set(MODULES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(MODULES)}")
+    # A list, because all() with a generator would stop at the first failure.
+    successes = [_run(name, quick=arguments.quick) for name in names]
+    records, _ = saved_results.load()
+    command_line.show(record["name"] for record in records)
+    sys.exit(not all(successes))
 
 
 def _run(name: str, *, quick: bool) -> bool:
-    """Runs one measurement; what it and TFX have to say goes to a log."""
-    results.OUT.mkdir(parents=True, exist_ok=True)
-    log = results.OUT / f"{name}.log"
+    """Runs one benchmark; its output and TFX's go to a log file."""
+    saved_results.OUT.mkdir(parents=True, exist_ok=True)
+    log = saved_results.OUT / f"{name}.log"
     print(f"{name} ...", end=" ", flush=True)
-    began = time.monotonic()
+    start = time.monotonic()
     with log.open("w") as stream:
-        done = subprocess.run(  # noqa: S603 (one of our own modules)
-            [sys.executable, "-m", f"benchmarks.{name}", *["--quick"] * quick],
+        process = subprocess.run(  # noqa: S603 (one of our own modules)
+            [sys.executable, "-m", f"benchmarks.{MODULES[name]}", *(["--quick"] if quick else [])],
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
-    taken = f"{time.monotonic() - began:.0f} s"
-    print(taken if done.returncode == 0 else f"FAILED after {taken}, see {log}", flush=True)
-    return done.returncode == 0
+    duration = f"{time.monotonic() - start:.0f} s"
+    succeeded = process.returncode == 0
+    print(duration if succeeded else f"FAILED after {duration}, see {log}", flush=True)
+    return succeeded
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks.NAME [--quick]` does: measure, save, show."""
+"""Command line of one benchmark: `python -m benchmarks.MODULE [--quick]` measures, saves, shows."""
 
 import argparse
 import sys
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from rich.console import Console
 
-from benchmarks import machine, results
-from benchmarks.harness import Measurement
+from benchmarks import machine_description, saved_results
+from benchmarks.measurement import Measurement
 
 Benchmark = Callable[[bool], Iterable[Measurement]]
 
@@ -16,23 +16,24 @@ def main(measure: Benchmark) -> None:
     """Runs one benchmark from its command line.
 
     Args:
-      measure: from whether to be quick to measurements; they are saved as they come.
+        measure: yields measurements, with smaller sizes if its argument is true; each is saved
+            at once.
     """
     parser = argparse.ArgumentParser(description=measure.__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller sizes")
     quick = parser.parse_args().quick
     names = []
-    for measured in measure(quick):
-        results.save([measured], machine.describe())
-        names.append(measured.measure.name)
+    for measurement in measure(quick):
+        saved_results.save([measurement], machine_description.describe())
+        names.append(measurement.measure.name)
     show(names)
 
 
 def show(names: Iterable[str]) -> None:
-    """Prints the named results."""
-    records, details = results.load()
-    wanted = set(names)
-    shown = [record for record in records if record["name"] in wanted]
-    # Where there is no terminal there is no width to keep to.
+    """Prints the results with these names."""
+    records, details = saved_results.load()
+    selected_names = set(names)
+    selection = [record for record in records if record["name"] in selected_names]
+    # Without a terminal there is no width to fit.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(results.table(shown, details))
+    console.print(saved_results.table(selection, details))

@@ -1,29 +1,32 @@
-"""Overhead: what a whole demo run takes beside the training, and a run where all is cached."""
+"""Overhead: the duration of a demo run without its training, and of a run with all nodes cached."""
 
 from collections.abc import Iterator
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
-from benchmarks import command, data
-from benchmarks.commands import higgs
-from benchmarks.harness import RUNS, Measure, Measurement, Sense, seconds
-from pipeline.metadata_store import RunOutcome, latest_run
+from benchmarks import command_line, generated_events
+from benchmarks.higgs_command import higgs
+from benchmarks.measurement import RUNS, Measure, Measurement, Sense, seconds
+from formats.names import BASELINE, TRAINER
+from pipeline.metadata_store import latest_run
 
 OVERHEAD = Measure("demo_overhead", "s", 60, Sense.AT_MOST)
 CACHED = Measure("cached_run", "s", 25, Sense.AT_MOST)
 
-# As `make demo` has it.
+# The events of `make demo`.
 TRAIN_EVENTS, EVAL_EVENTS = 180_000, 20_000
 
-NEVER_CACHED = {"Baseline"}
-"""A resolver: it looks for the latest blessed model in every run."""
+NEVER_CACHED = {BASELINE}
+"""The resolver looks for the latest blessed model in every run."""
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
-    """Measures `higgs run` on fresh roots, and again on them; quick takes one run of each."""
-    with data.scratch() as folder:
-        shards = data.write_shards(folder / "data", train=TRAIN_EVENTS, evaluation=EVAL_EVENTS)
+    """Measures `higgs run` on new roots, and again on the same; quick takes one run of each."""
+    with generated_events.scratch_folder() as folder:
+        shards = generated_events.write_shards(
+            folder / "data", num_train=TRAIN_EVENTS, num_eval=EVAL_EVENTS
+        )
         pairs = [_run_twice(shards, folder / str(run)) for run in range(1 if quick else RUNS)]
     first, second = zip(*pairs, strict=True)
     sizes = f"{TRAIN_EVENTS + EVAL_EVENTS:,} events"
@@ -32,27 +35,24 @@ def measure(quick: bool) -> Iterator[Measurement]:
 
 
 def _run_twice(shards: Path, root: Path) -> tuple[float, float]:
-    """Seconds of a first run but for its Trainer, and of a second one that finds all done."""
+    """Seconds of a first run without its Trainer, and of a second one with all nodes cached."""
     run = partial(
         higgs,
-        *("run", "--config", resources.files("configs") / "demo.yaml"),
-        *(f"--set=data_root={shards}", f"--set=root={root}"),
+        "run",
+        "--config",
+        resources.files("configs") / "demo.yaml",
+        f"--set=data_root={shards}",
+        f"--set=root={root}",
     )
-    whole = seconds(run)
-    training = _outcome(root).nodes["Trainer"].seconds
-    cached = seconds(run)
-    again = {node.name for node in _outcome(root).nodes.values() if node.state != "cached"}
-    if again - NEVER_CACHED:
-        raise RuntimeError(f"a second run on the same data ran {', '.join(sorted(again))} again")
-    return whole - training, cached
-
-
-def _outcome(root: Path) -> RunOutcome:
-    outcome = latest_run(str(root / "metadata" / "metadata.sqlite"))
-    if outcome is None:
-        raise RuntimeError(f"no run is recorded under {root}")
-    return outcome
+    metadata_path = str(root / "metadata" / "metadata.sqlite")
+    first = seconds(run) - latest_run(metadata_path).nodes[TRAINER].seconds
+    second = seconds(run)
+    nodes = latest_run(metadata_path).nodes.values()
+    repeated = {node.name for node in nodes if node.state != "cached"} - NEVER_CACHED
+    if repeated:
+        raise RuntimeError(f"a second run on the same data repeated {', '.join(sorted(repeated))}")
+    return first, second
 
 
 if __name__ == "__main__":
-    command.main(measure)
+    command_line.main(measure)

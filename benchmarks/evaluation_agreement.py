@@ -1,4 +1,4 @@
-"""Whether two evaluations of the same events came to the same numbers."""
+"""Compares the numbers of two evaluations of the same events."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from benchmarks.stock_evaluation import PREFIX
+from benchmarks.stock_evaluation import SLICE_PREFIX
 
 TOLERANCE = 1e-6
 AUC_TOLERANCE = 1e-3
@@ -16,39 +16,43 @@ Key = tuple[str, ...]
 
 
 class DisagreementError(AssertionError):
-    """Evaluations that should agree do not; a benchmark of them would mean nothing."""
+    """Evaluations that should agree differ, so that comparing their speed means nothing."""
 
 
 def check_agreement(ours: Path, peer: Path, auc: float) -> int:
-    """Compares every metric and plot of every slice, and AUC with an exact one.
+    """Compares every metric and plot of every slice, and the AUC with its exact value.
 
     Args:
-      ours: folder of an Evaluator's outputs.
-      peer: folder of another's.
-      auc: the exact AUC of the same events.
+        ours: folder with the outputs of our Evaluator.
+        peer: folder with the outputs of the peer's.
+        auc: the exact AUC of the same events.
 
     Returns:
-      How many numbers were compared.
+        The number of compared values.
 
     Raises:
-      DisagreementError: naming the first numbers that differ.
+        DisagreementError: values differ; the message lists the first ones.
     """
-    mine, theirs = _numbers(ours), _numbers(peer)
-    if mine.keys() != theirs.keys():
-        only = sorted(mine.keys() ^ theirs.keys())
-        raise DisagreementError(f"{len(only)} numbers are in one evaluation only: {only[:5]}")
-    apart = [
-        f"{'/'.join(key)}: {mine[key]} and {theirs[key]}"
-        for key in mine
-        if not _close(mine[key], theirs[key], TOLERANCE)
+    our_numbers, peer_numbers = _numbers(ours), _numbers(peer)
+    if our_numbers.keys() != peer_numbers.keys():
+        unmatched = sorted(our_numbers.keys() ^ peer_numbers.keys())
+        raise DisagreementError(
+            f"{len(unmatched)} numbers are in only one evaluation: {unmatched[:5]}"
+        )
+    differences = [
+        f"{'/'.join(key)}: {our_numbers[key]} and {peer_numbers[key]}"
+        for key in our_numbers
+        if not _is_close(our_numbers[key], peer_numbers[key], TOLERANCE)
     ]
-    if apart:
-        listed = "\n  ".join(apart[:10])
-        raise DisagreementError(f"{len(apart)} of {len(mine)} numbers differ:\n  {listed}")
-    overall = mine["metrics", "overall", "auc"]
-    if not _close(overall, auc, AUC_TOLERANCE):
-        raise DisagreementError(f"AUC {overall} is not the exact {auc}")
-    return len(mine)
+    if differences:
+        first_lines = "\n  ".join(differences[:10])
+        raise DisagreementError(
+            f"{len(differences)} of {len(our_numbers)} numbers differ:\n  {first_lines}"
+        )
+    our_auc = our_numbers["metrics", "overall", "auc"]
+    if not _is_close(our_auc, auc, AUC_TOLERANCE):
+        raise DisagreementError(f"AUC {our_auc} differs from the exact {auc}")
+    return len(our_numbers)
 
 
 def _numbers(outputs: Path) -> dict[Key, float]:
@@ -59,7 +63,7 @@ def _numbers(outputs: Path) -> dict[Key, float]:
         (kind, _slice_name(slice_key), *path): number
         for kind, slices in kinds.items()
         for slice_key, values in slices
-        # One output and no sub-key, both nameless.
+        # The only output and sub-key have empty names.
         for path, number in _leaves(values[""][""])
     }
 
@@ -74,12 +78,12 @@ def _leaves(value: Any) -> Iterator[tuple[Key, float]]:
         return
     for name, child in children:
         for path, number in _leaves(child):
-            # TFMA wraps a number in a mapping whose key tells its type.
+            # TFMA wraps a number in a mapping whose key is its type.
             yield (path if name in ("doubleValue", "value") else (str(name), *path)), number
 
 
 def _slice_name(key: tuple[Any, ...]) -> str:
-    pairs = (f"{column.removeprefix(PREFIX)}={_text(value)}" for column, value in key)
+    pairs = (f"{column.removeprefix(SLICE_PREFIX)}={_text(value)}" for column, value in key)
     return ",".join(pairs) or "overall"
 
 
@@ -87,6 +91,6 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _close(one: float, other: float, tolerance: float) -> bool:
-    both_undefined = math.isnan(one) and math.isnan(other)
-    return both_undefined or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
+def _is_close(left: float, right: float, tolerance: float) -> bool:
+    both_undefined = math.isnan(left) and math.isnan(right)
+    return both_undefined or math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance)

@@ -1,9 +1,9 @@
-"""Evaluation: the Evaluator as the graph has it, against stock TFMA on tf.Examples.
+"""Evaluation speed: our Evaluator against stock TFMA on tf.Examples.
 
-The same model, the same metrics, the same slices. Both also evaluate the very
-same events, and the benchmark fails if they do not come to the same numbers.
+Both use the same model, metrics and slices. They also evaluate exactly the same events, and the
+benchmark fails if their numbers differ.
 
-The peer's constant cost is not charged to it, because its sample is small; ours is.
+The peer's constant cost does not count, because its sample is small; ours counts.
 """
 
 import dataclasses
@@ -13,9 +13,17 @@ from pathlib import Path
 from sklearn.metrics import roc_auc_score
 from tfx.types import Artifact
 
-from benchmarks import command, data, nodes, small_model, stock, stock_evaluation
-from benchmarks.agreement import check_agreement
-from benchmarks.harness import Measure, Measurement, Sense, beyond, compare
+from benchmarks import (
+    command_line,
+    generated_events,
+    single_node,
+    small_model,
+    stock_evaluation,
+    stock_nodes,
+)
+from benchmarks.evaluation_agreement import check_agreement
+from benchmarks.measurement import Measure, Measurement, Sense, compare, without_startup
+from formats.names import EVAL_SPLIT, EVALUATOR
 
 MEASURE = Measure("evaluation", "events/s", 5, Sense.AT_LEAST)
 
@@ -23,54 +31,59 @@ Inputs = dict[str, Artifact]
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
-    """Measures both Evaluators, and sees that they agree with each other and scikit-learn."""
+    """Measures both Evaluators, and compares their numbers with each other and scikit-learn."""
     ours, peer = (100_000, 5_000) if quick else (500_000, 30_000)
-    with data.scratch() as folder:
-        model = small_model.make(folder / "model")
-        our_node, peer_node = nodes.our_nodes(folder, folder)["Evaluator"], stock_evaluation.node()
-        few, many = (_our_inputs(folder / str(count), count, model) for count in (peer, ours))
-        first, stock_few = (
-            _stock_inputs(folder / f"stock-{count}", count, model)
-            for count in (stock.FIRST_EVENTS, peer)
-        )
-        measured = compare(
+    first = stock_nodes.FIRST_EVENTS
+    with generated_events.scratch_folder() as folder:
+        model = small_model.train_small_model(folder / "model")
+        our_node = single_node.our_nodes(folder, folder)[EVALUATOR]
+        peer_node = stock_evaluation.stock_evaluator()
+        peer_inputs = {
+            count: _stock_inputs(folder / f"stock-{count}", count, model) for count in (first, peer)
+        }
+        measurement = compare(
             MEASURE,
-            ours=nodes.side(our_node, many, ours, folder / "ours"),
-            peer=beyond(
-                stock.FIRST_EVENTS,
-                nodes.side(peer_node, first, stock.FIRST_EVENTS, folder / "first"),
+            ours=single_node.node_side(
+                our_node, _our_inputs(folder / str(ours), ours, model), ours, folder / "ours"
+            ),
+            peer=without_startup(
+                first,
+                single_node.node_side(peer_node, peer_inputs[first], first, folder / "first"),
                 peer,
-                nodes.side(peer_node, stock_few, peer, folder / "peer"),
+                single_node.node_side(peer_node, peer_inputs[peer], peer, folder / "peer"),
             ),
             sizes=f"{ours:,} events, peer {peer:,} of them",
         )
-        # The peer's first run was on the events that ours evaluates here.
-        nodes.execute(our_node, few, folder / "ours-few")
-        agreed = check_agreement(
+        # The events of the peer's runs.
+        few_inputs = _our_inputs(folder / str(peer), peer, model)
+        single_node.execute(our_node, few_inputs, folder / "ours-few")
+        num_equal = check_agreement(
             folder / "ours-few", folder / "peer" / "0", _exact_auc(model, peer)
         )
-        yield dataclasses.replace(measured, sizes=f"{measured.sizes}; {agreed:,} numbers agree")
+        sizes = f"{measurement.sizes}; {num_equal:,} numbers agree"
+        yield dataclasses.replace(measurement, sizes=sizes)
 
 
 def _our_inputs(folder: Path, events: int, model: Artifact) -> Inputs:
-    shards = data.write_shards(folder / "data", train=1, evaluation=events)
+    shards = generated_events.write_shards(folder / "data", num_train=1, num_eval=events)
     return {
-        "examples": nodes.ingest(shards, folder),
+        "examples": single_node.ingest(shards, folder),
         "model": model,
-        "schema": nodes.reviewed_schema(),
+        "schema": single_node.reviewed_schema(),
     }
 
 
 def _stock_inputs(folder: Path, count: int, model: Artifact) -> Inputs:
-    events = data.evaluation_events(count)
+    events = generated_events.evaluation_events(count)
     columns = stock_evaluation.slice_texts(events)
-    return {"examples": stock.write_examples(folder, {"eval": events}, columns), "model": model}
+    examples = stock_nodes.write_examples(folder, {EVAL_SPLIT: events}, columns)
+    return {"examples": examples, "model": model}
 
 
 def _exact_auc(model: Artifact, count: int) -> float:
-    events = data.evaluation_events(count)
+    events = generated_events.evaluation_events(count)
     return float(roc_auc_score(events.labels, small_model.score(model, events)))
 
 
 if __name__ == "__main__":
-    command.main(measure)
+    command_line.main(measure)

@@ -1,4 +1,4 @@
-"""Runs of the project's own commands, as a user starts them."""
+"""Runs the installed `higgs` command, as a user does."""
 
 import subprocess
 import sys
@@ -11,14 +11,16 @@ def higgs(*arguments: object) -> str:
     """Runs the installed `higgs` command.
 
     Returns:
-      What it printed.
+        Its output.
 
     Raises:
-      RuntimeError: it did not end with 0; the message has what it printed.
+        RuntimeError: it did not exit with 0; the message contains its output.
     """
-    done = subprocess.run(  # noqa: S603 (our own command)
+    process = subprocess.run(  # noqa: S603 (our own command)
         [HIGGS, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    if done.returncode:
-        raise RuntimeError(f"higgs {arguments[0]} ended with {done.returncode}:\n{done.stdout}")
-    return done.stdout
+    if process.returncode:
+        raise RuntimeError(
+            f"higgs {arguments[0]} exited with {process.returncode}:\n{process.stdout}"
+        )
+    return process.stdout

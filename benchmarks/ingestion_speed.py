@@ -1,28 +1,31 @@
-"""Ingestion: published shards to Examples, against stock ImportExampleGen with a decoding map.
+"""Ingestion speed: our ingestion of published shards against stock ImportExampleGen.
 
-The peer's constant cost is not charged to it, because its sample is small; ours is.
+The peer decodes records with a map. Its constant cost does not count, because its sample is
+small; ours counts.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import command, data, nodes, stock
-from benchmarks.harness import Measure, Measurement, Sense, Side, beyond, compare
+from benchmarks import command_line, generated_events, stock_nodes
+from benchmarks.measurement import Measure, Measurement, Sense, Side, compare, without_startup
+from benchmarks.single_node import node_side, our_nodes
+from formats.names import EXAMPLE_GEN
 
 MEASURE = Measure("ingestion", "events/s", 25, Sense.AT_LEAST)
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
-    """Measures both executors on real Beam, each on as many events as take it seconds."""
+    """Measures both executors on real Beam, each on as many events as take seconds."""
     ours, peer = (600_000, 20_000) if quick else (4_000_000, 100_000)
-    with data.scratch() as folder:
-        our_node = nodes.our_nodes(_shards(folder, ours), folder)["CollisionExampleGen"]
+    with generated_events.scratch_folder() as folder:
+        our_node = our_nodes(_write_shards(folder, ours), folder)[EXAMPLE_GEN]
         yield compare(
             MEASURE,
-            ours=nodes.side(our_node, {}, ours, folder / "ours"),
-            peer=beyond(
-                stock.FIRST_EVENTS,
-                _stock_side(folder / "first", stock.FIRST_EVENTS),
+            ours=node_side(our_node, {}, ours, folder / "ours"),
+            peer=without_startup(
+                stock_nodes.FIRST_EVENTS,
+                _stock_side(folder / "first", stock_nodes.FIRST_EVENTS),
                 peer,
                 _stock_side(folder / "peer", peer),
             ),
@@ -31,13 +34,15 @@ def measure(quick: bool) -> Iterator[Measurement]:
 
 
 def _stock_side(folder: Path, events: int) -> Side:
-    node = stock.example_gen(_shards(folder, events))
-    return nodes.side(node, {}, events, folder)
+    node = stock_nodes.example_gen(_write_shards(folder, events))
+    return node_side(node, {}, events, folder)
 
 
-def _shards(folder: Path, events: int) -> Path:
-    return data.write_shards(folder / "data", train=events * 9 // 10, evaluation=events // 10)
+def _write_shards(folder: Path, events: int) -> Path:
+    return generated_events.write_shards(
+        folder / "data", num_train=events * 9 // 10, num_eval=events // 10
+    )
 
 
 if __name__ == "__main__":
-    command.main(measure)
+    command_line.main(measure)

@@ -1,4 +1,4 @@
-"""Where a measurement was taken: the machine and the versions that matter."""
+"""Describes the machine of a measurement and the versions of packages that affect it."""
 
 import os
 import platform
@@ -20,12 +20,12 @@ PACKAGES = {
 
 
 def describe() -> dict[str, Any]:
-    """The processor, its cores, the memory and the versions, in plain data."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """The processor, its number of cores, the memory and the versions."""
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(pages / 1e9, 1),
+        "memory_gb": round(memory_bytes / 1e9, 1),
         "python": platform.python_version(),
         **{name: version(package) for name, package in PACKAGES.items()},
     }

@@ -1,9 +1,8 @@
-"""The harness of every measurement: what a goal is, and runs that take turns.
+"""Measurements and their goals, and functions that time ours and the peer in turn.
 
-A side is a function that does its work once and returns what it measured: a
-rate, or seconds. It prepares outside the clock. Ours and the peer's take turns
-(ours, peer, ours, peer, ...), so that what else the machine does meanwhile is
-shared between them, and the median of the runs counts.
+A side is a function that does its work once and returns what it measured: a rate, or seconds. It
+prepares before the clock starts. Ours and the peer's run in turn (ours, peer, ours, peer, ...), so
+that other load on the machine affects both, and the median of the runs counts.
 """
 
 import gc
@@ -15,7 +14,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 RUNS = 3
-"""Runs a side; the least that has a median worth its name."""
+"""Runs per side; the smallest number with a useful median."""
 
 Side = Callable[[], float]
 
@@ -23,7 +22,7 @@ T = TypeVar("T")
 
 
 class Sense(Enum):
-    """On which side of its goal a measurement should be."""
+    """Whether a goal is a minimum or a maximum."""
 
     AT_LEAST = "at least"
     AT_MOST = "at most"
@@ -31,13 +30,13 @@ class Sense(Enum):
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured, and what it should come to.
+    """A quantity to measure and its goal.
 
     Attributes:
-      name: the record's key in the results.
-      unit: of ours and of the peer.
-      goal: what the ratio ours / peer is held against, or ours where there is no peer.
-      sense: whether the goal is the least or the most.
+        name: the record's key in the results.
+        unit: unit of ours and of the peer.
+        goal: goal for the ratio ours / peer, or for ours if there is no peer.
+        sense: whether the goal is a minimum or a maximum.
     """
 
     name: str
@@ -48,13 +47,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measure with the runs that were taken of it.
+    """A measure and its runs.
 
     Attributes:
-      measure: what was measured.
-      ours_runs: one value a run, in the order of the runs.
-      peer_runs: the peer's, or nothing where there is none.
-      sizes: how much was worked on, in words.
+        measure: what was measured.
+        ours_runs: one value per run, in the order of the runs.
+        peer_runs: the peer's values; empty if there is no peer.
+        sizes: the amount of work, in words.
     """
 
     measure: Measure
@@ -74,19 +73,19 @@ class Measurement:
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the peer's; None without a peer."""
+        """Ours divided by the peer's; None without a peer."""
         return None if self.peer is None else self.ours / self.peer
 
     @property
     def met(self) -> bool:
-        """Whether the ratio, or ours where there is no peer, reaches the goal."""
+        """Whether the ratio, or ours if there is no peer, meets the goal."""
         value = self.ours if self.ratio is None else self.ratio
         if self.measure.sense is Sense.AT_LEAST:
             return value >= self.measure.goal
         return value <= self.measure.goal
 
     def record(self) -> dict[str, Any]:
-        """What goes into ``results.json``."""
+        """The measurement's record in ``results.json``."""
         return {
             "name": self.measure.name,
             "unit": self.measure.unit,
@@ -98,7 +97,7 @@ class Measurement:
         }
 
     def details(self) -> dict[str, Any]:
-        """What goes beside it: the goal's sense, every run, and the sizes."""
+        """The measurement's entry in ``details.json``: the goal's sense, all runs, the sizes."""
         return {
             "sense": self.measure.sense.value,
             "ours_runs": list(self.ours_runs),
@@ -108,10 +107,10 @@ class Measurement:
 
 
 def take_turns(*sides: Callable[[], T], runs: int = RUNS) -> list[tuple[T, ...]]:
-    """Runs the sides one after the other, again and again.
+    """Runs the sides one after the other, several times.
 
     Returns:
-      What each side measured, a tuple with a value a run.
+        A tuple for each side, with one value per run.
     """
     rounds = [[side() for side in sides] for _ in range(runs)]
     return list(zip(*rounds, strict=True))
@@ -123,24 +122,24 @@ def compare(measure: Measure, ours: Side, peer: Side, *, sizes: str) -> Measurem
     return Measurement(measure, ours_runs, peer_runs, sizes)
 
 
-def beyond(first: int, first_side: Side, events: int, side: Side) -> Side:
-    """The rate of a side after its first events, whose seconds are not charged to it.
+def without_startup(first: int, first_side: Side, events: int, side: Side) -> Side:
+    """The rate of a side after its first events, so that its constant cost does not count.
 
-    For a peer that is so slow that its sample is small and its constant cost would
-    dominate. Measures the first events at once, twice, and takes the faster.
+    For a peer so slow that its sample is small and the constant cost would dominate. Measures the
+    first events immediately, twice, and takes the faster run.
     """
-    constant = first / max(first_side(), first_side())
-    return lambda: (events - first) / (events / side() - constant)
+    constant_seconds = first / max(first_side(), first_side())
+    return lambda: (events - first) / (events / side() - constant_seconds)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """The wall time of some work, begun without the litter of earlier work."""
+    """Wall time of some work, after a garbage collection."""
     gc.collect()
-    began = time.perf_counter()
+    start = time.perf_counter()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def rate(events: int, work: Callable[[], object]) -> float:
-    """Events a second."""
+    """Events per second."""
     return events / seconds(work)

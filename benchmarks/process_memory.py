@@ -1,58 +1,53 @@
-"""The memory of a process and of all that it started, from Linux' /proc."""
+"""Peak memory of a process and its descendants."""
 
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import NamedTuple
 
+import psutil
+
 INTERVAL = 0.1
+"""Seconds between two samples of the memory."""
 
 
-class Finished(NamedTuple):
-    """What a command printed, and the most memory that it held at any time it was looked at."""
+class ModuleResult(NamedTuple):
+    """Output of a module, and the highest sample of its memory."""
 
     output: str
     peak_bytes: int
 
 
-def run_module(module: str, *arguments: object) -> Finished:
-    """Runs a module in a fresh interpreter, and watches its memory.
+def run_module(module: str, *arguments: object) -> ModuleResult:
+    """Runs a module in a new interpreter and samples its memory.
 
     Raises:
-      RuntimeError: it did not end with 0; what it printed on stderr has gone there.
+        RuntimeError: it did not exit with 0; its stderr was not redirected.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    peak = 0
+    peak_bytes = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         while process.poll() is None:
-            peak = max(peak, sum(map(_proportional_bytes, tree(process.pid))))
+            peak_bytes = max(peak_bytes, sum(map(_proportional_bytes, process_tree(process.pid))))
             time.sleep(INTERVAL)
         output = process.stdout.read() if process.stdout else ""
     if process.returncode:
-        raise RuntimeError(f"{module} ended with {process.returncode}")
-    return Finished(output, peak)
+        raise RuntimeError(f"{module} exited with {process.returncode}")
+    return ModuleResult(output, peak_bytes)
 
 
-def tree(pid: int) -> Iterator[int]:
-    """A process and all that descend from it."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in _read(task).split():
-            yield from tree(int(child))
+def process_tree(pid: int) -> Iterator[psutil.Process]:
+    """A process and its descendants."""
+    with suppress(psutil.Error):  # the process has ended
+        process = psutil.Process(pid)
+        yield process
+        yield from process.children(recursive=True)
 
 
-def _proportional_bytes(pid: int) -> int:
-    """Memory, where each page that processes share is split between them."""
-    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
+def _proportional_bytes(process: psutil.Process) -> int:
+    """Memory of a process, with each shared page divided between the processes that share it."""
+    with suppress(psutil.Error):  # the process has ended
+        return int(process.memory_full_info().pss)
     return 0
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except OSError:  # the process has ended
-        return ""

@@ -1,4 +1,4 @@
-"""How good scores are: the figures that the quality benchmark compares."""
+"""Quality figures of scores, which the quality benchmark compares."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,15 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures of one model on one sample.
+    """Quality figures of one model on one sample.
 
     Attributes:
-      auc: area under the ROC curve.
-      accuracy: at a threshold of 0.5.
-      background_rejection: 1 / false positive rate where half of the signal is kept.
-      log_loss: in nats.
-      calibration_error: expected, over bins of equal width (Naeini et al. 2015, AAAI).
+        auc: area under the ROC curve.
+        accuracy: accuracy at a threshold of 0.5.
+        background_rejection: 1 / false positive rate at a signal efficiency of 0.5.
+        log_loss: mean log loss in nats.
+        calibration_error: expected calibration error over bins of equal width
+            (Naeini et al. 2015, AAAI).
     """
 
     auc: float
@@ -31,9 +32,9 @@ class Quality:
     calibration_error: float
 
 
-def judge(labels: Array, scores: Array) -> Quality:
-    """Judges probabilities of signal, [N], by labels, [N], 1 signal and 0 background."""
-    # As doubles, for a probability so near to 1 that it is no float32.
+def measure_quality(labels: Array, scores: Array) -> Quality:
+    """Compares probabilities of signal, [N], with labels, [N], 1 for signal, 0 for background."""
+    # In float64, because a float32 cannot be so close to 1.
     scores = np.clip(scores, 1e-12, 1 - 1e-12, dtype=np.float64)
     return Quality(
         auc=float(roc_auc_score(labels, scores)),
@@ -46,13 +47,13 @@ def judge(labels: Array, scores: Array) -> Quality:
 
 def background_rejection(labels: Array, scores: Array) -> float:
     """1 / false positive rate at a signal efficiency of 0.5."""
-    false, true, _ = roc_curve(labels, scores)
-    rate = np.interp(0.5, true, false)
-    return float(1 / rate) if rate else float("inf")
+    false_positive_rates, true_positive_rates, _ = roc_curve(labels, scores)
+    background_efficiency = np.interp(0.5, true_positive_rates, false_positive_rates)
+    return float(1 / background_efficiency) if background_efficiency else float("inf")
 
 
 def calibration_error(labels: Array, scores: Array) -> float:
-    """The mean distance of a bin's mean score from its share of signal, weighted by its events."""
+    """Mean of |mean score - signal fraction| over bins, weighted by the events in each bin."""
     bins = np.minimum((scores * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gap = np.bincount(bins, labels - scores, CALIBRATION_BINS)
-    return float(np.abs(gap).sum() / len(labels))
+    gaps = np.bincount(bins, labels - scores, CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))

@@ -1,8 +1,8 @@
-"""The data part of a run, in a process of its own: from shards to the gate.
+"""Runs the pipeline's data nodes in their own process: from shards to DataGate.
 
-    python -m benchmarks.data_part SHARDS ROOT
+    python -m benchmarks.run_to_data_gate SHARDS ROOT
 
-Prints the seconds it took, imports not counted.
+Prints the duration in seconds, without the imports.
 """
 
 import sys
@@ -12,23 +12,22 @@ from pathlib import Path
 from tfx import v1 as tfx
 from tfx.orchestration.pipeline import RunOptions
 
-from benchmarks.harness import seconds
+from benchmarks.measurement import seconds
+from formats.names import DATA_GATE
 from pipeline.config import Config, IngestionConfig
 from pipeline.graph import create_pipeline
 
-LAST_NODE = "DataGate"
-
 
 def run(shards: Path, root: Path) -> None:
-    """Runs the graph with driver, metadata and all up to the gate."""
+    """Runs the graph with drivers and metadata up to DataGate."""
     config = Config(
         data_root=str(shards), root=str(root), ingestion=IngestionConfig(layout="folders")
     )
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(config.metadata_path)
     tfx.orchestration.LocalDagRunner().run(
-        create_pipeline(config, metadata=metadata), run_options=RunOptions(to_nodes=[LAST_NODE])
+        create_pipeline(config, metadata=metadata), run_options=RunOptions(to_nodes=[DATA_GATE])
     )
 
 
 if __name__ == "__main__":
-    print(seconds(partial(run, *map(Path, sys.argv[1:]))))
+    print(seconds(partial(run, Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,8 +1,7 @@
-"""Results on disk and on the terminal.
+"""Saves, loads and tabulates results.
 
-``results.json`` is a list of records ``{name, unit, ours, peer, ratio, goal,
-met}``; ``details.json`` beside it holds the machine, and by name each goal's
-sense, all runs and the sizes.
+``results.json`` is a list of records ``{name, unit, ours, peer, ratio, goal, met}``.
+``details.json`` beside it has the machine and, by name, each goal's sense, all runs and the sizes.
 """
 
 import json
@@ -12,7 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.harness import Measurement
+from benchmarks.measurement import Measurement
 
 OUT = Path(__file__).with_name("out")
 RESULTS = "results.json"
@@ -21,51 +20,54 @@ DETAILS = "details.json"
 Record = dict[str, Any]
 
 
-def merge(before: Iterable[Record], new: Iterable[Record]) -> list[Record]:
-    """The records of both, by name; a new one takes the place of its namesake."""
-    return list({record["name"]: record for record in (*before, *new)}.values())
+def merge(previous: Iterable[Record], current: Iterable[Record]) -> list[Record]:
+    """Both lists of records; a current record replaces the previous one of the same name."""
+    return list({record["name"]: record for record in (*previous, *current)}.values())
 
 
-def save(measured: Iterable[Measurement], machine: Mapping[str, Any], out: Path = OUT) -> None:
+def save(measurements: Iterable[Measurement], machine: Mapping[str, Any], out: Path = OUT) -> None:
     """Adds measurements to the results.
 
-    Results of another machine, or of other versions, are dropped: no table should mix them.
+    Results of another machine or of other versions are deleted, because no table should mix them.
     """
-    measured = list(measured)
+    measurements = list(measurements)
     records, details = load(out)
     if details.get("machine") != machine:
         records, details = [], {"machine": dict(machine), "measurements": {}}
-    records = merge(records, (each.record() for each in measured))
-    details["measurements"] |= {each.measure.name: each.details() for each in measured}
+    records = merge(records, (measurement.record() for measurement in measurements))
+    for measurement in measurements:
+        details["measurements"][measurement.measure.name] = measurement.details()
     out.mkdir(parents=True, exist_ok=True)
     _write(out / RESULTS, records)
     _write(out / DETAILS, details)
 
 
 def load(out: Path = OUT) -> tuple[list[Record], dict[str, Any]]:
-    """Records and details; empty where nothing was measured yet."""
+    """Records and details; both are empty if nothing was measured yet."""
     if not (out / RESULTS).exists():
         return [], {}
     return json.loads((out / RESULTS).read_text()), json.loads((out / DETAILS).read_text())
 
 
 def table(records: Iterable[Record], details: Mapping[str, Any]) -> Table:
-    """The results for the terminal, the machine below them."""
-    shown = Table(caption=_machine_line(details["machine"]), caption_justify="left")
+    """The results as a table for the terminal, with the machine below."""
+    result = Table(caption=_machine_line(details["machine"]), caption_justify="left")
     for heading in ("measurement", "unit", "ours", "peer", "ratio", "goal", "met", "measured on"):
-        numeric = heading in ("ours", "peer", "ratio")
-        shown.add_column(heading, justify="right" if numeric else "left")
+        is_number = heading in ("ours", "peer", "ratio")
+        result.add_column(heading, justify="right" if is_number else "left")
     for record in records:
         detail = details["measurements"][record["name"]]
-        shown.add_row(
-            *(record["name"], record["unit"]),
-            *(_spread(record[side], detail[f"{side}_runs"]) for side in ("ours", "peer")),
+        result.add_row(
+            record["name"],
+            record["unit"],
+            _with_range(record["ours"], detail["ours_runs"]),
+            _with_range(record["peer"], detail["peer_runs"]),
             _number(record["ratio"]),
             f"{detail['sense']} {record['goal']:g}",
             "[green]yes[/]" if record["met"] else "[red]no[/]",
             detail["sizes"],
         )
-    return shown
+    return result
 
 
 def _number(value: float | None) -> str:
@@ -74,8 +76,7 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _spread(value: float | None, runs: Iterable[float]) -> str:
-    runs = list(runs)
+def _with_range(value: float | None, runs: list[float]) -> str:
     if value is None or len(runs) < 2:
         return _number(value)
     return f"{_number(value)} ({_number(min(runs))}..{_number(max(runs))})"
@@ -83,8 +84,8 @@ def _spread(value: float | None, runs: Iterable[float]) -> str:
 
 def _machine_line(machine: Mapping[str, Any]) -> str:
     cpu, cores, memory, *versions = machine.items()
-    named = ", ".join(f"{name} {value}" for name, value in versions)
-    return f"{cpu[1]}, {cores[1]} cores, {memory[1]} GB; {named}. Medians (least..most)."
+    version_list = ", ".join(f"{name} {value}" for name, value in versions)
+    return f"{cpu[1]}, {cores[1]} cores, {memory[1]} GB; {version_list}. Medians (min..max)."
 
 
 def _write(path: Path, content: Any) -> None:

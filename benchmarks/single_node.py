@@ -1,6 +1,6 @@
-"""One node of a graph at a time: its executor on artifacts at hand, without driver or metadata.
+"""Runs the executor of one node on given artifacts, without driver or metadata.
 
-Ours are taken from ``create_pipeline``, so that what is measured is what runs.
+Our nodes come from ``create_pipeline``, so that the benchmarks measure what a run executes.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from pathlib import Path
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import Artifact, standard_artifacts
 
-from benchmarks.harness import Side, rate
+from benchmarks.measurement import Side, rate
+from formats.names import EXAMPLE_GEN
 from pipeline.config import Config, IngestionConfig
 from pipeline.graph import SCHEMA_FILE, create_pipeline
 
@@ -19,7 +20,7 @@ Artifacts = dict[str, Artifact]
 
 
 def our_nodes(data_root: Path, root: Path) -> dict[str, BaseNode]:
-    """The nodes of the project's graph by id, over the data's ``training/`` and ``validation/``."""
+    """The nodes of our graph by id, for data in ``training/`` and ``validation/``."""
     config = Config(
         data_root=str(data_root), root=str(root), ingestion=IngestionConfig(layout="folders")
     )
@@ -30,12 +31,12 @@ def execute(node: BaseNode, inputs: Mapping[str, Artifact], folder: Path) -> Art
     """Runs a node's executor.
 
     Args:
-      node: the node; what it is wired to in its graph does not matter.
-      inputs: an artifact an input key; optional inputs may be left out.
-      folder: where its outputs go, a folder each.
+        node: the node; its connections in a graph do not matter.
+        inputs: one artifact per input key; optional inputs may be missing.
+        folder: where the outputs go, in one folder per key.
 
     Returns:
-      The output artifacts by key.
+        The output artifacts by key.
     """
     outputs = {key: _artifact(channel.type, folder / key) for key, channel in node.outputs.items()}
     node.executor_spec.executor_class().Do(
@@ -46,8 +47,8 @@ def execute(node: BaseNode, inputs: Mapping[str, Artifact], folder: Path) -> Art
     return outputs
 
 
-def side(node: BaseNode, inputs: Mapping[str, Artifact], events: int, folder: Path) -> Side:
-    """A side of a comparison: the node's rate, each run into a folder of its own."""
+def node_side(node: BaseNode, inputs: Mapping[str, Artifact], events: int, folder: Path) -> Side:
+    """A side that measures the node's rate, each run in its own folder."""
     runs = count()
 
     def run() -> float:
@@ -57,20 +58,19 @@ def side(node: BaseNode, inputs: Mapping[str, Artifact], events: int, folder: Pa
 
 
 def ingest(data_root: Path, folder: Path) -> Artifact:
-    """Our ingestion of the shards, for what is measured after it."""
-    node = our_nodes(data_root, folder)["CollisionExampleGen"]
-    return execute(node, {}, folder)["examples"]
+    """Ingests shards with our node, as input of other nodes."""
+    return execute(our_nodes(data_root, folder)[EXAMPLE_GEN], {}, folder)["examples"]
 
 
 def reviewed_schema() -> Artifact:
-    """The schema of the repository as an artifact."""
+    """The repository's schema as an artifact."""
     schema = standard_artifacts.Schema()
     schema.uri = str(SCHEMA_FILE.parent)
     return schema
 
 
-def _artifact(kind: type[Artifact], folder: Path) -> Artifact:
+def _artifact(artifact_type: type[Artifact], folder: Path) -> Artifact:
     folder.mkdir(parents=True, exist_ok=True)
-    artifact = kind()
+    artifact = artifact_type()
     artifact.uri = str(folder)
     return artifact

@@ -1,4 +1,4 @@
-"""A small trained network: one that costs an Evaluator little, so that the rest is seen."""
+"""A small trained model, which costs an Evaluator little, so that its other work is visible."""
 
 from pathlib import Path
 
@@ -7,27 +7,28 @@ import tensorflow as tf
 from tfx.types import Artifact, standard_artifacts
 from tfx.utils import path_utils
 
-from benchmarks import data
+from benchmarks.generated_events import evaluation_events, to_table, training_events
 from formats.hyperparameters import resolve
+from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
 from formats.published.record import Events
-from models.event_table import Array
-from models.event_table import Events as TrainingEvents
-from models.network import OUTPUT
-from models.serving.signatures import export
+from models.event_table import Array, Splits
+from models.serving.saved_model import export
+from models.training.hardware import find_machine
 from models.training.model_fit import fit
-from models.training.strategy import find_strategy
 
 TRAIN_EVENTS, VALIDATION_EVENTS = 40_000, 4_000
 
 
-def make(folder: Path) -> Artifact:
-    """Trains one epoch and exports, as a Model artifact."""
+def train_small_model(folder: Path) -> Artifact:
+    """Trains for one epoch and exports the model, as a Model artifact."""
+    splits = Splits(
+        to_table(training_events(TRAIN_EVENTS)), to_table(evaluation_events(VALIDATION_EVENTS))
+    )
     fitted = fit(
-        for_training(data.training_events(TRAIN_EVENTS)),
-        for_training(data.evaluation_events(VALIDATION_EVENTS)),
+        splits,
         resolve("kaggle", units=64, blocks=2, epochs=1, batch_size_per_replica=512),
         seed=0,
-        machine=find_strategy(),
+        machine=find_machine(),
         log_dir=str(folder / "logs"),
     )
     model = standard_artifacts.Model()
@@ -37,12 +38,7 @@ def make(folder: Path) -> Artifact:
 
 
 def score(model: Artifact, events: Events) -> Array:
-    """The model's probabilities of the events, [N]."""
+    """The model's probabilities of signal, [N]."""
     exported = tf.saved_model.load(path_utils.serving_model_path(model.uri))
-    scores = exported.signatures["score_features"](features=tf.constant(events.features))
-    return np.asarray(scores[OUTPUT])[:, 0]
-
-
-def for_training(events: Events) -> TrainingEvents:
-    """Events as the models take them."""
-    return TrainingEvents(events.features, events.labels.reshape(-1, 1))
+    scores = exported.signatures[FEATURES_SIGNATURE](features=tf.constant(events.features))
+    return np.asarray(scores[SIGNAL_PROBABILITY])[:, 0]

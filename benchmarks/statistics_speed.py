@@ -1,6 +1,6 @@
-"""Statistics: StatisticsGen as the graph has it, against the stock node on tf.Examples.
+"""Statistics speed: our StatisticsGen on Parquet against the stock node on tf.Examples.
 
-The peer's constant cost is not charged to it, because its sample is small; ours is.
+The peer's constant cost does not count, because its sample is small; ours counts.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,10 @@ from pathlib import Path
 from tfx import v1 as tfx
 from tfx.types.standard_artifacts import Examples
 
-from benchmarks import command, data, nodes, stock
-from benchmarks.harness import Measure, Measurement, Sense, Side, beyond, compare
+from benchmarks import command_line, generated_events, stock_nodes
+from benchmarks.measurement import Measure, Measurement, Sense, Side, compare, without_startup
+from benchmarks.single_node import ingest, node_side, our_nodes, reviewed_schema
+from formats.names import EVAL_SPLIT, STATISTICS_GEN, TRAIN_SPLIT
 
 MEASURE = Measure("statistics", "events/s", 6, Sense.AT_LEAST)
 
@@ -18,13 +20,13 @@ MEASURE = Measure("statistics", "events/s", 6, Sense.AT_LEAST)
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures StatisticsGen on our Parquet and on gzipped tf.Examples of the same events."""
     ours, peer = (2_000_000, 100_000) if quick else (8_000_000, 400_000)
-    with data.scratch() as folder:
+    with generated_events.scratch_folder() as folder:
         yield compare(
             MEASURE,
             ours=_our_side(folder / "ours", ours),
-            peer=beyond(
-                stock.FIRST_EVENTS,
-                _stock_side(folder / "first", stock.FIRST_EVENTS),
+            peer=without_startup(
+                stock_nodes.FIRST_EVENTS,
+                _stock_side(folder / "first", stock_nodes.FIRST_EVENTS),
                 peer,
                 _stock_side(folder / "peer", peer),
             ),
@@ -33,29 +35,28 @@ def measure(quick: bool) -> Iterator[Measurement]:
 
 
 def _our_side(folder: Path, events: int) -> Side:
-    train, evaluation = _splits(events)
-    shards = data.write_shards(folder / "data", train=train, evaluation=evaluation)
-    inputs = {
-        "examples": nodes.ingest(shards, folder / "examples"),
-        "schema": nodes.reviewed_schema(),
-    }
-    node = nodes.our_nodes(shards, folder)["StatisticsGen"]
-    return nodes.side(node, inputs, events, folder)
+    num_train, num_eval = _split(events)
+    shards = generated_events.write_shards(folder / "data", num_train=num_train, num_eval=num_eval)
+    inputs = {"examples": ingest(shards, folder / "examples"), "schema": reviewed_schema()}
+    return node_side(our_nodes(shards, folder)[STATISTICS_GEN], inputs, events, folder)
 
 
 def _stock_side(folder: Path, events: int) -> Side:
-    train, evaluation = _splits(events)
-    examples = stock.write_examples(
+    num_train, num_eval = _split(events)
+    examples = stock_nodes.write_examples(
         folder / "examples",
-        {"train": data.training_events(train), "eval": data.evaluation_events(evaluation)},
+        {
+            TRAIN_SPLIT: generated_events.training_events(num_train),
+            EVAL_SPLIT: generated_events.evaluation_events(num_eval),
+        },
     )
     node = tfx.components.StatisticsGen(examples=tfx.dsl.Channel(type=Examples))
-    return nodes.side(node, {"examples": examples}, events, folder)
+    return node_side(node, {"examples": examples}, events, folder)
 
 
-def _splits(events: int) -> tuple[int, int]:
+def _split(events: int) -> tuple[int, int]:
     return events * 9 // 10, events // 10
 
 
 if __name__ == "__main__":
-    command.main(measure)
+    command_line.main(measure)

@@ -1,7 +1,6 @@
-"""The peer of the Evaluator: the stock node, TFMA's own classes and extractors.
+"""The stock Evaluator with TFMA's own classes and extractors, the peer of ours.
 
-Slices are the usual way: the few-valued columns that are sliced by are columns of
-the examples themselves.
+As usual in TFMA, the columns to slice by are columns of the examples.
 """
 
 import json
@@ -30,11 +29,11 @@ from components.evaluator.significance import (
 )
 from components.evaluator.slices import SLICE_COLUMNS, slice_columns
 from formats.features import FEATURES, LABEL
+from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 from formats.published.record import Events
-from models.network import OUTPUT
 
-PREFIX = "slice_"
-"""Tells a column to slice by, such as a jet's b-tag as a word, from the feature of that name."""
+SLICE_PREFIX = "slice_"
+"""Distinguishes a column to slice by, such as a b-tag in words, from the feature of that name."""
 
 METRICS = [
     tfma.MetricConfig(class_name="ExampleCount"),
@@ -62,41 +61,46 @@ METRICS = [
 
 
 class StockBackgroundRejection(ConfusionMatrixMetricBase):
-    """1 / background efficiency, on the histogram that stock AUC shares."""
+    """1 / background efficiency, on the histogram of stock AUC."""
 
     def __init__(self, signal_efficiency: float, name: str):
-        """Construct the metric.
+        """Creates the metric.
 
         Args:
-          signal_efficiency: the share of signal events kept.
-          name: the metric's name.
+            signal_efficiency: the fraction of signal events that pass the cut.
+            name: the metric's name.
         """
         super().__init__(signal_efficiency=signal_efficiency, name=name)
 
     def _metric_value(self, signal_efficiency: float, key: MetricKey, matrices: Matrices) -> float:
         del key
-        kept = np.array(matrices.tp) / (matrices.tp[0] + matrices.fn[0])
-        passed = np.array(matrices.fp) / (matrices.fp[0] + matrices.tn[0])
-        # Thresholds rise, so shares fall; interp wants them rising.
-        return float(1 / np.interp(signal_efficiency, kept[::-1], passed[::-1]))
+        signal_efficiencies = np.array(matrices.tp) / (matrices.tp[0] + matrices.fn[0])
+        background_efficiencies = np.array(matrices.fp) / (matrices.fp[0] + matrices.tn[0])
+        # Efficiencies decrease with the threshold; interp requires them to increase.
+        return float(
+            1
+            / np.interp(signal_efficiency, signal_efficiencies[::-1], background_efficiencies[::-1])
+        )
 
 
 class StockMaximalSignificance(ConfusionMatrixMetricBase):
-    """The best cut's median significance, on the histogram that stock AUC shares."""
+    """Maximum median significance of a cut, on the histogram of stock AUC."""
 
     def __init__(self, name: str):
         super().__init__(name=name)
 
     def _metric_value(self, key: MetricKey, matrices: Matrices) -> float:
         del key
-        kept = np.array(matrices.tp) / (matrices.tp[0] + matrices.fn[0])
-        passed = np.array(matrices.fp) / (matrices.fp[0] + matrices.tn[0])
-        by_cut = median_significance(kept * EXPECTED_SIGNAL, passed * EXPECTED_BACKGROUND)
-        return float(by_cut.max())
+        signal_efficiencies = np.array(matrices.tp) / (matrices.tp[0] + matrices.fn[0])
+        background_efficiencies = np.array(matrices.fp) / (matrices.fp[0] + matrices.tn[0])
+        significances = median_significance(
+            signal_efficiencies * EXPECTED_SIGNAL, background_efficiencies * EXPECTED_BACKGROUND
+        )
+        return float(significances.max())
 
 
 class StockCalibrationError(Metric):
-    """The mean of |mean label - mean score| over ten bins, on the stock calibration histogram."""
+    """Mean of |mean label - mean score| over ten bins, on the stock calibration histogram."""
 
     def __init__(self, name: str):
         super().__init__(merge_per_key_computations(_calibration_error), name=name)
@@ -105,32 +109,37 @@ class StockCalibrationError(Metric):
 def _calibration_error(
     name: str, eval_config: Any = None, model_name: str = "", output_name: str = ""
 ) -> MetricComputations:
-    whose = {"model_name": model_name, "output_name": output_name}
-    histogram = calibration_histogram(eval_config=eval_config, num_buckets=10, **whose)
-    key = MetricKey(name=name, **whose)
+    key_names = {"model_name": model_name, "output_name": output_name}
+    histogram = calibration_histogram(eval_config=eval_config, num_buckets=10, **key_names)
+    key = MetricKey(name=name, **key_names)
 
     def result(metrics: dict[MetricKey, Any]) -> dict[MetricKey, float]:
         buckets = metrics[histogram[-1].keys[-1]]
-        apart = sum(abs(bucket.weighted_labels - bucket.weighted_predictions) for bucket in buckets)
-        return {key: apart / sum(bucket.weighted_examples for bucket in buckets)}
+        gap = sum(abs(bucket.weighted_labels - bucket.weighted_predictions) for bucket in buckets)
+        return {key: gap / sum(bucket.weighted_examples for bucket in buckets)}
 
     return [*histogram, DerivedMetricComputation(keys=[key], result=result)]
 
 
-def node() -> BaseNode:
-    """The node; TFMA's own classes but for the physicists' metrics, which it has not."""
+def stock_evaluator() -> BaseNode:
+    """The node, with TFMA's own classes except for the physics metrics, which TFMA lacks."""
     return tfx.components.Evaluator(
         examples=tfx.dsl.Channel(type=Examples),
         model=tfx.dsl.Channel(type=Model),
         eval_config=tfma.EvalConfig(
             model_specs=[
                 tfma.ModelSpec(
-                    signature_name="score_columns", prediction_key=OUTPUT, label_key=LABEL
+                    signature_name=COLUMNS_SIGNATURE,
+                    prediction_key=SIGNAL_PROBABILITY,
+                    label_key=LABEL,
                 )
             ],
             slicing_specs=[
                 tfma.SlicingSpec(),
-                *(tfma.SlicingSpec(feature_keys=[PREFIX + column]) for column in SLICE_COLUMNS),
+                *(
+                    tfma.SlicingSpec(feature_keys=[SLICE_PREFIX + column])
+                    for column in SLICE_COLUMNS
+                ),
             ],
             metrics_specs=[tfma.MetricsSpec(metrics=METRICS)],
         ),
@@ -138,6 +147,6 @@ def node() -> BaseNode:
 
 
 def slice_texts(events: Events) -> dict[str, np.ndarray]:
-    """The columns to slice by, as text [N]."""
+    """The columns to slice by, as bytes [N]."""
     columns = slice_columns(dict(zip(FEATURES, events.features.T, strict=True)))
-    return {PREFIX + name: column.astype("S").reshape(-1) for name, column in columns.items()}
+    return {SLICE_PREFIX + name: column.astype("S").reshape(-1) for name, column in columns.items()}

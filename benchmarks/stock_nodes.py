@@ -1,7 +1,7 @@
-"""The peers of the TFX nodes: stock nodes on named ``tf.Example`` records.
+"""Stock TFX nodes on ``tf.Example`` records with one key per column, the peers of our nodes.
 
-This is how pipelines are usually written: one record at a time is decoded to a
-``tf.train.Example`` with a key a column, in gzipped TFRecords.
+Most pipelines are written this way: each record is decoded to a ``tf.train.Example``, and the
+records are stored in gzipped TFRecords.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,30 +21,30 @@ from formats.features import FEATURES, LABEL
 from formats.published.record import Events
 
 FIRST_EVENTS = 1_000
-"""What the constant cost of a stock node is measured on; it is not charged to it."""
+"""Events on which a stock node's constant cost is measured, which does not count."""
 
 
 def named_example(
-    features: Iterable[float], label: float, more: Mapping[str, bytes] | None = None
+    features: Iterable[float], label: float, texts: Mapping[str, bytes] | None = None
 ) -> tf.train.Example:
-    """A record with a key a column.
+    """A record with one key per column.
 
     Args:
-      features: the 28 values.
-      label: 1.0 or 0.0.
-      more: further columns of text.
+        features: the 28 values.
+        label: 1.0 or 0.0.
+        texts: values of further text columns.
     """
     columns = {
         name: tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
         for name, value in zip((LABEL, *FEATURES), (label, *features), strict=True)
     }
-    for name, text in (more or {}).items():
+    for name, text in (texts or {}).items():
         columns[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
     return tf.train.Example(features=tf.train.Features(feature=columns))
 
 
 def decode(record: bytes) -> tf.train.Example:
-    """A published record as a named one, by TensorFlow's own parser."""
+    """Converts a published record with TensorFlow's own parser."""
     published = tf.train.Example.FromString(record).features.feature
     features = tf.io.parse_tensor(published["features"].bytes_list.value[0], tf.float32)
     return named_example(features.numpy(), published["label"].float_list.value[0])
@@ -65,10 +65,10 @@ def _decoded_records(
 
 
 class Executor(executor.Executor):
-    """ImportExampleGen's executor with the map that every published record needs."""
+    """ImportExampleGen's executor with a map that decodes published records."""
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802 (TFX's name)
-        """Reads and decodes."""
+        """The transform that reads and decodes."""
         return _decoded_records
 
 
@@ -79,19 +79,19 @@ class DecodingExampleGen(tfx.components.ImportExampleGen):
 
 
 def example_gen(data_root: Path) -> DecodingExampleGen:
-    """The node over ``training/`` and ``validation/``."""
+    """The node for data in ``training/`` and ``validation/``."""
     return DecodingExampleGen(input_base=str(data_root), input_config=split_folders())
 
 
 def write_examples(
-    folder: Path, splits: Mapping[str, Events], more: Mapping[str, np.ndarray] | None = None
+    folder: Path, splits: Mapping[str, Events], texts: Mapping[str, np.ndarray] | None = None
 ) -> Artifact:
-    """Writes what stock ingestion would have written, for what is measured after it.
+    """Writes the output of stock ingestion, as input of other stock nodes.
 
     Args:
-      folder: of the artifact.
-      splits: events by split.
-      more: further columns of text, [N] of bytes each; then there is one split only.
+        folder: folder of the artifact.
+        splits: events by split.
+        texts: further text columns, bytes [N]; they require a single split.
     """
     options = tf.io.TFRecordOptions(compression_type="GZIP")
     for split, events in splits.items():
@@ -101,7 +101,7 @@ def write_examples(
             for index, (features, label) in enumerate(
                 zip(events.features, events.labels, strict=True)
             ):
-                row = {name: column[index] for name, column in (more or {}).items()}
+                row = {name: column[index] for name, column in (texts or {}).items()}
                 writer.write(named_example(features, label, row).SerializeToString())
     examples = standard_artifacts.Examples()
     examples.uri = str(folder)

@@ -1,8 +1,7 @@
-"""Training input: events to batches of 2048, against the notebook's tf.data pipeline.
+"""Training input speed: batches of 2048 events, against the notebook's tf.data pipeline.
 
-The first epoch begins with the files; later ones with what the first one left in
-memory. Batches are taken as a fit takes them, some steps in one graph call, but no
-network sees them, so that the input alone is timed.
+The first epoch starts from the files, later ones from the events in memory. Batches are drawn as
+in a fit, several steps per graph call, but no network uses them, so that only the input is timed.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,8 +9,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from benchmarks import command, data, nodes
-from benchmarks.harness import Measure, Measurement, Sense, rate, take_turns
+from benchmarks import command_line, generated_events
+from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
+from benchmarks.single_node import ingest
 from formats.features import NUM_FEATURES
 from models.event_table import read_events
 from models.training.batches import training_dataset
@@ -29,42 +29,45 @@ Rates = tuple[float, float]
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
-    """Measures the first epoch and those after it of both, from one iterator a run."""
+    """Measures the first and the later epochs of both, with one iterator per run."""
     events = 600_000 if quick else 2_000_000
-    with data.scratch() as folder:
-        shards = data.write_shards(folder / "shards", train=events, evaluation=1)
-        examples = nodes.ingest(shards, folder / "examples")
+    with generated_events.scratch_folder() as folder:
+        shards = generated_events.write_shards(folder / "shards", num_train=events, num_eval=1)
+        examples = ingest(shards, folder / "examples")
         our_runs, peer_runs = take_turns(
-            lambda: epochs(lambda: project(f"{examples.uri}/Split-train/*"), events),
-            lambda: epochs(lambda: notebook(shards / "training"), events),
+            lambda: epoch_rates(lambda: our_dataset(f"{examples.uri}/Split-train/*"), events),
+            lambda: epoch_rates(lambda: notebook_dataset(shards / "training"), events),
         )
     sizes = f"{events:,} events"
-    for of_epoch, our_rates, peer_rates in zip(
-        (FIRST, LATER), zip(*our_runs, strict=True), zip(*peer_runs, strict=True), strict=True
-    ):
-        yield Measurement(of_epoch, our_rates, peer_rates, sizes)
+    our_first, our_later = zip(*our_runs, strict=True)
+    peer_first, peer_later = zip(*peer_runs, strict=True)
+    yield Measurement(FIRST, our_first, peer_first, sizes)
+    yield Measurement(LATER, our_later, peer_later, sizes)
 
 
-def epochs(build: Callable[[], tf.data.Dataset], events: int) -> Rates:
-    """Events a second of the first epoch and of later ones, in whole batches."""
+def epoch_rates(build: Callable[[], tf.data.Dataset], events: int) -> Rates:
+    """Events per second of the first epoch and of later ones, in whole batches."""
     steps = events // BATCH // STEPS_PER_EXECUTION * STEPS_PER_EXECUTION
     batches: Iterator[object] = iter(())
 
-    def first() -> None:
+    def first_epoch() -> None:
         nonlocal batches
         batches = iter(build())
-        _take(batches, steps)
+        _draw(batches, steps)
 
-    later = LATER_EPOCHS * steps
-    return rate(steps * BATCH, first), rate(later * BATCH, lambda: _take(batches, later))
+    later_steps = LATER_EPOCHS * steps
+    return (
+        rate(steps * BATCH, first_epoch),
+        rate(later_steps * BATCH, lambda: _draw(batches, later_steps)),
+    )
 
 
-def project(pattern: str) -> tf.data.Dataset:
+def our_dataset(pattern: str) -> tf.data.Dataset:
     """Our input, from Parquet Examples."""
     return training_dataset(read_events([pattern]), BATCH, seed=0)
 
 
-def notebook(folder: Path) -> tf.data.Dataset:
+def notebook_dataset(folder: Path) -> tf.data.Dataset:
     """The notebook's input, from published shards."""
     options = tf.data.Options()
     options.deterministic = False
@@ -91,7 +94,7 @@ def _parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.reshape(features, [NUM_FEATURES]), parsed["label"]
 
 
-def _take(batches: Iterator[object], steps: int) -> None:
+def _draw(batches: Iterator[object], steps: int) -> None:
     for _ in range(steps // STEPS_PER_EXECUTION):
         _execute(batches)
 
@@ -103,4 +106,4 @@ def _execute(batches: Iterator[object]) -> None:
 
 
 if __name__ == "__main__":
-    command.main(measure)
+    command_line.main(measure)

@@ -1,7 +1,7 @@
-"""Speed of training at the notebook's size, 5 blocks of 2048 units in batches of 2048.
+"""Training speed at the notebook's size: 5 blocks of 2048 units, batches of 2048.
 
-Ours against the notebook's ``fit``, against the machine's own matrix products of the same shapes
-in the same dtype, and how long the first step takes to come.
+Compares our fit with the notebook's ``fit`` and with the machine's matrix products of the same
+shapes and dtype, and measures the duration of the first step.
 """
 
 import subprocess
@@ -15,14 +15,14 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from benchmarks import command, data
-from benchmarks.harness import Measure, Measurement, Sense, rate, take_turns
-from benchmarks.small_model import for_training
-from formats.hyperparameters import resolve
-from models.event_table import Events
-from models.training.model_fit import fit
-from models.training.precision import policy_of
-from models.training.strategy import find_strategy
+from benchmarks import command_line
+from benchmarks.generated_events import evaluation_events, to_table, training_events
+from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
+from formats.features import NUM_FEATURES
+from formats.hyperparameters import Hyperparameters, resolve
+from models.event_table import EventTable, Splits
+from models.training.hardware import choose_policy, find_machine
+from models.training.model_fit import FittedModel, fit
 
 AGAINST_FIT = Measure("training", "events/s", 1.6, Sense.AT_LEAST)
 OF_LIMIT = Measure("training_of_limit", "events/s", 0.85, Sense.AT_LEAST)
@@ -31,7 +31,7 @@ FIRST_STEP = Measure("training_first_step", "s", 6, Sense.AT_MOST)
 BATCH, UNITS, BLOCKS = 2048, 2048, 5
 
 STEPS = 8
-"""Of an epoch: 16,384 events."""
+"""Steps per epoch, which has 16,384 events."""
 
 VALIDATION_EVENTS = 2048
 
@@ -39,40 +39,39 @@ PRODUCTS_STEPS = 12
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
-    """Measures later epochs of a fit of each, the products, and the first step."""
+    """Measures later epochs of both fits, the matrix products, and the first step."""
     epochs = 1 if quick else 3
-    training = for_training(data.training_events(STEPS * BATCH))
-    validation = for_training(data.evaluation_events(VALIDATION_EVENTS))
-    sizes = f"{epochs} epochs of {len(training):,} events"
+    splits = Splits(
+        to_table(training_events(STEPS * BATCH)), to_table(evaluation_events(VALIDATION_EVENTS))
+    )
+    sizes = f"{epochs} epochs of {len(splits.train):,} events"
     ours, fits, products = take_turns(
-        partial(our_fit, training, validation, epochs),
-        partial(notebook_fit, training, epochs),
-        matrix_products,
+        partial(our_rate, splits, epochs),
+        partial(notebook_rate, splits.train, epochs),
+        matrix_product_rate,
     )
     yield Measurement(AGAINST_FIT, ours, fits, sizes)
     yield Measurement(OF_LIMIT, ours, products, sizes)
-    (seconds,) = take_turns(first_step)
-    yield Measurement(FIRST_STEP, seconds, sizes="from the begin of the first epoch")
+    (seconds,) = take_turns(first_step_seconds)
+    yield Measurement(FIRST_STEP, seconds, sizes="from the start of the first epoch")
 
 
-def our_fit(training: Events, validation: Events, epochs: int) -> float:
-    """Events a second of the preset ``kaggle`` after its first epoch."""
+def our_rate(splits: Splits, epochs: int) -> float:
+    """Events per second of the preset ``kaggle`` after its first epoch."""
     hyperparameters = resolve(
         "kaggle", epochs=epochs + 1, early_stopping_patience=None, steps_per_execution=STEPS
     )
-    with tempfile.TemporaryDirectory() as logs:
-        fitted = fit(
-            *(training, validation, hyperparameters),
-            seed=0,
-            machine=find_strategy(),
-            log_dir=logs,
-        )
-    later = fitted.trained.epochs[1:]
-    return float(np.median([epoch["events_per_second"] for epoch in later]))
+    later_epochs = _fit(splits, hyperparameters).trained.epochs[1:]
+    return float(np.median([epoch["events_per_second"] for epoch in later_epochs]))
 
 
-def notebook_fit(training: Events, epochs: int) -> float:
-    """Events a second of the notebook's network and ``fit`` after the first epoch."""
+def _fit(splits: Splits, hyperparameters: Hyperparameters) -> FittedModel:
+    with tempfile.TemporaryDirectory() as log_dir:
+        return fit(splits, hyperparameters, seed=0, machine=find_machine(), log_dir=log_dir)
+
+
+def notebook_rate(training: EventTable, epochs: int) -> float:
+    """Events per second of the notebook's network and ``fit`` after the first epoch."""
     network = notebook_network()
     batches = (
         tf.data.Dataset.from_tensor_slices((training.features, training.labels))
@@ -89,9 +88,9 @@ def notebook_fit(training: Events, epochs: int) -> float:
 
 
 def notebook_network() -> tf_keras.Model:
-    """The notebook's network, compiled as there."""
+    """The notebook's network, compiled as in the notebook."""
     layers = tf_keras.layers
-    inputs = tf_keras.Input([28])
+    inputs = tf_keras.Input([NUM_FEATURES])
     x = inputs
     for _ in range(BLOCKS):
         x = layers.Dense(UNITS)(x)
@@ -112,11 +111,12 @@ def notebook_network() -> tf_keras.Model:
     return network
 
 
-def matrix_products() -> float:
-    """Events a second if a training were its three matrix products a layer and nothing else."""
-    dtype = tf.as_dtype("bfloat16" if _trains_in_bfloat16() else "float32")
+def matrix_product_rate() -> float:
+    """Events per second of a training's three matrix products per layer alone."""
+    policy = choose_policy("auto", find_machine().hardware)
+    dtype = tf.as_dtype("bfloat16" if "bfloat16" in policy else "float32")
     rng = np.random.default_rng(0)
-    widths = [28, *[UNITS] * BLOCKS]
+    widths = [NUM_FEATURES, *[UNITS] * BLOCKS]
     kernels = [tf.constant(rng.normal(size=shape), dtype) for shape in pairwise(widths)]
     inputs = [tf.constant(rng.normal(size=[BATCH, width]), dtype) for width in widths]
 
@@ -138,32 +138,21 @@ def matrix_products() -> float:
     return rate(PRODUCTS_STEPS * BATCH, steps)
 
 
-def _trains_in_bfloat16() -> bool:
-    return "bfloat16" in policy_of("auto", find_strategy()[1])
-
-
-def first_step() -> float:
-    """Seconds that a fit's first step takes in a fresh process, tracing and compilation in it."""
-    code = "from benchmarks.training import print_first_step; print_first_step()"
-    done = subprocess.run(  # noqa: S603 (our own code)
+def first_step_seconds() -> float:
+    """Duration of a fit's first step in a new process, with tracing and compilation."""
+    code = "from benchmarks.training_speed import print_first_step; print_first_step()"
+    process = subprocess.run(  # noqa: S603 (our own code)
         [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
     )
-    return float(done.stdout.split()[-1])
+    return float(process.stdout.split()[-1])
 
 
 def print_first_step() -> None:
-    """Fits a step of the preset ``kaggle``; prints how long it took once the network is built."""
-    events = for_training(data.training_events(BATCH))
-    with tempfile.TemporaryDirectory() as logs:
-        fitted = fit(
-            *(events, events, resolve("kaggle", epochs=1)),
-            seed=0,
-            machine=find_strategy(),
-            log_dir=logs,
-        )
-    (epoch,) = fitted.trained.epochs
+    """Trains the preset ``kaggle`` for one step; prints its duration after the network is built."""
+    events = to_table(training_events(BATCH))
+    (epoch,) = _fit(Splits(events, events), resolve("kaggle", epochs=1)).trained.epochs
     print(BATCH / epoch["events_per_second"])
 
 
 if __name__ == "__main__":
-    command.main(measure)
+    command_line.main(measure)

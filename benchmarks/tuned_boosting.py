@@ -1,8 +1,8 @@
-"""The peers of the quality benchmark: LightGBM and XGBoost, tuned with early stopping.
+"""LightGBM and XGBoost with tuned settings, the peers of the quality benchmark.
 
-Each library's settings are drawn at random and compared by their log loss on validation events,
-as is the number of trees. With the best, trees are grown anew on training and validation events
-together: the peers leave nothing unused.
+Settings are drawn at random and compared by their log loss on validation events, with early
+stopping. The best settings and number of trees are then trained on training and validation events
+together, so that the peers use all events.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,15 +13,15 @@ import lightgbm as lgb
 import numpy as np
 import xgboost as xgb
 
-from models.event_table import Array, Events
+from models.event_table import Array, EventTable, Splits
 
 DRAWS = 12
-"""Settings tried of each library."""
+"""Number of settings tried per library."""
 
 TUNING_EVENTS = 100_000
-"""Training events that settings are compared on at most; the trees' number is found on all."""
+"""Maximum number of training events to compare settings; the number of trees follows from all."""
 
-MOST_TREES, PATIENCE = 4000, 60
+MAX_TREES, PATIENCE = 4000, 60
 
 THREADS = 2
 
@@ -48,12 +48,12 @@ Predict = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
-class Grown:
-    """Trees that were stopped early.
+class EarlyStopping:
+    """Result of a training with early stopping.
 
     Attributes:
-      loss: log loss on the validation events.
-      trees: how many are best.
+        loss: log loss on the validation events.
+        trees: the best number of trees.
     """
 
     loss: float
@@ -65,40 +65,40 @@ class Library:
     """One library of boosted trees.
 
     Attributes:
-      space: what its settings are drawn from.
-      grow: from settings, training and validation events to what early stopping found.
-      train: from settings, number of trees, events and seed to a function from columns to scores.
+        space: values of each setting to draw from.
+        stop_early: trains with the settings and stops early.
+        train: from settings, number of trees, events and seed to a function from columns to scores.
     """
 
     space: Mapping[str, tuple[Any, ...]]
-    grow: Callable[[Settings, Events, Events], Grown]
-    train: Callable[[Settings, int, Events, int], Predict]
+    stop_early: Callable[[Settings, Splits], EarlyStopping]
+    train: Callable[[Settings, int, EventTable, int], Predict]
 
 
-def tune(library: Library, training: Events, validation: Events) -> tuple[Settings, int]:
+def tune(library: Library, splits: Splits) -> tuple[Settings, int]:
     """The best settings of those drawn, and the number of trees for all events.
 
-    Tells what each draw comes to: they take minutes.
+    Prints each result, because a training takes minutes.
     """
     rng = np.random.default_rng(0)
-    part = _first(training, TUNING_EVENTS)
-    drawn = [
+    tuning_splits = Splits(_head(splits.train, TUNING_EVENTS), splits.validation)
+    draws = [
         {name: values[rng.integers(len(values))] for name, values in library.space.items()}
         for _ in range(DRAWS)
     ]
     losses = []
-    for number, settings in enumerate(drawn, 1):
-        grown = library.grow(settings, part, validation)
-        losses.append(grown.loss)
-        print(f"  draw {number} of {DRAWS}: {settings}: {grown}", flush=True)
-    best = drawn[int(np.argmin(losses))]
-    grown = library.grow(best, training, validation)
-    print(f"  the best, on all events: {best}: {grown}", flush=True)
-    return best, grown.trees
+    for number, settings in enumerate(draws, 1):
+        result = library.stop_early(settings, tuning_splits)
+        losses.append(result.loss)
+        print(f"  draw {number} of {DRAWS}: {settings}: {result}", flush=True)
+    best = draws[int(np.argmin(losses))]
+    result = library.stop_early(best, splits)
+    print(f"  the best, on all events: {best}: {result}", flush=True)
+    return best, result.trees
 
 
-def _first(events: Events, count: int) -> Events:
-    return Events(events.features[:count], events.labels[:count])
+def _head(events: EventTable, count: int) -> EventTable:
+    return EventTable(events.features[:count], events.labels[:count])
 
 
 def _lightgbm_parameters(settings: Settings, seed: int) -> dict[str, Any]:
@@ -106,19 +106,20 @@ def _lightgbm_parameters(settings: Settings, seed: int) -> dict[str, Any]:
     return {**fixed, **settings, "seed": seed}
 
 
-def _grow_lightgbm(settings: Settings, training: Events, validation: Events) -> Grown:
-    data = lgb.Dataset(training.features, training.labels[:, 0])
+def _stop_lightgbm_early(settings: Settings, splits: Splits) -> EarlyStopping:
+    data = lgb.Dataset(splits.train.features, splits.train.labels[:, 0])
+    validation = splits.validation
     booster = lgb.train(
         _lightgbm_parameters(settings, seed=0),
         data,
-        MOST_TREES,
+        MAX_TREES,
         valid_sets=[data.create_valid(validation.features, validation.labels[:, 0])],
         callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
     )
-    return Grown(booster.best_score["valid_0"]["binary_logloss"], booster.best_iteration)
+    return EarlyStopping(booster.best_score["valid_0"]["binary_logloss"], booster.best_iteration)
 
 
-def _train_lightgbm(settings: Settings, trees: int, events: Events, seed: int) -> Predict:
+def _train_lightgbm(settings: Settings, trees: int, events: EventTable, seed: int) -> Predict:
     data = lgb.Dataset(events.features, events.labels[:, 0])
     booster = lgb.train(_lightgbm_parameters(settings, seed), data, trees)
     return lambda columns: np.asarray(booster.predict(columns))
@@ -129,25 +130,26 @@ def _xgboost_parameters(settings: Settings, seed: int) -> dict[str, Any]:
     return {**fixed, **settings, "seed": seed, "verbosity": 0}
 
 
-def _grow_xgboost(settings: Settings, training: Events, validation: Events) -> Grown:
+def _stop_xgboost_early(settings: Settings, splits: Splits) -> EarlyStopping:
+    training, validation = splits.train, splits.validation
     booster = xgb.train(
         _xgboost_parameters(settings, seed=0),
         xgb.DMatrix(training.features, training.labels),
-        MOST_TREES,
+        MAX_TREES,
         evals=[(xgb.DMatrix(validation.features, validation.labels), "validation")],
         early_stopping_rounds=PATIENCE,
         verbose_eval=False,
     )
-    return Grown(booster.best_score, booster.best_iteration + 1)
+    return EarlyStopping(booster.best_score, booster.best_iteration + 1)
 
 
-def _train_xgboost(settings: Settings, trees: int, events: Events, seed: int) -> Predict:
+def _train_xgboost(settings: Settings, trees: int, events: EventTable, seed: int) -> Predict:
     data = xgb.DMatrix(events.features, events.labels)
     booster = xgb.train(_xgboost_parameters(settings, seed), data, trees)
     return lambda columns: np.asarray(booster.predict(xgb.DMatrix(columns)))
 
 
 LIBRARIES = {
-    "LightGBM": Library(LIGHTGBM_SPACE, _grow_lightgbm, _train_lightgbm),
-    "XGBoost": Library(XGBOOST_SPACE, _grow_xgboost, _train_xgboost),
+    "LightGBM": Library(LIGHTGBM_SPACE, _stop_lightgbm_early, _train_lightgbm),
+    "XGBoost": Library(XGBOOST_SPACE, _stop_xgboost_early, _train_xgboost),
 }

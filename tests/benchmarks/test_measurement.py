@@ -1,14 +1,14 @@
 import pytest
 
-from benchmarks.harness import (
+from benchmarks.measurement import (
     Measure,
     Measurement,
     Sense,
-    beyond,
     compare,
     rate,
     seconds,
     take_turns,
+    without_startup,
 )
 
 FASTER = Measure("ingestion", "events/s", 25, Sense.AT_LEAST)
@@ -16,32 +16,32 @@ SHORT = Measure("demo_overhead", "s", 60, Sense.AT_MOST)
 
 
 def test_median_and_ratio():
-    measured = Measurement(FASTER, (90.0, 300.0, 100.0), (4.0, 2.0, 50.0))
-    assert (measured.ours, measured.peer, measured.ratio) == (100.0, 4.0, 25.0)
+    measurement = Measurement(FASTER, (90.0, 300.0, 100.0), (4.0, 2.0, 50.0))
+    assert (measurement.ours, measurement.peer, measurement.ratio) == (100.0, 4.0, 25.0)
 
 
 def test_without_a_peer_there_is_no_ratio():
-    measured = Measurement(SHORT, (40.0, 50.0, 70.0))
-    assert (measured.ours, measured.peer, measured.ratio) == (50.0, None, None)
+    measurement = Measurement(SHORT, (40.0, 50.0, 70.0))
+    assert (measurement.ours, measurement.peer, measurement.ratio) == (50.0, None, None)
 
 
 @pytest.mark.parametrize(("ours", "met"), [(49.9, False), (50.0, True), (51.0, True)])
-def test_a_ratio_of_at_least_the_goal_meets_it(ours, met):
+def test_a_ratio_at_or_above_a_minimum_meets_the_goal(ours, met):
     assert Measurement(FASTER, (ours,), (2.0,)).met is met
 
 
 @pytest.mark.parametrize(("ours", "met"), [(59.0, True), (60.0, True), (60.1, False)])
-def test_seconds_of_at_most_the_goal_meet_it(ours, met):
+def test_seconds_at_or_below_a_maximum_meet_the_goal(ours, met):
     assert Measurement(SHORT, (ours,)).met is met
 
 
-def test_a_ratio_of_at_most_the_goal_meets_it():
+def test_a_ratio_at_or_below_a_maximum_meets_the_goal():
     growth = Measure("full_run_growth", "s/event", 1.1, Sense.AT_MOST)
     assert Measurement(growth, (1.1,), (1.0,)).met
     assert not Measurement(growth, (1.2,), (1.0,)).met
 
 
-def test_the_record_has_exactly_the_published_keys():
+def test_a_record_has_the_published_keys():
     assert Measurement(FASTER, (100.0,), (2.0,), sizes="some").record() == {
         "name": "ingestion",
         "unit": "events/s",
@@ -63,20 +63,20 @@ def test_sides_take_turns():
     assert order == ["ours", "peer", "ours", "peer"]
 
 
-def test_compare_takes_three_runs_of_each():
-    measured = compare(FASTER, ours=lambda: 50.0, peer=lambda: 2.0, sizes="few")
-    assert measured == Measurement(FASTER, (50.0,) * 3, (2.0,) * 3, "few")
+def test_compare_runs_each_side_three_times():
+    measurement = compare(FASTER, ours=lambda: 50.0, peer=lambda: 2.0, sizes="few")
+    assert measurement == Measurement(FASTER, (50.0,) * 3, (2.0,) * 3, "few")
 
 
-def test_beyond_the_first_events_the_constant_cost_is_not_charged():
-    # Two seconds and a hundredth of a second an event; one look at the first is disturbed.
-    first = iter([100 / 9.0, 100 / 3.0])
-    side = beyond(100, lambda: next(first), 1000, lambda: 1000 / 12.0)
+def test_the_constant_cost_does_not_count_without_startup():
+    # Two seconds and 0.01 s per event; the first run of the first events is slowed down.
+    first_rates = iter([100 / 9.0, 100 / 3.0])
+    side = without_startup(100, lambda: next(first_rates), 1000, lambda: 1000 / 12.0)
     assert side() == pytest.approx(100.0)
     assert side() == pytest.approx(100.0)
 
 
-def test_seconds_and_rate_time_the_work_alone(monkeypatch):
+def test_seconds_and_rate_time_only_the_work(monkeypatch):
     clock = iter([10.0, 12.5, 20.0, 22.5])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     assert seconds(lambda: None) == 2.5

@@ -1,39 +1,37 @@
-import os
-import signal
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks.memory import run_module, tree
+from benchmarks.process_memory import process_tree, run_module
 
 
-def test_a_modules_output_and_peak():
-    finished = run_module("timeit", "-n1", "-r1", "-s", "import time", "time.sleep(0.4)")
-    assert "1 loop" in finished.output
-    assert finished.peak_bytes > 1e6
+def test_output_and_peak_memory_of_a_module():
+    result = run_module("timeit", "-n1", "-r1", "-s", "import time", "time.sleep(0.4)")
+    assert "1 loop" in result.output
+    assert result.peak_bytes > 1e6
 
 
-def test_a_module_that_fails():
-    with pytest.raises(RuntimeError, match="no_such_module ended with 1"):
+def test_a_failing_module_is_an_error():
+    with pytest.raises(RuntimeError, match="no_such_module exited with 1"):
         run_module("no_such_module")
 
 
-def test_the_tree_holds_the_children_of_children():
+def test_the_process_tree_contains_descendants():
     code = "import subprocess; subprocess.run(['sleep', '60'])"
     with subprocess.Popen([sys.executable, "-c", code]) as process:
+        processes = []
         try:
-            found = set()
-            while len(found) < 2:
-                found = set(tree(process.pid))
-            assert process.pid in found
+            while len(processes) < 2:
+                processes = list(process_tree(process.pid))
+            assert processes[0].pid == process.pid
         finally:
-            for pid in found - {process.pid}:
-                os.kill(pid, signal.SIGKILL)
+            for each in processes[1:]:
+                each.kill()
             process.kill()
 
 
-def test_a_process_that_has_ended_has_no_children():
+def test_a_process_that_ended_has_no_tree():
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
-    assert list(tree(process.pid)) == [process.pid]
+    assert list(process_tree(process.pid)) == []

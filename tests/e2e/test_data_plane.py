@@ -11,7 +11,7 @@ from tfx.types import Channel
 from tfx.types.standard_artifacts import Examples
 from tfx.utils import proto_utils
 
-from benchmarks import data, nodes, stock
+from benchmarks import generated_events, single_node, stock_nodes
 from components.example_gen.component import split_folders
 from components.example_gen.executor import Executor
 from formats.features import COLUMNS
@@ -24,15 +24,15 @@ EVENTS = 1_000_000
 @pytest.fixture(scope="module")
 def million(tmp_path_factory):
     folder = tmp_path_factory.mktemp("million")
-    data.write_shards(folder, train=EVENTS * 9 // 10, evaluation=EVENTS // 10)
+    generated_events.write_shards(folder, num_train=EVENTS * 9 // 10, num_eval=EVENTS // 10)
     return folder
 
 
 @pytest.fixture(scope="module")
 def sent():
     return {
-        "train": fingerprints(data.training_events(EVENTS * 9 // 10)),
-        "eval": fingerprints(data.evaluation_events(EVENTS // 10)),
+        "train": fingerprints(generated_events.training_events(EVENTS * 9 // 10)),
+        "eval": fingerprints(generated_events.evaluation_events(EVENTS // 10)),
     }
 
 
@@ -69,18 +69,21 @@ def test_a_million_events_arrive_once_at_any_number_of_workers(million, sent, tm
 def both_statistics(tmp_path_factory):
     """Statistics of the same 20,000 events by feature: from our Parquet, from tf.Examples."""
     folder = tmp_path_factory.mktemp("statistics")
-    shards = data.write_shards(folder / "shards", train=20_000, evaluation=1_000)
-    ours = nodes.ingest(shards, folder / "ours")
+    shards = generated_events.write_shards(folder / "shards", num_train=20_000, num_eval=1_000)
+    ours = single_node.ingest(shards, folder / "ours")
     files = (folder / "ours").rglob("Split-train/*.parquet")
     assert sum(pq.read_metadata(file).num_rows for file in files) == 20_000
-    theirs = stock.write_examples(
+    theirs = stock_nodes.write_examples(
         folder / "theirs",
-        {"train": data.training_events(20_000), "eval": data.evaluation_events(1_000)},
+        {
+            "train": generated_events.training_events(20_000),
+            "eval": generated_events.evaluation_events(1_000),
+        },
     )
-    ours_node = nodes.our_nodes(shards, folder)["StatisticsGen"]
+    ours_node = single_node.our_nodes(shards, folder)["StatisticsGen"]
     their_node = StatisticsGen(examples=Channel(type=Examples))
     return [
-        by_name(nodes.execute(node, {"examples": examples}, folder / name)["statistics"])
+        by_name(single_node.execute(node, {"examples": examples}, folder / name)["statistics"])
         for name, node, examples in (
             ("our_node", ours_node, ours),
             ("their_node", their_node, theirs),
@@ -110,7 +113,7 @@ def test_statistics_of_parquet_are_those_of_tf_examples(both_statistics):
 
 def test_quantiles_of_parquet_are_those_of_tf_examples_to_the_sketchs_tolerance(both_statistics):
     ours, theirs = both_statistics
-    values = data.training_events(20_000)
+    values = generated_events.training_events(20_000)
     for column, name in enumerate(COLUMNS):
         exact = np.sort(values.labels if column == 0 else values.features[:, column - 1])
         for feature in (ours[name], theirs[name]):
