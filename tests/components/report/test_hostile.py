@@ -44,14 +44,6 @@ def render(report):
     return page
 
 
-def test_complete_run_has_nothing_unread(make, run_folder):
-    report = read_report(make.run(run_folder))
-    assert report.unread == {}
-    page = render(report)
-    for text in ("Pushed", "0.8000", "Loss by epoch", "ROC curve", "m_bb", "No anomalies"):
-        assert text in page
-
-
 @pytest.mark.parametrize(
     "content", [None, b"", b"\x00\xff<script>"], ids=["no file", "empty", "garbage"]
 )

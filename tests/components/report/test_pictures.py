@@ -41,7 +41,7 @@ def compare(picture, reference, write):
         colours.save(reference, optimize=True)
         return
     pixels, expected = (
-        np.asarray(image.convert("RGB"), np.float64) for image in (picture, Image.open(reference))
+        np.asarray(image.convert("RGB"), np.int16) for image in (picture, Image.open(reference))
     )
     assert pixels.shape == expected.shape
     difference = largest_difference(pixels, expected)
@@ -92,7 +92,7 @@ def test_readme_shows_the_pushed_page(screenshots, write):
 
 
 def test_small_changes_show():
-    page = np.full((200, 300, 3), 255.0)
+    page = np.full((200, 300, 3), 255, np.int16)
     changed = page.copy()
     changed[50:54, 100:110] = (0, 105, 78)
     assert largest_difference(page, changed) > TOLERANCE
