@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from formats.features import DISCRETE_VALUES, FEATURES
 from formats.published.record import Events
@@ -31,7 +31,8 @@ class InvalidValues:
 InvalidColumns = Mapping[str, InvalidValues]
 """Invalid values by column; columns without any are absent."""
 
-_JSON = TypeAdapter(dict[str, InvalidValues])
+# JSON has no infinities and no NaN; Python reads and writes them as constants.
+_JSON = TypeAdapter(dict[str, InvalidValues], config=ConfigDict(ser_json_inf_nan="constants"))
 
 
 def find_invalid_values(events: Events) -> InvalidColumns:

@@ -1,28 +1,60 @@
-"""The reader that StatisticsGen and HistogramGen share."""
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from event_makers import make_events
 
-from formats.examples import find_row_groups, read_row_group
+from formats.examples import (
+    SCHEMA,
+    count_events,
+    find_row_groups,
+    parquet_writer,
+    read_row_group,
+    to_table,
+)
+from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, LABEL
 
 
-def write(path, values, group):
+def test_table_has_one_element_lists_as_tfdv_requires():
+    events = make_events(5)
+
+    table = to_table(events)
+
+    assert table.schema == SCHEMA
+    assert table.column_names == list(COLUMNS)
+    assert table[LABEL].to_pylist() == [[value] for value in events.labels.tolist()]
+    last = events.features[:, -1].tolist()
+    assert table[FEATURES[-1]].to_pylist() == [[value] for value in last]
+
+
+def test_only_discrete_columns_are_dictionary_encoded(tmp_path):
+    with parquet_writer(str(tmp_path / "a.parquet")) as writer:
+        writer.write_table(to_table(make_events(300)))
+
+    group = pq.read_metadata(tmp_path / "a.parquet").row_group(0)
+    columns = [group.column(index) for index in range(group.num_columns)]
+    encoded = {c.path_in_schema.split(".")[0] for c in columns if c.has_dictionary_page}
+    assert encoded == {LABEL, *DISCRETE_VALUES}
+    assert count_events(str(tmp_path / "a.parquet")) == 300
+
+
+def write_column(path, values, row_group_size):
     column = pa.array([[value] for value in values], pa.large_list(pa.float32()))
-    pq.write_table(pa.table({"m_bb": column}), path, row_group_size=group)
+    pq.write_table(pa.table({"x": column}), path, row_group_size=row_group_size)
 
 
-def test_every_row_is_read_once_whatever_the_row_groups(tmp_path):
-    write(tmp_path / "b.parquet", range(10, 17), 3)
-    write(tmp_path / "a.parquet", range(10), 4)
-    (tmp_path / "other.txt").write_text("no Examples")
+def test_every_event_is_read_once_for_any_row_groups(tmp_path):
+    write_column(tmp_path / "b.parquet", range(10, 17), 3)
+    write_column(tmp_path / "a.parquet", range(10), 4)
+    (tmp_path / "other.txt").write_text("not Examples")
+
     groups = list(find_row_groups(f"{tmp_path}/*.parquet"))
+    tables = [read_row_group(group) for group in groups]
+
     assert [(path.rsplit("/", 1)[1], group) for path, group in groups] == [
         *(("a.parquet", group) for group in range(3)),
         *(("b.parquet", group) for group in range(3)),
     ]
-    tables = [read_row_group(group) for group in groups]
     assert [table.num_rows for table in tables] == [4, 4, 2, 3, 3, 1]
-    assert all(table.column("m_bb").num_chunks == 1 for table in tables)
-    values = np.concatenate([table.column("m_bb").chunk(0).flatten() for table in tables])
+    assert all(table.column("x").num_chunks == 1 for table in tables)
+    values = np.concatenate([table.column("x").chunk(0).flatten() for table in tables])
     assert values.tolist() == list(range(17))

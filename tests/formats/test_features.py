@@ -1,6 +1,6 @@
 from formats.features import (
-    DISCRETE_VALUES,
     COLUMNS,
+    DISCRETE_VALUES,
     FEATURES,
     HIGH_LEVEL,
     LABEL,
@@ -13,13 +13,13 @@ def test_label_is_not_a_feature():
     assert LABEL not in FEATURES
 
 
-def test_names_are_28_and_unique():
+def test_there_are_28_unique_names():
     assert NUM_FEATURES == len(set(FEATURES)) == 28
     assert len(LOW_LEVEL) == 21
     assert len(HIGH_LEVEL) == 7
 
 
-def test_columns_are_the_label_and_then_the_features():
+def test_columns_are_the_label_followed_by_the_features():
     assert COLUMNS[0] == LABEL
     assert COLUMNS[1:] == FEATURES
 
@@ -37,7 +37,7 @@ def test_order_is_that_of_the_published_vector():
     assert published == FEATURES
 
 
-def test_b_tags_have_three_rising_values_from_zero():
+def test_discrete_columns_have_three_increasing_values_from_zero():
     for name, values in DISCRETE_VALUES.items():
         assert name in FEATURES
         assert values[0] == 0

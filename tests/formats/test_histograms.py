@@ -46,7 +46,7 @@ def counted(background):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([], "valid dictionary"),
+        ([], "object"),
         ({"bins": {"x": {"low": 1, "high": 1, "bins": 2}}, "splits": {}}, "do not increase"),
         ({"bins": {}, "splits": counted([0, 0, 0, 0])}, "x: counts without bins"),
         ({"bins": {"x": vars(BINNING)}, "splits": counted([1])}, "x: expected 4 counts"),
