@@ -1,0 +1,33 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.quality_samples import TEST_ROWS, real_sample
+
+
+def write_rows(path, count):
+    rows = np.zeros([count, 29])
+    rows[:, 1] = np.arange(count)
+    np.savetxt(path, rows, delimiter=",", fmt="%g")
+    return path
+
+
+def test_the_last_rows_are_the_test_and_validation_precedes_them(tmp_path):
+    sample = real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS + 100))
+    tables = (sample.splits.train, sample.splits.validation, sample.test)
+    row_numbers = [table.features[:, 0] for table in tables]
+    assert [len(numbers) for numbers in row_numbers] == [92, 8, TEST_ROWS]
+    np.testing.assert_array_equal(np.concatenate(row_numbers), np.arange(TEST_ROWS + 100))
+
+
+def test_too_few_rows_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"rows\.csv: 6,233 rows, of which the last 6,233"):
+        real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS))
+
+
+def test_the_digest_depends_on_name_and_events(tmp_path):
+    sample = real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS + 100))
+    renamed = dataclasses.replace(sample, name="other")
+    shortened = dataclasses.replace(sample, test=sample.splits.validation)
+    assert len({sample.digest(), renamed.digest(), shortened.digest()}) == 3
