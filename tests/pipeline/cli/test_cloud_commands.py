@@ -1,4 +1,4 @@
-"""`higgs compile`, and what both commands tell before any work; submission is in test_submit."""
+"""`higgs compile`, and checks of both commands before any work; see test_submit for submission."""
 
 import builtins
 import os
@@ -27,35 +27,35 @@ def compile_for(target, *arguments):
 
 
 @pytest.mark.parametrize("target", ["vertex", "kubeflow"])
-def test_a_compiled_file_is_the_golden_one_and_nothing_else_is_written(target, tmp_path, golden):
+def test_compile_writes_only_the_golden_file(target, tmp_path, golden):
     out = tmp_path / f"pipeline{cloud_commands.SUFFIXES[target]}"
-    done = compile_for(target, "--out", out)
-    assert done.exit_code == 0, done.output
-    assert done.output == f"compiled for {target}: {out}\n"
+    result = compile_for(target, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert result.output == f"compiled for {target}: {out}\n"
     golden(f"{target}{out.suffix}", out.read_text())
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_the_file_has_the_targets_kind(tmp_path):
-    done = compile_for("vertex", "--out", tmp_path / "pipeline.yaml")
-    assert done.exit_code == 2
-    assert "--out: vertex takes a file *.json, got pipeline.yaml" in done.output
+def test_the_file_must_have_the_targets_suffix(tmp_path):
+    result = compile_for("vertex", "--out", tmp_path / "pipeline.yaml")
+    assert result.exit_code == 2
+    assert "--out: vertex needs a file *.json, got pipeline.yaml" in result.output
 
 
-def test_a_configuration_that_vertex_cannot_run_is_bad_usage(tmp_path):
+def test_an_invalid_vertex_configuration_is_bad_usage(tmp_path):
     out = tmp_path / "pipeline.json"
-    done = compile_for("vertex", "--set", "root=runs/vertex", "--out", out)
-    assert done.exit_code == 2
-    assert "got runs/vertex; give gs://BUCKET/..." in done.output
+    result = compile_for("vertex", "--set", "root=runs/vertex", "--out", out)
+    assert result.exit_code == 2
+    assert "got runs/vertex; give gs://BUCKET/..." in result.output
     assert not out.exists()
 
 
-def test_resources_of_a_node_that_is_none_name_those_there_are(tmp_path):
+def test_resources_of_an_unknown_node_list_the_nodes(tmp_path):
     resources = "kubeflow.resources.Trainr={cpu: 1}"
-    done = compile_for("kubeflow", "--set", resources, "--out", tmp_path / "pipeline.yaml")
-    assert done.exit_code == 2
-    assert "resources.Trainr: no such node; there are " in done.output
-    assert "Trainer, Evaluator, " in done.output
+    result = compile_for("kubeflow", "--set", resources, "--out", tmp_path / "pipeline.yaml")
+    assert result.exit_code == 2
+    assert "resources.Trainr: no such node; there are " in result.output
+    assert "Trainer, Evaluator, " in result.output
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_resources_of_a_node_that_is_none_name_those_there_are(tmp_path):
         ),
     ],
 )
-def test_a_missing_extra_says_how_to_install_it(missing, remedy, monkeypatch, tmp_path):
+def test_a_missing_extra_explains_how_to_install_it(missing, remedy, monkeypatch, tmp_path):
     def import_module(name):
         raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
@@ -78,23 +78,26 @@ def test_a_missing_extra_says_how_to_install_it(missing, remedy, monkeypatch, tm
     assert error.value.message == remedy
 
 
-def test_help_needs_no_tfx(monkeypatch):
-    imported = builtins.__import__
+def test_help_does_not_import_tfx(monkeypatch):
+    original_import = builtins.__import__
 
-    def watched(name, *arguments, **keywords):
+    def checked_import(name, *arguments, **keywords):
         assert name.partition(".")[0] not in {"tfx", "kfp", "google"}
-        return imported(name, *arguments, **keywords)
+        return original_import(name, *arguments, **keywords)
 
-    monkeypatch.setattr(builtins, "__import__", watched)
+    monkeypatch.setattr(builtins, "__import__", checked_import)
     for command in ("compile", "submit"):
         assert "vertex" in higgs(command, "--help").output
 
 
 @pytest.mark.e2e
 def test_tfxs_command_line_writes_the_same_file_for_vertex(tmp_path, golden):
-    done = subprocess.run(
+    process = subprocess.run(
         [
-            *(BIN / "tfx", "pipeline", "compile", "--engine=vertex"),
+            BIN / "tfx",
+            "pipeline",
+            "compile",
+            "--engine=vertex",
             f"--pipeline_path={ROOT / 'kubeflow' / 'vertex_runner.py'}",
         ],
         cwd=tmp_path,
@@ -107,6 +110,8 @@ def test_tfxs_command_line_writes_the_same_file_for_vertex(tmp_path, golden):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    [written] = [file for file in tmp_path.rglob("*.json") if "pipelineSpec" in file.read_text()]
-    golden("vertex.json", written.read_text())
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    [compiled_file] = [
+        file for file in tmp_path.rglob("*.json") if "pipelineSpec" in file.read_text()
+    ]
+    golden("vertex.json", compiled_file.read_text())
