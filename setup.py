@@ -27,6 +27,7 @@ DIRECT = [
     "absl-py",
     "boost-histogram>=1.4",
     "click>=8.1,<9",
+    "croniter>=6,<7",
     "google-crc32c",
     "jinja2>=3.1,<4",
     "lightgbm>=4.5",
@@ -54,6 +55,7 @@ DEV = [
     "nbclient",
     "nbformat",
     "pre-commit",
+    "psutil",
     # pytest-xdist 3.8 groups tests by an attribute that pytest 9 has no more.
     "pytest>=8,<9",
     "pytest-xdist>=3.6",

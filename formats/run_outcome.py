@@ -29,17 +29,9 @@ class Output:
     @classmethod
     def from_mlmd(cls, artifact: metadata_store_pb2.Artifact) -> "Output":
         """Reads an artifact of ML Metadata."""
-        kinds = {
-            name: (value, value.WhichOneof("value"))
-            for name, value in artifact.custom_properties.items()
-        }
+        values = {name: plain_value(value) for name, value in artifact.custom_properties.items()}
         return cls(
-            artifact.uri,
-            {
-                name: getattr(value, kind)
-                for name, (value, kind) in kinds.items()
-                if kind in ("int_value", "double_value", "string_value")
-            },
+            artifact.uri, {name: value for name, value in values.items() if value is not None}
         )
 
     @property
@@ -91,6 +83,31 @@ class NodeRun:
     seconds: float
     outputs: Mapping[str, Output]
     started: float | None = None
+
+
+def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
+    """Reads a property that is a number or text, whatever form it is stored in; else None.
+
+    A local run stores integers, doubles and strings. In a container of a compiled pipeline, TFX
+    reads every custom property from JSON and stores it as a struct with the key ``__value__``,
+    in which integers are doubles (``tfx.types.artifact``, ``_encode_struct_value``).
+
+    >>> plain_value(metadata_store_pb2.Value(int_value=5))
+    5
+    >>> stored = metadata_store_pb2.Value()
+    >>> stored.struct_value["__value__"] = 5.0
+    >>> plain_value(stored)
+    5
+    """
+    kind = value.WhichOneof("value")
+    if kind == "struct_value":
+        content = value.struct_value.fields.get("__value__")
+        kind = content.WhichOneof("kind") if content else None
+        plain = getattr(content, kind) if kind in ("number_value", "string_value") else None
+    else:
+        kinds = ("int_value", "double_value", "string_value")
+        plain = getattr(value, kind) if kind in kinds else None
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
 
 
 class RunRecord(BaseModel):

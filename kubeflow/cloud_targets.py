@@ -17,7 +17,6 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
 from kubeflow.target_checks import (
-    LAUNCHER_FOLDERS,
     beam_runners,
     check_kubeflow,
     check_vertex,
@@ -128,9 +127,9 @@ class KubeflowTarget(RemoteTarget):
         return ModelInService(push_directory=self.config.push_directory).with_id(node_id)
 
     def container_arguments(self) -> list[str]:
-        """The folder where a container finds and leaves artifacts."""
-        launcher_folder = LAUNCHER_FOLDERS[f"{self.config.root.partition('://')[0]}://"]
-        return [f"--artifacts_folder={self.section.artifacts_volume or launcher_folder}"]
+        """The volume of the artifacts, if they are on one."""
+        volume = self.section.artifacts_volume
+        return [f"--artifacts_folder={volume}"] if volume else []
 
     def reads_outside_state(self, node: BaseNode) -> bool:
         """True for ingestion and the model in service: no driver or resolver looks for them."""
@@ -138,7 +137,7 @@ class KubeflowTarget(RemoteTarget):
 
     def documents(self, job: Document) -> list[Document]:
         """The PipelineSpec and, if there are volumes, Kubernetes' part: each container's mounts."""
-        spec = {**job["pipelineSpec"], "defaultPipelineRoot": self.config.artifacts_root}
+        spec = job["pipelineSpec"]
         mounts = [
             {"constant": volume.claim, "mountPath": volume.mount_path}
             for volume in self.section.volumes

@@ -88,7 +88,12 @@ def _complete_task(
     if not isinstance(node.executor_spec, BeamExecutorSpec):
         num_beam_args = len(pipeline.beam_pipeline_args)
         container["args"] = container["args"][: len(container["args"]) - num_beam_args]
-    container["args"] += [*node.executor_spec.extra_flags, *target.container_arguments()]
+    outputs = spec["components"][node.id].get("outputDefinitions", {}).get("artifacts", {})
+    container["args"] += [
+        *node.executor_spec.extra_flags,
+        f"--outputs={','.join(sorted(outputs))}",
+        *target.container_arguments(),
+    ]
     if node.id in target.section.resources:
         container["resources"] = _resource_limits(target.section.resources[node.id])
     if target.reads_outside_state(node):

@@ -1,9 +1,11 @@
 """Entry point of every container of a compiled pipeline: runs one node.
 
     python -m kubeflow.container --executor_class_path CLASS \\
-        --json_serialized_invocation_args EXECUTOR_INPUT \\
+        --json_serialized_invocation_args EXECUTOR_INPUT --outputs KEY,... \\
         [--json_serialized_inputs_spec_args SPEC] [--artifacts_folder FOLDER] \\
         [Beam's options and the executor's flags]
+
+Only Kubeflow passes the declared inputs; there, the launcher copies artifacts to local folders.
 
 TFX's own entry point does the work. The exit codes are those of `higgs`: 0, 3 if nothing was
 pushed, 4 if the data was refused, and 1 for any other error.
@@ -19,11 +21,17 @@ from pathlib import Path
 from absl import app
 from absl.flags import argparse_flags
 from google.protobuf import json_format
-from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 from formats.errors import DataRefusedError, NotPushedError
-from kubeflow.executor_io import localize, restore
+from kubeflow.executor_io import (
+    LocalPaths,
+    keep_outputs,
+    localize,
+    parse_input,
+    parse_inputs_spec,
+    restore,
+)
 from pipeline.exit_codes import ExitCode
 
 Arguments = tuple[argparse.Namespace, list[str]]
@@ -51,10 +59,7 @@ def run(arguments: Arguments) -> int:
     """
     options, flags = arguments
     try:
-        if options.artifacts_folder:
-            _run_on_local_copies(options, flags)
-        else:
-            kubeflow_v2_run_executor.main((options, flags))
+        _run_node(options, flags)
     except DataRefusedError as error:
         print(f"DATA REFUSED\n{error}", file=sys.stderr)
         return ExitCode.DATA_REFUSED
@@ -67,21 +72,22 @@ def run(arguments: Arguments) -> int:
     return 0
 
 
-def _run_on_local_copies(options: argparse.Namespace, flags: list[str]) -> None:
-    executor_input = json_format.Parse(
-        options.json_serialized_invocation_args, ExecutorInput(), ignore_unknown_fields=True
-    )
-    inputs_spec = json_format.Parse(
-        options.json_serialized_inputs_spec_args, ComponentInputsSpec(), ignore_unknown_fields=True
-    )
-    local, uris = localize(executor_input, inputs_spec, options.artifacts_folder)
-    for output in local.outputs.artifacts.values():
+def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
+    executor_input = parse_input(options.json_serialized_invocation_args)
+    keep_outputs(executor_input, options.outputs.split(","))
+    if not options.json_serialized_inputs_spec_args:
+        options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
+        kubeflow_v2_run_executor.main((options, flags))
+        return
+    paths = LocalPaths(options.launcher_root, options.artifacts_folder)
+    localize(executor_input, parse_inputs_spec(options.json_serialized_inputs_spec_args), paths)
+    for output in executor_input.outputs.artifacts.values():
         for artifact in output.artifacts:
             Path(artifact.uri).mkdir(parents=True, exist_ok=True)
-    options.json_serialized_invocation_args = json_format.MessageToJson(local)
+    options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
-    output_file = Path(local.outputs.output_file)
-    output_file.write_text(restore(output_file.read_text("utf-8"), uris), encoding="utf-8")
+    output_file = Path(executor_input.outputs.output_file)
+    output_file.write_text(restore(output_file.read_text("utf-8"), paths), encoding="utf-8")
 
 
 def parse(argv: list[str]) -> Arguments:
@@ -91,7 +97,10 @@ def parse(argv: list[str]) -> Arguments:
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args")
-    parser.add_argument("--artifacts_folder")
+    parser.add_argument("--outputs", required=True, help="the component's declared outputs")
+    parser.add_argument("--artifacts_folder", help="the folder of all artifacts, on a volume")
+    # For tests, where the launcher's folders cannot be at the root.
+    parser.add_argument("--launcher_root", default="")
     return parser.parse_known_args(argv[1:])
 
 

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,21 +10,34 @@ from typing import Protocol
 from formats import names
 from pipeline.exit_codes import ExitCode
 
-FAILURE_CODES = {
+DECIDING_NODES = {
     names.EXAMPLE_GEN: ExitCode.DATA_REFUSED,
     names.DATA_GATE: ExitCode.DATA_REFUSED,
     names.PUSH_GATE: ExitCode.NOT_BLESSED,
 }
-"""Exit code of a run in which only this node failed."""
+"""Exit code of a run in which this node failed, in the order of precedence."""
 
-MAX_POLL_ERRORS = 5
-"""Consecutive polling errors after which ``follow`` gives up."""
+OUTAGE_SECONDS = 600.0
+"""How long an engine may be unreachable before ``follow`` gives up."""
+
+CREATE_ATTEMPTS = 5
+
+FAILED = "failed"
+SKIPPED = "skipped"
 
 _STATUS = re.compile(r"status(?: of)? (\d+)")
 
 
 class EngineError(RuntimeError):
-    """The engine rejected a request or cannot be reached; the message says what to do."""
+    """The engine rejected a request or cannot be reached; the message says what to do.
+
+    Attributes:
+        is_transient: whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, *, is_transient: bool = False):
+        super().__init__(message)
+        self.is_transient = is_transient
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,14 @@ class RunState:
     Attributes:
         ended: whether the run is over.
         succeeded: whether it ended without a failure.
-        tasks: state of each task, in the engine's words, lower case.
-        errors: the engine's error messages by task.
+        canceled: whether someone terminated it.
+        tasks: state of each node, in the engine's words, lower case.
+        errors: the engine's error messages by node.
     """
 
     ended: bool
     succeeded: bool
+    canceled: bool = False
     tasks: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,20 +75,60 @@ class Runs(Protocol):
         """Current state of the run."""
 
 
-def follow(runs: Runs, run_id: str, interval: float) -> Iterator[RunState]:
+def create(
+    request: Callable[[], str],
+    find: Callable[[], str | None],
+    attempts: int = CREATE_ATTEMPTS,
+    delay: float = 2.0,
+) -> str:
+    """Creates a run, once, although a request may fail after the engine has accepted it.
+
+    Args:
+        request: creates the run under a fixed name; returns its id.
+        find: finds a run of that name; returns its id, or None.
+        attempts: maximum number of requests.
+        delay: seconds before the second request; doubled each time.
+
+    Raises:
+        EngineError: the engine rejects the request, or every attempt failed.
+    """
+    for attempt in range(attempts):
+        try:
+            return request()
+        except EngineError as error:
+            if not error.is_transient or attempt == attempts - 1:
+                raise
+        time.sleep(delay * 2**attempt)
+        if run_id := find():
+            return run_id
+    raise AssertionError("unreachable")
+
+
+def follow(
+    runs: Runs, run_id: str, interval: float, outage_seconds: float = OUTAGE_SECONDS
+) -> Iterator[RunState]:
     """Polls a run until it ends; yields its state whenever it changes.
 
     Args:
         runs: the engine's client.
         run_id: the run.
         interval: seconds between two polls.
+        outage_seconds: how long polls may fail before this gives up.
 
     Raises:
-        EngineError: ``MAX_POLL_ERRORS`` polls in a row failed.
+        EngineError: polls failed for longer than that, or the engine rejects them for good.
     """
     previous = None
+    last_answer = time.monotonic()
     while True:
-        state = _poll(runs, run_id, interval)
+        try:
+            state = runs.state(run_id)
+        except EngineError as error:
+            if not error.is_transient or time.monotonic() - last_answer > outage_seconds:
+                raise
+            time.sleep(max(interval, 0.01))
+            continue
+        last_answer = time.monotonic()
         if state != previous:
             yield state
         if state.ended:
@@ -86,23 +140,17 @@ def follow(runs: Runs, run_id: str, interval: float) -> Iterator[RunState]:
 def exit_code(state: RunState) -> ExitCode:
     """The exit code of `higgs run` for a run that has ended.
 
-    Engines report which tasks failed. A gate can also fail for other reasons, such as a
-    machine that was taken away: if the engine reports the container's exit status, that
-    decides.
+    Engines report which nodes failed. A failed gate decides, whatever else failed beside it. But
+    a gate can also fail for other reasons than its own, such as a machine that was taken away,
+    or because someone terminated the run: if the engine reports the container's exit status,
+    that decides.
     """
     if state.succeeded:
         return ExitCode.PUSHED
-    failed_tasks = [name for name, task_state in state.tasks.items() if task_state == "failed"]
-    if len(failed_tasks) != 1:
+    if state.canceled:
         return ExitCode.FAILED
-    code = FAILURE_CODES.get(failed_tasks[0], ExitCode.FAILED)
-    status = _STATUS.search(state.errors.get(failed_tasks[0], ""))
-    return code if status is None or int(status[1]) == code else ExitCode.FAILED
-
-
-def _poll(runs: Runs, run_id: str, interval: float) -> RunState:
-    for _ in range(MAX_POLL_ERRORS - 1):
-        with suppress(EngineError):
-            return runs.state(run_id)
-        time.sleep(interval)
-    return runs.state(run_id)
+    for node, code in DECIDING_NODES.items():
+        if state.tasks.get(node) == FAILED:
+            status = _STATUS.search(state.errors.get(node, ""))
+            return code if status is None or int(status[1]) == code else ExitCode.FAILED
+    return ExitCode.FAILED

@@ -1,64 +1,129 @@
-"""Converts executor inputs and outputs between Kubeflow's launcher and TFX.
+"""Converts between Kubeflow's form of an executor's input and output and the form of TFX.
 
-Kubeflow's launcher passes artifacts to a container without their types, and copies them between
-the object store and local folders. TFX's entry point requires types, and would read the store
-itself.
+Kubeflow's launcher passes artifacts without their types, and copies them between the object
+store and local folders. TFX's entry point requires types, and would access the store itself.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
+from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, RuntimeArtifact
 
 from formats.names import ABSENT_PROPERTY
 
+LAUNCHER_FOLDERS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
+"""Folder to which Kubeflow's launcher copies the buckets of each scheme.
+
+``LocalPathForURI`` in backend/src/v2/component/launcher_v2.go, releases 2.0 to 2.17.
+"""
+
+
+class LocalPaths:
+    """Maps URIs of the object store to local paths, and the paths back to their URIs."""
+
+    def __init__(self, launcher_root: str = "", artifacts_folder: str | None = None):
+        """Creates an empty mapping.
+
+        Args:
+            launcher_root: prefix of the launcher's folders.
+            artifacts_folder: folder of all artifacts, instead of the launcher's folders.
+        """
+        self._launcher_root, self._artifacts_folder = launcher_root, artifacts_folder
+        self._uris: dict[str, str] = {}
+
+    def path(self, uri: str) -> str:
+        """Returns the local path of ``uri``: its bucket and key under the scheme's folder.
+
+        >>> LocalPaths().path("minio://bucket/a/b")
+        '/minio/bucket/a/b'
+
+        Raises:
+            ValueError: the launcher does not support the scheme.
+        """
+        scheme, _, location = uri.partition("://")
+        if scheme not in LAUNCHER_FOLDERS:
+            schemes = ", ".join(f"{name}://" for name in LAUNCHER_FOLDERS)
+            raise ValueError(
+                f"artifact {uri}: Kubeflow's launcher does not copy it to this container; use a "
+                f"pipeline root with one of {schemes}"
+            )
+        folder = self._artifacts_folder or f"{self._launcher_root}{LAUNCHER_FOLDERS[scheme]}"
+        path = f"{folder}/{location}"
+        self._uris[path] = uri
+        return path
+
+    def uri(self, text: str) -> str:
+        """Returns the URI of a path that ``path`` returned, or of one below it, or the text.
+
+        >>> paths = LocalPaths()
+        >>> paths.uri(paths.path("gs://bucket/run") + "/model")
+        'gs://bucket/run/model'
+        >>> paths.uri("/gcs/other")
+        '/gcs/other'
+        """
+        for path, uri in self._uris.items():
+            if text == path or text.startswith(f"{path}/"):
+                return uri + text.removeprefix(path)
+        return text
+
+
+def keep_outputs(executor_input: ExecutorInput, declared: Collection[str]) -> None:
+    """Removes the outputs that the component does not declare; the engine fills these itself.
+
+    Kubeflow 2.5.0 and later add ``executor-logs``, a file that the launcher writes while the
+    command runs (``provisionOutputs`` in backend/src/v2/driver/driver.go).
+    """
+    outputs = executor_input.outputs.artifacts
+    for key in set(outputs) - set(declared):
+        del outputs[key]
+
 
 def localize(
-    executor_input: ExecutorInput, inputs_spec: ComponentInputsSpec, folder: str
-) -> tuple[ExecutorInput, dict[str, str]]:
-    """An executor's input in the form that TFX requires.
+    executor_input: ExecutorInput, inputs_spec: ComponentInputsSpec, paths: LocalPaths
+) -> None:
+    """Converts an executor's input to the form that TFX expects.
 
     Inputs get the types that the component declares, artifacts that stand for a missing one
     are removed, and every URI becomes a path.
 
     Args:
-        executor_input: the input from the launcher.
+        executor_input: the input from the launcher; modified.
         inputs_spec: the component's declared inputs.
-        folder: where the launcher keeps the store's buckets.
-
-    Returns:
-        The new input, and the store's URI of every path in it.
+        paths: the mapping of URIs.
     """
-    local = ExecutorInput()
-    local.CopyFrom(executor_input)
-    for key, channel in local.inputs.artifacts.items():
+    for key, channel in executor_input.inputs.artifacts.items():
         present = [artifact for artifact in channel.artifacts if not _is_absent(artifact)]
         del channel.artifacts[:]
         channel.artifacts.extend(present)
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)
-    uris: dict[str, str] = {}
-    for artifact in _artifacts(local):
-        path = local_path(artifact.uri, folder)
-        uris[path] = artifact.uri
-        artifact.uri = path
-    return local, uris
+    for artifact in _artifacts(executor_input):
+        artifact.uri = paths.path(artifact.uri)
 
 
-def local_path(uri: str, folder: str) -> str:
-    """The launcher's path of ``uri``: its bucket and key under ``folder``.
-
-    >>> local_path("minio://bucket/a/b", "/minio")
-    '/minio/bucket/a/b'
-    """
-    return f"{folder}/{uri.partition('://')[2]}"
+def restore(text: str, paths: LocalPaths) -> str:
+    """Converts the paths in an executor's output, which is JSON, to the store's URIs."""
+    return json.dumps(_map_strings(json.loads(text), paths.uri), indent=2)
 
 
-def restore(text: str, uris: dict[str, str]) -> str:
-    """The text with the paths of ``localize`` replaced by the store's URIs."""
-    # The longest path first: one path may be a prefix of another.
-    for path in sorted(uris, key=len, reverse=True):
-        text = text.replace(path, uris[path])
-    return text
+def _map_strings(value: Any, convert: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _map_strings(entry, convert) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_map_strings(entry, convert) for entry in value]
+    return convert(value) if isinstance(value, str) else value
+
+
+def parse_input(text: str) -> ExecutorInput:
+    """Parses the JSON of an executor's input; fields of newer releases are ignored."""
+    return json_format.Parse(text, ExecutorInput(), ignore_unknown_fields=True)
+
+
+def parse_inputs_spec(text: str) -> ComponentInputsSpec:
+    """Parses the JSON of a component's declared inputs."""
+    return json_format.Parse(text, ComponentInputsSpec(), ignore_unknown_fields=True)
 
 
 def _is_absent(artifact: RuntimeArtifact) -> bool:

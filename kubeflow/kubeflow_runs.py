@@ -1,20 +1,27 @@
 """Runs on Kubeflow Pipelines, through its own client."""
 
+import json
+import os
 import time
 import warnings
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import kfp_server_api
-import yaml
 from kfp.client import Client
+from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 from urllib3.exceptions import HTTPError
 
-from kubeflow.engine_runs import EngineError, RunState
+from formats import names
+from kubeflow.engine_runs import SKIPPED, EngineError, RunState, create
 from pipeline.cloud_config import KubeflowConfig, Schedule
 from pipeline.config import Config
 
 _CLIENT_ERRORS = (kfp_server_api.ApiException, HTTPError)
+
+TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 (a name)
+"""Environment variable of Kubeflow's client that names a file with a token."""
 
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
@@ -47,12 +54,24 @@ class KubeflowRuns:
                 "http://localhost:8080 with `kubectl port-forward svc/ml-pipeline-ui 8080:80`"
             )
         self._config, self._section, self._host = config, section, section.host.rstrip("/")
-        self._nodes: frozenset[str] = frozenset()
+        self._is_connected = False
+        self._connect()
+        self._is_connected = True
+
+    def _connect(self) -> None:
+        """Makes a client with the credentials that are valid now."""
+        # Read again at every request, because the token of a login expires within the hour.
+        token_file = os.environ.get(TOKEN_FILE_VARIABLE)
+        credentials = ServiceAccountTokenVolumeCredentials(token_file) if token_file else None
         try:
             with warnings.catch_warnings():
                 # The client warns about the server's version at every start.
                 warnings.simplefilter("ignore", FutureWarning)
-                self._client = _Client(host=self._host, namespace=section.namespace or "kubeflow")
+                self._client = _Client(
+                    host=self._host,
+                    namespace=self._section.namespace or "kubeflow",
+                    credentials=credentials,
+                )
         except _CLIENT_ERRORS as error:
             raise self._engine_error(error) from None
 
@@ -62,22 +81,37 @@ class KubeflowRuns:
         Raises:
             EngineError: Kubeflow rejects it.
         """
-        spec = next(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-        self._nodes = frozenset(spec["root"]["dag"]["tasks"])
         name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}"
+        if self._section.schedule:
+            return self._schedule(file, name, self._section.schedule)
+
+        def create_run() -> str:
+            try:
+                run = self._client.create_run_from_pipeline_package(
+                    str(file),
+                    run_name=name,
+                    experiment_name=self._section.experiment,
+                    namespace=self._section.namespace,
+                    # No release reads a root from the file.
+                    pipeline_root=self._config.artifacts_root,
+                    service_account=self._section.service_account,
+                )
+            except _CLIENT_ERRORS as error:
+                raise self._engine_error(error) from None
+            return str(run.run_id)
+
+        return create(create_run, find=lambda: self._find_run(name))
+
+    def _find_run(self, name: str) -> str | None:
+        """Finds a run by its name, in case the answer to its creation was lost."""
+        has_name = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
         try:
-            if self._section.schedule:
-                return self._schedule(file, name, self._section.schedule)
-            run = self._client.create_run_from_pipeline_package(
-                str(file),
-                run_name=name,
-                experiment_name=self._section.experiment,
-                namespace=self._section.namespace,
-                service_account=self._section.service_account,
+            runs = self._client.list_runs(
+                namespace=self._section.namespace, filter=json.dumps({"predicates": [has_name]})
             )
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
-        return str(run.run_id)
+        except _CLIENT_ERRORS:
+            return None
+        return next((str(run.run_id) for run in runs.runs or ()), None)
 
     def link(self, run_id: str) -> str:
         """URL of the run's page, or of the recurring run's."""
@@ -85,7 +119,7 @@ class KubeflowRuns:
         return f"{self._host}/#/{page}/details/{run_id}"
 
     def state(self, run_id: str) -> RunState:
-        """Current state of a run that this object submitted.
+        """Current state of a run.
 
         Raises:
             EngineError: Kubeflow rejects the request or cannot be reached.
@@ -93,14 +127,18 @@ class KubeflowRuns:
         try:
             run = self._client.get_run(run_id)
         except _CLIENT_ERRORS as error:
+            if getattr(error, "status", None) == HTTPStatus.UNAUTHORIZED:
+                self._connect()
             raise self._engine_error(error) from None
         all_details = (run.run_details and run.run_details.task_details) or []
         # Kubeflow also lists the workflow, its root, and each node's driver and executor.
-        details = [detail for detail in all_details if detail.display_name in self._nodes]
+        details = [detail for detail in all_details if detail.display_name in names.NODES]
+        ended = run.state in _ENDED
         return RunState(
-            ended=run.state in _ENDED,
+            ended=ended,
             succeeded=run.state == "SUCCEEDED",
-            tasks={detail.display_name: (detail.state or "").lower() for detail in details},
+            canceled=run.state == "CANCELED",
+            tasks={detail.display_name: _task_state(detail.state, ended) for detail in details},
             errors={
                 detail.display_name: detail.error.message or ""
                 for detail in details
@@ -109,24 +147,39 @@ class KubeflowRuns:
         )
 
     def _schedule(self, file: Path, name: str, schedule: Schedule) -> str:
-        experiment = self._client.create_experiment(
-            self._section.experiment, namespace=self._section.namespace
-        )
-        recurring_run = self._client.create_recurring_run(
-            experiment_id=experiment.experiment_id,
-            job_name=name,
-            cron_expression=schedule.cron,
-            max_concurrency=schedule.max_concurrent_runs,
-            pipeline_package_path=str(file),
-            service_account=self._section.service_account,
-        )
+        try:
+            experiment = self._client.create_experiment(
+                self._section.experiment, namespace=self._section.namespace
+            )
+            recurring_run = self._client.create_recurring_run(
+                experiment_id=experiment.experiment_id,
+                job_name=name,
+                cron_expression=schedule.times.with_seconds,
+                max_concurrency=schedule.max_concurrent_runs,
+                no_catchup=True,
+                pipeline_package_path=str(file),
+                pipeline_root=self._config.artifacts_root,
+                service_account=self._section.service_account,
+            )
+        except _CLIENT_ERRORS as error:
+            raise self._engine_error(error) from None
         return str(recurring_run.recurring_run_id)
 
     def _engine_error(self, error: Exception) -> EngineError:
-        status = getattr(error, "status", None)
-        if status in (401, 403):
+        status = getattr(error, "status", None) or 0
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return EngineError(
-                f"{self._host}: not allowed ({status}); log in to the installation, or provide its "
-                "token as its documentation says"
+                f"{self._host}: not allowed ({int(status)}); log in to the installation, or name a "
+                f"file with its token in {TOKEN_FILE_VARIABLE}",
+                # A token that has expired is renewed.
+                is_transient=status == HTTPStatus.UNAUTHORIZED and self._is_connected,
             )
-        return EngineError(f"{self._host}: {error}")
+        is_transient = status == 0 or status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
+        return EngineError(f"{self._host}: {error}", is_transient=is_transient)
+
+
+def _task_state(state: str | None, run_has_ended: bool) -> str:
+    """A task's state in lower case; Argo leaves the tasks that it omits without one."""
+    if state in (None, "", "RUNTIME_STATE_UNSPECIFIED"):
+        return SKIPPED if run_has_ended else "pending"
+    return state.lower()

@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 from pipeline.cloud_config import EndpointConfig, KubeflowConfig, TrainingConfig, VertexConfig
 from pipeline.config import BeamConfig, Config, ConfigError
 
-# A run's id is the name, a dash and 14 digits.
-VERTEX_NAME = re.compile(r"[a-z][a-z0-9-]{0,112}")
+# TFX makes the name a label, and labels have at most 63 characters.
+PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
-LAUNCHER_FOLDERS = {"gs://": "/gcs", "s3://": "/s3", "minio://": "/minio"}
-"""Object stores that Kubeflow supports, and the folder to which its launcher copies each."""
+KUBEFLOW_SCHEMES = ("gs://", "s3://", "minio://")
+"""Object stores that Kubeflow's launcher supports."""
 
 TPU_CORES = 8
 """Cores of a TPU v2 or v3 slice with one host."""
@@ -36,7 +36,7 @@ def check_vertex(config: Config) -> VertexConfig:
     """
     if config.vertex is None:
         raise ConfigError("vertex: missing; see configs/vertex.yaml for an example")
-    _reject([*_layout_problems(config), *_vertex_problems(config, config.vertex)])
+    _reject([*_common_problems(config), *_vertex_problems(config, config.vertex)])
     return config.vertex
 
 
@@ -48,7 +48,7 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
     """
     if config.kubeflow is None:
         raise ConfigError("kubeflow: missing; see configs/kubeflow.yaml for an example")
-    _reject([*_layout_problems(config), *_kubeflow_problems(config, config.kubeflow)])
+    _reject([*_common_problems(config), *_kubeflow_problems(config, config.kubeflow)])
     return config.kubeflow
 
 
@@ -67,7 +67,12 @@ def _reject(problems: list[str]) -> None:
         raise ConfigError("\n".join(problems))
 
 
-def _layout_problems(config: Config) -> Iterator[str]:
+def _common_problems(config: Config) -> Iterator[str]:
+    if not PIPELINE_NAME.fullmatch(config.name):
+        yield (
+            f"name: {config.name!r} has {len(config.name)} characters; in the cloud, a pipeline's "
+            "name starts with a lowercase letter and has at most 63 of [a-z0-9-]; rename it"
+        )
     if config.ingestion.layout == "auto":
         yield (
             f"ingestion.layout: auto cannot look at {config.data_root} when the pipeline is "
@@ -95,11 +100,6 @@ def _shared_folders(config: Config) -> dict[str, str]:
 
 
 def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
-    if not VERTEX_NAME.fullmatch(config.name):
-        yield (
-            f"name: Vertex AI does not accept {config.name!r}; a pipeline's name starts with a "
-            "lower case letter and has at most 113 of [a-z0-9-]; rename it"
-        )
     folders = {"root": config.root, **_shared_folders(config)}
     if section.endpoint is not None:
         del folders["push.directory"]
@@ -191,10 +191,15 @@ def _tpu_v5e_problems(training: TrainingConfig) -> Iterator[str]:
 
 
 def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]:
-    if not config.root.startswith(tuple(LAUNCHER_FOLDERS)):
+    if section.schedule and section.schedule.times.zone:
+        yield (
+            f"kubeflow.schedule.cron: {section.schedule.cron!r} has a time zone, which Kubeflow "
+            "does not accept; give the times in the zone of its controller, normally UTC"
+        )
+    if not config.root.startswith(KUBEFLOW_SCHEMES):
         yield (
             f"root: Kubeflow's launcher keeps artifacts in an object store, got {config.root}; "
-            f"give one of {', '.join(LAUNCHER_FOLDERS)}, and kubeflow.artifacts_volume to keep "
+            f"give one of {', '.join(KUBEFLOW_SCHEMES)}, and kubeflow.artifacts_volume to keep "
             "the files themselves on a volume"
         )
     mounts = [volume.mount_path for volume in section.volumes]

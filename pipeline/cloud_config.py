@@ -5,11 +5,13 @@ Rules for single keys are here; ``kubeflow.target_checks`` has those that combin
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pipeline.cron_schedule import CronSchedule, parse_cron
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
-# Names of the API's enumeration, except those for which Vertex AI no longer has machines.
+# Names of the API's enumeration for which Vertex AI has machines and TensorFlow 2.16 has code.
 Accelerator = Literal[
     "NVIDIA_TESLA_P100",
     "NVIDIA_TESLA_V100",
@@ -21,7 +23,6 @@ Accelerator = Literal[
     "NVIDIA_H100_80GB",
     "NVIDIA_H100_MEGA_80GB",
     "NVIDIA_H200_141GB",
-    "NVIDIA_B200",
     "TPU_V2",
     "TPU_V3",
 ]
@@ -49,10 +50,23 @@ class Schedule(_Section):
     """Schedule of recurring runs."""
 
     cron: str = Field(
-        pattern=r"^(TZ=\S+ )?(\S+ ){4,5}\S+$",
-        description="cron expression, such as 'TZ=Europe/Zurich 0 3 * * 1'",
+        description="cron expression of five fields, such as '0 3 * * 1'; for Vertex, "
+        "'TZ=Europe/Zurich ' may precede it",
     )
-    max_concurrent_runs: int = Field(1, ge=1, description="maximum number of concurrent runs")
+    max_concurrent_runs: int = Field(
+        1, ge=1, le=10, description="maximum number of concurrent runs"
+    )
+
+    @field_validator("cron")
+    @classmethod
+    def _check_cron(cls, text: str) -> str:
+        parse_cron(text)
+        return text
+
+    @property
+    def times(self) -> CronSchedule:
+        """The parsed cron expression."""
+        return parse_cron(self.cron)
 
 
 class RemoteConfig(_Section):
@@ -64,6 +78,12 @@ class RemoteConfig(_Section):
         default_factory=dict, description="resources of single nodes, by node id"
     )
     schedule: Schedule | None = Field(None, description="submit a schedule instead of one run")
+    retries: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="retries of a node after a failure of the infrastructure; never of a gate",
+    )
 
 
 class TrainingConfig(_Section):
@@ -107,6 +127,17 @@ class VertexConfig(RemoteConfig):
     project: str = Field(min_length=1, description="project id")
     region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="region, such as us-central1")
     network: str | None = Field(None, description="peered network of the jobs")
+    reserved_ip_ranges: tuple[str, ...] = Field(
+        (), description="names of the ranges of the peered network that the jobs use"
+    )
+    psc_network_attachment: str | None = Field(
+        None, description="network attachment for Private Service Connect, instead of network"
+    )
+    encryption_key: str | None = Field(
+        None,
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
+        description="Cloud KMS key of runs, training jobs and models",
+    )
     worker_image: str | None = Field(
         None, description="image of Dataflow's workers: the Dockerfile's target `worker`"
     )
@@ -122,7 +153,10 @@ class VertexConfig(RemoteConfig):
 class Volume(_Section):
     """Persistent volume claim that every container mounts."""
 
-    claim: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", description="name of the claim")
+    # The pod's volume is named after the claim, and a volume's name has no dots.
+    claim: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="name of the claim, no dots"
+    )
     mount_path: str = Field(pattern=r"^/.+[^/]$", description="mount path in the containers")
 
 

@@ -7,6 +7,7 @@ import importlib
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_interval_option = click.option(
+    "--interval",
+    type=click.FloatRange(min=0),
+    default=INTERVAL_SECONDS,
+    show_default=True,
+    help="Seconds between two polls of the run.",
+)
+
+
 @click.command("compile", short_help="Compile the pipeline for Vertex AI or Kubeflow.")
 @_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
@@ -71,13 +81,7 @@ def compile_command(target: str, config_file: str, overrides: tuple[str, ...], o
 @_options
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 @click.option("--wait", is_flag=True, help="Follow the run, and exit as `higgs run` does.")
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0),
-    default=INTERVAL_SECONDS,
-    show_default=True,
-    help="Seconds between two polls of the run.",
-)
+@_interval_option
 def submit(
     target: str,
     config_file: str,
@@ -113,6 +117,38 @@ def submit(
             click.echo("dry run: nothing was sent")
             return
         sys.exit(_submit(target, config, file, wait=wait, interval=interval))
+
+
+@click.command("wait", short_help="Follow a submitted run to its end.")
+@click.argument("run_id", metavar="RUN")
+@_options
+@_interval_option
+def wait_command(
+    run_id: str, target: str, config_file: str, overrides: tuple[str, ...], interval: float
+) -> None:
+    """Follow RUN, which `higgs submit` started and named, and exit as `higgs run` does.
+
+    Outages of the engine of up to ten minutes are tolerated. After a longer one, or an interrupt,
+    the same command resumes: the run itself goes on in the cloud.
+
+    \b
+    Examples:
+      higgs wait higgs-20261126030000 --target vertex --config configs/vertex.yaml
+      higgs wait 0c5b7cf1-7a4e --target kubeflow --config configs/kubeflow.yaml
+
+    \b
+    Exit codes:
+      0  the model was pushed          3  not blessed: nothing was pushed
+      1  any other error               4  the data was refused
+      2  bad usage or configuration
+    """
+    config = _load_checked(target, config_file, overrides)
+    from kubeflow.engine_runs import EngineError
+
+    try:
+        sys.exit(_follow(_connect(target, config), run_id, interval))
+    except EngineError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _load_checked(target: str, config_file: str, overrides: tuple[str, ...]) -> Any:
@@ -154,34 +190,45 @@ def _submission_summary(target: str, config: Any, file: Path) -> str:
         "pipeline": f"{config.name}, {file.stat().st_size:,} bytes of {file.suffix[1:]}",
         "image": section.image,
         "data": config.data_root,
-        "artifacts": config.artifacts_root,
+        "root": config.artifacts_root,
         "models": f"endpoint {endpoint.name}" if endpoint else config.push_directory,
         "account": section.service_account or "the default account",
         "when": section.schedule.cron if section.schedule else "now",
     }
+    if section.schedule:
+        times = section.schedule.times.next_times(datetime.now(timezone.utc))
+        facts["next"] = "; ".join(f"{time:%A, %d %B %Y, %H:%M %Z}" for time in times)
     return "\n".join(f"{name:<12}{fact}" for name, fact in facts.items())
 
 
 def _submit(target: str, config: Any, file: Path, *, wait: bool, interval: float) -> int:
-    from kubeflow.engine_runs import EngineError, exit_code, follow
+    from kubeflow.engine_runs import EngineError
 
-    module = _import(f"kubeflow.{target}_runs")
     try:
-        runs = getattr(module, f"{target.capitalize()}Runs")(config, getattr(config, target))
+        runs = _connect(target, config)
         run_id = runs.submit(file)
         click.echo(f"run         {run_id}\n{runs.link(run_id)}")
-        if not wait:
-            return ExitCode.PUSHED
-        printed_tasks: dict[str, str] = {}
-        for state in follow(runs, run_id, interval):
-            for task, task_state in state.tasks.items():
-                if printed_tasks.get(task) != task_state:
-                    click.echo(f"  {task:<32}{task_state}")
-            printed_tasks = dict(state.tasks)
+        return _follow(runs, run_id, interval) if wait else ExitCode.PUSHED
     except EngineError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _connect(target: str, config: Any) -> Any:
+    module = _import(f"kubeflow.{target}_runs")
+    return getattr(module, f"{target.capitalize()}Runs")(config, getattr(config, target))
+
+
+def _follow(runs: Any, run_id: str, interval: float) -> ExitCode:
+    from kubeflow.engine_runs import exit_code, follow
+
+    printed_tasks: dict[str, str] = {}
+    for state in follow(runs, run_id, interval):
+        for task, task_state in state.tasks.items():
+            if printed_tasks.get(task) != task_state:
+                click.echo(f"  {task:<32}{task_state}")
+        printed_tasks = dict(state.tasks)
     code = exit_code(state)
-    click.echo(_outcome(code, state.errors))
+    click.echo("CANCELED" if state.canceled else _outcome(code, state.errors))
     return code
 
 

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "pipeline.cli.report_commands:evaluate",
     "compile": "pipeline.cli.cloud_commands:compile_command",
     "submit": "pipeline.cli.cloud_commands:submit",
+    "wait": "pipeline.cli.cloud_commands:wait_command",
 }
 
 

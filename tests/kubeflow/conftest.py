@@ -2,20 +2,24 @@
 
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
+from engine.api_server import Installation
 from engine.cloud import Cloud
 from engine.dag import Engine, Task
 from engine.image import Stage
-from engine.kubeflow import KubeflowEngine
+from engine.kubeflow import LAUNCHER_FOLDERS, RELEASES, KubeflowEngine
 from engine.processes import Commands, Forks
 from engine.vertex import VertexEngine
 
 from kubeflow.cloud_targets import TARGETS
 from kubeflow.compiler import compile_pipeline
+from kubeflow.kubeflow_runs import KubeflowRuns
 from pipeline.cli.cloud_commands import SUFFIXES
 from pipeline.config import load_config
 
@@ -87,10 +91,11 @@ class History:
 def histories(tmp_path_factory, compiled, image):
     """Both engines at the same time: each runs one node after the other."""
     specs = {
-        target: {
-            name: compiled(target, *SMALL, *changes).read_text() for name, changes in RUNS.items()
-        }
-        for target in TARGETS
+        "vertex": {
+            name: (compiled("vertex", *SMALL, *changes).read_text(), "")
+            for name, changes in RUNS.items()
+        },
+        "kubeflow": {name: submitted(*SMALL, *changes) for name, changes in RUNS.items()},
     }
     run_all = {"vertex": _run_all_on_vertex, "kubeflow": _run_all_on_kubeflow}
     with ThreadPoolExecutor(2) as pool:
@@ -141,26 +146,78 @@ def _run_all_on_kubeflow(folder: Path, specs, image: Path) -> History:
     return history
 
 
+# A run in which every node does little: the least that trains, in one epoch.
+TINY = (
+    "trainer.preset=demo",
+    "trainer.trees=2",
+    "trainer.buckets=4",
+    "trainer.units=8",
+    "trainer.epochs=1",
+    "evaluation.auc_lower_bound=0.0",
+    "beam.args=[]",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(tmp_path_factory, image):
+    """Runs of every node, by release and scheme of the root: the outcome of each node."""
+    folder = tmp_path_factory.mktemp("tiny")
+    data = _events(folder, train=600, validation=400)
+    forks = Forks(image)
+    runs = {}
+    for release in RELEASES:
+        for scheme in LAUNCHER_FOLDERS:
+            place = folder / f"{len(runs)}"
+            place.mkdir()
+            text, root = submitted(*TINY, f"root={scheme}://bucket/higgs")
+            for remote, local in (
+                ("/mnt/data/higgs", data),
+                ("/mnt/models/higgs", place / "models"),
+            ):
+                text = text.replace(remote, str(local))
+            engine = KubeflowEngine(place / "engine", forks, release=RELEASES[release])
+            history = History(engine, place / "models")
+            history.runs["first"] = engine.run(text, root)
+            runs[release, scheme] = history
+    forks.close()
+    return runs
+
+
+def submitted(*overrides: str) -> tuple[str, str]:
+    """The file and the root that `higgs submit` sends to Kubeflow, from the request."""
+    with Installation({"state": "RUNNING"}).running() as server:
+        config = load_config(
+            ROOT / "configs" / "kubeflow.yaml", (*overrides, f"kubeflow.host={server.host}")
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "pipeline.yaml"
+            compile_pipeline(TARGETS["kubeflow"](config), file)
+            KubeflowRuns(config, config.kubeflow).submit(file)
+    body = server.sent["/runs"]
+    documents = [body["pipeline_spec"]["pipeline_spec"], body["pipeline_spec"]["platform_spec"]]
+    return yaml.safe_dump_all(documents), body["runtime_config"]["pipeline_root"]
+
+
 def _run_all(history: History, specs, image: Path, local_paths, environment) -> None:
     """The first run starts every node's own command; the others use forks."""
     history.engine.start = Commands(image, **environment)
     forks = None
-    for name, text in specs.items():
+    for name, (text, root) in specs.items():
         for remote_path, local_path in local_paths.items():
             text = text.replace(remote_path, str(local_path))
         if name == "refused":
             add_truncated_shard(next(iter(local_paths.values())))
-        history.runs[name] = history.engine.run(text)
+        history.runs[name] = history.engine.run(text, root)
         history.versions[name] = sorted(path.name for path in history.push_directory.iterdir())
         if forks is None:
             history.engine.start = forks = Forks(image, **environment)
     forks.close()
 
 
-def _events(folder: Path) -> Path:
+def _events(folder: Path, train: int = TRAIN_EVENTS, validation: int = EVAL_EVENTS) -> Path:
     out = folder / "events"
-    command = [BIN / "higgs", "generate", "--events", str(TRAIN_EVENTS + EVAL_EVENTS)]
-    command += ["--seed", "1", "--validation-events", str(EVAL_EVENTS)]
+    command = [BIN / "higgs", "generate", "--events", str(train + validation)]
+    command += ["--seed", "1", "--validation-events", str(validation)]
     command += ["--shard-size", "1500", "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return out

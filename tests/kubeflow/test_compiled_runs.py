@@ -5,8 +5,9 @@ import json
 
 import pytest
 import tensorflow as tf
+from engine.kubeflow import LAUNCHER_FOLDERS, RELEASES
 
-from formats.gate_decision import read_verdict
+from formats.gate_decision import read_decision
 
 pytestmark = pytest.mark.e2e
 
@@ -24,11 +25,11 @@ def explain(run):
     )
 
 
-# Reading a verdict takes seconds.
-_read = functools.cache(read_verdict)
+# Reading a decision takes seconds.
+_read = functools.cache(read_decision)
 
 
-def verdict(history, run):
+def decision(history, run):
     return _read(str(history.file(run, "Evaluator", "evaluation")))
 
 
@@ -37,8 +38,8 @@ def test_a_first_run_pushes_a_model_without_a_baseline(history):
     assert set(states(first).values()) == {"succeeded"}, explain(first)
     assert first["Evaluator"].output("blessing").metadata["blessed"] == 1
     assert first["ServingCheck"].output("blessing").metadata["blessed"] == 1
-    assert verdict(history, "first").baseline_auc is None
-    assert verdict(history, "first").auc > 0.7
+    assert decision(history, "first").baseline_auc is None
+    assert decision(history, "first").auc > 0.7
     assert len(history.versions["first"]) == 1
 
 
@@ -47,7 +48,7 @@ def test_counts_agree_from_shards_to_evaluator(history):
     assert (examples["events_train"], examples["events_eval"]) == (4000, 2000)
     gate = history.file("first", "DataGate", "verdict") / "verdict.json"
     assert json.loads(gate.read_text()) == {"events": {"train": 4000, "eval": 2000}}
-    assert verdict(history, "first").events == 2000
+    assert decision(history, "first").events == 2000
 
 
 def test_the_pushed_model_scores_records(history):
@@ -62,8 +63,8 @@ def test_a_second_run_is_compared_with_the_first(history):
     second = history.runs["second"]
     assert set(states(second).values()) <= SUCCEEDED, explain(second)
     assert second["Trainer"].state == "succeeded"
-    assert verdict(history, "second").baseline_auc == pytest.approx(verdict(history, "first").auc)
-    assert verdict(history, "second").auc != verdict(history, "first").auc
+    assert decision(history, "second").baseline_auc == pytest.approx(decision(history, "first").auc)
+    assert decision(history, "second").auc != decision(history, "first").auc
     assert len(history.versions["second"]) == 2
 
 
@@ -116,3 +117,45 @@ def test_vertex_trains_in_a_custom_job(vertex):
     command = list(pool.container_spec.command)
     assert command[:3] == ["python", "-m", "tfx.scripts.run_executor"]
     assert pool.machine_spec.machine_type == "n1-standard-8"
+
+
+def page(history, run):
+    return (history.file(run, "Report", "report") / "report.html").read_text()
+
+
+def test_the_page_of_a_pushed_run_names_the_version(history):
+    [version] = history.versions["first"]
+    text = page(history, "first")
+    assert f"as version {version}" in text
+    assert "unknown" not in text.split('id="splits"')[1].split("</table>")[0]
+    assert text.count("✓ passed") == 3
+
+
+def test_the_page_of_an_unblessed_run_names_the_gate(history):
+    text = page(history, "unblessed")
+    assert "refused by Evaluator: AUC, missed by 0." in text
+    assert "as version" not in text
+
+
+def test_refused_data_leave_no_page_on_an_engine(history):
+    assert "Report" not in {
+        name for name, task in history.runs["refused"].items() if task.state != "not triggered"
+    }
+
+
+@pytest.mark.parametrize("scheme", LAUNCHER_FOLDERS)
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_node_succeeds_on_every_release_and_store(tiny_runs, release, scheme):
+    history = tiny_runs[release, scheme]
+    run = history.runs["first"]
+    assert set(states(run).values()) == {"succeeded"}, explain(run)
+    assert len(run) == 14
+    for name, task in run.items():
+        for key in task.outputs:
+            artifact = task.output(key)
+            assert artifact.uri.startswith(f"{scheme}://bucket/higgs/artifacts/")
+            # A baseline that does not exist has no files.
+            is_absent = artifact.metadata.get("absent") == 1
+            assert history.file("first", name, key).exists() != is_absent, artifact.uri
+    [version] = [path.name for path in history.push_directory.iterdir()]
+    assert f"as version {version}" in page(history, "first")

@@ -7,7 +7,8 @@ import pytest
 from formats.errors import DataRefusedError, NotPushedError
 from kubeflow import container
 
-ARGUMENTS = ["container", "--executor_class_path", "a.B", "--json_serialized_invocation_args", "{}"]
+ARGUMENTS = ["container", "--executor_class_path", "a.B", "--outputs=model"]
+ARGUMENTS += ["--json_serialized_invocation_args", "{}"]
 
 
 @pytest.fixture
@@ -41,24 +42,33 @@ def test_exit_codes_equal_those_of_higgs_run(error, code, monkeypatch, capsys):
 
 def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
     output_file = tmp_path / "output.json"
-    folder = tmp_path / "minio"
+    logs = {"uri": "minio://b/run/executor-logs-0", "type": {"schemaTitle": "system.Artifact"}}
     executor_input = {
         "outputs": {
-            "artifacts": {"model": {"artifacts": [{"uri": "minio://b/run/model"}]}},
+            "artifacts": {
+                "model": {"artifacts": [{"uri": "minio://b/run/model"}]},
+                "executor-logs": {"artifacts": [logs]},
+            },
             "outputFile": str(output_file),
         }
     }
+    # The launcher creates the file of the logs before it starts the command.
+    (tmp_path / "minio/b/run").mkdir(parents=True)
+    (tmp_path / "minio/b/run/executor-logs-0").touch()
 
     def execute(arguments):
         local = json.loads(arguments[0].json_serialized_invocation_args)
         path = local["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"]
         assert (tmp_path / path).is_dir()
+        assert list(local["outputs"]["artifacts"]) == ["model"]
         output_file.write_text(json.dumps({"artifacts": {"model": {"artifacts": [{"uri": path}]}}}))
 
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
-    arguments = ["c", "--executor_class_path", "a.B", f"--artifacts_folder={folder}"]
+    arguments = ["c", "--executor_class_path", "a.B", "--outputs=blessing,model"]
+    arguments += [f"--launcher_root={tmp_path}"]
     arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
     arguments += ["--json_serialized_inputs_spec_args", "{}"]
     assert container.run(container.parse(arguments)) == 0
-    assert (folder / "b/run/model").is_dir()
+    assert (tmp_path / "minio/b/run/model").is_dir()
+    assert (tmp_path / "minio/b/run/executor-logs-0").is_file()
     assert "minio://b/run/model" in output_file.read_text()

@@ -1,71 +1,94 @@
-from google.protobuf import json_format
-from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
+import json
 
-from kubeflow.executor_io import localize, restore
+import pytest
 
-SPEC = json_format.ParseDict(
-    {
-        "artifacts": {
-            key: {"artifactType": {"instanceSchema": f"title: tfx.{title}\ntype: object\n"}}
-            for key, title in (("examples", "Examples"), ("baseline_model", "Model"))
+from kubeflow.executor_io import (
+    LocalPaths,
+    keep_outputs,
+    localize,
+    parse_input,
+    parse_inputs_spec,
+    restore,
+)
+
+SPEC = parse_inputs_spec(
+    json.dumps(
+        {
+            "artifacts": {
+                key: {"artifactType": {"instanceSchema": f"title: tfx.{title}\ntype: object\n"}}
+                for key, title in (("examples", "Examples"), ("baseline_model", "Model"))
+            }
         }
-    },
-    ComponentInputsSpec(),
+    )
 )
 
 
-def executor_input(**metadata):
-    return json_format.ParseDict(
-        {
-            "inputs": {
-                "parameterValues": {"seed": 3},
-                "artifacts": {
-                    "examples": {
-                        "artifacts": [
-                            {"name": "1", "uri": "s3://b/k/e", "metadata": {"split_names": "[]"}}
-                        ]
-                    },
-                    "baseline_model": {
-                        "artifacts": [{"name": "2", "uri": "s3://b/k/m", "metadata": metadata}]
+def executor_input(scheme="s3", **metadata):
+    examples = {"name": "1", "uri": f"{scheme}://b/k/e", "metadata": {"split_names": "[]"}}
+    model = {"name": "2", "uri": f"{scheme}://b/k/m", "metadata": metadata}
+    logs = {"uri": f"{scheme}://b/k/executor-logs-0", "type": {"schemaTitle": "system.Artifact"}}
+    return parse_input(
+        json.dumps(
+            {
+                "inputs": {
+                    "parameterValues": {"seed": 3},
+                    "artifacts": {
+                        "examples": {"artifacts": [examples]},
+                        "baseline_model": {"artifacts": [model]},
                     },
                 },
-            },
-            "outputs": {
-                "artifacts": {"evaluation": {"artifacts": [{"uri": "s3://b/k/evaluation"}]}},
-                "outputFile": "/outputs/out.json",
-            },
-        },
-        ExecutorInput(),
+                "outputs": {
+                    "artifacts": {
+                        "evaluation": {"artifacts": [{"uri": f"{scheme}://b/k/evaluation"}]},
+                        "executor-logs": {"artifacts": [logs]},
+                    },
+                    "outputFile": "/outputs/out.json",
+                },
+            }
+        )
     )
 
 
-def test_inputs_get_declared_types_and_uris_become_paths():
-    local, uris = localize(executor_input(), SPEC, "/s3")
+@pytest.mark.parametrize(("scheme", "folder"), [("s3", "/s3"), ("gs", "/gcs"), ("minio", "/minio")])
+def test_inputs_get_declared_types_and_uris_become_paths(scheme, folder):
+    local = executor_input(scheme)
+    localize(local, SPEC, LocalPaths())
     [examples] = local.inputs.artifacts["examples"].artifacts
     assert examples.type.instance_schema == "title: tfx.Examples\ntype: object\n"
-    assert examples.uri == "/s3/b/k/e"
+    assert examples.uri == f"{folder}/b/k/e"
     assert examples.metadata["split_names"] == "[]"
-    assert local.outputs.artifacts["evaluation"].artifacts[0].uri == "/s3/b/k/evaluation"
+    assert local.outputs.artifacts["evaluation"].artifacts[0].uri == f"{folder}/b/k/evaluation"
     assert local.outputs.output_file == "/outputs/out.json"
-    assert uris["/s3/b/k/evaluation"] == "s3://b/k/evaluation"
+
+
+def test_a_volume_replaces_the_launchers_folders():
+    assert LocalPaths("", "/mnt/artifacts").path("s3://b/k/e") == "/mnt/artifacts/b/k/e"
+
+
+def test_a_store_that_the_launcher_does_not_copy_is_rejected():
+    with pytest.raises(ValueError, match="hdfs://b/k: Kubeflow's launcher does not copy it"):
+        LocalPaths().path("hdfs://b/k")
+
+
+def test_undeclared_outputs_are_left_to_the_engine():
+    local = executor_input()
+    keep_outputs(local, ["evaluation", "blessing"])
+    assert list(local.outputs.artifacts) == ["evaluation"]
 
 
 def test_absent_artifacts_are_removed():
-    local, _ = localize(executor_input(absent=1), SPEC, "/s3")
-    assert list(local.inputs.artifacts["baseline_model"].artifacts) == []
-    local, _ = localize(executor_input(absent=0), SPEC, "/s3")
-    assert len(local.inputs.artifacts["baseline_model"].artifacts) == 1
+    for absent, models in ((1, 0), (0, 1)):
+        local = executor_input(absent=absent)
+        localize(local, SPEC, LocalPaths())
+        assert len(local.inputs.artifacts["baseline_model"].artifacts) == models
 
 
-def test_the_argument_is_not_modified():
-    argument = executor_input(absent=1)
-    before = argument.SerializeToString(deterministic=True)
-    localize(argument, SPEC, "/s3")
-    assert argument.SerializeToString(deterministic=True) == before
-
-
-def test_longer_paths_are_restored_first():
-    _, uris = localize(executor_input(), SPEC, "/s3")
-    assert restore('{"a": "/s3/b/k/evaluation", "b": "/s3/b/k/e/x"}', uris) == (
-        '{"a": "s3://b/k/evaluation", "b": "s3://b/k/e/x"}'
-    )
+def test_paths_are_restored_as_whole_names():
+    paths = LocalPaths()
+    localize(executor_input(), SPEC, paths)
+    text = json.dumps({"a": ["/s3/b/k/e", {"b": "/s3/b/k/e/x", "c": "/s3/b/k/evaluation"}, 1.5]})
+    assert json.loads(restore(text, paths)) == {
+        "a": ["s3://b/k/e", {"b": "s3://b/k/e/x", "c": "s3://b/k/evaluation"}, 1.5]
+    }
+    unrelated = json.dumps({"a": "/s3/b/k/examples", "b": "see /s3/b/k/e"})
+    assert json.loads(restore(unrelated, paths)) == json.loads(unrelated)

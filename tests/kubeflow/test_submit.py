@@ -1,19 +1,17 @@
 """`higgs submit` against local servers that implement the calls it makes."""
 
 import gc
-import json
 import os
+import re
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from engine.api_server import Installation
 from engine.cloud import Cloud
 from google.cloud import aiplatform_v1 as v1
 
@@ -60,51 +58,6 @@ def start(target, *more, **environment):
         text=True,
     )
     return Result(process.returncode, process.stdout, process.stderr)
-
-
-class Installation(ThreadingHTTPServer):
-    """The part of Kubeflow Pipelines' API that the client uses; records requests."""
-
-    def __init__(self, *states):
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.states, self.sent, self.status = list(states), {}, 200
-        self.host = f"http://127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class _Answers(BaseHTTPRequestHandler):
-    def do_GET(self):
-        path = urlsplit(self.path).path.removeprefix("/apis/v2beta1")
-        if path == "/healthz":
-            self._answer({"multi_user": False}, self.server.status)
-        elif path == "/experiments":
-            self._answer({})
-        elif path == "/runs/7":
-            states = self.server.states
-            self._answer({"run_id": "7", **(states.pop(0) if states[1:] else states[0])})
-        else:
-            self._answer({"error": f"no such call: {path}"}, 404)
-
-    def do_POST(self):
-        length = int(self.headers["Content-Length"])
-        body = json.loads(self.rfile.read(length))
-        path = urlsplit(self.path).path.removeprefix("/apis/v2beta1")
-        self.server.sent[path] = body
-        ids = {
-            "/experiments": "experiment_id",
-            "/runs": "run_id",
-            "/recurringruns": "recurring_run_id",
-        }
-        self._answer({ids[path]: "7", **body}, self.server.status)
-
-    def _answer(self, content, status=200):
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
-
-    def log_message(self, *_):
-        pass
 
 
 def tasks(**states):
@@ -158,7 +111,11 @@ def test_submit_sends_the_compiled_file_to_kubeflow_and_exits_0_if_pushed(instal
     assert result.stdout.endswith("PUSHED\n")
     states = [line.split() for line in result.stdout.splitlines() if line.startswith("  ")]
     assert states == [["Trainer", "running"], ["Trainer", "succeeded"], ["PushGate", "succeeded"]]
+    # No release of Kubeflow reads a root from the file.
+    root = server.sent["/runs"]["runtime_config"]["pipeline_root"]
+    assert root == "minio://my-bucket/higgs/artifacts"
     sent = server.sent["/runs"]["pipeline_spec"]
+    assert "defaultPipelineRoot" not in sent["pipeline_spec"]
     assert sent["pipeline_spec"]["pipelineInfo"]["name"] == "higgs"
     assert set(sent["platform_spec"]["platforms"]) == {"kubernetes"}
 
@@ -172,11 +129,77 @@ def test_kubeflow_runs_have_the_exit_codes_of_local_runs(failed, code, installat
 
 def test_submit_creates_a_kubeflow_schedule(installation):
     server = installation({"state": "RUNNING"})
-    schedule = "--set=kubeflow.schedule={cron: 0 0 3 * * 1}"
+    schedule = "--set=kubeflow.schedule={cron: 0 3 * * 1, max_concurrent_runs: 2}"
     result = submit("kubeflow", f"--set=kubeflow.host={server.host}", schedule)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert server.sent["/recurringruns"]["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    body = server.sent["/recurringruns"]
+    assert body["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    assert (body["max_concurrency"], body["no_catchup"]) == (2, True)
+    assert body["runtime_config"]["pipeline_root"] == "minio://my-bucket/higgs/artifacts"
     assert "/runs" not in server.sent
+
+
+def test_a_schedule_with_a_zone_or_too_many_runs_is_rejected_for_kubeflow():
+    for schedule, message in (
+        ("{cron: TZ=UTC 0 3 * * 1}", "has a time zone, which Kubeflow does not accept"),
+        ("{cron: 0 0 3 * * 1}", "has six fields; remove the first one, the seconds"),
+        ("{cron: 0 3 * * 1, max_concurrent_runs: 11}", "less than or equal to 10"),
+    ):
+        result = submit("kubeflow", "--dry-run", f"--set=kubeflow.schedule={schedule}")
+        assert result.returncode == 2
+        assert message in result.stderr
+
+
+def test_a_dry_run_prints_the_next_three_times_and_the_root():
+    schedule = "--set=kubeflow.schedule={cron: 0 3 * * 1}"
+    result = submit("kubeflow", "--dry-run", schedule)
+    assert result.returncode == 0, result.stderr
+    [times] = [line for line in result.stdout.splitlines() if line.startswith("next")]
+    assert times.count("Monday, ") == 3
+    assert times.count(", 03:00 UTC") == 3
+    assert re.search(r"^root +minio://my-bucket/higgs/artifacts$", result.stdout, re.MULTILINE)
+
+
+def test_nodes_that_argo_omits_are_skipped(installation):
+    states = {"DataGate": "FAILED", "Trainer": "RUNTIME_STATE_UNSPECIFIED"}
+    server = installation({**FAILED, **tasks(**states)})
+    result = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
+    assert result.returncode == 4
+    assert ["Trainer", "skipped"] in [line.split() for line in result.stdout.splitlines()]
+
+
+def test_a_run_that_someone_terminated_is_not_a_decision(installation):
+    server = installation({"state": "CANCELED", **tasks(DataGate="FAILED")})
+    result = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
+    assert result.returncode == 1
+    assert result.stdout.endswith("CANCELED\n")
+
+
+def test_a_run_is_followed_by_its_id(installation):
+    server = installation({**FAILED, **tasks(PushGate="FAILED")})
+    command = ["wait", "7", "--target", "kubeflow", "--config", str(CONFIGS / "kubeflow.yaml")]
+    command += [f"--set=kubeflow.host={server.host}", "--interval=0"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 3, result.output
+    assert not server.sent
+
+
+def test_a_renewed_token_is_read_again(installation, tmp_path):
+    server = installation(
+        {"state": "RUNNING"}, {"state": "SUCCEEDED", **tasks(PushGate="SUCCEEDED")}
+    )
+    server.tokens = ["first", "second"]
+    token = tmp_path / "token"
+    token.write_text("first")
+    # The login's helper renews the token when the first answer has been given.
+    server.on_answer = lambda: token.write_text("second") if server.tokens == ["second"] else None
+    result = submit(
+        "kubeflow",
+        f"--set=kubeflow.host={server.host}",
+        *("--wait", "--interval=0"),
+        KF_PIPELINES_SA_TOKEN_PATH=str(token),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_unauthorized_kubeflow_requests_explain_how_to_log_in(installation):
@@ -240,12 +263,51 @@ def test_vertex_runs_have_the_exit_codes_of_local_runs(name, message, code, clou
     cloud.pipeline_states = [
         v1.PipelineJob(
             state=v1.PipelineState.PIPELINE_STATE_FAILED,
-            job_detail={"task_details": [detail(name, "FAILED", message)]},
+            # Vertex AI lists the run itself as well, under the job's id.
+            job_detail={
+                "task_details": [
+                    detail(name, "FAILED", message),
+                    detail("higgs-20261126030000", "FAILED", "the run failed"),
+                    detail("Trainer", "NOT_TRIGGERED"),
+                ]
+            },
         )
     ]
     result = submit("vertex", "--wait", "--interval=0", **cloud.environment())
     assert result.returncode == code, result.stdout + result.stderr
     assert message in result.stdout
+    printed = [line.split() for line in result.stdout.splitlines() if line.startswith("  ")]
+    assert ["Trainer", "skipped"] in printed
+    assert not [line for line in printed if line[0].startswith("higgs-")]
+
+
+def test_a_vertex_run_that_someone_terminated_is_not_a_decision(cloud):
+    cloud.pipeline_states = [
+        v1.PipelineJob(
+            state=v1.PipelineState.PIPELINE_STATE_CANCELLED,
+            job_detail={"task_details": [detail("DataGate", "FAILED")]},
+        )
+    ]
+    result = submit("vertex", "--wait", "--interval=0", **cloud.environment())
+    assert result.returncode == 1
+
+
+def test_vertex_gets_the_key_and_the_private_network(cloud):
+    key = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
+    attachment = "projects/p/regions/us-central1/networkAttachments/a"
+    result = submit(
+        "vertex",
+        f"--set=vertex.encryption_key={key}",
+        f"--set=vertex.psc_network_attachment={attachment}",
+        "--set=vertex.reserved_ip_ranges=[range-1]",
+        **cloud.environment(),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    [created] = cloud.requests["CreatePipelineJob"]
+    job = created.pipeline_job
+    assert job.encryption_spec.kms_key_name == key
+    assert job.psc_interface_config.network_attachment == attachment
+    assert list(job.reserved_ip_ranges) == ["range-1"]
 
 
 def test_submit_creates_a_vertex_schedule(cloud):

@@ -59,9 +59,9 @@ def test_valid_vertex_configurations_pass(overrides):
         (["push.directory=/m"], ["push.directory: Vertex", "got /m"]),
         (
             ["name=1higgs"],
-            ["Vertex AI does not accept '1higgs'", "starts with a lower case letter"],
+            ["name: '1higgs'", "starts with a lowercase letter"],
         ),
-        ([f"name=h{'i' * 113}"], ["at most 113 of [a-z0-9-]"]),
+        ([f"name=h{'i' * 63}"], ["has 64 characters", "at most 63 of [a-z0-9-]"]),
         (
             ["ingestion.layout=auto"],
             ["ingestion.layout: auto cannot look at gs://", "give folders"],
@@ -166,7 +166,7 @@ def test_a_missing_section_names_its_example():
         ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),
         ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
         ("vertex.labels={Team: a}", "String should match pattern '^[a-z0-9_-]{0,63}$', got 'Team'"),
-        ("vertex.schedule.cron=daily", "vertex.schedule.cron: String should match pattern"),
+        ("vertex.schedule.cron=daily", "vertex.schedule.cron: 'daily' does not have five fields"),
         ("beam.nodes={Trainer: [--x]}", "'StatisticsGen', 'HistogramGen' or 'Evaluator', got"),
     ],
 )

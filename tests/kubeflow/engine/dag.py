@@ -65,14 +65,18 @@ class Engine:
     cache: dict[str, Mapping[str, list[Artifact]]] = field(default_factory=dict)
     runs: int = 0
 
-    def run(self, text: str) -> dict[str, Task]:
+    def run(self, text: str, root: str = "") -> dict[str, Task]:
         """Runs a compiled file to its end.
+
+        Args:
+            text: the file.
+            root: the pipeline root of the request, where the engine takes it from there.
 
         Raises:
             RejectedError: this engine's backend does not support the file.
         """
         self.runs += 1
-        spec = parse(text)
+        spec = parse(text, root)
         self.check(spec)
         finished: dict[str, Task] = {}
         with ThreadPoolExecutor(self.max_tasks) as pool:

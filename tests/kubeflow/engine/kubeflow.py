@@ -1,38 +1,67 @@
-"""Simulates Kubeflow Pipelines 2: its driver and launcher with their limitations.
+"""Kubeflow Pipelines' driver and launcher, as far as a node can notice them.
 
-As in Kubeflow's sources, an artifact arrives without its type, named by its number in the metadata
-store. The launcher copies it from the object store to a folder of the container, and back. A
-resolver is an error, hooks before the cache are ignored, and conditions see parameters only.
+Every rule names its source in github.com/kubeflow/pipelines: release, file, symbol. The container
+itself is a process whose disk is a scratch folder of its own.
 """
 
 import json
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine import conditions
 from engine.dag import Artifact, Engine, RejectedError, Task, constants, declared_outputs
 from engine.spec import command_line
 
-SCHEMES = ("gs://", "s3://", "minio://")
-LAUNCHER_FOLDERS = ("/gcs", "/s3", "/minio")
+# LocalPathForURI: backend/src/v2/component/launcher_v2.go, 2.4.1 and 2.17.0.
+LAUNCHER_FOLDERS = {"gs": "gcs", "s3": "s3", "minio": "minio"}
+
+LOGS = "executor-logs"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What releases do differently.
+
+    Attributes:
+        publishes_logs: the driver adds an output ``executor-logs`` to every container, and the
+            launcher creates its file before it starts the command. provisionOutputs in
+            backend/src/v2/driver/driver.go, and getLogWriter in launcher_v2.go; from 2.5.0 on.
+        names_outputs: outputs carry a name. provisionOutputs, 2.17.0; not in 2.5.0.
+        output_file_in_root: the output file is in the local folder of the task's root, rather
+            than in the container's temporary folder. provisionOutputs, 2.17.0; not in 2.5.0
+            (OutputMetadataFilepath in launcher_v2.go).
+    """
+
+    publishes_logs: bool
+    names_outputs: bool
+    output_file_in_root: bool
+
+
+RELEASES = {"2.4": Release(False, False, False), "2.5 and later": Release(True, True, True)}
 
 
 @dataclass
 class KubeflowEngine(Engine):
-    """Runs a PipelineSpec 2.1. The folder ``store`` stands for the object store."""
+    """Runs a PipelineSpec 2.1 as one of the releases does. ``store`` holds the buckets."""
+
+    release: Release = RELEASES["2.5 and later"]
 
     def check(self, spec):
+        # GetSpec and validation: backend/src/apiserver/template/v2_template.go, 2.5.0 and 2.17.0.
         if spec.pipeline.schema_version != "2.1.0":
             raise RejectedError(f"schema version {spec.pipeline.schema_version}")
-        if not spec.root.startswith(SCHEMES):
-            raise RejectedError(f"pipeline root {spec.root}")
+        # The root is the one of the run's request; backend/src/v2/driver/root_dag.go.
+        if not spec.root or spec.root.partition("://")[0] not in LAUNCHER_FOLDERS:
+            raise RejectedError(f"pipeline root {spec.root!r} in the request")
         for name, task in spec.tasks.items():
             executor = spec.executor(name)
+            # Resolver: backend/src/v2/compiler/argocompiler/argo.go, 2.5.0 and 2.17.0.
             if executor.WhichOneof("spec") == "resolver":
                 raise RejectedError(f"{name}: resolver not implemented")
+            # No code of the backend reads a container's lifecycle.
             if executor.container.lifecycle.pre_cache_check.command:
                 raise RejectedError(f"{name}: a hook before the cache would never run")
+            # Conditions see parameters only: backend/src/v2/driver/driver.go, willTrigger.
             if conditions.reads_artifacts(task.trigger_policy.condition):
                 raise RejectedError(f"{name}: a condition sees no artifacts")
 
@@ -43,83 +72,102 @@ class KubeflowEngine(Engine):
         )
 
     def _launch(self, spec, name, inputs, folder):
+        # Nothing of an earlier node's disk is there.
+        disk = folder / "disk"
+        task_root = f"{spec.root}/{spec.pipeline.pipeline_info.name}/run-{self.runs}/{name}/7f3a"
         outputs = {
             key: Artifact(
-                # Downstream tasks get the number in the metadata store.
+                # Downstream nodes get the artifact's id in ML Metadata as its name.
                 str(len(self.store) + number),
-                f"{spec.root}/{spec.pipeline.pipeline_info.name}/run-{self.runs}/{name}/{key}",
+                f"{task_root}/{key}",
                 schema,
                 metadata,
             )
             for number, (key, schema, metadata) in enumerate(declared_outputs(spec, name), 1)
         }
-        output_file = folder / "output_metadata.json"
+        output_file = self._output_file(disk, task_root)
         executor_input = {
             "inputs": {
                 "parameterValues": constants(spec, name),
                 "artifacts": {
-                    key: {
-                        "artifacts": [
-                            {"name": a.name, "uri": a.uri, "metadata": dict(a.metadata)}
-                            for a in channel
-                        ]
-                    }
+                    key: {"artifacts": [self._input(artifact) for artifact in channel]}
                     for key, channel in inputs.items()
                 },
             },
             "outputs": {
-                "artifacts": {
-                    key: {
-                        "artifacts": [
-                            {
-                                "uri": a.uri,
-                                "type": {"instanceSchema": a.schema},
-                                "metadata": dict(a.metadata),
-                            }
-                        ]
-                    }
-                    for key, a in outputs.items()
-                },
+                "artifacts": self._outputs(outputs, task_root),
                 "outputFile": str(output_file),
             },
         }
-        disk = folder / "disk"
-        command = [
-            _on_local_disk(argument, disk).replace("{{$}}", json.dumps(executor_input))
-            for argument in command_line(spec.executor(name).container)
-        ]
         for channel in inputs.values():
             for artifact in channel:
-                _copy(self.path(artifact), _local(artifact.uri, disk))
-        code = self.start(command, folder / "log")
+                self._download(artifact.uri, disk)
+        if self.release.publishes_logs:
+            log = _local(f"{task_root}/{LOGS}-0", disk)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.touch()
+        command = [
+            argument.replace("{{$}}", json.dumps(executor_input))
+            for argument in command_line(spec.executor(name).container)
+        ]
+        code = self.start([*command, f"--launcher_root={disk}"], folder / "log")
         if code:
-            # The launcher's exit code is 1, whatever the command's was.
+            # The launcher exits with 1, whatever the command's exit code was.
             return Task("failed", {}, folder / "log", 1)
-        collected = self.collect(outputs, json.loads(output_file.read_text()))
+        # getExecutorOutputFile: a missing file is an empty output.
+        written = json.loads(output_file.read_text()) if output_file.exists() else {}
+        collected = self.collect(outputs, written)
         for [artifact] in collected.values():
-            _copy(_local(artifact.uri, disk), self.path(artifact))
+            self._upload(artifact.uri, disk)
         shutil.rmtree(disk, ignore_errors=True)
         return Task("succeeded", collected, folder / "log")
 
+    def _output_file(self, disk, task_root):
+        if self.release.output_file_in_root:
+            return _local(task_root, disk) / "output_metadata.json"
+        return disk / "tmp" / "kfp_outputs" / "output_metadata.json"
+
+    def _input(self, artifact):
+        # The driver passes artifacts without their types: ToRuntimeArtifact in
+        # backend/src/v2/metadata/client.go knows schema titles only.
+        return {"name": artifact.name, "uri": artifact.uri, "metadata": dict(artifact.metadata)}
+
+    def _outputs(self, outputs, task_root):
+        entries = {
+            key: {
+                "uri": artifact.uri,
+                "type": {"instanceSchema": artifact.schema},
+                "metadata": dict(artifact.metadata),
+            }
+            for key, artifact in outputs.items()
+        }
+        if self.release.publishes_logs:
+            # qualifyExecutorLogsURI in launcher_v2.go, 2.17.0: the number is that of the retry.
+            entries[LOGS] = {
+                "uri": f"{task_root}/{LOGS}-0",
+                "type": {"schemaTitle": "system.Artifact"},
+            }
+        if self.release.names_outputs:
+            entries = {key: {"name": key, **entry} for key, entry in entries.items()}
+        return {key: {"artifacts": [entry]} for key, entry in entries.items()}
+
     def path(self, artifact):
-        return self.folder / "store" / artifact.uri.partition("://")[2]
+        return self._stored(artifact.uri)
 
+    def _stored(self, uri):
+        return self.folder / "store" / uri.replace("://", "/")
 
-def _on_local_disk(argument, disk):
-    """The argument with a folder of this container in place of the launcher's."""
-    for folder in LAUNCHER_FOLDERS:
-        if argument == f"--artifacts_folder={folder}":
-            return f"--artifacts_folder={disk}{folder}"
-    return argument
+    def _download(self, uri, disk):
+        # DownloadBlob: backend/src/v2/objectstore/object_store.go; no object, no file.
+        if self._stored(uri).exists():
+            shutil.copytree(self._stored(uri), _local(uri, disk), dirs_exist_ok=True)
+
+    def _upload(self, uri, disk):
+        # uploadOutputArtifacts: a path that does not exist is a warning, and recorded empty.
+        if _local(uri, disk).exists():
+            shutil.copytree(_local(uri, disk), self._stored(uri), dirs_exist_ok=True)
 
 
 def _local(uri, disk):
-    folders = dict(zip(SCHEMES, LAUNCHER_FOLDERS, strict=True))
-    scheme = next(s for s in SCHEMES if uri.startswith(s))
-    return Path(f"{disk}{folders[scheme]}", uri.removeprefix(scheme))
-
-
-def _copy(source, destination):
-    # The launcher only warns if the source does not exist.
-    if source.exists():
-        shutil.copytree(source, destination, dirs_exist_ok=True)
+    scheme, _, location = uri.partition("://")
+    return disk / LAUNCHER_FOLDERS[scheme] / location

@@ -51,8 +51,12 @@ def command_line(container) -> list[str]:
     return [*container.command, *container.args]
 
 
-def parse(text: str) -> Spec:
+def parse(text: str, root: str = "") -> Spec:
     """Parses a Vertex job in JSON, or a PipelineSpec and a PlatformSpec in YAML.
+
+    Args:
+        text: the compiled file.
+        root: the pipeline root of the request; only Vertex reads one from the file.
 
     Raises:
         json_format.ParseError: a field does not exist in the published protos.
@@ -61,7 +65,6 @@ def parse(text: str) -> Spec:
     if "pipelineSpec" in documents[0]:
         job = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineJob())
         return _spec(job.pipeline_spec, job.runtime_config.gcs_output_directory, {})
-    root = documents[0]["defaultPipelineRoot"]
     platform = json_format.ParseDict(
         documents[1] if documents[1:] else {}, pipeline_spec_pb2.PlatformSpec()
     )
