@@ -25,7 +25,6 @@ TFX = [
 
 DIRECT = [
     "absl-py",
-    "boost-histogram>=1.4",
     "click>=8.1,<9",
     "croniter>=6,<7",
     "google-crc32c",
