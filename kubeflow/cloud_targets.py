@@ -10,12 +10,12 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 from tfx.extensions.google_cloud_ai_platform.pusher.component import Pusher as VertexPusher
-from tfx.extensions.google_cloud_ai_platform.trainer.component import Trainer as VertexTrainer
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
+from formats import names
 from kubeflow.target_checks import (
     beam_runners,
     check_kubeflow,
@@ -23,6 +23,7 @@ from kubeflow.target_checks import (
     option_names,
 )
 from kubeflow.vertex_jobs import serving_settings, training_settings
+from kubeflow.vertex_trainer import JobTrainer
 from pipeline.cloud_config import KubeflowConfig, RemoteConfig, VertexConfig
 from pipeline.config import Config
 from pipeline.report_node import report_node
@@ -40,6 +41,10 @@ class RemoteTarget(Target):
 
     spec_2_1: bool
     """Whether the file is a PipelineSpec 2.1 in YAML rather than a job of version 2.0 in JSON."""
+
+    def required_accelerator(self) -> str | None:
+        """``gpu`` or ``tpu`` if the Trainer gets one; without it, the node must fail."""
+        raise NotImplementedError
 
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
         """PushGate and Report: engines show only which node failed, and artifacts."""
@@ -79,7 +84,16 @@ class VertexTarget(RemoteTarget):
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
         """A Trainer that starts a custom job on the machines of ``vertex.training``."""
         settings = training_settings(self.config, self.section)
-        return VertexTrainer(custom_config={**custom_config, **settings}, **arguments)
+        settings["accelerator"] = self.required_accelerator()
+        node = JobTrainer(custom_config={**custom_config, **settings}, **arguments)
+        return node.with_id(names.TRAINER)
+
+    def required_accelerator(self) -> str | None:
+        """The kind of the device of ``vertex.training``."""
+        training = self.section.training
+        if training.tpu_topology or (training.accelerator or "").startswith("TPU_"):
+            return "tpu"
+        return "gpu" if training.accelerator else None
 
     def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """TFX's own resolver, the only one that Vertex AI can interpret.
@@ -125,6 +139,17 @@ class KubeflowTarget(RemoteTarget):
         """A node that copies the newest model of the push folder, instead of a resolver."""
         del candidate
         return ModelInService(push_directory=self.config.push_directory).with_id(node_id)
+
+    def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
+        """A Trainer that fails if the accelerator of its resources is not visible."""
+        accelerator = {"accelerator": self.required_accelerator()}
+        return super().trainer({**custom_config, **accelerator}, **arguments)
+
+    def required_accelerator(self) -> str | None:
+        """The kind of the device of ``kubeflow.resources.Trainer``."""
+        resources = self.section.resources.get(names.TRAINER)
+        kind = (resources.accelerator if resources else None) or ""
+        return next((device for device in ("gpu", "tpu") if device in kind), None)
 
     def container_arguments(self) -> list[str]:
         """The volume of the artifacts, if they are on one."""

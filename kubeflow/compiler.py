@@ -15,9 +15,13 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 from tfx.orchestration.pipeline import Pipeline
 
 from kubeflow.cloud_targets import Document, RemoteTarget
+from kubeflow.engine_runs import DECIDING_NODES
 from pipeline.cloud_config import Resources
 from pipeline.config import ConfigError
 from pipeline.graph import create_pipeline
+
+BACKOFF = {"backoffDuration": "60s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
+"""Delay before a task is repeated."""
 
 CONTAINER_COMMAND = ("python", "-m", "kubeflow.container")
 
@@ -96,9 +100,13 @@ def _complete_task(
     ]
     if node.id in target.section.resources:
         container["resources"] = _resource_limits(target.section.resources[node.id])
+    task = spec["root"]["dag"]["tasks"][node.id]
     if target.reads_outside_state(node):
         container.pop("lifecycle", None)
-        spec["root"]["dag"]["tasks"][node.id].pop("cachingOptions", None)
+        task.pop("cachingOptions", None)
+    # Engines repeat a task whatever its exit code was, and a gate's decision is final.
+    if target.section.retries and node.id not in DECIDING_NODES:
+        task["retryPolicy"] = {**BACKOFF, "maxRetryCount": target.section.retries}
 
 
 def _resource_limits(resources: Resources) -> dict[str, Any]:

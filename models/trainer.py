@@ -42,11 +42,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         InputDataError: the Examples cannot be trained on.
         ValueError: a hyperparameter is unknown or out of bounds.
         TPUUnavailableError: a TPU is expected but cannot be initialized.
+        AcceleratorMissingError: a GPU or TPU was requested and is not visible.
         DivergedError: the loss was not finite; nothing is exported.
     """
     settings = fn_args.custom_config
     hyperparameters, seed = Hyperparameters(**settings["hyperparameters"]), settings["seed"]
-    machine = find_machine()
+    machine = find_machine(required=settings.get("accelerator"))
     tf_keras.utils.set_random_seed(seed)
     splits = Splits(read_events(fn_args.train_files), read_events(fn_args.eval_files))
     tf.io.gfile.makedirs(fn_args.model_run_dir)

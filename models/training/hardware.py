@@ -25,6 +25,10 @@ class TPUUnavailableError(RuntimeError):
     """A TPU was named or detected but could not be initialized."""
 
 
+class AcceleratorMissingError(RuntimeError):
+    """An accelerator was requested, and TensorFlow does not see it."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """The devices that a training runs on.
@@ -38,7 +42,7 @@ class Machine:
     hardware: StrategyRecord
 
 
-def find_machine(tpu: str | None = None) -> Machine:
+def find_machine(tpu: str | None = None, required: str | None = None) -> Machine:
     """Finds the best devices available: a TPU, else GPUs, else the CPU.
 
     Several hosts train together if each of them calls this with a ``TF_CONFIG`` that names all of
@@ -47,9 +51,11 @@ def find_machine(tpu: str | None = None) -> Machine:
     Args:
         tpu: a TPU's name or address; the default is the environment variable ``TPU_NAME``, or
             ``local`` on a machine with a TPU.
+        required: ``gpu`` or ``tpu`` if such a device was requested; None for any device.
 
     Raises:
         TPUUnavailableError: a TPU is expected but cannot be initialized.
+        AcceleratorMissingError: the best device is not of the required kind.
     """
     tpu = tpu or os.environ.get("TPU_NAME") or _local_tpu()
     gpus = tf.config.get_visible_devices("GPU")
@@ -63,6 +69,13 @@ def find_machine(tpu: str | None = None) -> Machine:
         kind, strategy = "GPU", tf.distribute.MirroredStrategy()
     else:
         kind, strategy = "GPU" if gpus else "CPU", tf.distribute.get_strategy()
+    if required and kind.lower() != required:
+        devices = ", ".join(device.name for device in tf.config.get_visible_devices())
+        raise AcceleratorMissingError(
+            f"a {required.upper()} was requested, but TensorFlow sees only {devices}; check that "
+            "the image has TensorFlow for it, and that the driver's libraries are on "
+            f"LD_LIBRARY_PATH ({os.environ.get('LD_LIBRARY_PATH') or 'not set'})"
+        )
     replicas = strategy.num_replicas_in_sync
     local_devices = tf.config.list_logical_devices(kind)[: replicas // hosts]
     hardware = StrategyRecord(

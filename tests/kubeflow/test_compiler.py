@@ -104,12 +104,11 @@ def test_pipeline_roots_and_labels(specs, compiled):
     assert json.loads(compiled("vertex").read_text())["labels"]["team"] == "higgs"
 
 
-@pytest.mark.parametrize(
-    ("root", "folder"), [("gs://b/r", "/gcs"), ("s3://b/r", "/s3"), ("minio://b/r", "/minio")]
-)
-def test_containers_get_the_launchers_folder(root, folder, compiled):
-    spec = parse(compiled("kubeflow", f"root={root}").read_text())
-    assert f"--artifacts_folder={folder}" in spec.executor("Trainer").container.args
+def test_the_folder_of_artifacts_is_not_fixed_when_the_file_is_compiled(compiled):
+    for scheme in ("gs", "s3", "minio"):
+        spec = parse(compiled("kubeflow", f"root={scheme}://b/r").read_text())
+        arguments = spec.executor("Trainer").container.args
+        assert not [text for text in arguments if text.startswith("--artifacts_folder")]
 
 
 def test_an_artifacts_volume_replaces_the_launchers_folder(compiled):
@@ -138,3 +137,45 @@ def test_without_volumes_there_is_no_second_document(compiled):
 def test_accelerators_exist_in_the_api():
     api_names = {accelerator.name for accelerator in AcceleratorType}
     assert set(Accelerator.__args__) <= api_names
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_retries_are_for_every_node_but_those_that_decide(target, compiled):
+    spec = parse(compiled(target, f"{target}.retries=2").read_text(), "gs://b/r")
+    repeated = {name for name, task in spec.tasks.items() if task.retry_policy.max_retry_count == 2}
+    assert {"StatisticsGen", "Trainer", "Evaluator", "Pusher", "Report"} <= repeated
+    assert repeated.isdisjoint({"CollisionExampleGen", "DataGate", "PushGate"})
+    assert spec.tasks["Trainer"].retry_policy.backoff_duration.seconds == 60
+
+
+def test_nothing_is_repeated_by_default(specs):
+    for spec in specs.values():
+        assert not any(task.HasField("retry_policy") for task in spec.tasks.values())
+
+
+@pytest.mark.parametrize(
+    ("target", "overrides", "kind"),
+    [
+        ("vertex", ("vertex.training.accelerator=NVIDIA_L4",), "gpu"),
+        (
+            "vertex",
+            (
+                "vertex.training.machine_type=cloud-tpu",
+                "vertex.training.accelerator=TPU_V3",
+                "vertex.training.accelerator_count=8",
+            ),
+            "tpu",
+        ),
+        (
+            "kubeflow",
+            ("kubeflow.resources={Trainer: {accelerator: nvidia.com/gpu}}",),
+            "gpu",
+        ),
+        ("kubeflow", ("kubeflow.resources={Evaluator: {accelerator: nvidia.com/gpu}}",), None),
+    ],
+)
+def test_the_trainer_knows_which_accelerator_was_requested(target, overrides, kind, compiled):
+    spec = parse(compiled(target, *overrides).read_text(), "gs://b/r")
+    parameter = spec.tasks["Trainer"].inputs.parameters["custom_config"].runtime_value
+    text = parameter.constant.string_value or parameter.constant_value.string_value
+    assert json.loads(text)["accelerator"] == kind

@@ -34,10 +34,60 @@ def last_stage(name):
     return steps[start:]
 
 
-@pytest.mark.parametrize("name", DOCKERFILES)
-def test_nothing_runs_as_root(name):
+# Only root can open the device files of a TPU.
+@pytest.mark.parametrize(("name", "user"), zip(DOCKERFILES, ("1000:1000", "0:0"), strict=True))
+def test_only_the_tpu_image_runs_as_root(name, user):
     users = [step["value"] for step in last_stage(name) if step["instruction"] == "USER"]
-    assert users[-1] == "1000:1000"
+    assert users[-1] == user
+
+
+def test_downloads_are_checked_against_a_hash():
+    for name in DOCKERFILES:
+        for step in instructions(KUBEFLOW / name):
+            if "http" in step["value"] and step["instruction"] in ("ADD", "RUN"):
+                assert "--checksum=sha256:" in step["value"]
+
+
+def test_the_tpu_image_has_no_layer_with_the_stock_tensorflow():
+    steps = last_stage("Dockerfile.tpu")
+    assert [step["value"] for step in steps if step["instruction"] == "FROM"] == [
+        "python:3.10-slim-bookworm"
+    ]
+    copies = [step["value"] for step in steps if step["instruction"] == "COPY"]
+    assert "--from=build /opt/venv /opt/venv" in copies
+    assert not any(value.startswith("--from=higgs /opt/venv") for value in copies)
+
+
+def environment(name, stage):
+    steps = instructions(KUBEFLOW / name, stage)
+    return " ".join(step["value"] for step in steps if step["instruction"] == "ENV")
+
+
+def test_pluggable_devices_are_configured_for_tpu_v5e():
+    variables = " ".join(
+        s["value"] for s in last_stage("Dockerfile.tpu") if s["instruction"] == "ENV"
+    )
+    assert "NEXT_PLUGGABLE_DEVICE_USE_C_API=true" in variables
+    assert "TF_PLUGGABLE_DEVICE_LIBRARY_PATH=/lib/libtpu.so" in variables
+
+
+def test_the_gpu_image_finds_the_driver_that_the_device_plugin_mounts():
+    paths = environment("Dockerfile", "gpu").partition("LD_LIBRARY_PATH=")[2].split(":")
+    assert paths[-1] == "/usr/local/nvidia/lib64"
+
+
+@pytest.mark.e2e
+def test_beams_boot_finds_beam_in_the_workers_environment(image):
+    """Boot's own check, in the environment that it uses.
+
+    Beam 2.59.0, sdks/python/container/boot.go: it makes a virtual environment unless
+    RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT is set, and runs `pip show apache-beam` in it.
+    """
+    assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in environment("Dockerfile", "worker")
+    assert "PATH=/opt/venv/bin:$PATH" in environment("Dockerfile", "base")
+    show = [image / "python", "-m", "pip", "show", "apache-beam"]
+    listing = subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    assert "Version: 2.59.0" in listing
 
 
 @pytest.mark.parametrize("stage", ["base", "worker", "gpu", "node"])
