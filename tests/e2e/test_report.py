@@ -231,7 +231,7 @@ def test_folder_without_a_model_is_refused(events, tmp_path):
     shards = events / "validation"
     done = higgs("evaluate", "--model", tmp_path / "model", "--input", shards, "--out", out)
     assert done.code == 1
-    assert "holds no saved_model.pb; name an exported model" in done.output
+    assert "has no saved_model.pb; give an exported model" in done.output
     assert not out.exists()
 
 
