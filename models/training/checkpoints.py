@@ -84,19 +84,19 @@ class Checkpoints:
         )
         self._folder = folder
         self._state = state
+        self._writes = writes
         self._checkpoint = tf.train.Checkpoint(
             network=network, optimizer=network.optimizer, state=state
         )
-        self._temporary_folder = None if writes else tempfile.TemporaryDirectory()
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            self._temporary_folder.name if self._temporary_folder else folder,
-            max_to_keep=1,
+            self._checkpoint, folder if writes else tempfile.mkdtemp(), max_to_keep=1
         )
 
     def save(self) -> None:
         """Writes a checkpoint after an epoch, then deletes the one before."""
         self._manager.save(len(self._state.epochs), options=self._options)
+        if not self._writes:
+            tf.io.gfile.rmtree(self._manager.directory)
 
     def restore(self) -> None:
         """Restores network, optimizer and state from the last checkpoint, if there is one."""

@@ -1,4 +1,6 @@
-"""Layers and metrics on three logical CPU replicas, as JSON: run as a script, before TensorFlow is.
+"""Prints results of layers and metrics on three logical CPU replicas as JSON.
+
+It is a script because replicas must be configured before TensorFlow starts.
 
 Usage: python run_replicas.py STEPS
 """
@@ -8,8 +10,8 @@ import sys
 
 import tensorflow as tf
 
+from models.layers.finite_steps import FiniteSteps
 from models.layers.seeded_dropout import SeededDropout
-from models.training.finite_steps import FiniteSteps
 
 REPLICAS = 3
 
@@ -47,13 +49,13 @@ def main(steps: int) -> None:
     count(losses(1.0, 1.0, 1.0), tf.constant(steps))
     before = float(finite.result())
     count(losses(1.0, float("nan"), 1.0), tf.constant(1))
-    at_fault = float(finite.result())
-    # A scaled loss leaves the step out, and all replicas go on.
+    at_failure = float(finite.result())
+    # With a scaled loss the step is skipped, and all replicas continue.
     count(losses(1.0, 1.0, 1.0), tf.constant(5))
     print(
         json.dumps(
             {
-                "finite": [before, at_fault, float(finite.result())],
+                "finite": [before, at_failure, float(finite.result())],
                 "dropped": [draw(), draw()],
             }
         )

@@ -1,4 +1,4 @@
-"""Runs the trainer in a process of its own, to be killed; run by test_trainer.
+"""Runs the trainer in a process that test_trainer kills.
 
 Argument: the attributes of TFX's ``FnArgs`` as JSON.
 """

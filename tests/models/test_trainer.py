@@ -14,88 +14,120 @@ import tensorflow as tf
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
+from formats import reference_scores, training_record
 from formats.hyperparameters import resolve
-from models.trainer import run_fn, wait_for
+from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
+from formats.reference_scores import ReferenceScores
+from formats.training_record import TrainingRecord
+from models.trainer import run_fn, wait_for_export
 from models.training.network_fit import DivergedError
-from models.training.sizing import sized
+from models.training.training_plan import size_hyperparameters
 
 SCRIPT = Path(__file__).parent / "run_trainer.py"
 
 
+def read_record(fn_args):
+    path = Path(fn_args.model_run_dir, training_record.FILE_NAME)
+    return TrainingRecord.from_json(path.read_text())
+
+
+def read_reference(fn_args):
+    with Path(fn_args.model_run_dir, reference_scores.FILE_NAME).open("rb") as file:
+        return ReferenceScores.read(file)
+
+
+def score(fn_args, features):
+    signatures = tf.saved_model.load(fn_args.serving_model_dir).signatures
+    return signatures[FEATURES_SIGNATURE](tf.constant(features))[SIGNAL_PROBABILITY]
+
+
 @pytest.fixture(scope="module")
 def record(finished_run):
-    return json.loads(Path(finished_run.model_run_dir, "training.json").read_text())
+    return read_record(finished_run)
 
 
 @pytest.fixture(scope="module")
 def reference(finished_run):
-    return np.load(Path(finished_run.model_run_dir, "reference_scores.npz"))
+    return read_reference(finished_run)
 
 
-def test_network_learns_what_can_be_told_apart(record):
-    kept = record["epochs"][record["epoch_kept"] - 1]
+@pytest.mark.slow
+def test_the_network_learns_to_separate_the_classes(record):
+    kept = record.epochs[record.epoch_kept - 1]
     assert kept["val_auc"] > 0.83
     assert kept["val_binary_accuracy"] > 0.75
 
 
-def test_model_is_better_than_its_network(record, reference, run_data):
-    labels = run_data[1].labels[reference["event"]]
-    auc = roc_auc_score(labels, reference["signal_probability"])
-    assert auc > 0.01 + record["epochs"][-1]["val_auc"]
+@pytest.mark.slow
+def test_the_model_is_better_than_its_network(record, reference, run_splits):
+    labels = run_splits.validation.labels[reference.positions]
+    assert roc_auc_score(labels, reference.scores) > 0.01 + record.epochs[-1]["val_auc"]
 
 
-def test_record_tells_how_the_training_was_done(record, run_overrides):
-    expected = sized(resolve("demo", **run_overrides), 6000).model_dump()
-    assert record["hyperparameters"] == expected
-    assert record["seed"] == 3
-    devices = {"replicas": 1, "devices": ["/device:CPU:0"], "hosts": 1, "host": 0}
-    assert record["strategy"] == {"kind": "cpu", **devices}
-    assert record["precision"] in {"float32", "mixed_bfloat16"}
-    assert record["events"] == {"train": 6000, "eval": 1100}
-    assert (record["batch_size"], record["steps_per_epoch"]) == (128, 46)
-    assert record["events_per_second"] > 0
-    assert (record["resumed_at"], record["warm_start"]) == (0, [])
-    assert record["trees"]["trees"] == 20
-    assert record["trees"]["events"] == 6000
-    assert set(record["blend"]) == {"network", "leaves", "bias"}
+@pytest.mark.slow
+def test_the_record_describes_the_training(record, run_overrides):
+    expected = size_hyperparameters(resolve("demo", **run_overrides), 6000).model_dump()
+    assert record.hyperparameters == expected
+    assert record.seed == 3
+    devices = {"replicas": 1, "devices": ("/device:CPU:0",), "hosts": 1, "host": 0}
+    assert record.strategy.model_dump() == {"kind": "cpu", **devices}
+    assert record.precision in {"float32", "mixed_bfloat16"}
+    assert record.events == {"train": 6000, "eval": 1100}
+    assert (record.batch_size, record.steps_per_epoch) == (128, 46)
+    assert record.events_per_second > 0
+    assert (record.resumed_at, record.warm_start) == (0, ())
+    assert (record.trees.trees, record.trees.events) == (20, 6000)
+    assert record.blend.leaves > 0
 
 
-def test_record_counts_the_weights_of_both_parts(record):
+@pytest.mark.slow
+def test_the_record_counts_the_weights_of_both_parts(record):
     deep = 57 * 32 + 33 * 32 + 2 * 4 * 32 + 33
-    # A linear weight for each of 56 inputs and a bias; 8 buckets' 7 edges, first weight and steps.
-    wide = 57 + 28 * (7 + 1 + 7) + record["trees"]["leaves"]
-    assert record["parameters"] == {"wide": wide, "deep": deep, "total": deep + wide}
-    assert sum(layer["parameters"] for layer in record["layers"]) == (
-        deep + wide - record["trees"]["leaves"]
-    )
+    # A linear weight for each of 56 inputs, and a bias; 7 edges, first value and 7 steps of the 8
+    # buckets of each column.
+    wide = 57 + 28 * (7 + 1 + 7) + record.trees.leaves
+    counts = record.parameters
+    assert (counts.wide, counts.deep, counts.total) == (wide, deep, deep + wide)
+    assert sum(layer.parameters for layer in record.layers) == deep + wide - record.trees.leaves
 
 
-def test_reference_holds_the_first_events_of_eval(reference, run_data):
-    places = reference["event"]
-    np.testing.assert_array_equal(reference["features"], run_data[1].features[places])
-    # All but those near a threshold of a tree.
-    assert 900 < len(places) <= 1000
-    assert places.max() < 1000
-    assert reference["signal_probability"].shape == (len(places), 1)
-    assert reference["signal_probability"].dtype == np.float32
+@pytest.mark.slow
+def test_the_record_numbers_epochs_by_integers(finished_run):
+    text = Path(finished_run.model_run_dir, training_record.FILE_NAME).read_text()
+    assert '"epoch": 4,' in text
 
 
-def test_loss_that_is_not_finite_leaves_no_model(prepare_run, run_data, run_overrides, tmp_path):
+@pytest.mark.slow
+def test_reference_events_are_the_first_validation_events(reference, run_splits):
+    positions = reference.positions
+    np.testing.assert_array_equal(reference.features, run_splits.validation.features[positions])
+    # Except those close to a threshold of a tree.
+    assert 900 < len(positions) <= 1000
+    assert positions.max() < 1000
+    assert reference.scores.shape == (len(positions), 1)
+    assert reference.scores.dtype == np.float32
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_leaves_no_model(
+    prepare_run, run_splits, run_overrides, tmp_path
+):
     rates = {"learning_rate": 1e30, "learning_rate_batch": None}
-    fn_args = prepare_run(tmp_path, *run_data, **run_overrides, **rates)
+    fn_args = prepare_run(tmp_path, run_splits, **run_overrides, **rates)
     with pytest.raises(DivergedError, match="the loss was not finite at step"):
         run_fn(fn_args)
     assert not Path(fn_args.serving_model_dir).exists()
-    assert not Path(fn_args.model_run_dir, "training.json").exists()
+    assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
 
 
-def test_export_scores_as_the_trained_network(finished_run, reference):
-    signatures = tf.saved_model.load(finished_run.serving_model_dir).signatures
-    found = signatures["score_features"](tf.constant(reference["features"]))["signal_probability"]
-    np.testing.assert_allclose(found, reference["signal_probability"], atol=1e-6)
+@pytest.mark.slow
+def test_the_export_scores_like_the_trained_model(finished_run, reference):
+    scores = score(finished_run, reference.features)
+    np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
 
 
-def test_export_holds_weights_and_no_optimizer(finished_run):
+@pytest.mark.slow
+def test_the_export_contains_weights_and_no_optimizer(finished_run):
     variables = tf.train.list_variables(f"{finished_run.serving_model_dir}/variables/variables")
     names = {name for name, _ in variables if not name.startswith(("_CHECKPOINTABLE", "save_"))}
     blocks = {
@@ -109,90 +141,88 @@ def test_export_holds_weights_and_no_optimizer(finished_run):
     }
     outputs = {f"{part}:{weight}" for part in ("wide", "deep") for weight in ("kernel", "bias")}
     buckets = {f"buckets:{weight}" for weight in ("edges", "first", "steps")}
-    leaves = {f"leaves:{weight}" for weight in ("column", "threshold", "children", "weight")}
+    forest = {f"leaves:{weight}" for weight in ("column", "threshold", "children", "weight")}
     steps = {f"{name}:step" for name in ("input_dropout", "dropout_1", "dropout_2")}
-    expected = blocks | outputs | buckets | leaves | steps
+    expected = blocks | outputs | buckets | forest | steps
     assert {name.split("/")[1] for name in names} == expected
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_both_splits(finished_run):
     folder = Path(finished_run.model_run_dir)
     assert [*folder.glob("train/events*")]
     assert [*folder.glob("validation/events*")]
 
 
-def test_same_seed_gives_the_same_network(start_run, run_data, run_overrides, reference, tmp_path):
-    again = start_run(tmp_path, *run_data, **run_overrides)
-    repeated = np.load(Path(again.model_run_dir, "reference_scores.npz"))
-    np.testing.assert_array_equal(repeated["signal_probability"], reference["signal_probability"])
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_model(
+    start_run, run_splits, run_overrides, reference, tmp_path
+):
+    repeated = read_reference(start_run(tmp_path, run_splits, **run_overrides))
+    np.testing.assert_array_equal(repeated.scores, reference.scores)
 
 
-def test_unknown_hyperparameter_stops_before_any_work(start_run, run_data, tmp_path):
+def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_splits, tmp_path):
     with pytest.raises(ValidationError, match="unit"):
-        start_run(tmp_path, *run_data, unit=3)
+        start_run(tmp_path, run_splits, unit=3)
 
 
-def test_states_of_a_finished_training_are_gone(finished_run):
+@pytest.mark.slow
+def test_a_finished_training_leaves_no_checkpoints(finished_run):
     root = Path(finished_run.custom_config["checkpoint_root"])
     assert not root.exists() or not [*root.iterdir()]
 
 
-def test_warm_start_begins_where_the_earlier_model_was(
-    start_run, run_data, run_overrides, finished_run, record, tmp_path
+@pytest.mark.slow
+def test_a_warm_start_begins_with_the_earlier_model(
+    start_run, run_splits, run_overrides, finished_run, record, tmp_path
 ):
-    changes = run_overrides | {"epochs": 1, "learning_rate": 1e-9, "min_learning_rate": 0}
-    warm, cold = (
-        json.loads(Path(run.model_run_dir, "training.json").read_text())
-        for run in (
-            start_run(
-                tmp_path / "warm", *run_data, base_model=finished_run.serving_model_dir, **changes
-            ),
-            start_run(tmp_path / "cold", *run_data, **changes),
-        )
-    )
-    assert "dense_1:kernel" in warm["warm_start"]
-    assert warm["epochs"][0]["val_auc"] == pytest.approx(record["epochs"][-1]["val_auc"], abs=0.01)
-    assert cold["warm_start"] == []
-    assert cold["epochs"][0]["val_auc"] < warm["epochs"][0]["val_auc"] - 0.2
+    changes = {"epochs": 1, "learning_rate": 1e-9, "min_learning_rate": 0, "trees": 0}
+    base_model = finished_run.serving_model_dir
+    options = run_overrides | changes
+    warm = read_record(start_run(tmp_path, run_splits, base_model=base_model, **options))
+    assert "dense_1:kernel" in warm.warm_start
+    # Without training, a network that starts from random weights has an AUC of about 0.5.
+    assert record.epochs[-1]["val_auc"] > 0.8
+    assert warm.epochs[0]["val_auc"] == pytest.approx(record.epochs[-1]["val_auc"], abs=0.01)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_training_goes_on_and_ends_as_one_that_was_not(
-    prepare_run, start_run, run_data, run_overrides, tmp_path, seed
+@pytest.mark.slow
+def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
+    prepare_run, start_run, run_splits, run_overrides, tmp_path
 ):
     overrides = run_overrides | {"epochs": 12, "precision": "float32"}
-    whole = start_run(tmp_path / "whole", *run_data, **overrides)
-    fn_args = prepare_run(tmp_path / "killed", *run_data, **overrides)
-    kill_after_an_epoch(fn_args, np.random.default_rng(seed).uniform(0, 0.5))
+    fn_args = prepare_run(tmp_path / "killed", run_splits, **overrides)
+    process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
+    uninterrupted = start_run(tmp_path / "uninterrupted", run_splits, **overrides)
+    kill_after_an_epoch(process, fn_args)
     assert not Path(fn_args.serving_model_dir).exists()
-    assert not Path(fn_args.model_run_dir, "training.json").exists()
+    assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
     run_fn(fn_args)
-    first, second = (
-        json.loads(Path(run.model_run_dir, "training.json").read_text()) for run in (whole, fn_args)
-    )
-    assert 1 <= second["resumed_at"] <= 12
-    assert len(second["epochs"]) == len(first["epochs"]) == 12
-    for one, other in zip(first["epochs"], second["epochs"], strict=True):
+    first, second = read_record(uninterrupted), read_record(fn_args)
+    assert 1 <= second.resumed_at <= 12
+    assert len(second.epochs) == len(first.epochs) == 12
+    for one, other in zip(first.epochs, second.epochs, strict=True):
         assert other["val_auc"] == pytest.approx(one["val_auc"], abs=1e-5)
 
 
-def kill_after_an_epoch(fn_args, seconds):
-    """Runs the trainer and kills it, without a warning, so long after its first saved epoch."""
-    process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
+def kill_after_an_epoch(process, fn_args):
+    """Kills a trainer without a warning, some time after its first checkpoint."""
     root = Path(fn_args.custom_config["checkpoint_root"])
-    while not [*root.glob("*/000*/epochs.json")]:
+    while not [*root.glob("*/checkpoint")]:
         assert process.poll() is None, "the training ended before its first epoch"
         time.sleep(0.005)
-    time.sleep(seconds)
+    time.sleep(0.25)
     process.kill()
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_hosts_train_together_and_the_first_one_exports(
-    prepare_run, run_data, run_overrides, tmp_path
+    prepare_run, run_splits, run_overrides, tmp_path
 ):
     overrides = run_overrides | {"precision": "float32", "epochs": 2}
-    fn_args = prepare_run(tmp_path / "run", *run_data, **overrides)
+    fn_args = prepare_run(tmp_path / "run", run_splits, **overrides)
     with contextlib.ExitStack() as stack:
         ports = [stack.enter_context(socket.socket()) for _ in range(2)]
         for port in ports:
@@ -201,14 +231,12 @@ def test_hosts_train_together_and_the_first_one_exports(
     hosts = [start_host(fn_args, addresses, index) for index in range(2)]
     outputs = [host.communicate(timeout=240)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], outputs
-    record = json.loads(Path(fn_args.model_run_dir, "training.json").read_text())
-    assert (record["strategy"]["replicas"], record["strategy"]["hosts"]) == (2, 2)
-    assert record["batch_size"] == 256
-    assert record["epochs"][-1]["val_auc"] > 0.7
-    reference = np.load(Path(fn_args.model_run_dir, "reference_scores.npz"))
-    signature = tf.saved_model.load(fn_args.serving_model_dir).signatures["score_features"]
-    scores = signature(tf.constant(reference["features"]))["signal_probability"]
-    np.testing.assert_allclose(scores, reference["signal_probability"], atol=1e-6)
+    record, reference = read_record(fn_args), read_reference(fn_args)
+    assert (record.strategy.replicas, record.strategy.hosts) == (2, 2)
+    assert record.batch_size == 256
+    assert record.epochs[-1]["val_auc"] > 0.7
+    scores = score(fn_args, reference.features)
+    np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
 
 
 def start_host(fn_args, addresses, index):
@@ -222,12 +250,12 @@ def start_host(fn_args, addresses, index):
     )
 
 
-def test_host_that_waits_in_vain_says_for_what(tmp_path):
+def test_a_host_that_waits_in_vain_names_the_missing_model(tmp_path):
     with pytest.raises(TimeoutError, match=r"no model at .*/none after 0 s: see the first host"):
-        wait_for(f"{tmp_path}/none", seconds=0)
+        wait_for_export(f"{tmp_path}/none", timeout=0)
     (tmp_path / "model.partial").mkdir()
     (tmp_path / "model").mkdir()
     with pytest.raises(TimeoutError, match="no model at"):
-        wait_for(f"{tmp_path}/model", seconds=0)
+        wait_for_export(f"{tmp_path}/model", timeout=0)
     (tmp_path / "model.partial").rmdir()
-    wait_for(f"{tmp_path}/model", seconds=0)
+    wait_for_export(f"{tmp_path}/model", timeout=0)

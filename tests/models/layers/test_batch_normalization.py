@@ -9,7 +9,7 @@ UNITS = 5
 
 
 def make(kind, dtype="float32"):
-    """A layer with scales and shifts that are not their initial ones."""
+    """A layer with random weights."""
     layer = kind(dtype=dtype)
     layer.build([None, UNITS])
     rng = np.random.default_rng(1)
@@ -18,7 +18,7 @@ def make(kind, dtype="float32"):
 
 
 def step(layer, inputs, jit=False):
-    """Outputs, and the gradients of some loss by inputs and weights."""
+    """Returns the outputs, and the gradients of a loss by inputs and weights."""
 
     @tf.function(jit_compile=jit, autograph=False)
     def run(inputs):
@@ -36,9 +36,9 @@ def events(count):
     return (10 + 3 * np.random.default_rng(0).normal(size=[count, UNITS])).astype("f4")
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("count", [2, 9, 64, 250])
-def test_training_is_keras_own_in_values_gradients_and_averages(count, jit):
+def test_values_gradients_and_averages_are_those_of_keras(count, jit):
     ours, keras = make(BatchNormalization), make(tf_keras.layers.BatchNormalization)
     for mine, theirs in zip(
         step(ours, events(count), jit), step(keras, events(count)), strict=True
@@ -48,7 +48,7 @@ def test_training_is_keras_own_in_values_gradients_and_averages(count, jit):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 
 
-def test_scoring_is_keras_own():
+def test_scores_are_those_of_keras():
     np.testing.assert_allclose(
         make(BatchNormalization)(events(9)),
         make(tf_keras.layers.BatchNormalization)(events(9)),
@@ -56,16 +56,16 @@ def test_scoring_is_keras_own():
     )
 
 
-def test_weights_are_those_of_keras_by_name():
+def test_weights_have_the_names_of_keras():
     ours, keras = make(BatchNormalization), make(tf_keras.layers.BatchNormalization)
     assert [w.name for w in ours.weights] == [w.name for w in keras.weights]
     assert [w.name for w in ours.trainable_weights] == [w.name for w in keras.trainable_weights]
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_low_precision_is_normalised_in_float32(policy):
+def test_low_precision_is_normalized_in_float32(policy):
     low, full = make(BatchNormalization, policy), make(BatchNormalization)
-    # The inputs that low precision sees; sums of 500 of them would be far off in it.
+    # The inputs in low precision, in which sums of 500 of them would be inaccurate.
     inputs = tf.cast(tf.cast(events(500), low.compute_dtype), tf.float32).numpy()
     assert low(inputs, training=True).dtype == low.compute_dtype
     full(inputs, training=True)

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.event_table import Events
-from models.layers.bucketized_columns import PRIOR_EVENTS, BucketWeights, measure_buckets
+from models.event_table import EventTable
+from models.layers.bucketized_columns import PRIOR_EVENTS, BucketWeights, fit_buckets
 
 
 @pytest.fixture(scope="module")
 def events():
-    """One telling column, one of two values, one constant and one without meaning."""
+    """One informative column, one with two values, one constant and one random column."""
     rng = np.random.default_rng(1)
     labels = (rng.random(5000) < 0.4).astype(np.float32)
     columns = [
@@ -17,49 +17,50 @@ def events():
         np.full(5000, 3.0),
         rng.normal(size=5000),
     ]
-    return Events(np.transpose(columns).astype(np.float32), labels[:, None])
+    return EventTable(np.transpose(columns).astype(np.float32), labels[:, None])
 
 
-def odds(events, inside):
-    """The smoothed log odds of the events inside a bucket, from first principles."""
+def log_odds(events, inside):
+    """Computes the smoothed log odds of the events inside a bucket."""
     rate = events.labels.mean()
-    chance = (events.labels[inside].sum() + PRIOR_EVENTS * rate) / (inside.sum() + PRIOR_EVENTS)
-    return np.log(chance / (1 - chance))
+    signal, total = events.labels[inside].sum(), inside.sum()
+    probability = (signal + PRIOR_EVENTS * rate) / (total + PRIOR_EVENTS)
+    return np.log(probability / (1 - probability))
 
 
 def test_edges_are_quantiles(events):
-    buckets = measure_buckets(events, 10)
+    buckets = fit_buckets(events, 10)
     deciles = np.quantile(events.features[:, 0], np.linspace(0.1, 0.9, 9))
     np.testing.assert_allclose(buckets.edges[0], deciles, rtol=1e-6)
 
 
-def test_weights_are_scaled_log_odds(events):
-    layer = BucketWeights(measure_buckets(events, 10))
-    found = layer(tf.constant(events.features)).numpy()[:, 0]
-    edges = measure_buckets(events, 10).edges[0]
-    place = np.searchsorted(edges, events.features[:, 0])
-    raw = np.array([odds(events, place == bucket) for bucket in range(10)])[place]
-    np.testing.assert_allclose(found, (raw - raw.mean()) / raw.std(), atol=1e-4)
+def test_outputs_are_standardized_log_odds(events):
+    layer = BucketWeights(fit_buckets(events, 10))
+    outputs = layer(tf.constant(events.features)).numpy()[:, 0]
+    edges = fit_buckets(events, 10).edges[0]
+    index = np.searchsorted(edges, events.features[:, 0])
+    raw = np.array([log_odds(events, index == bucket) for bucket in range(10)])[index]
+    np.testing.assert_allclose(outputs, (raw - raw.mean()) / raw.std(), atol=1e-4)
 
 
-def test_column_of_two_values_has_two_weights(events):
-    found = BucketWeights(measure_buckets(events, 10))(tf.constant(events.features)).numpy()[:, 1]
-    assert len(np.unique(found[events.features[:, 1] == 0])) == 1
-    assert found[events.features[:, 1] == 1].max() > found[events.features[:, 1] == 0].max()
+def test_a_column_with_two_values_has_two_outputs(events):
+    outputs = BucketWeights(fit_buckets(events, 10))(tf.constant(events.features)).numpy()[:, 1]
+    assert len(np.unique(outputs[events.features[:, 1] == 0])) == 1
+    assert outputs[events.features[:, 1] == 1].max() > outputs[events.features[:, 1] == 0].max()
 
 
-def test_constant_column_weighs_nothing(events):
-    found = BucketWeights(measure_buckets(events, 10))(tf.constant(events.features)).numpy()[:, 2]
-    np.testing.assert_allclose(found, 0, atol=1e-5)
+def test_the_outputs_of_a_constant_column_are_zero(events):
+    outputs = BucketWeights(fit_buckets(events, 10))(tf.constant(events.features)).numpy()[:, 2]
+    np.testing.assert_allclose(outputs, 0, atol=1e-5)
 
 
-def test_values_beyond_all_edges_take_the_outer_buckets(events):
-    buckets = measure_buckets(events, 10)
+def test_values_beyond_all_edges_belong_to_the_outer_buckets(events):
+    buckets = fit_buckets(events, 10)
     far = np.tile(np.float32([[-1e30], [1e30]]), [1, 4])
-    found = BucketWeights(buckets)(tf.constant(far)).numpy()[:, 0]
-    np.testing.assert_allclose(found, buckets.weights[0, [0, -1]], atol=1e-5)
+    outputs = BucketWeights(buckets)(tf.constant(far)).numpy()[:, 0]
+    np.testing.assert_allclose(outputs, buckets.log_odds[0, [0, -1]], atol=1e-5)
 
 
-def test_one_class_alone_gives_finite_weights(events):
-    signal = Events(events.features, np.ones_like(events.labels))
-    assert np.isfinite(measure_buckets(signal, 5).weights).all()
+def test_a_single_class_gives_finite_log_odds(events):
+    signal = EventTable(events.features, np.ones_like(events.labels))
+    assert np.isfinite(fit_buckets(signal, 5).log_odds).all()

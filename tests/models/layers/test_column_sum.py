@@ -6,12 +6,12 @@ from models.layers.column_sum import column_sum
 
 
 @pytest.mark.parametrize("rows", [1, 8, 9, 100, 2047, 2048])
-def test_columns_are_summed_whole(rows):
+def test_columns_are_summed_for_any_number_of_rows(rows):
     values = np.random.default_rng(0).integers(0, 100, [rows, 3])
     total = column_sum(tf.constant(values, tf.float32))
     np.testing.assert_array_equal(total, values.sum(axis=0))
 
 
-def test_columns_of_a_batch_of_unknown_size_are_summed():
+def test_columns_of_a_batch_of_dynamic_size_are_summed():
     total = tf.function(column_sum, input_signature=[tf.TensorSpec([None, 3])])
     np.testing.assert_array_equal(total(tf.ones([100, 3])), [100, 100, 100])

@@ -8,7 +8,7 @@ INPUTS = np.random.default_rng(0).normal(size=[250, 3]).astype("f4")
 
 
 def step(kind, policy):
-    """Outputs, and the gradients of some loss by inputs, kernel and bias."""
+    """Returns the outputs, and the gradients of a loss by inputs, kernel and bias."""
     layer = kind(4, kernel_initializer=tf_keras.initializers.GlorotUniform(seed=1), dtype=policy)
     inputs = tf.constant(INPUTS)
     with tf.GradientTape() as tape:
@@ -19,15 +19,15 @@ def step(kind, policy):
     return [tf.cast(outputs, tf.float32), *tape.gradient(loss, [inputs, layer.kernel, layer.bias])]
 
 
-def test_values_and_gradients_are_keras_own():
+def test_values_and_gradients_are_those_of_keras():
     for ours, keras in zip(
         step(Dense, "float32"), step(tf_keras.layers.Dense, "float32"), strict=True
     ):
         np.testing.assert_allclose(ours, keras, rtol=1e-5)
 
 
-def test_gradient_of_a_bias_is_summed_in_float32():
+def test_the_gradient_of_the_bias_is_summed_in_float32():
     *_, exact = step(Dense, "float32")
     *_, ours = step(Dense, "mixed_bfloat16")
-    # What comes of it is rounded to bfloat16; how the products before are depends on the CPU.
+    # The result is rounded to bfloat16; the rounding of the products before depends on the CPU.
     np.testing.assert_allclose(ours, exact, rtol=2**-8, atol=0.02 * len(INPUTS) ** 0.5)

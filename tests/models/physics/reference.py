@@ -1,4 +1,4 @@
-"""Kinematics in plain NumPy, in double precision and the textbook's way: by four-vectors."""
+"""Reference kinematics in NumPy and double precision, from four-vectors."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from models.physics.kinematics import Particles
 
 
 def momenta(particles: Particles):
-    """(E, px, py, pz) of massless particles, float64 [N, 6, 4]: the textbook's way."""
+    """(E, px, py, pz) of massless particles, float64 [N, 6, 4]."""
     pt, eta, phi = (np.asarray(part, np.float64) for part in particles[:3])
     return np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], -1)
 

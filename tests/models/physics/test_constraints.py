@@ -20,10 +20,10 @@ def columns(particles):
 
 
 def corrected(particles, *, light, bottom):
-    """Four-vectors whose light jets weigh as a W, whose b jets weigh as a Higgs, or both."""
+    """Four-vectors whose light jets have the mass of a W, whose b jets that of a Higgs, or both."""
     p = momenta(particles)
-    for wanted, jets, mass in ((light, [J1, J2], 80.4), (bottom, [B1, B2], 125.0)):
-        if wanted:
+    for is_corrected, jets, mass in ((light, [J1, J2], 80.4), (bottom, [B1, B2], 125.0)):
+        if is_corrected:
             factor = mass / np.maximum(invariant_mass(p[:, jets]), 1)
             p[:, jets] *= np.clip(factor, 0.5, 2)[:, None, None]
     return p
@@ -50,27 +50,27 @@ def test_masses_are_those_of_corrected_four_vectors(
     np.testing.assert_allclose(np.exp(columns[name]), expected, rtol=3e-4)
 
 
-def test_what_has_no_neutrino_is_not_there_twice(columns):
+def test_only_masses_with_a_neutrino_exist_for_both(columns):
     primed = {name for name in columns if name.endswith("'")}
     assert primed == {"m_all_at_W'", "m_lvbb_at_h'", "m_all_at_h'", "m_all_at_Wh'"}
     assert len(columns) == 13
 
 
-def test_correction_takes_a_mass_to_its_target_within_reason():
+def test_the_correction_of_a_mass_is_limited():
     masses = tf.math.log([80.4, 60.0, 1.0, 1000.0])
     np.testing.assert_allclose(
         correction(masses, W), [1, 80.4 / 60, LARGEST_FACTOR, 1 / LARGEST_FACTOR], rtol=1e-5
     )
 
 
-def test_the_signals_peaks_are_narrower_after_the_correction(particles, labels):
+def test_the_peaks_of_signal_are_narrower_after_the_correction(particles, labels):
     signal = labels == 1
     before = invariant_mass(momenta(particles[0]))[signal]
     after = invariant_mass(corrected(particles[0], light=True, bottom=True))[signal]
 
-    def spread(values):
+    def width(values):
         low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])
         return (high - low) / middle
 
-    assert spread(after) < 0.8 * spread(before)
+    assert width(after) < 0.8 * width(before)
     assert np.exp(HIGGS) == pytest.approx(125)

@@ -18,28 +18,28 @@ def p(features):
     return momenta(assign_roles(tf.constant(features))[0])
 
 
-def test_names_are_unique_and_in_the_layers_order(features, columns):
+def test_names_are_unique_and_in_the_order_of_the_layer(features, columns):
     layer = DerivedColumns()(tf.constant(features)).numpy()
     assert (
         layer.shape == (len(features), len(set(derived_names()))) == (len(features), len(columns))
     )
-    for place, name in enumerate(derived_names()):
-        np.testing.assert_array_equal(layer[:, place], columns[name])
+    for index, name in enumerate(derived_names()):
+        np.testing.assert_array_equal(layer[:, index], columns[name])
 
 
-def rotated(features, turns):
-    """All azimuths turned by as much as an event's entry says, in radians."""
+def rotated(features, angles):
+    """Turns the azimuths of each event by an angle in radians."""
     changed = features.copy()
     for column, name in enumerate(FEATURES):
         if name.endswith("_phi"):
-            radians = features[:, column] * UNITS[name] + turns
+            radians = features[:, column] * UNITS[name] + angles
             changed[:, column] = ((radians + np.pi) % (2 * np.pi) - np.pi) / UNITS[name]
     return changed
 
 
-def mirrored(features, part):
+def mirrored(features, suffix):
     changed = features.copy()
-    changed[:, [i for i, name in enumerate(FEATURES) if name.endswith(part)]] *= -1
+    changed[:, [i for i, name in enumerate(FEATURES) if name.endswith(suffix)]] *= -1
     return changed
 
 
@@ -51,34 +51,34 @@ SYMMETRIES = {
 
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_columns_do_not_change_under(symmetry, features, columns):
+def test_columns_are_invariant_under(symmetry, features, columns):
     changed = derived_columns(tf.constant(SYMMETRIES[symmetry](features).astype(np.float32)))
     for name, before in columns.items():
         scale = max(1.0, np.abs(before).max())
         error = np.abs(np.asarray(changed[name]) - before) / scale
-        # An event in 2000 may lie within rounding of a choice between jets or neutrinos.
+        # For one event in 1000 rounding may decide between jets or neutrinos.
         assert np.quantile(error, 0.999) < 1e-5, name
 
 
-def test_lepton_is_the_origin_of_angles(columns, value):
+def test_angles_are_relative_to_the_lepton(columns, value):
     assert "lepton_phi" not in columns
     assert (columns["lepton_eta"] >= 0).all()
     assert (columns["missing_energy_phi"] >= 0).all()
     angle = value("missing_energy_phi") - value("lepton_phi")
     expected = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
-    found = columns["missing_energy_phi"] * UNITS["missing_energy_phi"]
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    angles = columns["missing_energy_phi"] * UNITS["missing_energy_phi"]
+    np.testing.assert_allclose(angles, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize(
     ("name", "group"),
     [("m_b1b2", (B1, B2)), ("m_b2j1j2l", (B2, J1, J2, 4)), ("m_b1lv", (B1, 4, 5))],
 )
-def test_masses_are_of_the_particles_they_name(columns, p, name, group):
+def test_masses_are_those_of_the_particles_in_their_name(columns, p, name, group):
     np.testing.assert_allclose(np.exp(columns[name]), invariant_mass(p[:, list(group)]), rtol=2e-4)
 
 
-def test_differences_are_of_published_masses(columns, value):
+def test_differences_are_those_of_published_masses(columns, value):
     masses = {name: value(name) for name in HIGH_LEVEL}
     expected = masses["m_wwbb"] - masses["m_jjj"] - masses["m_jlv"]
     np.testing.assert_allclose(columns["m_wwbb-m_jjj-m_jlv"] * 1000, expected, atol=1e-3)
@@ -87,29 +87,30 @@ def test_differences_are_of_published_masses(columns, value):
     )
 
 
-def test_motion_is_of_summed_four_vectors(columns, p):
+def test_motion_is_that_of_summed_four_vectors(columns, p):
     def pt(group):
         return np.hypot(*p[:, list(group), 1:3].sum(axis=1).T)
 
     np.testing.assert_allclose(np.expm1(columns["pt_b1b2"]), pt((B1, B2)), rtol=1e-4)
     np.testing.assert_allclose(np.expm1(columns["pt_lv"]), pt((4, 5)), rtol=1e-4)
-    everything = p.sum(axis=1)
-    energy, along = everything[:, 0], np.abs(everything[:, 3])
+    total = p.sum(axis=1)
+    energy, longitudinal = total[:, 0], np.abs(total[:, 3])
     np.testing.assert_allclose(np.exp(columns["energy"]), energy, rtol=1e-4)
-    np.testing.assert_allclose(np.exp(columns["x1"]), energy + along, rtol=1e-4)
-    np.testing.assert_allclose(np.expm1(columns["x2"]), energy - along, rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(np.exp(columns["x1"]), energy + longitudinal, rtol=1e-4)
+    np.testing.assert_allclose(np.expm1(columns["x2"]), energy - longitudinal, rtol=1e-3, atol=0.1)
     jets = np.hypot(p[:, :4, 1], p[:, :4, 2]).sum(axis=1)
     np.testing.assert_allclose(columns["centrality"], jets / p[:, :4, 0].sum(axis=1), rtol=1e-4)
     np.testing.assert_allclose(np.exp(columns["pt_jets"]), jets, rtol=1e-4)
 
 
 @pytest.mark.parametrize("fill", [0.0, 1e-30, -1.0, 50.0, 1e6, -1e6])
-def test_columns_are_finite_for_odd_events(fill):
+def test_columns_are_finite_for_implausible_events(fill):
     features = np.full([4, len(FEATURES)], fill, np.float32)
     assert np.isfinite(DerivedColumns()(tf.constant(features))).all()
 
 
-def test_xla_compiles_it_to_the_same(features):
+@pytest.mark.slow
+def test_columns_compiled_by_xla_are_the_same(features):
     layer = DerivedColumns()
     compiled = tf.function(layer, jit_compile=True, autograph=False)(tf.constant(features)).numpy()
     plain = layer(tf.constant(features)).numpy()

@@ -27,7 +27,7 @@ def exponent(mass, expected, width):
 
 
 def scale(p, jets, mass):
-    """The same four-vectors with two jets scaled to a mass, within a factor of two."""
+    """Scales two jets to a mass, by a factor of at most two."""
     scaled = p.copy()
     factor = np.clip(mass / np.maximum(invariant_mass(p[:, jets]), 1), 0.5, 2)
     scaled[:, jets] *= factor[:, None, None]
@@ -35,7 +35,7 @@ def scale(p, jets, mass):
 
 
 def reference_scores(particles, *, tagged):
-    """Every assignment written out, one after the other."""
+    """Computes all assignments one after the other."""
     levels = np.asarray(particles[0].tags).round().astype(int)
     top_pair, signal = [], []
     for p in map(momenta, particles):
@@ -64,13 +64,13 @@ def reference_scores(particles, *, tagged):
 
 
 @pytest.mark.parametrize("tagged", [False, True])
-def test_scores_are_those_of_every_assignment_written_out(columns, particles, tagged):
+def test_scores_are_those_of_all_assignments(columns, particles, tagged):
     suffix = "_tagged" if tagged else ""
     top_pair, signal = reference_scores(particles, tagged=tagged)
     expected = {"top_pair": top_pair, "signal": signal, "ratio": signal - top_pair}
     for name, scores in expected.items():
-        found = np.asarray(columns[f"fit_{name}{suffix}"])
-        np.testing.assert_allclose(found, np.arcsinh(scores), atol=5e-3)
+        column = np.asarray(columns[f"fit_{name}{suffix}"])
+        np.testing.assert_allclose(column, np.arcsinh(scores), atol=5e-3)
 
 
 def test_ratio_is_higher_for_signal(features, labels):

@@ -13,7 +13,7 @@ def roles(features):
     return assign_roles(tf.constant(features))
 
 
-def test_jets_of_highest_tag_are_the_bottoms(roles):
+def test_the_jets_with_the_highest_b_tags_are_the_b_jets(roles):
     tags = np.asarray(roles[0].tags)
     assert (tags[:, [B1, B2]].min(axis=1) >= tags[:, [J1, J2]].max(axis=1)).all()
 
@@ -24,45 +24,44 @@ def test_every_jet_has_one_role(roles, value):
     np.testing.assert_allclose(pt, expected, rtol=1e-6)
 
 
-def test_light_jets_are_in_the_order_of_momentum(roles):
+def test_light_jets_are_ordered_by_momentum(roles):
     pt = np.asarray(roles[0].pt)
     assert (pt[:, J1] >= pt[:, J2]).all()
 
 
-def near(found, expected):
-    return np.abs(found / expected - 1) < 0.01
+def is_near(values, expected):
+    return np.abs(values / expected - 1) < 0.01
 
 
-def test_pair_of_bottoms_gives_the_published_mass(roles, value):
-    assert near(invariant_mass(momenta(roles[0])[:, [B1, B2]]), value("m_bb")).mean() > 0.99
+def test_the_b_jets_have_the_published_mass(roles, value):
+    assert is_near(invariant_mass(momenta(roles[0])[:, [B1, B2]]), value("m_bb")).mean() > 0.99
 
 
-def test_roles_explain_the_published_tops(roles, value):
-    """Where the hadronic W is the two other recorded jets, as it is in most events."""
+def test_roles_reproduce_the_published_top_masses(roles, value):
+    """Only for events whose hadronic W is the two light jets, which are most."""
     p = momenta(roles[0])
-    recorded = near(invariant_mass(p[:, [J1, J2]]), value("m_jj"))
-    assert recorded.mean() > 0.5
-    assert near(invariant_mass(p[:, [B1, J1, J2]]), value("m_jjj"))[recorded].mean() > 0.95
-    assert (
-        near(invariant_mass(p[:, [B2, LEPTON, NEUTRINO]]), value("m_jlv"))[recorded].mean() > 0.95
-    )
-    assert near(invariant_mass(p), value("m_wwbb"))[recorded].mean() > 0.95
+    is_recorded = is_near(invariant_mass(p[:, [J1, J2]]), value("m_jj"))
+    assert is_recorded.mean() > 0.5
+    assert is_near(invariant_mass(p[:, [B1, J1, J2]]), value("m_jjj"))[is_recorded].mean() > 0.95
+    leptonic_top = invariant_mass(p[:, [B2, LEPTON, NEUTRINO]])
+    assert is_near(leptonic_top, value("m_jlv"))[is_recorded].mean() > 0.95
+    assert is_near(invariant_mass(p), value("m_wwbb"))[is_recorded].mean() > 0.95
 
 
-def test_other_particles_differ_in_the_neutrino_alone(roles):
+def test_the_two_solutions_differ_only_in_the_neutrino(roles):
     chosen, other = (np.asarray(particles.eta) for particles in roles)
     np.testing.assert_array_equal(chosen[:, :NEUTRINO], other[:, :NEUTRINO])
     assert (chosen[:, NEUTRINO] != other[:, NEUTRINO]).mean() > 0.7
 
 
 def test_order_of_equal_jets_does_not_matter(features):
-    """The roles follow from tags, momenta and masses, not from where a jet is recorded."""
+    """The roles follow from tags, momenta and masses, not from where a jet is is_recorded."""
     swapped = features.copy()
     first, second = (
         [FEATURES.index(f"jet_{jet}_{part}") for part in ("pt", "eta", "phi", "b_tag")]
         for jet in (1, 2)
     )
-    # Into the other jet's units, and its codes.
+    # Converts to the units and discrete values of the other jet.
     ratio = np.array(
         [
             *(UNITS[f"jet_1_{part}"] / UNITS[f"jet_2_{part}"] for part in ("pt", "eta", "phi")),

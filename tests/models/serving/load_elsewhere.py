@@ -1,7 +1,7 @@
-"""Scores through an export where this project cannot be imported; run by test_signatures.
+"""Scores with an export where this project cannot be imported; run by test_saved_model.
 
 Arguments: the SavedModel's folder, an .npz with ``records`` and ``features``, and the
-.npz to write, one array a signature and loader.
+.npz to write, with one array per signature and loader.
 """
 
 import sys
@@ -11,10 +11,10 @@ import tensorflow as tf
 
 
 class Refuse:
-    """Lets no module of the project be found."""
+    """Prevents imports of the project."""
 
     def find_spec(self, name, *_):
-        if name.partition(".")[0] in {"models", "components", "pipeline", "kubeflow"}:
+        if name.partition(".")[0] in {"formats", "models", "components", "pipeline", "kubeflow"}:
             raise ImportError(f"{name} is not installed here")
 
 

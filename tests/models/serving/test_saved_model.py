@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from formats.features import FEATURES
-from models.serving.signatures import decode_records, export
+from models.serving.saved_model import decode_records, export, read_weights
 
 SCRIPT = Path(__file__).parent / "load_elsewhere.py"
 
@@ -25,7 +25,7 @@ def published(vector):
 
 
 def as_float_val(vector):
-    """The same tensor as other writers encode it."""
+    """Encodes the tensor as other writers do."""
     proto = tf.make_tensor_proto(vector)
     return record(
         type(proto)(
@@ -55,16 +55,16 @@ def scores(signature, *args, **kwargs):
     return outputs["signal_probability"].numpy()
 
 
-def test_every_signature_scores_as_the_network(signatures, features, expected):
+def test_every_signature_scores_like_the_model(signatures, features, expected):
     columns = {name: tf.constant(features[:, [i]]) for i, name in enumerate(FEATURES)}
     records = tf.constant([published(vector) for vector in features])
-    for found in (
+    for outputs in (
         scores(signatures["serving_default"], examples=records),
         scores(signatures["score_features"], features=tf.constant(features)),
         scores(signatures["score_columns"], **columns),
     ):
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert outputs.dtype == np.float32
+        np.testing.assert_allclose(outputs, expected, atol=1e-6)
 
 
 def test_no_events_give_no_scores(signatures):
@@ -74,22 +74,27 @@ def test_no_events_give_no_scores(signatures):
     assert scores(signatures["score_columns"], **empty).shape == (0, 1)
 
 
-def test_export_scores_where_the_project_is_not_installed(exported, features, expected, tmp_path):
+@pytest.mark.slow
+def test_the_export_scores_where_the_project_is_not_installed(
+    exported, features, expected, tmp_path
+):
     records = np.array([published(vector) for vector in features])
     np.savez(tmp_path / "in.npz", features=features, records=records)
     command = [sys.executable, SCRIPT, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
-    # Some of TFX's imports set this, and TensorFlow would then bring Keras of its own accord.
-    plain = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
-    subprocess.run(command, cwd=tmp_path, env=plain, check=True)
-    found = np.load(tmp_path / "out.npz")
-    assert found["keys"].tolist() == ["score_columns", "score_features", "serving_default"]
-    assert found["names"].tolist() == sorted(FEATURES)
+    # Some imports of TFX set this variable, with which TensorFlow itself imports Keras.
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"
+    }
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    outputs = np.load(tmp_path / "out.npz")
+    assert outputs["keys"].tolist() == ["score_columns", "score_features", "serving_default"]
+    assert outputs["names"].tolist() == sorted(FEATURES)
     for name in ("serving_default", "score_features", "session"):
-        np.testing.assert_allclose(found[name], expected, atol=1e-6)
+        np.testing.assert_allclose(outputs[name], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("encode", [published, as_float_val])
-def test_any_encoding_of_the_vector_is_decoded(features, encode):
+def test_every_encoding_of_the_vector_is_decoded(features, encode):
     decoded = decode_records(tf.constant([encode(vector) for vector in features]))
     np.testing.assert_array_equal(decoded.numpy(), features)
 
@@ -100,8 +105,8 @@ def test_encodings_may_be_mixed(features):
 
 
 def test_label_may_be_absent(features):
-    bare = record(tf.io.serialize_tensor(features[0]).numpy())
-    np.testing.assert_array_equal(decode_records(tf.constant([bare])).numpy(), features[:1])
+    unlabeled = record(tf.io.serialize_tensor(features[0]).numpy())
+    np.testing.assert_array_equal(decode_records(tf.constant([unlabeled])).numpy(), features[:1])
 
 
 @pytest.mark.parametrize(
@@ -114,17 +119,17 @@ def test_label_may_be_absent(features):
     ],
     ids=["27 values", "float64", "122 other bytes", "empty"],
 )
-def test_other_tensors_are_refused(tensor, signatures):
+def test_other_tensors_are_rejected(tensor, signatures):
     with pytest.raises(tf.errors.InvalidArgumentError):
         signatures["serving_default"](tf.constant([record(tensor)]))
 
 
-def test_record_without_features_is_refused(signatures):
+def test_a_record_without_features_is_rejected(signatures):
     with pytest.raises(tf.errors.InvalidArgumentError, match="features"):
         signatures["serving_default"](tf.constant([tf.train.Example().SerializeToString()]))
 
 
-def test_export_replaces_an_older_one_and_leaves_nothing_aside(
+def test_an_export_replaces_an_older_one_and_leaves_no_other_files(
     network, features, expected, tmp_path
 ):
     path = tmp_path / "Format-Serving"
@@ -137,7 +142,7 @@ def test_export_replaces_an_older_one_and_leaves_nothing_aside(
     np.testing.assert_allclose(scores(loaded, tf.constant(features)), expected, atol=1e-6)
 
 
-def test_interrupted_export_looks_like_none(network, tmp_path, monkeypatch):
+def test_an_interrupted_export_leaves_none(network, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
@@ -145,3 +150,12 @@ def test_interrupted_export_looks_like_none(network, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         export(network, str(tmp_path / "Format-Serving"))
     assert not (tmp_path / "Format-Serving").exists()
+
+
+def test_weights_are_read_by_name(network, exported):
+    weights = read_weights(exported)
+    kernel, bias = network.get_layer("dense_1").get_weights()
+    np.testing.assert_array_equal(weights["dense_1:kernel"], kernel)
+    np.testing.assert_array_equal(weights["dense_1:bias"], bias)
+    moving_variance = network.get_layer("batch_norm_2").get_weights()[3]
+    np.testing.assert_array_equal(weights["batch_norm_2:moving_variance"], moving_variance)

@@ -1,130 +1,141 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
 
-from models.training.checkpoints import Checkpoints, Saved, discard, training_folder
+import models.trainer
+from models.event_table import Splits
+from models.training import checkpoints
+from models.training.checkpoints import (
+    SOURCES,
+    Checkpoints,
+    TrainingState,
+    checkpoint_folder,
+    code_digest,
+    discard_checkpoints,
+)
 
 INPUT = np.ones([8, 3], np.float32)
 
 
-@pytest.fixture
-def made():
-    def make(seed):
+class Training:
+    """A small network, and what it has reached."""
+
+    def __init__(self, seed=1):
         tf_keras.utils.set_random_seed(seed)
-        network = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=[3])])
-        network.compile(tf_keras.optimizers.AdamW(0.1), "mse")
-        return network
+        self.network = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=[3])])
+        self.network.compile(tf_keras.optimizers.AdamW(0.1), "mse", run_eagerly=True)
+        self.state = TrainingState()
 
-    return make
+    def fit(self, epochs):
+        self.network.fit(INPUT, INPUT[:, :2], epochs=epochs, verbose=0)
+
+    def checkpoints(self, folder, **options):
+        return Checkpoints(str(folder), self.network, self.state, **options)
+
+    def save(self, folder, count, value=1.0, **options):
+        self.set_state(count, value)
+        self.checkpoints(folder, **options).save()
+
+    def set_state(self, count, value=1.0):
+        self.state.epochs = [{"epoch": epoch + 1, "val_loss": 0.5} for epoch in range(count)]
+        self.state.kept_weights = [np.full([3, 2], value, np.float32), np.int32(7)]
+
+    def restore(self, folder):
+        self.checkpoints(folder).restore()
+        return self
 
 
-def saved(count, value=1.0):
-    return Saved(
-        [{"epoch": epoch + 1, "val_loss": 0.5} for epoch in range(count)],
-        [np.full([3, 2], value, np.float32), np.int32(7)],
-    )
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "a"
 
 
-def test_training_goes_on_as_if_it_had_not_stopped(made, tmp_path):
-    first = made(1)
-    checkpoints = Checkpoints(f"{tmp_path}/a", first)
-    first.fit(INPUT, INPUT[:, :2], epochs=3, verbose=0)
-    checkpoints.save(saved(3))
-    second = made(2)
-    state = Checkpoints(f"{tmp_path}/a", second).restore()
-    assert state.epochs == saved(3).epochs
-    for network in (first, second):
-        network.fit(INPUT, INPUT[:, :2], epochs=2, verbose=0)
-    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+def test_a_resumed_training_continues_like_an_uninterrupted_one(folder):
+    first = Training(1)
+    first.fit(epochs=3)
+    first.save(folder, 3)
+    second = Training(2).restore(folder)
+    assert second.state.epochs == first.state.epochs
+    for training in (first, second):
+        training.fit(epochs=2)
+    weights = zip(first.network.get_weights(), second.network.get_weights(), strict=True)
+    for one, other in weights:
         np.testing.assert_array_equal(one, other)
 
 
-def test_kept_weights_come_back(made, tmp_path):
-    Checkpoints(f"{tmp_path}/a", made(1)).save(saved(1, value=4.0))
-    kept = Checkpoints(f"{tmp_path}/a", made(1)).restore().kept
-    np.testing.assert_array_equal(kept[0], np.full([3, 2], 4.0))
-    assert kept[1] == 7
+def test_kept_weights_are_restored(folder):
+    Training().save(folder, 1, value=4.0)
+    kernel, steps = Training().restore(folder).state.kept_weights
+    np.testing.assert_array_equal(kernel, np.full([3, 2], 4.0))
+    assert kernel.dtype == np.float32
+    assert steps == 7
 
 
-def test_only_the_last_state_stays(made, tmp_path):
-    checkpoints = Checkpoints(f"{tmp_path}/a", made(1))
+def test_only_the_last_checkpoint_stays(folder):
+    training = Training()
+    saved = training.checkpoints(folder)
     for count in (1, 2, 3):
-        checkpoints.save(saved(count))
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["000003"]
+        training.set_state(count)
+        saved.save()
+    names = {path.name.partition(".")[0] for path in folder.iterdir()}
+    assert names == {"checkpoint", "ckpt-3"}
 
 
-def test_nothing_is_restored_where_nothing_was_saved(made, tmp_path):
-    network = made(1)
-    before = network.get_weights()
-    assert Checkpoints(f"{tmp_path}/none", network).restore() is None
-    np.testing.assert_array_equal(network.get_weights()[0], before[0])
+def test_a_resumed_training_deletes_the_checkpoint_it_started_from(folder):
+    Training().save(folder, 1)
+    training = Training().restore(folder)
+    training.save(folder, 2)
+    assert not [*folder.glob("ckpt-1*")]
+    assert len(Training().restore(folder).state.epochs) == 2
 
 
-@pytest.mark.parametrize("written", ["state", "write", "rename"])
-def test_state_that_was_not_finished_is_not_taken(made, tmp_path, monkeypatch, written):
-    checkpoints = Checkpoints(f"{tmp_path}/a", made(1))
-    checkpoints.save(saved(1))
+def test_without_a_checkpoint_nothing_is_restored(folder):
+    training = Training()
+    before = training.network.get_weights()
+    training.restore(folder)
+    assert training.state.epochs == []
+    np.testing.assert_array_equal(training.network.get_weights()[0], before[0])
 
-    def fail(*_):
+
+@pytest.mark.parametrize("suffixes", [[".data-00000-of-00001"], [".data-00000-of-00001", ".index"]])
+def test_a_checkpoint_that_the_manager_does_not_name_is_ignored(folder, suffixes):
+    """As if the training was killed while it wrote the second checkpoint."""
+    Training().save(folder, 1)
+    for suffix in suffixes:
+        (folder / f"ckpt-2{suffix}").write_bytes(b"incomplete")
+    training = Training().restore(folder)
+    assert len(training.state.epochs) == 1
+    training.save(folder, 2)
+    assert len(Training().restore(folder).state.epochs) == 2
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(folder, monkeypatch):
+    training = Training()
+    training.save(folder, 1)
+
+    def fail(*_, **__):
         raise OSError("killed")
 
     with monkeypatch.context() as patched:
-        if written == "rename":
-            patched.setattr(tf.io.gfile, "rename", fail)
-        elif written == "state":
-            patched.setattr(tf.train.Checkpoint, "write", fail)
-        else:
-            patched.setattr(np, "savez", fail)
+        patched.setattr(TrainingState, "serialize", fail)
         with pytest.raises(OSError, match="killed"):
-            checkpoints.save(saved(2))
-    again = Checkpoints(f"{tmp_path}/a", made(1))
-    assert len(again.restore().epochs) == 1
-    again.save(saved(2))
-    assert len(again.restore().epochs) == 2
+            training.save(folder, 2)
+    assert len(Training().restore(folder).state.epochs) == 1
 
 
-def test_folder_is_that_of_settings_weights_and_events(make_events):
-    events, others = make_events(50), make_events(50, seed=1)
-    settings = {"seed": 1, "hyperparameters": {"units": 8, "blocks": 2}}
-    first, second = {"a": np.zeros(3), "b": np.ones(3)}, {"b": np.ones(3), "a": np.zeros(3)}
-    same = training_folder("r", dict(reversed(settings.items())), first, events, others)
-    assert training_folder("r", settings, second, events, others) == same
-    changed = dataclasses.replace(events, labels=1 - events.labels)
-    assert same not in {
-        training_folder("r", settings | {"seed": 2}, first, events, others),
-        training_folder("r", settings, {}, events, others),
-        training_folder("r", settings, {"a": np.ones(3), "b": np.zeros(3)}, events, others),
-        training_folder("r", settings, {"a": np.zeros(3), "c": np.ones(3)}, events, others),
-        training_folder("r", settings, first, changed, others),
-        training_folder("r", settings, first, others, events),
-        training_folder("q", settings, first, events, others),
-    }
+def test_checkpoints_are_discarded_and_may_be_discarded_again(folder):
+    Training().save(folder, 1)
+    discard_checkpoints(str(folder))
+    discard_checkpoints(str(folder))
+    assert not folder.exists()
 
 
-def test_folder_is_another_one_for_other_code(make_events, tmp_path, monkeypatch):
-    package = tmp_path / "models"
-    (package / "physics").mkdir(parents=True)
-    (package / "physics" / "columns.py").write_text("a = 1\n")
-    monkeypatch.setattr("models.training.checkpoints.__file__", str(package / "checkpoints.py"))
-    arguments = "r", {}, {}, make_events(5)
-    before = training_folder(*arguments)
-    assert training_folder(*arguments) == before
-    (package / "physics" / "columns.py").write_text("a = 2\n")
-    assert training_folder(*arguments) != before
-
-
-def test_states_are_discarded_once_and_again(made, tmp_path):
-    Checkpoints(f"{tmp_path}/a", made(1)).save(saved(1))
-    discard(f"{tmp_path}/a")
-    discard(f"{tmp_path}/a")
-    assert not (tmp_path / "a").exists()
-
-
-def test_state_that_is_only_partly_discarded_is_not_taken(made, tmp_path, monkeypatch):
-    Checkpoints(f"{tmp_path}/a", made(1)).save(saved(1))
+def test_a_partly_discarded_checkpoint_is_not_restored(folder, monkeypatch):
+    Training().save(folder, 1)
 
     def fail(*_):
         raise OSError("killed")
@@ -132,10 +143,56 @@ def test_state_that_is_only_partly_discarded_is_not_taken(made, tmp_path, monkey
     with monkeypatch.context() as patched:
         patched.setattr(tf.io.gfile, "rmtree", fail)
         with pytest.raises(OSError, match="killed"):
-            discard(f"{tmp_path}/a")
-    assert Checkpoints(f"{tmp_path}/a", made(1)).restore() is None
+            discard_checkpoints(str(folder))
+    assert Training().restore(folder).state.epochs == []
 
 
-def test_host_that_does_not_write_leaves_nothing(made, tmp_path):
-    Checkpoints(f"{tmp_path}/a", made(1), writes=False).save(saved(1))
-    assert not (tmp_path / "a").exists()
+def test_a_host_that_does_not_write_leaves_nothing(folder):
+    Training().save(folder, 1, writes=False)
+    assert not folder.exists()
+
+
+def test_a_host_that_does_not_write_restores_what_another_wrote(folder):
+    Training().save(folder, 3)
+    training = Training()
+    training.checkpoints(folder, writes=False).restore()
+    assert len(training.state.epochs) == 3
+
+
+def test_the_folder_depends_on_settings_weights_and_events(make_events):
+    splits = Splits(make_events(50), make_events(50, seed=1))
+    settings = {"seed": 1, "hyperparameters": {"units": 8, "blocks": 2}}
+    weights = {"a": np.zeros(3), "b": np.ones(3)}
+    folder = checkpoint_folder("r", settings, weights, splits)
+    reordered = dict(reversed(settings.items())), dict(reversed(weights.items()))
+    assert checkpoint_folder("r", *reordered, splits) == folder
+    changed = dataclasses.replace(splits.train, labels=1 - splits.train.labels)
+    assert folder not in {
+        checkpoint_folder("r", settings | {"seed": 2}, weights, splits),
+        checkpoint_folder("r", settings, {}, splits),
+        checkpoint_folder("r", settings, {"a": np.ones(3), "b": np.zeros(3)}, splits),
+        checkpoint_folder("r", settings, {"a": np.zeros(3), "c": np.ones(3)}, splits),
+        checkpoint_folder("r", settings, weights, Splits(changed, splits.validation)),
+        checkpoint_folder("r", settings, weights, Splits(splits.validation, splits.train)),
+        checkpoint_folder("q", settings, weights, splits),
+    }
+
+
+def test_the_folder_depends_on_the_code(make_events, tmp_path, monkeypatch):
+    package, module = tmp_path / "models", tmp_path / "features.py"
+    (package / "physics").mkdir(parents=True)
+    files = [package / "physics" / "columns.py", module]
+    for file in files:
+        file.write_text("a = 1\n")
+    monkeypatch.setattr(checkpoints, "SOURCES", (package, module))
+    splits = Splits(make_events(5), make_events(5))
+    folders = {checkpoint_folder("r", {}, {}, splits)}
+    for file in files:
+        file.write_text("a = 2\n")
+        folders.add(checkpoint_folder("r", {}, {}, splits))
+    assert len(folders) == 3
+    assert code_digest([package]) == code_digest([package])
+
+
+def test_the_code_is_that_of_the_whole_package():
+    assert Path(models.trainer.__file__).parent in SOURCES

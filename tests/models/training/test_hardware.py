@@ -5,12 +5,18 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
-from models.training.strategy import Hardware, TPUUnavailableError, find_strategy
+from formats.training_record import StrategyRecord
+from models.training import hardware
+from models.training.hardware import TPUUnavailableError, choose_policy, find_machine
+
+
+def make_hardware(kind="cpu", replicas=1, devices=("d",), hosts=1, host=0):
+    return StrategyRecord(kind=kind, replicas=replicas, devices=devices, hosts=hosts, host=host)
 
 
 @pytest.fixture
-def machine(monkeypatch):
-    """A machine with the devices that a test gives it; notes how its TPU is prepared."""
+def set_devices(monkeypatch):
+    """Pretends that the machine has some devices; records how its TPU is initialized."""
     monkeypatch.delenv("TPU_NAME", raising=False)
     monkeypatch.delenv("TF_CONFIG", raising=False)
     steps = []
@@ -24,14 +30,14 @@ def machine(monkeypatch):
         monkeypatch.setattr(tf.config, "list_logical_devices", devices)
         return steps
 
-    def note(name):
+    def record(name):
         return lambda value: steps.append((name, value)) or SimpleNamespace(num_replicas_in_sync=8)
 
     resolver = tf.distribute.cluster_resolver
     monkeypatch.setattr(resolver, "TPUClusterResolver", lambda tpu: f"resolver of {tpu}")
-    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", note("connect"))
-    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", note("initialize"))
-    monkeypatch.setattr(tf.distribute, "TPUStrategy", note("strategy"))
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", record("connect"))
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", record("initialize"))
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", record("strategy"))
     return with_devices
 
 
@@ -39,61 +45,61 @@ def prepared(name):
     return [(step, f"resolver of {name}") for step in ("connect", "initialize", "strategy")]
 
 
-def test_cpu_alone_trains_on_the_default(machine):
-    machine(CPU=1)
-    strategy, hardware = find_strategy()
-    assert strategy is tf.distribute.get_strategy()
-    assert hardware == Hardware("cpu", 1, ("/device:CPU:0",))
+def test_a_cpu_has_the_default_strategy(set_devices):
+    set_devices(CPU=1)
+    machine = find_machine()
+    assert machine.strategy is tf.distribute.get_strategy()
+    assert machine.hardware == make_hardware("cpu", 1, ("/device:CPU:0",))
 
 
-def test_one_gpu_trains_on_the_default(machine):
-    machine(CPU=1, GPU=1)
-    strategy, hardware = find_strategy()
-    assert strategy is tf.distribute.get_strategy()
-    assert hardware == Hardware("gpu", 1, ("/device:GPU:0",))
+def test_one_gpu_has_the_default_strategy(set_devices):
+    set_devices(CPU=1, GPU=1)
+    machine = find_machine()
+    assert machine.strategy is tf.distribute.get_strategy()
+    assert machine.hardware == make_hardware("gpu", 1, ("/device:GPU:0",))
 
 
-def test_several_gpus_are_mirrored(machine, monkeypatch):
-    machine(CPU=1, GPU=3)
+def test_several_gpus_are_mirrored(set_devices, monkeypatch):
+    set_devices(CPU=1, GPU=3)
     mirrored = SimpleNamespace(num_replicas_in_sync=3)
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: mirrored)
-    strategy, hardware = find_strategy()
-    assert strategy is mirrored
-    assert hardware == Hardware("gpu", 3, tuple(f"/device:GPU:{i}" for i in range(3)))
+    machine = find_machine()
+    assert machine.strategy is mirrored
+    assert machine.hardware == make_hardware("gpu", 3, tuple(f"/device:GPU:{i}" for i in range(3)))
 
 
-def test_the_machines_own_tpu_goes_before_its_gpus(machine):
-    steps = machine(CPU=1, GPU=2, TPU=8)
-    strategy, hardware = find_strategy()
+def test_a_local_tpu_precedes_gpus(set_devices):
+    steps = set_devices(CPU=1, GPU=2, TPU=8)
+    machine = find_machine()
     assert steps == prepared("local")
-    assert strategy.num_replicas_in_sync == 8
-    assert hardware == Hardware("tpu", 8, tuple(f"/device:TPU:{i}" for i in range(8)))
+    assert machine.strategy.num_replicas_in_sync == 8
+    assert machine.hardware == make_hardware("tpu", 8, tuple(f"/device:TPU:{i}" for i in range(8)))
 
 
-def test_tpu_is_taken_by_the_environments_name(machine, monkeypatch):
-    steps = machine(CPU=1, TPU=8)
+def test_the_environment_names_the_tpu(set_devices, monkeypatch):
+    steps = set_devices(CPU=1, TPU=8)
     monkeypatch.setenv("TPU_NAME", "my-tpu")
-    find_strategy()
+    find_machine()
     assert steps == prepared("my-tpu")
 
 
-def test_given_name_goes_before_the_environments(machine, monkeypatch):
-    steps = machine(CPU=1, TPU=8)
+def test_an_argument_precedes_the_environment(set_devices, monkeypatch):
+    steps = set_devices(CPU=1, TPU=8)
     monkeypatch.setenv("TPU_NAME", "my-tpu")
-    find_strategy("grpc://10.0.0.2:8470")
+    find_machine("grpc://10.0.0.2:8470")
     assert steps == prepared("grpc://10.0.0.2:8470")
 
 
 @pytest.mark.parametrize("error", [ValueError, RuntimeError])
-def test_named_tpu_that_fails_is_not_passed_over(machine, monkeypatch, error):
-    machine(CPU=1, GPU=2)
+def test_a_named_tpu_that_fails_is_an_error(set_devices, monkeypatch, error):
+    set_devices(CPU=1, GPU=2)
 
     def fail(_):
         raise error("no answer")
 
     monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", fail)
     with pytest.raises(TPUUnavailableError, match=r"'my-tpu' cannot .* \(no answer\): .*unset"):
-        find_strategy("my-tpu")
+        find_machine("my-tpu")
 
 
 def cluster(task, index, **jobs):
@@ -109,25 +115,63 @@ def cluster(task, index, **jobs):
         (cluster("worker", 0, chief=1, worker=2), 3, 1),
     ],
 )
-def test_hosts_that_are_named_train_together(machine, monkeypatch, config, hosts, host):
-    machine(CPU=1, GPU=2)
+def test_hosts_of_a_cluster_train_together(set_devices, monkeypatch, config, hosts, host):
+    set_devices(CPU=1, GPU=2)
     several = SimpleNamespace(num_replicas_in_sync=2 * hosts)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda: several)
     monkeypatch.setenv("TF_CONFIG", config)
-    strategy, hardware = find_strategy()
-    assert strategy is several
+    machine = find_machine()
+    assert machine.strategy is several
     devices = ("/device:GPU:0", "/device:GPU:1")
-    assert hardware == Hardware("gpu", 2 * hosts, devices, hosts, host)
+    assert machine.hardware == make_hardware("gpu", 2 * hosts, devices, hosts, host)
 
 
-def test_cluster_of_one_is_this_machine(machine, monkeypatch):
-    machine(CPU=1)
+def test_a_cluster_of_one_host_is_this_machine(set_devices, monkeypatch):
+    set_devices(CPU=1)
     monkeypatch.setenv("TF_CONFIG", cluster("chief", 0, chief=1))
-    assert find_strategy()[1] == Hardware("cpu", 1, ("/device:CPU:0",))
+    assert find_machine().hardware == make_hardware("cpu", 1, ("/device:CPU:0",))
 
 
-def test_what_was_found_is_logged(machine, caplog):
-    machine(CPU=1)
+def test_the_devices_are_logged(set_devices, caplog):
+    set_devices(CPU=1)
     with caplog.at_level(logging.INFO, "higgs.trainer"):
-        find_strategy()
+        find_machine()
     assert caplog.messages == ["training on 1 CPU: /device:CPU:0"]
+
+
+@pytest.fixture
+def set_cpu_flags(monkeypatch, tmp_path):
+    def write(flags):
+        path = tmp_path / "cpuinfo"
+        path.write_text(f"flags\t\t: fpu {flags}\n")
+        monkeypatch.setattr(hardware, "CPU_INFO", path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "expected"),
+    [
+        ("cpu", "avx512f avx512_bf16", "mixed_bfloat16"),
+        ("cpu", "avx2 avx512f", "float32"),
+        ("gpu", "avx512_bf16", "mixed_float16"),
+        ("tpu", "avx2", "mixed_bfloat16"),
+    ],
+)
+def test_auto_is_the_precision_that_the_hardware_is_fast_at(set_cpu_flags, kind, flags, expected):
+    set_cpu_flags(flags)
+    assert choose_policy("auto", make_hardware(kind)) == expected
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [("float32", "float32"), ("bfloat16", "mixed_bfloat16"), ("float16", "mixed_float16")],
+)
+def test_a_chosen_precision_does_not_depend_on_the_hardware(set_cpu_flags, precision, expected):
+    set_cpu_flags("avx2")
+    assert choose_policy(precision, make_hardware()) == expected
+
+
+def test_without_cpu_flags_the_precision_is_float32(monkeypatch, tmp_path):
+    monkeypatch.setattr(hardware, "CPU_INFO", tmp_path / "none")
+    assert choose_policy("auto", make_hardware()) == "float32"

@@ -1,41 +1,109 @@
+import logging
+
+import numpy as np
 import pytest
 
 from formats.hyperparameters import resolve
-from models.training.sizing import SIZES, SizedHyperparameters, sized
+from formats.training_record import StrategyRecord
+from models.training.training_plan import (
+    SIZES,
+    SizedHyperparameters,
+    cosine_schedule,
+    global_batch_size,
+    peak_learning_rate,
+    plan_training,
+    size_hyperparameters,
+)
 
 OPEN = {name for name, value in resolve("default").model_dump().items() if value is None}
 
 
+def size(events, preset="default", **overrides):
+    return size_hyperparameters(resolve(preset, **overrides), events)
+
+
 def test_every_open_hyperparameter_has_a_size():
-    settled = {"learning_rate_batch", "early_stopping_patience"}
-    assert all(set(values) == OPEN - settled for _, values in SIZES)
+    never_sized = {"learning_rate_batch", "early_stopping_patience"}
+    assert all(set(values) == OPEN - never_sized for _, values in SIZES)
 
 
 @pytest.mark.parametrize(
     ("events", "units", "blocks"),
     [(1, 256, 2), (100_000, 256, 2), (100_001, 512, 3), (10_500_000, 1024, 4)],
 )
-def test_network_grows_with_the_events(events, units, blocks):
-    found = sized(resolve("default"), events)
-    assert (found.units, found.blocks) == (units, blocks)
+def test_the_network_grows_with_the_events(events, units, blocks):
+    assert (size(events).units, size(events).blocks) == (units, blocks)
 
 
-def test_regularisation_falls_with_the_events():
-    by_size = [sized(resolve("default"), events) for events in (30_000, 1_000_000, 10_500_000)]
+def test_regularization_decreases_with_the_events():
+    sizes = [size(events) for events in (30_000, 1_000_000, 10_500_000)]
     for name in ("dropout", "weight_decay"):
-        values = [getattr(size, name) for size in by_size]
+        values = [getattr(hyperparameters, name) for hyperparameters in sizes]
         assert values == sorted(values, reverse=True)
         assert len(set(values)) == 3
 
 
 @pytest.mark.parametrize("preset", ["demo", "kaggle"])
-def test_what_is_chosen_is_not_resized(preset):
+def test_chosen_hyperparameters_are_not_resized(preset):
     chosen = resolve(preset).model_dump(exclude_none=True)
-    found = sized(resolve(preset), 10_000_000).model_dump()
-    assert {name: found[name] for name in chosen} == chosen
+    values = size(10_000_000, preset).model_dump()
+    assert {name: values[name] for name in chosen} == chosen
 
 
-def test_null_that_means_never_stays_null():
-    found = sized(resolve("kaggle"), 1000)
-    assert isinstance(found, SizedHyperparameters)
-    assert found.learning_rate_batch is None
+def test_a_null_that_means_never_stays_null():
+    hyperparameters = size(1000, "kaggle")
+    assert isinstance(hyperparameters, SizedHyperparameters)
+    assert hyperparameters.learning_rate_batch is None
+
+
+def test_the_plan_has_batch_size_learning_rate_and_precision():
+    hyperparameters = size(10_000, "demo", learning_rate=1e-3, precision="bfloat16")
+    tpu = StrategyRecord(kind="tpu", replicas=8, devices=("TPU:0",) * 8)
+    plan = plan_training(10_000, hyperparameters, 1, tpu)
+    assert (plan.batch_size, plan.steps_per_epoch, plan.policy) == (4096, 2, "mixed_bfloat16")
+    assert plan.peak_learning_rate == pytest.approx(1e-3 * 4)
+
+
+@pytest.mark.parametrize(
+    ("events", "per_replica", "replicas", "expected"),
+    [(100, 10, 1, 10), (100, 10, 8, 80), (100, 2048, 1, 100), (100, 2048, 8, 96), (8, 4, 8, 8)],
+)
+def test_the_global_batch_fits_the_events(events, per_replica, replicas, expected):
+    assert global_batch_size(events, per_replica, replicas) == expected
+
+
+def test_a_smaller_batch_is_logged(caplog):
+    with caplog.at_level(logging.INFO, "higgs.trainer"):
+        global_batch_size(100, 2048, 8)
+    assert caplog.messages == ["only 100 training events: 12 per replica and step"]
+
+
+def test_fewer_events_than_replicas_are_rejected():
+    with pytest.raises(ValueError, match="7 training events cannot feed 8 replicas"):
+        global_batch_size(7, 2048, 8)
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    schedule = cosine_schedule(0.4, 100)
+    assert float(schedule(0)) == 0
+    assert float(schedule(5)) == pytest.approx(0.4)
+    middle = 5 + 95 // 2
+    assert float(schedule(middle)) == pytest.approx(0.2, abs=0.01)
+    assert float(schedule(100)) == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_shortest_trainings_have_a_finite_learning_rate(steps):
+    schedule = cosine_schedule(0.1, steps)
+    assert all(np.isfinite(float(schedule(step))) for step in range(steps + 1))
+
+
+@pytest.mark.parametrize(("batch", "expected"), [(256, 2e-3), (1024, 4e-3), (64, 1e-3)])
+def test_the_learning_rate_grows_with_the_root_of_the_batch(batch, expected):
+    hyperparameters = resolve("default", learning_rate=2e-3, learning_rate_batch=256)
+    assert peak_learning_rate(hyperparameters, batch) == pytest.approx(expected)
+
+
+def test_the_learning_rate_is_constant_without_a_batch():
+    hyperparameters = resolve("default", learning_rate=2e-3, learning_rate_batch=None)
+    assert peak_learning_rate(hyperparameters, 8192) == 2e-3

@@ -1,7 +1,8 @@
-"""Trains on several logical CPU devices, which only a fresh process can have; run by test_training.
+"""Trains on several logical CPU devices, which must be configured before TensorFlow starts.
 
-Arguments: an .npz with ``features`` and ``labels``, the number of devices, the global
-batch, a folder for TensorBoard, and hyperparameters as JSON. Prints the training's outcome as JSON.
+Run by test_network_fit. Arguments: an .npz with ``features`` and ``labels``, the number of devices,
+the global batch size, a folder for TensorBoard, and hyperparameters as JSON. Prints results as
+JSON.
 """
 
 import json
@@ -12,11 +13,11 @@ import tensorflow as tf
 import tf_keras
 
 from formats.hyperparameters import resolve
-from models.event_table import Events
-from models.serving.assembly import on_host
-from models.training.network_fit import plan_training, train
-from models.training.sizing import sized
-from models.training.strategy import Hardware
+from formats.training_record import StrategyRecord
+from models.event_table import EventTable, Splits
+from models.serving.assembly import copy_to_host
+from models.training.network_fit import train
+from models.training.training_plan import plan_training, size_hyperparameters
 
 if __name__ == "__main__":
     data, devices, batch, log_dir, overrides = sys.argv[1:]
@@ -26,21 +27,21 @@ if __name__ == "__main__":
     )
     tf_keras.utils.set_random_seed(1)
     names = tuple(device.name for device in tf.config.list_logical_devices("CPU"))
-    loaded = np.load(data)
-    events = Events(loaded["features"], loaded["labels"])
+    arrays = np.load(data)
+    events = EventTable(arrays["features"], arrays["labels"])
     share = int(batch) // len(names)
-    hyperparameters = sized(
+    hyperparameters = size_hyperparameters(
         resolve("demo", batch_size_per_replica=share, **json.loads(overrides)), len(events)
     )
-    plan = plan_training(len(events), hyperparameters, 1, Hardware("cpu", len(names), names))
-    trained = train(
-        *(events, events, plan), strategy=tf.distribute.MirroredStrategy(names), log_dir=log_dir
-    )
-    host = on_host(trained.network, hyperparameters, trained.preparation)
-    outcome = {
+    hardware = StrategyRecord(kind="cpu", replicas=len(names), devices=names)
+    plan = plan_training(len(events), hyperparameters, 1, hardware)
+    strategy = tf.distribute.MirroredStrategy(names)
+    trained = train(Splits(events, events), plan, strategy=strategy, log_dir=log_dir)
+    network = copy_to_host(trained.network, hyperparameters, trained.statistics)
+    results = {
         "batch_size": plan.batch_size,
-        "peak": plan.peak,
+        "peak": plan.peak_learning_rate,
         "epochs": trained.epochs,
-        "scores": host(events.features[:100]).numpy().ravel().tolist(),
+        "scores": network(events.features[:100]).numpy().ravel().tolist(),
     }
-    print(json.dumps(outcome))
+    print(json.dumps(results))
