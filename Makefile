@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo browser test unit golden pictures bench bench-quick docs lint format constraints
+.PHONY: help setup demo browser test unit clouds golden pictures bench bench-quick docs lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -25,10 +25,13 @@ browser:
 	@tools/browser.sh
 
 test: lint browser  ## Run the linters and every test
-	@$(BIN)/pytest $(PARALLEL)
+	@$(BIN)/pytest $(PARALLEL) --durations=10 -m "not matrix"
 
-unit: .venv/.ready  ## Run the tests that take seconds
-	@$(BIN)/pytest $(PARALLEL) -m "not e2e"
+unit: .venv/.ready  ## Run every fast test, in a minute
+	@$(BIN)/pytest $(PARALLEL) -m "not e2e and not slow and not matrix"
+
+clouds: .venv/.ready  ## Run the compiled pipeline on every release of Kubeflow and every store
+	@$(BIN)/pytest tests/kubeflow/test_compiled_runs.py -k every_release
 
 golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; then look at git diff
 	@$(BIN)/pytest tests/kubeflow -m "not e2e" -k golden --golden

@@ -13,7 +13,7 @@ from engine.api_server import Installation
 from engine.cloud import Cloud
 from engine.dag import Engine, Task
 from engine.image import Stage
-from engine.kubeflow import LAUNCHER_FOLDERS, RELEASES, KubeflowEngine
+from engine.kubeflow import RELEASES, KubeflowEngine
 from engine.processes import Commands, Forks
 from engine.vertex import VertexEngine
 
@@ -159,28 +159,24 @@ TINY = (
 
 
 @pytest.fixture(scope="session")
-def tiny_runs(tmp_path_factory, image):
-    """Runs of every node, by release and scheme of the root: the outcome of each node."""
+def tiny_run(tmp_path_factory, image):
+    """Runs every node once on a release, with a root of a scheme: the history of the run."""
     folder = tmp_path_factory.mktemp("tiny")
     data = _events(folder, train=600, validation=400)
     forks = Forks(image)
-    runs = {}
-    for release in RELEASES:
-        for scheme in LAUNCHER_FOLDERS:
-            place = folder / f"{len(runs)}"
-            place.mkdir()
-            text, root = submitted(*TINY, f"root={scheme}://bucket/higgs")
-            for remote, local in (
-                ("/mnt/data/higgs", data),
-                ("/mnt/models/higgs", place / "models"),
-            ):
-                text = text.replace(remote, str(local))
-            engine = KubeflowEngine(place / "engine", forks, release=RELEASES[release])
-            history = History(engine, place / "models")
-            history.runs["first"] = engine.run(text, root)
-            runs[release, scheme] = history
+
+    def run(release: str, scheme: str) -> History:
+        place = folder / f"{release}-{scheme}"
+        place.mkdir()
+        text, root = submitted(*TINY, f"root={scheme}://bucket/higgs")
+        local_paths = {"/mnt/data/higgs": data, "/mnt/models/higgs": place / "models"}
+        for remote, local in local_paths.items():
+            text = text.replace(remote, str(local))
+        engine = KubeflowEngine(place / "engine", forks, release=RELEASES[release])
+        return History(engine, place / "models", runs={"first": engine.run(text, root)})
+
+    yield run
     forks.close()
-    return runs
 
 
 def submitted(*overrides: str) -> tuple[str, str]:

@@ -163,8 +163,9 @@ class KubeflowEngine(Engine):
             shutil.copytree(self._stored(uri), _local(uri, disk), dirs_exist_ok=True)
 
     def _upload(self, uri, disk):
-        # uploadOutputArtifacts: a path that does not exist is a warning, and recorded empty.
-        if _local(uri, disk).exists():
+        # uploadOutputArtifacts: a path that does not exist is a warning, and recorded empty. An
+        # object store has no folders without files.
+        if any(path.is_file() for path in _local(uri, disk).rglob("*")):
             shutil.copytree(_local(uri, disk), self._stored(uri), dirs_exist_ok=True)
 
 
