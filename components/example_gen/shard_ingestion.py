@@ -86,9 +86,7 @@ def ingest_shard(task: ShardTask) -> dict[str, SplitSummary]:
             writer.close()
     for writer in writers:
         writer.publish()
-    return {
-        split: writer.summary for split, writer in zip(task.splits, writers, strict=True)
-    }
+    return {split: writer.summary for split, writer in zip(task.splits, writers, strict=True)}
 
 
 def _distribute(events: Events, buckets: Sequence[int]) -> Iterator[Events]:

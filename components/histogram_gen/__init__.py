@@ -1,1 +1,1 @@
-"""HistogramGen: every feature counted by class, in one pass over the Examples."""
+"""HistogramGen: histograms of every feature by class, in one pass over the Examples."""

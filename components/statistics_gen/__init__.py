@@ -1,1 +1,1 @@
-"""ColumnarStatisticsGen: TFDV's statistics, read by the row group."""
+"""ColumnarStatisticsGen: TFDV's statistics, read one row group at a time."""

@@ -1,7 +1,7 @@
 """Executor of ColumnarStatisticsGen: TFDV over the row groups of Parquet Examples.
 
-Stock StatisticsGen reads the same files through TFXIO, which counts the values of one batch in
-ten for its telemetry in a Python loop, a third of the whole work when there are 29 columns.
+Stock StatisticsGen reads the same files through TFXIO, whose telemetry counts the values of one
+batch in ten in a Python loop, and which passes batches between stages as pickles.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
-from formats.examples import RowGroup, find_row_groups, read_row_group
+from formats.examples import FILES, RowGroup, find_row_groups, read_row_group
 
 
 class Executor(BaseBeamExecutor):
-    """Writes ``FeatureStats.pb`` of every split, as stock StatisticsGen does."""
+    """Writes ``FeatureStats.pb`` for every split, as stock StatisticsGen does."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -27,7 +27,7 @@ class Executor(BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Measures each split of the Examples, which must be Parquet."""
+        """Computes the statistics of each split of Parquet Examples."""
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.EXAMPLES_KEY]
@@ -39,7 +39,7 @@ class Executor(BaseBeamExecutor):
         statistics.span = examples.span
         with self._make_beam_pipeline() as pipeline:
             for split in artifact_utils.decode_split_names(examples.split_names):
-                files = f"{artifact_utils.get_split_uri([examples], split)}/*.parquet"
+                files = f"{artifact_utils.get_split_uri([examples], split)}/{FILES}"
                 output = artifact_utils.get_split_uri([statistics], split)
                 _ = (
                     pipeline

@@ -1,0 +1,65 @@
+"""Executor of HistogramGen: counts the row groups on Beam's workers and writes the sums."""
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.types import Artifact, artifact_utils
+
+from components.histogram_gen.bin_choice import Binnings, choose_binnings
+from components.histogram_gen.class_counts import add, count_events
+from formats import examples as parquet_examples
+from formats import histograms as histograms_file
+from formats.examples import RowGroup
+from formats.features import LABEL
+from formats.histograms import ClassCounts
+
+
+def write_histograms(
+    examples: Artifact, statistics: Artifact, histograms: Artifact, beam_pipeline: beam.Pipeline
+) -> None:
+    """Counts every split of the Examples and writes ``histograms.json``."""
+    splits = artifact_utils.decode_split_names(examples.split_names)
+    folders = {split: artifact_utils.get_split_uri([examples], split) for split in splits}
+    first = stats_artifact_utils.load_statistics(statistics, splits[0]).proto().datasets[0]
+    binnings = choose_binnings(first)
+    with beam_pipeline as pipeline:
+        _ = (
+            pipeline
+            | "Splits" >> beam.Create(folders.items())
+            | "RowGroups" >> beam.FlatMapTuple(_row_groups)
+            | "Spread" >> beam.Reshuffle()
+            | "Count" >> beam.MapTuple(_count, binnings=binnings)
+            | "Add" >> beam.CombinePerKey(add)
+            | "Collect" >> beam.combiners.ToList()
+            | "Text" >> beam.Map(_to_json, binnings)
+            | "Write"
+            >> beam.io.WriteToText(
+                f"{histograms.uri}/{histograms_file.FILE_NAME}",
+                num_shards=1,
+                shard_name_template="",
+            )
+        )
+
+
+def count_row_group(row_group: RowGroup, binnings: Binnings) -> ClassCounts:
+    """Counts the events of one row group."""
+    table = parquet_examples.read_row_group(row_group)
+    columns = {
+        name: table.column(name).chunk(0).flatten().to_numpy() for name in (LABEL, *binnings)
+    }
+    labels = columns.pop(LABEL)
+    return count_events(columns, labels, binnings)
+
+
+def _row_groups(split: str, folder: str) -> Iterator[tuple[str, RowGroup]]:
+    for row_group in parquet_examples.find_row_groups(f"{folder}/{parquet_examples.FILES}"):
+        yield split, row_group
+
+
+def _count(split: str, row_group: RowGroup, binnings: Binnings) -> tuple[str, ClassCounts]:
+    return split, count_row_group(row_group, binnings)
+
+
+def _to_json(splits: Iterable[tuple[str, ClassCounts]], binnings: Binnings) -> str:
+    return histograms_file.to_json(binnings, dict(sorted(splits)))

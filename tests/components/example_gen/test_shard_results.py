@@ -1,0 +1,60 @@
+import math
+
+import pytest
+
+from components.example_gen.shard_ingestion import ShardTask, SplitSummary
+from components.example_gen.shard_results import ShardResult, combine
+from formats.errors import DataRefusedError
+from formats.features import DISCRETE_VALUES
+from formats.invalid_values import InvalidValues
+
+COLUMN = next(iter(DISCRETE_VALUES))
+
+
+def tasks(count):
+    return [
+        ShardTask(i, f"shard-{i}", {"train": "", "eval": ""}, [2, 1], "", 1) for i in range(count)
+    ]
+
+
+def result(index, train, evaluation, invalid=()):
+    return ShardResult(
+        index, {"train": SplitSummary(train, dict(invalid)), "eval": SplitSummary(evaluation, {})}
+    )
+
+
+def test_json_survives_a_round_trip():
+    accepted = result(3, 5, 0, {COLUMN: InvalidValues(2, math.inf)})
+    rejected = ShardResult(4, {}, "a.tfrecord: line\nbreak")
+
+    assert ShardResult.from_json(accepted.to_json()) == accepted
+    assert ShardResult.from_json(rejected.to_json()) == rejected
+    assert "\n" not in rejected.to_json()
+
+
+def test_summaries_are_added_by_split():
+    invalid = {COLUMN: InvalidValues(2, 7.0)}
+
+    assert combine(tasks(2), [result(1, 3, 1, invalid), result(0, 2, 2, invalid)]) == {
+        "train": SplitSummary(5, {COLUMN: InvalidValues(4, 7.0)}),
+        "eval": SplitSummary(3, {}),
+    }
+
+
+@pytest.mark.parametrize("indices", [[0], [0, 0, 1], []])
+def test_lost_and_duplicated_shards_are_detected(indices):
+    with pytest.raises(RuntimeError, match="work was lost or done twice"):
+        combine(tasks(2), [result(index, 1, 1) for index in indices])
+
+
+def test_the_first_rejected_shard_and_their_number_are_named():
+    results = [ShardResult(1, {}, "second"), ShardResult(0, {}, "first")]
+
+    with pytest.raises(DataRefusedError, match=r"^first\n\(2 of 2 shards were rejected\)$"):
+        combine(tasks(2), results)
+
+
+@pytest.mark.parametrize(("count", "shards"), [(1, "1 shard;"), (2, "2 shards;")])
+def test_an_empty_split_is_rejected(count, shards):
+    with pytest.raises(DataRefusedError, match=f"no events for the split 'eval' in {shards}"):
+        combine(tasks(count), [result(index, 5, 0) for index in range(count)])
