@@ -1,9 +1,11 @@
-"""The commands that make and show data: ``higgs generate``, ``convert`` and ``inspect``.
+"""Commands that create and show data: ``higgs generate``, ``convert`` and ``inspect``.
 
-What is heavy is imported inside the commands, so that ``higgs --help`` is there at once.
+Heavy modules are imported inside the commands, so that ``higgs --help`` starts quickly.
 """
 
+import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,18 +17,18 @@ from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from formats.published.record import Events
-    from pipeline.sample_data.shard_writer import Written
+    from pipeline.sample_data.shard_writer import SplitSize
 
 
 class InvalidFileError(click.ClickException):
-    """A file that does not hold what it should: exit code 4."""
+    """A file with other content than expected: exit code 4."""
 
     exit_code = ExitCode.DATA_REFUSED
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turns what can go wrong with data and folders into one sentence and an exit code."""
+def _user_errors() -> Iterator[None]:
+    """Reports problems with data and folders as one sentence and an exit code."""
     from formats.published.tfrecord import RecordError
     from pipeline.sample_data.csv_import import CsvError
     from pipeline.sample_data.shard_writer import OutputExistsError
@@ -49,14 +51,14 @@ def _output_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(min=1),
             default=50_000,
             show_default=True,
-            help="Events in a shard.",
+            help="Events per shard.",
         ),
         click.option(
             "--out",
             "directory",
             type=click.Path(file_okay=False, path_type=Path),
             required=True,
-            help="Where training/ and validation/ go.",
+            help="Folder for training/ and validation/.",
         ),
     ):
         command = option(command)
@@ -64,7 +66,7 @@ def _output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.option("--events", type=click.IntRange(min=1), required=True, help="How many to make.")
+@click.option("--events", type=click.IntRange(min=1), required=True, help="Number of events.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--validation-fraction",
@@ -84,11 +86,12 @@ def generate(
     seed: int,
     validation_fraction: float,
     validation_events: int | None,
+    directory: Path,
     **output: Any,
 ) -> None:
-    """Make toy Monte Carlo events in the published layout.
+    """Generate toy Monte Carlo events in the published layout.
 
-    A toy: it has the columns, the process and the symmetries of the HIGGS set, but scores
+    A toy: it has the columns, the processes and the symmetries of the HIGGS set, but scores
     reached on it say nothing about the published set. The same seed gives the same events.
 
     \b
@@ -96,29 +99,31 @@ def generate(
       higgs generate --events 100000 --out data
       higgs generate --events 5000 --seed 7 --validation-events 1000 --out data --overwrite
     """
-    from pipeline.sample_data import monte_carlo, shard_writer
+    from pipeline.sample_data import event_streams, monte_carlo, shard_writer
     from pipeline.sample_data.progress_bar import progress
 
-    held_out = (
-        round(events * validation_fraction) if validation_events is None else validation_events
-    )
-    if held_out >= events:
+    if validation_events is None:
+        validation_events = round(events * validation_fraction)
+    if validation_events >= events:
         raise click.BadParameter(
-            f"{held_out} of {events} events leave none to train on; choose fewer than {events}.",
+            f"{validation_events} of {events} events leave none to train on; "
+            f"choose fewer than {events}.",
             param_hint="--validation-events",
         )
-    with _timed(output["directory"]) as written, progress("generating", events) as done:
-        made = _told(monte_carlo.generate(events, seed), done)
-        parts = shard_writer.split_at(made, events - held_out)
-        written |= shard_writer.write_dataset(output.pop("directory"), *parts, **output)
+    with _summary(directory) as sizes, progress("generating", events) as on_progress:
+        chunks = _with_progress(monte_carlo.generate(events, seed), on_progress)
+        training, validation = event_streams.split_first(chunks, events - validation_events)
+        sizes |= shard_writer.write_dataset(directory, training, validation, **output)
 
 
-def _told(chunks: "Iterator[Events]", done: Callable[[int], None]) -> "Iterator[Events]":
+def _with_progress(
+    chunks: "Iterator[Events]", on_progress: Callable[[int], None]
+) -> "Iterator[Events]":
     count = 0
     for chunk in chunks:
         yield chunk
         count += len(chunk.labels)
-        done(count)
+        on_progress(count)
 
 
 @click.command()
@@ -126,14 +131,14 @@ def _told(chunks: "Iterator[Events]", done: Callable[[int], None]) -> "Iterator[
 @click.option(
     "--validation-rows",
     type=click.IntRange(min=0),
-    help="How many of the last rows go to validation/.  [default: 500,000 as is the convention, "
+    help="Number of the last rows that go to validation/.  [default: the conventional 500,000, "
     "but at most a fifth]",
 )
 @_output_options
-def convert(csv: Path, validation_rows: int | None, **output: Any) -> None:
+def convert(csv: Path, validation_rows: int | None, directory: Path, **output: Any) -> None:
     """Convert UCI's HIGGS.csv.gz to the published layout.
 
-    CSV is gzip or plain, without a header, the label first. Values are kept exactly.
+    CSV is gzip or plain, without a header, the label first. Values are preserved exactly.
 
     \b
     Examples:
@@ -144,26 +149,25 @@ def convert(csv: Path, validation_rows: int | None, **output: Any) -> None:
     from pipeline.sample_data.progress_bar import progress
 
     size = csv.stat().st_size
-    with _timed(output["directory"]) as written, progress(f"converting {csv}", size) as done:
-        written |= csv_import.convert(
-            csv, output.pop("directory"), validation_rows=validation_rows, on_read=done, **output
+    with _summary(directory) as sizes, progress(f"converting {csv}", size) as on_progress:
+        sizes |= csv_import.convert(
+            csv, directory, validation_rows=validation_rows, on_read=on_progress, **output
         )
 
 
 @contextmanager
-def _timed(directory: Path) -> "Iterator[dict[str, Written]]":
-    """Ends with a line that says what was written, told in the dictionary, how fast and where."""
+def _summary(directory: Path) -> "Iterator[dict[str, SplitSize]]":
+    """Prints a line when the block ends: the sizes it put into the dictionary, time and folder."""
     start = time.monotonic()
-    written: dict[str, Written] = {}
-    with _explained():
-        yield written
+    sizes: dict[str, SplitSize] = {}
+    with _user_errors():
+        yield sizes
     seconds = time.monotonic() - start
-    events = sum(part.events for part in written.values())
-    shards = sum(part.shards for part in written.values())
-    parts = ", ".join(f"{part.events:,} in {split}/" for split, part in written.items())
-    click.echo(
-        f"Wrote {events:,} events ({parts}) as {shards} shards in {seconds:.1f} s to {directory}"
-    )
+    events = sum(size.events for size in sizes.values())
+    count = sum(size.shards for size in sizes.values())
+    splits = ", ".join(f"{size.events:,} in {split}/" for split, size in sizes.items())
+    shards = f"{count} shard{'' if count == 1 else 's'}"
+    click.echo(f"Wrote {events:,} events ({splits}) as {shards} in {seconds:.1f} s to {directory}")
 
 
 @click.command()
@@ -173,23 +177,27 @@ def _timed(directory: Path) -> "Iterator[dict[str, Written]]":
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="How many of the first records to show.",
+    help="Number of first records to show.",
 )
 def inspect(file: Path, records: int) -> None:
-    """Show what a shard holds: layout, class balance, column ranges and first records.
+    """Show the content of a shard: layout, class balance, column ranges and first records.
 
-    FILE is a TFRecord shard, plain or gzip. Anything else exits with 4 and a sentence that
-    says what it is.
+    FILE is a TFRecord shard, plain or gzip. For any other file, the command says what it is and
+    exits with 4.
 
     \b
     Examples:
       higgs inspect data/training/shard-00000.tfrecord
       higgs inspect --records 5 data/validation/shard-00000.tfrecord
     """
+    # Other encodings than the published one are parsed with TensorFlow, whose import is noisy.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)
+
     from rich.console import Console
 
     from pipeline.sample_data.inspection import inspect_file, render
 
-    with _explained():
+    with _user_errors():
         console = Console()
         console.print(render(inspect_file(file, records), console.width), soft_wrap=True)

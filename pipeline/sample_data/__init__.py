@@ -1,1 +1,1 @@
-"""Events to run on: a toy Monte Carlo, UCI's CSV, and the published TFRecord layout."""
+"""Events to run on: a toy Monte Carlo, UCI's CSV, and a writer of the published layout."""

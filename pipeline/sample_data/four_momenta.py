@@ -15,7 +15,7 @@ _TINY = 1e-9  # GeV; keeps divisions by a transverse momentum finite.
 
 
 class Cylindrical(NamedTuple):
-    """Momenta as a detector sees them, each an array of one shape.
+    """Momenta in the coordinates of a detector, arrays of equal shape.
 
     Attributes:
         pt: transverse momentum, GeV.
@@ -29,31 +29,35 @@ class Cylindrical(NamedTuple):
 
 
 def mass(p: Array) -> Array:
-    """Invariant mass, GeV: the root of E^2 - |p|^2, zero where rounding makes that negative."""
+    """Returns the invariant mass, GeV: the root of E^2 - |p|^2, or 0 if rounding makes it negative.
+
+    >>> float(mass(np.array([5.0, 0.0, 3.0, 0.0])))
+    4.0
+    """
     return np.sqrt(np.maximum(p[0] ** 2 - p[1] ** 2 - p[2] ** 2 - p[3] ** 2, 0.0))
 
 
 def cylindrical(p: Array) -> Cylindrical:
-    """Transverse momentum, pseudorapidity asinh(pz / pt) and azimuth; all 0 at rest."""
+    """Converts to transverse momentum, pseudorapidity asinh(pz / pt) and azimuth; all 0 at rest."""
     pt = np.hypot(p[1], p[2])
     return Cylindrical(pt, np.arcsinh(p[3] / np.maximum(pt, _TINY)), np.arctan2(p[2], p[1]))
 
 
-def massless(seen: Cylindrical) -> Array:
-    """The four-vector of a massless particle."""
-    pt, eta, phi = seen
+def massless(momenta: Cylindrical) -> Array:
+    """Returns the four-vectors of massless particles."""
+    pt, eta, phi = momenta
     return np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)])
 
 
-def moving(mass: Array, pt: Array, phi: Array, rapidity: Array) -> Array:
-    """The four-vector of a particle of given mass, transverse momentum, azimuth and rapidity."""
-    transverse = np.hypot(mass, pt)
+def four_vectors(mass: Array, pt: Array, phi: Array, rapidity: Array) -> Array:
+    """Returns the four-vectors of particles with the given masses, momenta and directions."""
+    transverse_mass = np.hypot(mass, pt)
     return np.stack(
         [
-            transverse * np.cosh(rapidity),
+            transverse_mass * np.cosh(rapidity),
             pt * np.cos(phi),
             pt * np.sin(phi),
-            transverse * np.sinh(rapidity),
+            transverse_mass * np.sinh(rapidity),
         ]
     )
 
@@ -61,10 +65,10 @@ def moving(mass: Array, pt: Array, phi: Array, rapidity: Array) -> Array:
 def breit_wigner(
     rng: np.random.Generator, peak: float, width: float, low: ArrayLike, high: Array
 ) -> Array:
-    """Draws masses from a non-relativistic Breit-Wigner cut off at `low` and `high`.
+    """Draws masses from a non-relativistic Breit-Wigner distribution truncated at `low` and `high`.
 
-    The cut-offs keep every later decay allowed. Drawn by the inverse of the distribution
-    function, m = peak + width / 2 tan(u) with u uniform, so one draw gives one mass.
+    The truncation keeps every later decay allowed. The distribution function is inverted,
+    m = peak + width / 2 tan(u) with u uniform, so that each draw yields one mass.
     """
     first, last = (np.arctan2(np.asarray(edge) - peak, width / 2) for edge in (low, high))
     return peak + width / 2 * np.tan(first + (last - first) * rng.random(high.shape))
@@ -73,16 +77,16 @@ def breit_wigner(
 def decay(
     rng: np.random.Generator, parent: Array, mass_1: ArrayLike, mass_2: ArrayLike
 ) -> tuple[Array, Array]:
-    """Decays each parent into two, isotropically in its own frame, and boosts them to the lab.
+    """Decays each parent into two daughters, isotropically in its rest frame.
 
     Args:
-        rng: the source of directions.
+        rng: random generator of the directions.
         parent: four-vectors [4, N].
         mass_1: mass of the first daughter, GeV, a number or [N].
-        mass_2: mass of the second. The two must not exceed the parent's mass.
+        mass_2: mass of the second. Their sum must not exceed the parent's mass.
 
     Returns:
-        The daughters' four-vectors, [4, N] each. They sum to the parent.
+        The daughters' four-vectors in the frame of `parent`, [4, N] each. They sum to `parent`.
     """
     m, m1, m2 = mass(parent), np.asarray(mass_1), np.asarray(mass_2)
     momentum = np.sqrt(np.maximum((m**2 - (m1 + m2) ** 2) * (m**2 - (m1 - m2) ** 2), 0)) / (2 * m)
@@ -102,7 +106,7 @@ def decay(
 
 
 def boost(p: Array, frame: Array, frame_mass: Array) -> Array:
-    """Takes `p`, given in the rest frame of `frame`, to the frame in which `frame` is given."""
+    """Boosts `p` from the rest frame of `frame` to the frame in which `frame` is given."""
     energy = (frame[0] * p[0] + (frame[1:] * p[1:]).sum(axis=0)) / frame_mass
     along = (p[0] + energy) / (frame_mass + frame[0])
     return np.concatenate([energy[None], p[1:] + frame[1:] * along])

@@ -1,4 +1,4 @@
-"""What ``higgs inspect`` shows of a shard: its layout, its balance and its events."""
+"""Inspection of a shard for ``higgs inspect``: layout, class balance, ranges and first records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ _NUMBER_WIDTH = len("-1.234e-05")
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What a shard holds.
+    """Summary of a shard.
 
     Attributes:
         path: the shard.
         compression: ``"gzip"`` or ``"none"``.
-        events: number of records; all of them were read and fit the layout.
-        signal: how many are signal.
+        events: number of records; all were read and have the published layout.
+        signal: number of signal events.
         first: the first records.
-        low: least value of each column, float32 [28].
+        low: minimum of each column, float32 [28].
         mean: mean of each column, float64 [28].
-        high: greatest value of each column, float32 [28].
+        high: maximum of each column, float32 [28].
     """
 
     path: Path
@@ -46,18 +46,19 @@ class Inspection:
 
 
 def inspect_file(path: Path, records: int) -> Inspection:
-    """Reads a shard whole and sums it up.
+    """Reads a shard and summarizes it.
 
     Args:
         path: a shard of the published layout, plain or gzip.
-        records: how many of its first records to keep.
+        records: number of first records to keep.
 
     Raises:
-        RecordError: the file is anything else; the message says what.
+        RecordError: the file is anything else; the message says what it is.
     """
     if path.is_dir():
         shards = len(list(path.rglob("*.tfrecord")))
-        reason = f"is a folder; {shards} files in it end in .tfrecord"
+        files = "1 file in it ends" if shards == 1 else f"{shards} files in it end"
+        reason = f"is a folder; {files} in .tfrecord"
         raise RecordError(str(path), None, reason, "Name one file.")
     with path.open("rb") as file:
         compression = open_plain(file)[1]
@@ -66,10 +67,10 @@ def inspect_file(path: Path, records: int) -> Inspection:
         head = next(chunks, None)
         if head is None:
             raise RecordError(str(path), None, "holds no records", "Name a shard with events.")
-        return _sum_up(path, compression, records, head, chunks)
+        return _summarize(path, compression, records, head, chunks)
 
 
-def _sum_up(
+def _summarize(
     path: Path, compression: str, records: int, head: Events, others: Iterator[Events]
 ) -> Inspection:
     events = signal = 0
@@ -77,8 +78,8 @@ def _sum_up(
     low, high = head.features[0], head.features[0]
     total = np.zeros(len(FEATURES))
     for features, labels in chain([head], others):
-        if (wanted := records - events) > 0:
-            parts = zip(first, (features[:wanted], labels[:wanted]), strict=True)
+        if (missing := records - events) > 0:
+            parts = zip(first, (features[:missing], labels[:missing]), strict=True)
             first = Events(*map(np.concatenate, parts))
         events += len(labels)
         signal += int(labels.sum())
@@ -89,47 +90,46 @@ def _sum_up(
 
 
 def render(inspection: Inspection, width: int) -> RenderableType:
-    """A summary, then the columns' ranges and the first records, in tables of at most this width.
+    """Renders the summary, then column ranges and first records in tables of at most this width.
 
-    Nothing in it is parsed as markup. The summary's lines may be longer, where the path is.
+    Nothing is parsed as markup. The lines of the summary may be longer than the width.
     """
-    found = inspection
-    share = found.signal / found.events
+    share = inspection.signal / inspection.events
     summary = (
-        ("file", str(found.path)),
+        ("file", str(inspection.path)),
         ("layout", LAYOUT),
-        ("compression", found.compression),
-        ("records", f"{found.events:,}"),
-        ("signal", f"{found.signal:,} ({share:.2%})"),
-        ("background", f"{found.events - found.signal:,} ({1 - share:.2%})"),
+        ("compression", inspection.compression),
+        ("records", f"{inspection.events:,}"),
+        ("signal", f"{inspection.signal:,} ({share:.2%})"),
+        ("background", f"{inspection.events - inspection.signal:,} ({1 - share:.2%})"),
     )
     lines = (Text(f"{name:<13}{value}") for name, value in summary)
-    return Group(*lines, Text(), *_tables(_numbers(found), width))
+    return Group(*lines, Text(), *_tables(_numbers(inspection), width))
 
 
-def _numbers(found: Inspection) -> dict[str, list[float]]:
-    """What the tables show: the label's number and each feature's, by heading."""
-    share = found.signal / found.events
+def _numbers(inspection: Inspection) -> dict[str, list[float]]:
+    """Returns the columns of the tables by heading: the label's number, then each feature's."""
+    share = inspection.signal / inspection.events
     return {
-        "min": [0 if share < 1 else 1, *found.low],
-        "mean": [share, *found.mean],
-        "max": [1 if share > 0 else 0, *found.high],
+        "min": [0 if share < 1 else 1, *inspection.low],
+        "mean": [share, *inspection.mean],
+        "max": [1 if share > 0 else 0, *inspection.high],
         **{
-            f"record {place}": [label, *features]
-            for place, (features, label) in enumerate(zip(*found.first, strict=True))
+            f"record {index}": [label, *features]
+            for index, (features, label) in enumerate(zip(*inspection.first, strict=True))
         },
     }
 
 
 def _tables(numbers: Mapping[str, Sequence[float]], width: int) -> Iterator[Table]:
-    """As many numbers side by side as fit, each at least one."""
+    """Yields tables with as many columns of numbers as fit, at least one each."""
     number_width = max(_NUMBER_WIDTH, *map(len, numbers))
-    # A cell has a space on either side and a line on its right; one more line begins the table.
+    # A cell has a space on either side and a border on its right; the table starts with a border.
     names_width = 1 + max(map(len, COLUMNS)) + 3
-    fitting = max(1, (width - names_width) // (number_width + 3))
+    columns_per_table = max(1, (width - names_width) // (number_width + 3))
     headings = list(numbers)
-    for start in range(0, len(headings), fitting):
-        shown = headings[start : start + fitting]
+    for start in range(0, len(headings), columns_per_table):
+        shown = headings[start : start + columns_per_table]
         table = Table("column")
         for heading in shown:
             table.add_column(heading, justify="right", min_width=number_width)

@@ -1,10 +1,9 @@
-"""A TOY Monte Carlo of HIGGS events: a stand-in, not the published sample.
+"""A TOY Monte Carlo of HIGGS events: a substitute, not the published sample.
 
-It has the published columns, process, units and symmetries, so that everything runs and can
-be tested without a download: signal gg -> H0 -> W H+/-, H+/- -> W h0, h0 -> b bbar against
-t tbar -> W b W b, one W going to lepton and neutrino and the other to two quarks (Baldi,
-Sadowski, Whiteson 2014, arXiv:1402.4735). Scores reached on it say nothing about the
-published set.
+It has the published columns, processes, units and symmetries, so that everything runs and can be
+tested without a download: signal gg -> H0 -> W H+/-, H+/- -> W h0, h0 -> b bbar against
+t tbar -> W b W b, where one W decays to lepton and neutrino and the other to two quarks (Baldi,
+Sadowski, Whiteson 2014, arXiv:1402.4735). Scores reached on it say nothing about the published set.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,21 +13,21 @@ from numpy.typing import NDArray
 
 from formats.features import DISCRETE_VALUES, FEATURES, NUM_FEATURES, UNITS
 from formats.published.record import Events
-from pipeline.sample_data.detector import Measured, measure
+from pipeline.sample_data.detector import DetectedEvents, detect
 from pipeline.sample_data.four_momenta import Array, breit_wigner
 from pipeline.sample_data.processes import W_MASS, W_WIDTH, Truth, background, radiation, signal
-from pipeline.sample_data.reconstruction import natural_columns
+from pipeline.sample_data.reconstruction import physical_columns
 
 SIGNAL_FRACTION = 0.53
 
 BLOCK = 10_000
-"""Events made from one random stream."""
+"""Number of events generated from one random stream."""
 
 _W_LOW, _W_HIGH = 60.0, 100.0
 
 
 def _scale(column: str) -> float:
-    """What turns a column of `natural_columns` into published units."""
+    """Returns the factor from the units of `physical_columns` to the published ones."""
     return DISCRETE_VALUES[column][1] if column in DISCRETE_VALUES else 1 / UNITS[column]
 
 
@@ -36,29 +35,24 @@ _SCALES = np.array([_scale(column) for column in FEATURES])
 
 
 def generate(num_events: int, seed: int) -> Iterator[Events]:
-    """Makes toy events, in blocks of at most `BLOCK`.
+    """Generates toy events, in blocks of at most `BLOCK`.
 
-    Block k has a random stream of its own, from `seed` and k. So the events depend on the seed
-    alone, and those of a short run are the first of a longer one.
+    Block k has a random stream of its own, from `seed` and k. The events depend only on the seed,
+    and those of a short run are the first events of a longer one.
 
     Args:
-        num_events: how many to make.
-        seed: any whole number from 0.
+        num_events: number of events.
+        seed: an integer of at least 0.
     """
     for block, start in enumerate(range(0, num_events, BLOCK)):
-        events = make_block(seed, block)
-        left = num_events - start
-        yield Events(events.features[:left], events.labels[:left])
+        columns, labels = _generate_block(seed, block)
+        features = (columns * _SCALES).astype(np.float32)
+        remaining = num_events - start
+        yield Events(features[:remaining], labels[:remaining])
 
 
-def make_block(seed: int, block: int) -> Events:
-    """The `BLOCK` events of one random stream, signal and background mixed."""
-    columns, labels = natural_block(seed, block)
-    return Events((columns * _SCALES).astype(np.float32), labels)
-
-
-def natural_block(seed: int, block: int) -> tuple[Array, NDArray[np.float32]]:
-    """A block before scaling: columns in GeV, radians and tag levels, [N, 28], and labels [N]."""
+def _generate_block(seed: int, block: int) -> tuple[Array, NDArray[np.float32]]:
+    """Generates signal and background, mixed: physical columns [N, 28], and labels [N]."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, block)))
     labels = rng.random(BLOCK) < SIGNAL_FRACTION
     columns = np.empty((BLOCK, NUM_FEATURES))
@@ -70,17 +64,18 @@ def natural_block(seed: int, block: int) -> tuple[Array, NDArray[np.float32]]:
 def _draw(
     rng: np.random.Generator, process: Callable[[np.random.Generator, int], Truth], count: int
 ) -> Array:
-    """Draws events of a process until the detector has accepted `count`: columns [count, 28]."""
+    """Generates events of a process until `count` are accepted: columns [count, 28]."""
     parts: list[Array] = []
     while (missing := count - sum(map(len, parts))) > 0:
-        seen = _observe(rng, process(rng, 2 * missing + 100))
-        w_mass = breit_wigner(rng, W_MASS, W_WIDTH, _W_LOW, np.full(seen.tags.shape[1], _W_HIGH))
-        parts.append(natural_columns(seen, w_mass))
+        events = _detect(rng, process(rng, 2 * missing + 100))
+        w_mass = breit_wigner(rng, W_MASS, W_WIDTH, _W_LOW, np.full(events.tags.shape[1], _W_HIGH))
+        parts.append(physical_columns(events, w_mass))
     return np.concatenate(parts)[:count]
 
 
-def _observe(rng: np.random.Generator, truth: Truth) -> Measured:
+def _detect(rng: np.random.Generator, truth: Truth) -> DetectedEvents:
     quarks = [truth[name] for name in ("bottom", "antibottom", "quark", "antiquark")]
-    jets = np.concatenate([np.stack(quarks, axis=1), radiation(rng, quarks[0].shape[1])], axis=1)
-    balance = truth["system"] + jets[:, 4:].sum(axis=1)
-    return measure(rng, truth["lepton"], jets, balance[1:3])
+    radiated = radiation(rng, quarks[0].shape[1])
+    jets = np.concatenate([np.stack(quarks, axis=1), radiated], axis=1)
+    total = truth["system"] + radiated.sum(axis=1)
+    return detect(rng, truth["lepton"], jets, total[1:3])

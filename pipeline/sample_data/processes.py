@@ -1,6 +1,6 @@
-"""The two processes of the toy Monte Carlo at truth level: production and decay chains.
+"""The two processes of the toy Monte Carlo: production and decay chains.
 
-A TOY: decays are isotropic two-body decays, and production is a guess at the right scale.
+A TOY: all decays are isotropic two-body decays, and the production is only of the right scale.
 """
 
 from typing import TypeAlias
@@ -12,12 +12,12 @@ from pipeline.sample_data.four_momenta import (
     Cylindrical,
     breit_wigner,
     decay,
+    four_vectors,
     massless,
-    moving,
 )
 
 Truth: TypeAlias = dict[str, Array]
-"""Particle -> four-vectors [4, N]. Both processes have ``system`` (all of the hard event),
+"""Four-vectors [4, N] by particle. Both processes have ``system`` (the whole hard event),
 ``w_leptonic``, ``w_hadronic``, ``lepton``, ``neutrino``, ``quark``, ``antiquark``, ``bottom``
 and ``antibottom``."""
 
@@ -28,9 +28,9 @@ TOP_MASS, TOP_WIDTH = 173.0, 1.5
 W_MASS, W_WIDTH = 80.4, 2.1
 BOTTOM_MASS = 4.7
 
-# Masses are cut this far from the peak, so that every decay is allowed.
+# Masses are truncated this far from the peak, so that every decay is allowed.
 _CUT = 20.0
-_RAPIDITY_SPREAD = 1.0
+_RAPIDITY_STD = 1.0
 _MEAN_PT = 20.0
 # The pair's mass above threshold follows a gamma distribution, with a mean of 130 GeV.
 _TOP_PAIR_SHAPE, _TOP_PAIR_SCALE = 2.0, 65.0
@@ -42,12 +42,12 @@ _RADIATION_MAX_ETA = 3.0
 
 
 def signal(rng: np.random.Generator, count: int) -> Truth:
-    """H0 -> W-/+ H+/-, H+/- -> W+/- h0, h0 -> b bbar, for `count` events."""
+    """Generates H0 -> W-/+ H+/-, H+/- -> W+/- h0, h0 -> b bbar."""
     heavy_mass = _resonance(rng, HEAVY_HIGGS_MASS, HEAVY_HIGGS_WIDTH, count)
     charged_mass = _resonance(rng, CHARGED_HIGGS_MASS, CHARGED_HIGGS_WIDTH, count)
     light_mass = _resonance(rng, HIGGS_MASS, HIGGS_WIDTH, count)
-    room = np.minimum(heavy_mass - charged_mass, W_MASS + _CUT)
-    first_mass = breit_wigner(rng, W_MASS, W_WIDTH, W_MASS - _CUT, room)
+    available = np.minimum(heavy_mass - charged_mass, W_MASS + _CUT)
+    first_mass = breit_wigner(rng, W_MASS, W_WIDTH, W_MASS - _CUT, available)
     second_mass = _resonance(rng, W_MASS, W_WIDTH, count)
 
     heavy = _produce(rng, heavy_mass)
@@ -68,12 +68,12 @@ def signal(rng: np.random.Generator, count: int) -> Truth:
 
 
 def background(rng: np.random.Generator, count: int) -> Truth:
-    """T tbar -> W b W bbar, for `count` events."""
+    """Generates t tbar -> W b W bbar."""
     top_mass, antitop_mass = (_resonance(rng, TOP_MASS, TOP_WIDTH, count) for _ in range(2))
     w_masses = [_resonance(rng, W_MASS, W_WIDTH, count) for _ in range(2)]
-    above = rng.gamma(_TOP_PAIR_SHAPE, _TOP_PAIR_SCALE, count)
+    excess = rng.gamma(_TOP_PAIR_SHAPE, _TOP_PAIR_SCALE, count)
 
-    pair = _produce(rng, top_mass + antitop_mass + above)
+    pair = _produce(rng, top_mass + antitop_mass + excess)
     top, antitop = decay(rng, pair, top_mass, antitop_mass)
     leptonic, bottom = decay(rng, top, w_masses[0], BOTTOM_MASS)
     hadronic, antibottom = decay(rng, antitop, w_masses[1], BOTTOM_MASS)
@@ -92,16 +92,16 @@ def _resonance(rng: np.random.Generator, peak: float, width: float, count: int) 
 
 
 def _produce(rng: np.random.Generator, masses: Array) -> Array:
-    """A system made by two partons: boosted along the beam, with little transverse momentum."""
+    """Produces systems boosted along the beam, with little transverse momentum."""
     pt = rng.exponential(_MEAN_PT, masses.shape)
     phi = rng.uniform(-np.pi, np.pi, masses.shape)
-    return moving(masses, pt, phi, rng.normal(0, _RAPIDITY_SPREAD, masses.shape))
+    return four_vectors(masses, pt, phi, rng.normal(0, _RAPIDITY_STD, masses.shape))
 
 
 def radiation(rng: np.random.Generator, count: int) -> Array:
-    """Jets radiated before the collision, [4, 2, count]; those that are not there have no momentum.
+    """Generates jets radiated before the collision, [4, 2, count]; absent jets have no momentum.
 
-    They are what makes assignments ambiguous: a hard one displaces a jet of the decays.
+    They make the assignment of jets ambiguous: a hard one displaces a jet of the decays.
     """
     shape = _RADIATED_JETS, count
     pt = rng.exponential(_RADIATION_PT, shape) * (rng.random(shape) < _RADIATION_CHANCE)

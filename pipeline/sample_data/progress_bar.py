@@ -1,6 +1,5 @@
-"""How far a long command is: a bar on a terminal, a line now and then anywhere else."""
+"""Progress of a long command: a bar on a terminal, otherwise a line every ten seconds."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,37 +7,38 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from formats.throttle import Throttle
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(activity: str, total: int) -> Iterator[Callable[[int], None]]:
     """Shows progress on standard error while the block runs.
 
     Args:
-        what: what is being done, such as ``converting HIGGS.csv.gz``.
+        activity: what is being done, such as ``converting HIGGS.csv.gz``.
         total: the amount of work.
 
     Yields:
-        A function to be told how much of `total` is done.
+        A function to call with the amount of work completed.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(console, what, total)
+        yield _line_printer(console, activity, total)
         return
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(what, total=total)
-        yield lambda done: bars.update(bar, completed=done)
+        bar = bars.add_task(activity, total=total)
+        yield lambda completed: bars.update(bar, completed=completed)
 
 
-def _lines(console: Console, what: str, total: int) -> Callable[[int], None]:
-    last = time.monotonic()
+def _line_printer(console: Console, activity: str, total: int) -> Callable[[int], None]:
+    throttle = Throttle(_SECONDS_BETWEEN_LINES)
+    throttle.restart()
 
-    def told(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            console.print(Text(f"{what}: {done / max(total, 1):.0%}"), soft_wrap=True)
+    def print_line(completed: int) -> None:
+        if throttle.is_due():
+            console.print(Text(f"{activity}: {completed / max(total, 1):.0%}"), soft_wrap=True)
 
-    return told
+    return print_line

@@ -1,9 +1,9 @@
-"""Writers of the published layout: TFRecord shards in ``training/`` and ``validation/``.
+"""Writer of the published layout: TFRecord shards in ``training/`` and ``validation/``.
 
-Nothing half written can be taken for data. A shard gets its name when it is whole, and the two
-folders get theirs when both are: until then they lie in a folder that starts with a dot.
-Nothing old is lost before: once the new data set is whole, replacing the old one is a few renames,
-which the next start finishes if this one is killed amid them.
+Incomplete data is never visible. A shard gets its name when it is complete, and the two folders
+get theirs when both are; until then they are in a folder whose name starts with a dot. An old data
+set is replaced only when the new one is complete, by a few renames, which the next start finishes
+if this one is killed between them.
 """
 
 import shutil
@@ -12,12 +12,14 @@ from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from formats.atomic_files import atomic_path
 from formats.published.record import Events, encode_events
+from pipeline.sample_data.event_streams import cut
 
 SHARD_SIZE = 50_000
-"""Events in a shard, unless asked otherwise: about 9 MB."""
+"""Default number of events per shard: about 9 MB."""
 
 TRAINING, VALIDATION = "training", "validation"
 
@@ -25,11 +27,11 @@ _INCOMPLETE, _COMPLETE = ".incomplete", ".complete"
 
 
 class OutputExistsError(FileExistsError):
-    """The output folder holds something that a new data set would mix with or replace."""
+    """The output folder contains files that a new data set would replace or be mixed with."""
 
 
-class Written(NamedTuple):
-    """How much was written."""
+class SplitSize(NamedTuple):
+    """The number of events and shards of a split."""
 
     events: int
     shards: int
@@ -42,52 +44,52 @@ def write_dataset(
     *,
     shard_size: int = SHARD_SIZE,
     overwrite: bool = False,
-) -> dict[str, Written]:
-    """Writes a data set: ``training/`` and ``validation/``, which appear once both are whole.
+) -> dict[str, SplitSize]:
+    """Writes a data set: ``training/`` and ``validation/``, which appear when both are complete.
 
     Args:
-        directory: where the two folders go; made where missing.
-        training: events to train on; all are taken before the first of `validation`.
-        validation: events held out. With none there is no such folder.
-        shard_size: events in a shard.
+        directory: the folder of the two folders; created if missing.
+        training: events to train on; all are consumed before the first of `validation`.
+        validation: events to evaluate on. If there are none, there is no such folder.
+        shard_size: events per shard.
         overwrite: replace the shards of an earlier data set.
 
     Returns:
-        What was written of each split.
+        The size of each split.
 
     Raises:
-        OutputExistsError: there is data already and `overwrite` is not set, or there are files
-            that are no shards.
+        OutputExistsError: there is a data set already and `overwrite` is not set, or there are
+            files that are not shards.
     """
-    _put_in_place(directory)
+    _move_into_place(directory)
     check_output(directory, overwrite=overwrite)
-    with _incomplete(directory) as aside:
-        written = {
-            split: write_shards(events, aside / split, shard_size)
+    with _staging_folder(directory) as staging:
+        sizes = {
+            split: write_shards(events, staging / split, shard_size)
             for split, events in ((TRAINING, training), (VALIDATION, validation))
         }
-        aside.rename(directory / _COMPLETE)
-    _put_in_place(directory)
-    return written
+        staging.rename(directory / _COMPLETE)
+    _move_into_place(directory)
+    return sizes
 
 
 @contextmanager
-def _incomplete(directory: Path) -> Iterator[Path]:
-    """A folder aside for a new data set; what fails leaves none, and no folder made for it."""
-    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    aside = directory / _INCOMPLETE
-    shutil.rmtree(aside, ignore_errors=True)
+def _staging_folder(directory: Path) -> Iterator[Path]:
+    """Yields a folder for an incomplete data set; a failure leaves no folder that was created."""
+    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    staging = directory / _INCOMPLETE
+    shutil.rmtree(staging, ignore_errors=True)
     try:
-        yield aside
+        yield staging
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        for folder in made:
-            with suppress(OSError):  # It is not there, or not empty.
+        shutil.rmtree(staging, ignore_errors=True)
+        for folder in created:
+            with suppress(OSError):  # It does not exist, or is not empty.
                 folder.rmdir()
 
 
 def check_output(directory: Path, *, overwrite: bool) -> None:
-    """Refuses an output folder whose files would be mixed with new ones, or lost.
+    """Rejects an output folder whose files would be lost, or mixed with new ones.
 
     Raises:
         OutputExistsError: as for `write_dataset`.
@@ -96,90 +98,46 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
     foreign = [path for path in files if path.suffix != ".tfrecord"]
     if foreign:
         raise OutputExistsError(
-            f"{foreign[0]} is no shard and would be lost. Choose another --out, or move it away."
+            f"{foreign[0]} is not a shard and would be lost. Choose another --out, or move it away."
         )
     if files and not overwrite:
         raise OutputExistsError(
-            f"{directory} holds {len(files)} shards already. "
+            f"{directory} already contains {len(files)} shard{'s' if files[1:] else ''}. "
             "Choose another --out, or replace them with --overwrite."
         )
 
 
-def _put_in_place(directory: Path) -> None:
-    """Renames the splits of a whole new data set, or those that a killed run has not yet.
+def _move_into_place(directory: Path) -> None:
+    """Renames the splits of a complete data set, or those that a killed run left to rename.
 
-    Training goes first and comes last, so old and new never pair up. The old splits are deleted
-    when the new ones are in place.
+    Training goes first and comes last, so old and new splits are never paired. The old splits are
+    deleted when the new ones are in place.
     """
-    new = directory / _COMPLETE
+    complete = directory / _COMPLETE
     for split in (TRAINING, VALIDATION):
-        if (new / split).exists() and (directory / split).exists():
-            (directory / split).rename(new / f"old-{split}")
+        if (complete / split).exists() and (directory / split).exists():
+            (directory / split).rename(complete / f"old-{split}")
     for split in (VALIDATION, TRAINING):
-        if any((new / split).glob("*")):  # One without events gets no folder.
-            (new / split).rename(directory / split)
-    shutil.rmtree(new, ignore_errors=True)
+        if any((complete / split).glob("*")):  # A split without events gets no folder.
+            (complete / split).rename(directory / split)
+    shutil.rmtree(complete, ignore_errors=True)
 
 
-def write_shards(chunks: Iterable[Events], directory: Path, shard_size: int) -> Written:
-    """Writes events to ``shard-00000.tfrecord`` and so on, each named when it is whole.
+def write_shards(chunks: Iterable[Events], directory: Path, shard_size: int) -> SplitSize:
+    """Writes events to ``shard-00000.tfrecord`` and so on.
 
     Args:
-        chunks: events in any portions; a few of them are all that is held in memory.
-        directory: where the shards go; made where missing.
+        chunks: events in chunks of any size; a few of them are held in memory.
+        directory: the folder of the shards; created if missing.
         shard_size: events in each shard but the last.
     """
     directory.mkdir(parents=True, exist_ok=True)
     events = shards = 0
-    for shard, pieces in groupby(_pieces(chunks, shard_size), key=itemgetter(0)):
-        with _appears_whole(directory / f"shard-{shard:05d}.tfrecord") as file:
+    for shard, pieces in groupby(cut(chunks, shard_size), key=itemgetter(0)):
+        path = directory / f"shard-{shard:05d}.tfrecord"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
             for _, piece in pieces:
                 file.write(encode_events(piece))
                 events += len(piece.labels)
         shards += 1
-    return Written(events, shards)
-
-
-def _pieces(chunks: Iterable[Events], shard_size: int) -> Iterator[tuple[int, Events]]:
-    """Cuts chunks where shards end: pairs of the shard's number and its next events."""
-    count = 0
-    for chunk in chunks:
-        start = 0
-        while start < len(chunk.labels):
-            shard, filled = divmod(count, shard_size)
-            piece = _cut(chunk, slice(start, start + shard_size - filled))
-            yield shard, piece
-            start += len(piece.labels)
-            count += len(piece.labels)
-
-
-def _cut(events: Events, part: slice) -> Events:
-    return Events(events.features[part], events.labels[part])
-
-
-@contextmanager
-def _appears_whole(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file for writing under a name that no ``*.tfrecord`` matches, and renames it."""
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("wb") as file:
-        yield file
-    aside.rename(path)
-
-
-def split_at(chunks: Iterable[Events], first: int) -> tuple[Iterator[Events], Iterator[Events]]:
-    """The first so many events, and the others; the first must be used up before the others."""
-    pieces = _pieces(chunks, first) if first else ((1, chunk) for chunk in chunks)
-    held: list[Events] = []
-
-    def head() -> Iterator[Events]:
-        for part, piece in pieces:
-            if part:
-                held.append(piece)
-                return
-            yield piece
-
-    def tail() -> Iterator[Events]:
-        yield from held
-        yield from (piece for _, piece in pieces)
-
-    return head(), tail()
+    return SplitSize(events, shards)

@@ -1,12 +1,13 @@
 import gzip
-from itertools import pairwise
 
 import numpy as np
 import pytest
+from event_makers import join_events, make_events, same_events, select
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shard_makers import read_folder, truncate
 
-from formats.features import COLUMNS
+from formats.features import COLUMNS, FEATURES, LABEL
 from formats.published.record import Events
 from pipeline.sample_data import csv_import
 from pipeline.sample_data.csv_import import (
@@ -14,9 +15,8 @@ from pipeline.sample_data.csv_import import (
     conventional_validation_rows,
     convert,
     read_csv,
-    split_last,
 )
-from pipeline.sample_data.shard_writer import Written
+from pipeline.sample_data.shard_writer import SplitSize
 
 
 def to_text(events: Events) -> str:
@@ -27,30 +27,30 @@ def to_text(events: Events) -> str:
 
 @pytest.fixture
 def write(tmp_path):
-    def written(text: str, name: str = "HIGGS.csv"):
+    def write_text(text: str, name: str = "HIGGS.csv"):
         path = tmp_path / name
         path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
         return path
 
-    return written
+    return write_text
 
 
 @pytest.mark.parametrize("name", ["HIGGS.csv", "HIGGS.csv.gz"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_rows_read_back_exactly(write, make_events, join, same, name, line_end):
+def test_rows_read_back_exactly(write, name, line_end):
     events = make_events(3000)
 
     path = write(to_text(events).replace("\n", line_end), name)
 
-    assert same(join(read_csv(path)), events)
+    assert same_events(join_events(read_csv(path)), events)
 
 
-def test_compression_is_told_by_content_not_by_name(tmp_path, make_events, join, same):
+def test_compression_is_recognized_by_content_not_by_name(tmp_path):
     events = make_events(30)
     path = tmp_path / "HIGGS.csv"
     path.write_bytes(gzip.compress(to_text(events).encode()))
 
-    assert same(join(read_csv(path)), events)
+    assert same_events(join_events(read_csv(path)), events)
 
 
 numbers = st.one_of(
@@ -63,17 +63,18 @@ numbers = st.one_of(
 
 @settings(max_examples=40)
 @given(st.lists(st.lists(numbers, min_size=28, max_size=28), min_size=1, max_size=5))
-def test_every_number_is_float32_of_float_of_its_text(tmp_path_factory, join, rows):
+def test_every_number_is_float32_of_float_of_its_text(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "x.csv"
     path.write_text("".join(",".join(["1", *row]) + "\n" for row in rows))
 
-    found = join(read_csv(path)).features
+    features = join_events(read_csv(path)).features
 
     expected = np.array([[np.float32(float(text)) for text in row] for row in rows], np.float32)
-    assert found.tobytes() == expected.tobytes()
+    assert features.tobytes() == expected.tobytes()
 
 
-LAYOUT = "Expected UCI's HIGGS.csv: no header, 29 numbers a line, the label first"
+NOT_FINITE = "which is not a finite float32. Correct or delete the line."
+LAYOUT = "Expected UCI's HIGGS.csv: no header, 29 numbers per line, the label first"
 
 
 @pytest.mark.parametrize(
@@ -81,30 +82,31 @@ LAYOUT = "Expected UCI's HIGGS.csv: no header, 29 numbers a line, the label firs
     [
         (lambda cells: cells[:-1], f"has 28 columns, not 29. {LAYOUT}."),
         (lambda cells: [*cells, "1"], f"has 30 columns, not 29. {LAYOUT}."),
-        (lambda _: [""], f"has 1 columns, not 29 (it looks like text). {LAYOUT}."),
+        (lambda _: [""], f"has 1 column, not 29 (it looks like text). {LAYOUT}."),
         (
             lambda cells: [*cells[:3], "abc", *cells[4:]],
-            f"has 'abc' as lepton_phi, which is no number. {LAYOUT}; delete any header line.",
+            f"has 'abc' as {FEATURES[2]}, which is not a number. {LAYOUT}; delete any header line.",
         ),
         (
             lambda cells: [*cells[:2], "", *cells[3:]],
-            f"has '' as lepton_eta, which is no number. {LAYOUT}; delete any header line.",
+            f"has '' as {FEATURES[1]}, which is not a number. {LAYOUT}; delete any header line.",
         ),
         (
             lambda cells: [*cells[:2], '"1.5"', *cells[3:]],
-            f"has '\"1.5\"' as lepton_eta, which is no number. {LAYOUT}; delete any header line.",
+            f"has '\"1.5\"' as {FEATURES[1]}, which is not a number. {LAYOUT}; "
+            "delete any header line.",
         ),
         (
             lambda cells: [*cells[:28], "nan"],
-            "has nan as m_wwbb, which is no finite float32. Correct or delete the line.",
+            f"has nan as {FEATURES[-1]}, {NOT_FINITE}",
         ),
         (
             lambda cells: [*cells[:28], "-inf"],
-            "has -inf as m_wwbb, which is no finite float32. Correct or delete the line.",
+            f"has -inf as {FEATURES[-1]}, {NOT_FINITE}",
         ),
         (
             lambda cells: [*cells[:28], "1e39"],
-            "has 1e39 as m_wwbb, which is no finite float32. Correct or delete the line.",
+            f"has 1e39 as {FEATURES[-1]}, {NOT_FINITE}",
         ),
         (
             lambda cells: ["2.0", *cells[1:]],
@@ -118,13 +120,11 @@ LAYOUT = "Expected UCI's HIGGS.csv: no header, 29 numbers a line, the label firs
 )
 @pytest.mark.parametrize("line", [1, 1234])
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
-def test_bad_line_is_named_with_its_number(
-    write, make_events, monkeypatch, change, reason, line, name
-):
+def test_invalid_line_is_named_with_its_number(write, monkeypatch, change, reason, line, name):
     monkeypatch.setattr(csv_import, "_BLOCK_BYTES", 1 << 16)
     lines = to_text(make_events(1500)).splitlines()
     lines[line - 1] = ",".join(change(lines[line - 1].split(",")))
-    lines[1400] = "later,fault"
+    lines[1400] = "a,later,problem"
     path = write("\n".join(lines) + "\n", name)
 
     with pytest.raises(CsvError) as caught:
@@ -133,33 +133,34 @@ def test_bad_line_is_named_with_its_number(
     assert str(caught.value) == f"{path}: line {line} {reason}"
 
 
-def test_header_is_refused_with_the_remedy(write, make_events):
+def test_header_is_rejected_with_the_remedy(write):
     path = write(",".join(COLUMNS) + "\n" + to_text(make_events(3)))
 
-    with pytest.raises(CsvError, match=r"line 1 has 'label' as label.*delete any header line"):
+    with pytest.raises(CsvError, match=rf"line 1 has '{LABEL}' as {LABEL}.*delete any header line"):
         list(read_csv(path))
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
-def test_empty_file_is_refused(write, name):
+def test_empty_file_is_rejected(write, name):
     with pytest.raises(CsvError, match="holds no rows"):
         list(read_csv(write("", name)))
 
 
-def test_file_that_is_no_csv_is_called_what_it_is(write):
-    with pytest.raises(CsvError, match=r"line 1 has 1 columns.*looks like an HTML or XML page"):
+def test_kind_of_another_file_is_named(write):
+    with pytest.raises(CsvError, match=r"line 1 has 1 column.*looks like an HTML or XML page"):
         list(read_csv(write("<!DOCTYPE html>\n<html>Not found</html>\n")))
 
 
-def test_truncated_gzip_is_refused(tmp_path, make_events):
+def test_truncated_gzip_is_rejected(tmp_path):
     path = tmp_path / "x.csv.gz"
-    path.write_bytes(gzip.compress(to_text(make_events(500)).encode())[:-300])
+    path.write_bytes(gzip.compress(to_text(make_events(500)).encode()))
+    truncate(path, 300)
 
     with pytest.raises(CsvError, match=r"line \d+ cannot be unpacked.*Fetch the file again"):
         list(read_csv(path))
 
 
-def test_progress_ends_with_the_size_of_the_file(write, make_events):
+def test_progress_ends_with_the_size_of_the_file(write):
     path = write(to_text(make_events(500)), "x.csv.gz")
     read = []
 
@@ -176,41 +177,25 @@ def test_conventional_validation_rows(rows, held_out):
     assert conventional_validation_rows(rows) == held_out
 
 
-@given(st.lists(st.integers(0, 9), max_size=12), st.one_of(st.none(), st.integers(0, 40)))
-def test_split_last_holds_back_the_last_events(make_events, join, same, sizes, fixed):
-    events = make_events(sum(sizes))
-    last = conventional_validation_rows if fixed is None else lambda _: fixed
-    ends = np.cumsum([0, *sizes])
-    chunks = (Events(*(part[a:b] for part in events)) for a, b in pairwise(ends))
-
-    head, tail = map(join, split_last(chunks, last))
-
-    assert len(tail.labels) == min(last(sum(sizes)), sum(sizes))
-    assert same(join([head, tail]), events)
-
-
-def test_convert_holds_out_the_last_rows(tmp_path, write, make_events, read_folder, same):
+def test_convert_holds_out_the_last_rows(tmp_path, write):
     events = make_events(1000)
     path = write(to_text(events))
 
-    written = convert(path, tmp_path / "out", validation_rows=150, shard_size=400)
+    sizes = convert(path, tmp_path / "out", validation_rows=150, shard_size=400)
 
-    assert written == {"training": Written(850, 3), "validation": Written(150, 1)}
-    last = Events(events.features[-150:], events.labels[-150:])
-    first = Events(events.features[:-150], events.labels[:-150])
-    assert same(read_folder(tmp_path / "out" / "training"), first)
-    assert same(read_folder(tmp_path / "out" / "validation"), last)
-
-
-def test_convert_holds_out_a_fifth_of_a_small_file(tmp_path, write, make_events):
-    written = convert(write(to_text(make_events(1003))), tmp_path / "out")
-
-    assert written == {"training": Written(803, 1), "validation": Written(200, 1)}
+    assert sizes == {"training": SplitSize(850, 3), "validation": SplitSize(150, 1)}
+    first, last = (select(events, rows) for rows in (slice(-150), slice(-150, None)))
+    assert same_events(read_folder(tmp_path / "out" / "training"), first)
+    assert same_events(read_folder(tmp_path / "out" / "validation"), last)
 
 
-def test_more_validation_rows_than_rows_are_refused_and_nothing_is_left(
-    tmp_path, write, make_events
-):
+def test_convert_holds_out_a_fifth_of_a_small_file(tmp_path, write):
+    sizes = convert(write(to_text(make_events(1003))), tmp_path / "out")
+
+    assert sizes == {"training": SplitSize(803, 1), "validation": SplitSize(200, 1)}
+
+
+def test_too_many_validation_rows_are_rejected_and_nothing_is_left(tmp_path, write):
     path = write(to_text(make_events(10)))
 
     with pytest.raises(CsvError, match=r"has 10 rows, so the last 10 leave none to train on"):

@@ -2,6 +2,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from event_makers import join_events, same_events, select
 from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
@@ -14,9 +15,9 @@ from pipeline.sample_data.four_momenta import (
     breit_wigner,
     cylindrical,
     decay,
+    four_vectors,
     mass,
     massless,
-    moving,
 )
 from pipeline.sample_data.monte_carlo import BLOCK, generate
 from pipeline.sample_data.reconstruction import hadronic_w, leptonic_w
@@ -55,8 +56,8 @@ def truth():
 
 
 @pytest.fixture(scope="module")
-def toy(join):
-    return join(generate(100_000, seed=1))
+def toy():
+    return join_events(generate(100_000, seed=1))
 
 
 def column(events, name):
@@ -64,7 +65,7 @@ def column(events, name):
 
 
 def peak(values, width):
-    """Centre of the fullest bin."""
+    """Center of the bin with the most events."""
     counts, edges = np.histogram(values, np.arange(values.min(), values.max() + width, width))
     return edges[counts.argmax()] + width / 2
 
@@ -112,7 +113,7 @@ def test_either_w_of_the_signal_gives_the_lepton(truth):
     assert from_first.mean() == pytest.approx(0.5, abs=0.015)
 
 
-def test_masses_stay_between_the_cuts():
+def test_masses_stay_within_the_limits():
     high = np.linspace(81, 90, 1000)
     masses = breit_wigner(np.random.default_rng(0), 80.4, 2.1, 60.0, high)
 
@@ -123,7 +124,7 @@ def test_masses_stay_between_the_cuts():
 def test_decays_are_isotropic_in_the_parents_frame():
     rng = np.random.default_rng(3)
     count = 20_000
-    at_rest = moving(np.full(count, 100.0), *np.zeros((3, count)))
+    at_rest = four_vectors(np.full(count, 100.0), *np.zeros((3, count)))
     first, second = decay(rng, at_rest, 10.0, 20.0)
     momentum = np.linalg.norm(first[1:], axis=0)
 
@@ -134,29 +135,29 @@ def test_decays_are_isotropic_in_the_parents_frame():
     assert mass(second) == pytest.approx(20.0)
 
 
-def test_cylindrical_and_massless_undo_each_other():
+def test_cylindrical_inverts_massless():
     rng = np.random.default_rng(0)
-    seen = Cylindrical(rng.uniform(1, 99, 50), rng.uniform(-4, 4, 50), rng.uniform(-3, 3, 50))
+    momenta = Cylindrical(rng.uniform(1, 99, 50), rng.uniform(-4, 4, 50), rng.uniform(-3, 3, 50))
 
-    assert np.allclose(cylindrical(massless(seen)), seen)
-    assert mass(massless(seen)) == pytest.approx(0, abs=1e-4)
+    assert np.allclose(cylindrical(massless(momenta)), momenta)
+    assert mass(massless(momenta)) == pytest.approx(0, abs=1e-4)
 
 
-def test_neutrino_puts_the_lepton_on_the_w_mass_where_it_can(truth):
+def test_neutrino_puts_the_lepton_on_the_w_mass_if_possible(truth):
     lepton, neutrino = truth["signal"]["lepton"], truth["signal"]["neutrino"]
     w_mass = mass(lepton + neutrino)
 
-    found = leptonic_w(lepton, neutrino[1:3], w_mass)
+    leptonic = leptonic_w(lepton, neutrino[1:3], w_mass)
 
-    assert np.median(np.abs(mass(found) / w_mass - 1)) < 1e-6
-    assert (mass(found) > w_mass * (1 - 1e-6)).all()
+    assert np.median(np.abs(mass(leptonic) / w_mass - 1)) < 1e-6
+    assert (mass(leptonic) > w_mass * (1 - 1e-6)).all()
 
 
-def test_blocks_of_a_short_run_are_the_first_of_a_longer_one(join, same):
-    short, long = join(generate(BLOCK + 7, 3)), join(generate(2 * BLOCK, 3))
+def test_blocks_of_a_short_run_are_the_first_of_a_longer_one():
+    short, long = join_events(generate(BLOCK + 7, 3)), join_events(generate(2 * BLOCK, 3))
 
     assert len(short.labels) == BLOCK + 7
-    assert same(short, type(long)(long.features[: BLOCK + 7], long.labels[: BLOCK + 7]))
+    assert same_events(short, select(long, slice(BLOCK + 7)))
 
 
 def test_seeds_and_blocks_differ():
@@ -165,8 +166,8 @@ def test_seeds_and_blocks_differ():
     assert len({block.features.tobytes() for block in blocks}) == 3
 
 
-def test_first_event_of_seed_0_is_the_same_for_ever(join):
-    events = join(generate(1, 0))
+def test_first_event_of_seed_0_never_changes():
+    events = join_events(generate(1, 0))
 
     assert events.labels.tolist() == [0.0]
     assert events.features[0, :5] == pytest.approx(
@@ -184,7 +185,7 @@ def test_all_values_are_finite_float32(toy):
 
 
 @pytest.mark.parametrize("name", [name for name in FEATURES if name.endswith("_phi")])
-def test_phi_is_uniform_over_a_full_turn(toy, name):
+def test_phi_is_uniform(toy, name):
     radians = column(toy, name) / PHI_SCALE
 
     assert stats.kstest(radians, UNIFORM_TURN.cdf).pvalue > 1e-3
@@ -199,7 +200,7 @@ def test_b_tags_have_the_published_values(toy, name):
 
 
 def test_columns_are_in_published_units(toy):
-    """In them the published set has means and deviations of 1, and the toy is near that."""
+    """The published set has means or standard deviations of 1; the toy is close to that."""
     for name in UNITS:
         values = column(toy, name)
         if name.endswith(("_eta", "_phi")):
@@ -209,7 +210,7 @@ def test_columns_are_in_published_units(toy):
             assert values.mean() == pytest.approx(1, abs=0.25), name
 
 
-def test_leptons_and_jets_are_within_reach_and_jets_in_order(toy):
+def test_leptons_and_jets_are_accepted_and_jets_ordered(toy):
     pt = [column(toy, f"jet_{jet}_pt") * UNITS[f"jet_{jet}_pt"] for jet in (1, 2, 3, 4)]
 
     assert (column(toy, "lepton_pt") * UNITS["lepton_pt"]).min() >= MIN_PT * 0.999
@@ -259,18 +260,18 @@ def test_toy_is_neither_trivial_nor_hopeless(toy):
     assert 0.80 < roc_auc_score(toy.labels[test], scores) < 0.90
 
 
-def test_hadronic_w_is_the_usable_pair_nearest_its_mass():
+def test_hadronic_w_is_the_usable_pair_closest_to_its_mass():
     rng = np.random.default_rng(1)
     jets = massless(
         Cylindrical(*rng.uniform([[[20]], [[-2]], [[-3]]], [[[90]], [[2]], [[3]]], (3, 5, 40)))
     )
-    usable = np.ones((5, 40), bool)
-    usable[4, :20] = False
-    bottoms = np.tile([[1], [0]], 40)
+    is_usable = np.ones((5, 40), bool)
+    is_usable[4, :20] = False
+    b_indices = np.tile([[1], [0]], 40)
 
-    found = mass(hadronic_w(jets, usable, bottoms))
+    masses = mass(hadronic_w(jets, is_usable, b_indices))
 
     for event in range(40):
-        free = [jet for jet in (2, 3, 4) if usable[jet, event]]
-        masses = [mass(jets[:, a, event] + jets[:, b, event]) for a, b in combinations(free, 2)]
-        assert found[event] == pytest.approx(min(masses, key=lambda m: abs(m - 80.4)))
+        free = [jet for jet in (2, 3, 4) if is_usable[jet, event]]
+        candidates = [mass(jets[:, a, event] + jets[:, b, event]) for a, b in combinations(free, 2)]
+        assert masses[event] == pytest.approx(min(candidates, key=lambda m: abs(m - 80.4)))

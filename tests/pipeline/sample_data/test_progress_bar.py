@@ -9,16 +9,16 @@ from pipeline.sample_data.progress_bar import progress
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-@pytest.mark.parametrize("what", ["converting [v1].csv", "converting [/b].csv", "a :smile: b"])
-def test_what_is_done_is_shown_as_it_is(monkeypatch, terminal, what):
+@pytest.mark.parametrize("activity", ["converting [v1].csv", "converting [/b].csv", "a :smile: b"])
+def test_activity_is_shown_without_markup(monkeypatch, terminal, activity):
     screen = io.StringIO()
     console = partial(Console, file=screen, width=100, force_terminal=terminal)
     monkeypatch.setattr(progress_bar, "Console", console)
     monkeypatch.setattr(progress_bar, "_SECONDS_BETWEEN_LINES", 0)
 
-    with progress(what, 10) as done:
-        done(5)
+    with progress(activity, 10) as on_progress:
+        on_progress(5)
 
-    assert what in screen.getvalue()
+    assert activity in screen.getvalue()
     if not terminal:
-        assert screen.getvalue() == f"{what}: 50%\n"
+        assert screen.getvalue() == f"{activity}: 50%\n"

@@ -8,22 +8,17 @@ import time
 from pathlib import Path
 
 import pytest
+from event_makers import in_chunks, make_events, same_events
 from hypothesis import given
 from hypothesis import strategies as st
+from shard_makers import read_folder
 
-from formats.published.record import Events
 from pipeline.sample_data.shard_writer import (
     OutputExistsError,
-    Written,
-    split_at,
+    SplitSize,
     write_dataset,
     write_shards,
 )
-
-
-def in_chunks(events, size):
-    starts = range(0, len(events.labels), size)
-    return (Events(*(part[i : i + size] for part in events)) for i in starts)
 
 
 def names(folder: Path) -> list[str]:
@@ -31,40 +26,28 @@ def names(folder: Path) -> list[str]:
 
 
 @given(st.integers(0, 60), st.integers(1, 25), st.integers(1, 25))
-def test_shards_have_the_asked_size_whatever_the_chunks(
-    tmp_path_factory, make_events, read_folder, same, count, chunk, shard_size
-):
+def test_shards_have_the_requested_size_for_any_chunks(tmp_path_factory, count, chunk, shard_size):
     folder = tmp_path_factory.mktemp("shards")
     events = make_events(count)
 
-    written = write_shards(in_chunks(events, chunk), folder, shard_size)
+    sizes = write_shards(in_chunks(events, chunk), folder, shard_size)
 
     shards = -(-count // shard_size)
-    assert written == Written(count, shards)
+    assert sizes == SplitSize(count, shards)
     assert names(folder) == [f"shard-{i:05d}.tfrecord" for i in range(shards)]
-    sizes = [path.stat().st_size // 179 for path in sorted(folder.iterdir())]
-    assert sizes[:-1] == [shard_size] * max(shards - 1, 0)
-    assert same(read_folder(folder), events)
+    counts = [path.stat().st_size // 179 for path in sorted(folder.iterdir())]
+    assert counts[:-1] == [shard_size] * max(shards - 1, 0)
+    assert same_events(read_folder(folder), events)
 
 
-@given(st.integers(0, 40), st.integers(1, 15), st.integers(0, 45))
-def test_split_at_gives_the_first_and_the_others(make_events, join, same, count, chunk, first):
-    events = make_events(count)
-
-    head, tail = map(join, split_at(in_chunks(events, chunk), first))
-
-    assert len(head.labels) == min(first, count)
-    assert same(join([head, tail]), events)
-
-
-def test_dataset_has_both_splits_and_nothing_else(tmp_path, make_events, read_folder, same):
+def test_dataset_has_both_splits_and_nothing_else(tmp_path):
     training, validation = make_events(70, 1), make_events(30, 2)
 
-    written = write_dataset(
+    sizes = write_dataset(
         tmp_path / "new", [training], [validation], shard_size=40, overwrite=False
     )
 
-    assert written == {"training": Written(70, 2), "validation": Written(30, 1)}
+    assert sizes == {"training": SplitSize(70, 2), "validation": SplitSize(30, 1)}
     assert names(tmp_path / "new") == [
         "training",
         "training/shard-00000.tfrecord",
@@ -72,38 +55,38 @@ def test_dataset_has_both_splits_and_nothing_else(tmp_path, make_events, read_fo
         "validation",
         "validation/shard-00000.tfrecord",
     ]
-    assert same(read_folder(tmp_path / "new" / "training"), training)
-    assert same(read_folder(tmp_path / "new" / "validation"), validation)
+    assert same_events(read_folder(tmp_path / "new" / "training"), training)
+    assert same_events(read_folder(tmp_path / "new" / "validation"), validation)
 
 
-def test_without_validation_events_there_is_no_such_folder(tmp_path, make_events):
+def test_without_validation_events_there_is_no_such_folder(tmp_path):
     write_dataset(tmp_path, [make_events(5)], [])
 
     assert names(tmp_path) == ["training", "training/shard-00000.tfrecord"]
 
 
-def test_shards_that_are_there_are_not_touched(tmp_path, make_events):
+def test_existing_shards_are_not_overwritten(tmp_path):
     write_dataset(tmp_path, [make_events(5)], [make_events(5)])
 
-    with pytest.raises(OutputExistsError, match=r"holds 2 shards already.*--overwrite"):
+    with pytest.raises(OutputExistsError, match=r"already contains 2 shards\. .*--overwrite"):
         write_dataset(tmp_path, [make_events(9)], [])
 
 
-def test_overwriting_leaves_nothing_of_the_old_data(tmp_path, make_events, read_folder, same):
+def test_overwriting_removes_the_old_data(tmp_path):
     write_dataset(tmp_path, [make_events(50)], [make_events(5)], shard_size=10)
     new = make_events(9, seed=4)
 
     write_dataset(tmp_path, [new], [], overwrite=True)
 
     assert names(tmp_path) == ["training", "training/shard-00000.tfrecord"]
-    assert same(read_folder(tmp_path / "training"), new)
+    assert same_events(read_folder(tmp_path / "training"), new)
 
 
-def test_other_files_are_never_overwritten(tmp_path, make_events):
+def test_other_files_are_never_overwritten(tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "notes.txt").write_text("mine")
 
-    with pytest.raises(OutputExistsError, match=r"notes\.txt is no shard and would be lost"):
+    with pytest.raises(OutputExistsError, match=r"notes\.txt is not a shard and would be lost"):
         write_dataset(tmp_path, [make_events(9)], [], overwrite=True)
 
     assert (tmp_path / "training" / "notes.txt").read_text() == "mine"
@@ -117,7 +100,7 @@ def failing(events, after):
 
 
 @pytest.mark.parametrize("part", ["training", "validation"])
-def test_failure_midway_leaves_nothing(tmp_path, make_events, part):
+def test_failure_leaves_nothing(tmp_path, part):
     parts = {"training": [make_events(50)], "validation": [make_events(50)]}
     parts[part] = failing(make_events(50), after=3)
 
@@ -127,34 +110,33 @@ def test_failure_midway_leaves_nothing(tmp_path, make_events, part):
     assert names(tmp_path) == []
 
 
-def test_failure_midway_keeps_the_data_to_be_overwritten(tmp_path, make_events, read_folder, same):
+def test_failure_keeps_the_data_to_be_overwritten(tmp_path):
     old = make_events(20)
     write_dataset(tmp_path, [old], [old])
 
     with pytest.raises(RuntimeError):
         write_dataset(tmp_path, failing(make_events(50), after=3), [], overwrite=True)
 
-    assert same(read_folder(tmp_path / "training"), old)
-    assert same(read_folder(tmp_path / "validation"), old)
+    assert same_events(read_folder(tmp_path / "training"), old)
+    assert same_events(read_folder(tmp_path / "validation"), old)
 
 
 class KilledError(BaseException):
-    """Stands for a kill: after it, nothing more is done to the disk."""
+    """Simulates a kill: nothing is written to the disk after it."""
 
 
 def kill_at_step(patch, step):
-    """Lets only so many renames and deletions of folders happen, then none."""
-    left = [None] * step
+    """Allows a number of renames and deletions of folders, then raises."""
+    remaining = [None] * step
 
-    def counted(work):
-        def worked(path, *args, **kwargs):
-            if path.suffix != ".part":
-                if not left:
-                    raise KilledError
-                left.pop()
-            return work(path, *args, **kwargs)
+    def counted(function):
+        def call(*args, **kwargs):
+            if not remaining:
+                raise KilledError
+            remaining.pop()
+            return function(*args, **kwargs)
 
-        return worked
+        return call
 
     patch.setattr(Path, "rename", counted(Path.rename))
     patch.setattr(shutil, "rmtree", counted(shutil.rmtree))
@@ -164,21 +146,21 @@ def kill_at_step(patch, step):
 @pytest.mark.parametrize("old_validation", [0, 5])
 @pytest.mark.parametrize("step", range(9))
 def test_killed_overwrite_leaves_the_old_or_the_new_data(
-    tmp_path, monkeypatch, make_events, read_folder, same, step, old_validation, new_validation
+    tmp_path, monkeypatch, step, old_validation, new_validation
 ):
     old = {"training": make_events(20, 1), "validation": make_events(old_validation, 2)}
     new = {"training": make_events(30, 3), "validation": make_events(new_validation, 4)}
     write_dataset(tmp_path, [old["training"]], [old["validation"]])
 
     def holds(data):
-        return all(same(read_folder(tmp_path / split), data[split]) for split in data)
+        return all(same_events(read_folder(tmp_path / split), data[split]) for split in data)
 
     with monkeypatch.context() as patch, contextlib.suppress(KilledError):
         kill_at_step(patch, step)
         write_dataset(tmp_path, [new["training"]], [new["validation"]], overwrite=True)
     if (tmp_path / "training").exists():
         assert holds(old) or holds(new)
-    with pytest.raises(OutputExistsError, match="shards already"):
+    with pytest.raises(OutputExistsError, match="already contains"):
         write_dataset(tmp_path, [make_events(9)], [])
 
     assert holds(old) or holds(new)
@@ -194,19 +176,20 @@ write_dataset(Path(sys.argv[1]), generate(10**9, 0), [], shard_size=2000)
 """
 
 
-def test_killed_run_leaves_no_shard_that_a_reader_would_find(tmp_path, make_events):
+@pytest.mark.slow
+def test_killed_run_leaves_no_shard_that_a_reader_would_find(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(tmp_path)])
-    aside = tmp_path / ".incomplete" / "training"
+    staging = tmp_path / ".incomplete" / "training"
     deadline = time.monotonic() + 30
-    while len(list(aside.glob("shard-*.tfrecord"))) < 3 and time.monotonic() < deadline:
+    while len(list(staging.glob("shard-*.tfrecord"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
-    assert len(list(aside.glob("shard-*.tfrecord"))) >= 3
+    assert len(list(staging.glob("shard-*.tfrecord"))) >= 3
     assert [path.name for path in tmp_path.iterdir()] == [".incomplete"]
-    for whole in aside.glob("shard-*.tfrecord"):
-        assert whole.stat().st_size == 2000 * 179
+    for complete in staging.glob("shard-*.tfrecord"):
+        assert complete.stat().st_size == 2000 * 179
 
     write_dataset(tmp_path, [make_events(9)], [])
 

@@ -1,0 +1,92 @@
+"""Streams of events in chunks: cut to size, and split without holding all events in memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from formats.published.record import Events
+
+
+def cut(chunks: Iterable[Events], size: int) -> Iterator[tuple[int, Events]]:
+    """Cuts chunks after every ``size`` events.
+
+    Yields:
+        The index of the part, and its next events.
+    """
+    count = 0
+    for chunk in chunks:
+        start = 0
+        while start < len(chunk.labels):
+            part, filled = divmod(count, size)
+            piece = select(chunk, slice(start, start + size - filled))
+            yield part, piece
+            start += len(piece.labels)
+            count += len(piece.labels)
+
+
+def select(events: Events, rows: slice) -> Events:
+    """Selects some of the events.
+
+    >>> import numpy as np
+    >>> select(Events(np.ones((3, 28)), np.array([0, 1, 1])), slice(1)).labels.tolist()
+    [0]
+    """
+    return Events(events.features[rows], events.labels[rows])
+
+
+def split_first(chunks: Iterable[Events], count: int) -> tuple[Iterator[Events], Iterator[Events]]:
+    """Splits off the first events of a stream.
+
+    Returns:
+        The first ``count`` events, and the others; the first must be consumed before the others.
+    """
+    pieces = cut(chunks, count) if count else ((1, chunk) for chunk in chunks)
+    buffered: list[Events] = []
+
+    def head() -> Iterator[Events]:
+        for part, piece in pieces:
+            if part:
+                buffered.append(piece)
+                return
+            yield piece
+
+    def tail() -> Iterator[Events]:
+        yield from buffered
+        yield from (piece for _, piece in pieces)
+
+    return head(), tail()
+
+
+def split_last(
+    chunks: Iterable[Events], count_last: Callable[[int], int]
+) -> tuple[Iterator[Events], Iterator[Events]]:
+    """Splits off the last events of a stream of unknown length.
+
+    Args:
+        chunks: events in order.
+        count_last: the number of events to split off, by the total number. One more event must
+            not increase it by more than one. No more than these events, and one chunk, are held
+            in memory.
+
+    Returns:
+        The events before, and the last ones; the first must be consumed before the second.
+    """
+    buffered: deque[Events] = deque()
+
+    def head() -> Iterator[Events]:
+        total = pending = 0
+        for chunk in chunks:
+            buffered.append(chunk)
+            total, pending = total + len(chunk.labels), pending + len(chunk.labels)
+            while buffered and pending - len(buffered[0].labels) >= count_last(total):
+                pending -= len(buffered[0].labels)
+                yield buffered.popleft()
+        if (surplus := pending - count_last(total)) > 0:
+            first = buffered.popleft()
+            buffered.appendleft(select(first, slice(surplus, None)))
+            yield select(first, slice(surplus))
+
+    def tail() -> Iterator[Events]:
+        while buffered:
+            yield buffered.popleft()
+
+    return head(), tail()
