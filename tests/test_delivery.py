@@ -1,4 +1,4 @@
-"""The CI workflow and Cloud Build's file name only what is there; their schemas are linted."""
+"""The CI workflow and Cloud Build's file refer to existing files; their schemas are linted."""
 
 import re
 from pathlib import Path
@@ -35,12 +35,18 @@ def option(args, name):
     return args[args.index(name) + 1] if name in args else None
 
 
-def test_the_workflow_lints_tests_compiles_and_builds_the_image(workflow):
-    assert set(workflow["jobs"]) == {"lint", "test", "compile", "image"}
-    made = {line.split()[1] for line in commands(workflow) if line.startswith("make ")}
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert made == {"lint", "test", "setup"}
-    assert made <= targets
+def test_the_workflow_runs_the_linters_and_the_tests(workflow):
+    targets = {line.split()[1] for line in commands(workflow) if line.startswith("make ")}
+    assert {"lint", "test"} <= targets
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets <= known
+
+
+def test_actions_are_pinned_by_hash(workflow):
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
+    assert actions
+    assert [action for action in actions if not re.search(r"@[0-9a-f]{40}$", action)] == []
 
 
 def test_every_job_ends_and_may_only_read(workflow):
@@ -58,7 +64,7 @@ def test_the_workflow_compiles_both_targets(workflow, tmp_path, monkeypatch):
     assert {file.name for file in tmp_path.iterdir()} == {"vertex.json", "kubeflow.yaml"}
 
 
-def test_the_image_is_built_from_a_dockerfile_that_is_there(workflow):
+def test_the_image_is_built_from_an_existing_dockerfile(workflow):
     [build] = [
         step["with"]
         for step in workflow["jobs"]["image"]["steps"]
@@ -68,10 +74,10 @@ def test_the_image_is_built_from_a_dockerfile_that_is_there(workflow):
     assert build["cache-to"].startswith("type=gha")
 
 
-def test_cloud_build_makes_the_images_that_the_configuration_names(cloud_build):
-    given = cloud_build["substitutions"]
+def test_cloud_build_builds_the_images_of_the_configuration(cloud_build):
+    substitutions = cloud_build["substitutions"]
     images = [
-        image.replace("${_IMAGES}", given["_IMAGES"])
+        image.replace("${_IMAGES}", substitutions["_IMAGES"])
         .replace("${_VERSION}", "0.1.0")
         .replace("${PROJECT_ID}", "my-project")
         for image in cloud_build["images"]
@@ -81,7 +87,7 @@ def test_cloud_build_makes_the_images_that_the_configuration_names(cloud_build):
     assert named <= set(images)
 
 
-def test_cloud_build_names_stages_and_steps_that_are_there(cloud_build):
+def test_cloud_build_refers_to_existing_stages_and_steps(cloud_build):
     steps = {step["id"]: step for step in cloud_build["steps"]}
     for step in steps.values():
         assert set(step.get("waitFor", [])) <= steps.keys()

@@ -27,7 +27,7 @@ def kubeflow_documents(compiled):
 
 def rejection(engine, documents):
     with pytest.raises(RejectedError) as error:
-        engine.run(yaml.safe_dump_all(documents))
+        engine.run(yaml.safe_dump_all(documents), "minio://bucket/root")
     return str(error.value)
 
 
@@ -36,6 +36,13 @@ def test_kubeflow_rejects_resolvers(kubeflow_documents, tmp_path):
     executors["Baseline_executor"] = {"resolver": {}}
     message = rejection(KubeflowEngine(tmp_path, never), kubeflow_documents)
     assert message == "Baseline: resolver not implemented"
+
+
+@pytest.mark.parametrize("root", ["", "/local", "hdfs://b/r"])
+def test_kubeflow_takes_the_root_from_the_request(root, kubeflow_documents, tmp_path):
+    kubeflow_documents[0]["defaultPipelineRoot"] = "minio://in-the-file/root"
+    with pytest.raises(RejectedError, match="in the request"):
+        KubeflowEngine(tmp_path, never).run(yaml.safe_dump_all(kubeflow_documents), root)
 
 
 def test_kubeflow_rejects_hooks_before_its_cache(kubeflow_documents, tmp_path):
