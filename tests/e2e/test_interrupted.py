@@ -30,7 +30,7 @@ def stop_in_trainer(project, with_signal):
         logs = set((project.root / "logs").glob("*.log")) - known
         trains = any(re.search(r"epoch \d+/", log.read_text()) for log in logs)
         # On a busy machine a line comes before the first epoch is over, and kept.
-        if trains and [*project.root.glob("checkpoints/*/*/epochs.json")]:
+        if trains and [*project.root.glob("checkpoints/*/checkpoint")]:
             break
         time.sleep(0.5)
     assert run.poll() is None, run.communicate()[0]

@@ -8,7 +8,7 @@ from pydantic import StrictInt, ValidationError
 from formats.hyperparameters import PRESETS, Hyperparameters, Number, resolve
 
 
-def test_kaggle_preset_holds_the_notebooks_values():
+def test_the_kaggle_preset_has_the_values_of_the_notebook():
     notebook = {
         "units": 2048,
         "blocks": 5,
@@ -35,7 +35,7 @@ def test_kaggle_preset_holds_the_notebooks_values():
     assert resolve("kaggle").model_dump(include={*notebook, *absent}) == notebook | absent
 
 
-def test_default_preset_changes_nothing():
+def test_the_default_preset_changes_nothing():
     assert resolve("default") == Hyperparameters()
 
 
@@ -45,13 +45,13 @@ def test_presets_list_only_differences():
         assert all(defaults[name] != value for name, value in changes.items())
 
 
-def test_overrides_win_over_the_preset():
+def test_overrides_take_precedence_over_the_preset():
     assert resolve("demo", units=16, epochs=2) == resolve("demo").model_copy(
         update={"units": 16, "epochs": 2}
     )
 
 
-def test_unknown_preset_names_the_known_ones():
+def test_an_unknown_preset_is_rejected_with_the_known_ones():
     with pytest.raises(ValueError, match="no preset 'tiny': choose one of default, demo, kaggle"):
         resolve("tiny")
 
@@ -81,13 +81,13 @@ def test_unknown_preset_names_the_known_ones():
         ("unit", 8),
     ],
 )
-def test_value_out_of_bounds_is_refused_by_name(name, value):
+def test_a_value_out_of_bounds_is_rejected_by_name(name, value):
     with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
         resolve("default", **{name: value})
 
 
 FIELDS = Hyperparameters.model_fields
-# Some may be null, which leaves the choice to ``models.training.sizing``.
+# Some may be null and then follow the number of events.
 INTEGERS = [name for name, field in FIELDS.items() if field.annotation in (int, StrictInt | None)]
 NUMBERS = [name for name, field in FIELDS.items() if field.annotation in (float, Number | None)]
 CHOICES = ["activation", "precision", "schedule", "derived_columns"]
@@ -95,31 +95,31 @@ CHOICES = ["activation", "precision", "schedule", "derived_columns"]
 
 @pytest.mark.parametrize("value", ["true", "3.0", "'3'", ".inf"])
 @pytest.mark.parametrize("name", INTEGERS)
-def test_integer_is_only_ever_an_integer(name, value):
+def test_an_integer_accepts_only_integers(name, value):
     with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
         resolve("default", **{name: yaml.safe_load(value)})
 
 
 @pytest.mark.parametrize("value", ["true", "false", ".inf", "-.inf", ".nan", "'inf'"])
 @pytest.mark.parametrize("name", NUMBERS)
-def test_number_is_finite_and_no_boolean(name, value):
+def test_a_number_is_finite_and_not_a_boolean(name, value):
     with pytest.raises(ValidationError, match=rf"(?m)^{name}$"):
         resolve("default", **{name: yaml.safe_load(value)})
 
 
-def test_numbers_as_yaml_reads_them_are_taken():
+def test_numbers_are_accepted_as_yaml_reads_them():
     values = yaml.safe_load("{epochs: 3, learning_rate: 1e-3, min_learning_rate: 0, dropout: 0.2}")
-    found = resolve("default", **values)
-    assert (found.epochs, found.learning_rate, found.min_learning_rate) == (3, 1e-3, 0)
+    resolved = resolve("default", **values)
+    assert (resolved.epochs, resolved.learning_rate, resolved.min_learning_rate) == (3, 1e-3, 0)
     assert sorted([*INTEGERS, *NUMBERS, *CHOICES]) == sorted(FIELDS)
 
 
-def test_rate_floor_above_the_rate_is_refused():
+def test_a_minimum_above_the_learning_rate_is_rejected():
     with pytest.raises(ValidationError, match=r"min_learning_rate 0.1 is above learning_rate 0.01"):
         resolve("kaggle", learning_rate=0.01, min_learning_rate=0.1)
 
 
-def test_floor_of_the_plateau_binds_no_cosine():
+def test_the_minimum_does_not_apply_to_the_cosine():
     assert resolve("default", learning_rate=1e-6).learning_rate == 1e-6
 
 
@@ -127,6 +127,7 @@ def test_every_hyperparameter_is_described():
     assert all(field.description for field in Hyperparameters.model_fields.values())
 
 
-def test_import_needs_no_tensorflow():
+@pytest.mark.slow
+def test_the_import_needs_no_tensorflow():
     code = "import formats.hyperparameters, sys; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
