@@ -54,6 +54,7 @@ def test_every_job_ends_and_may_only_read(workflow):
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
 
 
+@pytest.mark.slow
 def test_the_workflow_compiles_both_targets(workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     lines = [line for line in commands(workflow) if "higgs compile" in line]

@@ -11,6 +11,8 @@ from kubeflow.cloud_targets import TARGETS
 from pipeline.cloud_config import Accelerator
 from pipeline.graph import SCHEMA_FILE
 
+pytestmark = pytest.mark.slow
+
 MOUNTS = ("/mnt/data", "/mnt/models")
 
 

@@ -11,6 +11,8 @@ from engine.spec import parse
 from engine.vertex import VertexEngine
 from google.protobuf import json_format
 
+pytestmark = pytest.mark.slow
+
 MODEL = "title: tfx.Model\ntype: object\n"
 BLESSING = "title: tfx.ModelBlessing\ntype: object\n"
 BLESSED = 'schema_title="tfx.ModelBlessing" AND state=LIVE AND metadata.blessed.number_value="1"'

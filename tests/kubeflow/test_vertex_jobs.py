@@ -15,6 +15,8 @@ from google.cloud import aiplatform_v1 as v1
 from google.protobuf import json_format
 from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
 
+pytestmark = pytest.mark.slow
+
 CPU = ("vertex.training.accelerator=", "vertex.training.accelerator_count=")
 POOLS = {
     "cpu": (*CPU, "vertex.training.image="),

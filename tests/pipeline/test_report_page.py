@@ -39,7 +39,7 @@ def test_page_is_written_for_a_run_whose_artifacts_and_record_are_gone(pushed_tw
     run = find_run(pushed_twice.path, "2026-02-03")
     write_report(pushed_twice.path, run, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
-    assert 'Refused' in text
+    assert "Refused" in text
     assert "<strong>run record</strong>: content: Invalid JSON" in text
     assert "<strong>histograms</strong>: " in text
     assert "/pushed/2" in text

@@ -27,6 +27,7 @@ def compile_for(target, *arguments):
 
 
 @pytest.mark.parametrize("target", ["vertex", "kubeflow"])
+@pytest.mark.slow
 def test_compile_writes_only_the_golden_file(target, tmp_path, golden):
     out = tmp_path / f"pipeline{cloud_commands.SUFFIXES[target]}"
     result = compile_for(target, "--out", out)

@@ -250,6 +250,7 @@ def test_m_jj_peaks_at_the_w_and_m_jjj_of_the_background_at_the_top(toy):
     assert peak(m_jjj, 10.0) == pytest.approx(173, abs=15)
 
 
+@pytest.mark.slow
 def test_toy_is_neither_trivial_nor_hopeless(toy):
     train, test = slice(20_000), slice(20_000, 50_000)
     model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=15, random_state=0)
