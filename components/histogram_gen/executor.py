@@ -29,7 +29,7 @@ def write_histograms(
             | "Splits" >> beam.Create(folders.items())
             | "RowGroups" >> beam.FlatMapTuple(_row_groups)
             | "Spread" >> beam.Reshuffle()
-            | "Count" >> beam.MapTuple(_count, binnings=binnings)
+            | "Count" >> beam.Map(_count, binnings)
             | "Add" >> beam.CombinePerKey(add)
             | "Collect" >> beam.combiners.ToList()
             | "Text" >> beam.Map(_to_json, binnings)
@@ -57,7 +57,8 @@ def _row_groups(split: str, folder: str) -> Iterator[tuple[str, RowGroup]]:
         yield split, row_group
 
 
-def _count(split: str, row_group: RowGroup, binnings: Binnings) -> tuple[str, ClassCounts]:
+def _count(task: tuple[str, RowGroup], binnings: Binnings) -> tuple[str, ClassCounts]:
+    split, row_group = task
     return split, count_row_group(row_group, binnings)
 
 

@@ -1,13 +1,15 @@
-"""The executor's parts on real Parquet; the node itself runs in tests/e2e."""
-
+import apache_beam as beam
 import numpy as np
 import pyarrow.parquet as pq
 from event_makers import make_events
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+from tfx.types import standard_artifacts
 
 from components.histogram_gen.bin_choice import choose_binnings
-from components.histogram_gen.class_counts import add
-from components.histogram_gen.executor import count_row_group
+from components.histogram_gen.class_counts import add, fingerprint
+from components.histogram_gen.executor import count_row_group, write_histograms
+from formats import histograms
+from formats.artifact_types import ClassHistograms
 from formats.examples import find_row_groups, to_table
 from formats.features import FEATURES, HIGH_LEVEL
 
@@ -31,3 +33,29 @@ def test_every_row_group_is_counted_by_class(tmp_path):
             expected, _ = np.histogram(values[in_class], binnings[name].edges)
             assert np.abs(total.counts[name][row][1:-1] - expected).sum() <= 2  # on an edge
             assert total.counts[name][row].sum() == in_class.sum()
+
+
+def test_every_split_is_counted_on_beam(tmp_path):
+    examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
+    output = ClassHistograms()
+    for artifact, name in ((examples, "examples"), (statistics, "statistics"), (output, "output")):
+        artifact.uri = str(tmp_path / name)
+    examples.split_names = statistics.split_names = '["train", "eval"]'
+    splits = {"train": make_events(300), "eval": make_events(100, seed=1)}
+    for split, events in splits.items():
+        table = to_table(events)
+        for artifact in (examples, statistics):
+            (tmp_path / artifact.uri / f"Split-{split}").mkdir(parents=True)
+        pq.write_table(table, f"{examples.uri}/Split-{split}/a.parquet", row_group_size=70)
+        content = generate_statistics_in_memory(table.to_batches()[0]).SerializeToString()
+        (tmp_path / statistics.uri / f"Split-{split}" / "FeatureStats.pb").write_bytes(content)
+
+    write_histograms(examples, statistics, output, beam.Pipeline())
+
+    read = histograms.from_json((tmp_path / "output" / histograms.FILE_NAME).read_text())
+    assert list(read) == ["eval", "train"]
+    for split, events in splits.items():
+        columns = [events.labels, *events.features.T]
+        assert read[split].fingerprint == f"{fingerprint(columns):016x}"
+        for histogram in read[split].features.values():
+            assert histogram.counts.sum() == len(events.labels)
