@@ -99,6 +99,16 @@ def test_a_resumed_training_deletes_the_checkpoint_it_started_from(folder):
     assert len(Training().restore(folder).state.epochs) == 2
 
 
+def test_checkpoints_in_an_object_store(tmp_path):
+    folder = f"ram:/{tmp_path}"
+    for count in (1, 2):
+        Training().save(folder, count)
+    assert len(Training().restore(folder).state.epochs) == 2
+    assert not [name for name in tf.io.gfile.listdir(folder) if name.startswith("ckpt-1")]
+    discard_checkpoints(folder)
+    assert not tf.io.gfile.exists(folder)
+
+
 def test_without_a_checkpoint_nothing_is_restored(folder):
     training = Training()
     before = training.network.get_weights()
