@@ -110,7 +110,7 @@ def test_an_invalid_shard_leaves_nothing_behind(task, tmp_path):
     compress=st.booleans(),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25)
 def test_any_events_are_written_bit_for_bit(words, row_group_events, buckets, compress, data):
     labels = data.draw(arrays(np.float32, len(words), elements=st.sampled_from([0.0, 1.0])))
     events = Events(words.view(np.float32), labels)

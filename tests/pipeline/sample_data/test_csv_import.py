@@ -77,6 +77,11 @@ NOT_FINITE = "which is not a finite float32. Correct or delete the line."
 LAYOUT = "Expected UCI's HIGGS.csv: no header, 29 numbers per line, the label first"
 
 
+@pytest.fixture(scope="module")
+def valid_lines():
+    return tuple(to_text(make_events(1500)).splitlines())
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -120,9 +125,11 @@ LAYOUT = "Expected UCI's HIGGS.csv: no header, 29 numbers per line, the label fi
 )
 @pytest.mark.parametrize("line", [1, 1234])
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
-def test_invalid_line_is_named_with_its_number(write, monkeypatch, change, reason, line, name):
+def test_invalid_line_is_named_with_its_number(
+    write, monkeypatch, valid_lines, change, reason, line, name
+):
     monkeypatch.setattr(csv_import, "_BLOCK_BYTES", 1 << 16)
-    lines = to_text(make_events(1500)).splitlines()
+    lines = list(valid_lines)
     lines[line - 1] = ",".join(change(lines[line - 1].split(",")))
     lines[1400] = "a,later,problem"
     path = write("\n".join(lines) + "\n", name)
