@@ -41,4 +41,3 @@ def record(features, label, encoding="content", label_first=False, packed=True) 
 
 def example(**entries: bytes) -> bytes:
     return field(1, b"".join(entry(key, feature) for key, feature in entries.items()))
-
