@@ -20,6 +20,7 @@ from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
 from formats.reference_scores import ReferenceScores
 from formats.training_record import TrainingRecord
 from models.trainer import run_fn, wait_for_export
+from models.training.checkpoints import MANAGER_FILE
 from models.training.network_fit import DivergedError
 from models.training.training_plan import size_hyperparameters
 
@@ -189,30 +190,28 @@ def test_a_warm_start_begins_with_the_earlier_model(
 
 @pytest.mark.slow
 def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
-    prepare_run, start_run, run_splits, run_overrides, tmp_path
+    prepare_run, run_splits, run_overrides, record, reference, tmp_path
 ):
-    overrides = run_overrides | {"epochs": 12, "precision": "float32"}
-    fn_args = prepare_run(tmp_path / "killed", run_splits, **overrides)
-    process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
-    uninterrupted = start_run(tmp_path / "uninterrupted", run_splits, **overrides)
-    kill_after_an_epoch(process, fn_args)
+    fn_args = prepare_run(tmp_path, run_splits, **run_overrides)
+    kill_after_an_epoch(fn_args)
     assert not Path(fn_args.serving_model_dir).exists()
     assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
     run_fn(fn_args)
-    first, second = read_record(uninterrupted), read_record(fn_args)
-    assert 1 <= second.resumed_at <= 12
-    assert len(second.epochs) == len(first.epochs) == 12
-    for one, other in zip(first.epochs, second.epochs, strict=True):
-        assert other["val_auc"] == pytest.approx(one["val_auc"], abs=1e-5)
+    resumed = read_record(fn_args)
+    assert 1 <= resumed.resumed_at <= 4
+    assert len(resumed.epochs) == len(record.epochs) == 4
+    for epoch, expected in zip(resumed.epochs, record.epochs, strict=True):
+        assert epoch["val_auc"] == pytest.approx(expected["val_auc"], abs=1e-5)
+    np.testing.assert_allclose(read_reference(fn_args).scores, reference.scores, atol=1e-5)
 
 
-def kill_after_an_epoch(process, fn_args):
-    """Kills a trainer without a warning, some time after its first checkpoint."""
+def kill_after_an_epoch(fn_args):
+    """Runs the trainer and kills it, without a warning, when it has its first checkpoint."""
+    process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
     root = Path(fn_args.custom_config["checkpoint_root"])
-    while not [*root.glob("*/checkpoint")]:
+    while not [*root.glob(f"*/{MANAGER_FILE}")]:
         assert process.poll() is None, "the training ended before its first epoch"
         time.sleep(0.005)
-    time.sleep(0.25)
     process.kill()
     assert process.wait() == -signal.SIGKILL
 
