@@ -76,6 +76,7 @@ def test_the_constant_cost_does_not_count_without_startup():
     assert side() == pytest.approx(100.0)
 
 
+@pytest.mark.slow
 def test_seconds_and_rate_time_only_the_work(monkeypatch):
     clock = iter([10.0, 12.5, 20.0, 22.5])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))

@@ -35,6 +35,7 @@ def test_every_row_group_is_counted_by_class(tmp_path):
             assert total.counts[name][row].sum() == in_class.sum()
 
 
+@pytest.mark.slow
 def test_every_split_is_counted_on_beam(tmp_path):
     examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
     output = ClassHistograms()

@@ -24,6 +24,8 @@ from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.histograms import Binning, ClassHistogram
 from formats.run_outcome import Output, RunRecord
 
+pytestmark = pytest.mark.slow
+
 PARTS = {
     "statistics/Split-train/FeatureStats.pb": "statistics of train",
     "anomalies/Split-train/SchemaDiff.pb": "anomalies of train",

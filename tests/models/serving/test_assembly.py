@@ -9,6 +9,8 @@ from models.physics.input_columns import compute_columns
 from models.serving.assembly import PRIOR_EVENTS, assemble, copy_to_host, fit_blend
 from models.training.boosted_trees import grow_forest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def parts(make_events, demo):

@@ -10,6 +10,8 @@ import tensorflow as tf
 from formats.features import FEATURES
 from models.serving.saved_model import decode_records, export, read_weights
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parent / "load_elsewhere.py"
 
 

@@ -9,6 +9,8 @@ from models.layers.forest_layer import ForestLayer
 from models.training import boosted_trees
 from models.training.boosted_trees import MAX_DEPTH, grow_forest, to_forest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def booster(make_events):
