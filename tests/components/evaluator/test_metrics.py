@@ -170,7 +170,9 @@ def test_calibration_error_is_the_mean_distance_of_score_and_share(events, bins,
 
 
 def test_calibration_error_of_bins_that_scores_are_not_counted_by():
-    with pytest.raises(ValueError, match="num_bins 15 does not divide 10000: use for example 10, 20"):
+    with pytest.raises(
+        ValueError, match="num_bins 15 does not divide 10000: use for example 10, 20"
+    ):
         metrics.ExpectedCalibrationError(num_bins=15)
 
 

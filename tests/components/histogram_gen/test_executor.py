@@ -1,6 +1,7 @@
 import apache_beam as beam
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from event_makers import make_events
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 from tfx.types import standard_artifacts

@@ -99,7 +99,9 @@ def test_other_keys_are_ignored():
         label=wire.field(2, wire.floats(1, [0.0], packed=True)),
     )
 
-    assert same_events(read(frame([record] * 3)), Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32)))
+    assert same_events(
+        read(frame([record] * 3)), Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32))
+    )
 
 
 def test_the_last_of_two_equal_keys_wins_as_in_protobuf():
@@ -141,13 +143,17 @@ def invalid_records():
         return wire.example(features=wire.field(1, wire.field(1, data)), label=one)
 
     def with_label(values):
-        return wire.example(features=tensor, label=wire.field(2, wire.floats(1, values, packed=True)))
+        return wire.example(
+            features=tensor, label=wire.field(2, wire.floats(1, values, packed=True))
+        )
 
     complete = wire.record(RAMP, 1.0)
     return {
         "is not a tf.train.Example: its 166 bytes do not parse": complete + b"\xff\xff\xff",
         "has no key 'features'; its keys: 'label'": wire.example(label=one),
-        "has no key 'label'; its keys: 'features', 'target'": wire.example(features=tensor, target=one),
+        "has no key 'label'; its keys: 'features', 'target'": wire.example(
+            features=tensor, target=one
+        ),
         "has no key 'features'; its keys: none": b"",
         "holds 'features' as float_list, not as bytes_list": wire.example(features=one, label=one),
         "holds 'label' as int64_list, not as float_list": wire.example(
