@@ -1,0 +1,59 @@
+import pytest
+from google.cloud import aiplatform_v1 as v1
+from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
+
+from kubeflow.vertex_trainer import Executor
+
+JOB = "projects/1/locations/us-central1/customJobs/1"
+
+
+class Jobs:
+    """The job service, as far as TFX calls it: a job that has ended in a state."""
+
+    def __init__(self, state):
+        self.job = v1.CustomJob(name=JOB, state=state)
+
+    def create_custom_job(self, **_):
+        return self.job
+
+    def get_custom_job(self, **_):
+        return self.job
+
+
+@pytest.fixture
+def train(monkeypatch):
+    # TFX sleeps between two polls, so an endless wait becomes a failure here.
+    def still_waiting(_):
+        raise TimeoutError
+
+    monkeypatch.setattr("tfx.extensions.google_cloud_ai_platform.runner.time.sleep", still_waiting)
+    for states in ("JOB_STATES_COMPLETED", "JOB_STATES_FAILED"):
+        # Restored after the test.
+        monkeypatch.setattr(VertexJobClient, states, getattr(VertexJobClient, states))
+
+    def run(state):
+        def connect(client):
+            client._client = Jobs(state)
+
+        monkeypatch.setattr(VertexJobClient, "create_client", connect)
+        custom_config = (
+            '{"ai_platform_enable_vertex": true, "ai_platform_vertex_region": "us-central1",'
+            ' "ai_platform_training_args": {"project": "p", "worker_pool_specs": []}}'
+        )
+        Executor().Do({}, {}, {"custom_config": custom_config})
+
+    return run
+
+
+def test_an_expired_job_fails_the_node(train):
+    with pytest.raises(RuntimeError, match="did not succeed"):
+        train(v1.JobState.JOB_STATE_EXPIRED)
+
+
+def test_a_running_job_is_waited_for(train):
+    with pytest.raises(TimeoutError):
+        train(v1.JobState.JOB_STATE_RUNNING)
+
+
+def test_a_job_that_succeeded_ends_the_node(train):
+    train(v1.JobState.JOB_STATE_SUCCEEDED)
