@@ -188,6 +188,7 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
         "--sdk_container_image": vertex.worker_image,
         "--sdk_location": "container",
         "--service_account_email": vertex.service_account,
+        "--dataflow_kms_key": vertex.encryption_key,
     }
     options = [f"{name}={value}" for name, value in values.items() if value]
     options += [f"--labels={key}={value}" for key, value in vertex.labels.items()]

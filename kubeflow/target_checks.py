@@ -104,6 +104,11 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     if section.endpoint is not None:
         del folders["push.directory"]
         yield from _endpoint_problems(config, section.endpoint)
+        if section.encryption_key is not None:
+            yield (
+                "vertex.encryption_key: TFX's Pusher creates endpoints and models without a key; "
+                "remove vertex.endpoint to push to a bucket that has the key"
+            )
     for key, path in folders.items():
         if not path.startswith("gs://"):
             yield f"{key}: Vertex AI uses Cloud Storage only, got {path}; give gs://BUCKET/..."

@@ -16,16 +16,19 @@ def training_settings(config: Config, vertex: VertexConfig) -> dict[str, Any]:
         "scheduling": _scheduling(vertex.training),
         "service_account": vertex.service_account or None,
         "network": vertex.network or None,
+        "reserved_ip_ranges": list(vertex.reserved_ip_ranges) or None,
     }
-    return {
-        **_region_settings(vertex),
-        TRAINING_ARGS_KEY: {
-            "project": vertex.project,
-            "display_name": f"{config.name}-trainer",
-            "labels": dict(vertex.labels),
-            "job_spec": _without_missing(job_spec),
-        },
+    if vertex.psc_network_attachment:
+        job_spec["psc_interface_config"] = {"network_attachment": vertex.psc_network_attachment}
+    job = {
+        "project": vertex.project,
+        "display_name": f"{config.name}-trainer",
+        "labels": dict(vertex.labels),
+        "job_spec": _without_missing(job_spec),
     }
+    if vertex.encryption_key:
+        job["encryption_spec"] = {"kms_key_name": vertex.encryption_key}
+    return {**_region_settings(vertex), TRAINING_ARGS_KEY: job}
 
 
 def serving_settings(vertex: VertexConfig, endpoint: EndpointConfig) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class VertexConfig(RemoteConfig):
     encryption_key: str | None = Field(
         None,
         pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
-        description="Cloud KMS key of runs, training jobs and models",
+        description="Cloud KMS key of runs, training jobs and Dataflow jobs",
     )
     worker_image: str | None = Field(
         None, description="image of Dataflow's workers: the Dockerfile's target `worker`"

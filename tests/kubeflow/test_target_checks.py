@@ -96,6 +96,13 @@ def test_valid_vertex_configurations_pass(overrides):
             ["min_replicas: 3 is above max_replicas 2"],
         ),
         (
+            [
+                "vertex.endpoint.name=higgs",
+                "vertex.encryption_key=projects/p/locations/l/keyRings/r/cryptoKeys/k",
+            ],
+            ["vertex.encryption_key: TFX's Pusher creates", "remove vertex.endpoint"],
+        ),
+        (
             ["vertex.training.image="],
             ["training.image: missing", "does not use NVIDIA_TESLA_T4", "target gpu"],
         ),

@@ -17,6 +17,7 @@ from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobCl
 
 pytestmark = pytest.mark.slow
 
+KEY = "projects/my-project/locations/us-central1/keyRings/higgs/cryptoKeys/runs"
 CPU = ("vertex.training.accelerator=", "vertex.training.accelerator_count=")
 POOLS = {
     "cpu": (*CPU, "vertex.training.image="),
@@ -76,6 +77,25 @@ def test_the_training_image_defaults_to_the_nodes_image(compiled, monkeypatch):
     [pool] = custom_job(compiled, monkeypatch, *POOLS["cpu"]).job_spec.worker_pool_specs
     assert pool.container_spec.image_uri.endswith("/higgs:0.1.0")
     assert pool.machine_spec.accelerator_type == v1.AcceleratorType.ACCELERATOR_TYPE_UNSPECIFIED
+
+
+def test_network_and_key_hold_for_the_training_job_too(compiled, monkeypatch):
+    attachment = "projects/1/regions/us-central1/networkAttachments/training"
+    job = custom_job(
+        compiled,
+        monkeypatch,
+        f"vertex.encryption_key={KEY}",
+        f"vertex.psc_network_attachment={attachment}",
+        "vertex.reserved_ip_ranges=[jobs]",
+    )
+    assert job.encryption_spec.kms_key_name == KEY
+    assert job.job_spec.psc_interface_config.network_attachment == attachment
+    assert list(job.job_spec.reserved_ip_ranges) == ["jobs"]
+
+
+def test_dataflow_gets_the_encryption_key(compiled):
+    spec = parse(compiled("vertex", f"vertex.encryption_key={KEY}").read_text())
+    assert f"--dataflow_kms_key={KEY}" in spec.executor("Evaluator").container.args
 
 
 def test_dataflow_gets_machine_types_image_and_account(compiled):
