@@ -11,6 +11,8 @@ from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.baseline.resolver import LatestOtherBlessedModel
+from components.pusher.component import SingleVersionPusher
+from formats import names
 from pipeline.config import Config
 
 
@@ -44,7 +46,8 @@ class Target:
         filesystem = pusher_pb2.PushDestination.Filesystem(
             base_directory=self.config.push_directory
         )
-        return Pusher(**inputs, push_destination=pusher_pb2.PushDestination(filesystem=filesystem))
+        destination = pusher_pb2.PushDestination(filesystem=filesystem)
+        return SingleVersionPusher(**inputs, push_destination=destination).with_id(names.PUSHER)
 
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
         """Makes the nodes after the push.

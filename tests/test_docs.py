@@ -39,7 +39,6 @@ NODES = {
     names.EVALUATOR,
     names.SERVING_CHECK,
     names.PUSHER,
-    names.REPORT,
 }
 
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)

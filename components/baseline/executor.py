@@ -2,11 +2,11 @@
 
 import logging
 
-from tfx.dsl.io import fileio
 from tfx.types import Artifact
 from tfx.utils import io_utils, path_utils
 
-from formats.names import ABSENT_PROPERTY, SAVED_MODEL_FILE
+from formats.names import ABSENT_PROPERTY
+from formats.push_directory import newest_version
 
 logger = logging.getLogger("higgs.baseline")
 
@@ -20,15 +20,3 @@ def copy_newest(push_directory: str, model: Artifact) -> None:
         return
     io_utils.copy_dir(newest, path_utils.serving_model_path(model.uri))
     logger.info("baseline %s", newest)
-
-
-def newest_version(push_directory: str) -> str | None:
-    """Finds the folder of the newest complete export; None if there is none."""
-    if not fileio.exists(push_directory):
-        return None
-    # Object stores list folders with a trailing slash.
-    entries = (entry.strip("/") for entry in fileio.listdir(push_directory))
-    versions = sorted((int(entry) for entry in entries if entry.isdecimal()), reverse=True)
-    folders = (f"{push_directory}/{version}" for version in versions)
-    # Pusher copies the SavedModel's file last: a folder without it is incomplete.
-    return next((path for path in folders if fileio.exists(f"{path}/{SAVED_MODEL_FILE}")), None)

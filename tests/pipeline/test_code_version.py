@@ -13,7 +13,7 @@ from pipeline.code_version import import_closure, project_version, root_modules,
 from pipeline.config import load_config
 from pipeline.graph import create_pipeline
 
-STOCK = {"SchemaGen", "ExampleValidator", "Pusher"}
+STOCK = {"SchemaGen", "ExampleValidator"}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ import pytest
 from tfx.types.standard_artifacts import Model
 
 from components.baseline.component import ModelInService
-from components.baseline.executor import newest_version
 from formats.names import ABSENT_PROPERTY
 
 
@@ -31,28 +30,6 @@ def model(tmp_path):
     artifact = Model()
     artifact.uri = str(tmp_path / "model")
     return artifact
-
-
-def test_the_newest_version_is_the_greatest_number(push, serving):
-    push("9")
-    newest = push("10")
-    assert newest_version(serving) == newest
-
-
-def test_incomplete_versions_and_other_folders_are_ignored(push, serving):
-    newest = push("9")
-    push("10", complete=False)
-    push("latest")
-    assert newest_version(serving) == newest
-
-
-def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
-    class Store:
-        exists = staticmethod(lambda path: path in {"gs://b/m", "gs://b/m/7/saved_model.pb"})
-        listdir = staticmethod(lambda _: ["7/", "README"])
-
-    monkeypatch.setattr("components.baseline.executor.fileio", Store)
-    assert newest_version("gs://b/m") == "gs://b/m/7"
 
 
 def test_the_newest_version_is_copied_to_where_evaluator_looks(push, serving, model, tmp_path):

@@ -1,0 +1,1 @@
+"""SingleVersionPusher: exports a blessed model once."""
