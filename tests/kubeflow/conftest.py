@@ -133,19 +133,21 @@ def _result(future: "Future[History]") -> History:
 def _run_all_on_vertex(folder: Path, specs, image: Path) -> History:
     folder.joinpath("cloud").mkdir()
     cloud = Cloud(folder / "cloud", Commands(image))
-    history = History(
-        VertexEngine(folder / "engine", None), folder / "bucket/pipelines/higgs/serving", cloud
-    )
+    # The first run starts every node's own command.
+    engine = VertexEngine(folder / "engine", Commands(image, **cloud.environment()))
+    history = History(engine, folder / "bucket/pipelines/higgs/serving", cloud)
     local_paths = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
-    _run_all(history, specs, image, local_paths, cloud.environment())
+    _run_all(history, specs, Forks(image, **cloud.environment()), local_paths)
     cloud.close()
     return history
 
 
 def _run_all_on_kubeflow(folder: Path, specs, image: Path) -> History:
-    history = History(KubeflowEngine(folder / "engine", None), folder / "models")
+    # The entry point is the same as on Vertex, so forks are enough.
+    forks = Forks(image)
+    history = History(KubeflowEngine(folder / "engine", forks), folder / "models")
     local_paths = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
-    _run_all(history, specs, image, local_paths, {})
+    _run_all(history, specs, forks, local_paths)
     return history
 
 
@@ -197,10 +199,7 @@ def submitted(*overrides: str) -> tuple[str, str]:
     return yaml.safe_dump_all(documents), body["runtime_config"]["pipeline_root"]
 
 
-def _run_all(history: History, specs, image: Path, local_paths, environment) -> None:
-    """The first run starts every node's own command; the others use forks."""
-    history.engine.start = Commands(image, **environment)
-    forks = None
+def _run_all(history: History, specs, forks: Forks, local_paths) -> None:
     for name, (text, root) in specs.items():
         for remote_path, local_path in local_paths.items():
             text = text.replace(remote_path, str(local_path))
@@ -208,8 +207,7 @@ def _run_all(history: History, specs, image: Path, local_paths, environment) -> 
             add_truncated_shard(next(iter(local_paths.values())))
         history.runs[name] = history.engine.run(text, root)
         history.versions[name] = sorted(path.name for path in history.push_directory.iterdir())
-        if forks is None:
-            history.engine.start = forks = Forks(image, **environment)
+        history.engine.start = forks
     forks.close()
 
 
