@@ -24,9 +24,21 @@ REPORT = "Report"
 
 NODES = frozenset(
     {
-        *(EXAMPLE_GEN, SCHEMA_IMPORT, STATISTICS_GEN, HISTOGRAM_GEN, SCHEMA_GEN),
-        *(EXAMPLE_VALIDATOR, DATA_GATE, WARM_START, TRAINER, BASELINE, EVALUATOR),
-        *(SERVING_CHECK, PUSHER, PUSH_GATE, REPORT),
+        EXAMPLE_GEN,
+        SCHEMA_IMPORT,
+        STATISTICS_GEN,
+        HISTOGRAM_GEN,
+        SCHEMA_GEN,
+        EXAMPLE_VALIDATOR,
+        DATA_GATE,
+        WARM_START,
+        TRAINER,
+        BASELINE,
+        EVALUATOR,
+        SERVING_CHECK,
+        PUSHER,
+        PUSH_GATE,
+        REPORT,
     }
 )
 """Every node that a graph can have."""

@@ -50,7 +50,7 @@ class LayerRecord(_Record):
 
 
 class ParameterCounts(_Record):
-    """Number of weights that score an event, trained or not, by part of the model."""
+    """Number of weights used for a score, trained or not, by part of the model."""
 
     wide: Count
     deep: Count

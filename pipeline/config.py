@@ -232,12 +232,12 @@ def _suggest(location: tuple[int | str, ...]) -> str:
         if section is None:
             return ""
         model = section
-    known = list(model.model_fields)
-    nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    keys = list(model.model_fields)
+    nearest = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
     if nearest:
         prefix = "".join(f"{part}." for part in location[:-1])
         return f"; did you mean {prefix}{nearest[0]}?"
-    return f"; known here: {', '.join(known)}"
+    return f"; known here: {', '.join(keys)}"
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -13,10 +13,9 @@ FORM = "[TZ=ZONE ]MINUTE HOUR DAY MONTH WEEKDAY, such as '0 3 * * 1' for Mondays
 # Without the extensions of single implementations: L, W, #, ?, H, @daily.
 _FIELD = re.compile(r"[0-9*/,-]+")
 _NAMED_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
-_NAMES = {
-    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
-    *("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
-}
+_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+_WEEKDAYS = "SUN MON TUE WED THU FRI SAT"
+_NAMES = {*_MONTHS.split(), *_WEEKDAYS.split()}
 
 
 @dataclass(frozen=True)

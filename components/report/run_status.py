@@ -51,7 +51,7 @@ class Gate:
         name: the gate's name.
         measured: the measured value.
         limit: the value that is required.
-        margin: by how much the limit was passed, negative if missed; None if there is no number.
+        margin: by how much the limit was passed, negative if missed; None if it is unknown.
         result: the gate's result.
         remark: why the gate refused or was not evaluated.
     """

@@ -90,8 +90,8 @@ def train(
     if not tracker.is_finished:
         _fit(network, tracker, splits, plan, strategy, resumed_at, log_dir)
     network.set_weights(state.kept_weights)
-    kept = state.epochs[tracker.kept_epoch]
-    log.info("kept epoch %d: val_loss %.4f", kept["epoch"], kept[MONITOR])
+    kept_epoch = state.epochs[tracker.kept_epoch]
+    log.info("kept epoch %d: val_loss %.4f", kept_epoch["epoch"], kept_epoch[MONITOR])
     return TrainedNetwork(
         network, statistics, plan, state.epochs, tracker.kept_epoch + 1, resumed_at, warm_start
     )

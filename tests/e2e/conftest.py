@@ -66,11 +66,15 @@ def make_project(folder, data=None):
 
 @pytest.fixture(scope="session")
 def events(tmp_path_factory):
-    """Generated events in the published layout, several shards a split."""
+    """Generated events in the published layout, several shards per split."""
     out = tmp_path_factory.mktemp("events") / "data"
     done = higgs(
-        *("generate", "--events", TRAIN_EVENTS + EVAL_EVENTS, "--out", out),
-        *("--validation-events", EVAL_EVENTS, "--shard-size", 1_500, "--seed", 1),
+        "generate",
+        f"--events={TRAIN_EVENTS + EVAL_EVENTS}",
+        f"--validation-events={EVAL_EVENTS}",
+        "--shard-size=1500",
+        "--seed=1",
+        f"--out={out}",
     )
     assert done.code == 0, done.output
     return out

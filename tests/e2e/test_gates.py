@@ -18,8 +18,11 @@ from pipeline.local_run import print_outcome
 from pipeline.metadata_store import latest_run
 
 DATA_NODES = (
-    *("CollisionExampleGen", "StatisticsGen", "HistogramGen"),
-    *("ExampleValidator", "DataGate"),
+    "CollisionExampleGen",
+    "StatisticsGen",
+    "HistogramGen",
+    "ExampleValidator",
+    "DataGate",
 )
 
 

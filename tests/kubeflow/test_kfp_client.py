@@ -20,8 +20,11 @@ CONFIGURATIONS = {
         "kubeflow.retries=3",
     ),
     "without volumes": (
-        *("kubeflow.volumes=[]", "root=gs://b/higgs", "data_root=gs://b/data"),
-        *("trainer.checkpoints=gs://b/checkpoints", "push.directory=gs://b/models"),
+        "kubeflow.volumes=[]",
+        "root=gs://b/higgs",
+        "data_root=gs://b/data",
+        "trainer.checkpoints=gs://b/checkpoints",
+        "push.directory=gs://b/models",
     ),
 }
 

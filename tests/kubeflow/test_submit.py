@@ -196,7 +196,8 @@ def test_a_renewed_token_is_read_again(installation, tmp_path):
     result = submit(
         "kubeflow",
         f"--set=kubeflow.host={server.host}",
-        *("--wait", "--interval=0"),
+        "--wait",
+        "--interval=0",
         KF_PIPELINES_SA_TOKEN_PATH=str(token),
     )
     assert result.returncode == 0, result.stdout + result.stderr

@@ -21,9 +21,18 @@ def test_nodes_of_a_local_run():
     _, nodes = graph()
     assert sorted(nodes) == sorted(
         [
-            *("CollisionExampleGen", "ImportSchemaGen", "StatisticsGen", "SchemaGen"),
-            *("ExampleValidator", "DataGate", "Trainer", "Baseline", "Evaluator"),
-            *("HistogramGen", "ServingCheck", "Pusher"),
+            "CollisionExampleGen",
+            "ImportSchemaGen",
+            "StatisticsGen",
+            "SchemaGen",
+            "ExampleValidator",
+            "DataGate",
+            "Trainer",
+            "Baseline",
+            "Evaluator",
+            "HistogramGen",
+            "ServingCheck",
+            "Pusher",
         ]
     )
 
@@ -36,7 +45,9 @@ def test_training_waits_for_the_data_gate():
 def test_pusher_needs_both_blessings():
     _, nodes = graph()
     assert {node.id for node in nodes["Pusher"].upstream_nodes} == {
-        *("Trainer", "Evaluator", "ServingCheck"),
+        "Trainer",
+        "Evaluator",
+        "ServingCheck",
     }
 
 

@@ -30,8 +30,14 @@ def test_slices_are_overall_and_each_b_tag_column():
 def test_metrics_asked_for():
     (spec,) = eval_config(None).metrics_specs
     assert [metric.class_name for metric in spec.metrics] == [
-        *("EventCount", "RocAuc", "Accuracy", "LogLoss", "BackgroundRejection"),
-        *("MaximalSignificance", "ExpectedCalibrationError"),
-        *("ScoreCalibration", "ScoreConfusion"),
+        "EventCount",
+        "RocAuc",
+        "Accuracy",
+        "LogLoss",
+        "BackgroundRejection",
+        "MaximalSignificance",
+        "ExpectedCalibrationError",
+        "ScoreCalibration",
+        "ScoreConfusion",
     ]
     assert {metric.module for metric in spec.metrics} == {"components.evaluator.metrics"}
