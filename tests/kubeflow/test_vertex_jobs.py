@@ -93,6 +93,23 @@ def test_network_and_key_hold_for_the_training_job_too(compiled, monkeypatch):
     assert list(job.job_spec.reserved_ip_ranges) == ["jobs"]
 
 
+@pytest.mark.parametrize(
+    ("target", "overrides", "accelerator"),
+    [
+        ("vertex", (), "gpu"),
+        ("vertex", POOLS["cpu"], None),
+        ("vertex", POOLS["tpu_v3"], "tpu"),
+        ("vertex", POOLS["tpu_v5e"], "tpu"),
+        ("kubeflow", (), None),
+        ("kubeflow", ("kubeflow.resources={Trainer: {accelerator: nvidia.com/gpu}}",), "gpu"),
+        ("kubeflow", ("kubeflow.resources={Trainer: {accelerator: google.com/tpu}}",), "tpu"),
+    ],
+)
+def test_the_trainer_requires_the_accelerator_it_pays_for(target, overrides, accelerator, compiled):
+    properties = constants(parse(compiled(target, *overrides).read_text()), "Trainer")
+    assert json.loads(properties["custom_config"])["accelerator"] == accelerator
+
+
 def test_dataflow_gets_the_encryption_key(compiled):
     spec = parse(compiled("vertex", f"vertex.encryption_key={KEY}").read_text())
     assert f"--dataflow_kms_key={KEY}" in spec.executor("Evaluator").container.args

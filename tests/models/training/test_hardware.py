@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from formats.training_record import StrategyRecord
 from models.training import hardware
-from models.training.hardware import TPUUnavailableError, choose_policy, find_machine
+from models.training.hardware import (
+    AcceleratorMissingError,
+    TPUUnavailableError,
+    choose_policy,
+    find_machine,
+)
 
 
 def make_hardware(kind="cpu", replicas=1, devices=("d",), hosts=1, host=0):
@@ -22,8 +27,13 @@ def set_devices(monkeypatch):
     steps = []
 
     def with_devices(**counts):
-        def devices(kind):
-            return [SimpleNamespace(name=f"/device:{kind}:{i}") for i in range(counts.get(kind, 0))]
+        def devices(kind=None):
+            kinds = [kind] if kind else counts
+            return [
+                SimpleNamespace(name=f"/device:{kind}:{i}")
+                for kind in kinds
+                for i in range(counts.get(kind, 0))
+            ]
 
         monkeypatch.setattr(tf.config, "list_physical_devices", devices)
         monkeypatch.setattr(tf.config, "get_visible_devices", devices)
@@ -43,6 +53,28 @@ def set_devices(monkeypatch):
 
 def prepared(name):
     return [(step, f"resolver of {name}") for step in ("connect", "initialize", "strategy")]
+
+
+@pytest.mark.parametrize(
+    ("required", "visible", "listed"),
+    [("gpu", {"CPU": 1}, "/device:CPU:0"), ("tpu", {"CPU": 1, "GPU": 1}, "/device:GPU:0")],
+)
+def test_a_requested_accelerator_that_is_missing_is_an_error(
+    required, visible, listed, set_devices, monkeypatch
+):
+    set_devices(**visible)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib/drivers")
+    with pytest.raises(AcceleratorMissingError) as error:
+        find_machine(required=required)
+    assert f"a {required.upper()} was requested" in str(error.value)
+    assert listed in str(error.value)
+    assert "/usr/lib/drivers" in str(error.value)
+
+
+@pytest.mark.parametrize("required", ["gpu", None])
+def test_a_requested_accelerator_that_is_there_is_used(required, set_devices):
+    set_devices(CPU=1, GPU=1)
+    assert find_machine(required=required).hardware.kind == "gpu"
 
 
 def test_a_cpu_has_the_default_strategy(set_devices):
