@@ -1,4 +1,5 @@
 import pytest
+from export_makers import push
 from tfx.types.standard_artifacts import Model
 
 from components.baseline.component import ModelInService
@@ -6,23 +7,8 @@ from formats.names import ABSENT_PROPERTY
 
 
 @pytest.fixture
-def push(tmp_path):
-    """Pushes an export of a version; an incomplete one has no saved_model.pb yet."""
-
-    def write(version, *, complete=True):
-        folder = tmp_path / "serving" / version
-        (folder / "variables").mkdir(parents=True)
-        (folder / "variables" / "variables.index").write_text(version)
-        if complete:
-            (folder / "saved_model.pb").write_text(version)
-        return str(folder)
-
-    return write
-
-
-@pytest.fixture
 def serving(tmp_path):
-    return str(tmp_path / "serving")
+    return tmp_path / "serving"
 
 
 @pytest.fixture
@@ -32,9 +18,9 @@ def model(tmp_path):
     return artifact
 
 
-def test_the_newest_version_is_copied_to_where_evaluator_looks(push, serving, model, tmp_path):
-    push("7")
-    ModelInService.test_call(push_directory=serving, model=model)
+def test_the_newest_version_is_copied_to_where_evaluator_looks(serving, model, tmp_path):
+    push(serving, "7")
+    ModelInService.test_call(push_directory=str(serving), model=model)
     assert model.get_int_custom_property(ABSENT_PROPERTY) == 0
     export = tmp_path / "model" / "Format-Serving"
     assert (export / "saved_model.pb").read_text() == "7"
@@ -42,6 +28,6 @@ def test_the_newest_version_is_copied_to_where_evaluator_looks(push, serving, mo
 
 
 def test_without_a_model_the_artifact_is_marked_as_absent(serving, model, tmp_path):
-    ModelInService.test_call(push_directory=serving, model=model)
+    ModelInService.test_call(push_directory=str(serving), model=model)
     assert model.get_int_custom_property(ABSENT_PROPERTY) == 1
     assert not (tmp_path / "model").exists()
