@@ -148,8 +148,10 @@ class KubeflowTarget(RemoteTarget):
     def required_accelerator(self) -> str | None:
         """The kind of the device of ``kubeflow.resources.Trainer``."""
         resources = self.section.resources.get(names.TRAINER)
-        kind = (resources.accelerator if resources else None) or ""
-        return next((device for device in ("gpu", "tpu") if device in kind), None)
+        if resources is None or resources.accelerator is None:
+            return None
+        # Not every GPU resource is named so: a part of one is nvidia.com/mig-1g.5gb.
+        return "tpu" if "tpu" in resources.accelerator else "gpu"
 
     def container_arguments(self) -> list[str]:
         """The volume of the artifacts, if they are on one."""

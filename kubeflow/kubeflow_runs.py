@@ -21,7 +21,7 @@ from pipeline.config import Config
 _CLIENT_ERRORS = (kfp_server_api.ApiException, HTTPError)
 
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 (a name)
-"""Environment variable of Kubeflow's client that names a file with a token."""
+"""Environment variable of Kubeflow's client: the path of a token file."""
 
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 

@@ -29,7 +29,7 @@ log = logging.getLogger("higgs.trainer")
 
 
 class DivergedError(RuntimeError):
-    """The loss was not finite, so there is no model to export."""
+    """The loss became NaN or infinite; nothing is exported."""
 
 
 @dataclass(frozen=True)

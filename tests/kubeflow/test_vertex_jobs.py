@@ -103,6 +103,12 @@ def test_network_and_key_hold_for_the_training_job_too(compiled, monkeypatch):
         ("kubeflow", (), None),
         ("kubeflow", ("kubeflow.resources={Trainer: {accelerator: nvidia.com/gpu}}",), "gpu"),
         ("kubeflow", ("kubeflow.resources={Trainer: {accelerator: google.com/tpu}}",), "tpu"),
+        (
+            "kubeflow",
+            ("kubeflow.resources={Trainer: {accelerator: nvidia.com/mig-1g}}",),
+            "gpu",
+        ),
+        ("kubeflow", ("kubeflow.resources={Trainer: {cpu: 4}}",), None),
     ],
 )
 def test_the_trainer_requires_the_accelerator_it_pays_for(target, overrides, accelerator, compiled):
