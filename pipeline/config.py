@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from formats.hyperparameters import PRESETS, Hyperparameters
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
@@ -19,6 +19,15 @@ from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"]
 
 REMOTE_SCHEMES = ("gs://", "s3://", "minio://", "hdfs://")
+
+
+def _without_last_slash(path: str) -> str:
+    return path.rstrip("/") or path
+
+
+# An object store takes gs://bucket//file for another file than gs://bucket/file.
+FolderPath = Annotated[str, AfterValidator(_without_last_slash)]
+"""A local folder or the URI of one, without a slash at its end."""
 
 
 class ConfigError(ValueError):
@@ -50,7 +59,7 @@ class TrainerConfig(Hyperparameters):
     warm_start: bool = Field(
         False, description="start from the weights of the latest blessed model, where shapes agree"
     )
-    checkpoints: str | None = Field(
+    checkpoints: FolderPath | None = Field(
         None, description="checkpoints of unfinished trainings; default: checkpoints/ under root"
     )
 
@@ -83,7 +92,7 @@ class EvaluationConfig(_Frozen):
 class PushConfig(_Frozen):
     """Where blessed models go."""
 
-    directory: str | None = Field(
+    directory: FolderPath | None = Field(
         None, description="serving directory; default: serving/ under root"
     )
 
@@ -109,10 +118,10 @@ class Config(_Frozen):
             description="the pipeline's name: lowercase letters, digits and '-'",
         ),
     ] = "higgs"
-    data_root: str = Field(
+    data_root: FolderPath = Field(
         min_length=1, description="contains training/ and validation/, or shards"
     )
-    root: str = Field(
+    root: FolderPath = Field(
         min_length=1, description="pipeline root: artifacts, metadata, logs, reports and serving/"
     )
     seed: int = Field(

@@ -29,9 +29,3 @@ def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
 
     monkeypatch.setattr("formats.push_directory.fileio", Store)
     assert newest_version("gs://b/m") == "gs://b/m/7"
-
-
-def test_a_slash_at_the_end_of_the_directory_is_not_doubled(serving):
-    # An object store would take gs://b/m//7 for another folder.
-    newest = push(serving, "7")
-    assert newest_version(f"{serving}/") == newest

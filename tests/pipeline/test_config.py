@@ -131,3 +131,14 @@ def test_remote_paths_are_told_by_their_scheme():
 
 def test_paths_may_look_like_numbers(config_file):
     assert load_config(config_file, ["data_root=2024"]).data_root == "2024"
+
+
+def test_a_slash_at_the_end_of_a_folder_is_dropped():
+    config = load_config(
+        "configs/kubeflow.yaml",
+        ["root=gs://b/higgs/", "data_root=gs://b/data//", "push.directory=gs://b/models/"],
+    )
+    assert config.artifacts_root == "gs://b/higgs/artifacts"
+    assert config.data_root == "gs://b/data"
+    assert config.push_directory == "gs://b/models"
+    assert load_config("configs/demo.yaml", ["root=/"]).root == "/"
