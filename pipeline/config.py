@@ -5,7 +5,7 @@ A YAML file holds only the differences from the defaults below. Keys given with 
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -166,7 +166,8 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 
     Args:
         path: a YAML file.
-        overrides: ``key=value`` pairs with dotted keys and YAML values, which override the file.
+        overrides: ``key=value`` pairs with dotted keys, which override the file. Values are YAML;
+            where text is expected, the whole value is that text.
 
     Raises:
         ConfigError: the file is missing or not YAML, an override is not ``key=value``, a key is
@@ -214,13 +215,38 @@ def _parse_override(override: str) -> dict[str, Any]:
     key, separator, text = override.partition("=")
     if not separator or not key.strip("."):
         raise ConfigError(f"--set {override!r} is not key=value, for example trainer.epochs=3")
+    path = key.split(".")
     try:
-        value: Any = yaml.safe_load(text)
+        value: Any = text if _is_verbatim(path, text) else _read_value(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from None
-    for part in reversed(key.split(".")):
+    for part in reversed(path):
         value = {part: value}
     return dict(value)
+
+
+def _is_verbatim(path: Sequence[str], text: str) -> bool:
+    """Tells whether a value is text as it stands: a string's, unless it is empty, null or quoted.
+
+    YAML would cut `/x/run #2` at the `#`, and read a folder named `2026` as a number.
+    """
+    section = _model(path[:-1])
+    field = section.model_fields.get(path[-1]) if section else None
+    is_quoted = len(text) > 1 and text[0] in ("'", '"') and text[-1] == text[0]
+    texts = (str, str | None, FolderPath, FolderPath | None)
+    return (
+        field is not None
+        and field.annotation in texts
+        and not is_quoted
+        and text not in ("", "null")
+    )
+
+
+def _read_value(text: str) -> Any:
+    """Reads a YAML value; one that YAML would take for a value and a comment stays text."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    ignored = text[node.end_mark.index if node else 0 :]
+    return text if ignored.strip() else yaml.safe_load(text)
 
 
 def _explain(entry: Any) -> str:
@@ -234,19 +260,24 @@ def _explain(entry: Any) -> str:
 
 
 def _suggest(location: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Config
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        section = _section(field.annotation) if field else None
-        if section is None:
-            return ""
-        model = section
+    model = _model([str(part) for part in location[:-1]])
+    if model is None:
+        return ""
     keys = list(model.model_fields)
     nearest = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
     if nearest:
         prefix = "".join(f"{part}." for part in location[:-1])
         return f"; did you mean {prefix}{nearest[0]}?"
     return f"; known here: {', '.join(keys)}"
+
+
+def _model(path: Sequence[str]) -> type[BaseModel] | None:
+    """Finds the model of the section at a path of keys; None if there is no such section."""
+    model: type[BaseModel] | None = Config
+    for part in path:
+        field = model.model_fields.get(part) if model else None
+        model = _section(field.annotation) if field else None
+    return model
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

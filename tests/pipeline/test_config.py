@@ -44,6 +44,37 @@ def test_overrides_are_yaml_and_the_last_one_wins(config_file):
     assert config.trainer.learning_rate == 0.01
 
 
+@pytest.mark.parametrize(
+    ("value", "root"),
+    [
+        ("/x/run #2", "/x/run #2"),
+        ("# 2", "# 2"),
+        ("a: b", "a: b"),
+        ("2026", "2026"),
+        ("1e5", "1e5"),
+        ("yes", "yes"),
+        ("2026-11-27", "2026-11-27"),
+        ("*x", "*x"),
+        ("!run", "!run"),
+        ("a=b", "a=b"),
+        (" x ", " x "),
+        ("~", "~"),
+        ('"/x/run #2"', "/x/run #2"),
+        ("'2026'", "2026"),
+        ("'", "'"),
+    ],
+)
+def test_text_given_with_set_is_the_whole_value(config_file, value, root):
+    assert load_config(config_file, [f"root={value}"]).root == root
+    assert load_config(config_file, [f"push.directory={value}"]).push.directory == root
+
+
+def test_optional_text_is_unset_with_null(config_file):
+    config_file.write_text(config_file.read_text() + "push: {directory: elsewhere}\n")
+    assert load_config(config_file, ["push.directory=null"]).push.directory is None
+    assert load_config(config_file, ["push.directory="]).push.directory is None
+
+
 def test_config_is_frozen(config_file):
     with pytest.raises(ValidationError, match="frozen"):
         load_config(config_file).seed = 3
@@ -66,6 +97,9 @@ def test_config_is_frozen(config_file):
         ("data_root=", "data_root: Input should be a valid string, got None"),
         ("seed", "--set 'seed' is not key=value"),
         ("seed=[1", "the value is not valid YAML"),
+        ("seed=3 # best", "seed: Input should be a valid integer, got '3 # best'"),
+        ("beam.args=[--a] #b", "got '[--a] #b'"),
+        ("seed=#1", "seed: Input should be a valid integer, got '#1'"),
     ],
 )
 def test_errors_name_key_value_and_remedy(config_file, override, message):
