@@ -14,11 +14,11 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from formats.hyperparameters import PRESETS, Hyperparameters
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
+from pipeline.paths import check_location
+from pipeline.yaml_values import load_yaml
 
 # The nodes that run on Beam; the others read their artifacts.
 BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"]
-
-REMOTE_SCHEMES = ("gs://", "s3://", "minio://", "hdfs://")
 
 
 def _without_last_slash(path: str) -> str:
@@ -26,7 +26,7 @@ def _without_last_slash(path: str) -> str:
 
 
 # An object store takes gs://bucket//file for another file than gs://bucket/file.
-FolderPath = Annotated[str, AfterValidator(_without_last_slash)]
+FolderPath = Annotated[str, AfterValidator(check_location), AfterValidator(_without_last_slash)]
 """A local folder or the URI of one, without a slash at its end."""
 
 
@@ -156,11 +156,6 @@ class Config(_Frozen):
         return self.push.directory or f"{self.root}/serving"
 
 
-def is_remote(path: str) -> bool:
-    """Tells whether ``path`` is in an object store rather than on a local disk."""
-    return path.startswith(REMOTE_SCHEMES)
-
-
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Reads and validates a configuration.
 
@@ -197,7 +192,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"cannot read the configuration {path}: {error.strerror}; configs/ has examples"
@@ -246,7 +241,7 @@ def _read_value(text: str) -> Any:
     """Reads a YAML value; one that YAML would take for a value and a comment stays text."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     ignored = text[node.end_mark.index if node else 0 :]
-    return text if ignored.strip() else yaml.safe_load(text)
+    return text if ignored.strip() else load_yaml(text)
 
 
 def _explain(entry: Any) -> str:

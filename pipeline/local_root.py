@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from formats.published.shards import SHARDS, is_shard
-from pipeline.config import Config, ConfigError, is_remote
+from pipeline.config import Config, ConfigError
+from pipeline.paths import PathError, is_remote, local_path
 
 # TFX and Beam treat paths as patterns.
 PATTERN_CHARACTERS = frozenset("*?[]{}")
@@ -88,7 +89,10 @@ def _open_lock(root: Path) -> IO[str]:
 def _absolute(key: str, path: str) -> str:
     if is_remote(path):
         return path
-    absolute = str(Path(path).expanduser().absolute())
+    try:
+        absolute = str(local_path(path).absolute())
+    except PathError as error:
+        raise ConfigError(f"{key}: {error}") from None
     special = sorted(PATTERN_CHARACTERS.intersection(absolute))
     if special:
         raise ConfigError(

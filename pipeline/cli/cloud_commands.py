@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
 SUFFIXES = {"vertex": ".json", "kubeflow": ".yaml"}
@@ -35,7 +36,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--config",
             "config_file",
-            type=click.Path(),
+            type=LocalPath(),
             required=True,
             help="YAML file with the configuration.",
         ),
@@ -61,8 +62,8 @@ _interval_option = click.option(
 
 @click.command("compile", short_help="Compile the pipeline for Vertex AI or Kubeflow.")
 @_options
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
-def compile_command(target: str, config_file: str, overrides: tuple[str, ...], out: Path) -> None:
+@click.option("--out", type=LocalPath(), required=True, help="The file to write.")
+def compile_command(target: str, config_file: Path, overrides: tuple[str, ...], out: Path) -> None:
     """Compile the pipeline for Vertex AI (JSON) or Kubeflow Pipelines (YAML).
 
     Needs neither network nor credentials.
@@ -84,7 +85,7 @@ def compile_command(target: str, config_file: str, overrides: tuple[str, ...], o
 @_interval_option
 def submit(
     target: str,
-    config_file: str,
+    config_file: Path,
     overrides: tuple[str, ...],
     dry_run: bool,
     wait: bool,
@@ -124,7 +125,7 @@ def submit(
 @_options
 @_interval_option
 def wait_command(
-    run_id: str, target: str, config_file: str, overrides: tuple[str, ...], interval: float
+    run_id: str, target: str, config_file: Path, overrides: tuple[str, ...], interval: float
 ) -> None:
     """Follow RUN, which `higgs submit` started and named, and exit as `higgs run` does.
 
@@ -151,7 +152,7 @@ def wait_command(
         raise click.ClickException(str(error)) from None
 
 
-def _load_checked(target: str, config_file: str, overrides: tuple[str, ...]) -> Any:
+def _load_checked(target: str, config_file: Path, overrides: tuple[str, ...]) -> Any:
     from kubeflow.target_checks import check_kubeflow, check_vertex
     from pipeline.config import ConfigError, load_config
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _output_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--out",
             "directory",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=LocalPath(file_okay=False),
             required=True,
             help="Folder for training/ and validation/.",
         ),
@@ -127,7 +128,7 @@ def _with_progress(
 
 
 @click.command()
-@click.argument("csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("csv", type=LocalPath(exists=True, dir_okay=False))
 @click.option(
     "--validation-rows",
     type=click.IntRange(min=0),
@@ -171,7 +172,7 @@ def _summary(directory: Path) -> "Iterator[dict[str, SplitSize]]":
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file", type=LocalPath(exists=True))
 @click.option(
     "--records",
     type=click.IntRange(min=0),

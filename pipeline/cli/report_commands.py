@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.path_type import LocalPath
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,7 +19,7 @@ DEFAULT_ROOT = "runs/demo"
 
 root_option = click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     default=DEFAULT_ROOT,
     show_default=True,
     help="The pipeline root, as in the run's configuration.",
@@ -34,7 +36,7 @@ root_option = click.option(
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=LocalPath(dir_okay=False),
     help="The file to write.  [default: ROOT/reports/RUN.html]",
 )
 @click.option("--open", "show", is_flag=True, help="Open the report in a browser.")
@@ -100,20 +102,20 @@ def lineage(version: str, root: Path) -> None:
 @click.command(short_help="Evaluate any exported model on any published-layout data.")
 @click.option(
     "--model",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     required=True,
     help="A SavedModel's folder, such as ROOT/serving/VERSION.",
 )
 @click.option(
     "--input",
     "shards",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     required=True,
     help="A folder of TFRecord shards in the published layout.",
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     required=True,
     help="A new folder for the evaluation and its report.",
 )

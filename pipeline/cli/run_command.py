@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.path_type import LocalPath
+
 
 @click.command(short_help="Run the whole pipeline on this machine.")
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(),
+    type=LocalPath(),
     default=lambda: str(resources.files("configs") / "demo.yaml"),
     show_default="configs/demo.yaml",
     help="YAML file with the run's configuration.",
@@ -24,7 +26,7 @@ import click
     metavar="KEY=VALUE",
     help="Override a value of the file, with a dotted key; may be repeated.",
 )
-def run(config_file: str, overrides: tuple[str, ...]) -> None:
+def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     """Run the whole pipeline on this machine; the results of unchanged nodes are reused.
 
     \b

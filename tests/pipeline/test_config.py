@@ -5,7 +5,7 @@ import yaml
 from pydantic import ValidationError
 
 from formats.hyperparameters import resolve
-from pipeline.config import ConfigError, is_remote, load_config, merge
+from pipeline.config import ConfigError, load_config, merge
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -158,9 +158,30 @@ def test_merge_lays_nested_keys_over():
     assert merge({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
 
 
-def test_remote_paths_are_told_by_their_scheme():
-    assert is_remote("gs://bucket/root")
-    assert not is_remote("runs/gs")
+@pytest.mark.parametrize("path", ["abfs://b/x", "gs:/bucket/x", "http://host/x", "file:///x"])
+def test_uris_of_unknown_stores_are_refused(config_file, path):
+    with pytest.raises(ConfigError, match=f"data_root: {path} is neither a local path nor one of"):
+        load_config(config_file, [f"data_root={path}"])
+
+
+@pytest.mark.parametrize("text", ["010", "1:30", "0x10", "1_000", "2026-01-31"])
+def test_numbers_of_yaml_1_1_are_not_converted(config_file, text):
+    assert load_config(config_file, [f"root={text}"]).root == text
+    with pytest.raises(ConfigError, match=f"seed: .*, got '{text}'"):
+        load_config(config_file, [f"seed={text}"])
+
+
+@pytest.mark.parametrize("name", ["007", "1.10", "no", "1e3", "0.5", "12"])
+def test_text_that_looks_like_another_type_stays_as_it_was_written(config_file, name):
+    config_file.write_text(f"data_root: a\nroot: {name}\n")
+    assert load_config(config_file).root == name
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("data_root: a\nroot: b\nseed: 1\nseed: 2\n")
+    with pytest.raises(ConfigError, match="'seed' is given twice"):
+        load_config(file)
 
 
 def test_paths_may_look_like_numbers(config_file):

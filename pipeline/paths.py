@@ -1,0 +1,58 @@
+"""Paths as people type them: on the local disk, or as the URI of an object store."""
+
+import re
+from pathlib import Path
+
+REMOTE_SCHEMES = ("gs", "s3", "minio", "hdfs")
+"""URI schemes of the stores that the nodes can read and write."""
+
+# Two letters at least; the second slash is often lost (`gs:/bucket`).
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/(?P<slash>/?)")
+
+
+class PathError(ValueError):
+    """A path that cannot be used; the message has the path and the remedy."""
+
+
+def is_remote(path: str) -> bool:
+    """Tells whether ``path`` is in an object store rather than on a local disk.
+
+    >>> is_remote("gs://bucket/data"), is_remote("data/gs")
+    (True, False)
+    """
+    match = _URI.match(path)
+    return bool(match and match["slash"] and match["scheme"] in REMOTE_SCHEMES)
+
+
+def check_location(path: str) -> str:
+    """Returns a local path or a URI of a known store unchanged.
+
+    Raises:
+        PathError: it looks like a URI, but of no known store.
+    """
+    if _URI.match(path) and not is_remote(path):
+        schemes = ", ".join(f"{scheme}://" for scheme in REMOTE_SCHEMES)
+        raise PathError(f"{path} is neither a local path nor one of {schemes}")
+    return path
+
+
+def local_path(text: str) -> Path:
+    """Returns a path on the local disk, with ``~`` expanded to the home folder.
+
+    >>> local_path("data/demo").as_posix()
+    'data/demo'
+
+    Raises:
+        PathError: the path is empty, a URI, or in the home folder of an unknown user.
+    """
+    if not text:
+        raise PathError("the path is empty")
+    if match := _URI.match(text):
+        scheme = match["scheme"].lower()
+        remedy = "omit the scheme" if scheme == "file" else "copy the files to or from a local disk"
+        raise PathError(f"{text} is a URI, but a local path is required; {remedy}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        user = text.partition("/")[0]
+        raise PathError(f"{text}: {user} has no home folder here; give the whole path") from None
