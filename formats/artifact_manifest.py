@@ -1,0 +1,155 @@
+"""Manifests: which files an artifact consists of, with the size and the SHA-256 of each.
+
+A manifest is taken when a node has succeeded, and compared with the folder before the artifact is
+reused, evaluated or pushed. Folders may be in an object store.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tfx.dsl.io import fileio
+
+DIGEST_PROPERTY = "manifest_sha256"
+"""Custom property of an artifact that holds the digest of its manifest."""
+
+CHUNK_BYTES = 1 << 20
+
+
+class FileDigest(NamedTuple):
+    """One file: its size in bytes and its SHA-256 as hexadecimal digits."""
+
+    bytes: int
+    sha256: str
+
+
+Manifest = Mapping[str, FileDigest]
+"""The files of a folder by their relative paths, with ``/`` between the parts."""
+
+
+def take_manifest(folder: str) -> dict[str, FileDigest]:
+    """Reads every file below a folder; empty directories are not part of a manifest.
+
+    Raises:
+        OSError: a file cannot be read, or is not a regular file (a symbolic link, a pipe).
+    """
+    return {path: digest_file(f"{folder}/{path}") for path in sorted(list_files(folder))}
+
+
+def manifest_digest(manifest: Manifest) -> str:
+    """Returns one SHA-256 for all files, their paths, and their sizes.
+
+    >>> manifest_digest({})
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    """
+    digest = hashlib.sha256()
+    for path, file in sorted(manifest.items()):
+        digest.update(f"{len(path.encode())} {path} {file.bytes} {file.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def verify(folder: str, manifest: Manifest, *, others_allowed: bool = False) -> list[str]:
+    """Compares every file of a folder with a manifest, by content.
+
+    Args:
+        folder: the folder now.
+        manifest: what it held when it was complete.
+        others_allowed: whether the folder may hold files that the manifest does not list.
+
+    Returns:
+        One clause per difference, such as ``variables/variables.index is missing (1,204 bytes)``;
+        empty if there is none.
+    """
+    present = set(list_files(folder))
+    problems = find_unlisted(present, manifest) if not others_allowed else []
+    for path, expected in sorted(manifest.items()):
+        if path not in present:
+            problems.append(describe_missing(path, expected))
+        elif problem := compare_file(f"{folder}/{path}", path, expected):
+            problems.append(problem)
+    return problems
+
+
+def find_unlisted(present: set[str], manifest: Manifest) -> list[str]:
+    """Describes the files that a manifest does not list, one clause per file."""
+    return [f"{path} was added" for path in sorted(present - set(manifest))]
+
+
+def describe_missing(path: str, expected: FileDigest) -> str:
+    """Describes a file that is gone."""
+    return f"{path} is missing ({expected.bytes:,} bytes)"
+
+
+def compare_file(location: str, path: str, expected: FileDigest) -> str:
+    """Compares the content of one file; returns the difference, or nothing.
+
+    Args:
+        location: the file.
+        path: its path in the manifest, for the message.
+        expected: its size and digest.
+    """
+    try:
+        actual = digest_file(location)
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror or error})"
+    if actual.bytes != expected.bytes:
+        return f"{path} has {actual.bytes:,} of {expected.bytes:,} bytes"
+    if actual.sha256 != expected.sha256:
+        return f"{path} has other content ({actual.bytes:,} bytes, another SHA-256)"
+    return ""
+
+
+def summarize(problems: list[str], limit: int = 3) -> str:
+    """Joins the first problems to one line, and counts the others.
+
+    >>> summarize(["a is missing", "b is missing", "c was added"], limit=1)
+    'a is missing, and 2 more differences'
+    """
+    rest = len(problems) - limit
+    more = f", and {rest:,} more difference{'s' if rest > 1 else ''}" if rest > 0 else ""
+    return "; ".join(problems[:limit]) + more
+
+
+def digest_file(location: str) -> FileDigest:
+    """Computes the size and the SHA-256 of a file.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    if not is_remote(location) and not stat.S_ISREG(Path(location).lstat().st_mode):
+        raise OSError("not a regular file")
+    digest, size = hashlib.sha256(), 0
+    with fileio.open(location, "rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileDigest(size, digest.hexdigest())
+
+
+def list_files(folder: str) -> Iterator[str]:
+    """Yields the relative path of every file below a folder; none if there is no folder.
+
+    A symbolic link counts as a file, whatever it points to.
+    """
+    if not fileio.exists(folder):
+        return
+    # Object stores list folders with a trailing slash.
+    start = len(folder.rstrip("/")) + 1
+    # Unlike TFX's, Python's function does not follow links.
+    walk = fileio.walk if is_remote(folder) else os.walk
+    for directory, directories, files in walk(folder):
+        parent = directory.rstrip("/")
+        links = (name for name in directories if Path(parent, name).is_symlink())
+        yield from (f"{parent}/{name}"[start:] for name in (*files, *links))
+
+
+def is_remote(location: str) -> bool:
+    """Tells whether a location is in an object store.
+
+    >>> is_remote("gs://bucket/model"), is_remote("/models/1")
+    (True, False)
+    """
+    return "://" in location
