@@ -28,6 +28,7 @@ DIRECT = [
     "click>=8.1,<9",
     "croniter>=6,<7",
     "google-crc32c",
+    "h5py>=3.10,<4",
     "jinja2>=3.1,<4",
     "lightgbm>=4.5",
     "matplotlib>=3.8,<3.10",
@@ -38,9 +39,14 @@ DIRECT = [
     "pydantic>=2.7,<3",
     "PyYAML>=6",
     "rich>=13",
+    "scikit-learn",
     "scipy>=1.10",
     "typing-extensions",
+    "zstandard>=0.22",
 ]
+
+# Reads ROOT files.
+ROOT = ["awkward", "uproot>=5.3,<5.4"]
 
 DEV = [
     "check-jsonschema",
@@ -59,7 +65,6 @@ DEV = [
     "pytest>=8,<9",
     "pytest-xdist>=3.6",
     "ruff",
-    "scikit-learn",
     "selenium>=4,<5",
     "trustme",
     "types-protobuf<4",
@@ -89,6 +94,6 @@ setup(
         "pipeline": ["schema/*.pbtxt"],
     },
     install_requires=TFX + DIRECT,
-    extras_require={"dev": DEV},
+    extras_require={"dev": DEV + ROOT, "root": ROOT},
     entry_points={"console_scripts": ["higgs=pipeline.cli.main:main"]},
 )
