@@ -9,9 +9,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
-
-from tfx.dsl.io import fileio
+from typing import IO, Any, NamedTuple
 
 DIGEST_PROPERTY = "manifest_sha256"
 """Custom property of an artifact that holds the digest of its manifest."""
@@ -122,7 +120,7 @@ def digest_file(location: str) -> FileDigest:
     if not is_remote(location) and not stat.S_ISREG(Path(location).lstat().st_mode):
         raise OSError("not a regular file")
     digest, size = hashlib.sha256(), 0
-    with fileio.open(location, "rb") as file:
+    with _open(location) as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
@@ -134,12 +132,12 @@ def list_files(folder: str) -> Iterator[str]:
 
     A symbolic link counts as a file, whatever it points to.
     """
-    if not fileio.exists(folder):
+    # Unlike TFX's, Python's function does not follow links.
+    walk = _fileio().walk if is_remote(folder) else os.walk
+    if not (_fileio().exists(folder) if is_remote(folder) else Path(folder).exists()):
         return
     # Object stores list folders with a trailing slash.
     start = len(folder.rstrip("/")) + 1
-    # Unlike TFX's, Python's function does not follow links.
-    walk = fileio.walk if is_remote(folder) else os.walk
     for directory, directories, files in walk(folder):
         parent = directory.rstrip("/")
         links = (name for name in directories if Path(parent, name).is_symlink())
@@ -153,3 +151,17 @@ def is_remote(location: str) -> bool:
     (True, False)
     """
     return "://" in location
+
+
+def _open(location: str) -> IO[bytes]:
+    if is_remote(location):
+        file: IO[bytes] = _fileio().open(location, "rb")
+        return file
+    return Path(location).open("rb")
+
+
+def _fileio() -> Any:
+    """Imports TFX's file layer, which takes seconds and local folders do not need."""
+    from tfx.dsl.io import fileio
+
+    return fileio

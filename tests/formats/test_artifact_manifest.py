@@ -177,7 +177,7 @@ def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
             ]
         )
 
-    monkeypatch.setattr("formats.artifact_manifest.fileio", Store)
+    monkeypatch.setattr("tfx.dsl.io.fileio", Store)
     assert list(list_files("gs://b/m")) == ["saved_model.pb", "variables/variables.index"]
     assert list(list_files("gs://b/m/")) == ["saved_model.pb", "variables/variables.index"]
 
