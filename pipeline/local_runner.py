@@ -5,7 +5,6 @@ arguments: the environment variable `HIGGS_CONFIG` holds the path of the configu
 """
 
 import os
-import shutil
 import sys
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from formats.errors import DataRefusedError
 from formats.names import SAVED_MODEL_FILE
+from formats.owned_folders import remove_owned
 from pipeline import metadata_store
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
@@ -31,20 +31,20 @@ def run(config: Config) -> None:
         config: a resolved configuration; the caller holds its root exclusively.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
-    _forget_lost_pushes(config.metadata_path)
+    _forget_lost_pushes(config)
     with recorded(config):
         LocalDagRunner().run(create_pipeline(config, metadata=metadata))
 
 
-def _forget_lost_pushes(metadata_path: str) -> None:
+def _forget_lost_pushes(config: Config) -> None:
     """Lets a model that is missing from its serving folder be pushed again.
 
     TFX takes a push from the cache if the artifact's own folder exists, and does not look at the
     destination.
     """
-    for uri, push in metadata_store.pushed_models(metadata_path):
+    for uri, push in metadata_store.pushed_models(config.metadata_path):
         if not (Path(push.destination) / SAVED_MODEL_FILE).exists():
-            shutil.rmtree(uri, ignore_errors=True)
+            remove_owned(uri, config.artifacts_root)
 
 
 def main() -> None:
