@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
-from formats.published.shards import SHARDS, is_shard
 from pipeline.config import Config, ConfigError
+from pipeline.local_data import TRAINING, NoShardsError, find_data
 from pipeline.paths import PathError, is_remote, local_path
 
 # TFX and Beam treat paths as patterns.
@@ -28,6 +28,7 @@ def resolve(config: Config) -> Config:
     Raises:
         ConfigError: the root is not on a local disk, the layout of remote data is not given, or
             ``data_root`` has no shards where the layout requires them.
+        DataRefusedError: a shard is there twice, or is a folder.
     """
     if is_remote(config.root):
         raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
@@ -35,7 +36,10 @@ def resolve(config: Config) -> Config:
     layout = config.ingestion.layout
     if not is_remote(data_root):
         layout = _detect_layout(Path(data_root)) if layout == "auto" else layout
-        _check_shards(Path(data_root), layout)
+        try:
+            find_data(Path(data_root), layout)
+        except NoShardsError as error:
+            raise ConfigError(f"data_root: {error}") from None
     elif layout == "auto":
         raise ConfigError(
             f"ingestion.layout: give folders or single for data that is not local ({data_root})"
@@ -102,15 +106,4 @@ def _absolute(key: str, path: str) -> str:
 
 
 def _detect_layout(data_root: Path) -> Literal["folders", "single"]:
-    return "folders" if (data_root / "training").is_dir() else "single"
-
-
-def _check_shards(data_root: Path, layout: str) -> None:
-    folders = ("training", "validation") if layout == "folders" else (".",)
-    for folder in (data_root / name for name in folders):
-        if not any(is_shard(path) for path in folder.glob(SHARDS)):
-            raise ConfigError(
-                f"data_root: no TFRecord shard (*.tfrecord) in {folder}; data_root must contain "
-                "training/ and validation/ with shards, or shards themselves. Make some with "
-                f"`higgs generate --events 200000 --out {data_root}` or `higgs convert`"
-            )
+    return "folders" if (data_root / TRAINING).is_dir() else "single"

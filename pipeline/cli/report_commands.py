@@ -129,18 +129,18 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
     Examples:
       higgs evaluate --model runs/demo/serving/1795580600 --input data/demo/validation --out eval
     """
-    from formats.published.shards import SHARDS, is_shard
-
     if out.exists():
         raise click.UsageError(f"--out: {out} already exists; give a new folder")
-    if not any(is_shard(path) for path in shards.glob(SHARDS)):
-        raise click.UsageError(
-            f"--input: no TFRecord shard (*.tfrecord) in {shards}; give a folder that contains "
-            "some, such as data/demo/validation"
-        )
     with _quiet() as console:
+        from pipeline.local_data import NoShardsError, find_data
         from pipeline.model_evaluation import evaluate_model
 
+        try:
+            data = find_data(shards, "single")
+        except NoShardsError as error:
+            raise click.UsageError(f"--input: {error}") from None
+        for heading, text in data.lines():
+            console.print(f"{heading:<12}{text}", soft_wrap=True)
         page, auc = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
         console.print(f"AUC {auc:.4f}\nreport      {page}", soft_wrap=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.path_type import LocalPath
+from pipeline.exit_codes import ExitCode
 
 
 @click.command(short_help="Run the whole pipeline on this machine.")
@@ -41,9 +42,12 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
       1  any other failure             4  the data was refused, with every reason
       2  bad usage or configuration  130  interrupted: run again to resume
     """
+    from formats.errors import DataRefusedError
     from pipeline.config import ConfigError, load_config
     from pipeline.console import output_to
+    from pipeline.local_data import find_data
     from pipeline.local_root import RootBusyError, exclusive_use, resolve
+    from pipeline.paths import is_remote
 
     try:
         config = resolve(load_config(config_file, overrides))
@@ -52,6 +56,10 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
             console.print(
                 f"pipeline {config.name}: {config.data_root} -> {config.root}", soft_wrap=True
             )
+            if not is_remote(config.data_root):
+                data = find_data(Path(config.data_root), config.ingestion.layout)
+                for heading, text in data.lines():
+                    console.print(f"{heading:<12}{text}", soft_wrap=True)
             # Imports TFX, which takes seconds and prints a page.
             from pipeline.local_run import run as run_pipeline
 
@@ -61,4 +69,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         raise click.UsageError(str(error)) from None
     except RootBusyError as error:
         raise click.ClickException(str(error)) from None
+    except DataRefusedError as error:
+        click.echo(f"DATA REFUSED\n{error}")
+        code = ExitCode.DATA_REFUSED
     sys.exit(code)

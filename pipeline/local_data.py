@@ -1,0 +1,208 @@
+"""What is in a folder of shards on this machine: what a run reads, and what it leaves out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from formats.errors import DataRefusedError
+from formats.published.shards import ShardNames, classify_names, looks_like_data
+
+TRAINING, VALIDATION = "training", "validation"
+
+MAX_NAMES = 5
+"""Names that a message lists; the others are counted."""
+
+MAX_ENTRIES = 10_000
+"""Entries of a folder beside the data that are looked at."""
+
+_SYNONYMS = {
+    TRAINING: ("training", "train", "trn"),
+    VALIDATION: ("validation", "valid", "val", "test", "testing", "eval", "dev", "holdout"),
+}
+
+
+class NoShardsError(ValueError):
+    """A folder has no shards where they are expected; the message says what it has instead."""
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """The shards that a run reads, and other data beside them.
+
+    Attributes:
+        shards: the files of each folder, by the folder's name below the root; "" is the root.
+        unread: what looks like data and is not read, relative to the root.
+    """
+
+    root: Path
+    shards: dict[str, list[Path]]
+    unread: list[str]
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yields what is read, and what is not, as a heading and a text."""
+        parts = (
+            f"{_count(len(files), 'file')}, {_megabytes(files)}" + (f" in {name}/" if name else "")
+            for name, files in self.shards.items()
+        )
+        yield "data", "; ".join(parts)
+        if self.unread:
+            yield "not read", f"{_shortened(self.unread)} in {self.root}"
+
+
+def find_data(root: Path, layout: str) -> LocalData:
+    """Finds the shards of a data set, and what else is there.
+
+    Args:
+        root: the folder ``data_root``.
+        layout: ``folders`` or ``single``.
+
+    Raises:
+        NoShardsError: there are no shards in one of the folders.
+        DataRefusedError: a shard is there twice, plain and gzip, or is a folder.
+    """
+    folders = (TRAINING, VALIDATION) if layout == "folders" else ("",)
+    names = {folder: _list_folder(root / folder) for folder in folders}
+    for folder, content in names.items():
+        if not content.shards:
+            raise NoShardsError(_nothing_to_read(root, folder))
+        _refuse_twins(root / folder, content)
+        _refuse_directories(root / folder, content)
+    unread = [
+        f"{folder}/{name}" if folder else name
+        for folder, content in names.items()
+        for name in (*content.unread, *_folders_with_data(root / folder, skip=folders))
+    ]
+    if layout == "folders":
+        beside = _list_folder(root)
+        unread += [*beside.shards, *beside.unread, *_folders_with_data(root, skip=folders)]
+    return LocalData(
+        root,
+        {name: [root / name / shard for shard in names[name].shards] for name in names},
+        unread,
+    )
+
+
+def _list_folder(folder: Path) -> ShardNames:
+    try:
+        return classify_names(_file_names(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return ShardNames()
+    except OSError as error:
+        raise NoShardsError(f"cannot read {folder} ({error.strerror})") from None
+
+
+def _file_names(folder: Path) -> Iterator[str]:
+    """Yields the names of files, and of folders that are named like shards."""
+    for path in folder.iterdir():
+        if not path.is_dir() or ".tfrec" in path.name.lower():
+            yield path.name
+
+
+def _refuse_twins(folder: Path, content: ShardNames) -> None:
+    if content.twins:
+        first, second = content.twins[0]
+        others = f" (and {len(content.twins) - 1} more pairs)" if content.twins[1:] else ""
+        raise DataRefusedError(
+            f"{folder} has {first} beside {second}{others}: the same events would be read twice. "
+            "Remove one of each pair."
+        )
+
+
+def _refuse_directories(folder: Path, content: ShardNames) -> None:
+    for name in content.shards:
+        if (folder / name).is_dir():
+            parts = [path.name for path in islice((folder / name).iterdir(), MAX_ENTRIES)]
+            parts = sorted(part for part in parts if looks_like_data(part))
+            found = f" with {_shortened(parts)}" if parts else ""
+            raise DataRefusedError(
+                f"{folder / name} is a folder{found}, not a shard, as Spark writes them. Put its "
+                f"files into {folder}, with names that end in .tfrecord, and remove the folder."
+            )
+
+
+def _folders_with_data(folder: Path, skip: Iterable[str] = ()) -> Iterator[str]:
+    """Yields the subfolders that contain files that look like data, with their number."""
+    for path in sorted(islice(_subfolders(folder), MAX_ENTRIES)):
+        if path.name in skip or ".tfrec" in path.name.lower():
+            continue
+        count = sum(map(looks_like_data, _names_below(path)))
+        if count:
+            yield f"{path.name}/ ({_count(count, 'file')})"
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.name[0] not in "._" and path.is_dir())
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    try:
+        return (path.name for path in islice(folder.rglob("*"), MAX_ENTRIES))
+    except OSError:  # another user's folder
+        return iter(())
+
+
+def _nothing_to_read(root: Path, folder: str) -> str:
+    """Says what is there instead of shards, and what to do about it."""
+    if not root.exists():
+        return (
+            f"{root} does not exist. Make toy events with `higgs generate --events 200000 --out "
+            f"{root}`, or shards of your own data with `higgs convert`"
+        )
+    if not root.is_dir():
+        return f"{root} is a file; give the folder that contains the shards"
+    expected = f"no TFRecord shard (*.tfrecord) in {root / folder}"
+    place = root / folder
+    if not place.is_dir():
+        expected, place = f"no folder {folder}/ in {root}", root
+    content = sorted(path.name + "/" * path.is_dir() for path in _visible(place))
+    if not content:
+        return f"{expected}, which is empty. {_layout(root)}"
+    return f"{expected}, only {_shortened(content)}. {_remedy(root, place, content)}"
+
+
+def _remedy(root: Path, place: Path, content: list[str]) -> str:
+    tables = [name for name in content if looks_like_data(name)]
+    parts = [name for name in tables if name.startswith("part-")]
+    if parts:
+        return (
+            f"If {parts[0]} is a TFRecord file, give it a name that ends in .tfrecord; "
+            "`higgs inspect` tells"
+        )
+    if tables:
+        return f"Make shards of it with `higgs convert {place / tables[0]} --out NEW_FOLDER`"
+    renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
+    return f"Rename {' and '.join(renames)}" if renames else _layout(root)
+
+
+def _renames(root: Path) -> Iterator[tuple[str, str]]:
+    """Yields folders whose names mean a split, each with the name that it should have."""
+    folders = [path.name for path in _visible(root) if path.is_dir()]
+    for split, synonyms in _SYNONYMS.items():
+        similar = [name for name in folders if name.lower() in synonyms]
+        if similar and split not in folders:
+            yield min(similar, key=lambda name: synonyms.index(name.lower())), split
+
+
+def _layout(root: Path) -> str:
+    return (
+        f"{root} must contain {TRAINING}/ and {VALIDATION}/ with shards, or shards themselves; "
+        "`higgs convert` makes them, and `higgs generate --out NEW_FOLDER` makes toy events"
+    )
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in islice(folder.iterdir(), MAX_ENTRIES) if path.name[0] not in "._")
+
+
+def _shortened(names: list[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _megabytes(files: list[Path]) -> str:
+    return f"{sum(file.stat().st_size for file in files if file.exists()) / 1e6:,.1f} MB"
