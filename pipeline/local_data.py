@@ -163,7 +163,7 @@ def _nothing_to_read(root: Path, folder: str) -> str:
 
 def _remedy(root: Path, place: Path, content: list[str]) -> str:
     tables = [name for name in content if looks_like_data(name)]
-    parts = [name for name in tables if name.startswith("part-")]
+    parts = [name for name in tables if "." not in name]
     if parts:
         return (
             f"If {parts[0]} is a TFRecord file, give it a name that ends in .tfrecord; "
@@ -172,7 +172,10 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     if tables:
         return f"Make shards of it with `higgs convert {place / tables[0]} --out NEW_FOLDER`"
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
-    return f"Rename {' and '.join(renames)}" if renames else _layout(root)
+    if renames:
+        return f"Rename {' and '.join(renames)}"
+    data_sets = [path for path in sorted(_subfolders(root)) if (path / TRAINING).is_dir()]
+    return f"Give {data_sets[0]} instead" if data_sets else _layout(root)
 
 
 def _renames(root: Path) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ set is replaced only when the new one is complete, by a few renames, which the n
 if this one is killed between them.
 """
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from formats.atomic_files import atomic_path
+from formats.published.manifest import MANIFEST
 from formats.published.record import Events, encode_events
 from pipeline.sample_data.event_streams import cut
 
@@ -22,6 +24,8 @@ SHARD_SIZE = 50_000
 """Default number of events per shard: about 9 MB."""
 
 TRAINING, VALIDATION = "training", "validation"
+
+_SHARD_NAME = re.compile(r"shard-\d{5,}\.tfrecord")
 
 _INCOMPLETE, _COMPLETE = ".incomplete", ".complete"
 
@@ -58,8 +62,8 @@ def write_dataset(
         The size of each split.
 
     Raises:
-        OutputExistsError: there is a data set already and `overwrite` is not set, or there are
-            files that are not shards.
+        OutputExistsError: there is a data set already and `overwrite` is not set, or there is
+            anything that this function did not write.
     """
     _move_into_place(directory)
     check_output(directory, overwrite=overwrite)
@@ -94,17 +98,31 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
     Raises:
         OutputExistsError: as for `write_dataset`.
     """
-    files = [path for split in (TRAINING, VALIDATION) for path in (directory / split).glob("*")]
-    foreign = [path for path in files if path.suffix != ".tfrecord"]
+    foreign = sorted(_foreign_files(directory))
     if foreign:
+        others = f" and {len(foreign) - 1} more" if foreign[1:] else ""
         raise OutputExistsError(
-            f"{foreign[0]} is not a shard and would be lost. Choose another --out, or move it away."
+            f"{directory} contains {foreign[0].relative_to(directory)}{others}, which this command "
+            "did not write: new events would be mixed with it, or replace it. Choose a new folder "
+            "for --out."
         )
+    files = [path for split in (TRAINING, VALIDATION) for path in (directory / split).glob("*")]
     if files and not overwrite:
         raise OutputExistsError(
             f"{directory} already contains {len(files)} shard{'s' if files[1:] else ''}. "
             "Choose another --out, or replace them with --overwrite."
         )
+
+
+def _foreign_files(directory: Path) -> Iterator[Path]:
+    """Yields what `write_dataset` did not write, except hidden files beside the two folders."""
+    for path in directory.glob("*"):
+        if path.name not in (TRAINING, VALIDATION, MANIFEST) and not path.name.startswith("."):
+            yield path
+    for split in (TRAINING, VALIDATION):
+        for path in (directory / split).glob("*"):
+            if not _SHARD_NAME.fullmatch(path.name) or not path.is_file():
+                yield path
 
 
 def _move_into_place(directory: Path) -> None:

@@ -43,7 +43,7 @@ def test_local_paths_become_absolute(folders, monkeypatch):
 def test_missing_shards_name_the_folder_and_the_remedy(folders):
     (folders / "validation" / "shard-0.tfrecord").unlink()
     with pytest.raises(
-        ConfigError, match=r"no TFRecord shard .* in .*/validation; .*higgs generate"
+        ConfigError, match=r"no TFRecord shard .* in .*/validation, which is empty.*higgs generate"
     ):
         resolve(config(data_root=str(folders)))
 

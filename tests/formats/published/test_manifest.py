@@ -60,7 +60,9 @@ def test_there_may_be_none(tmp_path):
 def test_another_form_is_refused_with_the_remedy(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
 
-    with pytest.raises(ManifestError, match=r"manifest\.json: .*convert again, or delete this file"):
+    with pytest.raises(
+        ManifestError, match=r"manifest\.json: .*convert again, or delete this file"
+    ):
         read_manifest(tmp_path / "manifest.json")
 
 

@@ -82,14 +82,36 @@ def test_overwriting_removes_the_old_data(tmp_path):
     assert same_events(read_folder(tmp_path / "training"), new)
 
 
-def test_other_files_are_never_overwritten(tmp_path):
-    (tmp_path / "training").mkdir()
-    (tmp_path / "training" / "notes.txt").write_text("mine")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "training/notes.txt",
+        "training/mine.tfrecord",
+        "validation/shard-00000.tfrecord.bak",
+        "training/.hidden",
+        "HIGGS.csv.gz",
+        "Training/shard-00000.tfrecord",
+        "part-00000.parquet",
+        "shard-00000.tfrecord",
+    ],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_files_of_others_are_neither_replaced_nor_mixed_with(tmp_path, name, overwrite):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
 
-    with pytest.raises(OutputExistsError, match=r"notes\.txt is not a shard and would be lost"):
-        write_dataset(tmp_path, [make_events(9)], [], overwrite=True)
+    with pytest.raises(OutputExistsError, match=f"contains {name.split('/')[0]}.*did not write"):
+        write_dataset(tmp_path, [make_events(9)], [], overwrite=overwrite)
 
-    assert (tmp_path / "training" / "notes.txt").read_text() == "mine"
+    assert file.read_text() == "mine"
+    assert len(list(tmp_path.rglob("*.*"))) == 1
+
+
+def test_hidden_files_of_the_system_do_not_matter(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    write_dataset(tmp_path, [make_events(9)], [])
+    assert names(tmp_path / "training") == ["shard-00000.tfrecord"]
 
 
 def failing(events, after):

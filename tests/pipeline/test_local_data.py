@@ -1,0 +1,128 @@
+import pytest
+
+from formats.errors import DataRefusedError
+from pipeline.local_data import NoShardsError, find_data
+
+PLAIN = ["training/a.tfrecord", "training/b.tfrecord", "validation/a.tfrecord"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x" * 500_000)
+        return tmp_path
+
+    return make
+
+
+def lines(root, layout="folders"):
+    return dict(find_data(root, layout).lines())
+
+
+def test_files_and_bytes_of_each_folder_are_listed(folder):
+    root = folder(*PLAIN)
+    assert lines(root) == {"data": "2 files, 1.0 MB in training/; 1 file, 0.5 MB in validation/"}
+    assert lines(root / "training", "single") == {"data": "2 files, 1.0 MB"}
+    assert find_data(root, "folders").shards["training"] == [
+        root / "training/a.tfrecord",
+        root / "training/b.tfrecord",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "unread"),
+    [
+        ("training/a.tfrecord.bak", "training/a.tfrecord.bak"),
+        ("training/c.tfrecord.crdownload", "training/c.tfrecord.crdownload"),
+        ("validation/more.csv", "validation/more.csv"),
+        ("training/_c.tfrecord", "training/_c.tfrecord"),
+        ("training/more/c.tfrecord", "training/more/ (1 file)"),
+        ("training/more/deep/c.tfrecord.gz", "training/more/ (1 file)"),
+        ("c.tfrecord", "c.tfrecord"),
+        ("HIGGS.csv.gz", "HIGGS.csv.gz"),
+        ("test/a.tfrecord", "test/ (1 file)"),
+        ("training/c.tfrecord.zst", "training/c.tfrecord.zst"),
+    ],
+)
+def test_what_looks_like_data_and_is_not_read_is_named(folder, name, unread):
+    assert lines(folder(*PLAIN, name))["not read"].startswith(f"{unread} in ")
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "training/_SUCCESS", "training/._a.tfrecord", ".cache/c.tfrecord"]
+)
+def test_other_files_are_not_mentioned(folder, name):
+    assert "not read" not in lines(folder(*PLAIN, name))
+
+
+def test_many_names_are_counted(folder):
+    root = folder(*PLAIN, *(f"training/{i}.csv" for i in range(8)))
+    assert lines(root)["not read"].startswith("training/0.csv, training/1.csv, ")
+    assert "training/4.csv and 3 more in " in lines(root)["not read"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("x.tfrecord", "x.tfrecord.gz"),
+        ("x.tfrec", "x.tfrec.gzip"),
+        ("x.TFRECORD", "x.tfrecord.GZ"),
+        ("x.tfrecord-00000-of-00001", "x.tfrecord-00000-of-00001.gz"),
+    ],
+)
+def test_a_shard_beside_its_compressed_twin_is_refused(folder, first, second):
+    root = folder("validation/a.tfrecord", f"training/{first}", f"training/{second}")
+    with pytest.raises(DataRefusedError, match=r"training has x.* beside x.*read twice\. Remove"):
+        find_data(root, "folders")
+
+
+def test_shards_of_one_set_are_no_twins(folder):
+    parts = ["training/x.tfrecord-00000-of-00002", "training/x.tfrecord-00001-of-00002.gz"]
+    assert lines(folder("validation/a.tfrecord", *parts))["data"].startswith("2 files")
+
+
+def test_a_folder_named_as_a_shard_is_refused(folder):
+    root = folder(*PLAIN, "training/c.tfrecord/part-r-00000", "training/c.tfrecord/_SUCCESS")
+    with pytest.raises(DataRefusedError, match=r"c\.tfrecord is a folder with part-r-00000, not"):
+        find_data(root, "folders")
+
+
+@pytest.mark.parametrize(
+    ("names", "layout", "message"),
+    [
+        (["Training/a.tfrecord", "Validation/a.tfrecord"], "single", r"Rename Training/ to "),
+        (["train/a.tfrecord", "valid/a.tfrecord"], "single", "train/ to training/ and valid/ to"),
+        (
+            ["training/a.tfrecord", "test/a.tfrecord"],
+            "folders",
+            r"no folder validation/ in .*, only test/, training/\. Rename test/ to validation/",
+        ),
+        (["training/a.tfrecord"], "folders", "must contain training/ and validation/"),
+        (["HIGGS.csv.gz"], "single", r"only HIGGS.csv.gz\. .*`higgs convert .*/HIGGS.csv.gz --out"),
+        (["part-0.parquet"], "single", "`higgs convert .*/part-0.parquet --out"),
+        (["part-r-00000", "_SUCCESS"], "single", "part-r-00000 is a TFRecord file, give it a name"),
+        (["run 1/training/a.tfrecord"], "single", "Give .*/run 1 instead"),
+        (["notes/readme"], "single", "only notes/. .* must contain training/"),
+    ],
+)
+def test_a_folder_without_shards_says_what_it_has_instead(folder, names, layout, message):
+    with pytest.raises(NoShardsError, match=message):
+        find_data(folder(*names), layout)
+
+
+def test_toy_events_are_only_offered_for_a_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(NoShardsError, match="new does not exist.*higgs generate .* --out .*new"):
+        find_data(tmp_path / "new", "single")
+    (tmp_path / "HIGGS.csv").touch()
+    with pytest.raises(NoShardsError) as refused:
+        find_data(tmp_path, "single")
+    assert f"--out {tmp_path}`" not in str(refused.value)
+
+
+def test_a_file_is_not_a_folder(tmp_path):
+    (tmp_path / "x.tfrecord").touch()
+    with pytest.raises(NoShardsError, match=r"x\.tfrecord is a file; give the folder"):
+        find_data(tmp_path / "x.tfrecord", "single")
