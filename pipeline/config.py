@@ -89,6 +89,13 @@ class EvaluationConfig(_Frozen):
     )
 
 
+class ServingCheckConfig(_Frozen):
+    """What loading the export and scoring records with it may use, before it is pushed."""
+
+    timeout_minutes: int = Field(10, ge=1, le=1440, description="wall time of the check")
+    memory_gb: int = Field(16, ge=1, le=4096, description="memory that the check may allocate")
+
+
 class PushConfig(_Frozen):
     """Where blessed models go."""
 
@@ -130,6 +137,7 @@ class Config(_Frozen):
     ingestion: IngestionConfig = Field(default_factory=IngestionConfig)
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    serving_check: ServingCheckConfig = Field(default_factory=ServingCheckConfig)
     push: PushConfig = Field(default_factory=PushConfig)
     beam: BeamConfig = Field(default_factory=BeamConfig)
     vertex: VertexConfig | None = Field(None, description="options of `--target vertex`")

@@ -113,7 +113,12 @@ def create_pipeline(
     ).with_id(names.EVALUATOR)
 
     # Blesses a model that scores the same when served without this project's code.
-    serving_check = ServingCheck(model=model, model_run=trainer.outputs["model_run"])
+    serving_check = ServingCheck(
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        timeout_minutes=config.serving_check.timeout_minutes,
+        memory_gb=config.serving_check.memory_gb,
+    )
 
     # Exports a model that has both blessings.
     pusher = target.pusher(

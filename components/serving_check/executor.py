@@ -6,6 +6,7 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact
 from tfx.utils import path_utils
 
+from components.serving_check.probe_process import Limits
 from components.serving_check.score_comparison import find_fault
 from formats import names, reference_scores
 from formats.reference_scores import ReferenceScores
@@ -13,11 +14,18 @@ from formats.reference_scores import ReferenceScores
 logger = logging.getLogger("higgs.serving_check")
 
 
-def check_serving(model: Artifact, model_run: Artifact, blessing: Artifact) -> None:
-    """Blesses an export that reproduces the reference scores; otherwise records the fault."""
+def check_serving(
+    model: Artifact, model_run: Artifact, blessing: Artifact, limits: Limits | None = None
+) -> None:
+    """Blesses an export that reproduces the reference scores; otherwise records the fault.
+
+    Raises:
+        ServingCheckError: the check failed for a reason that says nothing about the export. There
+            is no blessing then, and the next run checks again.
+    """
     with fileio.open(f"{model_run.uri}/{reference_scores.FILE_NAME}", "rb") as file:
         reference = ReferenceScores.read(file)
-    fault = find_fault(path_utils.serving_model_path(model.uri), reference)
+    fault = find_fault(path_utils.serving_model_path(model.uri), reference, limits)
     if fault:
         logger.warning("infra blessing withheld: %s", fault)
     file_name = names.INFRA_NOT_BLESSED_FILE if fault else names.INFRA_BLESSED_FILE

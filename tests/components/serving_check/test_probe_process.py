@@ -1,0 +1,239 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tensorflow as tf
+
+from components.serving_check import probe, probe_process
+from components.serving_check.probe_process import (
+    Limits,
+    ServingCheckError,
+    describe_end,
+    probe_environment,
+    score_in_fresh_process,
+)
+from formats.published.record import Events, encode_records
+
+LIMITS = Limits(timeout_minutes=10, memory_gb=16)
+
+
+@pytest.fixture
+def records(reference):
+    return encode_records(Events(reference.features, np.zeros(64, np.float32)))
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Replaces the probe by a script."""
+
+    def replace(text):
+        (tmp_path / "probe.py").write_text(text)
+        monkeypatch.setattr(probe, "__file__", str(tmp_path / "probe.py"))
+
+    return replace
+
+
+def is_running(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def reason(records, limits=LIMITS):
+    with pytest.raises(ServingCheckError) as caught:
+        score_in_fresh_process("a model", records, limits)
+    assert "the model was not refused" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_killed_probe_is_no_verdict(stand_in, records):
+    stand_in("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert "was killed by SIGKILL: the kernel does this when memory runs out" in reason(records)
+
+
+@pytest.mark.slow
+def test_a_probe_that_crashes_is_no_verdict(stand_in, records):
+    stand_in("import os, sys\nprint('bad magic', file=sys.stderr, flush=True)\nos.abort()")
+    assert "was killed by SIGABRT (bad magic): the log has what it printed" in reason(records)
+
+
+@pytest.mark.slow
+def test_a_probe_that_takes_too_long_is_no_verdict(stand_in, records):
+    stand_in("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)")
+    message = reason(records, Limits(timeout_minutes=0.02))
+    assert "ended after 0.02 minutes, its time limit" in message
+    assert "raise serving_check.timeout_minutes" in message
+
+
+@pytest.mark.slow
+def test_a_probe_without_its_packages_is_no_verdict(stand_in, records, tmp_path, monkeypatch):
+    stand_in("import a_package_that_is_not_installed")
+    message = reason(records)
+    assert "No module named 'a_package_that_is_not_installed'" in message
+    assert f"check that {sys.executable} can import TensorFlow and NumPy" in message
+
+
+@pytest.mark.slow
+def test_packages_are_found_where_this_process_finds_them(records, tmp_path, monkeypatch, stand_in):
+    """Not on the path of `python -I`: a folder of PYTHONPATH, or the user's own packages."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "numpy_elsewhere.py").write_text("from numpy import savez")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    stand_in(
+        "import json, sys, numpy_elsewhere\n"
+        "numpy_elsewhere.savez(sys.argv[3], signal_probability=[[0.5]])\n"
+        "open(sys.argv[4], 'w').write(json.dumps({'fault': None}))\n"
+    )
+    assert score_in_fresh_process("a model", records, LIMITS).scores.tolist() == [[0.5]]
+
+
+@pytest.mark.slow
+def test_a_probe_without_memory_is_no_verdict(stand_in, records):
+    stand_in("import numpy\nnumpy.ones(2**31)")
+    message = reason(records, Limits(memory_gb=1))
+    assert "raise serving_check.memory_gb, now 1" in message
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_no_verdict(stand_in, records):
+    stand_in("import os\nwith open('/dev/full', 'w') as file:\n    file.write('scores')\n")
+    assert "free disk space in" in reason(records)
+
+
+@pytest.mark.slow
+def test_an_exception_ends_the_process(stand_in, records, tmp_path):
+    """As Ctrl-C does: `KeyboardInterrupt` in this process."""
+    stand_in(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(60)"
+    )
+    pid_file = tmp_path / "pid"
+
+    def interrupt():
+        while not (pid_file.exists() and pid_file.read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        score_in_fresh_process("a model", records, LIMITS)
+    assert not is_running(int(pid_file.read_text()))
+
+
+def test_a_missing_interpreter_is_no_verdict(records, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert "/nowhere/python" in reason(records)
+
+
+@pytest.mark.slow
+def test_a_remote_export_is_copied_for_the_process(export, records, reference, monkeypatch):
+    """The process has no network to read it with; the bucket here is a file system in memory."""
+    remote = "ram://bucket/model"
+    for path in Path(export).rglob("*"):
+        if path.is_file():
+            tf.io.gfile.makedirs(f"{remote}/{path.parent.relative_to(export)}")
+            tf.io.gfile.copy(str(path), f"{remote}/{path.relative_to(export)}", overwrite=True)
+    scores = score_in_fresh_process(remote, records, LIMITS).scores
+    np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("code", "messages", "parts"),
+    [
+        (-signal.SIGKILL, "", ["was killed by SIGKILL", "memory"]),
+        (137, "", ["was killed by SIGKILL", "memory"]),
+        (-signal.SIGSEGV, "", ["was killed by SIGSEGV"]),
+        (-signal.SIGABRT, "what(): std::bad_alloc", ["SIGABRT", "serving_check.memory_gb, now 16"]),
+        (1, "OSError: [Errno 28] No space left on device", ["exit status 1", "free disk space"]),
+        (1, "ImportError: libx.so: failed to map segment", ["serving_check.memory_gb"]),
+        (1, "", ["ended with exit status 1: the log"]),
+    ],
+)
+def test_the_end_of_a_process_is_described(code, messages, parts):
+    description = describe_end(code, messages, LIMITS)
+    assert all(part in description for part in parts), description
+
+
+def test_no_credential_is_in_the_environment():
+    secrets = (
+        "AWS_SECRET_ACCESS_KEY GOOGLE_APPLICATION_CREDENTIALS GITHUB_TOKEN HTTPS_PROXY https_proxy "
+        "KUBECONFIG MY_PASSWORD SSH_AUTH_SOCK TF_CONFIG PYTHONPATH"
+    )
+    environment = dict.fromkeys(secrets.split(), "s3cret")
+    kept = {"PATH": "/bin", "LD_LIBRARY_PATH": "/lib", "OMP_NUM_THREADS": "2"}
+    folder = "/var/check"
+    assert probe_environment({**environment, **kept, "HOME": "/root"}, folder) == {
+        **kept,
+        "HOME": folder,
+        "TMPDIR": folder,
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EIO, "Input/output error"), True),
+        (OSError(errno.EACCES, "Permission denied"), True),
+        (OSError(errno.EMFILE, "Too many open files"), True),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), True),
+        (tf.errors.UnknownError(None, None, "m/variables.index; Input/output error"), True),
+        (tf.errors.PermissionDeniedError(None, None, "m/variables.index"), True),
+        (OSError("Cannot parse file saved_model.pb"), False),
+        (FileNotFoundError(errno.ENOENT, "No such file"), False),
+        (ImportError("the export imports the project's module 'models'"), False),
+        (KeyError("serving_default"), False),
+        (tf.errors.NotFoundError(None, None, "Op type not registered"), False),
+        (tf.errors.DataLossError(None, None, "truncated"), False),
+        (tf.errors.UnknownError(None, None, "KeyError: pyfunc_0"), False),
+    ],
+)
+def test_errors_of_the_machine_are_told_from_those_of_the_model(error, expected):
+    assert probe.is_of_the_machine(error) is expected
+
+
+@pytest.mark.slow
+def test_the_probe_cannot_import_the_project(tmp_path):
+    code = (
+        "import os, runpy, sys\n"
+        "sys.argv = ['probe', 'no model', sys.argv[1], 'none', sys.argv[2]]\n"
+        "runpy.run_path(os.environ['PROBE'], run_name='__main__')\n"
+        "for package in ('models', 'formats', 'higgs', 'models.layers.dense'):\n"
+        "    try:\n"
+        "        __import__(package)\n"
+        "    except ImportError as error:\n"
+        "        print(error)\n"
+    )
+    np.savez(tmp_path / "records.npz", records=np.frombuffer(b"ab", "V1"))
+    files = [str(tmp_path / name) for name in ("records.npz", "verdict.json")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, *files],
+        env={"PROBE": probe.__file__},
+        capture_output=True,
+        text=True,
+    )
+    blocked = [line.rpartition(" ")[2] for line in done.stdout.splitlines()]
+    assert blocked == ["'models'", "'formats'", "'higgs'", "'models'"]
+    assert "SavedModel file does not exist" in (tmp_path / "verdict.json").read_text()
+
+
+def test_the_settings_of_the_process_name_no_folder_that_depends_on_the_current_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "path", ["", "relative", "/absolute"])
+    monkeypatch.chdir(tmp_path)
+    command = probe_process._command(tmp_path, "/model", LIMITS)
+    assert command[:2] == [sys.executable, "-I"]
+    settings = (tmp_path / "settings.json").read_text()
+    assert f'"path": ["{tmp_path}/relative", "/absolute"]' in settings
