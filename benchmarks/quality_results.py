@@ -12,7 +12,8 @@ from benchmarks.measurement import Measure, Measurement
 from benchmarks.quality_figures import Quality
 from benchmarks.quality_models import OURS
 from benchmarks.quality_samples import Sample
-from pipeline.code_version import import_closure, source_digest
+from formats.source_version import source_digest
+from pipeline.code_version import import_closure
 
 RESULTS_FILE = saved_results.OUT / "quality.jsonl"
 

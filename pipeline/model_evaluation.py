@@ -13,13 +13,13 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.utils import path_utils
 
 from components.report.html_page import render
-from components.report.package_versions import package_versions
 from components.report.report_data import read_report
 from formats import names
 from formats.names import COLUMNS_SIGNATURE, SAVED_MODEL_FILE
+from formats.package_versions import package_versions
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
+from formats.source_version import project_version
 from pipeline import metadata_store
-from pipeline.code_version import project_version
 from pipeline.evaluation_graph import create_evaluation_pipeline
 from pipeline.report_page import write_page
 from pipeline.user_errors import UnsuitableModelError

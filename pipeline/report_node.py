@@ -8,7 +8,7 @@ from tfx.types import Channel
 from components.report.component import Report
 from formats import names
 from formats.names import NodeOutput
-from pipeline.code_version import project_version
+from formats.source_version import project_version
 from pipeline.config import Config
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.report.package_versions import package_versions
 from formats.errors import DataRefusedError
+from formats.package_versions import package_versions
 from formats.run_outcome import RunRecord
+from formats.source_version import project_version
 from pipeline import metadata_store
-from pipeline.code_version import project_version
 from pipeline.config import Config
 
 

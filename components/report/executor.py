@@ -9,9 +9,9 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact
 
 from components.report.number_format import fixed
-from components.report.package_versions import package_versions
 from components.report.report_data import describe_error, read_report, read_summary
 from formats.names import NodeOutput
+from formats.package_versions import package_versions
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 
 logger = logging.getLogger("higgs.report")

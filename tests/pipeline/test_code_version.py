@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
+from formats import source_version
+from formats.source_version import project_version, source_digest
 from kubeflow.cloud_targets import KubeflowTarget
-from pipeline import code_version
-from pipeline.code_version import import_closure, project_version, root_modules, source_digest
+from pipeline.code_version import import_closure, root_modules
 from pipeline.config import load_config
 from pipeline.graph import create_pipeline
 
@@ -31,9 +32,9 @@ def roots(nodes):
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A copy of the sources that a test may edit."""
-    for package in code_version.PACKAGES:
-        shutil.copytree(code_version.SOURCE_ROOT / package, tmp_path / package)
-    monkeypatch.setattr(code_version, "SOURCE_ROOT", tmp_path)
+    for package in source_version.PACKAGES:
+        shutil.copytree(source_version.SOURCE_ROOT / package, tmp_path / package)
+    monkeypatch.setattr(source_version, "SOURCE_ROOT", tmp_path)
     return tmp_path
 
 
@@ -82,7 +83,7 @@ def test_closures_contain_every_module_that_is_really_imported(roots):
         "roots = json.loads(sys.argv[1])\n"
         "for root in roots:\n"
         "    importlib.import_module(root)\n"
-        f"packages = {code_version.PACKAGES!r}\n"
+        f"packages = {source_version.PACKAGES!r}\n"
         "print(json.dumps([m for m in sys.modules if m.split('.')[0] in packages]))\n"
     )
     for name in ("CollisionExampleGen", "Trainer", "Evaluator"):

@@ -1,7 +1,7 @@
 import platform
 from importlib import metadata
 
-from components.report import package_versions
+from formats import package_versions
 
 
 def test_installed_versions_are_listed():
