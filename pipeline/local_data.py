@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
+from components.report.number_format import plural
 from formats.errors import DataRefusedError
 from formats.published.shards import ShardNames, classify_names, looks_like_data
 
@@ -42,12 +44,17 @@ class LocalData:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yields what is read, and what is not, as a heading and a text."""
         parts = (
-            f"{_count(len(files), 'file')}, {_megabytes(files)}" + (f" in {name}/" if name else "")
+            f"{plural(len(files), 'file')}, {_megabytes(files)}" + (f" in {name}/" if name else "")
             for name, files in self.shards.items()
         )
         yield "data", "; ".join(parts)
         if self.unread:
             yield "not read", f"{_shortened(self.unread)} in {self.root}"
+
+
+def data_layout(root: Path) -> Literal["folders", "single"]:
+    """Tells the layout of a local folder: with ``training/``, or one folder of shards."""
+    return "folders" if (root / TRAINING).is_dir() else "single"
 
 
 def find_data(root: Path, layout: str) -> LocalData:
@@ -128,7 +135,7 @@ def _folders_with_data(folder: Path, skip: Iterable[str] = ()) -> Iterator[str]:
             continue
         count = sum(map(looks_like_data, _names_below(path)))
         if count:
-            yield f"{path.name}/ ({_count(count, 'file')})"
+            yield f"{path.name}/ ({plural(count, 'file')})"
 
 
 def _subfolders(folder: Path) -> Iterator[Path]:
@@ -201,10 +208,6 @@ def _visible(folder: Path) -> Iterator[Path]:
 def _shortened(names: list[str]) -> str:
     more = len(names) - MAX_NAMES
     return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _megabytes(files: list[Path]) -> str:

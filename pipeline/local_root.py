@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from pipeline.config import Config, ConfigError
-from pipeline.local_data import TRAINING, NoShardsError, find_data
+from pipeline.local_data import NoShardsError, data_layout, find_data
 from pipeline.paths import PathError, is_remote, local_path
 
 # TFX and Beam treat paths as patterns.
@@ -35,7 +35,7 @@ def resolve(config: Config) -> Config:
     data_root = _absolute("data_root", config.data_root)
     layout = config.ingestion.layout
     if not is_remote(data_root):
-        layout = _detect_layout(Path(data_root)) if layout == "auto" else layout
+        layout = data_layout(Path(data_root)) if layout == "auto" else layout
         try:
             find_data(Path(data_root), layout)
         except NoShardsError as error:
@@ -44,12 +44,17 @@ def resolve(config: Config) -> Config:
         raise ConfigError(
             f"ingestion.layout: give folders or single for data that is not local ({data_root})"
         )
-    directory = config.push.directory
+    directory, checkpoints = config.push.directory, config.trainer.checkpoints
     return config.model_copy(
         update={
             "data_root": data_root,
             "root": _absolute("root", config.root),
             "ingestion": config.ingestion.model_copy(update={"layout": layout}),
+            "trainer": config.trainer.model_copy(
+                update={
+                    "checkpoints": checkpoints and _absolute("trainer.checkpoints", checkpoints)
+                }
+            ),
             "push": config.push.model_copy(
                 update={"directory": directory and _absolute("push.directory", directory)}
             ),
@@ -103,7 +108,3 @@ def _absolute(key: str, path: str) -> str:
             f"{key}: TFX treats {' '.join(special)} in a path as a pattern: rename {absolute}"
         )
     return absolute
-
-
-def _detect_layout(data_root: Path) -> Literal["folders", "single"]:
-    return "folders" if (data_root / TRAINING).is_dir() else "single"

@@ -30,13 +30,16 @@ class InvalidFileError(click.ClickException):
 @contextmanager
 def _user_errors() -> Iterator[None]:
     """Reports problems with data and folders as one sentence and an exit code."""
+    from formats.errors import DataRefusedError
+    from formats.published.manifest import ManifestError
     from formats.published.tfrecord import RecordError
+    from pipeline.local_data import NoShardsError
     from pipeline.sample_data.csv_import import CsvError
     from pipeline.sample_data.shard_writer import OutputExistsError
 
     try:
         yield
-    except (RecordError, CsvError) as error:
+    except (RecordError, CsvError, ManifestError, NoShardsError, DataRefusedError) as error:
         raise InvalidFileError(str(error)) from error
     except OutputExistsError as error:
         raise click.UsageError(str(error)) from error
@@ -172,7 +175,7 @@ def _summary(directory: Path) -> "Iterator[dict[str, SplitSize]]":
 
 
 @click.command()
-@click.argument("file", type=LocalPath(exists=True))
+@click.argument("path", metavar="FILE|DIR", type=LocalPath(exists=True))
 @click.option(
     "--records",
     type=click.IntRange(min=0),
@@ -180,15 +183,15 @@ def _summary(directory: Path) -> "Iterator[dict[str, SplitSize]]":
     show_default=True,
     help="Number of first records to show.",
 )
-def inspect(file: Path, records: int) -> None:
-    """Show the content of a shard: layout, class balance, column ranges and first records.
+def inspect(path: Path, records: int) -> None:
+    """Show the content of shards: layout, class balance, column ranges and first records.
 
-    FILE is a TFRecord shard, plain or gzip. For any other file, the command says what it is and
-    exits with 4.
+    FILE is a TFRecord shard, plain or gzip; DIR contains shards, or training/ and validation/
+    with shards. For anything else, the command says what it is and exits with 4.
 
     \b
     Examples:
-      higgs inspect data/training/shard-00000.tfrecord
+      higgs inspect data
       higgs inspect --records 5 data/validation/shard-00000.tfrecord
     """
     # Other encodings than the published one are parsed with TensorFlow, whose import is noisy.
@@ -197,8 +200,45 @@ def inspect(file: Path, records: int) -> None:
 
     from rich.console import Console
 
-    from pipeline.sample_data.inspection import inspect_file, render
+    from pipeline.sample_data.inspection import inspect_shards, render
+    from pipeline.sample_data.progress_bar import progress
 
+    console = Console()
     with _user_errors():
-        console = Console()
-        console.print(render(inspect_file(file, records), console.width), soft_wrap=True)
+        for place, shards in _shards_of(path).items():
+            size = sum(shard.stat().st_size for shard in shards if shard.is_file())
+            with progress(f"reading {place}", size) as on_read:
+                inspection = inspect_shards(place, shards, records, on_read)
+            console.print(render(inspection, console.width), soft_wrap=True)
+
+
+def _shards_of(path: Path) -> "dict[Path, list[Path]]":
+    """Returns the shards to inspect by file or folder, and prints what else is there."""
+    from pipeline.local_data import data_layout, find_data
+
+    if not path.is_dir():
+        return {path: [path]}
+    data = find_data(path, data_layout(path))
+    for heading, text in data.lines():
+        click.echo(f"{heading:<13}{text}")
+    for text in _manifest_lines(path):
+        click.echo(f"{'manifest':<13}{text}")
+    click.echo()
+    return {path / folder: shards for folder, shards in data.shards.items()}
+
+
+def _manifest_lines(folder: Path) -> "Iterator[str]":
+    """Yields what the manifest of a data set says, and every shard that differs from it."""
+    from components.report.number_format import plural
+    from formats.published import manifest
+
+    file = manifest.find_manifest(folder)
+    if file is None:
+        return
+    content = manifest.read_manifest(file)
+    sources = ", ".join(source.name for source in content.sources)
+    yield f"{content.written:,} events in {plural(len(content.shards), 'file')} from {sources}"
+    for reason, count in content.dropped.items():
+        yield f"{count:,} events were dropped: {reason}"
+    for difference in manifest.find_differences(file, content, with_hashes=True):
+        yield f"DIFFERENT: {difference}"

@@ -1,6 +1,6 @@
-"""Inspection of a shard for ``higgs inspect``: layout, class balance, ranges and first records."""
+"""Inspection of shards for ``higgs inspect``: layout, class balance, ranges and first records."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,19 +14,24 @@ from rich.text import Text
 from formats.features import COLUMNS, FEATURES
 from formats.published.record import Events, RecordError, read_events
 from formats.published.tfrecord import open_plain
+from pipeline.local_data import MAX_NAMES
 
 LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
+
+_FILES = "Name a TFRecord file, or a folder of some."
 
 _NUMBER_WIDTH = len("-1.234e-05")
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """Summary of a shard.
+    """Summary of one shard, or of the shards of a folder.
 
     Attributes:
-        path: the shard.
-        compression: ``"gzip"`` or ``"none"``.
+        path: the shard or the folder.
+        files: number of shards.
+        empty: the shards without records, which are skipped.
+        compression: ``"gzip"``, ``"none"`` or both.
         events: number of records; all were read and have the published layout.
         signal: number of signal events.
         first: the first records.
@@ -36,6 +41,8 @@ class Inspection:
     """
 
     path: Path
+    files: int
+    empty: list[Path]
     compression: str
     events: int
     signal: int
@@ -45,39 +52,73 @@ class Inspection:
     high: NDArray[np.float32]
 
 
-def inspect_file(path: Path, records: int) -> Inspection:
-    """Reads a shard and summarizes it.
+class _ShardSet:
+    """Reads several shards one after the other, and remembers what they are like."""
 
-    Args:
-        path: a shard of the published layout, plain or gzip.
-        records: number of first records to keep.
+    def __init__(self, paths: Sequence[Path], on_read: Callable[[int], None]):
+        self._paths, self._on_read = paths, on_read
+        self.compressions: set[str] = set()
+        self.empty: list[Path] = []
+
+    def __iter__(self) -> Iterator[Events]:
+        size = 0
+        for path in self._paths:
+            check_regular(path)
+            with path.open("rb") as file:
+                self.compressions.add(open_plain(file)[1])
+            with path.open("rb") as file:
+                events = 0
+                for chunk in read_events(file, str(path)):
+                    yield chunk
+                    events += len(chunk.labels)
+                    self._on_read(size + file.tell())
+            if not events:
+                self.empty.append(path)
+            size += path.stat().st_size
+
+
+def check_regular(path: Path) -> None:
+    """Refuses what cannot be read as a file; a pipe, for example, would block forever.
 
     Raises:
-        RecordError: the file is anything else; the message says what it is.
+        RecordError: it is not a regular file, or a link to nothing.
     """
-    if path.is_dir():
-        shards = len(list(path.rglob("*.tfrecord")))
-        files = "1 file in it ends" if shards == 1 else f"{shards} files in it end"
-        reason = f"is a folder; {files} in .tfrecord"
-        raise RecordError(str(path), None, reason, "Name one file.")
-    with path.open("rb") as file:
-        compression = open_plain(file)[1]
-    with path.open("rb") as file:
-        chunks = read_events(file, str(path))
-        head = next(chunks, None)
-        if head is None:
-            raise RecordError(str(path), None, "holds no records", "Name a shard with events.")
-        return _summarize(path, compression, records, head, chunks)
+    if path.is_symlink() and not path.exists():
+        target = path.readlink()
+        raise RecordError(str(path), None, f"is a link to {target}, which does not exist", _FILES)
+    if not path.is_file():
+        kind = "folder" if path.is_dir() else "pipe or device"
+        raise RecordError(str(path), None, f"is a {kind}, not a file", _FILES)
 
 
-def _summarize(
-    path: Path, compression: str, records: int, head: Events, others: Iterator[Events]
+def inspect_shards(
+    path: Path,
+    shards: Sequence[Path],
+    records: int,
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> Inspection:
-    events = signal = 0
+    """Reads shards and summarizes them together.
+
+    Args:
+        path: the shard, or the folder of the shards.
+        shards: shards of the published layout, plain or gzip.
+        records: number of first records to keep.
+        on_read: called with the number of bytes of all shards read so far.
+
+    Raises:
+        RecordError: a shard is anything else, or there are no records at all; the message says
+            what it is.
+    """
+    shard_set = _ShardSet(shards, on_read)
+    chunks = iter(shard_set)
+    head = next(chunks, None)
+    if head is None:
+        raise RecordError(str(path), None, "holds no records", "Name a shard with events.")
     first = Events(head.features[:0], head.labels[:0])
     low, high = head.features[0], head.features[0]
+    events = signal = 0
     total = np.zeros(len(FEATURES))
-    for features, labels in chain([head], others):
+    for features, labels in chain([head], chunks):
         if (missing := records - events) > 0:
             parts = zip(first, (features[:missing], labels[:missing]), strict=True)
             first = Events(*map(np.concatenate, parts))
@@ -86,7 +127,18 @@ def _summarize(
         low = np.minimum(low, features.min(axis=0))
         high = np.maximum(high, features.max(axis=0))
         total += features.sum(axis=0, dtype=np.float64)
-    return Inspection(path, compression, events, signal, first, low, total / events, high)
+    return Inspection(
+        path=path,
+        files=len(shards),
+        empty=shard_set.empty,
+        compression=" and ".join(sorted(shard_set.compressions)),
+        events=events,
+        signal=signal,
+        first=first,
+        low=low,
+        mean=total / events,
+        high=high,
+    )
 
 
 def render(inspection: Inspection, width: int) -> RenderableType:
@@ -96,7 +148,8 @@ def render(inspection: Inspection, width: int) -> RenderableType:
     """
     share = inspection.signal / inspection.events
     summary = (
-        ("file", str(inspection.path)),
+        ("file" if inspection.path.is_file() else "folder", str(inspection.path)),
+        *_file_counts(inspection),
         ("layout", LAYOUT),
         ("compression", inspection.compression),
         ("records", f"{inspection.events:,}"),
@@ -105,6 +158,15 @@ def render(inspection: Inspection, width: int) -> RenderableType:
     )
     lines = (Text(f"{name:<13}{value}") for name, value in summary)
     return Group(*lines, Text(), *_tables(_numbers(inspection), width))
+
+
+def _file_counts(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    if inspection.path.is_dir():
+        yield "files", f"{inspection.files:,}"
+    if inspection.empty:
+        names = ", ".join(path.name for path in inspection.empty[:MAX_NAMES])
+        more = len(inspection.empty) - MAX_NAMES
+        yield "empty", names + (f" and {more:,} more" if more > 0 else "")
 
 
 def _numbers(inspection: Inspection) -> dict[str, list[float]]:

@@ -34,10 +34,11 @@ def test_a_given_layout_is_kept(folders):
 
 def test_local_paths_become_absolute(folders, monkeypatch):
     monkeypatch.chdir(folders.parent)
-    resolved = resolve(config(push={"directory": "serving"}))
+    resolved = resolve(config(push={"directory": "serving"}, trainer={"checkpoints": "state"}))
     assert resolved.data_root == str(folders)
     assert resolved.root == str(folders.parent / "runs")
     assert resolved.push_directory == str(folders.parent / "serving")
+    assert resolved.checkpoint_root == str(folders.parent / "state")
 
 
 def test_missing_shards_name_the_folder_and_the_remedy(folders):

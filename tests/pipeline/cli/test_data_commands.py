@@ -9,6 +9,7 @@ from event_makers import join_events, same_events
 from shard_makers import frame, read_folder
 
 from formats.features import FEATURES
+from formats.published.manifest import Manifest, ShardEntry, SourceEntry, write_manifest
 from pipeline.cli import data_commands
 
 
@@ -123,6 +124,43 @@ def test_inspect_shows_a_shard(run):
     assert result.exit_code == 0
     assert "record 1" in result.output
     assert FEATURES[-1] in result.output
+
+
+def test_inspect_shows_every_split_of_a_data_set(run, tmp_path):
+    run("generate --events 50 --out data")
+    (tmp_path / "data" / "training" / "a.tfrecord.bak").touch()
+
+    result = run("inspect data")
+
+    assert result.exit_code == 0
+    assert "not read     training/a.tfrecord.bak in data\n" in result.output
+    assert "folder       data/training\nfiles        1\n" in result.output
+    assert "records      40\n" in result.output
+    assert "records      10\n" in result.output
+
+
+def test_inspect_of_a_folder_without_shards_says_what_is_there(run, tmp_path):
+    (tmp_path / "train").mkdir()
+    result = run("inspect .")
+    assert result.exit_code == 4
+    assert "only train/. Rename train/ to training/" in result.output
+
+
+def test_inspect_names_shards_that_differ_from_the_manifest(run, tmp_path):
+    run("generate --events 50 --out data")
+    shard = tmp_path / "data" / "training" / "shard-00000.tfrecord"
+    entry = ShardEntry(path="training/shard-00000.tfrecord", bytes=9, events=40, sha256="0")
+    source = SourceEntry(name="HIGGS.csv", kind="CSV", events=50)
+    write_manifest(
+        tmp_path / "data",
+        Manifest(created="", sources=(source,), read=50, written=50, shards=(entry,)),
+    )
+
+    result = run("inspect data")
+
+    assert "manifest     50 events in 1 file from HIGGS.csv\n" in result.output
+    size = shard.stat().st_size
+    assert f"DIFFERENT: training/shard-00000.tfrecord has {size} bytes, not 9\n" in result.output
 
 
 def test_inspect_parses_no_markup(run, tmp_path):

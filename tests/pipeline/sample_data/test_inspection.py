@@ -1,17 +1,22 @@
 import gzip
 import io
+import os
 
 import numpy as np
 import pytest
 import wire_records as wire
-from event_makers import make_events
+from event_makers import make_events, select
 from rich.console import Console
 from shard_makers import frame
 
 from formats.features import FEATURES, LABEL
 from formats.published.record import encode_events
 from formats.published.tfrecord import RecordError
-from pipeline.sample_data.inspection import inspect_file, render
+from pipeline.sample_data.inspection import inspect_shards, render
+
+
+def inspect_file(path, records):
+    return inspect_shards(path, [path], records)
 
 
 def text_of(inspection, width: int = 200) -> str:
@@ -134,9 +139,38 @@ def test_other_content_is_named_in_a_sentence(tmp_path, content, sentence):
     assert str(caught.value).startswith(f"{tmp_path / 'file'}: {sentence}")
 
 
-def test_folder_is_rejected(tmp_path):
-    (tmp_path / "training").mkdir()
-    (tmp_path / "training" / "a.tfrecord").touch()
+def test_the_shards_of_a_folder_are_summarized_together(tmp_path):
+    events = make_events(300)
+    sizes = {"a": (0, 100), "b": (100, 100), "c": (100, 300)}
+    for name, (start, end) in sizes.items():
+        (tmp_path / name).write_bytes(encode_events(select(events, slice(start, end))))
+    paths = [tmp_path / name for name in sizes]
+    read = []
 
-    with pytest.raises(RecordError, match=r"is a folder; 1 file in it ends in \.tfrecord"):
-        inspect_file(tmp_path, records=1)
+    folder = inspect_shards(tmp_path, paths, 150, read.append)
+
+    (tmp_path / "whole").write_bytes(encode_events(events))
+    whole = inspect_file(tmp_path / "whole", 150)
+    assert (folder.events, folder.signal) == (whole.events, whole.signal)
+    assert folder.first.features.tobytes() == whole.first.features.tobytes()
+    assert folder.low.tolist() == whole.low.tolist()
+    assert folder.mean == pytest.approx(whole.mean, rel=1e-12)
+    assert read[-1] == sum(path.stat().st_size for path in paths)
+    text = text_of(folder)
+    assert f"folder       {tmp_path}\nfiles        3\nempty        b\n" in text
+
+
+def test_a_folder_of_empty_shards_holds_no_records(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(RecordError, match="holds no records"):
+        inspect_shards(tmp_path, [tmp_path / "a"], 1)
+
+
+def test_what_is_no_file_is_named_and_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("gone")
+    (tmp_path / "dir").mkdir()
+    sentences = {"pipe": "is a pipe or device", "link": "is a link to gone", "dir": "is a folder"}
+    for name, sentence in sentences.items():
+        with pytest.raises(RecordError, match=f"{name}: {sentence}"):
+            inspect_file(tmp_path / name, 1)
