@@ -4,6 +4,7 @@ A manifest is taken when a node has succeeded, and compared with the folder befo
 reused, evaluated or pushed. Folders may be in an object store.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -118,7 +119,7 @@ def digest_file(location: str) -> FileDigest:
         OSError: it cannot be read, or is not a regular file.
     """
     if not is_remote(location) and not stat.S_ISREG(Path(location).lstat().st_mode):
-        raise OSError("not a regular file")
+        raise OSError(errno.EINVAL, "not a regular file", location)
     digest, size = hashlib.sha256(), 0
     with _open(location) as file:
         while chunk := file.read(CHUNK_BYTES):

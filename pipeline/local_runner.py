@@ -9,17 +9,14 @@ import sys
 from importlib import resources
 from pathlib import Path
 
-from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from formats.errors import DataRefusedError
-from formats.names import SAVED_MODEL_FILE
-from formats.owned_folders import remove_owned
-from pipeline import metadata_store
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
 from pipeline.local_root import RootBusyError, exclusive_use, resolve
 from pipeline.run_recording import recorded
+from pipeline.verified_runner import VerifiedRunner
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
 
@@ -31,20 +28,10 @@ def run(config: Config) -> None:
         config: a resolved configuration; the caller holds its root exclusively.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
-    _forget_lost_pushes(config)
     with recorded(config):
-        LocalDagRunner().run(create_pipeline(config, metadata=metadata))
-
-
-def _forget_lost_pushes(config: Config) -> None:
-    """Lets a model that is missing from its serving folder be pushed again.
-
-    TFX takes a push from the cache if the artifact's own folder exists, and does not look at the
-    destination.
-    """
-    for uri, push in metadata_store.pushed_models(config.metadata_path):
-        if not (Path(push.destination) / SAVED_MODEL_FILE).exists():
-            remove_owned(uri, config.artifacts_root)
+        VerifiedRunner(config.root, config.metadata_path).run(
+            create_pipeline(config, metadata=metadata)
+        )
 
 
 def main() -> None:

@@ -1,0 +1,103 @@
+"""Manifest records: the manifest of a local folder, with a stamp per file that makes checks cheap.
+
+The stamp is what the file system tells of a file without reading it. While a file has its stamp, it
+has the recorded content; when the stamp differs, as after ``cp -a`` or ``mv``, the content decides.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from formats.artifact_manifest import (
+    FileDigest,
+    compare_file,
+    describe_missing,
+    digest_file,
+    find_unlisted,
+    list_files,
+)
+
+
+class Stamp(NamedTuple):
+    """Size in bytes, times of the last change of content and status in ns, and inode.
+
+    No program can set the second time, so a file whose first one was restored is still noticed.
+    """
+
+    bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, file: Path) -> "Stamp":
+        """Reads the stamp of a file; that of a symbolic link is the link's own.
+
+        Raises:
+            OSError: there is no such file.
+        """
+        status = file.lstat()
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+class FileRecord(NamedTuple):
+    """One file: its digest, and its stamp when it had that content."""
+
+    digest: FileDigest
+    stamp: Stamp
+
+
+class ManifestRecord(BaseModel):
+    """The files of a folder by their relative paths."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: dict[str, FileRecord]
+
+    @classmethod
+    def take(cls, folder: str) -> "ManifestRecord":
+        """Reads every file below a local folder.
+
+        Raises:
+            OSError: a file cannot be read, or is not a regular file.
+        """
+        return cls(files={path: _read(Path(folder, path)) for path in sorted(list_files(folder))})
+
+    @property
+    def manifest(self) -> dict[str, FileDigest]:
+        """The digests of all files."""
+        return {path: file.digest for path, file in self.files.items()}
+
+    def check(self, folder: str, *, others_allowed: bool) -> tuple[list[str], "ManifestRecord"]:
+        """Compares a folder with the record; reads only the files whose stamps differ.
+
+        Args:
+            folder: the folder, possibly at another place than when the record was taken.
+            others_allowed: whether it may hold files that the record does not list.
+
+        Returns:
+            One clause per difference, and the record with the stamps of the files as they are now.
+        """
+        present = set(list_files(folder))
+        problems = [] if others_allowed else find_unlisted(present, self.manifest)
+        files = dict(self.files)
+        for path, file in sorted(self.files.items()):
+            location = Path(folder, path)
+            if path not in present:
+                problems.append(describe_missing(path, file.digest))
+                continue
+            stamp = Stamp.of(location)
+            if stamp == file.stamp:
+                continue
+            if problem := compare_file(str(location), path, file.digest):
+                problems.append(problem)
+            else:
+                files[path] = file._replace(stamp=stamp)
+        return problems, ManifestRecord(files=files)
+
+
+def _read(file: Path) -> FileRecord:
+    # Before the content: a change while it is read leaves a stamp that does not fit.
+    stamp = Stamp.of(file)
+    return FileRecord(digest_file(str(file)), stamp)
