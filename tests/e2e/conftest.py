@@ -21,6 +21,9 @@ SMALL = {
     "evaluation.auc_lower_bound": 0.7,
 }
 
+# The derived columns cost a run as much as everything else, and the shared run has them.
+FAST = {**SMALL, "trainer.derived_columns": "false", "trainer.trees": 20}
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -52,14 +55,14 @@ class Project:
         return higgs("run", "--config", self.config, *(f"--set={pair}" for pair in pairs))
 
 
-def make_project(folder, data=None):
+def make_project(folder, data=None, options=SMALL):
     """A small configuration over a folder of its own; on its own data unless given others."""
     folder.mkdir(exist_ok=True)
     project = Project(folder)
     lines = [f"data_root: {data or project.data}", f"root: {project.root}"]
     for group in ("trainer", "evaluation"):
         lines.append(f"{group}:")
-        lines += [f"  {k.split('.')[1]}: {v}" for k, v in SMALL.items() if k.startswith(group)]
+        lines += [f"  {k.split('.')[1]}: {v}" for k, v in options.items() if k.startswith(group)]
     project.config.write_text("\n".join(lines) + "\n")
     return project
 
@@ -103,12 +106,12 @@ def first_run(project):
 @pytest.fixture
 def fresh_project(tmp_path, events):
     """The same data under a root where nothing has run."""
-    return make_project(tmp_path / "project", events)
+    return make_project(tmp_path / "project", events, FAST)
 
 
 @pytest.fixture
 def own_data(tmp_path, events):
     """A copy of the data that a test may spoil, and a root of its own."""
-    project = make_project(tmp_path / "project")
+    project = make_project(tmp_path / "project", options=FAST)
     shutil.copytree(events, project.data)
     return project

@@ -27,9 +27,12 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 
-# A few seconds of training on a few thousand events, and Beam in the node's own process.
+# A few seconds of training on a few thousand events, and Beam in the node's own process. The
+# derived columns would cost as much as everything else.
 SMALL = (
     "trainer.preset=demo",
+    "trainer.derived_columns=false",
+    "trainer.trees=20",
     "trainer.units=64",
     "trainer.batch_size_per_replica=256",
     "trainer.epochs=8",
@@ -154,6 +157,7 @@ def _run_all_on_kubeflow(folder: Path, specs, image: Path) -> History:
 # A run in which every node does little: the least that trains, in one epoch.
 TINY = (
     "trainer.preset=demo",
+    "trainer.derived_columns=false",
     "trainer.trees=2",
     "trainer.buckets=4",
     "trainer.units=8",
