@@ -1,8 +1,8 @@
-"""Local files that appear complete or not at all."""
+"""Local files that appear complete or not at all, also after a loss of power."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -12,11 +12,38 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The directory of ``path`` is created if it is missing. If the block raises, the temporary
     file is removed and ``path`` stays as it was.
+
+    Raises:
+        OSError: the file cannot be written; the error names ``path`` if the system names no file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        yield temporary
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # an error of the block, if any, is the one to report
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Adds a file to errors of the system that name none, such as those of a write."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the entries of a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -6,7 +6,7 @@ TFX takes many seconds to import, so every error that does not need it is report
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -79,9 +79,9 @@ def exclusive_use(root: Path) -> Iterator[None]:
                 f"{root} is in use by another run (process {lock.read().strip() or 'unknown'}); "
                 "wait for it to end, or give this run another root"
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        with suppress(OSError):  # the id is only for the message above
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), str(os.getpid()).encode())
         yield
 
 

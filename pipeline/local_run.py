@@ -1,6 +1,5 @@
 """One local run, from a checked configuration to its exit code."""
 
-import traceback
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from pipeline import local_runner, metadata_store
 from pipeline.config import Config
 from pipeline.console import following
 from pipeline.exit_codes import ExitCode
+from pipeline.failure_log import log_traceback
 from pipeline.repeated_interrupts import repeated_interrupts
 from pipeline.report_page import report_path, write_report
 from pipeline.run_table import decision_lines, summary_table
@@ -25,13 +25,20 @@ def run(config: Config, console: Console) -> ExitCode:
         config: a resolved configuration; the caller holds its root exclusively.
         console: the user's terminal.
     """
-    previous_run = metadata_store.newest_run_id(config.metadata_path)
+    previous_run = _newest_run(config)
     code = _run(config, console)
-    latest_run = metadata_store.newest_run_id(config.metadata_path)
     # After an interrupt the command ends at once; `higgs report` can still render the run.
-    if code is not ExitCode.INTERRUPTED and latest_run != previous_run:
-        _write_report(config, console)
+    if code is not ExitCode.INTERRUPTED:
+        _write_report(config, previous_run, console)
     return code
+
+
+def _newest_run(config: Config) -> str | None:
+    try:
+        return metadata_store.newest_run_id(config.metadata_path)
+    except Exception:  # the run will meet the same error, and report it
+        log_traceback()
+        return None
 
 
 def _run(config: Config, console: Console) -> ExitCode:
@@ -46,9 +53,10 @@ def _run(config: Config, console: Console) -> ExitCode:
             code = ExitCode.INTERRUPTED
             message = f"INTERRUPTED in {progress.running}; run again to resume"
         except Exception as error:  # the log has the traceback, the console one sentence
-            traceback.print_exc()
+            log_traceback()
             code = ExitCode.FAILED
-            message = f"FAILED in {progress.running}: {type(error).__name__}: {error}"
+            place = f"in {progress.running}" if progress.running else "before the first node"
+            message = f"FAILED {place}: {type(error).__name__}: {error}"
     console.print(f"\n{message}", soft_wrap=True)
     return code
 
@@ -70,7 +78,7 @@ def _print_evaluation(uri: str, console: Console) -> None:
     try:
         lines = list(decision_lines(read_decision(uri)))
     except Exception as error:  # the gate has decided; this error is not its decision
-        traceback.print_exc()
+        log_traceback()
         lines = [f"AUC         not read: {type(error).__name__}: {error}"]
     for line in (*lines, f"evaluation  {uri}"):
         console.print(line, soft_wrap=True)
@@ -83,13 +91,15 @@ def _serving_fault(uri: str) -> str:
         return f"and its reason was not read: {error}"
 
 
-def _write_report(config: Config, console: Console) -> None:
-    outcome = metadata_store.latest_run(config.metadata_path)
-    path = report_path(config.root, outcome)
+def _write_report(config: Config, previous_run: str | None, console: Console) -> None:
     try:
+        if metadata_store.newest_run_id(config.metadata_path) == previous_run:
+            return  # the run has ended before its first node
+        outcome = metadata_store.latest_run(config.metadata_path)
+        path = report_path(config.root, outcome)
         write_report(config.metadata_path, outcome, path)
     except Exception as error:  # the run is over; its exit code must not depend on the report
-        traceback.print_exc()
+        log_traceback()
         console.print(f"report      none: {type(error).__name__}: {error}", soft_wrap=True)
     else:
         console.print(f"report      {path}", soft_wrap=True)

@@ -9,6 +9,7 @@ from formats.run_outcome import RunRecord
 from formats.source_version import project_version
 from pipeline import metadata_store
 from pipeline.config import Config
+from pipeline.failure_log import log_traceback
 
 
 @contextmanager
@@ -33,13 +34,18 @@ def recorded(config: Config) -> Iterator[None]:
         ending, failure = "failed", f"{type(error).__name__}: {error}"
         raise
     finally:
-        run_id = metadata_store.newest_run_id(config.metadata_path)
-        if run_id is not None and run_id != previous_run:
-            record = RunRecord(
-                configuration=config.model_dump_json(),
-                code_version=code_version,
-                packages=packages,
-                ending=ending,
-                failure=failure,
-            )
-            metadata_store.write_record(config.metadata_path, run_id, record)
+        try:
+            run_id = metadata_store.newest_run_id(config.metadata_path)
+            if run_id is not None and run_id != previous_run:
+                record = RunRecord(
+                    configuration=config.model_dump_json(),
+                    code_version=code_version,
+                    packages=packages,
+                    ending=ending,
+                    failure=failure,
+                )
+                metadata_store.write_record(config.metadata_path, run_id, record)
+        except Exception:
+            if not failure:
+                raise
+            log_traceback()  # what has ended the run is the error to report

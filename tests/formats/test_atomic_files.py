@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from formats.atomic_files import atomic_path
@@ -25,3 +29,26 @@ def test_failed_block_leaves_the_old_file_and_nothing_else(tmp_path):
         write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_error_of_a_write_names_the_file(tmp_path):
+    def write(error):
+        with atomic_path(tmp_path / "page.html"):
+            raise error
+
+    with pytest.raises(OSError, match=r"\[Errno 28\] No space left on device: '.*/page\.html'"):
+        write(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(PermissionError, match="other.html"):
+        write(PermissionError(errno.EACCES, "Permission denied", "other.html"))
+
+
+def test_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    path, calls = tmp_path / "page.html", []
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda fd: calls.append((str(Path(f"/proc/self/fd/{fd}").readlink()), path.exists())),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text("complete")
+    assert calls == [(str(temporary), False), (str(tmp_path), True)]
