@@ -1,4 +1,4 @@
-"""User errors of the report commands; each message lists what exists instead."""
+"""User errors of commands that work on a pipeline root; each message has the remedy."""
 
 
 class RunNotFoundError(LookupError):
@@ -7,3 +7,20 @@ class RunNotFoundError(LookupError):
 
 class UnsuitableModelError(ValueError):
     """A folder does not hold a model that the pipeline can evaluate."""
+
+
+class MetadataError(RuntimeError):
+    """The metadata of a root cannot be used; the message has the file, the cause and the remedy."""
+
+
+class DamagedMetadataError(MetadataError):
+    """The metadata file is missing beside artifacts, or its content is not ML Metadata's.
+
+    Attributes:
+        problem: the file and what is wrong with it, without the remedy.
+    """
+
+    def __init__(self, problem: str, remedy: str):
+        """Makes a sentence of both."""
+        super().__init__(f"{problem}: {remedy}")
+        self.problem = problem

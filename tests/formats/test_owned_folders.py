@@ -27,7 +27,7 @@ def test_folders_files_and_links_below_the_owner_are_deleted(root):
 def test_nothing_outside_the_owner_is_deleted(root, folder):
     (root / "elsewhere").symlink_to(root.parent / "root-2" / "artifacts")
     before = sorted(root.parent.rglob("*"))
-    with pytest.raises(NotOwnedError, match="is not below .*root and is not deleted"):
+    with pytest.raises(NotOwnedError, match=r"is not below .*root and is not deleted"):
         remove_owned(f"{root}/{folder}", root)
     assert sorted(root.parent.rglob("*")) == before
 

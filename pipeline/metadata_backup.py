@@ -1,0 +1,108 @@
+"""The backup of a root's metadata, and its restoration."""
+
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+from formats.atomic_files import atomic_path
+from pipeline.metadata_check import (
+    backup_file,
+    check_content,
+    database,
+    is_missing,
+    metadata_file,
+)
+from pipeline.root_relocation import copy_database
+from pipeline.user_errors import DamagedMetadataError, MetadataError
+
+SQLITE_FILES = ("", "-journal", "-wal", "-shm")
+"""A database and the files in which SQLite keeps its unfinished transactions, by suffix."""
+
+
+def write_backup(root: Path) -> None:
+    """Writes the backup of a root's metadata with SQLite's online backup.
+
+    The file appears complete or not at all, and never from a damaged database.
+
+    Raises:
+        MetadataError: the metadata is damaged, or the backup cannot be written.
+    """
+    if is_missing(root):
+        return
+    path = metadata_file(root)
+    try:
+        with atomic_path(backup_file(root)) as copy, database(root, path, "rw") as connection:
+            copy_database(connection, copy)
+            with database(root, copy, "rw") as copied:
+                check_content(root, copy, copied)
+    except OSError as error:
+        raise MetadataError(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def find_damage(root: Path) -> str:
+    """Returns why the metadata of a root must be restored; empty if it is intact.
+
+    Raises:
+        MetadataError: the metadata cannot be read.
+    """
+    try:
+        if not is_missing(root):
+            with database(root, metadata_file(root), "rw") as connection:
+                check_content(root, metadata_file(root), connection)
+    except DamagedMetadataError as error:
+        return error.problem
+    return ""
+
+
+def restore_backup(root: Path) -> list[str]:
+    """Puts the backup in the place of damaged or missing metadata; keeps the damaged files.
+
+    Without a usable backup there is no metadata file afterwards.
+
+    Returns:
+        What was done, one line per file.
+    """
+    path, backup = metadata_file(root), backup_file(root)
+    mark = time.strftime("damaged-%Y%m%d-%H%M%S")
+    lines = []
+    usable = backup.is_file()
+    if usable:
+        try:
+            with database(root, backup, "ro") as connection:
+                check_content(root, backup, connection)
+        except DamagedMetadataError:
+            usable = False
+            lines += _set_aside(backup, mark)
+    # An unfinished transaction of the damaged file must not be applied to the restored one.
+    for suffix in SQLITE_FILES:
+        lines += _set_aside(Path(f"{path}{suffix}"), mark)
+    if usable:
+        with atomic_path(path) as copy:
+            shutil.copyfile(backup, copy)
+        written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(backup.stat().st_mtime))
+        lines.append(f"restored {backup.name} of {written}")
+    return lines
+
+
+def reserve_executions(root: Path, connection: sqlite3.Connection) -> None:
+    """Lets new executions begin after every number that a folder of an artifact has.
+
+    Runs since the backup are not in it, but their artifacts are on disk, in folders with the
+    numbers that would come next: a new node would write into an old folder.
+    """
+    folders = (root / "artifacts").glob("*/*/*")
+    last = max((int(folder.name) for folder in folders if folder.name.isdecimal()), default=0)
+    changed = connection.execute(
+        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'Execution'", (last,)
+    )
+    if not changed.rowcount:
+        connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
+
+
+def _set_aside(path: Path, mark: str) -> list[str]:
+    if not path.exists() and not path.is_symlink():
+        return []
+    kept = path.with_name(f"{path.name}.{mark}")
+    path.rename(kept)
+    return [f"kept {path.name} as {kept.name}"]

@@ -1,0 +1,177 @@
+"""Checks of the metadata file before it is used; nothing is changed and TFX is not imported."""
+
+import os
+import shlex
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pipeline.file_access import describe_access, is_writable_folder
+from pipeline.user_errors import DamagedMetadataError, MetadataError
+
+SCHEMA_VERSION = 10
+"""Version of the tables that the pinned ML Metadata reads and writes."""
+
+CHECK_SECONDS = 10.0
+"""Longest time for the check of all pages; what it has not reached by then is taken for intact."""
+
+_MAGIC = b"SQLite format 3\0"
+
+
+def metadata_file(root: Path) -> Path:
+    """Returns the metadata file of a root."""
+    return root / "metadata" / "metadata.sqlite"
+
+
+def backup_file(root: Path) -> Path:
+    """Returns the backup of a root's metadata, which every run renews when it ends."""
+    return root / "metadata" / "metadata.sqlite.backup"
+
+
+def check_metadata(root: Path) -> None:
+    """Checks that a run may use the metadata of a root; a root without artifacts needs none.
+
+    Raises:
+        DamagedMetadataError: the file is missing beside artifacts, or it is not a complete
+            database of this version of ML Metadata.
+        MetadataError: it cannot be read or written, or another process uses it.
+    """
+    path = metadata_file(root)
+    if is_missing(root):
+        if is_writable_folder(path.parent) or not path.parent.exists():
+            return
+        raise _no_access("write", path.parent)
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            raise _no_access("write", place)
+    with database(root, path, "rw") as connection:
+        check_content(root, path, connection)
+        # Finds a file system that is full or read-only; rolls back what a killed process left.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
+def is_missing(root: Path) -> bool:
+    """Tells whether a root has no metadata and needs none yet.
+
+    Raises:
+        DamagedMetadataError: there is none although the root has artifacts, or it is not a file.
+        MetadataError: the folder or the file cannot be read.
+    """
+    path = metadata_file(root)
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if not _is_used(root):
+            return True
+        problem = f"is missing, although {root} has outputs of earlier runs"
+        raise damaged(root, problem) from None
+    except OSError:
+        raise _no_access("read", path) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise damaged(root, f"is {kind}, not a database")
+    if not os.access(path, os.R_OK):
+        raise _no_access("read", path)
+    if status.st_size == 0:
+        if not _is_used(root):
+            return True
+        raise damaged(root, f"is empty, although {root} has outputs of earlier runs")
+    return False
+
+
+@contextmanager
+def database(root: Path, path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """Opens a metadata file of a root with SQLite; its errors become sentences.
+
+    Args:
+        root: the root, for the remedy.
+        path: the metadata file or a copy of it.
+        mode: ``ro``, ``rw`` or ``rwc``, as in SQLite's URIs.
+    """
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            yield connection
+    except sqlite3.OperationalError as error:
+        raise MetadataError(f"{path}: {error}; {_remedy(str(error), path)}") from None
+    except sqlite3.DatabaseError as error:
+        raise damaged(root, f"is damaged ({error})", path) from None
+
+
+def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> None:
+    """Checks that an open file is a complete database of this version of ML Metadata.
+
+    Raises:
+        DamagedMetadataError: it is not.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise damaged(root, "is not an SQLite database", path)
+    problem = _find_damage(connection)
+    if problem:
+        raise damaged(root, f"is damaged ({problem})", path)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if not {"MLMDEnv", "Artifact", "Execution", "Context"} <= tables:
+        raise damaged(root, "is an SQLite database without the tables of ML Metadata", path)
+    versions = [version for (version,) in connection.execute("SELECT schema_version FROM MLMDEnv")]
+    if versions != [SCHEMA_VERSION]:
+        found = ", ".join(map(str, versions)) or "no"
+        raise DamagedMetadataError(
+            f"{path} has schema version {found} of ML Metadata instead of {SCHEMA_VERSION}",
+            "use the release of this project that wrote it, or give another root",
+        )
+
+
+def damaged(root: Path, problem: str, path: Path | None = None) -> DamagedMetadataError:
+    """Makes the error of a metadata file that must be restored."""
+    backup = backup_file(root)
+    source = f"restores {backup.name}" if backup.is_file() else "rebuilds what pushed models tell"
+    return DamagedMetadataError(
+        f"{path or metadata_file(root)} {problem}",
+        f"`higgs runs --root {shlex.quote(str(root))} --recover` {source} and deletes nothing; or "
+        "give another root",
+    )
+
+
+def _find_damage(connection: sqlite3.Connection) -> str:
+    """Returns the first problem that SQLite finds; empty if there is none."""
+    deadline = time.monotonic() + CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+    try:
+        (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if str(error) != "interrupted":
+            raise
+        result = "ok"
+    finally:
+        connection.set_progress_handler(None, 0)
+    return "" if result == "ok" else " ".join(str(result).split())
+
+
+def _is_used(root: Path) -> bool:
+    """Tells whether earlier runs have left artifacts, or a backup of their metadata."""
+    try:
+        return backup_file(root).exists() or any((root / "artifacts").iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        raise _no_access("read", root / "artifacts") from None
+
+
+def _no_access(verb: str, path: Path) -> MetadataError:
+    return MetadataError(
+        f"cannot {verb} {path}: {describe_access(path)}; ask for the permission, or give another "
+        "root"
+    )
+
+
+def _remedy(problem: str, path: Path) -> str:
+    if "locked" in problem:
+        return "another process is writing to it; try again when it has ended"
+    if "full" in problem:
+        return "free some space"
+    return f"{describe_access(path)}; check permissions and disk, or give another root"

@@ -1,0 +1,177 @@
+"""Moved and copied roots: the metadata names artifacts by absolute paths, which must follow.
+
+TFX names an artifact ``ROOT/artifacts/NODE/KEY/EXECUTION``, so the artifacts themselves tell
+where their root was when they were made. Everything that is recorded below such a folder is
+looked up below the folder that the root is in now.
+"""
+
+import os
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from formats.atomic_files import atomic_path
+from pipeline.metadata_check import check_content, database, is_missing, metadata_file
+from pipeline.user_errors import MetadataError, RunNotFoundError
+
+Key = TypeVar("Key")
+
+_ARTIFACT = re.compile(r"(?P<root>/.*)/artifacts/[^/]+/[^/]+/[0-9]+/?", re.DOTALL)
+
+# An importer's artifact stays where it was imported from.
+_MADE_HERE = """
+    SELECT DISTINCT Artifact.uri FROM Artifact
+    JOIN Event ON Event.artifact_id = Artifact.id
+    JOIN Execution ON Execution.id = Event.execution_id
+    JOIN Type ON Type.id = Execution.type_id
+    WHERE Event.type = 4 AND Type.name NOT LIKE '%.Importer'
+"""
+
+
+def relocate(root: Path) -> list[str]:
+    """Lets the metadata of a root name its artifacts by where they are now, in one transaction.
+
+    Args:
+        root: an absolute path; the caller holds it exclusively.
+
+    Returns:
+        The folders where the root was before; empty if it has not moved.
+
+    Raises:
+        MetadataError: the metadata cannot be changed.
+    """
+    if is_missing(root):
+        return []
+    _unshare(root)
+    with database(root, metadata_file(root), "rw") as connection:
+        return rewrite_paths(connection, str(root))
+
+
+@contextmanager
+def read_metadata(root: Path) -> Iterator[str]:
+    """Yields a private copy of a root's metadata, in which the paths are where the root is now.
+
+    Commands that only read thus change nothing, and need no permission to.
+
+    Raises:
+        RunNotFoundError: nothing has run in the root.
+        MetadataError: the metadata is damaged or cannot be read.
+    """
+    path = metadata_file(root)
+    if is_missing(root):
+        raise RunNotFoundError(f"--root: no metadata of a run at {path}; see `higgs run`")
+    # To write also allows SQLite to roll back what a killed process left.
+    mode = "rw" if all(os.access(place, os.W_OK) for place in (path, path.parent)) else "ro"
+    with tempfile.TemporaryDirectory(prefix="higgs-") as folder:
+        copy = Path(folder) / path.name
+        with database(root, path, mode) as connection:
+            check_content(root, path, connection)
+            copy_database(connection, copy)
+        with database(root, copy, "rw") as connection:
+            rewrite_paths(connection, str(root.absolute()))
+        yield str(copy)
+
+
+def copy_database(connection: sqlite3.Connection, copy: Path) -> None:
+    """Copies an open database to a file, consistently even while it is written.
+
+    Raises:
+        MetadataError: the file cannot be written.
+    """
+    try:
+        with closing(sqlite3.connect(copy)) as target:
+            connection.backup(target)
+    except sqlite3.OperationalError as error:
+        raise MetadataError(
+            f"cannot copy the metadata to {copy}: {error}; free some space, or set TMPDIR"
+        ) from None
+
+
+def rewrite_paths(connection: sqlite3.Connection, root: str) -> list[str]:
+    """Rewrites the artifacts' folders and the paths in their properties.
+
+    What a run was configured with stays as it was.
+
+    Returns:
+        The former folders of the root.
+    """
+    uris = dict(connection.execute("SELECT id, uri FROM Artifact WHERE uri LIKE '/%'"))
+    made_here = (uri for (uri,) in connection.execute(_MADE_HERE))
+    places = {former_root(uri) or root for uri in made_here} - {root}
+    former = sorted(place for place in places if not _is_same(place, root))
+    if not former:
+        return []
+    properties = {
+        (artifact, name): value
+        for artifact, name, value in connection.execute(
+            "SELECT artifact_id, name, string_value FROM ArtifactProperty "
+            "WHERE string_value LIKE '/%'"
+        )
+    }
+    new_uris = _changes(uris, former, root)
+    new_values = _changes(properties, former, root)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(
+        "UPDATE Artifact SET uri = ? WHERE id = ?", [(uri, key) for key, uri in new_uris.items()]
+    )
+    connection.executemany(
+        "UPDATE ArtifactProperty SET string_value = ? WHERE artifact_id = ? AND name = ?",
+        [(value, *key) for key, value in new_values.items()],
+    )
+    connection.execute("COMMIT")
+    return former
+
+
+def former_root(uri: str) -> str | None:
+    """Returns the root below which TFX put an artifact; None if it is not in a local root.
+
+    >>> former_root("/runs/demo/artifacts/Trainer/model/8")
+    '/runs/demo'
+    """
+    match = _ARTIFACT.fullmatch(uri or "")
+    return match["root"] if match else None
+
+
+def relocated(path: str, former: Iterable[str], root: str) -> str:
+    """Returns where a path is now that was recorded when the root was elsewhere.
+
+    >>> relocated("/old/serving/17", ["/old"], "/new")
+    '/new/serving/17'
+
+    Args:
+        path: an artifact's folder, or any other path.
+        former: the folders in which the root was.
+        root: the folder in which it is.
+    """
+    base = former_root(path)
+    if base is None or base not in (*former, root):
+        # One root may contain another: the longest match is the one that was meant.
+        candidates = (place for place in (*former, root) if f"{path}/".startswith(f"{place}/"))
+        base = max(candidates, key=len, default=root)
+    return path if base == root else root + path[len(base) :]
+
+
+def _is_same(place: str, root: str) -> bool:
+    """Tells whether two paths lead to one folder, by a link or a second mount."""
+    try:
+        return Path(place).samefile(root)
+    except OSError:
+        return False
+
+
+def _changes(paths: Mapping[Key, str], former: Iterable[str], root: str) -> dict[Key, str]:
+    new = {key: relocated(path, former, root) for key, path in paths.items()}
+    return {key: path for key, path in new.items() if path != paths[key]}
+
+
+def _unshare(root: Path) -> None:
+    """Gives a root that was copied with hard links a metadata file of its own."""
+    path = metadata_file(root)
+    if path.stat().st_nlink == 1:
+        return
+    with atomic_path(path) as copy, database(root, path, "rw") as connection:
+        copy_database(connection, copy)

@@ -1,0 +1,43 @@
+"""The use of a root by one run: locked, its metadata checked, relocated and backed up."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.local_root import exclusive_use
+from pipeline.metadata_backup import write_backup
+from pipeline.metadata_check import check_metadata
+from pipeline.root_relocation import relocate
+from pipeline.user_errors import MetadataError
+
+logger = logging.getLogger("higgs.root")
+
+
+@contextmanager
+def used_by_run(root: Path) -> Iterator[list[str]]:
+    """Prepares a root for a run, and backs up its metadata when the run ends.
+
+    Yields:
+        The folders where the root was at its last run, if it was moved or copied.
+
+    Raises:
+        ConfigError: the root is not writable.
+        RootBusyError: another run uses it.
+        MetadataError: its metadata is damaged or not accessible; nothing was changed.
+    """
+    with exclusive_use(root):
+        check_metadata(root)
+        former = relocate(root)
+        try:
+            yield former
+        finally:
+            _back_up(root)
+
+
+def _back_up(root: Path) -> None:
+    """Writes the backup; the outcome of the run does not depend on it."""
+    try:
+        write_backup(root)
+    except MetadataError as error:
+        logger.warning("no backup of the metadata: %s", error)
