@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.config import Config, ConfigError
+from pipeline.file_access import describe_access, is_writable_folder
 from pipeline.local_data import NoShardsError, data_layout, find_data
 from pipeline.paths import PathError, is_remote, local_path
 
 # TFX and Beam treat paths as patterns.
 PATTERN_CHARACTERS = frozenset("*?[]{}")
+
+
+FOLDERS = ("artifacts", "metadata", "logs", "reports", "checkpoints", "serving")
+"""The folders of a root to which a run may write."""
 
 
 class RootBusyError(RuntimeError):
@@ -88,11 +93,20 @@ def exclusive_use(root: Path) -> Iterator[None]:
 def _open_lock(root: Path) -> IO[str]:
     try:
         root.mkdir(parents=True, exist_ok=True)
+        folders = (root, *(root / name for name in FOLDERS if (root / name).is_dir()))
+        for folder in folders:
+            if not is_writable_folder(folder):
+                raise _not_writable(folder, "Permission denied")
         return (root / ".lock").open("a+")
     except OSError as error:
-        raise ConfigError(
-            f"root: cannot write to {root} ({error.strerror}); give a writable folder"
-        ) from None
+        raise _not_writable(root, error.strerror) from None
+
+
+def _not_writable(folder: Path, reason: str | None) -> ConfigError:
+    return ConfigError(
+        f"root: cannot write to {folder} ({reason}: {describe_access(folder)}); "
+        "give a writable folder"
+    )
 
 
 def _absolute(key: str, path: str) -> str:

@@ -12,10 +12,13 @@ from pathlib import Path
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from formats.errors import DataRefusedError
+from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
-from pipeline.local_root import RootBusyError, exclusive_use, resolve
+from pipeline.local_root import RootBusyError, resolve
+from pipeline.root_use import used_by_run
 from pipeline.run_recording import recorded
+from pipeline.user_errors import MetadataError
 from pipeline.verified_runner import VerifiedRunner
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
@@ -28,7 +31,7 @@ def run(config: Config) -> None:
         config: a resolved configuration; the caller holds its root exclusively.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
-    with recorded(config):
+    with portable_cache_keys(config.root), recorded(config):
         VerifiedRunner(config.root, config.metadata_path).run(
             create_pipeline(config, metadata=metadata)
         )
@@ -39,9 +42,9 @@ def main() -> None:
     demo = str(resources.files("configs") / "demo.yaml")
     try:
         config = resolve(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
-        with exclusive_use(Path(config.root)):
+        with used_by_run(Path(config.root)):
             run(config)
-    except (ConfigError, RootBusyError, DataRefusedError) as error:
+    except (ConfigError, RootBusyError, MetadataError, DataRefusedError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

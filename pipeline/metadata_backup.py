@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import time
+from itertools import count
 from pathlib import Path
 
 from formats.atomic_files import atomic_path
@@ -103,6 +104,7 @@ def reserve_executions(root: Path, connection: sqlite3.Connection) -> None:
 def _set_aside(path: Path, mark: str) -> list[str]:
     if not path.exists() and not path.is_symlink():
         return []
-    kept = path.with_name(f"{path.name}.{mark}")
+    places = (path.with_name(f"{path.name}.{mark}-{number}") for number in count(1))
+    kept = next(place for place in places if not place.exists())
     path.rename(kept)
     return [f"kept {path.name} as {kept.name}"]

@@ -16,7 +16,10 @@ SCHEMA_VERSION = 10
 """Version of the tables that the pinned ML Metadata reads and writes."""
 
 CHECK_SECONDS = 10.0
-"""Longest time for the check of all pages; what it has not reached by then is taken for intact."""
+"""Longest time for the comparison of rows with indexes, after the structure of all pages."""
+
+BUSY_SECONDS = 5.0
+"""How long another process may hold the database locked."""
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -64,7 +67,9 @@ def is_missing(root: Path) -> bool:
     path = metadata_file(root)
     try:
         status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        raise MetadataError(f"{path.parent} is not a folder: move it away") from None
+    except FileNotFoundError:
         if not _is_used(root):
             return True
         problem = f"is missing, although {root} has outputs of earlier runs"
@@ -72,8 +77,8 @@ def is_missing(root: Path) -> bool:
     except OSError:
         raise _no_access("read", path) from None
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise damaged(root, f"is {kind}, not a database")
+        kind = "folder" if stat.S_ISDIR(status.st_mode) else "special file"
+        raise damaged(root, f"is a {kind}, not a database")
     if not os.access(path, os.R_OK):
         raise _no_access("read", path)
     if status.st_size == 0:
@@ -94,7 +99,9 @@ def database(root: Path, path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     """
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        with closing(
+            sqlite3.connect(uri, BUSY_SECONDS, uri=True, isolation_level=None)
+        ) as connection:
             yield connection
     except sqlite3.OperationalError as error:
         raise MetadataError(f"{path}: {error}; {_remedy(str(error), path)}") from None
@@ -149,7 +156,8 @@ def _find_damage(connection: sqlite3.Connection) -> str:
         result = "ok"
     finally:
         connection.set_progress_handler(None, 0)
-    return "" if result == "ok" else " ".join(str(result).split())
+    # The first line names the database, which is called "main" in every file.
+    return "" if result == "ok" else str(result).splitlines()[-1]
 
 
 def _is_used(root: Path) -> bool:
@@ -172,6 +180,8 @@ def _no_access(verb: str, path: Path) -> MetadataError:
 def _remedy(problem: str, path: Path) -> str:
     if "locked" in problem:
         return "another process is writing to it; try again when it has ended"
+    if "readonly" in problem:
+        return f"{describe_access(path)}, who must finish what a killed process left: `higgs runs`"
     if "full" in problem:
         return "free some space"
     return f"{describe_access(path)}; check permissions and disk, or give another root"

@@ -11,6 +11,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from formats.run_outcome import NodeRun, Output, Push, RunOutcome, RunRecord
 from pipeline.user_errors import RunNotFoundError
 
+PIPELINE_CONTEXT = "pipeline"
 RUN_CONTEXT = "pipeline_run"
 NODE_CONTEXT = "node"
 PUSHED_MODEL_TYPE = "PushedModel"

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from formats.atomic_files import atomic_path
 from pipeline.metadata_check import check_content, database, is_missing, metadata_file
-from pipeline.user_errors import MetadataError, RunNotFoundError
+from pipeline.user_errors import MetadataError
 
 Key = TypeVar("Key")
 
@@ -57,13 +57,13 @@ def read_metadata(root: Path) -> Iterator[str]:
 
     Commands that only read thus change nothing, and need no permission to.
 
+    Args:
+        root: a root that has metadata.
+
     Raises:
-        RunNotFoundError: nothing has run in the root.
         MetadataError: the metadata is damaged or cannot be read.
     """
     path = metadata_file(root)
-    if is_missing(root):
-        raise RunNotFoundError(f"--root: no metadata of a run at {path}; see `higgs run`")
     # To write also allows SQLite to roll back what a killed process left.
     mode = "rw" if all(os.access(place, os.W_OK) for place in (path, path.parent)) else "ro"
     with tempfile.TemporaryDirectory(prefix="higgs-") as folder:
@@ -72,7 +72,7 @@ def read_metadata(root: Path) -> Iterator[str]:
             check_content(root, path, connection)
             copy_database(connection, copy)
         with database(root, copy, "rw") as connection:
-            rewrite_paths(connection, str(root.absolute()))
+            rewrite_paths(connection, _absolute(root))
         yield str(copy)
 
 
@@ -101,8 +101,7 @@ def rewrite_paths(connection: sqlite3.Connection, root: str) -> list[str]:
     """
     uris = dict(connection.execute("SELECT id, uri FROM Artifact WHERE uri LIKE '/%'"))
     made_here = (uri for (uri,) in connection.execute(_MADE_HERE))
-    places = {former_root(uri) or root for uri in made_here} - {root}
-    former = sorted(place for place in places if not _is_same(place, root))
+    former = sorted({former_root(uri) or root for uri in made_here} - {root})
     if not former:
         return []
     properties = {
@@ -155,17 +154,15 @@ def relocated(path: str, former: Iterable[str], root: str) -> str:
     return path if base == root else root + path[len(base) :]
 
 
-def _is_same(place: str, root: str) -> bool:
-    """Tells whether two paths lead to one folder, by a link or a second mount."""
-    try:
-        return Path(place).samefile(root)
-    except OSError:
-        return False
-
-
 def _changes(paths: Mapping[Key, str], former: Iterable[str], root: str) -> dict[Key, str]:
     new = {key: relocated(path, former, root) for key, path in paths.items()}
     return {key: path for key, path in new.items() if path != paths[key]}
+
+
+def _absolute(root: Path) -> str:
+    """Returns the absolute path of a root, without ``..`` unless it leads through a link."""
+    plain = os.path.abspath(root)
+    return plain if os.path.samefile(plain, root) else str(root.absolute())
 
 
 def _unshare(root: Path) -> None:

@@ -19,7 +19,8 @@ DEFAULT_ROOT = "runs/demo"
 
 root_option = click.option(
     "--root",
-    type=LocalPath(),
+    # Unreadable folders get a message of their own, with the owner.
+    type=LocalPath(readable=False),
     default=DEFAULT_ROOT,
     show_default=True,
     help="The pipeline root, as in the run's configuration.",
@@ -48,14 +49,21 @@ def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
       higgs report --open
       higgs report --root runs/higgs --run 2026-01-31T12 --out page.html
     """
-    metadata_path = _metadata(root)
-    with _quiet() as console:
+    with _reading(root) as (console, metadata_path):
         from pipeline.metadata_store import find_run, latest_run
         from pipeline.report_page import report_path, write_report
 
         run = find_run(metadata_path, run_id) if run_id else latest_run(metadata_path)
         path = (out or report_path(str(root), run)).absolute()
-        write_report(metadata_path, run, path)
+        try:
+            write_report(metadata_path, run, path)
+        except OSError as error:
+            from pipeline.file_access import describe_access
+
+            raise click.ClickException(
+                f"cannot write {path} ({error.strerror}): {describe_access(path.parent)}; give "
+                "another file with --out"
+            ) from None
         console.print(f"report      {path}", soft_wrap=True)
     if show:
         webbrowser.open(path.as_uri())
@@ -63,16 +71,23 @@ def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
 
 @click.command(short_help="List the runs of a root, the newest first.")
 @root_option
-def runs(root: Path) -> None:
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="First restore damaged or missing metadata from its backup and the pushed models.",
+)
+def runs(root: Path, recover: bool) -> None:
     """List the runs of a root, the newest first: verdict, AUC, events, time, model version.
 
     \b
     Examples:
       higgs runs
       higgs runs --root runs/higgs
+      higgs runs --root runs/higgs --recover
     """
-    metadata_path = _metadata(root)
-    with _quiet() as console:
+    if recover:
+        _recover(root)
+    with _reading(root) as (console, metadata_path):
         from pipeline.metadata_store import all_runs
         from pipeline.run_table import run_table
 
@@ -90,8 +105,7 @@ def lineage(version: str, root: Path) -> None:
       higgs lineage 1795580600
       higgs lineage 1795580600 --root runs/higgs
     """
-    metadata_path = _metadata(root)
-    with _quiet() as console:
+    with _reading(root) as (console, metadata_path):
         from pipeline.lineage import find_pushing_run
         from pipeline.run_table import lineage_lines
 
@@ -145,11 +159,35 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
         console.print(f"AUC {auc:.4f}\nreport      {page}", soft_wrap=True)
 
 
-def _metadata(root: Path) -> str:
-    path = root / "metadata" / "metadata.sqlite"
-    if not path.exists():
-        raise click.UsageError(f"--root: no metadata of a run at {path}; see `higgs run`")
-    return str(path)
+def _recover(root: Path) -> None:
+    from pipeline.config import ConfigError
+    from pipeline.local_root import RootBusyError
+
+    with _quiet() as console:
+        from pipeline.metadata_recovery import recover
+
+        if not root.is_dir():
+            raise click.UsageError(f"--root: {root} is not a folder; see `higgs run`")
+        try:
+            for line in recover(root.absolute()):
+                console.print(line, soft_wrap=True)
+        except (ConfigError, RootBusyError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _reading(root: Path) -> Iterator[tuple["Console", str]]:
+    """Yields a console and the metadata of a root, as `_quiet` and `read_metadata` do."""
+    from pipeline.metadata_check import is_missing, metadata_file
+    from pipeline.root_relocation import read_metadata
+
+    with _quiet() as console:
+        if is_missing(root):
+            raise click.UsageError(
+                f"--root: no metadata of a run at {metadata_file(root)}; see `higgs run`"
+            )
+        with read_metadata(root) as metadata_path:
+            yield console, metadata_path
 
 
 @contextmanager
@@ -158,12 +196,12 @@ def _quiet() -> Iterator["Console"]:
     from formats.errors import DataRefusedError
     from pipeline.console import output_to
     from pipeline.exit_codes import ExitCode
-    from pipeline.user_errors import RunNotFoundError, UnsuitableModelError
+    from pipeline.user_errors import MetadataError, RunNotFoundError, UnsuitableModelError
 
     try:
         with output_to(Path(os.devnull)) as console:
             yield console
-    except (RunNotFoundError, UnsuitableModelError) as error:
+    except (MetadataError, RunNotFoundError, UnsuitableModelError) as error:
         raise click.ClickException(str(error)) from None
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")

@@ -46,16 +46,22 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     from pipeline.config import ConfigError, load_config
     from pipeline.console import output_to
     from pipeline.local_data import find_data
-    from pipeline.local_root import RootBusyError, exclusive_use, resolve
+    from pipeline.local_root import RootBusyError, resolve
     from pipeline.paths import is_remote
+    from pipeline.root_use import used_by_run
+    from pipeline.user_errors import MetadataError
 
     try:
         config = resolve(load_config(config_file, overrides))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
-        with exclusive_use(Path(config.root)), output_to(log_file) as console:
+        with used_by_run(Path(config.root)) as former, output_to(log_file) as console:
             console.print(
                 f"pipeline {config.name}: {config.data_root} -> {config.root}", soft_wrap=True
             )
+            for place in former:
+                console.print(
+                    f"root        was {place}; its artifacts are found here", soft_wrap=True
+                )
             if not is_remote(config.data_root):
                 data = find_data(Path(config.data_root), config.ingestion.layout)
                 for heading, text in data.lines():
@@ -67,7 +73,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
             console.print(f"log         {log_file}", soft_wrap=True)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    except RootBusyError as error:
+    except (RootBusyError, MetadataError) as error:
         raise click.ClickException(str(error)) from None
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")

@@ -1,5 +1,7 @@
 """A metadata store with runs recorded as TFX records them."""
 
+from pathlib import Path
+
 import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -60,10 +62,49 @@ class Recorder:
 
 
 @pytest.fixture
-def recorder(tmp_path):
+def record_in():
+    """Makes a recorder for the store of a root."""
+
+    def make(root):
+        (root / "metadata").mkdir(parents=True)
+        return Recorder(root / "metadata" / "metadata.sqlite")
+
+    return make
+
+
+@pytest.fixture
+def recorder(record_in, tmp_path):
     """A recorder for the store of the root ``tmp_path``."""
-    (tmp_path / "metadata").mkdir()
-    return Recorder(tmp_path / "metadata" / "metadata.sqlite")
+    return record_in(tmp_path)
+
+
+@pytest.fixture
+def used_root(record_in, tmp_path):
+    """A root with one run that trained and pushed, as TFX would have recorded it."""
+    root = tmp_path / "old root"
+    model = f"{root}/artifacts/Trainer/model/8"
+    pushed = f"{root}/artifacts/Pusher/pushed_model/12"
+    destination = f"{root}/serving/17"
+    for folder in (model, pushed, destination):
+        Path(folder).mkdir(parents=True)
+        (Path(folder) / "saved_model.pb").write_bytes(b"model")
+    record_in(root).put_run(
+        "2026-01-01",
+        Trainer=("COMPLETE", "model", model, {}),
+        Evaluator=(
+            "COMPLETE",
+            "blessing",
+            f"{root}/artifacts/Evaluator/blessing/11",
+            {"blessed": 1, "current_model": model},
+        ),
+        Pusher=(
+            "COMPLETE",
+            "pushed_model",
+            pushed,
+            {"pushed": 1, "pushed_version": "17", "pushed_destination": destination},
+        ),
+    )
+    return root
 
 
 PUSH = {"pushed": 1, "pushed_version": "17", "pushed_destination": "/serving/17"}

@@ -1,9 +1,17 @@
 """The report commands on a recorded store, and their errors; complete runs are in tests/e2e."""
 
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.report_commands import evaluate, lineage, report, runs
+from pipeline.metadata_backup import write_backup
+from pipeline.metadata_check import metadata_file
 
 
 def call(command, *arguments):
@@ -81,3 +89,92 @@ def test_refused_shards_are_reported_with_the_reason(tmp_path, suitable_model):
     assert done.output.startswith("DATA REFUSED\n")
     assert "part.tfrecord" in done.output
     assert not out.exists()
+
+
+@pytest.mark.parametrize("command", [report, runs, lineage], ids=str)
+@pytest.mark.parametrize("content", [None, b"", b"garbage"], ids=["missing", "empty", "garbage"])
+def test_damaged_metadata_is_one_sentence_with_the_remedy(used_root, command, content):
+    path = metadata_file(used_root)
+    path.unlink() if content is None else path.write_bytes(content)
+    done = call(command, *(["17"] if command is lineage else []), "--root", used_root)
+    assert done.exit_code == 1
+    assert done.output.startswith(f"Error: {path} is ")
+    assert f"`higgs runs --root '{used_root}' --recover`" in done.output
+    assert done.output.count("\n") == 1
+    assert (path.read_bytes() if path.exists() else None) == content
+
+
+def test_metadata_is_recovered_and_the_runs_are_listed(used_root, capfd):
+    write_backup(used_root)
+    metadata_file(used_root).write_bytes(b"garbage")
+    done = call(runs, "--root", used_root, "--recover")
+    assert done.exit_code == 0, done.output
+    out = capfd.readouterr().out
+    assert "is not an SQLite database\nkept metadata.sqlite as metadata.sqlite.damaged-20" in out
+    assert "\nrestored metadata.sqlite.backup of 20" in out
+    assert "│ 2026-01-01 │" in out
+
+
+def test_nothing_can_be_recovered_where_there_is_no_root(tmp_path):
+    done = call(runs, "--root", tmp_path / "none", "--recover")
+    assert done.exit_code == 2
+    assert "none is not a folder; see `higgs run`" in done.output
+
+
+def test_a_moved_root_is_read_where_it_is(used_root, capfd):
+    new = used_root.rename(used_root.with_name("new"))
+    assert call(lineage, "17", "--root", new).exit_code == 0
+    assert f"trained model                     {new}/artifacts/Trainer/model/8" in (
+        capfd.readouterr().out
+    )
+
+
+def as_nobody(command, *arguments):
+    """Calls a command as a user who owns nothing; returns its exit code and its output."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            done = call(command, *arguments)
+            os.write(writing, done.output.encode())
+            os._exit(done.exit_code)
+        os._exit(99)
+    os.close(writing)
+    with os.fdopen(reading) as output:
+        text = output.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
+
+
+@pytest.fixture
+def public_root(used_root):
+    """A root that everybody may read, in a folder that everybody may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield shutil.copytree(used_root, Path(folder) / "root")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_users_root_can_be_read_and_names_its_owner(public_root, tmp_path):
+    # What the child needs is imported before it loses access to the packages.
+    assert call(report, "--root", public_root, "--out", tmp_path / "page.html").exit_code == 0
+    code, output = as_nobody(report, "--root", public_root)
+    assert code == 1
+    assert output == (
+        f"Error: cannot write {public_root}/reports/2026-01-01.html (Permission denied): "
+        f"{public_root} belongs to root, mode 0755; give another file with --out\n"
+    )
+    page = public_root.with_name("page.html")
+    page.parent.chmod(0o777)
+    code, output = as_nobody(report, "--root", public_root, "--out", page)
+    assert code == 0, output
+    assert "version 17" in page.read_text()
+    metadata_file(public_root).parent.chmod(0o700)
+    code, output = as_nobody(report, "--root", public_root)
+    assert code == 1
+    assert output == (
+        f"Error: cannot read {metadata_file(public_root)}: {public_root}/metadata belongs to "
+        "root, mode 0700; ask for the permission, or give another root\n"
+    )

@@ -1,0 +1,128 @@
+"""`higgs runs --recover`: restores a root's metadata from its backup and from pushed models."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.types.standard_artifacts import PushedModel
+
+from components.pusher.component import SingleVersionPusher
+from formats import names
+from formats.provenance import FILE_NAME, Provenance
+from formats.run_outcome import RunRecord
+from pipeline.local_root import exclusive_use
+from pipeline.metadata_backup import find_damage, reserve_executions, restore_backup
+from pipeline.metadata_check import check_metadata, database, metadata_file
+from pipeline.metadata_store import (
+    NODE_CONTEXT,
+    PIPELINE_CONTEXT,
+    RECORD_PROPERTY,
+    RUN_CONTEXT,
+    open_store,
+    pushed_models,
+)
+from pipeline.root_relocation import relocate
+
+
+def recover(root: Path) -> list[str]:
+    """Restores damaged or missing metadata, and records pushed models that it does not know.
+
+    Args:
+        root: an absolute path.
+
+    Returns:
+        What was found and done, one line each.
+
+    Raises:
+        ConfigError: the root is not writable.
+        RootBusyError: a run uses it.
+        MetadataError: the metadata cannot be read or written.
+    """
+    path = metadata_file(root)
+    with exclusive_use(root):
+        problem = find_damage(root)
+        lines = [problem] if problem else [f"{path} is intact"]
+        if problem:
+            lines += restore_backup(root)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            open_store(str(path))
+            lines.append("no usable backup: made new metadata")
+        check_metadata(root)
+        if problem:
+            with database(root, path, "rw") as connection:
+                reserve_executions(root, connection)
+        relocate(root)
+        return lines + list(_record_pushes(root, str(path)))
+
+
+def _record_pushes(root: Path, metadata_path: str) -> Iterator[str]:
+    """Records the versions in the root's push directory that the metadata does not know."""
+    known = {Path(push.destination) for _, push in pushed_models(metadata_path)}
+    folders = (root / "serving").glob("*")
+    versions = {int(folder.name): folder for folder in folders if folder.name.isdecimal()}
+    store = open_store(metadata_path)
+    for _, folder in sorted(versions.items()):
+        if folder in known:
+            continue
+        try:
+            provenance = Provenance.from_json((folder / FILE_NAME).read_bytes())
+        except OSError as error:
+            yield f"version {folder.name} stays unknown: {FILE_NAME}: {error.strerror}"
+            continue
+        except ValueError as error:
+            yield f"version {folder.name} stays unknown: {error}"
+            continue
+        _record_push(store, root, folder, provenance)
+        yield f"version {folder.name} was pushed by run {_run_id(provenance)}; recorded"
+
+
+def _run_id(provenance: Provenance) -> str:
+    return provenance.run or f"recovered-{provenance.version}"
+
+
+def _record_push(store: MetadataStore, root: Path, folder: Path, provenance: Provenance) -> None:
+    """Records a push as TFX would have: an artifact, its execution, and their contexts."""
+    artifact = PushedModel()
+    artifact.uri = f"{root}/artifacts/{names.PUSHER}/{names.PUSHED_MODEL.key}/{folder.name}"
+    artifact.set_int_custom_property(names.PUSHED_PROPERTY, 1)
+    artifact.set_string_custom_property(names.PUSHED_VERSION_PROPERTY, folder.name)
+    artifact.set_string_custom_property(names.PUSHED_DESTINATION_PROPERTY, str(folder))
+    artifact.mlmd_artifact.type_id = store.put_artifact_type(
+        artifact.artifact_type, can_add_fields=True
+    )
+    event = mlmd.Event(type=mlmd.Event.OUTPUT)
+    event.path.steps.add().key = names.PUSHED_MODEL.key
+    event.path.steps.add().index = 0
+    kind = f"{SingleVersionPusher.__module__}.{SingleVersionPusher.__name__}"
+    execution = mlmd.Execution(
+        type_id=store.put_execution_type(mlmd.ExecutionType(name=kind), can_add_fields=True),
+        last_known_state=mlmd.Execution.COMPLETE,
+    )
+    store.put_execution(
+        execution,
+        [(artifact.mlmd_artifact, event)],
+        list(_contexts(store, provenance)),
+        reuse_context_if_already_exist=True,
+    )
+
+
+def _contexts(store: MetadataStore, provenance: Provenance) -> Iterator[mlmd.Context]:
+    """Yields the contexts of a push; a run that is known already keeps its record."""
+    contexts = {
+        PIPELINE_CONTEXT: provenance.pipeline,
+        RUN_CONTEXT: _run_id(provenance),
+        NODE_CONTEXT: f"{provenance.pipeline}.{names.PUSHER}",
+    }
+    for kind, name in contexts.items():
+        context = mlmd.Context(
+            type_id=store.put_context_type(mlmd.ContextType(name=kind), can_add_fields=True),
+            name=name,
+        )
+        if kind == RUN_CONTEXT:
+            record = RunRecord(
+                code_version=provenance.code_version, packages=dict(provenance.packages)
+            )
+            context.custom_properties[RECORD_PROPERTY].string_value = record.model_dump_json()
+        yield context

@@ -1,0 +1,98 @@
+import sqlite3
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from pipeline.metadata_backup import find_damage, reserve_executions, restore_backup, write_backup
+from pipeline.metadata_check import backup_file, check_metadata, metadata_file
+from pipeline.metadata_store import latest_run, open_store
+from pipeline.user_errors import MetadataError
+
+
+def listed(root):
+    return sorted(path.name.split("-20")[0] for path in (root / "metadata").iterdir())
+
+
+def test_the_backup_holds_every_run_and_nothing_else_is_left(used_root):
+    write_backup(used_root)
+    assert latest_run(str(backup_file(used_root))).run_id == "2026-01-01"
+    assert listed(used_root) == ["metadata.sqlite", "metadata.sqlite.backup"]
+
+
+def test_damaged_metadata_does_not_replace_the_backup(used_root):
+    write_backup(used_root)
+    before = backup_file(used_root).read_bytes()
+    content = metadata_file(used_root).read_bytes()
+    metadata_file(used_root).write_bytes(content[:4096] + b"\xff" * 4096 + content[8192:])
+    with pytest.raises(MetadataError, match=r"metadata.*is damaged"):
+        write_backup(used_root)
+    assert backup_file(used_root).read_bytes() == before
+    assert listed(used_root) == ["metadata.sqlite", "metadata.sqlite.backup"]
+
+
+def test_a_root_without_metadata_gets_no_backup(tmp_path):
+    write_backup(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_intact_metadata_has_no_damage(used_root, tmp_path):
+    assert find_damage(used_root) == ""
+    assert find_damage(tmp_path / "new") == ""
+
+
+def test_the_backup_takes_the_place_of_damaged_metadata_which_is_kept(used_root):
+    path = metadata_file(used_root)
+    write_backup(used_root)
+    path.write_bytes(b"garbage")
+    path.with_name(f"{path.name}-journal").write_bytes(b"unfinished")
+    assert find_damage(used_root) == f"{path} is not an SQLite database"
+    kept, journal, restored = restore_backup(used_root)
+    assert kept.startswith("kept metadata.sqlite as metadata.sqlite.damaged-20")
+    assert journal.startswith("kept metadata.sqlite-journal as metadata.sqlite-journal.damaged-20")
+    assert restored.startswith("restored metadata.sqlite.backup of 20")
+    check_metadata(used_root)
+    assert path.read_bytes() == backup_file(used_root).read_bytes()
+    [damaged] = path.parent.glob("metadata.sqlite.damaged-*")
+    assert damaged.read_bytes() == b"garbage"
+    [unfinished] = path.parent.glob("metadata.sqlite-journal.damaged-*")
+    assert unfinished.read_bytes() == b"unfinished"
+
+
+def test_two_restorations_in_one_second_keep_both_damaged_files(used_root):
+    write_backup(used_root)
+    for content in (b"first", b"second"):
+        metadata_file(used_root).write_bytes(content)
+        restore_backup(used_root)
+    kept = sorted((used_root / "metadata").glob("metadata.sqlite.damaged-*"))
+    assert {file.read_bytes() for file in kept} == {b"first", b"second"}
+
+
+def test_a_damaged_backup_is_kept_but_not_used(used_root):
+    backup_file(used_root).write_bytes(b"no backup")
+    metadata_file(used_root).unlink()
+    [line] = restore_backup(used_root)
+    assert line.startswith("kept metadata.sqlite.backup as metadata.sqlite.backup.damaged-20")
+    assert not metadata_file(used_root).exists()
+
+
+def test_new_executions_avoid_the_folders_of_lost_ones(used_root, record_in, tmp_path):
+    (used_root / "artifacts" / "Trainer" / "model" / "41").mkdir()
+    connection = sqlite3.connect(metadata_file(used_root))
+    reserve_executions(used_root, connection)
+    connection.commit()
+    connection.close()
+    record_in(tmp_path / "other")  # has no execution yet
+    (tmp_path / "other" / "artifacts" / "Trainer" / "model" / "7").mkdir(parents=True)
+    connection = sqlite3.connect(metadata_file(tmp_path / "other"))
+    reserve_executions(tmp_path / "other", connection)
+    connection.commit()
+    connection.close()
+    for root, expected in ((used_root, 42), (tmp_path / "other", 8)):
+        assert next_execution(root) == expected
+
+
+def next_execution(root):
+    store = open_store(str(metadata_file(root)))
+    kind = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))
+    (number,) = store.put_executions([mlmd.Execution(type_id=kind)])
+    return number

@@ -1,0 +1,168 @@
+"""Metadata files that a run must not use: each gets one sentence, and nothing is changed."""
+
+import os
+import shutil
+import sqlite3
+
+import pytest
+
+from pipeline import metadata_check
+from pipeline.metadata_check import SCHEMA_VERSION, backup_file, check_metadata, metadata_file
+from pipeline.root_relocation import read_metadata
+from pipeline.user_errors import DamagedMetadataError, MetadataError
+
+
+def execute(path, *statements):
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def tear(path):
+    """Overwrites the second page: the header stays valid."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+
+
+def replace_by(make):
+    def damage(path):
+        path.unlink()
+        make(path)
+
+    return damage
+
+
+DAMAGES = {
+    "garbage": (lambda path: path.write_bytes(b"garbage" * 999), "is not an SQLite database"),
+    "cut in a page": (lambda path: os.truncate(path, 5000), "is damaged (database disk image is"),
+    "cut in the header": (lambda path: os.truncate(path, 50), "is damaged (database disk image is"),
+    "torn page": (tear, "is damaged ("),
+    "empty": (lambda path: os.truncate(path, 0), "is empty, although"),
+    "missing": (os.unlink, "is missing, although"),
+    "folder": (replace_by(os.mkdir), "is a folder, not a database"),
+    "pipe": (replace_by(os.mkfifo), "is a special file, not a database"),
+    "older": (
+        lambda path: execute(path, "UPDATE MLMDEnv SET schema_version = 9"),
+        f"has schema version 9 of ML Metadata instead of {SCHEMA_VERSION}: use the release of",
+    ),
+    "newer": (
+        lambda path: execute(path, "UPDATE MLMDEnv SET schema_version = 11"),
+        f"has schema version 11 of ML Metadata instead of {SCHEMA_VERSION}: use the release of",
+    ),
+    "no version": (lambda path: execute(path, "DELETE FROM MLMDEnv"), "has schema version no"),
+    "other program's": (
+        replace_by(lambda path: execute(path, "CREATE TABLE x(y)")),
+        "is an SQLite database without the tables of ML Metadata",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_metadata_is_named_with_the_remedy(used_root, damage):
+    spoil, problem = DAMAGES[damage]
+    path = metadata_file(used_root)
+    spoil(path)
+    content = path.read_bytes() if path.is_file() else None
+    for use in (check_metadata, lambda root: read_metadata(root).__enter__()):
+        if damage in ("missing", "folder", "pipe", "empty") and use is not check_metadata:
+            use = metadata_check.is_missing
+        with pytest.raises(DamagedMetadataError) as error:
+            use(used_root)
+        assert str(error.value).startswith(f"{path} {problem}"), error.value
+        assert "\n" not in str(error.value)
+        assert "give another root" in str(error.value)
+        if "schema version" not in problem:
+            assert f"`higgs runs --root '{used_root}' --recover` rebuilds" in str(error.value)
+    assert (path.read_bytes() if path.is_file() else None) == content
+
+
+def test_the_backup_is_named_where_there_is_one(used_root):
+    shutil.copy(metadata_file(used_root), backup_file(used_root))
+    metadata_file(used_root).unlink()
+    with pytest.raises(DamagedMetadataError, match=r"--recover` restores metadata\.sqlite\.backup"):
+        check_metadata(used_root)
+
+
+def test_intact_metadata_passes_and_is_not_written(used_root):
+    before = metadata_file(used_root).stat().st_mtime_ns
+    check_metadata(used_root)
+    assert metadata_file(used_root).stat().st_mtime_ns == before
+
+
+def test_a_new_root_needs_no_metadata(tmp_path):
+    check_metadata(tmp_path / "new")
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "metadata").mkdir()
+    metadata_file(tmp_path).touch()
+    check_metadata(tmp_path)
+    (tmp_path / "artifacts" / "Trainer").mkdir()
+    with pytest.raises(DamagedMetadataError, match="is empty, although"):
+        check_metadata(tmp_path)
+
+
+def test_what_a_killed_process_left_is_rolled_back(used_root):
+    """The journal of a transaction that has reached the file, but was not committed."""
+    path = metadata_file(used_root)
+    journal = path.with_name(f"{path.name}-journal")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA cache_size = 1")
+    connection.execute("BEGIN")
+    connection.execute("UPDATE Artifact SET uri = zeroblob(9000) || uri")
+    torn, unfinished = path.read_bytes(), journal.read_bytes()
+    connection.close()
+    intact = path.read_bytes()
+    assert torn != intact
+    path.write_bytes(torn)
+    journal.write_bytes(unfinished)
+    check_metadata(used_root)
+    assert path.read_bytes()[100:] == intact[100:]
+    assert not journal.exists()
+
+
+def test_a_database_in_use_by_another_program_is_waited_for_and_named(used_root, monkeypatch):
+    monkeypatch.setattr(metadata_check, "BUSY_SECONDS", 0.1)
+    other = sqlite3.connect(metadata_file(used_root), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(MetadataError, match=r"database is locked; another process is writing"):
+        check_metadata(used_root)
+    other.close()
+
+
+def test_the_check_of_a_large_file_is_bounded(used_root, monkeypatch):
+    rows = (
+        "INSERT INTO big WITH RECURSIVE n(i) AS "
+        "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n"
+    )
+    execute(
+        metadata_file(used_root),
+        "CREATE TABLE big(a)",
+        rows,
+        "CREATE INDEX by_a ON big(a)",
+    )
+    looks = []
+    monkeypatch.setattr(metadata_check.time, "monotonic", lambda: looks.append(1) or len(looks))
+    monkeypatch.setattr(metadata_check, "CHECK_SECONDS", 0)
+    check_metadata(used_root)
+    # The deadline is set, and passed at the first look.
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize("place", ["metadata.sqlite", "metadata"])
+def test_metadata_that_may_not_be_written_names_the_owner(used_root, monkeypatch, place):
+    allowed = os.access
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: allowed(path, mode) and not (path.name == place and mode & os.W_OK),
+    )
+    with pytest.raises(MetadataError, match=r"cannot write .*: it belongs to \w+, mode 0\d+; ask"):
+        check_metadata(used_root)
+
+
+def test_metadata_that_is_no_folder_is_named(tmp_path):
+    (tmp_path / "metadata").touch()
+    with pytest.raises(MetadataError, match="metadata is not a folder: move it away"):
+        check_metadata(tmp_path)
