@@ -161,8 +161,9 @@ def _changes(paths: Mapping[Key, str], former: Iterable[str], root: str) -> dict
 
 def _absolute(root: Path) -> str:
     """Returns the absolute path of a root, without ``..`` unless it leads through a link."""
-    plain = os.path.abspath(root)
-    return plain if os.path.samefile(plain, root) else str(root.absolute())
+    absolute = root.absolute()
+    plain = Path(os.path.normpath(absolute))
+    return str(plain if plain.exists() and plain.samefile(absolute) else absolute)
 
 
 def _unshare(root: Path) -> None:

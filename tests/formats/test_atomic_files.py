@@ -38,7 +38,7 @@ def test_error_of_a_write_names_the_file(tmp_path):
 
     with pytest.raises(OSError, match=r"\[Errno 28\] No space left on device: '.*/page\.html'"):
         write(OSError(errno.ENOSPC, "No space left on device"))
-    with pytest.raises(PermissionError, match="other.html"):
+    with pytest.raises(PermissionError, match=r"other\.html"):
         write(PermissionError(errno.EACCES, "Permission denied", "other.html"))
 
 
