@@ -242,7 +242,7 @@ def _find_frames(data: bytes) -> tuple[Chunk, str]:
     content, fault = np.frombuffer(data, np.uint8), ""
     starts, position, previous, repeats = array("q", [0]), 0, b"", 0
     while len(header := data[position : position + _HEADER_BYTES]) == _HEADER_BYTES:
-        length = _checked_length(header)
+        length = checked_length(header)
         if length < 0 or length > MAX_RECORD_BYTES:
             fault = _LENGTH_CRC if length < 0 else _TOO_LONG
             break
@@ -269,7 +269,7 @@ def _run_length(data: NDArray[np.uint8], size: int) -> int:
 
 
 @lru_cache(maxsize=1024)  # Few lengths occur in a shard, so few headers are ever verified.
-def _checked_length(header: bytes) -> int:
+def checked_length(header: bytes) -> int:
     """Reads the length in a 12-byte header; -1 if its checksum is wrong."""
     length, crc = header[:8], int.from_bytes(header[8:], "little")
     return int.from_bytes(length, "little") if masked_crcs([length])[0] == crc else -1

@@ -1,0 +1,68 @@
+"""Names of columns in other files: one table of aliases for the label and the features.
+
+Names are compared without case, blanks and punctuation: ``jet_1_b-tag``, ``jet1btag`` and
+``Jet 1 b-tag`` are the same.
+"""
+
+import re
+
+from formats.features import FEATURES, JETS, LABEL
+
+LABEL_NAMES = (
+    *("label", "labels", "class_label", "class", "target", "is_boson", "is_signal", "signal"),
+    *("y", "type", "response", "outcome"),
+)
+"""Names in use for the label."""
+
+INDEX_NAMES = ("index", "unnamed: 0", "__index_level_0__", "row", "row_id")
+"""Names in use for a column that only counts the rows."""
+
+_OBJECTS = {
+    "lepton": ("lepton", "lep", "l"),
+    **{f"jet_{jet}": (f"jet{jet}", f"j{jet}") for jet in JETS},
+}
+_QUANTITIES = {
+    "pt": ("pt", "pT"),
+    "eta": ("eta",),
+    "phi": ("phi",),
+    "b_tag": ("btag", "b", "btagged"),
+}
+_MISSING_ENERGY = {
+    "magnitude": ("missingenergy", "met", "met_pt", "met_et", "missing_et", "etmiss", "met_magnitude"),
+    "phi": ("met_phi", "missing_et_phi", "etmiss_phi"),
+}
+
+
+def normalize(name: str) -> str:
+    """Returns what is compared of a name.
+
+    >>> normalize("Jet 1 b-tag")
+    'jet1btag'
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _aliases() -> dict[str, str]:
+    aliases = {normalize(name): LABEL for name in LABEL_NAMES}
+    for column in FEATURES:
+        aliases[normalize(column)] = column
+        prefix, _, quantity = column.partition("_")
+        if prefix == "jet":
+            prefix, quantity = column[:5], column[6:]
+        if prefix in _OBJECTS:
+            names = [
+                first + second for first in _OBJECTS[prefix] for second in _QUANTITIES[quantity]
+            ]
+        else:
+            names = list(_MISSING_ENERGY.get(column.rpartition("_")[2], ())) * (prefix == "missing")
+        aliases |= dict.fromkeys(map(normalize, names), column)
+    return aliases
+
+
+ALIASES = _aliases()
+"""The label or feature by its normalized names."""
+
+
+def is_label(name: str) -> bool:
+    """Tells whether a name is in use for the label."""
+    return ALIASES.get(normalize(name)) == LABEL or normalize(name).startswith(("y", "label"))

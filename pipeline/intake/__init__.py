@@ -1,0 +1,1 @@
+"""Intake of tables: any common file format to events in the published layout."""

@@ -1,0 +1,36 @@
+"""Reader of ARFF files: a list of attributes, then the lines of a CSV file."""
+
+import re
+
+from pipeline.intake.csv_reader import TextOptions, open_csv
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError, quote
+from pipeline.intake.table import Table
+from pipeline.intake.text_layout import Layout, find_layout
+
+_ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
+
+
+def open_arff(member: Member, options: TextOptions) -> Table:
+    """Opens an ARFF file; quotes around names are removed.
+
+    Raises:
+        IntakeError: it has no attributes or no rows, or its rows are sparse.
+    """
+    text = member.head.decode("utf-8", errors="replace")
+    lines = text.splitlines()
+    data = next((i for i, line in enumerate(lines) if line.strip().lower() == "@data"), None)
+    if data is None:
+        raise IntakeError(f"{member.name}: has no line @data. Fetch or write the file again.")
+    names = tuple(
+        match[1].strip("'\"") for line in lines[:data] if (match := _ATTRIBUTE.match(line.strip()))
+    )
+    body = text.split("\n", data + 1)[-1].encode()
+    layout = find_layout(body)
+    if layout.sample and layout.sample[0][0].startswith("{"):
+        raise IntakeError(
+            f"{member.name}: has sparse rows, such as {quote(layout.sample[0][0])}. "
+            "Write it with one value per attribute."
+        )
+    layout = Layout(layout.separator, names, data + 1 + layout.skipped, layout.sample)
+    return open_csv(member, options, layout)

@@ -1,0 +1,203 @@
+"""Readers of NumPy and HDF5 files: one matrix, a matrix and labels, or named columns."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from formats.features import FEATURES, LABEL, NUM_FEATURES
+from formats.column_names import is_label
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.table import Table, array_batches
+
+_MATRIX_NAMES = ("x", "features", "data", "inputs", "samples")
+
+
+class ArrayChoice(NamedTuple):
+    """Names of the arrays to read, if given.
+
+    Attributes:
+        features: the array of 28 columns.
+        label: the array of labels, or the file of an array.
+    """
+
+    features: str | None = None
+    label: str | None = None
+
+
+def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
+    """Opens an ``.npy`` file: a matrix, which is mapped into memory, or a structured array.
+
+    Args:
+        member: the file.
+        choice: `label` may name another ``.npy`` file with the labels of a matrix of 28 columns.
+        stack: keeps temporary files until the table was read.
+
+    Raises:
+        IntakeError: the file is damaged, or holds something else.
+    """
+    array = _load(member, stack.enter_context(member.local_file()))
+    arrays = {"the array": array}
+    if choice.label and Path(choice.label).is_file():
+        arrays["labels"] = _load(member, Path(choice.label))
+    if choice.label and not array.dtype.names and "labels" not in arrays:
+        raise IntakeError(
+            f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the labels."
+        )
+    choice = ArrayChoice("the array", "labels" if "labels" in arrays else None)
+    return _arrays_table(member, arrays, choice)
+
+
+def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
+    """Opens an ``.npz`` file; its arrays are held in memory."""
+    archive = stack.enter_context(
+        np.load(stack.enter_context(member.local_file()), allow_pickle=False)
+    )
+    try:
+        return _arrays_table(member, {name: archive[name] for name in archive.files}, choice)
+    except ValueError as error:
+        if isinstance(error, IntakeError):
+            raise
+        raise _pickled(member.name) from error
+
+
+def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
+    """Opens an HDF5 file; its data sets are read in parts.
+
+    Raises:
+        IntakeError: the file is damaged, or holds something else.
+    """
+    import h5py
+
+    path = stack.enter_context(member.local_file())
+    try:
+        file = stack.enter_context(h5py.File(path, "r"))
+    except OSError as error:
+        raise IntakeError(
+            f"{member.name}: is a truncated or corrupt HDF5 file ({error}). Fetch it again."
+        ) from error
+    found: dict[str, Any] = {}
+    file.visititems(
+        lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None
+    )
+    if any("block0_values" in name or "axis0" in name for name in found):
+        raise IntakeError(
+            f"{member.name}: was written by pandas. Save it as Parquet: "
+            '`pandas.read_hdf(FILE).to_parquet("x.parquet")`.'
+        )
+    return _arrays_table(member, found, choice)
+
+
+def _load(member: Member, path: Path) -> Any:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "pickle" in str(error) or "object" in str(error):
+            raise _pickled(member.name) from error
+        raise IntakeError(
+            f"{member.name}: is a truncated or corrupt NumPy file ({error}). Fetch it again."
+        ) from error
+
+
+def _pickled(name: str) -> IntakeError:
+    return IntakeError(
+        f"{name}: holds Python objects, which are not read, since they can run code. "
+        "Save plain arrays with `numpy.savez(FILE, X=x, y=y)`."
+    )
+
+
+def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
+    for name, array in arrays.items():
+        if array.dtype.names and (choice.features in (None, name)):
+            return _structured_table(member, array)
+    vectors = {_last(name): array for name, array in arrays.items() if array.ndim == 1}
+    if len(vectors) >= NUM_FEATURES:
+        return _vectors_table(member, vectors)
+    return _matrix_table(member, arrays, choice)
+
+
+def _structured_table(member: Member, array: Any) -> Table:
+    names = array.dtype.names
+    read = array_batches(lambda index, part: array[part][names[index]], len(array))
+    return Table(member.name, member.description, names, len(names), read, [])
+
+
+def _vectors_table(member: Member, vectors: Mapping[str, Any]) -> Table:
+    names = tuple(vectors)
+    rows = {name: len(vectors[name]) for name in names}
+    if len(set(rows.values())) > 1:
+        shortest, longest = min(rows, key=rows.__getitem__), max(rows, key=rows.__getitem__)
+        raise IntakeError(
+            f"{member.name}: {shortest} has {rows[shortest]} rows and {longest} {rows[longest]}. "
+            "Write columns of the same length."
+        )
+    read = array_batches(lambda index, part: vectors[names[index]][part], rows[names[0]])
+    return Table(member.name, member.description, names, len(names), read, [])
+
+
+def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
+    key = _find_matrix(member, arrays, choice)
+    matrix = arrays[key]
+    rows, width = matrix.shape
+    if width != NUM_FEATURES:
+        read = array_batches(lambda index, part: matrix[part, index], rows)
+        return Table(member.name, member.description, None, width, read, [])
+    labels = _find_labels(member, arrays, choice, key, rows)
+
+    def column(index: int, part: slice) -> Any:
+        return labels[part].reshape(-1) if index == NUM_FEATURES else matrix[part, index]
+
+    read = array_batches(column, rows)
+    return Table(
+        member.name, member.description, (*FEATURES, LABEL), NUM_FEATURES + 1, read, []
+    )
+
+
+def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:
+    shapes = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()]) or "nothing"
+    if choice.features is not None:
+        if choice.features not in arrays or arrays[choice.features].ndim != 2:
+            raise IntakeError(
+                f"{member.name}: has no matrix '{choice.features}'; it holds {shapes}. "
+                "Name one of them with --features."
+            )
+        return choice.features
+    matrices = [name for name, array in arrays.items() if array.ndim == 2 and array.shape[1] > 1]
+    named = [name for name in matrices if _last(name).lower() in _MATRIX_NAMES]
+    candidates = named if len(named) == 1 else matrices
+    if len(candidates) == 1:
+        return candidates[0]
+    reason = "several matrices" if candidates else "no matrix of events"
+    raise IntakeError(
+        f"{member.name}: holds {reason}: {shapes}. Name the one of {NUM_FEATURES} columns with "
+        "--features and its labels with --label."
+    )
+
+
+def _find_labels(
+    member: Member, arrays: Mapping[str, Any], choice: ArrayChoice, matrix: str, rows: int
+) -> Any:
+    fitting = {
+        name: array
+        for name, array in arrays.items()
+        if name != matrix and (array.shape in ((rows,), (rows, 1)))
+    }
+    if choice.label is not None:
+        fitting = {name: array for name, array in fitting.items() if name == choice.label}
+    named = [name for name in fitting if is_label(_last(name))]
+    chosen = named if len(named) == 1 else list(fitting)
+    if len(chosen) == 1:
+        return fitting[chosen[0]]
+    found = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()])
+    raise IntakeError(
+        f"{member.name}: holds {NUM_FEATURES} columns and no labels for its {rows} rows, only "
+        f"{found}. Name the labels with --label (an array of the file, or an .npy file), or "
+        "convert files of one class with --signal FILE --background FILE."
+    )
+
+
+def _last(name: str) -> str:
+    return name.rsplit("/", 1)[-1]

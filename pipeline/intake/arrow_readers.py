@@ -1,0 +1,206 @@
+"""Readers of Parquet files, data sets of Parquet files, and Arrow (Feather) files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset
+from pyarrow import feather, ipc
+from pyarrow import parquet as pq
+
+from formats.features import FEATURES, NUM_FEATURES
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table import Batch, Table, make_batch
+
+_BATCH_ROWS = 1 << 16
+_BUFFER_BYTES = 1 << 20
+
+
+def open_parquet(member: Member, stack: ExitStack) -> Table:
+    """Opens a Parquet file, which is read in batches of rows.
+
+    Raises:
+        IntakeError: the file is damaged.
+    """
+    path = stack.enter_context(member.local_file())
+    try:
+        file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(member.name, "Parquet", error) from error
+    rows = file.metadata.num_rows
+
+    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+
+    return _arrow_table(member.name, member.description, file.schema_arrow, batches, rows)
+
+
+def open_parquet_folder(folder: Path) -> Table:
+    """Opens a folder of Parquet files with one schema, with Hive partitions as columns.
+
+    Raises:
+        IntakeError: a file is damaged, or has other types.
+    """
+    try:
+        dataset = pyarrow.dataset.dataset(folder, format="parquet", partitioning="hive")
+        fragments = list(dataset.get_fragments())
+        rows = sum(fragment.count_rows() for fragment in fragments)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        raise _damaged(str(folder), "Parquet", error) from error
+
+    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        for fragment in fragments:
+            yield from fragment.to_batches(
+                schema=dataset.schema, columns=columns, batch_size=_BATCH_ROWS
+            )
+
+    kind = f"Parquet ({len(fragments)} files)"
+    return _arrow_table(str(folder), kind, dataset.schema, batches, rows)
+
+
+def open_arrow(member: Member, stack: ExitStack) -> Table:
+    """Opens an Arrow file or stream, or a Feather file of version 1.
+
+    Raises:
+        IntakeError: the file is damaged.
+    """
+    path = stack.enter_context(member.local_file())
+    try:
+        if member.head.startswith(b"FEA1"):
+            table = feather.read_table(path)
+            schema, parts, rows = table.schema, table.to_batches(_BATCH_ROWS), table.num_rows
+        elif member.head.startswith(b"ARROW1"):
+            reader = ipc.open_file(stack.enter_context(pa.memory_map(str(path))))
+            schema, rows = reader.schema, 0
+            parts = map(reader.get_batch, range(reader.num_record_batches))
+        else:
+            stream = ipc.open_stream(stack.enter_context(pa.memory_map(str(path))))
+            schema, parts, rows = stream.schema, stream, 0
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(member.name, "Arrow", error) from error
+
+    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        indices = [schema.get_field_index(name) for name in columns]
+        for part in parts:
+            yield pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
+
+    return _arrow_table(member.name, member.description, schema, batches, rows)
+
+
+def _damaged(name: str, kind: str, error: Exception) -> IntakeError:
+    reason = str(error).splitlines()[0]
+    return IntakeError(f"{name}: is a truncated or corrupt {kind} file ({reason}). Fetch it again.")
+
+
+def _arrow_table(
+    name: str,
+    kind: str,
+    schema: pa.Schema,
+    batches: Any,
+    rows: int,
+) -> Table:
+    """Makes a table of record batches; a column of 28 values counts as the features.
+
+    Args:
+        name: of the input.
+        kind: its description.
+        schema: of the columns.
+        batches: gives the batches of some columns, by name.
+        rows: number of rows; 0 if unknown.
+    """
+    vector = _find_vector(schema)
+    fields = [field for field in schema if field.name != vector]
+    names = [field.name for field in fields]
+    _check_names(name, names)
+    _check_types(name, [f for f in fields if pa.types.is_nested(f.type)])
+    width = len(names) + (NUM_FEATURES if vector else 0)
+
+    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        wanted = [i for i in (*numbers, *texts) if i < len(names)]
+        columns = [names[i] for i in wanted] + ([vector] if vector else [])
+        start = 0
+        try:
+            for part in batches(columns):
+                arrays = {i: part.column(k) for k, i in enumerate(wanted)}
+                if vector:
+                    arrays |= _split_vector(name, part.column(len(wanted)), len(names), start)
+                values = {
+                    i: array if i in texts else _to_numbers(name, i, names, array)
+                    for i, array in arrays.items()
+                }
+                yield make_batch(
+                    values, start, "row", (start + part.num_rows) / rows if rows else None
+                )
+                start += part.num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise IntakeError(
+                f"{name}: cannot be read after row {start} ({str(error).splitlines()[0]}). "
+                "Fetch or write the file again."
+            ) from error
+
+    return Table(name, kind, (*names, *(FEATURES if vector else ())), width, read, [])
+
+
+def _find_vector(schema: pa.Schema) -> str | None:
+    """Returns the name of the column of lists, if there is exactly one."""
+    nested = [
+        field.name
+        for field in schema
+        if pa.types.is_list(field.type)
+        or pa.types.is_large_list(field.type)
+        or pa.types.is_fixed_size_list(field.type)
+    ]
+    return nested[0] if len(nested) == 1 else None
+
+
+def _check_names(name: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for column in names:
+        if column in seen:
+            raise IntakeError(
+                f"{name}: has two columns with the name {column}. Rename or drop one of them."
+            )
+        seen.add(column)
+
+
+def _check_types(name: str, nested: list[Any]) -> None:
+    if nested:
+        raise IntakeError(
+            f"{name}: the column {nested[0].name} holds {nested[0].type} instead of one number per "
+            "event. Write one column per feature, or one list of 28 numbers."
+        )
+
+
+def _split_vector(name: str, column: Any, first: int, start: int) -> dict[int, Any]:
+    lengths = column.value_lengths() if not pa.types.is_fixed_size_list(column.type) else None
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    sizes = lengths.to_numpy(zero_copy_only=False) if lengths is not None else None
+    if len(values) != NUM_FEATURES * len(column) or (
+        sizes is not None and (sizes != NUM_FEATURES).any()
+    ):
+        row = int((sizes != NUM_FEATURES).argmax()) if sizes is not None else 0
+        raise IntakeError(
+            f"{name}: row {start + row + 1} does not have {NUM_FEATURES} features in its list. "
+            "Correct or leave out the row."
+        )
+    matrix = values.reshape(-1, NUM_FEATURES)
+    return {first + i: matrix[:, i] for i in range(NUM_FEATURES)}
+
+
+def _to_numbers(name: str, index: int, names: Sequence[str], array: Any) -> Any:
+    if not isinstance(array, pa.Array):
+        return array
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+        kind = array.type
+    if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
+        array = pa.array(array.to_numpy(zero_copy_only=False).astype("f8"))
+    elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        raise IntakeError(
+            f"{name}: the column {names[index]} holds {kind}, not numbers. Write it as float32."
+        )
+    return array.to_numpy(zero_copy_only=False)

@@ -1,0 +1,92 @@
+"""Byte streams: decompression of concatenated members, and a look ahead at the first bytes."""
+
+import bz2
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import zstandard
+
+HEAD_BYTES = 1 << 18
+"""Number of first bytes by which the kind of a file is recognized."""
+
+_CHUNK_BYTES = 1 << 16
+
+DECODERS: dict[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(31),
+    "zlib": lambda: zlib.decompressobj(15),
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+"""Makers of decoders by compression; all have `decompress`, `eof` and `unused_data`."""
+
+UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+"""Errors of the decoders for truncated and corrupt data."""
+
+
+class ChunkStream(io.RawIOBase):
+    """A readable stream of the chunks of an iterator."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks, self._rest = chunks, memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always readable."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads the rest of a chunk, or as much of it as fits."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def look_ahead(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
+    """Reads the first bytes of a stream.
+
+    Returns:
+        At most `HEAD_BYTES` bytes, and a stream that starts with them again.
+    """
+    head = stream.read(HEAD_BYTES)
+
+    def chunks() -> Iterator[bytes]:
+        yield head
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield chunk
+
+    return head, io.BufferedReader(ChunkStream(chunks()), _CHUNK_BYTES)
+
+
+def decompress(stream: BinaryIO, compression: str) -> BinaryIO:
+    """Decompresses a stream; members may be concatenated and padded with zeros.
+
+    Raises:
+        UNPACKING_ERRORS: while reading, if the data are truncated or corrupt.
+    """
+    chunks = _decompressed(stream, DECODERS[compression])
+    return io.BufferedReader(ChunkStream(chunks), _CHUNK_BYTES)
+
+
+def _decompressed(stream: BinaryIO, new_decoder: Callable[[], Any]) -> Iterator[bytes]:
+    data = stream.read(_CHUNK_BYTES)
+    while data:
+        decoder = new_decoder()
+        while not decoder.eof:
+            if not data:
+                raise EOFError("the compressed data end too early")
+            if unpacked := decoder.decompress(data):
+                yield unpacked
+            data = b"" if decoder.eof else stream.read(_CHUNK_BYTES)
+        data = decoder.unused_data.lstrip(b"\0")
+        while not data and (more := stream.read(_CHUNK_BYTES)):
+            data = more.lstrip(b"\0")

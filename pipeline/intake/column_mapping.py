@@ -1,0 +1,233 @@
+"""Mapping of a table's columns to the label and the features, by name or by position."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from formats.column_names import ALIASES, INDEX_NAMES, normalize
+from formats.features import COLUMNS, FEATURES, LABEL
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
+from pipeline.intake.table import Table
+
+_COUNTED = re.compile(r"(\D*)(\d+)")
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """How columns are found.
+
+    Attributes:
+        header: names of the columns of a table without names; None if they were not given.
+        names: the name in the input of a column, by our name.
+        label: name of the label in the input.
+        keep: additional columns to keep.
+        is_labelled: whether the label is a column, and not given for the whole file.
+    """
+
+    header: tuple[str, ...] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    label: str | None = None
+    keep: tuple[str, ...] = ()
+    is_labelled: bool = True
+
+
+class ColumnMap(NamedTuple):
+    """The columns of a table that are read.
+
+    Attributes:
+        features: index of each of the 28 features, in the published order.
+        label: index of the label; None if the file has one class.
+        kept: index of each additional column that is kept, by name.
+        dropped: names of the columns that are not read.
+        by_position: whether the table has no names.
+    """
+
+    features: tuple[int, ...]
+    label: int | None
+    kept: Mapping[str, int]
+    dropped: tuple[str, ...]
+    by_position: bool
+
+
+def parse_header(text: str) -> tuple[str, ...]:
+    """Parses ``--header``: names with commas; ``features`` stands for the 28 in published order.
+
+    >>> parse_header("features,label")[-2:]
+    ('m_wwbb', 'label')
+    """
+    names: list[str] = []
+    for name in text.split(","):
+        names += FEATURES if name.strip() == "features" else [name.strip()]
+    return tuple(names)
+
+
+def read_names(path: Path) -> dict[str, str]:
+    """Reads a mapping file: one line ``our_name: name in the input`` per column.
+
+    Raises:
+        IntakeError: it is not such a file, or has a name that is not one of our columns.
+    """
+    try:
+        names = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        names = None
+    if not isinstance(names, dict):
+        raise IntakeError(f"{path}: is not a mapping file. Write one line 'OURS: THEIRS' per column.")
+    for ours in names:
+        if ours not in COLUMNS:
+            near = get_close_matches(str(ours), COLUMNS, 1, 0)
+            raise IntakeError(
+                f"{path}: {quote(str(ours))} is not one of our columns; the nearest is {near[0]}. "
+                "Write one line 'OURS: THEIRS' per column."
+            )
+    return {ours: str(theirs) for ours, theirs in names.items()}
+
+
+def map_columns(table: Table, options: ColumnOptions) -> ColumnMap:
+    """Finds the label, the features and the additional columns of a table.
+
+    Raises:
+        IntakeError: a column is missing or named twice, or columns without names are not the
+            published ones.
+    """
+    names = table.names
+    if names and _are_numbers(table.name, names):
+        names = None
+    if options.header is not None:
+        if names is not None:
+            raise IntakeError(
+                f"{table.name}: has names of its own ({enumerate_names(names, 3)}). Leave out "
+                "--header, or say which names are ours with --names FILE."
+            )
+        names = _given_names(table, options.header)
+    by_position = names is None
+    if names is None:
+        names = _published_names(table, options)
+    found = _find_columns(table.name, names, options)
+    _require_all(table.name, names, found, options)
+    kept = {name: _find_kept(table.name, name, names) for name in options.keep}
+    used = {*found.values(), *kept.values()}
+    dropped = tuple(name for index, name in enumerate(names) if index not in used)
+    label = found.get(LABEL) if options.is_labelled else None
+    return ColumnMap(tuple(found[name] for name in FEATURES), label, kept, dropped, by_position)
+
+
+def _are_numbers(name: str, names: Sequence[str]) -> bool:
+    """Tells whether the names only count the columns, as pandas and Spark number them.
+
+    Raises:
+        IntakeError: they are the numbers of an event.
+    """
+    counts = [_COUNTED.fullmatch(str(column)) for column in names if not _is_index(column)]
+    if all(counts) and len({match[1] for match in counts if match}) == 1:
+        numbers = [int(match[2]) for match in counts if match]
+        return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    floats = [column for column in names if re.fullmatch(r"-?\d+\.\d+(e[-+]\d+)?(\.\d+)?", column)]
+    if len(floats) > len(names) // 2:
+        raise IntakeError(
+            f"{name}: its column names are the numbers of an event, such as {quote(floats[0])}: "
+            "the first row was taken for a header. Read the original with `header=None` and write "
+            "it again."
+        )
+    return False
+
+
+def _is_index(name: str) -> bool:
+    return name.lower() in INDEX_NAMES
+
+
+def _given_names(table: Table, header: tuple[str, ...]) -> tuple[str, ...]:
+    if len(header) != table.width:
+        raise IntakeError(
+            f"{table.name}: has {table.width} columns, and --header names {len(header)}. "
+            "Name all columns in their order; the word features stands for the 28."
+        )
+    return header
+
+
+def _published_names(table: Table, options: ColumnOptions) -> tuple[str, ...]:
+    """Names the columns of a table without names, if they can only be the published ones."""
+    if table.guess:
+        raise IntakeError(f"{table.name}: {table.guess}")
+    columns = FEATURES if not options.is_labelled else COLUMNS
+    index = ("index",) if table.names and _is_index(table.names[0]) else ()
+    if table.width == len(columns) + len(index):
+        return (*index, *columns)
+    if table.width == len(COLUMNS):
+        return COLUMNS
+    if table.width == len(FEATURES):
+        remedy = (
+            "If it has no label, convert files of one class with --signal FILE --background FILE"
+        )
+    else:
+        remedy = (
+            "Name the columns in their order with --header, such as --header "
+            "label,features,weight, where features stands for the 28"
+        )
+    raise IntakeError(
+        f"{table.name}: has {table.width} columns without names, not {len(columns)} (the label, "
+        f"then the {len(FEATURES)} features). {remedy}."
+    )
+
+
+def _find_columns(
+    source: str, names: Sequence[str], options: ColumnOptions
+) -> dict[str, int]:
+    found: dict[str, int] = {}
+    explicit = dict(options.names)
+    if options.label is not None:
+        explicit[LABEL] = options.label
+    for ours, theirs in explicit.items():
+        if theirs not in names:
+            near = get_close_matches(theirs, names, 3, 0.5) or list(names)
+            raise IntakeError(
+                f"{source}: has no column {quote(theirs)} for {ours}; it has "
+                f"{enumerate_names(near)}. Correct --{'label' if ours == LABEL else 'names'}."
+            )
+        found[ours] = names.index(theirs)
+    taken = set(found.values())
+    for index, name in enumerate(names):
+        ours = ALIASES.get(normalize(name), "")
+        if not ours or index in taken or ours in explicit:
+            continue
+        if ours in found:
+            option = "--label NAME" if ours == LABEL else "--names FILE"
+            raise IntakeError(
+                f"{source}: {names[found[ours]]} and {name} are both names of {ours}. "
+                f"Choose one with {option}."
+            )
+        found[ours] = index
+    return found
+
+
+def _require_all(
+    source: str, names: Sequence[str], found: Mapping[str, int], options: ColumnOptions
+) -> None:
+    missing = [name for name in FEATURES if name not in found]
+    others = [name for index, name in enumerate(names) if index not in found.values()]
+    shown = f"; unused columns: {enumerate_names(others)}" if others else ""
+    if missing:
+        raise IntakeError(
+            f"{source}: {len(missing)} of the {len(FEATURES)} features are missing "
+            f"({enumerate_names(missing)}){shown}. If they have other names, give them with "
+            "--names FILE, one line 'OURS: THEIRS' per column."
+        )
+    if options.is_labelled and LABEL not in found:
+        raise IntakeError(
+            f"{source}: no column is named as the label{shown}. Name it with --label NAME, or "
+            "convert files of one class with --signal FILE --background FILE."
+        )
+
+
+def _find_kept(source: str, name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        raise IntakeError(
+            f"{source}: has no column {quote(name)} to keep; it has {enumerate_names(names)}. "
+            "Correct --keep."
+        )
+    return list(names).index(name)

@@ -1,0 +1,202 @@
+"""Reader of TFRecord files: the published layout, and other forms of ``tf.train.Example``.
+
+The other forms are parsed one by one with TensorFlow's protos: a tensor of 28 numbers of any type
+and shape, a list of 28 floats, or one key per column; labels are floats or integers.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from formats.column_names import ALIASES, normalize
+from formats.features import FEATURES, LABEL, NUM_FEATURES
+from formats.published.record import read_events
+from formats.published.record_parser import FEATURES_KEY
+from formats.published.tfrecord import iter_chunks
+from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
+from pipeline.intake.table import Batch, Table, make_batch
+
+_PUBLISHED = (*FEATURES, LABEL)
+_FLOATS = {1: "f4", 2: "f8", 19: "f2"}  # Of types_pb2: DT_FLOAT, DT_DOUBLE, DT_HALF.
+
+
+class _Form(NamedTuple):
+    """How the records of a file hold an event.
+
+    Attributes:
+        vector: key of the 28 features, if they are under one key.
+        scalars: keys of one number each.
+    """
+
+    vector: str | None
+    scalars: tuple[str, ...]
+
+
+def open_records(member: Member, choice: ArrayChoice) -> Table:
+    """Opens a TFRecord file; its form is that of its first record.
+
+    Raises:
+        IntakeError: the file has no records of ``tf.train.Example``, or none with 28 features.
+    """
+    example = _first_example(member)
+    form = _find_form(member.name, example, choice)
+    is_published = (
+        form.vector == FEATURES_KEY
+        and form.scalars == (LABEL,)
+        and example.features.feature[LABEL].WhichOneof("kind") == "float_list"
+        and _is_published_tensor(example.features.feature[FEATURES_KEY])
+    )
+    if is_published:
+        return Table(
+            member.name, member.description, _PUBLISHED, len(_PUBLISHED), _read_published(member), []
+        )
+    names = (*(FEATURES if form.vector else ()), *form.scalars)
+    return Table(
+        member.name, member.description, names, len(names), _read_examples(member, form), []
+    )
+
+
+def _first_example(member: Member) -> Any:
+    from tensorflow.core.example import example_pb2
+
+    length = int.from_bytes(member.head[:8], "little")
+    example = example_pb2.Example()
+    try:
+        example.ParseFromString(member.head[12 : 12 + length])
+    except Exception as error:
+        raise IntakeError(
+            f"{member.name}: record 1 is not a tf.train.Example. Write records of this type, with "
+            "one key per column or with 'features' and 'label'."
+        ) from error
+    return example
+
+
+def _is_published_tensor(feature: Any) -> bool:
+    from tensorflow.core.framework import tensor_pb2
+
+    tensor = tensor_pb2.TensorProto()
+    tensor.ParseFromString(feature.bytes_list.value[0])
+    return tensor.dtype == 1 and [dim.size for dim in tensor.tensor_shape.dim] == [NUM_FEATURES]
+
+
+def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
+    features = example.features.feature
+    keys = sorted(features)
+    vector = choice.features or FEATURES_KEY
+    scalars = tuple(key for key in keys if key != vector and _size(features[key]) == 1)
+    if vector in features:
+        return _Form(vector, tuple(k for k in scalars if not features[k].bytes_list.value))
+    known = [key for key in keys if ALIASES.get(normalize(key), LABEL) != LABEL]
+    if len(known) >= NUM_FEATURES // 2:
+        return _Form(None, tuple(k for k in scalars if not features[k].bytes_list.value))
+    raise IntakeError(
+        f"{name}: record 1 has no key '{vector}' and no keys named like the features; its keys: "
+        f"{enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features with "
+        "--features and that of the label with --label."
+    )
+
+
+def _size(feature: Any) -> int:
+    kind = feature.WhichOneof("kind")
+    return len(getattr(feature, kind).value) if kind else 0
+
+
+def _read_published(member: Member) -> Any:
+    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        start = 0
+        for events in read_events(member.stream, member.name):
+            columns = {
+                i: events.labels if i == NUM_FEATURES else events.features[:, i]
+                for i in (*numbers, *texts)
+            }
+            yield make_batch(columns, start, "record", None)
+            start += len(events.labels)
+
+    return read
+
+
+def _read_examples(member: Member, form: _Form) -> Any:
+    from tensorflow.core.example import example_pb2
+
+    offset = NUM_FEATURES if form.vector else 0
+
+    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        keys = [(i, form.scalars[i - offset]) for i in (*numbers, *texts) if i >= offset]
+        start = 0
+        for chunk in iter_chunks(member.stream, member.name):
+            vectors = np.empty((len(chunk), offset))
+            scalars = np.empty((len(chunk), len(keys)))
+            for row, record in enumerate(chunk):
+                try:
+                    features = example_pb2.Example.FromString(record).features.feature
+                    for k, (_, key) in enumerate(keys):
+                        scalars[row, k] = _parse_scalar(features, key)
+                    if form.vector:
+                        vectors[row] = _parse_vector(features, form.vector)
+                except Exception as error:
+                    raise _bad_record(member.name, start + row + 1, error) from error
+            columns = {i: vectors[:, i] for i in (*numbers, *texts) if i < offset}
+            columns |= {i: scalars[:, k] for k, (i, _) in enumerate(keys)}
+            yield make_batch(columns, start, "record", None)
+            start += len(chunk)
+
+    return read
+
+
+def _bad_record(name: str, number: int, error: Exception) -> IntakeError:
+    reason = str(error) if isinstance(error, _RecordError) else "is not a tf.train.Example"
+    return IntakeError(f"{name}: record {number} {reason}. Correct or leave out the record.")
+
+
+class _RecordError(ValueError):
+    """What is wrong with a record, as the predicate of a sentence."""
+
+
+def _parse_scalar(features: Any, key: str) -> float:
+    if key not in features:
+        raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
+    kind = features[key].WhichOneof("kind")
+    values = getattr(features[key], kind).value if kind else ()
+    if len(values) != 1 or kind == "bytes_list":
+        raise _RecordError(f"has {len(values)} values of {kind} in {quote(key)}, not one number")
+    return float(values[0])
+
+
+def _parse_vector(features: Any, key: str) -> Any:
+    if key not in features:
+        raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
+    kind = features[key].WhichOneof("kind")
+    values = getattr(features[key], kind).value if kind else ()
+    if kind == "bytes_list" and len(values) == 1:
+        values = _parse_tensor(values[0], key)
+    if len(values) != NUM_FEATURES:
+        raise _RecordError(f"has {len(values)} values in {quote(key)}, not {NUM_FEATURES}")
+    return values
+
+
+def _parse_tensor(data: bytes, key: str) -> Any:
+    from google.protobuf.message import DecodeError
+    from tensorflow import make_ndarray
+    from tensorflow.core.framework import tensor_pb2
+
+    try:
+        tensor = tensor_pb2.TensorProto.FromString(data)
+    except DecodeError:
+        tensor = None
+    if tensor is None or tensor.dtype == 0:
+        raise _RecordError(
+            f"holds {len(data)} raw bytes in {quote(key)}, not a serialized tensor "
+            "(`tf.io.serialize_tensor` writes them)"
+        )
+    sizes = [dim.size for dim in tensor.tensor_shape.dim]
+    if [size for size in sizes if size != 1] != [NUM_FEATURES]:
+        hint = "; write one record per event" if sizes[1:] == [NUM_FEATURES] else ""
+        raise _RecordError(
+            f"holds a tensor of shape {sizes} in {quote(key)}, not [{NUM_FEATURES}]{hint}"
+        )
+    if tensor.dtype in _FLOATS and tensor.tensor_content:
+        return np.frombuffer(tensor.tensor_content, "<" + _FLOATS[tensor.dtype])
+    return np.asarray(make_ndarray(tensor), np.float64).reshape(-1)

@@ -1,0 +1,142 @@
+"""Kinds of files, recognized by their first bytes."""
+
+import re
+from typing import NamedTuple
+
+from formats.published.tfrecord import checked_length
+
+_COMPRESSIONS = {
+    b"\x1f\x8b\x08": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+_TABLES = {
+    b"PAR1": "Parquet",
+    b"ARROW1": "Arrow",
+    b"FEA1": "Arrow",
+    b"\x93NUMPY": "NumPy array",
+    b"\x89HDF\r\n\x1a\n": "HDF5",
+    b"root": "ROOT",
+}
+
+
+class RefusedKind(NamedTuple):
+    """A kind of file that is recognized but not read.
+
+    Attributes:
+        name: with its article, such as ``an HTML page``.
+        remedy: how to get a file that is read.
+    """
+
+    name: str
+    remedy: str
+
+
+_RESAVE = "Save the table as Parquet or CSV in the program that wrote it"
+_PANDAS = 'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`'
+_FETCH = "Fetch the file again: the address gave a page instead of the data"
+
+_REFUSED = {
+    b"PARE": RefusedKind("an encrypted Parquet file", "Write it without encryption"),
+    b"\x80\x02": RefusedKind("a Python pickle", _PANDAS),
+    b"\x80\x03": RefusedKind("a Python pickle", _PANDAS),
+    b"\x80\x04": RefusedKind("a Python pickle", _PANDAS),
+    b"\x80\x05": RefusedKind("a Python pickle", _PANDAS),
+    b"\xff\xfe": RefusedKind(
+        "text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`"
+    ),
+    b"\xfe\xff": RefusedKind(
+        "text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`"
+    ),
+    b"ORC": RefusedKind("an ORC file", _RESAVE),
+    b"Obj\x01": RefusedKind("an Avro file", _RESAVE),
+    b"SQLite format 3\x00": RefusedKind("an SQLite database", "Export the table as CSV"),
+    b"MATLAB 5.0": RefusedKind("a MATLAB file", _RESAVE),
+    b"RDX": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
+    b"X\n\x00\x00": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
+    b"\xd0\xcf\x11\xe0": RefusedKind("an Excel workbook", "Save the sheet as CSV"),
+    b"7z\xbc\xaf\x27\x1c": RefusedKind("a 7z archive", "Unpack it with `7z x`"),
+    b"Rar!": RefusedKind("a RAR archive", "Unpack it with `unrar x`"),
+    b"\x1f\x9d": RefusedKind("a compress (.Z) file", "Unpack it with `uncompress`"),
+    b"\x04\x22\x4d\x18": RefusedKind("an LZ4 file", "Unpack it with `lz4 -d`"),
+    b"\xff\x06\x00\x00sNaPpY": RefusedKind("a Snappy file", "Unpack it with `snzip -d`"),
+    b"%PDF": RefusedKind("a PDF document", _FETCH),
+    b"\x89PNG": RefusedKind("a picture", "Name the file of the data"),
+    b"SIMPLE  =": RefusedKind("a FITS file", _RESAVE),
+    b"version https://git-lfs": RefusedKind(
+        "a Git LFS pointer, not the data", "Get the data with `git lfs pull`"
+    ),
+}
+_REFUSED_TEXT = {
+    b"<": RefusedKind("an HTML or XML page", _FETCH),
+    b"{": RefusedKind(
+        "JSON", 'Save it as a table: `pandas.read_json(FILE, lines=True).to_parquet("x.parquet")`'
+    ),
+    b"[": RefusedKind("JSON", 'Save it as a table: `pandas.read_json(FILE).to_parquet("x.parquet")`'),
+}
+_UNKNOWN = RefusedKind(
+    "binary data of an unknown kind",
+    "Expected CSV, Parquet, Arrow, NumPy, HDF5, ROOT, libsvm, ARFF or TFRecord, as it is or in "
+    "gzip, bzip2, xz, zstd, zip or tar",
+)
+_LIBSVM = re.compile(rb"\s*[-+.\deE]+(\s+\d+:[-+.\deEnaifNAIF]+)+\s*(#.*)?$")
+_ARFF = re.compile(rb"\s*@relation\b", re.IGNORECASE)
+
+
+def find_container(head: bytes) -> str | None:
+    """Names the compression or archive that a file starts with; None if it is neither."""
+    for magic, name in _COMPRESSIONS.items():
+        if head.startswith(magic):
+            return name
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    if head[257:262] == b"ustar":
+        return "tar"
+    is_zlib = head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0
+    return "zlib" if is_zlib and not _is_text(head) else None
+
+
+def find_format(head: bytes) -> str | RefusedKind:
+    """Names the format of uncompressed data by its first bytes.
+
+    Returns:
+        ``Parquet``, ``Arrow``, ``NumPy array``, ``HDF5``, ``ROOT``, ``TFRecord``, ``libsvm``,
+        ``ARFF``, ``CSV`` or, for what is not read, its kind and the remedy.
+
+    >>> find_format(b"PAR1"), find_format(b"1 1:0.5 2:1.5\\n"), find_format(b"1,0.5\\n")
+    ('Parquet', 'libsvm', 'CSV')
+    """
+    if len(head) >= 12 and checked_length(head[:12]) >= 0:
+        return "TFRecord"
+    if head.startswith(b"\xff\xff\xff\xff"):
+        return "Arrow"
+    for magic, name in _TABLES.items():
+        if head.startswith(magic):
+            return name
+    for magic, refused in _REFUSED.items():
+        if head.startswith(magic):
+            return refused
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for magic, refused in _REFUSED_TEXT.items():
+        if text.startswith(magic):
+            return refused
+    return _text_format(head, text)
+
+
+def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
+    if not _is_text(head):
+        half = head[:64].count(b"\0") * 2 >= len(head[:64]) - 2
+        return _REFUSED[b"\xff\xfe"] if half and head[:1] != b"\0" else _UNKNOWN
+    lines = text.splitlines() or [b""]
+    if _LIBSVM.match(lines[0]):
+        return "libsvm"
+    first = next((line for line in lines if line.strip() and not line.startswith(b"%")), b"")
+    return "ARFF" if _ARFF.match(first) else "CSV"
+
+
+def _is_text(head: bytes) -> bool:
+    """Tells whether the first line has no control characters and the head few."""
+    controls = re.findall(rb"[\x00-\x08\x0e-\x1f]", head[:4096])
+    first = re.split(rb"[\r\n]", head[:4096], maxsplit=1)[0]
+    return not re.search(rb"[\x00-\x08\x0e-\x1f]", first) and len(controls) * 100 <= len(head)

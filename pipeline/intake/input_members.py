@@ -1,0 +1,153 @@
+"""Members: the data inside of files, compressed streams and archives, in any nesting."""
+
+import io
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
+from pipeline.intake.file_kinds import RefusedKind, find_container, find_format
+from pipeline.intake.intake_error import IntakeError, enumerate_names
+
+_MAX_DEPTH = 5
+
+
+@dataclass(frozen=True)
+class Member:
+    """Uncompressed data with a known format.
+
+    Attributes:
+        name: the file, with the members of archives behind colons.
+        kind: its format, or ``NumPy archive``; see `find_format`.
+        containers: names of what it is packed in, the innermost first.
+        head: its first bytes.
+        stream: all of its bytes, to be read once.
+        path: the file on disk, if it is not packed.
+    """
+
+    name: str
+    kind: str
+    containers: tuple[str, ...]
+    head: bytes
+    stream: BinaryIO
+    path: Path | None
+
+    @property
+    def description(self) -> str:
+        """Its kind with what it is packed in, such as ``CSV in gzip in zip``."""
+        return " in ".join((self.kind, *self.containers))
+
+    @contextmanager
+    def local_file(self) -> Iterator[Path]:
+        """Yields a file on disk with the member's bytes, for formats that need random access."""
+        if self.path is not None:
+            yield self.path
+            return
+        with tempfile.NamedTemporaryFile(prefix="higgs-convert-") as file:
+            shutil.copyfileobj(self.stream, file, 1 << 20)
+            file.flush()
+            yield Path(file.name)
+
+
+def open_members(name: str, stream: BinaryIO, path: Path | None) -> Iterator[Member]:
+    """Unpacks a file; each member must be used before the next is requested.
+
+    Args:
+        name: of the file, for messages.
+        stream: its bytes.
+        path: the file, if it is one on disk that can be opened again.
+
+    Raises:
+        IntakeError: it is empty, of a kind that is not read, or an archive without data.
+    """
+    return _unpack(name, stream, path, ())
+
+
+def _unpack(
+    name: str, stream: BinaryIO, path: Path | None, containers: tuple[str, ...]
+) -> Iterator[Member]:
+    if len(containers) > _MAX_DEPTH:
+        raise IntakeError(
+            f"{name}: is packed more than {_MAX_DEPTH} times. Unpack it and name the data."
+        )
+    head, stream = look_ahead(stream)
+    container = find_container(head)
+    if container in DECODERS:
+        inner = decompress(stream, container)
+        yield from _unpack(name, inner, None, (container, *containers))
+    elif container == "tar":
+        yield from _untar(name, stream, (container, *containers))
+    elif container == "zip":
+        yield from _unzip(name, stream, path, containers)
+    else:
+        yield Member(name, _known_format(name, head, containers), containers, head, stream, path)
+
+
+def _known_format(name: str, head: bytes, containers: tuple[str, ...]) -> str:
+    kind = find_format(head)
+    if not isinstance(kind, RefusedKind):
+        return kind
+    packed = "".join(f" in {container}" for container in containers)
+    raise IntakeError(f"{name}: is {kind.name}{packed}. {kind.remedy}.")
+
+
+def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator[Member]:
+    found = False
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for entry in archive:
+            if entry.isfile() and is_visible(entry.name):
+                found = True
+                content = archive.extractfile(entry)
+                assert content is not None  # A regular file has content.
+                yield from _unpack(f"{name}:{entry.name}", content, None, containers)  # type: ignore[arg-type]
+    if not found:
+        raise IntakeError(f"{name}: is a tar archive without files. Name the file of the data.")
+
+
+def _unzip(
+    name: str, stream: BinaryIO, path: Path | None, containers: tuple[str, ...]
+) -> Iterator[Member]:
+    head = stream.peek(1) if isinstance(stream, io.BufferedReader) else b""
+    whole = Member(name, "NumPy archive", containers, head, stream, path)
+    with whole.local_file() as file, zipfile.ZipFile(file) as archive:
+        entries = [e for e in archive.infolist() if not e.is_dir() and is_visible(e.filename)]
+        _check_archive(name, entries)
+        if all(entry.filename.endswith(".npy") for entry in entries):
+            yield Member(name, "NumPy archive", containers, head, stream, file)
+            return
+        for entry in entries:
+            with archive.open(entry) as content:
+                inner = f"{name}:{entry.filename}"
+                yield from _unpack(inner, content, None, ("zip", *containers))  # type: ignore[arg-type]
+
+
+def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
+    names = [entry.filename for entry in entries]
+    if not names:
+        raise IntakeError(f"{name}: is a zip archive without files. Name the file of the data.")
+    if "[Content_Types].xml" in names:
+        raise IntakeError(f"{name}: is an Excel workbook. Save the sheet as CSV.")
+    if any(entry.endswith("data.pkl") for entry in names):
+        raise IntakeError(
+            f"{name}: is a PyTorch file. Save the arrays with `numpy.savez(FILE, X=x, y=y)`."
+        )
+    locked = [entry.filename for entry in entries if entry.flag_bits & 1]
+    if locked:
+        raise IntakeError(
+            f"{name}: is protected by a password ({enumerate_names(locked)}). Unpack it first."
+        )
+
+
+def is_visible(name: str) -> bool:
+    """Tells whether a file is neither hidden nor a marker of a tool.
+
+    >>> is_visible("a/HIGGS.csv"), is_visible("__MACOSX/x.csv"), is_visible("x/_SUCCESS")
+    (True, False, False)
+    """
+    return not any(part.startswith((".", "_")) for part in PurePosixPath(name).parts if part != "..")

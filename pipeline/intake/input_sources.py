@@ -1,0 +1,163 @@
+"""Inputs as they are named on the command line: files, folders, patterns, standard input."""
+
+import glob
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from formats.published.manifest import MANIFEST
+from pipeline.intake.input_members import is_visible
+from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.paths import PathError, local_path
+
+STDIN = "-"
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_LEFTOVERS = (".bak", ".tmp", ".part", ".partial", ".crdownload", ".old", ".orig", "~", ".swp")
+_DOCUMENTS = (".md", ".rst", ".pdf", ".sha256", ".md5", ".crc", ".log", ".py", ".ipynb", ".index")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input.
+
+    Attributes:
+        name: as it is shown.
+        path: a file, or a folder of Parquet files; None is standard input.
+        tree: name of a ROOT tree, if it was given.
+        label: 1 or 0, if the whole input is of one class.
+    """
+
+    name: str
+    path: Path | None
+    tree: str | None = None
+    label: int | None = None
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether the input is a file on disk, which can be opened again."""
+        return self.path is not None and self.path.is_file()
+
+
+def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """Finds the inputs that arguments name.
+
+    Args:
+        texts: files, folders, patterns or ``-``; ROOT files with ``:TREE``.
+
+    Returns:
+        The inputs in order, and notes on files of folders that are left out.
+
+    Raises:
+        IntakeError: one does not exist, is named twice, or is there in two forms.
+    """
+    notes: list[str] = []
+    sources = [source for text in texts for source in _find(text, notes)]
+    seen: dict[tuple[int, int, str | None], str] = {}
+    for source in sources:
+        if source.path is None:
+            continue
+        status = source.path.stat()
+        key = (status.st_dev, status.st_ino, source.tree)
+        if key in seen:
+            raise IntakeError(
+                f"{source.name} and {seen[key]} are the same file. Name each input once."
+            )
+        seen[key] = source.name
+    return sources, notes
+
+
+def with_label(sources: Sequence[Source], label: int) -> list[Source]:
+    """Returns the inputs as inputs of one class."""
+    return [replace(source, label=label) for source in sources]
+
+
+def _find(text: str, notes: list[str]) -> Iterator[Source]:
+    if text in (STDIN, "/dev/stdin"):
+        yield Source("standard input", None)
+        return
+    path, tree = _split_tree(text)
+    if path.is_dir():
+        yield from _find_in_folder(path, notes)
+    elif path.exists():
+        yield Source(text, path, tree)
+    elif matches := sorted(glob.glob(str(path))):  # noqa: PTH207 (a pattern, not below a folder)
+        for match in matches:
+            yield from _find(match, notes)
+    else:
+        kind = "matches no file" if glob.has_magic(text) else "does not exist"
+        raise IntakeError(f"'{text}' {kind}. Check the path.")
+
+
+def _split_tree(text: str) -> tuple[Path, str | None]:
+    """Splits ``FILE:TREE``, unless there is a file of that name."""
+    try:
+        path = local_path(text)
+        file, colon, tree = text.rpartition(":")
+        if not path.exists() and colon and local_path(file).is_file():
+            return local_path(file), tree
+    except PathError as error:
+        raise IntakeError(f"{error}.") from error
+    return path, None
+
+
+def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
+    files, left_out = [], []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            continue
+        if not path.exists():
+            raise IntakeError(f"{path}: is a broken link. Remove it, or name the files.")
+        is_data = is_visible(name) and not path.name.lower().endswith(_DOCUMENTS)
+        is_data &= path.name != MANIFEST and not path.name.lower().startswith(("readme", "license"))
+        (files if is_data else left_out).append(path)
+    _check_files(folder, files)
+    seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
+    if seen:
+        notes.append(f"{folder}: left out {enumerate_names([path.name for path in seen])}")
+    empty = [path for path in files if stat.S_ISREG(path.stat().st_mode) and not path.stat().st_size]
+    if files and len(empty) == len(files):
+        raise IntakeError(f"{folder}: all its {len(files)} files are empty. Name files with events.")
+    if empty:
+        notes.append(f"{folder}: skipped empty {enumerate_names([path.name for path in empty])}")
+    files = [path for path in files if path not in empty]
+    if all(_is_parquet(path) for path in files):
+        yield Source(str(folder), folder)
+        return
+    for path in files:
+        yield Source(str(path), path)
+
+
+def _check_files(folder: Path, files: Sequence[Path]) -> None:
+    if not files:
+        raise IntakeError(f"{folder}: contains no data files. Name a folder or files with events.")
+    for path in files:
+        if path.name.lower().endswith(_LEFTOVERS):
+            raise IntakeError(
+                f"{path}: looks like a backup or an incomplete copy. Move it away, or name the "
+                "files to convert."
+            )
+        plain = path.with_suffix("")
+        if path.suffix in _COMPRESSED and plain in files:
+            raise IntakeError(
+                f"{path} and {plain.name} are the same table in two forms. Name one of them."
+            )
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def is_stream(path: Path) -> bool:
+    """Tells whether a path is a pipe or a device, which can be read only once."""
+    mode = path.stat().st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def open_source(source: Source) -> "os.PathLike[str] | int":
+    """Returns what `open` takes for the bytes of an input."""
+    return sys.stdin.fileno() if source.path is None else source.path

@@ -1,0 +1,33 @@
+"""The error of inputs that cannot be converted, and how values are quoted in its messages."""
+
+MAX_CELL = 40
+"""Longest quotation of a value in a message, in characters."""
+
+
+class IntakeError(ValueError):
+    """An input that cannot be converted; the message has place, fault and remedy."""
+
+
+def quote(value: object) -> str:
+    """Quotes a value, shortened to 40 characters.
+
+    >>> quote("1.5"), len(quote("1." + 3000 * "0"))
+    ("'1.5'", 40)
+    """
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    quoted = repr(text[:MAX_CELL]) if isinstance(text, str) else repr(text)
+    if len(quoted) <= MAX_CELL and (not isinstance(text, str) or len(text) <= MAX_CELL):
+        return quoted
+    return quoted[: MAX_CELL - 4] + "...'"
+
+
+def enumerate_names(names: "list[str] | tuple[str, ...]", limit: int = 6) -> str:
+    """Joins the first names, each shortened, and counts the others.
+
+    >>> enumerate_names(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    shown = [name if len(name) <= MAX_CELL else name[: MAX_CELL - 3] + "..." for name in names]
+    if len(shown) <= limit:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:limit])} and {len(shown) - limit} more"

@@ -1,0 +1,128 @@
+"""Labels: 0 and 1, or two values that the options name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.intake.intake_error import IntakeError, quote
+from pipeline.intake.text_layout import MISSING_TEXTS
+
+
+@dataclass(frozen=True)
+class LabelValues:
+    """The two values of the label.
+
+    Attributes:
+        signal: as it stands in the input; numbers are compared as numbers.
+        background: the same.
+        are_given: whether options named them.
+    """
+
+    signal: str = "1"
+    background: str = "0"
+    are_given: bool = False
+
+    def encode(self, name: str, values: Any, locate: Callable[[int], str]) -> NDArray[np.float32]:
+        """Encodes the labels of a batch.
+
+        Args:
+            name: of the input, for messages.
+            values: numbers or texts [N].
+            locate: gives the place of a row.
+
+        Returns:
+            float32 [N], 1 signal, 0 background, NaN where the label is missing.
+
+        Raises:
+            IntakeError: at the first other value.
+        """
+        values, codes = _distinct(values)
+        encoded = np.array([self._encode(value) for value in values], np.float32)
+        labels = encoded[codes]
+        if (invalid := labels == -1).any():
+            row = int(invalid.argmax())
+            raise self._error(name, values, values[codes[row]], locate(row))
+        return labels
+
+    def _encode(self, value: object) -> float:
+        text = str(value).strip()
+        if value is None or text in MISSING_TEXTS:
+            return np.nan
+        if _same(text, self.signal):
+            return 1.0
+        return 0.0 if _same(text, self.background) else -1.0
+
+    def _error(self, name: str, values: list[object], value: object, place: str) -> IntakeError:
+        start = f"{name}: {place} has the label {quote(_plain(value))}"
+        if self.are_given:
+            return IntakeError(
+                f"{start}, which is neither {quote(self.signal)} (signal) nor "
+                f"{quote(self.background)} (background). Correct the row, or name other values "
+                "with --signal and --background."
+            )
+        kinds = [_plain(each) for each in values if self._encode(each) == self._encode(each)]
+        if len(kinds) != 2:
+            return IntakeError(
+                f"{start}, which is neither 0 nor 1. Correct the row, or name the two values "
+                "with --signal VALUE --background VALUE."
+            )
+        signal, background = _likely_order(kinds)
+        return IntakeError(
+            f"{start}, which is neither 0 nor 1. The labels are {quote(kinds[0])} and "
+            f"{quote(kinds[1])}: say which is which, such as --signal {signal} "
+            f"--background {background}; this file cannot tell."
+        )
+
+
+def _distinct(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
+    """Returns the distinct values, and the index of each row's value among them."""
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        if pa.types.is_boolean(values.type) or not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        if isinstance(values, pa.ChunkedArray):
+            values = values.unify_dictionaries().combine_chunks()
+            values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
+        distinct = [*values.dictionary.to_pylist(), None]
+        codes = values.indices.fill_null(len(distinct) - 1).to_numpy(zero_copy_only=False)
+        return [_number(value) for value in distinct], codes
+    array = np.asarray(values)
+    if array.dtype == object:
+        array = array.astype(str)
+    if array.dtype.kind == "f" and ((is_one := array == 1) | (array == 0)).all():
+        return [0.0, 1.0], is_one.astype(np.intp)
+    distinct, codes = np.unique(array, return_inverse=True)
+    return [_number(value) for value in distinct.tolist()], codes
+
+
+def _number(value: Any) -> Any:
+    """Returns booleans as 0 and 1 and bytes as text."""
+    if isinstance(value, bool):
+        return int(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _same(first: str, second: str) -> bool:
+    if first == second:
+        return True
+    try:
+        return float(first.replace("_", "?")) == float(second.replace("_", "?"))
+    except ValueError:
+        return False
+
+
+def _plain(value: object) -> str:
+    try:
+        return f"{float(str(value)):g}"
+    except ValueError:
+        return str(value)
+
+
+def _likely_order(kinds: list[str]) -> tuple[str, str]:
+    """Returns the two values with the one in front that is more often used for signal."""
+    signs = ("1", "s", "signal", "sig", "true", "yes", "higgs")
+    first, second = kinds
+    return (second, first) if second.lower() in signs else (first, second)

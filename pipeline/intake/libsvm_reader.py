@@ -1,0 +1,90 @@
+"""Reader of libsvm files: ``label index:value ...``, indices from 1, values of 0 left out."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from sklearn.datasets import load_svmlight_file
+
+from formats.features import FEATURES, LABEL, NUM_FEATURES
+from pipeline.intake.byte_streams import UNPACKING_ERRORS
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError, quote
+from pipeline.intake.prefetching import prefetch
+from pipeline.intake.table import Batch, Table
+
+_BLOCK_BYTES = 4 << 20
+_ENTRY = re.compile(rb"(\d+):([-+]?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)", re.IGNORECASE)
+
+
+def open_libsvm(member: Member) -> Table:
+    """Opens a libsvm file as a table of the label and the features in the published order."""
+
+    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        for block, first in prefetch(_blocks(member)):
+            features, labels = _parse(member.name, block, first)
+            columns = {
+                index: labels if index == 0 else features[:, index - 1]
+                for index in (*numbers, *texts)
+            }
+            yield Batch(
+                columns,
+                lambda row, first=first: f"line {first + row}",  # type: ignore[misc]
+                lambda row, column, columns=columns: float(columns[column][row]),  # type: ignore[misc]
+            )
+
+    return Table(
+        member.name, member.description, (LABEL, *FEATURES), 1 + NUM_FEATURES, read, []
+    )
+
+
+def _blocks(member: Member) -> Iterator[tuple[bytes, int]]:
+    """Yields blocks of whole lines with the number of their first line."""
+    rest, line = b"", 1
+    try:
+        while data := member.stream.read(_BLOCK_BYTES):
+            data = rest + data
+            end = data.rfind(b"\n") + 1
+            rest = data[end:]
+            yield data[:end], line
+            line += data.count(b"\n")
+    except UNPACKING_ERRORS as error:
+        raise IntakeError(
+            f"{member.name}: cannot be unpacked after line {line - 1}: the compressed data are "
+            f"truncated or corrupt ({error}). Fetch the file again."
+        ) from error
+    if rest:
+        yield rest, line
+
+
+def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        matrix, labels = load_svmlight_file(
+            io.BytesIO(block), n_features=NUM_FEATURES, zero_based=False
+        )
+    except ValueError as error:
+        raise _bad_line(name, block, first) from error
+    if len(labels) != block.count(b"\n") + (not block.endswith(b"\n")):
+        raise _bad_line(name, block, first)
+    return matrix.toarray(), labels
+
+
+def _bad_line(name: str, block: bytes, first: int) -> IntakeError:
+    for number, line in enumerate(block.splitlines(), start=first):
+        label, *entries = line.split() or [b""]
+        for entry in entries:
+            match = _ENTRY.fullmatch(entry)
+            if not match or not 1 <= int(match[1]) <= NUM_FEATURES:
+                return IntakeError(
+                    f"{name}: line {number} has {quote(entry)}; expected INDEX:VALUE with an "
+                    f"index from 1 to {NUM_FEATURES} and a number. Correct or delete the line."
+                )
+        try:
+            float(label)
+        except ValueError:
+            return IntakeError(
+                f"{name}: line {number} has {quote(label)} as label, which is not a number. "
+                "Correct or delete the line."
+            )
+    return IntakeError(f"{name}: cannot be read from line {first} on. Write the file again.")

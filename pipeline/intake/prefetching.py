@@ -1,0 +1,52 @@
+"""Reads ahead in a thread."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_AHEAD = 2
+
+
+def prefetch(items: Iterable[T]) -> Iterator[T]:
+    """Yields the items of an iterable that a thread consumes, at most two ahead.
+
+    Errors of the iterable are raised in their place. The thread ends when the consumer does.
+    """
+    results: queue.Queue[tuple[bool, object]] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def put(result: tuple[bool, object]) -> bool:
+        while not stopped.is_set():
+            try:
+                results.put(result, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put((True, item)):
+                    return
+            put((False, None))
+        except BaseException as error:  # noqa: BLE001 (raised again by the consumer)
+            put((False, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            is_item, value = results.get()
+            if not is_item:
+                if isinstance(value, BaseException):
+                    raise value
+                return
+            yield value  # type: ignore[misc]
+    finally:
+        stopped.set()
+        # A thread that waits for a pipe cannot be stopped.
+        thread.join(timeout=1)

@@ -1,0 +1,84 @@
+"""Reader of ROOT files through uproot, the extra ``higgs-pipeline[root]``."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.table import Batch, Table, make_batch
+
+_STEP = "32 MB"
+
+
+def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
+    """Opens a tree of a ROOT file.
+
+    Args:
+        member: the file.
+        tree: name of the tree; may be None if there is only one.
+        stack: keeps the file open until the table was read.
+
+    Raises:
+        IntakeError: uproot is not installed, the file is damaged, or it has no such tree.
+    """
+    try:
+        import uproot
+    except ImportError as error:
+        raise IntakeError(
+            f"{member.name}: is a ROOT file. Install its reader with "
+            "`pip install 'higgs-pipeline[root]'`."
+        ) from error
+    path = stack.enter_context(member.local_file())
+    try:
+        # In braces, uproot would take a colon of the path for the name of a tree.
+        file = stack.enter_context(uproot.open({str(path): None}))
+        trees = sorted({key.split(";")[0] for key in file.keys(filter_classname=_is_tree)})
+    except Exception as error:  # uproot raises errors of many kinds for damaged files.
+        raise IntakeError(
+            f"{member.name}: is a truncated or corrupt ROOT file ({type(error).__name__}). "
+            "Fetch it again."
+        ) from error
+    chosen = file[_choose(member.name, tree, trees)]
+    names = tuple(chosen.keys(recursive=False))
+    rows = int(chosen.num_entries)
+
+    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        columns = [names[index] for index in (*numbers, *texts)]
+        start = 0
+        for arrays in chosen.iterate(columns, step_size=_STEP, library="np"):
+            values = {i: arrays[names[i]] for i in (*numbers, *texts)}
+            for index, array in values.items():
+                _check_flat(member.name, names[index], array)
+            count = len(next(iter(values.values())))
+            yield make_batch(values, start, "entry", (start + count) / rows)
+            start += count
+
+    return Table(member.name, member.description, names, len(names), read, [])
+
+
+def _is_tree(class_name: str) -> bool:
+    return class_name.startswith(("TTree", "TNtuple", "ROOT::RNTuple"))
+
+
+def _choose(name: str, tree: str | None, trees: list[str]) -> str:
+    if tree in trees:
+        return tree  # type: ignore[return-value]
+    shown = enumerate_names(trees) or "none"
+    if tree is not None:
+        raise IntakeError(f"{name}: has no tree '{tree}'; its trees: {shown}.")
+    if len(trees) == 1:
+        return trees[0]
+    remedy = (
+        f"Name one as {name}:TREE; if each holds one class, use --signal {name}:TREE "
+        f"--background {name}:TREE"
+    )
+    raise IntakeError(f"{name}: has {len(trees)} trees: {shown}. {remedy}.")
+
+
+def _check_flat(name: str, branch: str, array: Any) -> None:
+    if array.dtype == object or array.ndim != 1:
+        raise IntakeError(
+            f"{name}: the branch {branch} does not hold one number per entry. "
+            "Name flat branches with --names FILE."
+        )

@@ -1,0 +1,86 @@
+"""Tables as the readers of all formats give them: named columns, in batches."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Consecutive rows of a table.
+
+    Attributes:
+        columns: the requested columns by their index: numbers, of which NaN is a missing value,
+            or texts (a `pyarrow` or object array). All have the same length.
+        locate: gives the place of a row, by its index in the batch, such as ``line 17``.
+        cell: gives the value of a row in a column as it stands in the file.
+        fraction: the part of the table that has been read after this batch, if it is known.
+    """
+
+    columns: Mapping[int, Any]
+    locate: Callable[[int], str]
+    cell: Callable[[int, int], object]
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table before its rows are read.
+
+    Attributes:
+        name: of the input, for messages.
+        kind: its format and what it is packed in.
+        names: of its columns; None if the file has none.
+        width: number of columns.
+        read: reads the columns with the given indices. Columns in the second argument are read
+            as they are; text formats read all others as numbers.
+        notes: what the reader noticed, in sentences; more may be added while rows are read.
+        guess: why columns without names are not in the published order, with the remedy; empty
+            if there is no sign of it.
+    """
+
+    name: str
+    kind: str
+    names: tuple[str, ...] | None
+    width: int
+    read: Callable[[Sequence[int], Sequence[int]], Iterator[Batch]]
+    notes: list[str]
+    guess: str = ""
+
+
+def array_batches(
+    columns: Callable[[int, slice], Any],
+    rows: int,
+    *,
+    unit: str = "row",
+    size: int = 1 << 16,
+) -> Callable[[Sequence[int], Sequence[int]], Iterator[Batch]]:
+    """Makes the function `Table.read` of columns that can be sliced.
+
+    Args:
+        columns: gives a slice of the rows of a column.
+        rows: number of rows.
+        unit: word for a row in messages; rows are counted from 1.
+        size: rows per batch.
+    """
+
+    def read(indices: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        for start in range(0, rows, size):
+            part = slice(start, min(start + size, rows))
+            chosen = {index: columns(index, part) for index in (*indices, *texts)}
+            yield make_batch(chosen, start, unit, part.stop / rows)
+
+    return read
+
+
+def make_batch(columns: Mapping[int, Any], start: int, unit: str, fraction: float | None) -> Batch:
+    """Makes a batch of arrays whose first row has an index in the table."""
+
+    def cell(row: int, column: int) -> object:
+        value = columns[column][row]
+        value = value.as_py() if hasattr(value, "as_py") else value
+        return value.item() if isinstance(value, np.generic) else value
+
+    return Batch(columns, lambda row: f"{unit} {start + row + 1}", cell, fraction)

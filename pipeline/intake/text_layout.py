@@ -1,0 +1,122 @@
+"""Layout of CSV files: separator, header, comments and line ends, found from the first lines."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+MISSING_TEXTS = (
+    *("", "?", "-", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "-nan", "NAN"),
+    *("NULL", "Null", "null", "None", "none", "missing", "\\N"),
+)
+"""Cells that stand for a missing value."""
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|infinity)", re.ASCII | re.I)
+"""Cells that are numbers: what `float` takes, without underscores and digits of other scripts."""
+
+_SEPARATORS = ("\t", ";", "|", ",")
+_SAMPLE_LINES = 100
+_NAMES = {"\t": "tab", " ": "blanks"}
+
+
+class Layout(NamedTuple):
+    """How a CSV file is written.
+
+    Attributes:
+        separator: one character; a space stands for any number of blanks and tabs.
+        header: names of the columns, if the file has them.
+        skipped: number of lines before the first line of data.
+        sample: cells of the first lines of data.
+    """
+
+    separator: str
+    header: tuple[str, ...] | None
+    skipped: int
+    sample: list[list[str]]
+
+
+def find_layout(head: bytes) -> Layout:
+    """Finds the layout from the first bytes of a file; a last, incomplete line does not count."""
+    text = head.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    lines = re.split(r"\r\n|\r|\n", text)[: _SAMPLE_LINES + 1]
+    lines = lines[:-1] if lines[1:] else lines
+    skipped = 0
+    while skipped < len(lines) and not lines[skipped].strip():
+        skipped += 1
+    header = None
+    while skipped < len(lines) and lines[skipped].startswith(("#", "%")):
+        header = lines[skipped].lstrip("#% \t")
+        skipped += 1
+    data = [line for line in lines[skipped:] if line.strip()]
+    separator = _find_separator(data)
+    cells = [split_cells(line, separator) for line in data]
+    if cells and is_header(cells[0]):
+        skipped = lines.index(data[0], skipped) + 1
+        return Layout(separator, tuple(cells[0]), skipped, cells[1:])
+    names = split_cells(header, separator) if header else []
+    # A comment is a header if it has as many names as there are columns, as numpy.savetxt writes.
+    is_commented_header = bool(cells) and len(names) == len(cells[0]) and is_header(names)
+    return Layout(separator, tuple(names) if is_commented_header else None, skipped, cells)
+
+
+def describe_separator(separator: str) -> str:
+    """Names a separator for a message."""
+    return _NAMES.get(separator, f"'{separator}'")
+
+
+def split_cells(line: str, separator: str) -> list[str]:
+    """Splits a line into cells without the blanks and quotes around them.
+
+    >>> split_cells(' 1, "a,b" ,', ",")
+    ['1', 'a,b', '']
+    """
+    if separator == " ":
+        return line.split()
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(separator)]
+    cells = re.findall(rf'\s*("(?:[^"]|"")*"|[^{re.escape(separator)}]*)\s*(?:{re.escape(separator)}|$)', line)
+    cells = cells if line.rstrip().endswith(separator) else cells[:-1]
+    return [_unquote(cell.strip()) for cell in cells]
+
+
+def _unquote(cell: str) -> str:
+    is_quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"').strip() if is_quoted else cell
+
+
+def is_number(cell: str) -> bool:
+    """Tells whether a cell is a number or stands for a missing one.
+
+    >>> is_number("+1.5e3"), is_number("?"), is_number("1_000"), is_number("0x1p0")
+    (True, True, False, False)
+    """
+    return cell in MISSING_TEXTS or NUMBER.fullmatch(cell) is not None
+
+
+def is_header(cells: list[str]) -> bool:
+    """Tells whether the cells are names: most are no numbers, or they count the columns.
+
+    >>> is_header(["label", "pt"]), is_header(["s", "0.5", "1.5"]), is_header(["0", "1", "2"])
+    (True, False, True)
+    """
+    named = [cell for cell in cells if cell]
+    if not named:
+        return False
+    counted = cells[1:] if cells[0] == "" else cells
+    start = counted[0] if counted else ""
+    if start in ("0", "1") and len(counted) > 2:
+        numbers = [str(int(start) + index) for index in range(len(counted))]
+        if counted == numbers:
+            return True
+    return sum(not is_number(cell.replace(",", ".")) for cell in named) * 2 > len(named)
+
+
+def _find_separator(lines: list[str]) -> str:
+    """Finds the separator that occurs equally often in the most lines."""
+    best, best_score = ",", 0
+    for separator in (*_SEPARATORS, " "):
+        counts = Counter(len(split_cells(line, separator)) - 1 for line in lines)
+        counts.pop(0, None)
+        score = max(counts.values(), default=0)
+        if score > best_score:
+            best, best_score = separator, score
+    return best
