@@ -28,7 +28,15 @@ _QUANTITIES = {
     "b_tag": ("btag", "b", "btagged"),
 }
 _MISSING_ENERGY = {
-    "magnitude": ("missingenergy", "met", "met_pt", "met_et", "missing_et", "etmiss", "met_magnitude"),
+    "magnitude": (
+        "missingenergy",
+        "met",
+        "met_pt",
+        "met_et",
+        "missing_et",
+        "etmiss",
+        "met_magnitude",
+    ),
     "phi": ("met_phi", "missing_et_phi", "etmiss_phi"),
 }
 

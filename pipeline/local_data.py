@@ -18,10 +18,11 @@ MAX_NAMES = 5
 MAX_ENTRIES = 10_000
 """Entries of a folder beside the data that are looked at."""
 
-_SYNONYMS = {
+SPLIT_NAMES = {
     TRAINING: ("training", "train", "trn"),
     VALIDATION: ("validation", "valid", "val", "test", "testing", "eval", "dev", "holdout"),
 }
+"""Names in use for the folder of each split, in lower case."""
 
 
 class NoShardsError(ValueError):
@@ -188,7 +189,7 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
 def _renames(root: Path) -> Iterator[tuple[str, str]]:
     """Yields folders whose names mean a split, each with the name that it should have."""
     folders = [path.name for path in _visible(root) if path.is_dir()]
-    for split, synonyms in _SYNONYMS.items():
+    for split, synonyms in SPLIT_NAMES.items():
         similar = [name for name in folders if name.lower() in synonyms]
         if similar and split not in folders:
             yield min(similar, key=lambda name: synonyms.index(name.lower())), split

@@ -1,4 +1,4 @@
-"""Commands that create and show data: ``higgs generate``, ``convert`` and ``inspect``.
+"""Commands that make and show data: ``higgs generate`` and ``inspect``.
 
 Heavy modules are imported inside the commands, so that ``higgs --help`` starts quickly.
 """
@@ -6,7 +6,7 @@ Heavy modules are imported inside the commands, so that ``higgs --help`` starts 
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,18 +28,17 @@ class InvalidFileError(click.ClickException):
 
 
 @contextmanager
-def _user_errors() -> Iterator[None]:
+def user_errors() -> Iterator[None]:
     """Reports problems with data and folders as one sentence and an exit code."""
     from formats.errors import DataRefusedError
     from formats.published.manifest import ManifestError
     from formats.published.tfrecord import RecordError
     from pipeline.local_data import NoShardsError
-    from pipeline.sample_data.csv_import import CsvError
     from pipeline.sample_data.shard_writer import OutputExistsError
 
     try:
         yield
-    except (RecordError, CsvError, ManifestError, NoShardsError, DataRefusedError) as error:
+    except (RecordError, ManifestError, NoShardsError, DataRefusedError) as error:
         raise InvalidFileError(str(error)) from error
     except OutputExistsError as error:
         raise click.UsageError(str(error)) from error
@@ -47,7 +46,7 @@ def _user_errors() -> Iterator[None]:
         raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}") from error
 
 
-def _output_options(command: Callable[..., None]) -> Callable[..., None]:
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--overwrite", is_flag=True, help="Replace the shards of an earlier run."),
         click.option(
@@ -84,7 +83,7 @@ def _output_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.IntRange(min=0),
     help="The same as a number of events; it must be less than --events.",
 )
-@_output_options
+@output_options
 def generate(
     events: int,
     seed: int,
@@ -130,48 +129,23 @@ def _with_progress(
         on_progress(count)
 
 
-@click.command()
-@click.argument("csv", type=LocalPath(exists=True, dir_okay=False))
-@click.option(
-    "--validation-rows",
-    type=click.IntRange(min=0),
-    help="Number of the last rows that go to validation/.  [default: the conventional 500,000, "
-    "but at most a fifth]",
-)
-@_output_options
-def convert(csv: Path, validation_rows: int | None, directory: Path, **output: Any) -> None:
-    """Convert UCI's HIGGS.csv.gz to the published layout.
-
-    CSV is gzip or plain, without a header, the label first. Values are preserved exactly.
-
-    \b
-    Examples:
-      higgs convert HIGGS.csv.gz --out data
-      higgs convert part.csv --validation-rows 1000 --out data --overwrite
-    """
-    from pipeline.sample_data import csv_import
-    from pipeline.sample_data.progress_bar import progress
-
-    size = csv.stat().st_size
-    with _summary(directory) as sizes, progress(f"converting {csv}", size) as on_progress:
-        sizes |= csv_import.convert(
-            csv, directory, validation_rows=validation_rows, on_read=on_progress, **output
-        )
-
-
 @contextmanager
 def _summary(directory: Path) -> "Iterator[dict[str, SplitSize]]":
     """Prints a line when the block ends: the sizes it put into the dictionary, time and folder."""
     start = time.monotonic()
     sizes: dict[str, SplitSize] = {}
-    with _user_errors():
+    with user_errors():
         yield sizes
-    seconds = time.monotonic() - start
+    click.echo(describe_sizes(sizes, time.monotonic() - start, directory))
+
+
+def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: Path) -> str:
+    """Returns the line on what was written."""
     events = sum(size.events for size in sizes.values())
     count = sum(size.shards for size in sizes.values())
     splits = ", ".join(f"{size.events:,} in {split}/" for split, size in sizes.items())
     shards = f"{count} shard{'' if count == 1 else 's'}"
-    click.echo(f"Wrote {events:,} events ({splits}) as {shards} in {seconds:.1f} s to {directory}")
+    return f"Wrote {events:,} events ({splits}) as {shards} in {seconds:.1f} s to {directory}"
 
 
 @click.command()
@@ -204,7 +178,7 @@ def inspect(path: Path, records: int) -> None:
     from pipeline.sample_data.progress_bar import progress
 
     console = Console()
-    with _user_errors():
+    with user_errors():
         for place, shards in _shards_of(path).items():
             size = sum(shard.stat().st_size for shard in shards if shard.is_file())
             with progress(f"reading {place}", size) as on_read:

@@ -8,7 +8,7 @@ import click
 
 COMMANDS: Mapping[str, str] = {
     "generate": "pipeline.cli.data_commands:generate",
-    "convert": "pipeline.cli.data_commands:convert",
+    "convert": "pipeline.cli.convert_command:convert",
     "inspect": "pipeline.cli.data_commands:inspect",
     "run": "pipeline.cli.run_command:run",
     "report": "pipeline.cli.report_commands:report",

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from formats.features import FEATURES, LABEL, NUM_FEATURES
 from formats.column_names import is_label
+from formats.features import FEATURES, LABEL, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names
 from pipeline.intake.table import Table, array_batches
@@ -42,13 +42,12 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     array = _load(member, stack.enter_context(member.local_file()))
     arrays = {"the array": array}
     if choice.label and Path(choice.label).is_file():
-        arrays["labels"] = _load(member, Path(choice.label))
-    if choice.label and not array.dtype.names and "labels" not in arrays:
+        arrays[choice.label] = _load(member, Path(choice.label))
+    if choice.label and not array.dtype.names and choice.label not in arrays:
         raise IntakeError(
             f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the labels."
         )
-    choice = ArrayChoice("the array", "labels" if "labels" in arrays else None)
-    return _arrays_table(member, arrays, choice)
+    return _arrays_table(member, arrays, ArrayChoice(None, choice.label))
 
 
 def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
@@ -152,12 +151,23 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
     read = array_batches(column, rows)
     return Table(
-        member.name, member.description, (*FEATURES, LABEL), NUM_FEATURES + 1, read, []
+        member.name,
+        member.description,
+        (*FEATURES, choice.label or LABEL),
+        NUM_FEATURES + 1,
+        read,
+        [],
     )
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:
     shapes = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()]) or "nothing"
+    if member.kind == "NumPy array" and arrays["the array"].ndim != 2:
+        raise IntakeError(
+            f"{member.name}: holds an array of shape {list(arrays['the array'].shape)}, not a matrix "
+            f"of events. Name the matrix of {NUM_FEATURES} columns as INPUT; if these are its "
+            "labels, add them with --label FILE."
+        )
     if choice.features is not None:
         if choice.features not in arrays or arrays[choice.features].ndim != 2:
             raise IntakeError(

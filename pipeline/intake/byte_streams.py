@@ -55,12 +55,25 @@ def look_ahead(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     """Reads the first bytes of a stream.
 
     Returns:
-        At most `HEAD_BYTES` bytes, and a stream that starts with them again.
+        About `HEAD_BYTES` bytes, and a stream that starts with them again. An error is raised
+        when the stream is read to its place.
+
+    Raises:
+        UNPACKING_ERRORS: not even the first bytes can be read.
     """
-    head = stream.read(HEAD_BYTES)
+    head, error = b"", None
+    try:
+        while len(head) < HEAD_BYTES and (chunk := stream.read(_CHUNK_BYTES)):
+            head += chunk
+    except UNPACKING_ERRORS as raised:
+        if not head:
+            raise
+        error = raised
 
     def chunks() -> Iterator[bytes]:
         yield head
+        if error:
+            raise error
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
 

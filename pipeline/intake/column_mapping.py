@@ -26,14 +26,12 @@ class ColumnOptions:
         names: the name in the input of a column, by our name.
         label: name of the label in the input.
         keep: additional columns to keep.
-        is_labelled: whether the label is a column, and not given for the whole file.
     """
 
     header: tuple[str, ...] | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     label: str | None = None
     keep: tuple[str, ...] = ()
-    is_labelled: bool = True
 
 
 class ColumnMap(NamedTuple):
@@ -77,7 +75,9 @@ def read_names(path: Path) -> dict[str, str]:
     except (yaml.YAMLError, UnicodeDecodeError):
         names = None
     if not isinstance(names, dict):
-        raise IntakeError(f"{path}: is not a mapping file. Write one line 'OURS: THEIRS' per column.")
+        raise IntakeError(
+            f"{path}: is not a mapping file. Write one line 'OURS: THEIRS' per column."
+        )
     for ours in names:
         if ours not in COLUMNS:
             near = get_close_matches(str(ours), COLUMNS, 1, 0)
@@ -88,8 +88,13 @@ def read_names(path: Path) -> dict[str, str]:
     return {ours: str(theirs) for ours, theirs in names.items()}
 
 
-def map_columns(table: Table, options: ColumnOptions) -> ColumnMap:
+def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> ColumnMap:
     """Finds the label, the features and the additional columns of a table.
+
+    Args:
+        table: the table.
+        options: how columns are found.
+        is_labelled: whether the label is a column, and not known for the whole table.
 
     Raises:
         IntakeError: a column is missing or named twice, or columns without names are not the
@@ -107,13 +112,13 @@ def map_columns(table: Table, options: ColumnOptions) -> ColumnMap:
         names = _given_names(table, options.header)
     by_position = names is None
     if names is None:
-        names = _published_names(table, options)
+        names = _published_names(table, is_labelled=is_labelled)
     found = _find_columns(table.name, names, options)
-    _require_all(table.name, names, found, options)
+    _require_all(table.name, names, found, is_labelled=is_labelled)
     kept = {name: _find_kept(table.name, name, names) for name in options.keep}
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)
-    label = found.get(LABEL) if options.is_labelled else None
+    label = found.get(LABEL) if is_labelled else None
     return ColumnMap(tuple(found[name] for name in FEATURES), label, kept, dropped, by_position)
 
 
@@ -150,11 +155,11 @@ def _given_names(table: Table, header: tuple[str, ...]) -> tuple[str, ...]:
     return header
 
 
-def _published_names(table: Table, options: ColumnOptions) -> tuple[str, ...]:
+def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
     """Names the columns of a table without names, if they can only be the published ones."""
     if table.guess:
         raise IntakeError(f"{table.name}: {table.guess}")
-    columns = FEATURES if not options.is_labelled else COLUMNS
+    columns = COLUMNS if is_labelled else FEATURES
     index = ("index",) if table.names and _is_index(table.names[0]) else ()
     if table.width == len(columns) + len(index):
         return (*index, *columns)
@@ -175,9 +180,7 @@ def _published_names(table: Table, options: ColumnOptions) -> tuple[str, ...]:
     )
 
 
-def _find_columns(
-    source: str, names: Sequence[str], options: ColumnOptions
-) -> dict[str, int]:
+def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> dict[str, int]:
     found: dict[str, int] = {}
     explicit = dict(options.names)
     if options.label is not None:
@@ -206,7 +209,7 @@ def _find_columns(
 
 
 def _require_all(
-    source: str, names: Sequence[str], found: Mapping[str, int], options: ColumnOptions
+    source: str, names: Sequence[str], found: Mapping[str, int], *, is_labelled: bool
 ) -> None:
     missing = [name for name in FEATURES if name not in found]
     others = [name for index, name in enumerate(names) if index not in found.values()]
@@ -217,7 +220,7 @@ def _require_all(
             f"({enumerate_names(missing)}){shown}. If they have other names, give them with "
             "--names FILE, one line 'OURS: THEIRS' per column."
         )
-    if options.is_labelled and LABEL not in found:
+    if is_labelled and LABEL not in found:
         raise IntakeError(
             f"{source}: no column is named as the label{shown}. Name it with --label NAME, or "
             "convert files of one class with --signal FILE --background FILE."

@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from components.report.number_format import plural
+from formats.features import COLUMNS
 from pipeline.intake.byte_streams import UNPACKING_ERRORS
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
@@ -56,6 +58,11 @@ def open_csv(member: Member, options: TextOptions, layout: Layout | None = None)
     layout = layout or find_layout(member.head)
     notes: list[str] = []
     if not layout.sample:
+        if layout.header and len(layout.header) == 1:
+            raise IntakeError(
+                f"{member.name}: holds {quote(layout.header[0])} and no table. Name a file with "
+                "events."
+            )
         content = "holds a header and no rows" if layout.header else "is empty"
         raise IntakeError(f"{member.name}: {content}. Name a file with events.")
     if layout.header and len(layout.sample[0]) == len(layout.header) + 1 and layout.sample[0][-1]:
@@ -64,12 +71,41 @@ def open_csv(member: Member, options: TextOptions, layout: Layout | None = None)
     width = len(layout.header or layout.sample[0])
     names, width = _without_trailing_separator(layout, width, notes)
     if layout.separator != ",":
-        notes.append(f"{member.name}: columns are separated by {describe_separator(layout.separator)}")
+        notes.append(
+            f"{member.name}: columns are separated by {describe_separator(layout.separator)}"
+        )
     text = _TextTable(member.name, member.stream, layout, options, width, notes)
     text.check_width(layout.skipped + 1, layout.sample[0])
     if names and names[0] == "":
         names = ("index", *names[1:])
-    return Table(member.name, member.description, names, width, text.read, notes)
+    guess = "" if names else _guess(layout.sample)
+    return Table(member.name, member.description, names, width, text.read, notes, guess)
+
+
+def _guess(sample: list[list[str]]) -> str:
+    """Tells why columns without names are not the label and the features, if there is a sign."""
+    columns = list(zip(*sample, strict=False))
+    if len(columns) < len(COLUMNS) or not sample[1:]:
+        return ""
+    is_index = (
+        columns[0] == tuple(str(int(sample[0][0]) + i) for i in range(len(sample)))
+        if (sample[0][0].isascii() and sample[0][0].isdigit())
+        else False
+    )
+    first = 1 if is_index else 0
+    is_last = len(columns) == len(COLUMNS) + first and not _are_labels(columns[first])
+    is_last = is_last and _are_labels(columns[-1])
+    if not is_index and not is_last:
+        return ""
+    where = (
+        "counts the rows in its first column" if is_index else "has its label in the last column"
+    )
+    names = ("index," if is_index else "") + ("features,label" if is_last else "label,features")
+    return f"{where}, and names no columns. Name them with --header {names}."
+
+
+def _are_labels(cells: tuple[str, ...]) -> bool:
+    return all(NUMBER.fullmatch(cell) and float(cell) in (0, 1) for cell in cells)
 
 
 def _without_trailing_separator(
@@ -102,13 +138,15 @@ class _TextTable:
             if block.strip():
                 yield self._parse(block, first, numbers, texts)
         if self.repeated_headers:
-            self.notes.append(f"{self.name}: skipped {self.repeated_headers} repeated header lines")
+            self.notes.append(
+                f"{self.name}: skipped {plural(self.repeated_headers, 'repeated header')}"
+            )
 
     def _blocks(self) -> Iterator[tuple[bytes, int]]:
         """Yields blocks of whole lines with the number of their first line."""
         rest, line = b"", 1
         try:
-            while data := self.stream.read(BLOCK_BYTES):
+            for data in self._pieces():
                 data = rest + data
                 end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, len(data) - 1) + 1
                 rest = data[end:]
@@ -121,7 +159,6 @@ class _TextTable:
                     yield data[:end], line
                     line += _count_lines(data[:end])
         except UNPACKING_ERRORS as error:
-            line += _count_lines(rest)
             raise IntakeError(
                 f"{self.name}: cannot be unpacked after line {line - 1}: the compressed data are "
                 f"truncated or corrupt ({error}). Fetch the file again."
@@ -129,6 +166,23 @@ class _TextTable:
         if rest:
             self._check_end(rest, line)
             yield rest, line
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Yields the data in pieces of about `BLOCK_BYTES`; all of them before an error."""
+        piece, error = bytearray(), None
+        while True:
+            try:
+                chunk = self.stream.read1(_PARALLEL_BYTES)  # type: ignore[attr-defined]
+            except UNPACKING_ERRORS as raised:
+                chunk, error = b"", raised
+            piece += chunk
+            if piece and (not chunk or len(piece) >= BLOCK_BYTES):
+                yield bytes(piece)
+                piece.clear()
+            if error:
+                raise error
+            if not chunk:
+                return
 
     def _check_end(self, last: bytes, line: int) -> None:
         """Reports a last line without a newline; refuses it if its last cell is cut."""
@@ -205,7 +259,9 @@ class _TextTable:
         return next(number for i, (number, _) in enumerate(self._lines(block, first)) if i == row)
 
     def _cell(self, block: bytes, first: int, row: int, column: int) -> str:
-        return next(cells[column] for i, (_, cells) in enumerate(self._lines(block, first)) if i == row)
+        return next(
+            cells[column] for i, (_, cells) in enumerate(self._lines(block, first)) if i == row
+        )
 
     def _parse_lines(
         self, block: bytes, first: int, numbers: Sequence[int], texts: Sequence[int]
@@ -245,17 +301,20 @@ class _TextTable:
         if len(cells) == self.width:
             return cells
         if is_header(cells) and not self.layout.header:
-            raise IntakeError(
-                f"{self.name}: line {number} is a header, {quote(','.join(cells))}, in the middle "
-                "of the data. Move it to the top, or delete it if it names the columns above."
-            )
+            raise self._misplaced_header(number, cells)
         hint = ""
         if self.options.decimal == "." and len(cells) == 2 * self.width:
             hint = " Commas separate columns and decimals: write decimal points."
         raise IntakeError(
-            f"{self.name}: line {number} has {_columns(len(cells))}, not {self.width}, separated "
+            f"{self.name}: line {number} has {plural(len(cells), 'column')}, not {self.width}, separated "
             f"by {describe_separator(self.layout.separator)}; it starts with {quote(cells[0])}."
             f"{hint or ' Correct or delete the line; if it is the last, fetch the file again.'}"
+        )
+
+    def _misplaced_header(self, number: int, cells: list[str]) -> IntakeError:
+        return IntakeError(
+            f"{self.name}: line {number} is a header, {quote(','.join(cells))}, in the middle of "
+            "the data. Move it to the top if it names the columns above, too."
         )
 
     def _to_float(self, cell: str) -> float:
@@ -268,6 +327,8 @@ class _TextTable:
         raise ValueError(cell)
 
     def _bad_cell(self, number: int, cells: list[str], numbers: Sequence[int]) -> IntakeError:
+        if is_header(cells) and not self.layout.header:
+            return self._misplaced_header(number, cells)
         if is_header(cells):
             return IntakeError(
                 f"{self.name}: line {number} is a second header, {quote(','.join(cells))}, that "
@@ -294,7 +355,3 @@ def _cell_remedy(cell: str) -> str:
 def _count_lines(block: bytes) -> int:
     newlines = block.count(b"\n")
     return newlines or block.count(b"\r")
-
-
-def _columns(count: int) -> str:
-    return f"{count} column{'' if count == 1 else 's'}"

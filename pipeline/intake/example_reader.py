@@ -4,6 +4,7 @@ The other forms are parsed one by one with TensorFlow's protos: a tensor of 28 n
 and shape, a list of 28 floats, or one key per column; labels are floats or integers.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from formats.column_names import ALIASES, normalize
 from formats.features import FEATURES, LABEL, NUM_FEATURES
-from formats.published.record import read_events
+from formats.published.record import Events, encode_records, read_events
 from formats.published.record_parser import FEATURES_KEY
 from formats.published.tfrecord import iter_chunks
 from pipeline.intake.array_readers import ArrayChoice
@@ -20,6 +21,9 @@ from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table, make_batch
 
 _PUBLISHED = (*FEATURES, LABEL)
+_PUBLISHED_START = encode_records(Events(np.zeros((1, NUM_FEATURES), "f4"), np.zeros(1, "f4")))[0][
+    :17
+]
 _FLOATS = {1: "f4", 2: "f8", 19: "f2"}  # Of types_pb2: DT_FLOAT, DT_DOUBLE, DT_HALF.
 
 
@@ -41,6 +45,8 @@ def open_records(member: Member, choice: ArrayChoice) -> Table:
     Raises:
         IntakeError: the file has no records of ``tf.train.Example``, or none with 28 features.
     """
+    if member.head[12:].startswith(_PUBLISHED_START):  # The usual case, without TensorFlow.
+        return _published_table(member)
     example = _first_example(member)
     form = _find_form(member.name, example, choice)
     is_published = (
@@ -50,13 +56,16 @@ def open_records(member: Member, choice: ArrayChoice) -> Table:
         and _is_published_tensor(example.features.feature[FEATURES_KEY])
     )
     if is_published:
-        return Table(
-            member.name, member.description, _PUBLISHED, len(_PUBLISHED), _read_published(member), []
-        )
+        return _published_table(member)
     names = (*(FEATURES if form.vector else ()), *form.scalars)
     return Table(
         member.name, member.description, names, len(names), _read_examples(member, form), []
     )
+
+
+def _published_table(member: Member) -> Table:
+    read = _read_published(member)
+    return Table(member.name, member.description, _PUBLISHED, len(_PUBLISHED), read, [])
 
 
 def _first_example(member: Member) -> Any:
@@ -77,16 +86,28 @@ def _first_example(member: Member) -> Any:
 def _is_published_tensor(feature: Any) -> bool:
     from tensorflow.core.framework import tensor_pb2
 
-    tensor = tensor_pb2.TensorProto()
-    tensor.ParseFromString(feature.bytes_list.value[0])
-    return tensor.dtype == 1 and [dim.size for dim in tensor.tensor_shape.dim] == [NUM_FEATURES]
+    if len(feature.bytes_list.value) != 1:
+        return False
+    tensor = _parse_proto(tensor_pb2.TensorProto, feature.bytes_list.value[0])
+    return (
+        tensor is not None
+        and tensor.dtype == 1
+        and [dim.size for dim in tensor.tensor_shape.dim] == [NUM_FEATURES]
+    )
 
 
 def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
     features = example.features.feature
     keys = sorted(features)
     vector = choice.features or FEATURES_KEY
-    scalars = tuple(key for key in keys if key != vector and _size(features[key]) == 1)
+    scalars = tuple(
+        key
+        for key in keys
+        if key != vector
+        and (
+            _size(features[key]) == 1 or ALIASES.get(normalize(key)) == LABEL or key == choice.label
+        )
+    )
     if vector in features:
         return _Form(vector, tuple(k for k in scalars if not features[k].bytes_list.value))
     known = [key for key in keys if ALIASES.get(normalize(key), LABEL) != LABEL]
@@ -132,10 +153,10 @@ def _read_examples(member: Member, form: _Form) -> Any:
             for row, record in enumerate(chunk):
                 try:
                     features = example_pb2.Example.FromString(record).features.feature
-                    for k, (_, key) in enumerate(keys):
-                        scalars[row, k] = _parse_scalar(features, key)
                     if form.vector:
                         vectors[row] = _parse_vector(features, form.vector)
+                    for k, (_, key) in enumerate(keys):
+                        scalars[row, k] = _parse_scalar(features, key)
                 except Exception as error:
                     raise _bad_record(member.name, start + row + 1, error) from error
             columns = {i: vectors[:, i] for i in (*numbers, *texts) if i < offset}
@@ -177,15 +198,23 @@ def _parse_vector(features: Any, key: str) -> Any:
     return values
 
 
-def _parse_tensor(data: bytes, key: str) -> Any:
+def _parse_proto(message: Any, data: bytes) -> Any:
+    """Parses a message; returns None if the bytes are something else."""
     from google.protobuf.message import DecodeError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return message.FromString(data)
+    except DecodeError:
+        return None
+
+
+def _parse_tensor(data: bytes, key: str) -> Any:
     from tensorflow import make_ndarray
     from tensorflow.core.framework import tensor_pb2
 
-    try:
-        tensor = tensor_pb2.TensorProto.FromString(data)
-    except DecodeError:
-        tensor = None
+    tensor = _parse_proto(tensor_pb2.TensorProto, data)
     if tensor is None or tensor.dtype == 0:
         raise _RecordError(
             f"holds {len(data)} raw bytes in {quote(key)}, not a serialized tensor "

@@ -73,7 +73,9 @@ _REFUSED_TEXT = {
     b"{": RefusedKind(
         "JSON", 'Save it as a table: `pandas.read_json(FILE, lines=True).to_parquet("x.parquet")`'
     ),
-    b"[": RefusedKind("JSON", 'Save it as a table: `pandas.read_json(FILE).to_parquet("x.parquet")`'),
+    b"[": RefusedKind(
+        "JSON", 'Save it as a table: `pandas.read_json(FILE).to_parquet("x.parquet")`'
+    ),
 }
 _UNKNOWN = RefusedKind(
     "binary data of an unknown kind",

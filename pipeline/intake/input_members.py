@@ -16,6 +16,10 @@ from pipeline.intake.file_kinds import RefusedKind, find_container, find_format
 from pipeline.intake.intake_error import IntakeError, enumerate_names
 
 _MAX_DEPTH = 5
+_DOCUMENTS = (
+    *(".md", ".rst", ".pdf", ".sha256", ".md5", "sums", ".crc", ".log", ".py", ".ipynb"),
+    *(".index", ".yaml", ".yml"),
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
     found = False
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
-            if entry.isfile() and is_visible(entry.name):
+            if entry.isfile() and is_visible(entry.name) and not is_document(entry.name):
                 found = True
                 content = archive.extractfile(entry)
                 assert content is not None  # A regular file has content.
@@ -116,7 +120,11 @@ def _unzip(
     head = stream.peek(1) if isinstance(stream, io.BufferedReader) else b""
     whole = Member(name, "NumPy archive", containers, head, stream, path)
     with whole.local_file() as file, zipfile.ZipFile(file) as archive:
-        entries = [e for e in archive.infolist() if not e.is_dir() and is_visible(e.filename)]
+        entries = [
+            e
+            for e in archive.infolist()
+            if not e.is_dir() and is_visible(e.filename) and not is_document(e.filename)
+        ]
         _check_archive(name, entries)
         if all(entry.filename.endswith(".npy") for entry in entries):
             yield Member(name, "NumPy archive", containers, head, stream, file)
@@ -144,10 +152,22 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
+def is_document(name: str) -> bool:
+    """Tells whether a file beside data is a document or a list of checksums, by its name.
+
+    >>> is_document("higgs/README.txt"), is_document("SHA256SUMS"), is_document("HIGGS.csv")
+    (True, True, False)
+    """
+    last = PurePosixPath(name).name.lower()
+    return last.endswith(_DOCUMENTS) or last.startswith(("readme", "license", "citation"))
+
+
 def is_visible(name: str) -> bool:
     """Tells whether a file is neither hidden nor a marker of a tool.
 
     >>> is_visible("a/HIGGS.csv"), is_visible("__MACOSX/x.csv"), is_visible("x/_SUCCESS")
     (True, False, False)
     """
-    return not any(part.startswith((".", "_")) for part in PurePosixPath(name).parts if part != "..")
+    return not any(
+        part.startswith((".", "_")) for part in PurePosixPath(name).parts if part != ".."
+    )

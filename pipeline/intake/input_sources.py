@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from formats.published.manifest import MANIFEST
-from pipeline.intake.input_members import is_visible
-from pipeline.intake.intake_error import IntakeError, enumerate_names
+from formats.published.shards import looks_like_data
+from pipeline.intake.input_members import is_document, is_visible
+from pipeline.intake.intake_error import InputNotFoundError, IntakeError, enumerate_names
+from pipeline.local_data import SPLIT_NAMES, TRAINING, VALIDATION
 from pipeline.paths import PathError, local_path
 
 STDIN = "-"
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _LEFTOVERS = (".bak", ".tmp", ".part", ".partial", ".crdownload", ".old", ".orig", "~", ".swp")
-_DOCUMENTS = (".md", ".rst", ".pdf", ".sha256", ".md5", ".crc", ".log", ".py", ".ipynb", ".index")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,54 @@ def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
     return sources, notes
 
 
+def find_splits(text: str) -> tuple[str, str] | None:
+    """Finds the two folders of an input that is split already.
+
+    Returns:
+        The folders of the training set and of the validation set; None if it is not a folder with
+        both.
+
+    Raises:
+        IntakeError: there is more than one folder of a split.
+    """
+    try:
+        root = local_path(text)
+    except PathError:
+        return None
+    if not root.is_dir():
+        return None
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir())
+    found = [
+        [name for name in folders if name.lower() in SPLIT_NAMES[split]]
+        for split in (TRAINING, VALIDATION)
+    ]
+    if not all(found):
+        return None
+    if max(map(len, found)) > 1:
+        raise IntakeError(
+            f"{root}: has the folders {enumerate_names([*found[0], *found[1]])}, more than two "
+            "splits. Name the folders of events that belong together."
+        )
+    _check_beside(root, found[0][0], found[1][0])
+    return str(root / found[0][0]), str(root / found[1][0])
+
+
+def _check_beside(root: Path, training: str, validation: str) -> None:
+    """Refuses data beside the two folders, which would be left out."""
+    beside = [
+        path.name
+        for path in sorted(root.iterdir())
+        if path.name not in (training, validation, MANIFEST)
+        and is_visible(path.name)
+        and (path.is_dir() or looks_like_data(path.name))
+    ]
+    if beside:
+        raise IntakeError(
+            f"{root}: contains {enumerate_names(beside)} beside {training}/ and {validation}/. "
+            "Move it away, or name the folders and files of events that belong together."
+        )
+
+
 def with_label(sources: Sequence[Source], label: int) -> list[Source]:
     """Returns the inputs as inputs of one class."""
     return [replace(source, label=label) for source in sources]
@@ -88,7 +137,7 @@ def _find(text: str, notes: list[str]) -> Iterator[Source]:
             yield from _find(match, notes)
     else:
         kind = "matches no file" if glob.has_magic(text) else "does not exist"
-        raise IntakeError(f"'{text}' {kind}. Check the path.")
+        raise InputNotFoundError(f"'{text}' {kind}. Check the path.")
 
 
 def _split_tree(text: str) -> tuple[Path, str | None]:
@@ -99,7 +148,7 @@ def _split_tree(text: str) -> tuple[Path, str | None]:
         if not path.exists() and colon and local_path(file).is_file():
             return local_path(file), tree
     except PathError as error:
-        raise IntakeError(f"{error}.") from error
+        raise InputNotFoundError(f"{error}.") from error
     return path, None
 
 
@@ -111,16 +160,17 @@ def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
             continue
         if not path.exists():
             raise IntakeError(f"{path}: is a broken link. Remove it, or name the files.")
-        is_data = is_visible(name) and not path.name.lower().endswith(_DOCUMENTS)
-        is_data &= path.name != MANIFEST and not path.name.lower().startswith(("readme", "license"))
+        is_data = is_visible(name) and not is_document(name) and path.name != MANIFEST
         (files if is_data else left_out).append(path)
     _check_files(folder, files)
     seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
     if seen:
         notes.append(f"{folder}: left out {enumerate_names([path.name for path in seen])}")
-    empty = [path for path in files if stat.S_ISREG(path.stat().st_mode) and not path.stat().st_size]
+    empty = [
+        path for path in files if stat.S_ISREG(path.stat().st_mode) and not path.stat().st_size
+    ]
     if files and len(empty) == len(files):
-        raise IntakeError(f"{folder}: all its {len(files)} files are empty. Name files with events.")
+        raise IntakeError(f"{folder}: has only empty files ({len(files)}). Name files with events.")
     if empty:
         notes.append(f"{folder}: skipped empty {enumerate_names([path.name for path in empty])}")
     files = [path for path in files if path not in empty]

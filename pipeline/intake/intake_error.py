@@ -8,6 +8,10 @@ class IntakeError(ValueError):
     """An input that cannot be converted; the message has place, fault and remedy."""
 
 
+class InputNotFoundError(IntakeError):
+    """An argument names nothing that exists, or no option makes sense of it: bad usage."""
+
+
 def quote(value: object) -> str:
     """Quotes a value, shortened to 40 characters.
 

@@ -26,13 +26,16 @@ class LabelValues:
     background: str = "0"
     are_given: bool = False
 
-    def encode(self, name: str, values: Any, locate: Callable[[int], str]) -> NDArray[np.float32]:
+    def encode(
+        self, name: str, values: Any, locate: Callable[[int], str], hint: str = ""
+    ) -> NDArray[np.float32]:
         """Encodes the labels of a batch.
 
         Args:
             name: of the input, for messages.
             values: numbers or texts [N].
             locate: gives the place of a row.
+            hint: what to do if another column is the label.
 
         Returns:
             float32 [N], 1 signal, 0 background, NaN where the label is missing.
@@ -45,7 +48,7 @@ class LabelValues:
         labels = encoded[codes]
         if (invalid := labels == -1).any():
             row = int(invalid.argmax())
-            raise self._error(name, values, values[codes[row]], locate(row))
+            raise self._error(name, values, values[codes[row]], locate(row), hint)
         return labels
 
     def _encode(self, value: object) -> float:
@@ -56,7 +59,9 @@ class LabelValues:
             return 1.0
         return 0.0 if _same(text, self.background) else -1.0
 
-    def _error(self, name: str, values: list[object], value: object, place: str) -> IntakeError:
+    def _error(
+        self, name: str, values: list[Any], value: object, place: str, hint: str
+    ) -> IntakeError:
         start = f"{name}: {place} has the label {quote(_plain(value))}"
         if self.are_given:
             return IntakeError(
@@ -66,10 +71,10 @@ class LabelValues:
             )
         kinds = [_plain(each) for each in values if self._encode(each) == self._encode(each)]
         if len(kinds) != 2:
-            return IntakeError(
-                f"{start}, which is neither 0 nor 1. Correct the row, or name the two values "
-                "with --signal VALUE --background VALUE."
+            remedy = hint or (
+                "Correct the row, or name the two values with --signal VALUE --background VALUE."
             )
+            return IntakeError(f"{start}, which is neither 0 nor 1. {remedy}")
         signal, background = _likely_order(kinds)
         return IntakeError(
             f"{start}, which is neither 0 nor 1. The labels are {quote(kinds[0])} and "

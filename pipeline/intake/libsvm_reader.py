@@ -34,9 +34,7 @@ def open_libsvm(member: Member) -> Table:
                 lambda row, column, columns=columns: float(columns[column][row]),  # type: ignore[misc]
             )
 
-    return Table(
-        member.name, member.description, (LABEL, *FEATURES), 1 + NUM_FEATURES, read, []
-    )
+    return Table(member.name, member.description, (LABEL, *FEATURES), 1 + NUM_FEATURES, read, [])
 
 
 def _blocks(member: Member) -> Iterator[tuple[bytes, int]]:

@@ -33,7 +33,7 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
                 if not put((True, item)):
                     return
             put((False, None))
-        except BaseException as error:  # noqa: BLE001 (raised again by the consumer)
+        except BaseException as error:
             put((False, error))
 
     thread = threading.Thread(target=work, daemon=True)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
-from pipeline.intake.intake_error import quote
+from pipeline.intake.intake_error import enumerate_names, quote
 
 SNAP_LIMIT = 1e-4
 """Largest distance of a b-tag from the code that `snap_b_tags` takes it for."""
 
 _SENTINELS = (-999.0, -9999.0, -99.0)
 _SCHEMA = Path(__file__).parents[1] / "schema" / "schema.pbtxt"
+_MISSING = "missing or infinite values"
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
 _LARGE_MOMENTUM = 10.0
 
@@ -46,8 +47,8 @@ class _Fault:
     first: str = ""
 
     def describe(self) -> str:
-        columns = ", ".join(f"{count:,} in {name}" for name, count in self.columns.items())
-        return f"{columns}; the first in {self.first}"
+        columns = [f"{count:,} in {name}" for name, count in self.columns.items()]
+        return f"{enumerate_names(columns, 4)}; the first in {self.first}"
 
 
 @lru_cache(maxsize=1)
@@ -97,13 +98,14 @@ class ValueRules:
         # NaN makes all comparisons false.
         is_complete = np.isfinite(low).all() and np.isfinite(high).all() and low.min() > -99
         missing = None
+        is_complete &= not (low[0] == 0 and (np.abs(features).max(axis=0) == 0).any())
         if not (is_complete and np.isfinite(labels).all()):
             missing = self._find_missing(features, labels, describe)
         if self._options.units == "gev":
-            self._to_published(features, missing, describe)
+            self._to_published(features, describe)
             low, high = features.min(axis=1, initial=np.inf), features.max(axis=1, initial=-np.inf)
-        self._check_b_tags(features, missing, describe)
-        self._check_domains(features, low, high, missing, describe)
+        self._check_b_tags(features, describe)
+        self._check_domains(features, low, high, describe)
         return None if missing is None else ~missing
 
     def refusals(self) -> list[str]:
@@ -112,15 +114,16 @@ class ValueRules:
         sentences = []
         if missing.events and not self._options.drop_missing:
             sentences.append(
-                f"{_events(missing.events)} with missing values: {missing.describe()}. Drop them "
-                "with --missing drop, or complete them in the input; values are never imputed."
+                f"{_events(missing.events)} with missing or infinite values: {missing.describe()}. "
+                "Drop them with --missing drop, or complete them in the input; values are never "
+                "imputed."
             )
         if domain.events:
             sentences.append(
                 f"{_events(domain.events)} with values outside the domain: {domain.describe()}. "
                 f"{self._domain_remedy()}"
             )
-        if b_tag.events:
+        if b_tag.events and not {"gev", "levels"} <= self._hints:
             sentences.append(
                 f"{_events(b_tag.events)} with invalid b-tags: {b_tag.describe()}. "
                 f"{self._b_tag_remedy()}"
@@ -136,19 +139,20 @@ class ValueRules:
         is_missing = ~np.isfinite(features)
         for sentinel in _SENTINELS:
             is_missing |= features == np.float32(sentinel)
+        is_missing |= np.abs(features).max(axis=0) == 0  # An event without any value.
         columns = {name: is_missing[i] for i, name in enumerate(FEATURES)}
         missing = self._count("missing", {LABEL: ~np.isfinite(labels), **columns}, describe)
         features[:, missing] = 0  # Not checked any further, and not written.
         if self._options.drop_missing and (count := int(missing.sum())):
-            self.dropped["missing values"] = self.dropped.get("missing values", 0) + count
+            self.dropped[_MISSING] = self.dropped.get(_MISSING, 0) + count
         return missing
 
     def _to_published(
         self,
         features: NDArray[np.float32],
-        missing: NDArray[np.bool_] | None,
         describe: Callable[[int, int], str],
     ) -> None:
+        invalid = {}
         for i, name in enumerate(FEATURES):
             if name in UNITS:
                 features[i] = features[i].astype(np.float64) / UNITS[name]
@@ -156,10 +160,12 @@ class ValueRules:
             levels = features[i]
             is_level = (levels == 0) | (levels == 1) | (levels == 2)
             if not is_level.all():
-                self._count("b_tag", {name: ~is_level}, describe)
+                invalid[name] = ~is_level
                 self._hint_codes(name, levels)
             codes = np.float32(DISCRETE_VALUES[name])
             features[i] = codes[np.where(is_level, levels, 0).astype(np.intp)]
+        if invalid:
+            self._count("b_tag", invalid, describe)
 
     def _hint_codes(self, name: str, values: NDArray[np.float32]) -> None:
         codes = np.float32(DISCRETE_VALUES[name])
@@ -169,7 +175,6 @@ class ValueRules:
     def _check_b_tags(
         self,
         features: NDArray[np.float32],
-        missing: NDArray[np.bool_] | None,
         describe: Callable[[int, int], str],
     ) -> None:
         invalid, snapped = {}, np.zeros(features.shape[1], np.bool_)
@@ -198,16 +203,15 @@ class ValueRules:
         if invalid:
             self._count("b_tag", invalid, describe)
         if snapped.any():
-            self.changed["b-tags snapped to the nearest code"] = (
-                self.changed.get("b-tags snapped to the nearest code", 0) + int(snapped.sum())
-            )
+            self.changed["b-tags snapped to the nearest code"] = self.changed.get(
+                "b-tags snapped to the nearest code", 0
+            ) + int(snapped.sum())
 
     def _check_domains(
         self,
         features: NDArray[np.float32],
         low: NDArray[np.float32],
         high: NDArray[np.float32],
-        missing: NDArray[np.bool_] | None,
         describe: Callable[[int, int], str],
     ) -> None:
         outside = {}
@@ -240,12 +244,23 @@ class ValueRules:
             row = int(found.argmax())
             name = next(name for name, rows in columns.items() if rows[row])
             index = -1 if name == LABEL else FEATURES.index(name)
-            fault.first = f"{describe(row, index)} as {name}{_expectation(kind, name)}"
+            fault.first = f"{describe(row, index)} as {name}{self._expectation(kind, name)}"
         return found
+
+    def _expectation(self, kind: str, name: str) -> str:
+        is_gev = self._options.units == "gev"
+        if kind == "domain":
+            limits = [limit * (UNITS[name] if is_gev else 1) for limit in domains()[name]]
+            return f", expected {limits[0]:.5g} to {limits[1]:.5g}"
+        if kind == "b_tag":
+            codes = (f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
+            return f", expected {'0, 1, 2' if is_gev else ', '.join(codes)}"
+        return ""
 
     def _domain_remedy(self) -> str:
         if "gev" in self._hints and self._options.units == "published":
-            return "They look like GeV and radians: convert them with --units gev."
+            levels = " and b-tag levels" if "levels" in self._hints else ""
+            return f"They look like GeV, radians{levels}: convert them with --units gev."
         if self._options.units == "gev":
             return "Values in GeV and radians are expected with --units gev; correct the input."
         return "Correct these events or leave them out of the input."
@@ -258,20 +273,8 @@ class ValueRules:
         if "levels" in self._hints:
             return "They look like levels 0, 1, 2: convert the input with --units gev."
         if "near" in self._hints and "far" not in self._hints:
-            return (
-                f"They lost digits: --snap-b-tags takes each for the code within {SNAP_LIMIT:g}."
-            )
+            return f"They lost digits: --snap-b-tags takes each for the code within {SNAP_LIMIT:g}."
         return "Correct these events or leave them out of the input."
-
-
-def _expectation(kind: str, name: str) -> str:
-    if kind == "domain":
-        minimum, maximum = domains()[name]
-        return f", expected {minimum:g} to {maximum:g}"
-    if kind == "b_tag":
-        codes = ", ".join(f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
-        return f", expected {codes}"
-    return ""
 
 
 def _events(count: int) -> str:

@@ -3,6 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from formats.published.record import Events
 
 
@@ -23,14 +26,14 @@ def cut(chunks: Iterable[Events], size: int) -> Iterator[tuple[int, Events]]:
             count += len(piece.labels)
 
 
-def select(events: Events, rows: slice) -> Events:
-    """Selects some of the events.
+def select(events: Events, rows: slice | NDArray[np.bool_]) -> Events:
+    """Selects some of the events; other tuples of arrays with as many rows stay what they are.
 
     >>> import numpy as np
     >>> select(Events(np.ones((3, 28)), np.array([0, 1, 1])), slice(1)).labels.tolist()
     [0]
     """
-    return Events(events.features[rows], events.labels[rows])
+    return type(events)(*(array[rows] for array in events))
 
 
 def split_first(chunks: Iterable[Events], count: int) -> tuple[Iterator[Events], Iterator[Events]]:
@@ -52,6 +55,33 @@ def split_first(chunks: Iterable[Events], count: int) -> tuple[Iterator[Events],
     def tail() -> Iterator[Events]:
         yield from buffered
         yield from (piece for _, piece in pieces)
+
+    return head(), tail()
+
+
+def split_by(
+    chunks: Iterable[Events], is_second: Callable[[Events], NDArray[np.bool_]]
+) -> tuple[Iterator[Events], Iterator[Events]]:
+    """Splits a stream by a rule for each event; the second part is held in memory.
+
+    Args:
+        chunks: events in order.
+        is_second: tells which events are in the second part, bool [N].
+
+    Returns:
+        The first part and the second; the first must be consumed before the second.
+    """
+    buffered: deque[Events] = deque()
+
+    def head() -> Iterator[Events]:
+        for chunk in chunks:
+            second = is_second(chunk)
+            buffered.append(select(chunk, second))
+            yield select(chunk, ~second)
+
+    def tail() -> Iterator[Events]:
+        while buffered:
+            yield buffered.popleft()
 
     return head(), tail()
 

@@ -13,12 +13,12 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(activity: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(activity: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Shows progress on standard error while the block runs.
 
     Args:
         activity: what is being done, such as ``converting HIGGS.csv.gz``.
-        total: the amount of work.
+        total: the amount of work; None if it is unknown.
 
     Yields:
         A function to call with the amount of work completed.
@@ -33,12 +33,13 @@ def progress(activity: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda completed: bars.update(bar, completed=completed)
 
 
-def _line_printer(console: Console, activity: str, total: int) -> Callable[[int], None]:
+def _line_printer(console: Console, activity: str, total: int | None) -> Callable[[int], None]:
     throttle = Throttle(_SECONDS_BETWEEN_LINES)
     throttle.restart()
 
     def print_line(completed: int) -> None:
         if throttle.is_due():
-            console.print(Text(f"{activity}: {completed / max(total, 1):.0%}"), soft_wrap=True)
+            done = f"{completed:,} bytes" if total is None else f"{completed / max(total, 1):.0%}"
+            console.print(Text(f"{activity}: {done}"), soft_wrap=True)
 
     return print_line

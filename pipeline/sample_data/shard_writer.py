@@ -6,9 +6,10 @@ set is replaced only when the new one is complete, by a few renames, which the n
 if this one is killed between them.
 """
 
+import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from formats.atomic_files import atomic_path
-from formats.published.manifest import MANIFEST
+from formats.published.manifest import MANIFEST, Manifest, ShardEntry, write_manifest
 from formats.published.record import Events, encode_events
 from pipeline.sample_data.event_streams import cut
 
@@ -48,6 +49,8 @@ def write_dataset(
     *,
     shard_size: int = SHARD_SIZE,
     overwrite: bool = False,
+    encode: Callable[[Events], bytes] = encode_events,
+    make_manifest: Callable[[tuple[ShardEntry, ...]], Manifest] | None = None,
 ) -> dict[str, SplitSize]:
     """Writes a data set: ``training/`` and ``validation/``, which appear when both are complete.
 
@@ -57,6 +60,8 @@ def write_dataset(
         validation: events to evaluate on. If there are none, there is no such folder.
         shard_size: events per shard.
         overwrite: replace the shards of an earlier data set.
+        encode: gives the content of a shard with some events.
+        make_manifest: makes ``manifest.json`` from the shards, when all are written.
 
     Returns:
         The size of each split.
@@ -68,10 +73,13 @@ def write_dataset(
     _move_into_place(directory)
     check_output(directory, overwrite=overwrite)
     with _staging_folder(directory) as staging:
+        entries: list[ShardEntry] = []
         sizes = {
-            split: write_shards(events, staging / split, shard_size)
+            split: write_shards(events, staging / split, shard_size, encode, entries.append)
             for split, events in ((TRAINING, training), (VALIDATION, validation))
         }
+        if make_manifest:
+            write_manifest(staging, make_manifest(tuple(entries)))
         staging.rename(directory / _COMPLETE)
     _move_into_place(directory)
     return sizes
@@ -128,34 +136,57 @@ def _foreign_files(directory: Path) -> Iterator[Path]:
 def _move_into_place(directory: Path) -> None:
     """Renames the splits of a complete data set, or those that a killed run left to rename.
 
-    Training goes first and comes last, so old and new splits are never paired. The old splits are
-    deleted when the new ones are in place.
+    Training goes first and comes last, so old and new splits are never paired; only the manifest
+    goes before and comes after it. The old splits are deleted when the new ones are in place.
     """
     complete = directory / _COMPLETE
+    if complete.exists() and (directory / MANIFEST).exists():
+        (directory / MANIFEST).rename(complete / f"old-{MANIFEST}")
     for split in (TRAINING, VALIDATION):
         if (complete / split).exists() and (directory / split).exists():
             (directory / split).rename(complete / f"old-{split}")
     for split in (VALIDATION, TRAINING):
         if any((complete / split).glob("*")):  # A split without events gets no folder.
             (complete / split).rename(directory / split)
+    if (complete / MANIFEST).exists():
+        (complete / MANIFEST).rename(directory / MANIFEST)
     shutil.rmtree(complete, ignore_errors=True)
 
 
-def write_shards(chunks: Iterable[Events], directory: Path, shard_size: int) -> SplitSize:
+def write_shards(
+    chunks: Iterable[Events],
+    directory: Path,
+    shard_size: int,
+    encode: Callable[[Events], bytes] = encode_events,
+    on_shard: Callable[[ShardEntry], None] = lambda _: None,
+) -> SplitSize:
     """Writes events to ``shard-00000.tfrecord`` and so on.
 
     Args:
         chunks: events in chunks of any size; a few of them are held in memory.
         directory: the folder of the shards; created if missing.
         shard_size: events in each shard but the last.
+        encode: gives the content of a shard with some events.
+        on_shard: called with each complete shard; its path starts with the folder's name.
     """
     directory.mkdir(parents=True, exist_ok=True)
     events = shards = 0
     for shard, pieces in groupby(cut(chunks, shard_size), key=itemgetter(0)):
         path = directory / f"shard-{shard:05d}.tfrecord"
+        digest, before, size = hashlib.sha256(), events, 0
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             for _, piece in pieces:
-                file.write(encode_events(piece))
+                content = encode(piece)
+                size += file.write(content)
+                digest.update(content)
                 events += len(piece.labels)
+        on_shard(
+            ShardEntry(
+                path=f"{directory.name}/{path.name}",
+                bytes=size,
+                events=events - before,
+                sha256=digest.hexdigest(),
+            )
+        )
         shards += 1
     return SplitSize(events, shards)

@@ -1,0 +1,239 @@
+"""Conversion of inputs to a data set in the published layout, with a manifest."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from itertools import chain
+from pathlib import Path
+
+from components.example_gen.hash_split import assign_splits
+from formats.published.additional_keys import make_encoder
+from formats.published.manifest import Manifest, ShardEntry
+from formats.published.record import Events, encode_events
+from pipeline.intake.event_source import read_source
+from pipeline.intake.input_sources import Source
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table_events import Counts, IntakeOptions
+from pipeline.sample_data.event_streams import split_by, split_last
+from pipeline.sample_data.shard_writer import (
+    SHARD_SIZE,
+    TRAINING,
+    VALIDATION,
+    SplitSize,
+    write_dataset,
+)
+
+PUBLISHED_VALIDATION_ROWS = 500_000
+"""Size of the validation set by convention: the last of UCI's 11,000,000 rows."""
+
+_HASH_BUCKETS = (4, 1)
+_MAX_SIGMAS = 5.0
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How events are split.
+
+    Attributes:
+        by_hash: a hash of each event sends a fifth of them to validation; otherwise the last ones
+            go there.
+        validation_rows: number of the last events that form the validation set; None means a
+            fifth, at most `PUBLISHED_VALIDATION_ROWS`.
+    """
+
+    by_hash: bool = False
+    validation_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a conversion.
+
+    Attributes:
+        training: those whose events are split, or of the training set if there are others.
+        validation: those of the validation set, if the input is split already.
+    """
+
+    training: Sequence[Source]
+    validation: Sequence[Source] = ()
+
+    def size(self) -> int | None:
+        """Returns the number of bytes of all inputs; None if there is a stream."""
+        sizes = [_size(source.path) for source in (*self.training, *self.validation)]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The outcome of a conversion.
+
+    Attributes:
+        sizes: events and shards by split.
+        counts: what was read, dropped and changed.
+    """
+
+    sizes: Mapping[str, SplitSize]
+    counts: Counts = field(default_factory=Counts)
+
+
+def convert(
+    inputs: Inputs,
+    directory: Path,
+    options: IntakeOptions,
+    split: SplitOptions,
+    *,
+    described: Mapping[str, str] | None = None,
+    shard_size: int = SHARD_SIZE,
+    overwrite: bool = False,
+    on_read: Callable[[int], None] = lambda _: None,
+) -> Conversion:
+    """Converts inputs to ``training/`` and ``validation/`` in the published layout.
+
+    Args:
+        inputs: what is read.
+        directory: the folder of the two folders, as for `write_dataset`.
+        options: how it is read.
+        split: how it is split.
+        described: the options as text, for the manifest.
+        shard_size: events per shard.
+        overwrite: replace the shards of an earlier data set.
+        on_read: called with the number of bytes of the inputs read so far.
+
+    Raises:
+        IntakeError: an input cannot be converted; nothing is written.
+        OutputExistsError: as for `write_dataset`.
+    """
+    counts, classes = Counts(), _ClassCounts()
+    training, validation = _split(inputs, options, split, counts, on_read)
+
+    def make_manifest(shards: tuple[ShardEntry, ...]) -> Manifest:
+        return Manifest(
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            sources=tuple(counts.sources),
+            options=dict(described or {}),
+            read=counts.read,
+            written=sum(shard.events for shard in shards),
+            dropped=counts.dropped,
+            changed=counts.changed,
+            columns=options.columns.keep,
+            shards=shards,
+        )
+
+    sizes = write_dataset(
+        directory,
+        classes.count(TRAINING, training),
+        classes.checked(classes.count(VALIDATION, validation), counts),
+        shard_size=shard_size,
+        overwrite=overwrite,
+        encode=_encoder(options.columns.keep),
+        make_manifest=make_manifest,
+    )
+    return Conversion(sizes, counts)
+
+
+def conventional_validation_rows(rows: int) -> int:
+    """Returns the number of validation rows by convention: a fifth, at most 500,000."""
+    return min(PUBLISHED_VALIDATION_ROWS, rows // 5)
+
+
+def _split(
+    inputs: Inputs,
+    options: IntakeOptions,
+    split: SplitOptions,
+    counts: Counts,
+    on_read: Callable[[int], None],
+) -> tuple[Iterator[Events], Iterator[Events]]:
+    training = _read_all(inputs.training, options, counts, on_read)
+    if inputs.validation:
+        return training, _read_all(inputs.validation, options, counts, on_read)
+    if split.by_hash:
+        return split_by(
+            training, lambda events: assign_splits(Events(*events[:2]), _HASH_BUCKETS) == 1
+        )
+    if split.validation_rows is None:
+        return split_last(training, conventional_validation_rows)
+    fixed = split.validation_rows
+    return split_last(_require_more(fixed, training), lambda _: fixed)
+
+
+def _read_all(
+    sources: Iterable[Source],
+    options: IntakeOptions,
+    counts: Counts,
+    on_read: Callable[[int], None],
+) -> Iterator[Events]:
+    for source in sources:
+        done = sum(entry.bytes or 0 for entry in counts.sources)
+        yield from read_source(
+            source, options, counts, lambda part, done=done: on_read(done + part)
+        )  # type: ignore[misc]
+
+
+def _require_more(limit: int, chunks: Iterable[Events]) -> Iterator[Events]:
+    count = 0
+    for chunk in chunks:
+        yield chunk
+        count += len(chunk.labels)
+    if count <= limit:
+        raise IntakeError(
+            f"The input has {count} events, so the last {limit} leave none to train on. "
+            f"Choose fewer than {count} --validation-rows."
+        )
+
+
+def _encoder(keys: Sequence[str]) -> Callable[[Events], bytes]:
+    if not keys:
+        return encode_events
+    encode = make_encoder(keys)
+    return lambda events: encode(Events(*events[:2]), events[2])  # type: ignore[misc]
+
+
+class _ClassCounts:
+    """Counts of events and signal events by split."""
+
+    def __init__(self) -> None:
+        self._events = {TRAINING: 0, VALIDATION: 0}
+        self._signal = {TRAINING: 0, VALIDATION: 0}
+
+    def count(self, split: str, chunks: Iterable[Events]) -> Iterator[Events]:
+        """Counts the events of a split that is passed on."""
+        for chunk in chunks:
+            self._events[split] += len(chunk.labels)
+            self._signal[split] += int(chunk.labels.sum())
+            yield chunk
+
+    def checked(self, chunks: Iterable[Events], counts: Counts) -> Iterator[Events]:
+        """Passes on the events of the last split, and then compares the splits.
+
+        Raises:
+            IntakeError: there are no events, or the balance of the classes differs by more than
+                five standard deviations.
+        """
+        yield from chain(chunks)
+        events, signal = self._events, self._signal
+        total, total_signal = sum(events.values()), sum(signal.values())
+        if not total:
+            raise IntakeError("The input has no complete events. Name files with events.")
+        if total_signal in (0, total):
+            kind = "signal" if total_signal else "background"
+            counts.notes.append(f"all events are {kind}; training needs both classes")
+        if not all(events.values()):
+            return
+        share = total_signal / total
+        deviation = math.sqrt(share * (1 - share) * sum(1 / n for n in events.values()))
+        shares = [signal[split] / events[split] for split in (TRAINING, VALIDATION)]
+        if abs(shares[0] - shares[1]) > _MAX_SIGMAS * deviation > 0:
+            raise IntakeError(
+                f"The input is not shuffled: {shares[0]:.1%} of the events for training are "
+                f"signal, but {shares[1]:.1%} of the last {events[VALIDATION]:,}, which would be "
+                "the validation set. Choose it by a hash of each event with --split hash."
+            )
+
+
+def _size(path: Path | None) -> int | None:
+    if path is None or not (path.is_file() or path.is_dir()):
+        return None
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

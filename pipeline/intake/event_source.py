@@ -1,0 +1,128 @@
+"""Events of one input: opens it, unpacks it and reads the tables in it."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tarfile import TarError
+from typing import BinaryIO
+from zipfile import BadZipFile
+
+from formats.published.manifest import SourceEntry, hash_file
+from formats.published.record import Events
+from pipeline.intake.arrow_readers import open_parquet_folder
+from pipeline.intake.byte_streams import UNPACKING_ERRORS, ChunkStream
+from pipeline.intake.input_members import open_members
+from pipeline.intake.input_sources import Source, is_stream, open_source
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table_events import Counts, IntakeOptions, read_table
+from pipeline.intake.table_formats import open_table
+
+_CHUNK_BYTES = 1 << 20
+_FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile, NotImplementedError)
+
+
+class _RawFile:
+    """The bytes of an input: counted, and hashed."""
+
+    def __init__(self, file: BinaryIO, on_read: Callable[[int], None]) -> None:
+        self._file, self._on_read = file, on_read
+        self._digest, self.bytes = hashlib.sha256(), 0
+
+    def open(self) -> BinaryIO:
+        """Returns the stream of the bytes."""
+        return io.BufferedReader(ChunkStream(self._chunks()), _CHUNK_BYTES)
+
+    def sha256(self) -> str:
+        """Reads the rest; returns the hash of all bytes."""
+        for _ in self._chunks():
+            pass
+        return self._digest.hexdigest()
+
+    def _chunks(self) -> Iterator[bytes]:
+        while chunk := self._file.read(_CHUNK_BYTES):
+            self._digest.update(chunk)
+            self.bytes += len(chunk)
+            self._on_read(self.bytes)
+            yield chunk
+
+
+def read_source(
+    source: Source, options: IntakeOptions, counts: Counts, on_read: Callable[[int], None]
+) -> Iterator[Events]:
+    """Reads the events of an input in chunks.
+
+    Args:
+        source: the input.
+        options: how it is read.
+        counts: is updated.
+        on_read: called with the number of bytes of the input read so far.
+
+    Raises:
+        IntakeError: the input cannot be read, or has events that the options do not accept.
+    """
+    if source.path is not None and source.path.is_dir():
+        yield from _read_folder(source, source.path, options, counts, on_read)
+        return
+    with open(open_source(source), "rb", closefd=source.path is not None) as file:
+        yield from _read_file(source, _RawFile(file, on_read), options, counts, on_read)
+
+
+def _read_folder(
+    source: Source,
+    folder: Path,
+    options: IntakeOptions,
+    counts: Counts,
+    on_read: Callable[[int], None],
+) -> Iterator[Events]:
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    before, table = counts.read, open_parquet_folder(folder)
+    yield from read_table(
+        table, source.label, options, counts, lambda part: on_read(int(part * size))
+    )
+    counts.sources.append(
+        SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)
+    )
+
+
+def _read_file(
+    source: Source,
+    raw: _RawFile,
+    options: IntakeOptions,
+    counts: Counts,
+    on_read: Callable[[int], None],
+) -> Iterator[Events]:
+    path = source.path if source.path is not None and not is_stream(source.path) else None
+    size = path.stat().st_size if path else 0
+    before, kinds = counts.read, dict[str, None]()
+    with _faults_named(source.name, counts):
+        for member in open_members(source.name, raw.open(), path):
+            kinds[member.description] = None
+            with ExitStack() as stack:
+                table = open_table(member, options.text, options.arrays, source.tree, stack)
+                yield from read_table(
+                    table, source.label, options, counts, lambda part: on_read(int(part * size))
+                )
+    counts.sources.append(
+        SourceEntry(
+            name=source.name,
+            kind=", ".join(kinds),
+            bytes=size if path else raw.bytes,
+            sha256=hash_file(path) if path and raw.bytes < size else raw.sha256(),
+            events=counts.read - before,
+        )
+    )
+
+
+@contextmanager
+def _faults_named(name: str, counts: Counts) -> Iterator[None]:
+    """Names the input in errors of unpacking it."""
+    before = counts.read
+    try:
+        yield
+    except _FAULTS as error:
+        raise IntakeError(
+            f"{name}: cannot be unpacked after {counts.read - before:,} events: the data are "
+            f"truncated or corrupt ({error}). Fetch the file again."
+        ) from error

@@ -1,0 +1,182 @@
+"""Events of a table: maps its columns, encodes its labels and applies the rules for values."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.features import NUM_FEATURES
+from formats.published.manifest import SourceEntry
+from formats.published.record import Events
+from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.column_mapping import ColumnMap, ColumnOptions, map_columns
+from pipeline.intake.csv_reader import TextOptions
+from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.label_values import LabelValues
+from pipeline.intake.table import Batch, Table
+from pipeline.intake.value_rules import ValueOptions, ValueRules, describe_value
+
+
+class KeptEvents(NamedTuple):
+    """Events with additional columns.
+
+    Attributes:
+        features: float32 [N, 28].
+        labels: float32 [N].
+        kept: float32 [N, K], the additional columns.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    kept: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class IntakeOptions:
+    """All options that affect how inputs are read."""
+
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    labels: LabelValues = field(default_factory=LabelValues)
+    values: ValueOptions = field(default_factory=ValueOptions)
+    text: TextOptions = field(default_factory=TextOptions)
+    arrays: ArrayChoice = field(default_factory=ArrayChoice)
+
+
+@dataclass
+class Counts:
+    """What was read so far.
+
+    Attributes:
+        read: number of events, complete or not.
+        dropped: number of events dropped, by reason.
+        changed: number of events with changed values, by reason.
+        sources: one entry per input that was read to its end.
+        notes: remarks for the summary, in the order in which they arose.
+    """
+
+    read: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    sources: list[SourceEntry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, rules: ValueRules) -> None:
+        """Adds what the rules dropped and changed."""
+        for total, part in ((self.dropped, rules.dropped), (self.changed, rules.changed)):
+            for reason, count in part.items():
+                total[reason] = total.get(reason, 0) + count
+
+
+def read_table(
+    table: Table,
+    label: int | None,
+    options: IntakeOptions,
+    counts: Counts,
+    on_fraction: Callable[[float], None],
+) -> Iterator[Events]:
+    """Reads the events of a table in chunks.
+
+    Args:
+        table: the table.
+        label: 1 or 0, if all its events are of one class.
+        options: how it is read.
+        counts: is updated.
+        on_fraction: called with the part of the table read so far, if it is known.
+
+    Raises:
+        IntakeError: it has other columns, or events that the options do not accept. In the second
+            case it was read to its end, so that the counts of the message are exact.
+    """
+    columns = map_columns(table, options.columns, is_labelled=label is None)
+    _add_notes(table, columns, counts)
+    rules = ValueRules(options.values)
+    numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))
+    texts = () if columns.label is None else (columns.label,)
+    for batch in table.read(numbers, texts):
+        labels = _labels(table.name, batch, columns, label, options.labels)
+        counts.read += len(labels)
+        events = _to_events(table.name, batch, columns, labels, rules)
+        if not rules.refusals():
+            yield events  # type: ignore[misc]
+        if batch.fraction is not None:
+            on_fraction(batch.fraction)
+    counts.notes += table.notes
+    if sentences := rules.refusals():
+        raise IntakeError(f"{table.name}: {' '.join(sentences)}")
+    counts.add(rules)
+
+
+def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
+    if columns.dropped:
+        dropped = enumerate_names(columns.dropped)
+        plural = "s" if columns.dropped[1:] else ""
+        counts.notes.append(f"{table.name}: dropped the column{plural} {dropped}")
+    if columns.by_position:
+        counts.notes.append(
+            f"{table.name}: its columns have no names and are taken to be in the published order"
+        )
+
+
+def _labels(
+    name: str, batch: Batch, columns: ColumnMap, label: int | None, values: LabelValues
+) -> NDArray[np.float32]:
+    if columns.label is None:
+        rows = len(batch.columns[columns.features[0]])
+        return np.full(rows, label, np.float32)
+    hint = (
+        "The columns have no names, so the first is taken for the label; if another one is, name "
+        "all with --header, such as --header features,label."
+        if columns.by_position
+        else ""
+    )
+    return values.encode(name, batch.columns[columns.label], batch.locate, hint)
+
+
+def _to_events(
+    name: str,
+    batch: Batch,
+    columns: ColumnMap,
+    labels: NDArray[np.float32],
+    rules: ValueRules,
+) -> Events | KeptEvents:
+    features = np.empty((NUM_FEATURES, len(labels)), np.float32)
+    with np.errstate(over="ignore"):  # Overflow gives infinity, which counts as missing.
+        for row, index in enumerate(columns.features):
+            features[row] = batch.columns[index]
+
+    def describe(row: int, feature: int) -> str:
+        column = columns.label if feature < 0 else columns.features[feature]
+        value = "no value" if column is None else batch.cell(row, column)
+        return describe_value(batch.locate(row), value)
+
+    selected = rules.apply(features, labels, describe)
+    kept = _kept(name, batch, columns.kept)
+    arrays = [np.ascontiguousarray(features.T), labels, *([] if kept is None else [kept])]
+    if selected is not None:
+        arrays = [array[selected] for array in arrays]
+    return Events(*arrays) if kept is None else KeptEvents(*arrays)
+
+
+def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float32] | None:
+    """Returns the additional columns, float32 [N, K].
+
+    Raises:
+        IntakeError: a value is missing, or is not exact as float32.
+    """
+    if not kept:
+        return None
+    columns = []
+    for column, index in kept.items():
+        exact = np.asarray(batch.columns[index], np.float64)
+        rounded = exact.astype(np.float32)
+        is_lost = (exact == np.round(exact)) & (rounded != exact) | ~np.isfinite(rounded)
+        if is_lost.any():
+            row = int(is_lost.argmax())
+            raise IntakeError(
+                f"{name}: {describe_value(batch.locate(row), batch.cell(row, index))} as {column} "
+                "cannot be kept exactly as float32. Leave out --keep for this column."
+            )
+        columns.append(rounded)
+    return np.stack(columns, axis=1)

@@ -1,0 +1,48 @@
+"""The reader of each format."""
+
+from contextlib import ExitStack
+
+from pipeline.intake.array_readers import ArrayChoice, open_hdf5, open_numpy, open_numpy_archive
+from pipeline.intake.arrow_readers import open_arrow, open_parquet
+from pipeline.intake.csv_reader import TextOptions, open_csv
+from pipeline.intake.input_members import Member
+from pipeline.intake.table import Table
+
+
+def open_table(
+    member: Member, text: TextOptions, choice: ArrayChoice, tree: str | None, stack: ExitStack
+) -> Table:
+    """Opens the table of a member; rarely used readers are imported when they are needed.
+
+    Args:
+        member: uncompressed data of a known format.
+        text: options of text formats.
+        choice: names of arrays or keys.
+        tree: name of a ROOT tree.
+        stack: keeps files open until the table was read.
+
+    Raises:
+        IntakeError: the member cannot be read.
+    """
+    if member.kind == "CSV":
+        return open_csv(member, text)
+    if member.kind == "ARFF":
+        from pipeline.intake.arff_reader import open_arff
+
+        return open_arff(member, text)
+    if member.kind == "libsvm":
+        from pipeline.intake.libsvm_reader import open_libsvm
+
+        return open_libsvm(member)
+    if member.kind == "TFRecord":
+        from pipeline.intake.example_reader import open_records
+
+        return open_records(member, choice)
+    if member.kind == "ROOT":
+        from pipeline.intake.root_reader import open_root
+
+        return open_root(member, tree, stack)
+    readers = {"NumPy array": open_numpy, "NumPy archive": open_numpy_archive, "HDF5": open_hdf5}
+    if member.kind in readers:
+        return readers[member.kind](member, choice, stack)
+    return {"Parquet": open_parquet, "Arrow": open_arrow}[member.kind](member, stack)
