@@ -10,7 +10,9 @@ import numpy as np
 from benchmarks.generated_events import evaluation_events, to_table, training_events
 from formats.published.record import Events
 from models.event_table import EventTable, Splits
-from pipeline.sample_data.csv_import import read_csv
+from pipeline.intake.event_source import read_source
+from pipeline.intake.input_sources import Source
+from pipeline.intake.table_events import Counts, IntakeOptions
 
 TEST_ROWS = 6_233
 GENERATED_TEST_EVENTS = 200_000
@@ -46,7 +48,8 @@ def real_sample(csv: Path) -> Sample:
     Raises:
         ValueError: the file has no more rows than the test alone needs.
     """
-    rows = _concatenate(read_csv(csv))
+    source = Source(str(csv), csv)
+    rows = _concatenate(read_source(source, IntakeOptions(), Counts(), lambda _: None))
     if len(rows) <= TEST_ROWS:
         raise ValueError(
             f"{csv}: {len(rows):,} rows, of which the last {TEST_ROWS:,} are the test; give more"

@@ -47,6 +47,7 @@ def user_errors() -> Iterator[None]:
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of commands that write a data set."""
     for option in (
         click.option("--overwrite", is_flag=True, help="Replace the shards of an earlier run."),
         click.option(

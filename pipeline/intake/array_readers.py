@@ -45,7 +45,8 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
         arrays[choice.label] = _load(member, Path(choice.label))
     if choice.label and not array.dtype.names and choice.label not in arrays:
         raise IntakeError(
-            f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the labels."
+            f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the "
+            "labels."
         )
     return _arrays_table(member, arrays, ArrayChoice(None, choice.label))
 
@@ -163,10 +164,11 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:
     shapes = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()]) or "nothing"
     if member.kind == "NumPy array" and arrays["the array"].ndim != 2:
+        shape = list(arrays["the array"].shape)
         raise IntakeError(
-            f"{member.name}: holds an array of shape {list(arrays['the array'].shape)}, not a matrix "
-            f"of events. Name the matrix of {NUM_FEATURES} columns as INPUT; if these are its "
-            "labels, add them with --label FILE."
+            f"{member.name}: holds an array of shape {shape}, not a matrix of events. Name the "
+            f"matrix of {NUM_FEATURES} columns as INPUT; if these are its labels, add them with "
+            "--label FILE."
         )
     if choice.features is not None:
         if choice.features not in arrays or arrays[choice.features].ndim != 2:

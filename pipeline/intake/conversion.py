@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from formats.published.record import Events, encode_events
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.prefetching import prefetch
 from pipeline.intake.table_events import Counts, IntakeOptions
 from pipeline.sample_data.event_streams import split_by, split_last
 from pipeline.sample_data.shard_writer import (
@@ -144,9 +146,10 @@ def _split(
     counts: Counts,
     on_read: Callable[[int], None],
 ) -> tuple[Iterator[Events], Iterator[Events]]:
-    training = _read_all(inputs.training, options, counts, on_read)
+    # Reading and writing take about the same time; each has a thread of its own.
+    training = prefetch(_read_all(inputs.training, options, counts, on_read))
     if inputs.validation:
-        return training, _read_all(inputs.validation, options, counts, on_read)
+        return training, prefetch(_read_all(inputs.validation, options, counts, on_read))
     if split.by_hash:
         return split_by(
             training, lambda events: assign_splits(Events(*events[:2]), _HASH_BUCKETS) == 1
@@ -165,9 +168,11 @@ def _read_all(
 ) -> Iterator[Events]:
     for source in sources:
         done = sum(entry.bytes or 0 for entry in counts.sources)
-        yield from read_source(
-            source, options, counts, lambda part, done=done: on_read(done + part)
-        )  # type: ignore[misc]
+        yield from read_source(source, options, counts, partial(_add, on_read, done))
+
+
+def _add(on_read: Callable[[int], None], done: int, part: int) -> None:
+    on_read(done + part)
 
 
 def _require_more(limit: int, chunks: Iterable[Events]) -> Iterator[Events]:

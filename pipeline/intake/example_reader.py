@@ -6,6 +6,7 @@ and shape, a list of 28 floats, or one key per column; labels are floats or inte
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -151,14 +152,12 @@ def _read_examples(member: Member, form: _Form) -> Any:
             vectors = np.empty((len(chunk), offset))
             scalars = np.empty((len(chunk), len(keys)))
             for row, record in enumerate(chunk):
-                try:
+                with _record_named(member.name, start + row + 1):
                     features = example_pb2.Example.FromString(record).features.feature
                     if form.vector:
                         vectors[row] = _parse_vector(features, form.vector)
                     for k, (_, key) in enumerate(keys):
                         scalars[row, k] = _parse_scalar(features, key)
-                except Exception as error:
-                    raise _bad_record(member.name, start + row + 1, error) from error
             columns = {i: vectors[:, i] for i in (*numbers, *texts) if i < offset}
             columns |= {i: scalars[:, k] for k, (i, _) in enumerate(keys)}
             yield make_batch(columns, start, "record", None)
@@ -167,9 +166,18 @@ def _read_examples(member: Member, form: _Form) -> Any:
     return read
 
 
-def _bad_record(name: str, number: int, error: Exception) -> IntakeError:
-    reason = str(error) if isinstance(error, _RecordError) else "is not a tf.train.Example"
-    return IntakeError(f"{name}: record {number} {reason}. Correct or leave out the record.")
+@contextmanager
+def _record_named(name: str, number: int) -> Iterator[None]:
+    """Names the record in errors of parsing it."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        yield
+    except (_RecordError, DecodeError) as error:
+        reason = str(error) if isinstance(error, _RecordError) else "is not a tf.train.Example"
+        raise IntakeError(
+            f"{name}: record {number} {reason}. Correct or leave out the record."
+        ) from error
 
 
 class _RecordError(ValueError):
@@ -180,7 +188,7 @@ def _parse_scalar(features: Any, key: str) -> float:
     if key not in features:
         raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
     kind = features[key].WhichOneof("kind")
-    values = getattr(features[key], kind).value if kind else ()
+    values: Any = getattr(features[key], kind).value if kind else ()
     if len(values) != 1 or kind == "bytes_list":
         raise _RecordError(f"has {len(values)} values of {kind} in {quote(key)}, not one number")
     return float(values[0])
@@ -190,7 +198,7 @@ def _parse_vector(features: Any, key: str) -> Any:
     if key not in features:
         raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
     kind = features[key].WhichOneof("kind")
-    values = getattr(features[key], kind).value if kind else ()
+    values: Any = getattr(features[key], kind).value if kind else ()
     if kind == "bytes_list" and len(values) == 1:
         values = _parse_tensor(values[0], key)
     if len(values) != NUM_FEATURES:

@@ -153,7 +153,8 @@ def _split_tree(text: str) -> tuple[Path, str | None]:
 
 
 def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
-    files, left_out = [], []
+    files: list[Path] = []
+    left_out: list[Path] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir():

@@ -1,5 +1,7 @@
 """The error of inputs that cannot be converted, and how values are quoted in its messages."""
 
+from collections.abc import Sequence
+
 MAX_CELL = 40
 """Longest quotation of a value in a message, in characters."""
 
@@ -25,7 +27,7 @@ def quote(value: object) -> str:
     return quoted[: MAX_CELL - 4] + "...'"
 
 
-def enumerate_names(names: "list[str] | tuple[str, ...]", limit: int = 6) -> str:
+def enumerate_names(names: Sequence[str], limit: int = 6) -> str:
     """Joins the first names, each shortened, and counts the others.
 
     >>> enumerate_names(["a", "b", "c"], limit=2)

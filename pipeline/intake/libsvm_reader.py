@@ -8,13 +8,12 @@ import numpy as np
 from sklearn.datasets import load_svmlight_file
 
 from formats.features import FEATURES, LABEL, NUM_FEATURES
-from pipeline.intake.byte_streams import UNPACKING_ERRORS
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.prefetching import prefetch
-from pipeline.intake.table import Batch, Table
+from pipeline.intake.table import Batch, Table, make_batch
+from pipeline.intake.text_blocks import read_blocks
 
-_BLOCK_BYTES = 4 << 20
 _ENTRY = re.compile(rb"(\d+):([-+]?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)", re.IGNORECASE)
 
 
@@ -22,38 +21,15 @@ def open_libsvm(member: Member) -> Table:
     """Opens a libsvm file as a table of the label and the features in the published order."""
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        for block, first in prefetch(_blocks(member)):
+        for block, first in prefetch(read_blocks(member.name, member.stream)):
             features, labels = _parse(member.name, block, first)
             columns = {
                 index: labels if index == 0 else features[:, index - 1]
                 for index in (*numbers, *texts)
             }
-            yield Batch(
-                columns,
-                lambda row, first=first: f"line {first + row}",  # type: ignore[misc]
-                lambda row, column, columns=columns: float(columns[column][row]),  # type: ignore[misc]
-            )
+            yield make_batch(columns, first - 1, "line", None)
 
     return Table(member.name, member.description, (LABEL, *FEATURES), 1 + NUM_FEATURES, read, [])
-
-
-def _blocks(member: Member) -> Iterator[tuple[bytes, int]]:
-    """Yields blocks of whole lines with the number of their first line."""
-    rest, line = b"", 1
-    try:
-        while data := member.stream.read(_BLOCK_BYTES):
-            data = rest + data
-            end = data.rfind(b"\n") + 1
-            rest = data[end:]
-            yield data[:end], line
-            line += data.count(b"\n")
-    except UNPACKING_ERRORS as error:
-        raise IntakeError(
-            f"{member.name}: cannot be unpacked after line {line - 1}: the compressed data are "
-            f"truncated or corrupt ({error}). Fetch the file again."
-        ) from error
-    if rest:
-        yield rest, line
 
 
 def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -15,10 +15,10 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
 
     Errors of the iterable are raised in their place. The thread ends when the consumer does.
     """
-    results: queue.Queue[tuple[bool, object]] = queue.Queue(_AHEAD)
+    results: queue.Queue[tuple[bool, Any]] = queue.Queue(_AHEAD)
     stopped = threading.Event()
 
-    def put(result: tuple[bool, object]) -> bool:
+    def put(result: tuple[bool, Any]) -> bool:
         while not stopped.is_set():
             try:
                 results.put(result, timeout=0.1)
@@ -39,14 +39,19 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        while True:
-            is_item, value = results.get()
-            if not is_item:
-                if isinstance(value, BaseException):
-                    raise value
-                return
-            yield value  # type: ignore[misc]
+        yield from _received(results)
     finally:
         stopped.set()
         # A thread that waits for a pipe cannot be stopped.
         thread.join(timeout=1)
+
+
+def _received(results: "queue.Queue[tuple[bool, Any]]") -> Iterator[Any]:
+    while True:
+        is_item, value = results.get()
+        if is_item:
+            yield value
+        elif value is None:
+            return
+        else:
+            raise value

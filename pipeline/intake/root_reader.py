@@ -63,7 +63,7 @@ def _is_tree(class_name: str) -> bool:
 
 def _choose(name: str, tree: str | None, trees: list[str]) -> str:
     if tree in trees:
-        return tree  # type: ignore[return-value]
+        return tree
     shown = enumerate_names(trees) or "none"
     if tree is not None:
         raise IntakeError(f"{name}: has no tree '{tree}'; its trees: {shown}.")

@@ -73,9 +73,8 @@ def split_cells(line: str, separator: str) -> list[str]:
         return line.split()
     if '"' not in line:
         return [cell.strip() for cell in line.split(separator)]
-    cells = re.findall(
-        rf'\s*("(?:[^"]|"")*"|[^{re.escape(separator)}]*)\s*(?:{re.escape(separator)}|$)', line
-    )
+    mark = re.escape(separator)
+    cells = re.findall(rf'\s*("(?:[^"]|"")*"|[^{mark}]*)\s*(?:{mark}|$)', line)
     cells = cells if line.rstrip().endswith(separator) else cells[:-1]
     return [_unquote(cell.strip()) for cell in cells]
 

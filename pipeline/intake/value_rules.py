@@ -162,13 +162,13 @@ class ValueRules:
             if not is_level.all():
                 invalid[name] = ~is_level
                 self._hint_codes(name, levels)
-            codes = np.float32(DISCRETE_VALUES[name])
+            codes = _codes(name)
             features[i] = codes[np.where(is_level, levels, 0).astype(np.intp)]
         if invalid:
             self._count("b_tag", invalid, describe)
 
     def _hint_codes(self, name: str, values: NDArray[np.float32]) -> None:
-        codes = np.float32(DISCRETE_VALUES[name])
+        codes = _codes(name)
         if (np.abs(values[:, None] - codes) < SNAP_LIMIT).any(axis=1).all():
             self._hints.add("published codes")
 
@@ -178,9 +178,9 @@ class ValueRules:
         describe: Callable[[int, int], str],
     ) -> None:
         invalid, snapped = {}, np.zeros(features.shape[1], np.bool_)
-        for name, values in DISCRETE_VALUES.items():
+        for name in DISCRETE_VALUES:
             column = features[FEATURES.index(name)]
-            codes = np.float32(values)
+            codes = _codes(name)
             is_code = (column == codes[0]) | (column == codes[1]) | (column == codes[2])
             if is_code.all():
                 continue
@@ -275,6 +275,11 @@ class ValueRules:
         if "near" in self._hints and "far" not in self._hints:
             return f"They lost digits: --snap-b-tags takes each for the code within {SNAP_LIMIT:g}."
         return "Correct these events or leave them out of the input."
+
+
+def _codes(name: str) -> NDArray[np.float32]:
+    """Returns the allowed values of a discrete column, float32 [3]."""
+    return np.asarray(DISCRETE_VALUES[name], np.float32)
 
 
 def _events(count: int) -> str:

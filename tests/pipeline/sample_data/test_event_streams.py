@@ -5,7 +5,7 @@ from event_makers import in_chunks, join_events, make_events, same_events, selec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sample_data.csv_import import conventional_validation_rows
+from pipeline.intake.conversion import conventional_validation_rows
 from pipeline.sample_data.event_streams import split_first, split_last
 
 

@@ -1,0 +1,139 @@
+"""Parser of text tables line by line: finds invalid lines, and what is wrong with them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from components.report.number_format import plural
+from pipeline.intake.intake_error import IntakeError, quote
+from pipeline.intake.table import Batch
+from pipeline.intake.text_blocks import LINE_END
+from pipeline.intake.text_layout import (
+    MISSING_TEXTS,
+    NUMBER,
+    Layout,
+    describe_separator,
+    is_header,
+    split_cells,
+)
+
+_COMMA_NUMBER = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
+
+
+@dataclass
+class LineParser:
+    """Parses the lines of a table.
+
+    Attributes:
+        name: of the input, for messages.
+        layout: of its lines.
+        width: number of columns.
+        decimal: the decimal separator.
+        repeated_headers: number of lines that were left out because they repeat the header.
+    """
+
+    name: str
+    layout: Layout
+    width: int
+    decimal: str
+    repeated_headers: int = field(default=0, init=False)
+
+    def lines(self, block: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
+        """Yields the number and the cells of each line that is not blank.
+
+        Args:
+            block: whole lines.
+            first: the number of its first line.
+        """
+        for number, line in enumerate(LINE_END.split(block), start=first):
+            text = line.decode("utf-8", errors="replace")
+            if text.strip():
+                yield number, split_cells(text, self.layout.separator)
+
+    def parse(
+        self, block: bytes, first: int, numbers: Sequence[int], texts: Sequence[int]
+    ) -> Batch:
+        """Parses a block.
+
+        Args:
+            block: whole lines.
+            first: the number of its first line.
+            numbers: indices of columns of numbers.
+            texts: indices of columns of text.
+
+        Raises:
+            IntakeError: at the first line that is not a row of the table.
+        """
+        rows: list[tuple[int, list[str]]] = []
+        values: list[list[float]] = []
+        for number, line in self.lines(block, first):
+            if self.layout.header and tuple(line) == self.layout.header:
+                self.repeated_headers += 1
+                continue
+            cells = self.check_width(number, line)
+            row = [self._to_float(cells[index]) for index in numbers]
+            if None in row:
+                raise self._bad_cell(number, cells, numbers)
+            values.append(row)  # type: ignore[arg-type]
+            rows.append((number, cells))
+        array = np.array(values, np.float64).reshape(len(rows), len(numbers))
+        columns: dict[int, object] = {index: array[:, i] for i, index in enumerate(numbers)}
+        columns |= {i: np.array([cells[i] for _, cells in rows], object) for i in texts}
+        return Batch(
+            columns, lambda row: f"line {rows[row][0]}", lambda row, column: rows[row][1][column]
+        )
+
+    def check_width(self, number: int, cells: list[str]) -> list[str]:
+        """Returns the cells of a line without an empty one at its end.
+
+        Raises:
+            IntakeError: their number is not that of the columns.
+        """
+        if len(cells) == self.width + 1 and cells[-1] == "":
+            return cells[:-1]
+        if len(cells) == self.width:
+            return cells
+        if is_header(cells) and not self.layout.header:
+            raise self._misplaced_header(number, cells)
+        hint = " Correct or delete the line; if it is the last, fetch the file again."
+        if self.decimal == "." and len(cells) == 2 * self.width:
+            hint = " If commas separate columns and decimals, write decimal points."
+        separator = describe_separator(self.layout.separator)
+        raise IntakeError(
+            f"{self.name}: line {number} has {plural(len(cells), 'column')}, not {self.width}, "
+            f"separated by {separator}; it starts with {quote(cells[0])}.{hint}"
+        )
+
+    def _to_float(self, cell: str) -> float | None:
+        """Returns the value of a cell, NaN if it is missing; None if it is not a number."""
+        if self.decimal == ",":
+            cell = cell.replace(",", ".")
+        if NUMBER.fullmatch(cell):
+            return float(cell)
+        return np.nan if cell in MISSING_TEXTS else None
+
+    def _bad_cell(self, number: int, cells: list[str], numbers: Sequence[int]) -> IntakeError:
+        if is_header(cells) and not self.layout.header:
+            return self._misplaced_header(number, cells)
+        if is_header(cells):
+            return IntakeError(
+                f"{self.name}: line {number} is a second header, {quote(','.join(cells))}, that "
+                "differs from the first. Convert the parts before and after it as two files."
+            )
+        index = next(index for index in numbers if self._to_float(cells[index]) is None)
+        name = self.layout.header[index] if self.layout.header else f"column {index + 1}"
+        remedy = "Correct or delete the line."
+        if _COMMA_NUMBER.fullmatch(cells[index]):
+            remedy = "If the comma is a decimal comma, add `--decimal ,`."
+        return IntakeError(
+            f"{self.name}: line {number} has {quote(cells[index])} as {name}, which is not a "
+            f"number. {remedy}"
+        )
+
+    def _misplaced_header(self, number: int, cells: list[str]) -> IntakeError:
+        return IntakeError(
+            f"{self.name}: line {number} is a header, {quote(','.join(cells))}, in the middle of "
+            "the data. Move it to the top if it names the columns above, too."
+        )
