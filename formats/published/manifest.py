@@ -6,6 +6,7 @@ when the data set is complete and is removed before any of its shards is replace
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -84,6 +85,11 @@ class Manifest(_Entry):
 
 class ManifestError(ValueError):
     """A manifest that cannot be read, or that does not describe the shards beside it."""
+
+
+def now() -> str:
+    """Returns the time for `Manifest.created`."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

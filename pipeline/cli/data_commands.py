@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from formats.published.manifest import Manifest, ShardEntry
     from formats.published.record import Events
     from pipeline.sample_data.shard_writer import SplitSize
 
@@ -117,7 +119,27 @@ def generate(
     with _summary(directory) as sizes, progress("generating", events) as on_progress:
         chunks = _with_progress(monte_carlo.generate(events, seed), on_progress)
         training, validation = event_streams.split_first(chunks, events - validation_events)
-        sizes |= shard_writer.write_dataset(directory, training, validation, **output)
+        sizes |= shard_writer.write_dataset(
+            directory,
+            training,
+            validation,
+            make_manifest=partial(_generated_manifest, seed),
+            **output,
+        )
+
+
+def _generated_manifest(seed: int, shards: "tuple[ShardEntry, ...]") -> "Manifest":
+    from formats.published.manifest import Manifest, SourceEntry, now
+
+    events = sum(shard.events for shard in shards)
+    return Manifest(
+        created=now(),
+        sources=(SourceEntry(name="toy Monte Carlo", kind="generated", events=events),),
+        options={"seed": str(seed)},
+        read=events,
+        written=events,
+        shards=shards,
+    )
 
 
 def _with_progress(

@@ -55,8 +55,9 @@ class ColumnMap(NamedTuple):
 def parse_header(text: str) -> tuple[str, ...]:
     """Parses ``--header``: names with commas; ``features`` stands for the 28 in published order.
 
-    >>> parse_header("features,label")[-2:]
-    ('m_wwbb', 'label')
+    >>> names = parse_header("features,label")
+    >>> len(names), names[-1]
+    (29, 'label')
     """
     names: list[str] = []
     for name in text.split(","):

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from components.example_gen.hash_split import assign_splits
 from formats.published.additional_keys import make_encoder
-from formats.published.manifest import Manifest, ShardEntry
+from formats.published.manifest import Manifest, ShardEntry, now
 from formats.published.record import Events, encode_events
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
@@ -111,7 +110,7 @@ def convert(
 
     def make_manifest(shards: tuple[ShardEntry, ...]) -> Manifest:
         return Manifest(
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            created=now(),
             sources=tuple(counts.sources),
             options=dict(described or {}),
             read=counts.read,

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
+from formats.names import SCHEMA_FILE
 from pipeline.intake.intake_error import enumerate_names, quote
 
 SNAP_LIMIT = 1e-4
 """Largest distance of a b-tag from the code that `snap_b_tags` takes it for."""
 
 _SENTINELS = (-999.0, -9999.0, -99.0)
-_SCHEMA = Path(__file__).parents[1] / "schema" / "schema.pbtxt"
+_SCHEMA = Path(__file__).parents[1] / "schema" / SCHEMA_FILE
 _MISSING = "missing or infinite values"
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
 _LARGE_MOMENTUM = 10.0

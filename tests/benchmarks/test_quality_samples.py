@@ -8,7 +8,7 @@ from benchmarks.quality_samples import TEST_ROWS, real_sample
 
 def write_rows(path, count):
     rows = np.zeros([count, 29])
-    rows[:, 1] = np.arange(count)
+    rows[:, 1] = (1 + np.arange(count)) / 1000
     np.savetxt(path, rows, delimiter=",", fmt="%g")
     return path
 
@@ -18,7 +18,8 @@ def test_the_last_rows_are_the_test_and_validation_precedes_them(tmp_path):
     tables = (sample.splits.train, sample.splits.validation, sample.test)
     row_numbers = [table.features[:, 0] for table in tables]
     assert [len(numbers) for numbers in row_numbers] == [92, 8, TEST_ROWS]
-    np.testing.assert_array_equal(np.concatenate(row_numbers), np.arange(TEST_ROWS + 100))
+    expected = (1 + np.arange(TEST_ROWS + 100)) / 1000
+    np.testing.assert_array_equal(np.concatenate(row_numbers), expected.astype(np.float32))
 
 
 def test_too_few_rows_are_an_error(tmp_path):

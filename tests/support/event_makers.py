@@ -24,6 +24,15 @@ def make_valid_events(count: int) -> Events:
     return events
 
 
+def make_published_events(count: int, seed: int = 0) -> Events:
+    """Events inside every domain and with allowed b-tags, all of them different."""
+    rng = np.random.default_rng(seed)
+    features = rng.uniform(0.1, 1.7, (count, NUM_FEATURES)).astype(np.float32)
+    for name, allowed in DISCRETE_VALUES.items():
+        features[:, FEATURES.index(name)] = rng.choice(np.float32(allowed), count)
+    return Events(features, (rng.random(count) < 0.53).astype(np.float32))
+
+
 def select(events: Events, rows: slice | np.ndarray) -> Events:
     return Events(events.features[rows], events.labels[rows])
 

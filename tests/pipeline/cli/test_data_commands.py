@@ -16,9 +16,7 @@ from pipeline.cli import data_commands
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    higgs = click.Group(
-        "higgs", commands=[data_commands.generate, data_commands.convert, data_commands.inspect]
-    )
+    higgs = click.Group("higgs", commands=[data_commands.generate, data_commands.inspect])
     return lambda line: CliRunner().invoke(higgs, line.split())
 
 
@@ -74,7 +72,6 @@ def test_generate_replaces_shards_only_with_overwrite(run, tmp_path):
             "generate --events 9 --out d --validation-events 9",
             "9 of 9 events leave none to train on; choose fewer than 9.",
         ),
-        ("convert none.csv --out d", "'none.csv' does not exist"),
         ("inspect none.tfrecord", "'none.tfrecord' does not exist"),
     ],
 )
@@ -84,36 +81,6 @@ def test_bad_usage_exits_with_2_and_a_sentence(run, tmp_path, line, sentence):
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.split())
     assert not (tmp_path / "d").exists()
-
-
-def test_convert_writes_the_layout(run, tmp_path):
-    row = ",".join(["1", *["0.5"] * 28]) + "\n"
-    (tmp_path / "x.csv").write_text(row * 50)
-
-    result = run("convert x.csv --out data --validation-rows 5")
-
-    assert result.exit_code == 0
-    assert "Wrote 50 events (45 in training/, 5 in validation/) as 2 shards" in result.output
-    assert read_folder(tmp_path / "data/validation").features.tolist() == [[0.5] * 28] * 5
-
-
-def test_bad_csv_exits_with_4_and_a_sentence(run, tmp_path):
-    (tmp_path / "x.csv").write_text("1,2,3\n")
-
-    result = run("convert x.csv --out new/data")
-
-    assert result.exit_code == 4
-    assert result.output.startswith("Error: x.csv: line 1 has 3 columns, not 29.")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
-
-
-def test_existing_folder_is_kept_when_a_csv_is_rejected(run, tmp_path):
-    (tmp_path / "x.csv").write_text("1,2,3\n")
-    (tmp_path / "there").mkdir()
-
-    run("convert x.csv --out there/data")
-
-    assert list(tmp_path.rglob("there/**")) == [tmp_path / "there"]
 
 
 def test_inspect_shows_a_shard(run):
@@ -193,7 +160,7 @@ def test_folder_that_cannot_be_created_exits_with_1_and_a_sentence(run, tmp_path
     assert result.output.startswith("Error: Not a directory: file/data")
 
 
-@pytest.mark.parametrize("command", ["generate", "convert", "inspect"])
+@pytest.mark.parametrize("command", ["generate", "inspect"])
 def test_help_has_examples(run, command):
     result = run(f"{command} --help")
 
