@@ -11,8 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-MANIFEST = "manifest.json"
-"""File name of the manifest, in the folder of the two splits."""
+from formats.published.shards import MANIFEST
 
 _BLOCK_BYTES = 1 << 20
 

@@ -9,6 +9,9 @@ SHARDS = "*.[tT][fF][rR][eE][cC]*"
 """Pattern of the names that may be shards; ``is_shard`` decides."""
 
 # `a.tfrecord`, `a.tfrec`, `a.tfrecords-00000-of-00002`, `a.tfrecord.0`, each also gzip.
+MANIFEST = "manifest.json"
+"""Name of the file that describes a data set; see `formats.published.manifest`."""
+
 _SHARD = re.compile(
     r"(?P<plain>[^._].*\.tfrec(?:ords?|s)?(?:[-._]\d+(?:-of-\d+)?)?)(?:\.gz(?:ip)?)?", re.I | re.S
 )
@@ -72,4 +75,4 @@ def looks_like_data(name: str) -> bool:
     >>> looks_like_data("HIGGS.csv.gz"), looks_like_data("part-r-00000"), looks_like_data("LICENSE")
     (True, True, False)
     """
-    return not name.startswith(".") and bool(_DATA.fullmatch(name))
+    return not name.startswith(".") and name != MANIFEST and bool(_DATA.fullmatch(name))

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from formats.published.manifest import MANIFEST
-from formats.published.shards import looks_like_data
+from formats.published.shards import MANIFEST, looks_like_data
 from pipeline.intake.input_members import is_document, is_visible
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, enumerate_names
 from pipeline.local_data import SPLIT_NAMES, TRAINING, VALIDATION

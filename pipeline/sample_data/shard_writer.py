@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from formats.atomic_files import atomic_path
-from formats.published.manifest import MANIFEST, Manifest, ShardEntry, write_manifest
+from formats.published.manifest import Manifest, ShardEntry, write_manifest
 from formats.published.record import Events, encode_events
+from formats.published.shards import MANIFEST
 from pipeline.sample_data.event_streams import cut
 
 SHARD_SIZE = 50_000
