@@ -1,8 +1,8 @@
 """Entry point of TFX's Trainer: the only file of ``models`` that knows TFX.
 
 The component names it by its dotted path, ``models.trainer.run_fn``. Its ``custom_config`` holds
-``hyperparameters`` (all of them by name), ``seed``, and ``checkpoint_root``, the folder for the
-checkpoints of unfinished trainings.
+``hyperparameters`` (all of them by name), ``seed``, ``cluster_timeout_minutes``, and
+``checkpoint_root``, the folder for the checkpoints of unfinished trainings.
 """
 
 from __future__ import annotations
@@ -41,13 +41,18 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     Raises:
         InputDataError: the Examples cannot be trained on.
         ValueError: a hyperparameter is unknown or out of bounds.
+        ClusterConfigError: ``TF_CONFIG`` does not describe a cluster.
+        HostUnreachableError: another host did not answer in time.
         TPUUnavailableError: a TPU is expected but cannot be initialized.
         AcceleratorMissingError: a GPU or TPU was requested and is not visible.
         DivergedError: the loss was not finite; nothing is exported.
     """
     settings = fn_args.custom_config
     hyperparameters, seed = Hyperparameters(**settings["hyperparameters"]), settings["seed"]
-    machine = find_machine(required=settings.get("accelerator"))
+    machine = find_machine(
+        required=settings.get("accelerator"),
+        timeout=60 * settings["cluster_timeout_minutes"],
+    )
     tf_keras.utils.set_random_seed(seed)
     splits = Splits(read_events(fn_args.train_files), read_events(fn_args.eval_files))
     tf.io.gfile.makedirs(fn_args.model_run_dir)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from formats.hyperparameters import PRESETS, Hyperparameters
+from formats.hyperparameters import PRESETS, Hyperparameters, Number
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 from pipeline.paths import check_location
 from pipeline.yaml_values import load_yaml
@@ -63,6 +63,10 @@ class TrainerConfig(Hyperparameters):
         None, description="checkpoints of unfinished trainings; default: checkpoints/ under root"
     )
 
+    cluster_timeout_minutes: Number = Field(
+        10, gt=0, description="time to wait for the other hosts that TF_CONFIG names, or a TPU's"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _start_from_preset(cls, values: Any) -> Any:
@@ -74,7 +78,7 @@ class TrainerConfig(Hyperparameters):
 
     def hyperparameters(self) -> Hyperparameters:
         """Returns the hyperparameters without the options of the pipeline."""
-        return Hyperparameters(**self.model_dump(exclude={"preset", "warm_start", "checkpoints"}))
+        return Hyperparameters(**self.model_dump(include=set(Hyperparameters.model_fields)))
 
 
 class EvaluationConfig(_Frozen):

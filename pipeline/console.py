@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -39,8 +39,9 @@ def output_to(log_file: Path) -> Iterator[Console]:
             # No markup: paths and messages are printed verbatim.
             yield Console(file=screen, highlight=False, markup=False)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with suppress(OSError):  # the disk of the log is full
+                sys.stdout.flush()
+                sys.stderr.flush()
             for fd, original in originals.items():
                 os.dup2(original, fd)
                 os.close(original)

@@ -92,6 +92,7 @@ def create_pipeline(
         custom_config={
             "checkpoint_root": config.checkpoint_root,
             "seed": config.seed,
+            "cluster_timeout_minutes": config.trainer.cluster_timeout_minutes,
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
         },
     )

@@ -13,6 +13,7 @@ from pipeline.config import Config
 from pipeline.console import following
 from pipeline.exit_codes import ExitCode
 from pipeline.failure_log import log_traceback
+from pipeline.machine_checks import describe_failure
 from pipeline.repeated_interrupts import repeated_interrupts
 from pipeline.report_page import report_path, write_report
 from pipeline.run_table import decision_lines, summary_table
@@ -56,7 +57,7 @@ def _run(config: Config, console: Console) -> ExitCode:
             log_traceback()
             code = ExitCode.FAILED
             place = f"in {progress.running}" if progress.running else "before the first node"
-            message = f"FAILED {place}: {type(error).__name__}: {error}"
+            message = f"FAILED {place}: {describe_failure(error, Path(config.root))}"
     console.print(f"\n{message}", soft_wrap=True)
     return code
 
@@ -100,7 +101,8 @@ def _write_report(config: Config, previous_run: str | None, console: Console) ->
         write_report(config.metadata_path, outcome, path)
     except Exception as error:  # the run is over; its exit code must not depend on the report
         log_traceback()
-        console.print(f"report      none: {type(error).__name__}: {error}", soft_wrap=True)
+        reason = describe_failure(error, Path(config.root))
+        console.print(f"report      none: {reason}", soft_wrap=True)
     else:
         console.print(f"report      {path}", soft_wrap=True)
 

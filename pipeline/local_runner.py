@@ -16,6 +16,7 @@ from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
 from pipeline.local_root import RootBusyError, resolve
+from pipeline.machine_checks import NoSpaceError, check_environment, check_space
 from pipeline.root_use import used_by_run
 from pipeline.run_recording import recorded
 from pipeline.user_errors import MetadataError
@@ -42,9 +43,17 @@ def main() -> None:
     demo = str(resources.files("configs") / "demo.yaml")
     try:
         config = resolve(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
+        check_environment(os.environ)
+        check_space(Path(config.root))
         with used_by_run(Path(config.root)):
             run(config)
-    except (ConfigError, RootBusyError, MetadataError, DataRefusedError) as error:
+    except (
+        ConfigError,
+        RootBusyError,
+        MetadataError,
+        NoSpaceError,
+        DataRefusedError,
+    ) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

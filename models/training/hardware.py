@@ -7,7 +7,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from formats.cluster import parse_address, read_cluster
 from formats.training_record import StrategyRecord
+from models.training.rendezvous import meet_hosts, wait_for
 
 log = logging.getLogger("higgs.trainer")
 
@@ -19,6 +21,9 @@ POLICIES = {
 """Keras' mixed precision policy by value of the hyperparameter ``precision``."""
 
 CPU_INFO = Path("/proc/cpuinfo")
+
+TIMEOUT = 600.0
+"""Seconds to wait for other hosts."""
 
 
 class TPUUnavailableError(RuntimeError):
@@ -42,7 +47,9 @@ class Machine:
     hardware: StrategyRecord
 
 
-def find_machine(tpu: str | None = None, required: str | None = None) -> Machine:
+def find_machine(
+    tpu: str | None = None, required: str | None = None, timeout: float = TIMEOUT
+) -> Machine:
     """Finds the best devices available: a TPU, else GPUs, else the CPU.
 
     Several hosts train together if each of them calls this with a ``TF_CONFIG`` that names all of
@@ -52,17 +59,21 @@ def find_machine(tpu: str | None = None, required: str | None = None) -> Machine
         tpu: a TPU's name or address; the default is the environment variable ``TPU_NAME``, or
             ``local`` on a machine with a TPU.
         required: ``gpu`` or ``tpu`` if such a device was requested; None for any device.
+        timeout: time to wait for the other hosts, or for a TPU's, in seconds.
 
     Raises:
+        ClusterConfigError: ``TF_CONFIG`` does not describe a cluster.
+        HostUnreachableError: another host did not answer in time.
         TPUUnavailableError: a TPU is expected but cannot be initialized.
         AcceleratorMissingError: the best device is not of the required kind.
     """
     tpu = tpu or os.environ.get("TPU_NAME") or _local_tpu()
     gpus = tf.config.get_visible_devices("GPU")
-    hosts, host = (1, 0) if tpu else _place_among_hosts()
+    cluster = None if tpu else read_cluster(os.environ)
     if tpu:
-        kind, strategy = "TPU", _tpu_strategy(tpu)
-    elif hosts > 1:
+        kind, strategy = "TPU", _tpu_strategy(tpu, timeout)
+    elif cluster:
+        meet_hosts(cluster, timeout)
         kind = "GPU" if gpus else "CPU"
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     elif len(gpus) > 1:
@@ -76,6 +87,7 @@ def find_machine(tpu: str | None = None, required: str | None = None) -> Machine
             "the image has TensorFlow for it, and that the driver's libraries are on "
             f"LD_LIBRARY_PATH ({os.environ.get('LD_LIBRARY_PATH') or 'not set'})"
         )
+    hosts, host = (len(cluster.hosts), cluster.position) if cluster else (1, 0)
     replicas = strategy.num_replicas_in_sync
     local_devices = tf.config.list_logical_devices(kind)[: replicas // hosts]
     hardware = StrategyRecord(
@@ -90,32 +102,35 @@ def find_machine(tpu: str | None = None, required: str | None = None) -> Machine
     return Machine(strategy, hardware)
 
 
-def _place_among_hosts() -> tuple[int, int]:
-    """Reads the number of hosts and the index of this one from ``TF_CONFIG``; the chief is 0."""
-    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    jobs = resolver.cluster_spec().as_dict()
-    chiefs, workers = (len(jobs.get(job, ())) for job in ("chief", "worker"))
-    if chiefs + workers < 2:
-        return 1, 0
-    first = chiefs if resolver.task_type == "worker" else 0
-    return chiefs + workers, first + int(resolver.task_id)
-
-
 def _local_tpu() -> str | None:
     return "local" if tf.config.list_physical_devices("TPU") else None
 
 
-def _tpu_strategy(name: str) -> tf.distribute.Strategy:
+def _tpu_strategy(name: str, timeout: float) -> tf.distribute.Strategy:
     try:
+        _wait_for_tpu(name, timeout)
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+    except Exception as error:  # from Google's clients, from urllib, or from TensorFlow
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise TPUUnavailableError(
-            f"TPU {name!r} cannot be initialized ({error}): "
+            f"TPU {name!r} cannot be initialized ({reason}): "
             "check TPU_NAME, or unset it to train on this machine's own devices"
         ) from error
     return tf.distribute.TPUStrategy(resolver)
+
+
+def _wait_for_tpu(name: str, timeout: float) -> None:
+    """Waits for the hosts of a TPU that is given by address; TensorFlow would wait forever."""
+    scheme, _, addresses = name.rpartition("://")
+    if scheme not in ("", "grpc") or (not scheme and ":" not in name):
+        return  # the TPU's name, from which TensorFlow finds the address
+    hosts = [
+        parse_address(address, "TPU host", index)
+        for index, address in enumerate(addresses.split(","))
+    ]
+    wait_for(hosts, timeout, "check TPU_NAME")
 
 
 def choose_policy(precision: str, hardware: StrategyRecord) -> str:

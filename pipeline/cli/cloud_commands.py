@@ -4,6 +4,7 @@ Both check the configuration before they import anything that takes seconds.
 """
 
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -155,8 +156,10 @@ def wait_command(
 def _load_checked(target: str, config_file: Path, overrides: tuple[str, ...]) -> Any:
     from kubeflow.target_checks import check_kubeflow, check_vertex
     from pipeline.config import ConfigError, load_config
+    from pipeline.machine_checks import check_keras
 
     try:
+        check_keras(os.environ)
         config = load_config(config_file, overrides)
         {"vertex": check_vertex, "kubeflow": check_kubeflow}[target](config)
     except ConfigError as error:

@@ -145,6 +145,13 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
     """
     if out.exists():
         raise click.UsageError(f"--out: {out} already exists; give a new folder")
+    from pipeline.config import ConfigError
+    from pipeline.machine_checks import check_environment
+
+    try:
+        check_environment(os.environ)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     with _quiet() as console:
         from pipeline.local_data import NoShardsError, find_data
         from pipeline.model_evaluation import evaluate_model

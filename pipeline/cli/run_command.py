@@ -1,5 +1,6 @@
 """`higgs run`: parses, validates and calls one function."""
 
+import os
 import sys
 import time
 from importlib import resources
@@ -47,12 +48,15 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     from pipeline.console import output_to
     from pipeline.local_data import find_data
     from pipeline.local_root import RootBusyError, resolve
+    from pipeline.machine_checks import NoSpaceError, check_environment, check_space
     from pipeline.paths import is_remote
     from pipeline.root_use import used_by_run
     from pipeline.user_errors import MetadataError
 
     try:
         config = resolve(load_config(config_file, overrides))
+        check_environment(os.environ)
+        check_space(Path(config.root))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
         with used_by_run(Path(config.root)) as former, output_to(log_file) as console:
             console.print(
@@ -73,7 +77,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
             console.print(f"log         {log_file}", soft_wrap=True)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    except (RootBusyError, MetadataError) as error:
+    except (RootBusyError, MetadataError, NoSpaceError) as error:
         raise click.ClickException(str(error)) from None
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")

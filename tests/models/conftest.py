@@ -113,6 +113,7 @@ def prepare_run():
                 "hyperparameters": resolve("demo", **overrides).model_dump(),
                 "seed": seed,
                 "checkpoint_root": f"{folder}/checkpoints",
+                "cluster_timeout_minutes": 5,
             },
         )
 

@@ -1,6 +1,7 @@
 import json
 import logging
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import pytest
 import tensorflow as tf
@@ -118,11 +119,33 @@ def test_the_environment_names_the_tpu(set_devices, monkeypatch):
 def test_an_argument_precedes_the_environment(set_devices, monkeypatch):
     steps = set_devices(CPU=1, TPU=8)
     monkeypatch.setenv("TPU_NAME", "my-tpu")
+    find_machine("other-tpu")
+    assert steps == prepared("other-tpu")
+
+
+def test_the_hosts_of_a_tpu_given_by_address_are_awaited(set_devices, monkeypatch):
+    steps = set_devices(CPU=1, TPU=8)
+    awaited = []
+    monkeypatch.setattr(hardware, "wait_for", lambda hosts, *_: awaited.extend(map(str, hosts)))
     find_machine("grpc://10.0.0.2:8470")
-    assert steps == prepared("grpc://10.0.0.2:8470")
+    find_machine("10.0.0.3:8470,10.0.0.4:8470")
+    assert awaited == [
+        "TPU host 0 at 10.0.0.2:8470",
+        "TPU host 0 at 10.0.0.3:8470",
+        "TPU host 1 at 10.0.0.4:8470",
+    ]
+    assert len(steps) == 6
 
 
-@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+@pytest.mark.parametrize("address", ["grpc://no-such-host.invalid:8470", "grpc://no-port"])
+def test_an_address_of_a_tpu_that_does_not_answer_is_an_error(set_devices, address):
+    steps = set_devices(CPU=1)
+    with pytest.raises(TPUUnavailableError, match=r"'grpc://no-.*' cannot be .*check TPU_NAME"):
+        find_machine(address, timeout=-1)
+    assert steps == []
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, URLError, KeyError])
 def test_a_named_tpu_that_fails_is_an_error(set_devices, monkeypatch, error):
     set_devices(CPU=1, GPU=2)
 
@@ -130,7 +153,7 @@ def test_a_named_tpu_that_fails_is_an_error(set_devices, monkeypatch, error):
         raise error("no answer")
 
     monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", fail)
-    with pytest.raises(TPUUnavailableError, match=r"'my-tpu' cannot .* \(no answer\): .*unset"):
+    with pytest.raises(TPUUnavailableError, match=r"'my-tpu' cannot .*no answer.*\): .*unset"):
         find_machine("my-tpu")
 
 
@@ -152,7 +175,10 @@ def test_hosts_of_a_cluster_train_together(set_devices, monkeypatch, config, hos
     several = SimpleNamespace(num_replicas_in_sync=2 * hosts)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda: several)
     monkeypatch.setenv("TF_CONFIG", config)
-    machine = find_machine()
+    met = []
+    monkeypatch.setattr(hardware, "meet_hosts", lambda _, timeout: met.append(timeout))
+    machine = find_machine(timeout=7)
+    assert met == [7]
     assert machine.strategy is several
     devices = ("/device:GPU:0", "/device:GPU:1")
     assert machine.hardware == make_hardware("gpu", 2 * hosts, devices, hosts, host)

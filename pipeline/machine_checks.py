@@ -1,0 +1,142 @@
+"""Checks of the machine before a run: environment variables, and space to write.
+
+They take milliseconds. Without them the same faults appear minutes later, under other names.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from formats.cluster import ClusterConfigError, read_cluster
+from pipeline.config import ConfigError
+
+LEAST_FREE_MB = 32
+"""Below it no run starts."""
+
+FULL_MB = 1
+"""Below it a failure is blamed on the disk."""
+
+NO_SPACE = {
+    errno.ENOSPC: "no space is left",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EIO: "the disk reports an input/output error",
+}
+
+
+class NoSpaceError(RuntimeError):
+    """A folder that a run writes to is full; the message names it and the remedy."""
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Checks the variables that the libraries read.
+
+    Raises:
+        ConfigError: a variable has a value with which a run would fail or never end.
+    """
+    check_keras(environment)
+    try:
+        read_cluster(environment)
+    except ClusterConfigError as error:
+        raise ConfigError(str(error)) from None
+    folder = environment.get("TMPDIR")
+    # Python would take another folder silently, TensorFlow would not.
+    if folder and (fault := _cannot_write(Path(folder))) and fault not in NO_SPACE.values():
+        raise ConfigError(f"TMPDIR: cannot write to {folder} ({fault}); create it, or unset TMPDIR")
+
+
+def check_keras(environment: Mapping[str, str]) -> None:
+    """Checks that Keras 3, which TFX's libraries import, is to run on TensorFlow.
+
+    Raises:
+        ConfigError: ``KERAS_BACKEND`` names another framework.
+    """
+    backend = environment.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise ConfigError(
+            f"KERAS_BACKEND is {backend!r}, but this pipeline needs TensorFlow: unset "
+            "KERAS_BACKEND, or set it to tensorflow"
+        )
+
+
+def check_space(root: Path) -> None:
+    """Checks that the root and the folder of temporary files can take what a run writes.
+
+    Raises:
+        NoSpaceError: one of them cannot.
+    """
+    for fault in _faults(_folders(root), LEAST_FREE_MB):
+        raise NoSpaceError(
+            f"{fault}; a run needs at least {LEAST_FREE_MB} MB: free some, or use another folder"
+        )
+
+
+def describe_failure(error: BaseException, root: Path) -> str:
+    """Describes why a run failed; a full disk is named even if a library reports it otherwise.
+
+    Args:
+        error: what the run raised.
+        root: the pipeline root.
+    """
+    faults = list(_faults(_folders(root), FULL_MB)) or [
+        f"{NO_SPACE[cause.errno]}{f' for {cause.filename}' if cause.filename else ''}"
+        for cause in _causes(error)
+        if isinstance(cause, OSError) and cause.errno in NO_SPACE
+    ]
+    name = type(error).__name__
+    if not faults:
+        return f"{name}: {error}"
+    return f"{faults[0]}; free some and run again: finished nodes are reused (reported as {name})"
+
+
+def _folders(root: Path) -> dict[str, Path]:
+    temporary = os.environ.get("TMPDIR")
+    return {
+        # It is created later.
+        "the root": next(folder for folder in (root, *root.parents) if folder.exists()),
+        "the folder of temporary files (TMPDIR)": Path(temporary)
+        if temporary
+        else _default_temporary_folder(),
+    }
+
+
+def _default_temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # it found none that it can write to
+        return Path("/tmp")  # noqa: S108 (only looked at)
+
+
+def _faults(folders: Mapping[str, Path], least: float) -> Iterator[str]:
+    for name, folder in folders.items():
+        free = _free_megabytes(folder)
+        if free is not None and free < least:
+            yield f"no space is left in {name}, {folder} ({free:.1f} MB free)"
+        elif (fault := _cannot_write(folder)) in NO_SPACE.values():
+            yield f"cannot write to {name}, {folder}: {fault}"
+
+
+def _free_megabytes(folder: Path) -> float | None:
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return None
+    return status.f_bavail * status.f_frsize / 1e6
+
+
+def _cannot_write(folder: Path) -> str | None:
+    """Writes a file to a folder; returns the reason if that fails."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix="higgs-") as file:
+            file.write(bytes(65536))
+    except OSError as error:
+        return NO_SPACE.get(error.errno or 0, error.strerror or str(error))
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterable[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

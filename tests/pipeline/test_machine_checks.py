@@ -1,0 +1,104 @@
+import errno
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import machine_checks
+from pipeline.config import ConfigError
+from pipeline.machine_checks import (
+    NoSpaceError,
+    check_environment,
+    check_space,
+    describe_failure,
+)
+
+
+@pytest.fixture
+def set_free(monkeypatch, tmp_path):
+    """Sets the free megabytes of a folder's disk; the other disks have plenty."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "root").mkdir()
+
+    def set_free(name, megabytes):
+        def statvfs(folder):
+            free = megabytes if folder == tmp_path / name else 1000
+            return SimpleNamespace(f_bavail=int(free * 1000), f_frsize=1000)
+
+        monkeypatch.setattr(os, "statvfs", statvfs)
+
+    return set_free
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"TF_CONFIG": ""}, "TF_CONFIG is set but empty"),
+        ({"KERAS_BACKEND": "jax"}, "KERAS_BACKEND is 'jax', .* set it to tensorflow"),
+        ({"KERAS_BACKEND": ""}, "KERAS_BACKEND is ''"),
+        ({"TMPDIR": "/nowhere"}, r"TMPDIR: cannot write to /nowhere \(No such file .* unset"),
+        ({"TMPDIR": "/dev/null"}, r"TMPDIR: cannot write to /dev/null \(Not a directory"),
+    ],
+)
+def test_a_variable_with_which_a_run_would_fail_is_refused(variables, reason):
+    with pytest.raises(ConfigError, match=reason):
+        check_environment(variables)
+
+
+def test_variables_that_do_no_harm(tmp_path):
+    check_environment({})
+    check_environment(
+        {"KERAS_BACKEND": "tensorflow", "TF_USE_LEGACY_KERAS": "1", "TMPDIR": str(tmp_path)}
+    )
+
+
+@pytest.mark.parametrize("name", ["root", "temporary"])
+def test_a_full_disk_is_found_before_the_run(set_free, tmp_path, name):
+    set_free(name, 31)
+    with pytest.raises(NoSpaceError) as error:
+        check_space(tmp_path / "root")
+    assert f"{tmp_path / name} (31.0 MB free); a run needs at least 32 MB" in str(error.value)
+
+
+def test_the_disk_of_a_root_that_does_not_exist_yet_is_its_parents(set_free, tmp_path):
+    set_free("root", 1)
+    with pytest.raises(NoSpaceError, match="no space is left in the root"):
+        check_space(tmp_path / "root" / "runs" / "first")
+
+
+def test_enough_space_is_no_error(set_free, tmp_path):
+    set_free("root", 33)
+    check_space(tmp_path / "root")
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_disk_that_takes_no_file_is_found(set_free, tmp_path, monkeypatch, number):
+    set_free("root", 1000)
+
+    def fail(**_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(machine_checks.tempfile, "TemporaryFile", fail)
+    with pytest.raises(NoSpaceError, match=machine_checks.NO_SPACE[number]):
+        check_space(tmp_path / "root")
+
+
+def test_an_error_that_only_a_full_disk_explains_names_the_disk(set_free, tmp_path):
+    """Autograph writes temporary files, and reports a full disk as a fault of the model."""
+    set_free("temporary", 0)
+    error = TypeError("using a symbolic `tf.Tensor` as a Python `bool` is not allowed")
+    description = describe_failure(error, tmp_path / "root")
+    assert description.startswith("no space is left in the folder of temporary files (TMPDIR), ")
+    assert "free some and run again" in description
+    assert description.endswith("(reported as TypeError)")
+
+
+def test_the_file_that_could_not_be_written_is_named(tmp_path):
+    error = RuntimeError("a node failed")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device", "/serving/1/model")
+    assert describe_failure(error, tmp_path).startswith("no space is left for /serving/1/model;")
+
+
+def test_any_other_error_is_described_as_it_is(tmp_path):
+    assert describe_failure(ValueError("a reason"), tmp_path) == "ValueError: a reason"
