@@ -28,6 +28,14 @@ class Hyperparameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    validation_share: Number = Field(
+        0.1,
+        gt=0,
+        le=0.5,
+        description="share of the training split, at most 500,000 events, that is not trained on: "
+        "epochs are compared and the blend is fitted on it",
+    )
+
     derived_columns: bool = Field(
         True, description="use the columns derived by physics instead of the 28 published ones"
     )

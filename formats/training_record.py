@@ -85,7 +85,7 @@ class TrainingRecord(_Record):
         layers: the network's layers in order.
         trees: the boosted trees; None for a model without trees.
         blend: weights of the network's and the forest's logits; None without trees.
-        events: number of events by split.
+        events: number of events of the parts ``train`` and ``validation`` of the training split.
         batch_size: events per step, over all replicas.
         steps_per_epoch: steps per epoch; events beyond the last whole batch are left out.
         peak_learning_rate: the highest learning rate.

@@ -5,7 +5,8 @@ require of Parquet. Files are opened through TensorFlow, so that every file syst
 write to can be read.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from formats import splitmix64
+from formats.event_hash import hash_events
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 
 Array = npt.NDArray[np.float32]
 
 ALIGNMENT = 64
 """TensorFlow's kernels require memory that begins at a multiple of this number of bytes."""
+
+MAX_VALIDATION_EVENTS = 500_000
+"""Maximum number of events that are set aside for validation."""
 
 CHUNK_EVENTS = 16_384
 """Events per call of ``apply_in_chunks``: about 100 MB of intermediate values."""
@@ -43,7 +49,7 @@ class EventTable:
 
 @dataclass(frozen=True)
 class Splits:
-    """The two splits of a training.
+    """The two parts of a training: the Trainer never reads the split that judges the model.
 
     Attributes:
         train: the events to learn from.
@@ -109,21 +115,102 @@ def read_events(patterns: Sequence[str]) -> EventTable:
         InputDataError: no file or no event matches, a column is missing, or an event does not
             have exactly one finite value in each column.
     """
+    files = _open_all(patterns)
+    events = _Filling(_count(files))
+    for part in _row_groups(files):
+        events.append(part.features, part.labels)
+    return events.table()
+
+
+def read_splits(patterns: Sequence[str], validation_share: float) -> Splits:
+    """Reads all events of the matching files, and sets some aside for validation.
+
+    The hash of an event decides, so that the parts are the same in every run and in any files, and
+    equal events are in the same part.
+
+    Args:
+        patterns: as for ``read_events``.
+        validation_share: share of the events to set aside, at most ``MAX_VALIDATION_EVENTS``.
+
+    Raises:
+        InputDataError: as for ``read_events``, or one of the parts has no events.
+    """
+    files = _open_all(patterns)
+    total = _count(files)
+    limit = validation_limit(validation_share, total)
+    # Memory that is not written is not used.
+    train, validation = _Filling(total), _Filling(total)
+    for part in _row_groups(files):
+        is_validation = in_validation(part.features, limit)
+        train.append(part.features[~is_validation], part.labels[~is_validation])
+        validation.append(part.features[is_validation], part.labels[is_validation])
+    splits = Splits(train.table(), validation.table())
+    if not len(splits.train) or not len(splits.validation):
+        raise InputDataError(
+            f"{total} events in {', '.join(patterns)} are too few to set aside the share "
+            f"{validation_share:g} for validation: train on more events, or raise "
+            "trainer.validation_share"
+        )
+    return splits
+
+
+def validation_limit(share: float, total: int) -> float:
+    """Returns the share of the events that is set aside, lowered for many events.
+
+    Hashes are random, so the number of events varies by its square root; six standard deviations
+    keep it at most ``MAX_VALIDATION_EVENTS``.
+    """
+    largest = MAX_VALIDATION_EVENTS - 6 * math.sqrt(MAX_VALIDATION_EVENTS)
+    return min(share, largest / total)
+
+
+def in_validation(features: Array, limit: float) -> npt.NDArray[np.bool_]:
+    """Tells which events are set aside for validation: bool [N].
+
+    Args:
+        features: float32 [N, 28].
+        limit: the share of the events.
+    """
+    # Mixed once more: the splits of a single folder follow from a hash of the same kind.
+    hashes = splitmix64.mix(hash_events(features) + splitmix64.GOLDEN_GAMMA)
+    return hashes < np.uint64(limit * 2.0**64)
+
+
+class _Filling:
+    """An event table that is filled from the front."""
+
+    def __init__(self, capacity: int):
+        self._events = EventTable(empty(capacity, NUM_FEATURES), empty(capacity, 1))
+        self._count = 0
+
+    def append(self, features: Array, labels: Array) -> None:
+        part = slice(self._count, self._count + len(labels))
+        self._events.features[part] = features
+        self._events.labels[part] = labels
+        self._count += len(labels)
+
+    def table(self) -> EventTable:
+        filled = slice(self._count)
+        return EventTable(self._events.features[filled], self._events.labels[filled])
+
+
+def _open_all(patterns: Sequence[str]) -> list[tuple[str, pq.ParquetFile]]:
     files = [_open(path) for path in _matching(patterns)]
-    total = sum(file.metadata.num_rows for _, file in files)
-    if not total:
+    if not _count(files):
         raise InputDataError(f"no events in {', '.join(patterns)}: has ExampleGen finished?")
-    events = EventTable(empty(total, NUM_FEATURES), empty(total, 1))
-    start = 0
+    return files
+
+
+def _count(files: Sequence[tuple[str, pq.ParquetFile]]) -> int:
+    return sum(file.metadata.num_rows for _, file in files)
+
+
+def _row_groups(files: Sequence[tuple[str, pq.ParquetFile]]) -> Iterator[EventTable]:
     for path, file in files:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=list(COLUMNS))
-            stop = start + table.num_rows
-            events.labels[start:stop, 0] = _values(table, LABEL, path)
-            for column, name in enumerate(FEATURES):
-                events.features[start:stop, column] = _values(table, name, path)
-            start = stop
-    return events
+            columns = [_values(table, name, path) for name in FEATURES]
+            yield EventTable(np.column_stack(columns), _values(table, LABEL, path)[:, None])
 
 
 class _RandomAccessFile(tf.io.gfile.GFile):

@@ -15,7 +15,7 @@ import tf_keras
 
 from formats import reference_scores, training_record
 from formats.hyperparameters import Hyperparameters
-from models.event_table import Splits, read_events
+from models.event_table import read_splits
 from models.serving.reference_events import write_reference
 from models.serving.saved_model import export, is_exported, read_weights
 from models.training.checkpoints import checkpoint_folder, discard_checkpoints
@@ -30,7 +30,9 @@ EXPORT_TIMEOUT = 1800.0
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains on the split ``train``, validates on ``eval`` and exports the model.
+    """Trains on a part of the split ``train``, validates on the rest of it, exports the model.
+
+    The split ``eval``, on which the Evaluator judges, is not read.
 
     The exported network has the weights of the last epoch, or with a patience those of the best.
     Writes the SavedModel to ``serving_model_dir``, and TensorBoard's logs, ``training.json`` and
@@ -54,7 +56,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         timeout=60 * settings["cluster_timeout_minutes"],
     )
     tf_keras.utils.set_random_seed(seed)
-    splits = Splits(read_events(fn_args.train_files), read_events(fn_args.eval_files))
+    splits = read_splits(fn_args.train_files, hyperparameters.validation_share)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     initial_weights = read_weights(fn_args.base_model) if fn_args.base_model else {}
     checkpoint_dir = checkpoint_folder(

@@ -6,7 +6,6 @@ import numpy as np
 import tf_keras
 
 from formats.hyperparameters import Hyperparameters
-from formats.names import EVAL_SPLIT, TRAIN_SPLIT
 from formats.training_record import (
     BlendRecord,
     ForestRecord,
@@ -35,7 +34,7 @@ class FittedModel:
         trained: how the network was trained.
         forest: the forest in it; None for a model without trees.
         blend: the weights of network and forest; None without a forest.
-        events: number of events by split.
+        events: number of events by part.
     """
 
     model: tf_keras.Model
@@ -134,5 +133,5 @@ def fit(
     forest = grow_forest(columns.train, sized, seed) if sized.trees else None
     network = copy_to_host(trained.network, sized, trained.statistics)
     model, blend = assemble(network, forest, columns.validation, derived=derived)
-    events = {TRAIN_SPLIT: len(splits.train), EVAL_SPLIT: len(splits.validation)}
+    events = {"train": len(splits.train), "validation": len(splits.validation)}
     return FittedModel(model, network, trained, forest, blend, events)

@@ -12,7 +12,7 @@ from formats.hyperparameters import resolve
 from formats.names import EVAL_SPLIT, TRAIN_SPLIT
 from formats.published.record import Events
 from formats.training_record import StrategyRecord
-from models.event_table import EventTable, Splits
+from models.event_table import EventTable, Splits, in_validation
 from models.network import build_network, measure_columns
 from models.serving.saved_model import export
 from models.trainer import run_fn
@@ -97,12 +97,14 @@ def exported(network, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def prepare_run():
-    """Writes the splits to a folder; returns the arguments that TFX passes to the trainer."""
+    """Writes the training split to a folder; returns the arguments that TFX passes."""
 
-    def prepare(folder: Path, splits: Splits, seed=3, base_model=None, **overrides):
-        for split, events in ((TRAIN_SPLIT, splits.train), (EVAL_SPLIT, splits.validation)):
+    def prepare(folder: Path, events: EventTable, seed=3, base_model=None, **overrides):
+        for split in (TRAIN_SPLIT, EVAL_SPLIT):
             (folder / f"Split-{split}").mkdir(parents=True)
-            pq.write_table(_make_table(events), folder / f"Split-{split}" / "data.parquet")
+        pq.write_table(_make_table(events), folder / f"Split-{TRAIN_SPLIT}" / "data.parquet")
+        # Reading the split that judges the model would fail.
+        (folder / f"Split-{EVAL_SPLIT}" / "data.parquet").write_text("not for the Trainer")
         return types.SimpleNamespace(
             train_files=[f"{folder}/Split-{TRAIN_SPLIT}/*"],
             eval_files=[f"{folder}/Split-{EVAL_SPLIT}/*"],
@@ -134,6 +136,7 @@ def start_run(prepare_run):
 
 
 RUN = {
+    "validation_share": 0.16,
     "derived_columns": False,
     "buckets": 8,
     "trees": 20,
@@ -152,11 +155,23 @@ def run_overrides():
 
 
 @pytest.fixture(scope="session")
-def run_splits():
-    return Splits(_make_events(6000, seed=10), _make_events(1100, seed=11))
+def run_events():
+    return _make_events(7100, seed=10)
 
 
 @pytest.fixture(scope="session")
-def finished_run(start_run, run_splits, tmp_path_factory):
+def run_splits(run_events):
+    """The two parts of the events of the finished run."""
+    is_validation = in_validation(run_events.features, RUN["validation_share"])
+    return Splits(
+        *(
+            EventTable(run_events.features[rows], run_events.labels[rows])
+            for rows in (~is_validation, is_validation)
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_run(start_run, run_events, tmp_path_factory):
     """One complete run on separable events."""
-    return start_run(tmp_path_factory.mktemp("run"), run_splits, **RUN)
+    return start_run(tmp_path_factory.mktemp("run"), run_events, **RUN)

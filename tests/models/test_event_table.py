@@ -5,7 +5,16 @@ import pytest
 
 from formats.features import FEATURES, LABEL
 from models import event_table
-from models.event_table import InputDataError, apply_in_chunks, as_tensor, empty, read_events
+from models.event_table import (
+    InputDataError,
+    apply_in_chunks,
+    as_tensor,
+    empty,
+    in_validation,
+    read_events,
+    read_splits,
+    validation_limit,
+)
 
 
 def replace(table, name, column):
@@ -125,3 +134,65 @@ def test_a_layer_is_applied_to_all_chunks(make_events, network, monkeypatch, cou
         tensor = as_tensor(outputs)
         outputs[0, 0] = -5
         assert float(tensor[0, 0]) == -5
+
+
+def rows(table):
+    return np.column_stack([table.features, table.labels]).tolist()
+
+
+def test_validation_events_are_set_aside_by_their_hash_alone(tmp_path, make_events, make_table):
+    events = make_events(4000)
+    table = make_table(events)
+    order = np.random.default_rng(1).permutation(4000)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    pq.write_table(table, tmp_path / "a" / "0.parquet", row_group_size=700)
+    pq.write_table(table.take(order[:999]), tmp_path / "b" / "0.parquet", row_group_size=50)
+    pq.write_table(table.take(order[999:]), tmp_path / "b" / "1.parquet")
+
+    first, second = (read_splits([f"{tmp_path}/{name}/*"], 0.1) for name in "ab")
+
+    assert len(first.train) + len(first.validation) == 4000
+    assert 330 < len(first.validation) < 470
+    assert sorted(rows(first.train)) == sorted(rows(second.train))
+    assert sorted(rows(first.validation)) == sorted(rows(second.validation))
+    assert sorted(rows(first.train) + rows(first.validation)) == sorted(rows(events))
+    assert in_validation(first.validation.features, 0.1).all()
+    assert not in_validation(first.train.features, 0.1).any()
+
+
+def test_the_parts_keep_the_order_of_the_events(split):
+    folder, events = split
+    is_validation = in_validation(events.features, 0.3)
+    splits = read_splits([f"{folder}/*"], 0.3)
+    np.testing.assert_array_equal(splits.train.features, events.features[~is_validation])
+    np.testing.assert_array_equal(splits.validation.labels, events.labels[is_validation])
+
+
+def test_a_larger_share_keeps_the_validation_events_of_a_smaller_one(make_events):
+    features = make_events(5000).features
+    assert not (in_validation(features, 0.1) & ~in_validation(features, 0.2)).any()
+
+
+def test_equal_events_are_in_the_same_part_whatever_the_sign_of_zero(make_events):
+    features = make_events(2000).features
+    features[:, 8] = 0.0
+    copies = features.copy()
+    copies[:, 8] = -0.0
+    assert (in_validation(features, 0.3) == in_validation(copies, 0.3)).all()
+
+
+@pytest.mark.parametrize(("total", "most"), [(11_000_000, 500_000), (10**9, 500_000)])
+def test_at_most_half_a_million_events_are_set_aside(total, most):
+    expected = validation_limit(0.1, total) * total
+    assert most * 0.98 < expected < most - 5 * most**0.5
+
+
+def test_the_share_of_fewer_events_is_the_given_one():
+    assert validation_limit(0.1, 4_000_000) == 0.1
+
+
+def test_too_few_events_to_set_some_aside_are_rejected(tmp_path, make_events, make_table):
+    pq.write_table(make_table(make_events(1)), tmp_path / "a.parquet")
+    with pytest.raises(InputDataError, match=r"1 events in .* are too few .*validation_share"):
+        read_splits([f"{tmp_path}/*"], 0.1)

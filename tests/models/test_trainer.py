@@ -66,18 +66,20 @@ def test_the_model_is_better_than_its_network(record, reference, run_splits):
 
 
 @pytest.mark.slow
-def test_the_record_describes_the_training(record, run_overrides):
-    expected = size_hyperparameters(resolve("demo", **run_overrides), 6000).model_dump()
+def test_the_record_describes_the_training(record, run_overrides, run_splits):
+    train, validation = len(run_splits.train), len(run_splits.validation)
+    assert train + validation == 7100
+    expected = size_hyperparameters(resolve("demo", **run_overrides), train).model_dump()
     assert record.hyperparameters == expected
     assert record.seed == 3
     devices = {"replicas": 1, "devices": ("/device:CPU:0",), "hosts": 1, "host": 0}
     assert record.strategy.model_dump() == {"kind": "cpu", **devices}
     assert record.precision in {"float32", "mixed_bfloat16"}
-    assert record.events == {"train": 6000, "eval": 1100}
-    assert (record.batch_size, record.steps_per_epoch) == (128, 46)
+    assert record.events == {"train": train, "validation": validation}
+    assert (record.batch_size, record.steps_per_epoch) == (128, train // 128)
     assert record.events_per_second > 0
     assert (record.resumed_at, record.warm_start) == (0, ())
-    assert (record.trees.trees, record.trees.events) == (20, 6000)
+    assert (record.trees.trees, record.trees.events) == (20, train)
     assert record.blend.leaves > 0
 
 
@@ -111,10 +113,10 @@ def test_reference_events_are_the_first_validation_events(reference, run_splits)
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_leaves_no_model(
-    prepare_run, run_splits, run_overrides, tmp_path
+    prepare_run, run_events, run_overrides, tmp_path
 ):
     rates = {"learning_rate": 1e30, "learning_rate_batch": None}
-    fn_args = prepare_run(tmp_path, run_splits, **run_overrides, **rates)
+    fn_args = prepare_run(tmp_path, run_events, **run_overrides, **rates)
     with pytest.raises(DivergedError, match="the loss was not finite at step"):
         run_fn(fn_args)
     assert not Path(fn_args.serving_model_dir).exists()
@@ -157,15 +159,15 @@ def test_tensorboard_gets_both_splits(finished_run):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(
-    start_run, run_splits, run_overrides, reference, tmp_path
+    start_run, run_events, run_overrides, reference, tmp_path
 ):
-    repeated = read_reference(start_run(tmp_path, run_splits, **run_overrides))
+    repeated = read_reference(start_run(tmp_path, run_events, **run_overrides))
     np.testing.assert_array_equal(repeated.scores, reference.scores)
 
 
-def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_splits, tmp_path):
+def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_events, tmp_path):
     with pytest.raises(ValidationError, match="unit"):
-        start_run(tmp_path, run_splits, unit=3)
+        start_run(tmp_path, run_events, unit=3)
 
 
 @pytest.mark.slow
@@ -176,12 +178,12 @@ def test_a_finished_training_leaves_no_checkpoints(finished_run):
 
 @pytest.mark.slow
 def test_a_warm_start_begins_with_the_earlier_model(
-    start_run, run_splits, run_overrides, finished_run, record, tmp_path
+    start_run, run_events, run_overrides, finished_run, record, tmp_path
 ):
     changes = {"epochs": 1, "learning_rate": 1e-9, "min_learning_rate": 0, "trees": 0}
     base_model = finished_run.serving_model_dir
     options = run_overrides | changes
-    warm = read_record(start_run(tmp_path, run_splits, base_model=base_model, **options))
+    warm = read_record(start_run(tmp_path, run_events, base_model=base_model, **options))
     assert "dense_1:kernel" in warm.warm_start
     # Without training, a network that starts from random weights has an AUC of about 0.5.
     assert record.epochs[-1]["val_auc"] > 0.8
@@ -190,9 +192,9 @@ def test_a_warm_start_begins_with_the_earlier_model(
 
 @pytest.mark.slow
 def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
-    prepare_run, run_splits, run_overrides, record, reference, tmp_path
+    prepare_run, run_events, run_overrides, record, reference, tmp_path
 ):
-    fn_args = prepare_run(tmp_path, run_splits, **run_overrides)
+    fn_args = prepare_run(tmp_path, run_events, **run_overrides)
     kill_after_an_epoch(fn_args)
     assert not Path(fn_args.serving_model_dir).exists()
     assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
@@ -218,10 +220,10 @@ def kill_after_an_epoch(fn_args):
 
 @pytest.mark.slow
 def test_hosts_train_together_and_the_first_one_exports(
-    prepare_run, run_splits, run_overrides, tmp_path
+    prepare_run, run_events, run_overrides, tmp_path
 ):
     overrides = run_overrides | {"precision": "float32", "epochs": 2}
-    fn_args = prepare_run(tmp_path / "run", run_splits, **overrides)
+    fn_args = prepare_run(tmp_path / "run", run_events, **overrides)
     with contextlib.ExitStack() as stack:
         ports = [stack.enter_context(socket.socket()) for _ in range(2)]
         for port in ports:
