@@ -10,7 +10,7 @@ from components.report.number_format import plural
 from formats.errors import DataRefusedError
 from formats.published.shards import ShardNames, classify_names, looks_like_data
 
-TRAINING, VALIDATION = "training", "validation"
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 MAX_NAMES = 5
 """Names that a message lists; the others are counted."""
@@ -35,11 +35,14 @@ class LocalData:
 
     Attributes:
         shards: the files of each folder, by the folder's name below the root; "" is the root.
+        has_test_set: whether there is a folder ``test`` beside the two splits, for the figure that
+            is published.
         unread: what looks like data and is not read, relative to the root.
     """
 
     root: Path
     shards: dict[str, list[Path]]
+    has_test_set: bool
     unread: list[str]
 
     def lines(self) -> Iterator[tuple[str, str]]:
@@ -49,6 +52,8 @@ class LocalData:
             for name, files in self.shards.items()
         )
         yield "data", "; ".join(parts)
+        if self.has_test_set:
+            yield "test set", f"{self.root / TEST} is not read; `higgs evaluate` takes it"
         if self.unread:
             yield "not read", f"{_shortened(self.unread)} in {self.root}"
 
@@ -83,10 +88,11 @@ def find_data(root: Path, layout: str) -> LocalData:
     ]
     if layout == "folders":
         beside = _list_folder(root)
-        unread += [*beside.shards, *beside.unread, *_folders_with_data(root, skip=folders)]
+        unread += [*beside.shards, *beside.unread, *_folders_with_data(root, skip=(*folders, TEST))]
     return LocalData(
         root,
         {name: [root / name / shard for shard in names[name].shards] for name in names},
+        layout == "folders" and (root / TEST).is_dir(),
         unread,
     )
 

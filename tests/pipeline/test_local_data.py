@@ -43,7 +43,6 @@ def test_files_and_bytes_of_each_folder_are_listed(folder):
         ("training/more/deep/c.tfrecord.gz", "training/more/ (1 file)"),
         ("c.tfrecord", "c.tfrecord"),
         ("HIGGS.csv.gz", "HIGGS.csv.gz"),
-        ("test/a.tfrecord", "test/ (1 file)"),
         ("training/c.tfrecord.zst", "training/c.tfrecord.zst"),
     ],
 )
@@ -56,6 +55,13 @@ def test_what_looks_like_data_and_is_not_read_is_named(folder, name, unread):
 )
 def test_other_files_are_not_mentioned(folder, name):
     assert "not read" not in lines(folder(*PLAIN, name))
+
+
+def test_a_test_set_is_left_for_the_figure_to_publish(folder):
+    root = folder(*PLAIN, "test/a.tfrecord")
+    expected = f"{root}/test is not read; `higgs evaluate` takes it"
+    assert lines(root)["test set"] == expected
+    assert "not read" not in lines(root)
 
 
 def test_many_names_are_counted(folder):
