@@ -121,7 +121,7 @@ def digest_file(location: str) -> FileDigest:
     if not is_remote(location) and not stat.S_ISREG(Path(location).lstat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file", location)
     digest, size = hashlib.sha256(), 0
-    with _open(location) as file:
+    with open_file(location) as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
@@ -154,7 +154,8 @@ def is_remote(location: str) -> bool:
     return "://" in location
 
 
-def _open(location: str) -> IO[bytes]:
+def open_file(location: str) -> IO[bytes]:
+    """Opens a file for reading bytes, on a disk or in an object store."""
     if is_remote(location):
         file: IO[bytes] = _fileio().open(location, "rb")
         return file

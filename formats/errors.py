@@ -10,3 +10,7 @@ class DataRefusedError(ValueError):
 
 class NotPushedError(RuntimeError):
     """No model was pushed because a blessing was withheld."""
+
+
+class DamagedBaselineError(RuntimeError):
+    """The model in service, with which a candidate must be compared, is damaged."""

@@ -59,6 +59,7 @@ ANOMALIES = NodeOutput(EXAMPLE_VALIDATOR, "anomalies")
 DATA_VERDICT = NodeOutput(DATA_GATE, "verdict")
 MODEL = NodeOutput(TRAINER, "model")
 MODEL_RUN = NodeOutput(TRAINER, "model_run")
+MODEL_IN_SERVICE = NodeOutput(BASELINE, "model")
 EVALUATION = NodeOutput(EVALUATOR, "evaluation")
 BLESSING = NodeOutput(EVALUATOR, "blessing")
 INFRA_BLESSING = NodeOutput(SERVING_CHECK, "blessing")
@@ -95,6 +96,10 @@ PUSHED_VERSION_PROPERTY = "pushed_version"
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"
 BLESSED_PROPERTY = "blessed"
 BASELINE_PROPERTY = "baseline_model"
+BASELINE_VERSION_PROPERTY = "baseline_version"
+"""On a model from the push directory its version; on a blessing the version compared with."""
+BASELINE_REMARK_PROPERTY = "baseline_remark"
+"""On a model from the push directory, or its absence: why it is this one, for the console."""
 ABSENT_PROPERTY = "absent"
 """1 on an artifact that stands for a missing one; its consumer gets no artifact."""
 

@@ -1,17 +1,172 @@
-"""The push directory: one folder per version, named by the time of the push."""
+"""The push directory: one folder per version, named by a number that is never used twice."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 from tfx.dsl.io import fileio
 
+from formats import provenance
+from formats.artifact_manifest import (
+    is_remote,
+    manifest_digest,
+    open_file,
+    summarize,
+    take_manifest,
+    verify,
+)
 from formats.names import SAVED_MODEL_FILE
+from formats.provenance import Provenance
+
+MAX_VERSION = 2**63 - 1
+"""TensorFlow Serving reads a version as int64."""
+
+MARK_FILE = ".last_version"
+"""File of a push directory that holds the largest version ever given in it."""
+
+MAX_PROVENANCE_BYTES = 1 << 24
+
+_NUMBER = re.compile(r"[0-9]+")
 
 
-def newest_version(push_directory: str) -> str | None:
-    """Finds the folder of the newest complete export; None if there is none."""
-    if not fileio.exists(push_directory):
+@dataclass(frozen=True)
+class PushedVersion:
+    """One version in a push directory.
+
+    Attributes:
+        version: its number, the name of its folder.
+        folder: its folder.
+        model_sha256: one digest for all files of the model that was pushed, whether or not they
+            are still as they were; empty if that is unknown.
+        fault: how its files differ from those that were pushed; empty for a complete version.
+        provenance: where it comes from; None if its file is missing or cannot be used.
+    """
+
+    version: int
+    folder: str
+    model_sha256: str
+    fault: str = ""
+    provenance: Provenance | None = None
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline that pushed it; empty if that is unknown."""
+        return self.provenance.pipeline if self.provenance else ""
+
+
+def pushed_versions(push_directory: str) -> Iterator[PushedVersion]:
+    """Yields the versions of a push directory, the newest first, and reads each one's files.
+
+    What is not a version is left out: other names, files, and folders in which a push was cut
+    short before the SavedModel's own file.
+    """
+    for number in sorted(folder_numbers(push_directory), reverse=True):
+        version = read_version(f"{push_directory}/{number}", number)
+        if version:
+            yield version
+
+
+def newest_version(push_directory: str) -> PushedVersion | None:
+    """Finds the newest version, damaged or not; None if there is none."""
+    return next(pushed_versions(push_directory), None)
+
+
+def read_version(folder: str, number: int) -> PushedVersion | None:
+    """Reads a version's provenance and compares its files with it; None if it is incomplete."""
+    path = f"{folder}/{provenance.FILE_NAME}"
+    if not fileio.exists(path):
+        return _without_provenance(folder, number)
+    if is_remote(folder) and not fileio.exists(f"{folder}/{SAVED_MODEL_FILE}"):
         return None
+    try:
+        record = Provenance.from_json(_read_bytes(path))
+    except (ValueError, OSError) as error:
+        return PushedVersion(number, folder, "", fault=str(error))
+    # What others add, such as requests that warm a server up, does not change the model.
+    problems = verify(folder, record.manifest, others_allowed=True)
+    return PushedVersion(number, folder, record.model_sha256, summarize(problems), record)
+
+
+def unfinished_pushes(push_directory: str) -> Iterator[PushedVersion]:
+    """Yields what pushes to an object store left when they were killed.
+
+    Their SavedModel's own file is missing, so that they are not versions. The fault says so.
+    """
+    for number in sorted(folder_numbers(push_directory)):
+        folder = f"{push_directory}/{number}"
+        if fileio.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+            continue
+        with suppress(ValueError, OSError, fileio.NotFoundError):
+            record = Provenance.from_json(_read_bytes(f"{folder}/{provenance.FILE_NAME}"))
+            yield PushedVersion(
+                number, folder, record.model_sha256, f"{SAVED_MODEL_FILE} is missing", record
+            )
+
+
+def _without_provenance(folder: str, number: int) -> PushedVersion | None:
+    """Reads a version of an earlier release, or what is left of a version."""
+    if fileio.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+        try:
+            return PushedVersion(number, folder, manifest_digest(take_manifest(folder)))
+        except OSError as error:
+            return PushedVersion(number, folder, "", f"a file cannot be read ({error})")
+    # Every push makes this folder, in the same step as the files that are gone.
+    if not is_remote(folder) and fileio.exists(f"{folder}/{provenance.FILE_NAME.split('/')[0]}"):
+        fault = f"{SAVED_MODEL_FILE} and {provenance.FILE_NAME} are missing"
+        return PushedVersion(number, folder, "", fault)
+    return None
+
+
+def next_version(push_directory: str, seconds: float) -> int:
+    """Chooses a version above every number in the directory and every number ever given in it.
+
+    Args:
+        push_directory: the directory; it need not exist.
+        seconds: the time since 1970, which is the version unless a larger one exists.
+
+    Raises:
+        ValueError: no number is left.
+    """
+    largest = max([*_numbers(_entries(push_directory)), last_given(push_directory)], default=0)
+    version = max(int(seconds), largest + 1)
+    if version > MAX_VERSION:
+        raise ValueError(
+            f"no version is left above {largest} in {push_directory}, because TensorFlow Serving "
+            f"reads versions up to {MAX_VERSION}; rename or remove what has that number"
+        )
+    return version
+
+
+def last_given(push_directory: str) -> int:
+    """Reads the largest version that was ever given in a push directory; 0 if it is unknown."""
+    path = f"{push_directory}/{MARK_FILE}"
+    if not fileio.exists(path):
+        return 0
+    return max(_numbers([_read_bytes(path).decode("ascii", "replace").strip()]), default=0)
+
+
+def folder_numbers(push_directory: str) -> Iterator[int]:
+    """Yields the numbers of the folders that are named by one, in no order."""
+    for entry in _entries(push_directory):
+        for number in _numbers([entry]):
+            # Not 0123, which has the number of another folder.
+            if entry == str(number) and fileio.isdir(f"{push_directory}/{entry}"):
+                yield number
+
+
+def _numbers(names: list[str]) -> list[int]:
+    numbers = (int(name) for name in names if _NUMBER.fullmatch(name) and len(name) < 100)
+    return [number for number in numbers if number <= MAX_VERSION]
+
+
+def _entries(push_directory: str) -> list[str]:
+    if not fileio.exists(push_directory):
+        return []
     # Object stores list folders with a trailing slash.
-    entries = (entry.strip("/") for entry in fileio.listdir(push_directory))
-    versions = sorted((int(entry) for entry in entries if entry.isdecimal()), reverse=True)
-    folders = (f"{push_directory}/{version}" for version in versions)
-    # Pusher copies the SavedModel's file last: a folder without it is incomplete.
-    return next((path for path in folders if fileio.exists(f"{path}/{SAVED_MODEL_FILE}")), None)
+    return [entry.strip("/") for entry in fileio.listdir(push_directory)]
+
+
+def _read_bytes(path: str) -> bytes:
+    with open_file(path) as file:
+        return file.read(MAX_PROVENANCE_BYTES)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfx.components import FileBasedExampleGen, Pusher, Trainer
+from tfx.components import FileBasedExampleGen, Trainer
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
@@ -48,7 +49,7 @@ class RemoteTarget(Target):
 
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
         """PushGate and Report: engines show only which node failed, and artifacts."""
-        pusher = next(node for node in nodes if isinstance(node, Pusher))
+        pusher = next(node for node in nodes if node.id == names.PUSHER)
         gate = PushGate(pushed_model=pusher.outputs["pushed_model"])
         return [gate, report_node(self.config, nodes)]
 
@@ -57,9 +58,11 @@ class RemoteTarget(Target):
         return []
 
     def reads_outside_state(self, node: BaseNode) -> bool:
-        """Whether a node's result depends on state that the engine's cache cannot see."""
-        del node
-        return False
+        """Whether a node's result depends on state that the engine's cache cannot see.
+
+        True for the model in service: no resolver looks for it.
+        """
+        return isinstance(node, ModelInService)
 
     def documents(self, job: Document) -> list[Document]:
         """The documents of the file, from the job that TFX compiled."""
@@ -95,25 +98,30 @@ class VertexTarget(RemoteTarget):
             return "tpu"
         return "gpu" if training.accelerator else None
 
-    def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
-        """TFX's own resolver, the only one that Vertex AI can interpret.
+    def model_in_service(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
+        """The newest version of the push folder; for an endpoint, the latest blessed model.
 
-        It does not exclude the candidate: a run with nothing changed finds its cached model
-        and compares it with itself, once.
+        No folder tells what an endpoint serves. TFX's resolver, the only one that Vertex AI can
+        interpret, does not exclude the candidate: a run with nothing changed finds its cached
+        model and compares it with itself, once.
         """
-        del candidate
+        if self.section.endpoint is None:
+            return super().model_in_service(node_id, candidate)
         return Resolver(
             strategy_class=LatestBlessedModelStrategy,
             model=Channel(type=Model),
             model_blessing=Channel(type=ModelBlessing),
         ).with_id(node_id)
 
-    def pusher(self, **inputs: Channel) -> Pusher:
+    def pusher(self, **inputs: Channel) -> BaseComponent:
         """Deploys to ``vertex.endpoint``, or copies to the push folder if there is none."""
         endpoint = self.section.endpoint
         if endpoint is None:
             return super().pusher(**inputs)
-        return VertexPusher(custom_config=serving_settings(self.section, endpoint), **inputs)
+        return VertexPusher(
+            custom_config=serving_settings(self.section, endpoint),
+            **{key: inputs[key] for key in ("model", "model_blessing", "infra_blessing")},
+        )
 
     def documents(self, job: Document) -> list[Document]:
         """The job with the labels of ``vertex.labels``."""
@@ -135,11 +143,6 @@ class KubeflowTarget(RemoteTarget):
         self.section = check_kubeflow(config)
         super().__init__(config)
 
-    def latest_blessed_model(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
-        """A node that copies the newest model of the push folder, instead of a resolver."""
-        del candidate
-        return ModelInService(push_directory=self.config.push_directory).with_id(node_id)
-
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
         """A Trainer that fails if the accelerator of its resources is not visible."""
         accelerator = {"accelerator": self.required_accelerator()}
@@ -159,8 +162,8 @@ class KubeflowTarget(RemoteTarget):
         return [f"--artifacts_folder={volume}"] if volume else []
 
     def reads_outside_state(self, node: BaseNode) -> bool:
-        """True for ingestion and the model in service: no driver or resolver looks for them."""
-        return isinstance(node, FileBasedExampleGen | ModelInService)
+        """True for ingestion as well: Kubeflow has no driver that looks at the shards."""
+        return super().reads_outside_state(node) or isinstance(node, FileBasedExampleGen)
 
     def documents(self, job: Document) -> list[Document]:
         """The PipelineSpec and, if there are volumes, Kubernetes' part: each container's mounts."""

@@ -15,9 +15,10 @@ import tf_keras
 
 from formats import reference_scores, training_record
 from formats.hyperparameters import Hyperparameters
+from formats.names import SAVED_MODEL_FILE
 from models.event_table import read_splits
 from models.serving.reference_events import write_reference
-from models.serving.saved_model import export, is_exported, read_weights
+from models.serving.saved_model import NamedWeights, export, is_exported, read_weights
 from models.training.checkpoints import checkpoint_folder, discard_checkpoints
 from models.training.hardware import find_machine
 from models.training.model_fit import fit
@@ -58,7 +59,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     tf_keras.utils.set_random_seed(seed)
     splits = read_splits(fn_args.train_files, hyperparameters.validation_share)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
-    initial_weights = read_weights(fn_args.base_model) if fn_args.base_model else {}
+    initial_weights = read_initial_weights(fn_args.base_model)
     checkpoint_dir = checkpoint_folder(
         settings["checkpoint_root"],
         {
@@ -88,6 +89,17 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     write_reference(fitted.model, splits.validation, reference_path)
     export(fitted.model, fn_args.serving_model_dir)
     discard_checkpoints(checkpoint_dir)
+
+
+def read_initial_weights(base_model: str | None) -> NamedWeights:
+    """Reads the weights to start from; none without a base model, or if it stands for none.
+
+    Args:
+        base_model: the SavedModel's folder, which is missing if no model is in service yet.
+    """
+    if base_model and tf.io.gfile.exists(f"{base_model}/{SAVED_MODEL_FILE}"):
+        return read_weights(base_model)
+    return {}
 
 
 def wait_for_export(path: str, timeout: float = EXPORT_TIMEOUT) -> None:

@@ -57,7 +57,7 @@ class TrainerConfig(Hyperparameters):
         "default", description="the hyperparameters to start from"
     )
     warm_start: bool = Field(
-        False, description="start from the weights of the latest blessed model, where shapes agree"
+        False, description="start from the weights of the model in service, where shapes agree"
     )
     checkpoints: FolderPath | None = Field(
         None, description="checkpoints of unfinished trainings; default: checkpoints/ under root"
@@ -89,7 +89,12 @@ class EvaluationConfig(_Frozen):
         0.002,
         ge=0.0,
         le=1.0,
-        description="how far the AUC may be below that of the latest blessed model",
+        description="how far the AUC may be below that of the model in service",
+    )
+    damaged_baseline: Literal["refuse", "ignore"] = Field(
+        "refuse",
+        description="if the model in service is damaged: refuse: the run fails; ignore: the newest "
+        "undamaged version is the baseline",
     )
 
 

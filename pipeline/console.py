@@ -89,8 +89,9 @@ class Relay(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one message."""
-        self._console.print(Text(f"    {record.getMessage()}", style="dim"), soft_wrap=True)
+        """Prints one message; warnings stand out."""
+        style = "bold" if record.levelno >= logging.WARNING else "dim"
+        self._console.print(Text(f"    {record.getMessage()}", style=style), soft_wrap=True)
 
 
 @contextmanager

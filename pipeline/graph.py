@@ -79,7 +79,7 @@ def create_pipeline(
     # The model to start from, if the configuration asks for one; none in a first run.
     warm_start = []
     if config.trainer.warm_start:
-        warm_start.append(target.latest_blessed_model(names.WARM_START))
+        warm_start.append(target.model_in_service(names.WARM_START))
 
     # Trains once the data has passed the gate.
     trainer = target.trainer(
@@ -99,8 +99,8 @@ def create_pipeline(
     trainer.add_upstream_node(data_gate)
     model = trainer.outputs["model"]
 
-    # The model to compare with: the latest blessed one; none in a first run.
-    baseline = target.latest_blessed_model(names.BASELINE, candidate=model)
+    # The model to compare with: the one in service, whoever pushed it; none in a first run.
+    baseline = target.model_in_service(names.BASELINE, candidate=model)
 
     # Blesses a model whose AUC is high enough and not below the baseline's.
     thresholds = AucThresholds(config.evaluation.auc_lower_bound, config.evaluation.auc_max_drop)
@@ -126,6 +126,10 @@ def create_pipeline(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        data_verdict=data_gate.outputs["verdict"],
+        histograms=histogram_gen.outputs["histograms"],
+        schema=schema,
     )
 
     components: list[BaseNode] = [

@@ -66,6 +66,10 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
     """Prints every node, the gate decision with its margins, and the push."""
     console.print()
     console.print(summary_table(outcome))
+    baseline = outcome.output(names.MODEL_IN_SERVICE)
+    if baseline:
+        remark = baseline.properties.get(names.BASELINE_REMARK_PROPERTY, baseline.uri)
+        console.print(f"baseline    {remark}", soft_wrap=True)
     evaluation = outcome.uri(names.EVALUATION)
     if evaluation:
         _print_evaluation(evaluation, console)

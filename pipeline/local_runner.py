@@ -11,7 +11,10 @@ from pathlib import Path
 
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.pusher.publication import exclusive_push, raise_last_version
 from formats.errors import DataRefusedError
+from formats.push_directory import last_given
+from pipeline import metadata_store
 from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
@@ -32,10 +35,20 @@ def run(config: Config) -> None:
         config: a resolved configuration; the caller holds its root exclusively.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
+    _keep_versions(config)
     with portable_cache_keys(config.root), recorded(config):
         VerifiedRunner(config.root, config.metadata_path).run(
             create_pipeline(config, metadata=metadata)
         )
+
+
+def _keep_versions(config: Config) -> None:
+    """Keeps versions that were ever recorded from reuse, even if the push directory was emptied."""
+    pushes = metadata_store.pushed_models(config.metadata_path)
+    versions = [int(push.version) for _, push in pushes if push.version.isdecimal()]
+    if versions and max(versions) > last_given(config.push_directory):
+        with exclusive_push(config.push_directory):
+            raise_last_version(config.push_directory, max(versions))
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""Baseline: the blessed model that a candidate is compared with."""
+"""Baseline: the model in service, with which a candidate is compared."""

@@ -1,22 +1,107 @@
-"""Executor of ModelInService: finds and copies the newest pushed model."""
+"""Executor of ModelInService: checks and copies the model in service."""
 
 import logging
+from typing import Any
 
-from tfx.types import Artifact
-from tfx.utils import io_utils, path_utils
+import tensorflow as tf
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import path_utils
 
-from formats.names import ABSENT_PROPERTY
-from formats.push_directory import newest_version
+from components.baseline.selection import Selection, select
+from components.serving_check.probe import is_of_the_machine
+from formats import names
+from formats.artifact_manifest import take_manifest
+from formats.errors import DamagedBaselineError
+from formats.push_directory import PushedVersion
+from formats.verified_copy import check_copy, copy_files
 
 logger = logging.getLogger("higgs.baseline")
 
+REFUSE = "refuse"
+"""The value of ``when_damaged`` that makes a damaged model in service an error."""
 
-def copy_newest(push_directory: str, model: Artifact) -> None:
-    """Copies the newest model into the artifact, or marks the artifact as absent."""
-    newest = newest_version(push_directory)
-    model.set_int_custom_property(ABSENT_PROPERTY, 0 if newest else 1)
-    if newest is None:
-        logger.info("no baseline: no model in %s", push_directory)
-        return
-    io_utils.copy_dir(newest, path_utils.serving_model_path(model.uri))
-    logger.info("baseline %s", newest)
+
+class Executor(BaseExecutor):
+    """Copies the model in service, or marks the artifact as absent."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Copies the model.
+
+        Raises:
+            DamagedBaselineError: the model in service is damaged and may not be ignored.
+        """
+        directory = exec_properties["push_directory"]
+        selection = select(directory, input_dict, find_load_fault)
+        if selection.damaged and exec_properties["when_damaged"] == REFUSE:
+            raise DamagedBaselineError(explain_refusal(directory, selection))
+        remark = describe(selection)
+        level = logging.WARNING if selection.damaged else logging.INFO
+        logger.log(level, "%s: %s", directory, remark)
+        model = artifact_utils.get_single_instance(output_dict[names.MODEL_IN_SERVICE.key])
+        model.set_string_custom_property(names.BASELINE_REMARK_PROPERTY, remark)
+        model.set_int_custom_property(names.ABSENT_PROPERTY, 0 if selection.version else 1)
+        if selection.version:
+            number = str(selection.version.version)
+            model.set_string_custom_property(names.BASELINE_VERSION_PROPERTY, number)
+            copy_version(selection.version.folder, path_utils.serving_model_path(model.uri))
+
+
+def copy_version(folder: str, copy: str) -> None:
+    """Copies a version with its provenance.
+
+    Raises:
+        DamagedCopyError: the copy differs.
+    """
+    manifest = take_manifest(folder)
+    copy_files(folder, copy, manifest)
+    check_copy(copy, manifest)
+
+
+def find_load_fault(version: PushedVersion) -> str:
+    """Loads a version; returns why the Evaluator could not use it, or nothing.
+
+    With the TensorFlow that it was pushed with, ServingCheck has loaded the same files before.
+    """
+    if version.provenance and version.provenance.packages.get("tensorflow") == tf.__version__:
+        return ""
+    try:
+        signatures = tf.saved_model.load(version.folder).signatures
+    except Exception as error:
+        if is_of_the_machine(error):
+            raise
+        return f"it cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+    if names.COLUMNS_SIGNATURE not in signatures:
+        return f"it has no signature {names.COLUMNS_SIGNATURE}"
+    return ""
+
+
+def explain_refusal(push_directory: str, selection: Selection) -> str:
+    """Names the damaged version, its fault and the remedies."""
+    newest = selection.damaged[0]
+    others = len(selection.damaged) - 1
+    more = f" ({others} older versions are damaged, too)" if others else ""
+    return (
+        f"version {newest.version} in {push_directory}, the model in service, is damaged: "
+        f"{newest.fault}{more}. Restore it or delete its folder, then run again; with "
+        "evaluation.damaged_baseline=ignore the candidate is compared with the newest undamaged "
+        "version"
+    )
+
+
+def describe(selection: Selection) -> str:
+    """Says which version is the baseline, or why there is none."""
+    ignored = "".join(
+        f"version {damaged.version} is damaged and ignored: {damaged.fault}; "
+        for damaged in selection.damaged
+    )
+    if selection.version:
+        return f"{ignored}version {selection.version.version}"
+    if selection.is_candidate:
+        return f"{ignored}none, because no other model than this one was pushed"
+    return f"{ignored}none, because no model is in service; only the lower bounds decide"

@@ -7,7 +7,13 @@ from tfx.components.evaluator import executor
 from tfx.types import artifact_utils, standard_component_specs
 
 from formats.evaluation_record import join_evaluation, read_metrics
-from formats.names import EVAL_SPLIT, events_property
+from formats.names import (
+    ABSENT_PROPERTY,
+    BASELINE_VERSION_PROPERTY,
+    BLESSING,
+    EVAL_SPLIT,
+    events_property,
+)
 
 
 class Executor(executor.Executor):
@@ -19,12 +25,22 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model on the split ``eval``.
+        """Evaluates the model on the split ``eval``; an absent baseline counts as none.
 
         Raises:
             RuntimeError: the Beam runner lost or duplicated events.
         """
-        super().Do(input_dict, output_dict, exec_properties)
+        baselines = [
+            model
+            for model in input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
+            if not model.get_int_custom_property(ABSENT_PROPERTY)
+        ]
+        inputs = {**input_dict, standard_component_specs.BASELINE_MODEL_KEY: baselines}
+        super().Do(inputs, output_dict, exec_properties)
+        for baseline in baselines:
+            version = baseline.get_string_custom_property(BASELINE_VERSION_PROPERTY)
+            (blessing,) = output_dict[BLESSING.key]
+            blessing.set_string_custom_property(BASELINE_VERSION_PROPERTY, version)
         examples = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.EXAMPLES_KEY]
         )

@@ -1,13 +1,51 @@
 """SingleVersionPusher: the component."""
 
-from tfx.components import Pusher
+from typing import ClassVar
+
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.proto.pusher_pb2 import PushDestination
+from tfx.types import Channel
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_artifacts import (
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    PushedModel,
+    Schema,
+)
+from tfx.types.system_executions import Deploy
 
 from components.pusher.executor import Executor
+from formats.artifact_types import ClassHistograms, DataVerdict
 
 
-class SingleVersionPusher(Pusher):
-    """TFX's Pusher, which gives a model that is already in service no second version.
+class SingleVersionPusherSpec(ComponentSpec):
+    """Inputs, parameters and outputs: those of TFX's Pusher and some more."""
+
+    PARAMETERS: ClassVar = {
+        "push_destination": ExecutionParameter(type=PushDestination),
+        "pipeline": ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar = {
+        "model": ChannelParameter(type=Model),
+        "model_blessing": ChannelParameter(type=ModelBlessing),
+        "infra_blessing": ChannelParameter(type=InfraBlessing),
+        "evaluation": ChannelParameter(type=ModelEvaluation),
+        "data_verdict": ChannelParameter(type=DataVerdict),
+        "histograms": ChannelParameter(type=ClassHistograms),
+        "schema": ChannelParameter(type=Schema),
+    }
+    OUTPUTS: ClassVar = {"pushed_model": ChannelParameter(type=PushedModel)}
+    TYPE_ANNOTATION = Deploy
+
+
+class SingleVersionPusher(BaseComponent):
+    """Exports a model that has both blessings, as a version with its provenance.
+
+    The version is larger than every other one in the push directory, and complete before servers
+    see it. A model that is the newest version already is not exported again.
 
     Component ``outputs`` contains:
 
@@ -18,9 +56,27 @@ class SingleVersionPusher(Pusher):
     pusher = SingleVersionPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        data_verdict=data_gate.outputs["verdict"],
+        histograms=histogram_gen.outputs["histograms"],
+        schema=schema_importer.outputs["schema"],
         push_destination=push_destination,
+        pipeline="higgs",
     ).with_id("Pusher")
     ```
     """
 
+    SPEC_CLASS = SingleVersionPusherSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(self, push_destination: PushDestination, pipeline: str, **inputs: Channel):
+        """Exports to a folder of ``push_destination``, in the name of ``pipeline``."""
+        super().__init__(
+            SingleVersionPusherSpec(
+                push_destination=push_destination,
+                pipeline=pipeline,
+                pushed_model=Channel(type=PushedModel),
+                **inputs,
+            )
+        )

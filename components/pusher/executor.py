@@ -1,21 +1,27 @@
 """Executor of SingleVersionPusher."""
 
-import hashlib
+import functools
 import logging
 from typing import Any
 
 from tfx.components.pusher import executor
-from tfx.dsl.io import fileio
-from tfx.proto import pusher_pb2
+from tfx.proto.pusher_pb2 import PushDestination
 from tfx.types import Artifact, artifact_utils
-from tfx.utils import io_utils, proto_utils
+from tfx.utils import proto_utils
 
+from components.pusher.publication import (
+    exclusive_push,
+    model_manifest,
+    publish,
+    remove_leftovers,
+)
+from components.pusher.push_facts import describe
 from formats import names
+from formats.artifact_manifest import Manifest, manifest_digest
 from formats.push_directory import newest_version
+from formats.verified_copy import check_copy, copy_files
 
 logger = logging.getLogger("higgs.pusher")
-
-CHUNK_BYTES = 1 << 20
 
 
 class Executor(executor.Executor):
@@ -29,35 +35,41 @@ class Executor(executor.Executor):
     ) -> None:
         """Pushes the model, or records the version that holds it.
 
-        An engine repeats a node that it lost, possibly after the model was copied.
+        A run that was killed after its push has not recorded it, and an engine repeats a node
+        that it lost.
         """
-        destination = pusher_pb2.PushDestination()
-        proto_utils.json_to_proto(exec_properties["push_destination"], destination)
-        newest = newest_version(destination.filesystem.base_directory)
-        blessed = self.CheckBlessing(input_dict)
-        model = self.GetModelPath(input_dict)
-        if not (blessed and newest and file_digests(newest) == file_digests(model)):
-            super().Do(input_dict, output_dict, exec_properties)
-            return
         pushed = artifact_utils.get_single_instance(output_dict[names.PUSHED_MODEL.key])
-        io_utils.copy_dir(model, pushed.uri)
-        version = newest.rpartition("/")[2]
-        self._MarkPushed(pushed, pushed_destination=newest, pushed_version=version)
-        logger.info("the model is in service already, as version %s", version)
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        destination = PushDestination()
+        proto_utils.json_to_proto(exec_properties["push_destination"], destination)
+        directory = destination.filesystem.base_directory
+        model = self.GetModelPath(input_dict)
+        manifest, pipeline = model_manifest(model), exec_properties["pipeline"]
+        with exclusive_push(directory):
+            remove_leftovers(directory, pipeline)
+            version = version_in_service(directory, manifest)
+            if version is None:
+                run = (self._context and self._context.pipeline_run_id) or ""
+                facts = functools.partial(describe, input_dict, pipeline, run, manifest)
+                version = publish(model, manifest, directory, pipeline, facts).version
+        copy_files(model, pushed.uri, manifest)
+        check_copy(pushed.uri, manifest)
+        self._MarkPushed(
+            pushed, pushed_destination=f"{directory}/{version}", pushed_version=version
+        )
 
 
-def file_digests(folder: str) -> dict[str, str]:
-    """Computes the SHA-256 digest of each file below a folder, by relative path."""
-    return {
-        f"{path}/{file}".removeprefix(folder): _digest(f"{path}/{file}")
-        for path, _, files in fileio.walk(folder)
-        for file in files
-    }
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    with fileio.open(path, "rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+def version_in_service(push_directory: str, manifest: Manifest) -> str | None:
+    """Finds the newest version, if it is this model and none of its files has changed."""
+    newest = newest_version(push_directory)
+    if newest is None or newest.model_sha256 != manifest_digest(manifest):
+        return None
+    if newest.fault:
+        logger.warning(
+            "version %s is damaged and is pushed again: %s", newest.version, newest.fault
+        )
+        return None
+    logger.info("the model is in service already, as version %s", newest.version)
+    return str(newest.version)

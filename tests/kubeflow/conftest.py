@@ -210,7 +210,7 @@ def _run_all(history: History, specs, forks: Forks, local_paths) -> None:
         if name == "refused":
             add_truncated_shard(next(iter(local_paths.values())))
         history.runs[name] = history.engine.run(text, root)
-        history.versions[name] = sorted(path.name for path in history.push_directory.iterdir())
+        history.versions[name] = sorted(path.name for path in history.push_directory.glob("[0-9]*"))
         history.engine.start = forks
     forks.close()
 

@@ -29,9 +29,20 @@ def test_golden_file(target, compiled, golden):
 
 def test_both_targets_have_the_same_graph(specs):
     names = {target: set(spec.tasks) for target, spec in specs.items()}
+    assert names["vertex"] == names["kubeflow"]
+    nodes = {"CollisionExampleGen", "Trainer", "Baseline", "Pusher", "PushGate"}
+    assert nodes <= names["kubeflow"]
+
+
+def test_the_baseline_of_an_endpoint_is_the_latest_blessed_model(compiled):
+    spec = parse(compiled("vertex", "vertex.endpoint.name=higgs").read_text())
     resolvers = {"Baseline-model-blessing-resolver", "Baseline-model-resolver"}
-    assert names["vertex"] - resolvers == names["kubeflow"] - {"Baseline"}
-    assert {"CollisionExampleGen", "Trainer", "Pusher", "PushGate"} <= names["kubeflow"]
+    assert {name for name in spec.tasks if name.startswith("Baseline")} == resolvers
+    assert set(spec.tasks["Pusher"].inputs.artifacts) == {
+        "model",
+        "model_blessing",
+        "infra_blessing",
+    }
 
 
 def test_every_container_has_the_image_and_our_entry_point(specs):
@@ -91,11 +102,10 @@ def test_every_kubeflow_container_mounts_every_volume(specs):
     assert set(spec.mounts.values()) == {MOUNTS}
 
 
-def test_vertex_caches_every_node_and_has_the_ingestion_driver(specs):
+def test_vertex_caches_every_node_but_the_baseline_and_has_the_ingestion_driver(specs):
     spec = specs["vertex"]
-    for name in spec.tasks:
-        if spec.executor(name).HasField("container"):
-            assert spec.tasks[name].caching_options.enable_cache, name
+    cacheable = {name for name, task in spec.tasks.items() if task.caching_options.enable_cache}
+    assert set(spec.tasks) - cacheable == {"Baseline"}
     hook = spec.executor("CollisionExampleGen").container.lifecycle.pre_cache_check
     assert hook.command[-1] == "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver"
 

@@ -42,13 +42,26 @@ def test_training_waits_for_the_data_gate():
     assert nodes["DataGate"] in nodes["Trainer"].upstream_nodes
 
 
-def test_pusher_needs_both_blessings():
+def test_pusher_needs_both_blessings_and_what_the_provenance_says():
     _, nodes = graph()
     assert {node.id for node in nodes["Pusher"].upstream_nodes} == {
+        "ImportSchemaGen",
+        "HistogramGen",
+        "DataGate",
         "Trainer",
         "Evaluator",
         "ServingCheck",
     }
+    assert nodes["Pusher"].exec_properties["pipeline"] == "higgs"
+
+
+def test_the_baseline_is_the_model_in_service_whoever_pushed_it():
+    _, nodes = graph(push={"directory": "/push"}, evaluation={"damaged_baseline": "ignore"})
+    baseline = nodes["Baseline"]
+    assert baseline.exec_properties["push_directory"] == "/push"
+    assert baseline.exec_properties["when_damaged"] == "ignore"
+    assert {node.id for node in baseline.upstream_nodes} == {"Trainer"}
+    assert baseline in nodes["Evaluator"].upstream_nodes
 
 
 def test_paths_caching_and_beam_come_from_the_config():

@@ -1,0 +1,71 @@
+"""Selects the version of a push directory that a candidate is compared with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import path_utils
+
+from formats import provenance
+from formats.artifact_manifest import manifest_digest, take_manifest
+from formats.push_directory import PushedVersion, pushed_versions
+
+Inputs = dict[str, list[Artifact]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome of a search for the model in service.
+
+    Attributes:
+        version: the newest undamaged version of another model than the candidate; None without one.
+        damaged: damaged versions of other models that are newer, the newest first.
+        is_candidate: whether the newest version is the candidate itself.
+    """
+
+    version: PushedVersion | None
+    damaged: tuple[PushedVersion, ...] = ()
+    is_candidate: bool = False
+
+    @property
+    def key(self) -> str:
+        """Text that is equal for equal outcomes."""
+        version = self.version and f"{self.version.version} {self.version.model_sha256}"
+        faults = (f"{damaged.version}: {damaged.fault}" for damaged in self.damaged)
+        return "; ".join([version or "none", *faults])
+
+
+def select(
+    push_directory: str, inputs: Inputs, find_fault: Callable[[PushedVersion], str] | None = None
+) -> Selection:
+    """Searches a push directory for the model that the candidate is compared with.
+
+    Args:
+        push_directory: the folder of all versions.
+        inputs: the inputs of ModelInService; the candidate may be missing.
+        find_fault: returns the fault of a version whose files are as they were pushed, or nothing.
+    """
+    candidate = candidate_digest(inputs)
+    damaged: list[PushedVersion] = []
+    is_candidate = False
+    for version in pushed_versions(push_directory):
+        if candidate and version.model_sha256 == candidate:
+            is_candidate = is_candidate or not damaged
+            continue
+        fault = version.fault or (find_fault(version) if find_fault else "")
+        if not fault:
+            return Selection(version, tuple(damaged), is_candidate)
+        # Behind the candidate itself, older versions are not in service.
+        if not is_candidate:
+            damaged.append(replace(version, fault=fault))
+    return Selection(None, tuple(damaged), is_candidate)
+
+
+def candidate_digest(inputs: Inputs) -> str:
+    """Computes the digest of the candidate's files; empty without a candidate."""
+    if not inputs.get("candidate"):
+        return ""
+    model = artifact_utils.get_single_instance(inputs["candidate"])
+    manifest = take_manifest(path_utils.serving_model_path(model.uri))
+    manifest.pop(provenance.FILE_NAME, None)
+    return manifest_digest(manifest)

@@ -1,0 +1,59 @@
+"""Copies of models that are compared with the original, and files that have reached the disk."""
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+from tfx.dsl.io import fileio
+
+from formats.artifact_manifest import (
+    CHUNK_BYTES,
+    Manifest,
+    is_remote,
+    open_file,
+    summarize,
+    verify,
+)
+from formats.atomic_files import naming, sync
+from formats.names import SAVED_MODEL_FILE
+
+
+class DamagedCopyError(OSError):
+    """The files that were written are not the model's."""
+
+
+def copy_files(model: str, folder: str, manifest: Manifest) -> None:
+    """Copies the files of a model to a folder, the SavedModel's own file last."""
+    for path in sorted(manifest, key=lambda path: (path == SAVED_MODEL_FILE, path)):
+        with open_file(f"{model}/{path}") as source:
+            read_chunk = functools.partial(source.read, CHUNK_BYTES)
+            write_file(f"{folder}/{path}", iter(read_chunk, b""))
+
+
+def check_copy(folder: str, manifest: Manifest) -> None:
+    """Compares every file of a folder with a manifest, by content.
+
+    Raises:
+        DamagedCopyError: they differ.
+    """
+    if problems := verify(folder, manifest):
+        raise DamagedCopyError(
+            f"the copy in {folder} differs from the model: {summarize(problems)}; check the disk, "
+            "then run again"
+        )
+
+
+def write_file(path: str, chunks: Iterable[bytes]) -> None:
+    """Writes a file and its folders; on a disk, returns when the content has arrived there."""
+    if is_remote(path):
+        with fileio.open(path, "wb") as remote:
+            for chunk in chunks:
+                remote.write(chunk)
+        return
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with naming(file):
+        with file.open("wb") as local:
+            for chunk in chunks:
+                local.write(chunk)
+        sync(file)

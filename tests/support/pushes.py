@@ -1,0 +1,89 @@
+"""Pushes of small exports by the real executor, with the artifacts of a run beside them."""
+
+import shutil
+from pathlib import Path
+
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.proto import pusher_pb2
+from tfx.types.standard_artifacts import (
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    PushedModel,
+    Schema,
+)
+from tfx.utils import proto_utils
+
+from components.pusher.executor import Executor
+from formats import names
+from formats.artifact_types import ClassHistograms, DataVerdict
+
+
+class Pushes:
+    """A pipeline that pushes to a directory.
+
+    Attributes:
+        folder: holds its artifacts.
+        serving: the push directory.
+    """
+
+    def __init__(self, folder: Path, serving: Path, run_folder: Path, pipeline="higgs"):
+        """Takes the artifacts of a run from ``run_folder``."""
+        self.folder, self.serving, self.pipeline = folder, serving, pipeline
+        shutil.copytree(run_folder, folder)
+        verdict = folder / names.DATA_VERDICT.key
+        verdict.mkdir(exist_ok=True)
+        (verdict / "verdict.json").write_text('{"events": {"train": 400, "eval": 200}}')
+
+    def write_model(self, weights):
+        """Writes an export with the given weights; returns its folder."""
+        export = self.folder / "model" / "Format-Serving"
+        (export / "variables").mkdir(parents=True, exist_ok=True)
+        (export / "saved_model.pb").write_text("graph")
+        (export / "variables" / "variables.data").write_text(weights)
+        return export
+
+    def push(self, weights, *, blessed=True, run="run-1", baseline=""):
+        """Pushes an export with the given weights; returns the artifact."""
+        self.write_model(weights)
+        pushed = _artifact(PushedModel, self.folder / f"pushed-{len(list(self.folder.iterdir()))}")
+        blessing = _artifact(ModelBlessing, self.folder, blessed=int(blessed))
+        blessing.set_string_custom_property(names.BASELINE_VERSION_PROPERTY, baseline)
+        inputs = {
+            "model": _artifact(Model, self.folder / "model"),
+            "model_blessing": blessing,
+            "infra_blessing": _artifact(InfraBlessing, self.folder, blessed=1),
+            "evaluation": _artifact(ModelEvaluation, self.folder / names.EVALUATION.key),
+            "data_verdict": _artifact(DataVerdict, self.folder / names.DATA_VERDICT.key),
+            "histograms": _artifact(ClassHistograms, self.folder / names.HISTOGRAMS.key),
+            "schema": _artifact(Schema, self.folder / names.SCHEMA.key),
+        }
+        destination = pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(self.serving))
+        )
+        Executor(BaseExecutor.Context(pipeline_run_id=run)).Do(
+            {key: [artifact] for key, artifact in inputs.items()},
+            {"pushed_model": [pushed]},
+            {
+                "push_destination": proto_utils.proto_to_json(destination),
+                "pipeline": self.pipeline,
+            },
+        )
+        return pushed
+
+    def version(self, weights, **options):
+        """Pushes an export; returns its version."""
+        return self.push(weights, **options).get_string_custom_property("pushed_version")
+
+    def versions(self):
+        """The names of what servers could take for versions, in order."""
+        return sorted((path.name for path in self.serving.glob("[0-9]*")), key=int)
+
+
+def _artifact(kind, uri, **properties):
+    made = kind()
+    made.uri = str(uri)
+    for key, value in properties.items():
+        made.set_int_custom_property(key, value)
+    return made
