@@ -63,9 +63,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
                 f"pipeline {config.name}: {config.data_root} -> {config.root}", soft_wrap=True
             )
             for place in former:
-                console.print(
-                    f"root        was {place}; its artifacts are found here", soft_wrap=True
-                )
+                console.print(f"root        moved or copied from {place}", soft_wrap=True)
             if not is_remote(config.data_root):
                 data = find_data(Path(config.data_root), config.ingestion.layout)
                 for heading, text in data.lines():

@@ -9,6 +9,14 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 
+# A training that learns next to nothing, for `Project.run`.
+WORSE = {
+    "trainer__trees": 0,
+    "trainer__epochs": 1,
+    "trainer__learning_rate": 1e-5,
+    "trainer__min_learning_rate": 1e-6,
+}
+
 
 @dataclass(frozen=True)
 class Finished:

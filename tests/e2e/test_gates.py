@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from running import WORSE
 from tfx import v1 as tfx
 
 from components.serving_check.component import ServingCheck
@@ -32,13 +33,7 @@ def later(first_run, project):
     del first_run
     again = project.run()
     bound = project.run(evaluation__auc_lower_bound=0.99)
-    worse = project.run(
-        trainer__trees=0,
-        trainer__epochs=1,
-        trainer__learning_rate=1e-5,
-        trainer__min_learning_rate=1e-6,
-        evaluation__auc_lower_bound=0.1,
-    )
+    worse = project.run(**WORSE, evaluation__auc_lower_bound=0.1)
     serving = project.root / "serving"
     versions = sorted(path.name for path in serving.iterdir())
     shutil.move(serving, project.root / "kept")
