@@ -1,7 +1,6 @@
 """The backup of a root's metadata, and its restoration."""
 
 import shutil
-import sqlite3
 import time
 from itertools import count
 from pathlib import Path
@@ -86,19 +85,25 @@ def restore_backup(root: Path) -> list[str]:
     return lines
 
 
-def reserve_executions(root: Path, connection: sqlite3.Connection) -> None:
+def reserve_executions(root: Path) -> None:
     """Lets new executions begin after every number that a folder of an artifact has.
 
-    Runs since the backup are not in it, but their artifacts are on disk, in folders with the
-    numbers that would come next: a new node would write into an old folder.
+    Metadata that was restored does not know the runs since, but their artifacts are on disk, in
+    folders with the numbers that would come next: a new node would write into an old folder.
     """
     folders = (root / "artifacts").glob("*/*/*")
     last = max((int(folder.name) for folder in folders if folder.name.isdecimal()), default=0)
-    changed = connection.execute(
-        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'Execution'", (last,)
-    )
-    if not changed.rowcount:
-        connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
+    if is_missing(root):
+        return
+    with database(root, metadata_file(root), "rw") as connection:
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'")
+        (known,) = row.fetchone() or (None,)
+        if known is None:
+            connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
+        elif known < last:
+            connection.execute(
+                "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'", (last,)
+            )
 
 
 def _set_aside(path: Path, mark: str) -> list[str]:

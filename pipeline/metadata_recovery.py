@@ -13,7 +13,7 @@ from formats.provenance import FILE_NAME, Provenance
 from formats.run_outcome import RunRecord
 from pipeline.local_root import exclusive_use
 from pipeline.metadata_backup import find_damage, reserve_executions, restore_backup
-from pipeline.metadata_check import check_metadata, database, metadata_file
+from pipeline.metadata_check import check_metadata, metadata_file
 from pipeline.metadata_store import (
     NODE_CONTEXT,
     PIPELINE_CONTEXT,
@@ -50,9 +50,7 @@ def recover(root: Path) -> list[str]:
             open_store(str(path))
             lines.append("no usable backup: made new metadata")
         check_metadata(root)
-        if problem:
-            with database(root, path, "rw") as connection:
-                reserve_executions(root, connection)
+        reserve_executions(root)
         relocate(root)
         return lines + list(_record_pushes(root, str(path)))
 

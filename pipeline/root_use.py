@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.local_root import exclusive_use
-from pipeline.metadata_backup import write_backup
+from pipeline.metadata_backup import reserve_executions, write_backup
 from pipeline.metadata_check import check_metadata
 from pipeline.root_relocation import relocate
 from pipeline.user_errors import MetadataError
@@ -29,6 +29,7 @@ def used_by_run(root: Path) -> Iterator[list[str]]:
     with exclusive_use(root):
         check_metadata(root)
         former = relocate(root)
+        reserve_executions(root)
         try:
             yield former
         finally:

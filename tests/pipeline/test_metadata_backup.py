@@ -1,5 +1,3 @@
-import sqlite3
-
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -77,17 +75,14 @@ def test_a_damaged_backup_is_kept_but_not_used(used_root):
 
 def test_new_executions_avoid_the_folders_of_lost_ones(used_root, record_in, tmp_path):
     (used_root / "artifacts" / "Trainer" / "model" / "41").mkdir()
-    connection = sqlite3.connect(metadata_file(used_root))
-    reserve_executions(used_root, connection)
-    connection.commit()
-    connection.close()
-    record_in(tmp_path / "other")  # has no execution yet
-    (tmp_path / "other" / "artifacts" / "Trainer" / "model" / "7").mkdir(parents=True)
-    connection = sqlite3.connect(metadata_file(tmp_path / "other"))
-    reserve_executions(tmp_path / "other", connection)
-    connection.commit()
-    connection.close()
-    for root, expected in ((used_root, 42), (tmp_path / "other", 8)):
+    other = tmp_path / "other"
+    record_in(other)  # has no execution yet
+    (other / "artifacts" / "Trainer" / "model" / "7").mkdir(parents=True)
+    for root, expected in ((used_root, 42), (other, 8)):
+        reserve_executions(root)
+        before = metadata_file(root).read_bytes()
+        reserve_executions(root)
+        assert metadata_file(root).read_bytes() == before
         assert next_execution(root) == expected
 
 

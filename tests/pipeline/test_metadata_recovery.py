@@ -6,7 +6,7 @@ from formats.names import SAVED_MODEL_FILE
 from formats.provenance import FILE_NAME, FileHash, Provenance
 from pipeline.lineage import find_pushing_run
 from pipeline.local_root import RootBusyError, exclusive_use
-from pipeline.metadata_backup import write_backup
+from pipeline.metadata_backup import reserve_executions, write_backup
 from pipeline.metadata_check import metadata_file
 from pipeline.metadata_recovery import recover
 from pipeline.metadata_store import all_runs, find_run, open_store, pushed_models
@@ -32,6 +32,7 @@ def push(root, version, run):
 
 
 def test_intact_metadata_stays_as_it_is(used_root):
+    reserve_executions(used_root)
     before = metadata_file(used_root).read_bytes()
     assert recover(used_root) == [f"{metadata_file(used_root)} is intact"]
     assert metadata_file(used_root).read_bytes() == before

@@ -1,11 +1,12 @@
 import shutil
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline import local_runner
 from pipeline.local_root import RootBusyError, exclusive_use
 from pipeline.metadata_check import backup_file, metadata_file
-from pipeline.metadata_store import latest_run
+from pipeline.metadata_store import latest_run, open_store
 from pipeline.root_use import used_by_run
 from pipeline.user_errors import DamagedMetadataError
 
@@ -20,6 +21,15 @@ def test_a_run_gets_a_root_that_is_locked_and_relocated_and_leaves_a_backup(used
     run = latest_run(str(backup_file(copy)))
     assert run.push.destination == f"{copy}/serving/17"
     assert not backup_file(used_root).exists()
+
+
+def test_metadata_of_an_earlier_day_reuses_no_folder(used_root):
+    """Someone has put an old copy of the metadata back: it does not know execution 41."""
+    (used_root / "artifacts" / "Trainer" / "model" / "41").mkdir()
+    with used_by_run(used_root):
+        store = open_store(str(metadata_file(used_root)))
+        kind = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))
+        assert store.put_executions([mlmd.Execution(type_id=kind)]) == [42]
 
 
 def test_an_interrupted_run_leaves_a_backup_too(used_root):
