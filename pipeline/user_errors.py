@@ -24,3 +24,7 @@ class DamagedMetadataError(MetadataError):
         """Makes a sentence of both."""
         super().__init__(f"{problem}: {remedy}")
         self.problem = problem
+
+
+class ProvenanceError(ValueError):
+    """A folder does not tell where the model in it comes from."""

@@ -95,16 +95,23 @@ def runs(root: Path, recover: bool) -> None:
 
 
 @click.command(short_help="Trace a pushed version back to its data.")
-@click.argument("version")
+@click.argument("version", metavar="VERSION|DIRECTORY")
 @root_option
 def lineage(version: str, root: Path) -> None:
-    """Trace a pushed VERSION back to its evaluation, training, data and schema.
+    """Trace a pushed VERSION of a root back to its evaluation, training, data and schema.
+
+    With the DIRECTORY of a version, or of a copy of it anywhere, read the provenance in it and
+    compare every file with the one that was pushed. Exits with 1 if they differ.
 
     \b
     Examples:
       higgs lineage 1795580600
       higgs lineage 1795580600 --root runs/higgs
+      higgs lineage runs/higgs/serving/1795580600
     """
+    if os.sep in version or Path(version).is_dir():
+        _verify(Path(version).expanduser())
+        return
     with _reading(root) as (console, metadata_path):
         from pipeline.lineage import find_pushing_run
         from pipeline.run_table import lineage_lines
@@ -164,6 +171,25 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
             console.print(f"{heading:<12}{text}", soft_wrap=True)
         page, auc = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
         console.print(f"AUC {auc:.4f}\nreport      {page}", soft_wrap=True)
+
+
+def _verify(folder: Path) -> None:
+    """Prints where a version comes from, and how its files differ from those that were pushed."""
+    from pipeline.user_errors import ProvenanceError
+    from pipeline.version_check import find_differences, provenance_lines, read_provenance
+
+    try:
+        record = read_provenance(folder)
+    except ProvenanceError as error:
+        raise click.ClickException(str(error)) from None
+    for line in provenance_lines(record):
+        click.echo(line)
+    differences = find_differences(folder, record)
+    if differences:
+        click.echo("\n".join(["DAMAGED: this is not the model that was pushed", *differences]))
+        sys.exit(1)
+    size = sum(file.bytes for file in record.files.values())
+    click.echo(f"verified: {len(record.files)} files, {size:,} bytes, as they were pushed")
 
 
 def _recover(root: Path) -> None:
