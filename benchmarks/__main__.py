@@ -22,6 +22,7 @@ MODULES = {
     **QUICK_MODULES,
     "training": "training_speed",
     "full_run": "full_run",
+    "auc": "auc_accuracy",
     "quality": "quality",
 }
 """The benchmarks by name."""

@@ -1,6 +1,5 @@
 """An evaluation: metrics and score histograms by model and slice, read from TFMA's output files."""
 
-import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,12 @@ AUC = "auc"
 
 EVENT_COUNT = "example_count"
 """The metric that counts events; its name in TFMA's results."""
+
+SIGNAL_COUNT = "signal_count"
+"""The metric that counts signal events; its name in TFMA's results."""
+
+AUC_STANDARD_ERROR = "auc_standard_error"
+"""The metric that estimates the standard error of the AUC; its name in TFMA's results."""
 
 OVERALL = "all events"
 """Name of the slice that holds every event."""
@@ -104,8 +109,28 @@ class SliceEvaluation:
 
     @property
     def auc(self) -> float:
-        """The AUC; NaN if it was not measured."""
+        """The AUC; NaN if it is undefined or was not measured."""
         return self.metrics.get(AUC, math.nan)
+
+    @property
+    def auc_fault(self) -> str:
+        """Why the AUC is undefined; empty if it is defined.
+
+        >>> metrics = {AUC: math.nan, EVENT_COUNT: 5.0, SIGNAL_COUNT: 0.0}
+        >>> SliceEvaluation(OVERALL, metrics, NO_SCORES).auc_fault
+        'all 5 events are background'
+        """
+        if math.isfinite(self.auc):
+            return ""
+        if AUC not in self.metrics:
+            return "it was not measured"
+        signal, events = self.metrics.get(SIGNAL_COUNT), self.events
+        if not events:
+            return "there are no events"
+        if signal in (0, events):
+            subject = "the only event is" if events == 1 else f"all {events:,} events are"
+            return f"{subject} {'signal' if signal else 'background'}"
+        return "some scores are not numbers, or too many are too close to each other to be ordered"
 
     @property
     def events(self) -> int | None:
@@ -118,14 +143,14 @@ class SliceEvaluation:
         """Tells whether there are too few events to compare models."""
         return self.events is not None and self.events < SMALL_SLICE
 
-    @functools.cached_property
+    @property
     def auc_interval(self) -> tuple[float, float]:
         """The 95 % confidence interval of the AUC, within [0, 1]; NaN if it is undefined.
 
-        It is undefined if a class has no events, if the scores separate the classes completely,
-        or if all scores are equal: the estimated error is then 0, which says nothing.
+        It is undefined if a class has fewer than two events, if the scores separate the classes
+        completely, or if all scores are equal: the estimated error is then 0, which says nothing.
         """
-        error = Z_95 * auc_standard_error(self.scores)
+        error = Z_95 * self.metrics.get(AUC_STANDARD_ERROR, math.nan)
         if math.isnan(self.auc) or not error > 0:
             return math.nan, math.nan
         return max(0.0, self.auc - error), min(1.0, self.auc + error)
@@ -154,33 +179,6 @@ ScoreHistograms = Mapping[str, Mapping[str, ScoreHistogram]]
 """Score histograms by model and slice."""
 
 
-def auc_standard_error(scores: ScoreHistogram) -> float:
-    """Estimates the standard error of an AUC.
-
-    DeLong, DeLong, Clarke-Pearson 1988 (Biometrics 44, 837): the variance of the mean share of
-    background events that a signal event outscores, and of signal events that outscore a
-    background event; equal scores count half. No shape of the scores is assumed.
-
-    Returns:
-        The standard error; NaN with fewer than two events of a class.
-    """
-    signal, background = scores.signal, scores.background
-    n_signal, n_background = signal.sum(), background.sum()
-    if n_signal < 2 or n_background < 2:
-        return math.nan
-    outscored = (np.cumsum(background) - background / 2) / n_background
-    outscoring = 1.0 - (np.cumsum(signal) - signal / 2) / n_signal
-    variance = _variance(outscored, signal) / n_signal
-    return float(np.sqrt(variance + _variance(outscoring, background) / n_background))
-
-
-def _variance(values: Array, counts: Array) -> float:
-    """Computes the unbiased variance of values that occur ``counts`` times each."""
-    total = counts.sum()
-    mean = counts @ values / total
-    return float(counts @ (values - mean) ** 2 / (total - 1))
-
-
 def read_metrics(folder: str) -> Metrics:
     """Reads the metrics of every model and slice in an evaluation artifact's folder.
 
@@ -189,7 +187,7 @@ def read_metrics(folder: str) -> Metrics:
     """
     entries = _by_model_and_slice(tfma.load_metrics(folder), "metric_keys_and_values")
     if not entries:
-        raise ValueError(f"no metrics in {folder}")
+        raise ValueError(f"no metrics in {folder}, because no event was evaluated")
     return {
         model: {name: dict(_values(metrics)) for name, metrics in slices.items()}
         for model, slices in entries.items()

@@ -1,12 +1,15 @@
 """The Evaluator's decision on a model with its thresholds, read from TFMA's output files."""
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
+from google.protobuf.wrappers_pb2 import DoubleValue
 from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
 
-from formats.evaluation_record import AUC, join_evaluation, read_metrics
+from formats.evaluation_record import AUC, EVENT_COUNT, Evaluation, join_evaluation, read_metrics
 
 
 @dataclass(frozen=True)
@@ -18,21 +21,30 @@ class ThresholdCheck:
         value: its measured value.
         limit: the smallest value that passes.
         is_change: whether both are differences from the baseline.
+        is_count: whether both are numbers of events.
+        fault: why the value is undefined, so that nothing can be decided; empty if it is defined.
     """
 
     name: str
     value: float
     limit: float
     is_change: bool = False
+    is_count: bool = False
+    fault: str = ""
 
     @property
     def margin(self) -> float:
-        """How far the value is above the limit; negative if it is below.
+        """How far the value is above the limit; negative if it is below, NaN if undefined.
 
         >>> ThresholdCheck("AUC", 0.75, 0.5).margin
         0.25
         """
         return self.value - self.limit
+
+    @property
+    def passed(self) -> bool:
+        """Tells whether the value reaches the limit; an undefined value does not."""
+        return self.margin >= 0
 
 
 @dataclass(frozen=True)
@@ -42,9 +54,11 @@ class GateDecision:
     Attributes:
         passed: whether TFMA's validation succeeded.
         events: number of evaluated events.
-        auc: the candidate's AUC on them.
-        baseline_auc: the baseline's AUC on the same events; None without a baseline.
+        auc: the candidate's AUC on them; NaN if it is undefined.
+        baseline_auc: the baseline's AUC on the same events; None without a baseline, NaN if it is
+            undefined.
         checks: every threshold that was applied.
+        auc_fault: why the AUC is undefined; empty if it is defined.
     """
 
     passed: bool
@@ -52,6 +66,7 @@ class GateDecision:
     auc: float
     baseline_auc: float | None
     checks: tuple[ThresholdCheck, ...]
+    auc_fault: str = ""
 
 
 def read_decision(folder: str) -> GateDecision:
@@ -70,13 +85,14 @@ def read_decision(folder: str) -> GateDecision:
     config, *_ = load_eval_run(folder)
     if config is None:
         raise ValueError(f"no thresholds, because there is no configuration in {folder}")
-    threshold = _auc_threshold(config)
+    thresholds = _thresholds(config)
     return GateDecision(
-        passed=threshold is None or _read_validation(folder),
+        passed=not thresholds or _read_validation(folder),
         events=overall.events,
         auc=overall.auc,
         baseline_auc=baseline,
-        checks=tuple(_checks(threshold, overall.auc, baseline)),
+        checks=tuple(_checks(thresholds, evaluation)),
+        auc_fault=overall.auc_fault,
     )
 
 
@@ -88,24 +104,37 @@ def _read_validation(folder: str) -> bool:
 
 
 def _checks(
-    threshold: tfma.MetricThreshold | None, auc: float, baseline: float | None
+    thresholds: Mapping[str, tfma.MetricThreshold], evaluation: Evaluation
 ) -> Iterator[ThresholdCheck]:
-    if threshold is None:
-        return
-    if threshold.value_threshold.HasField("lower_bound"):
-        yield ThresholdCheck("AUC", auc, threshold.value_threshold.lower_bound.value)
-    if baseline is not None and threshold.change_threshold.HasField("absolute"):
-        limit = threshold.change_threshold.absolute.value
-        yield ThresholdCheck("AUC above the baseline's", auc - baseline, limit, is_change=True)
+    candidate = evaluation.candidate.overall
+    if limit := _lower_bound(thresholds.get(EVENT_COUNT)):
+        events = candidate.metrics.get(EVENT_COUNT, math.nan)
+        yield ThresholdCheck("events", events, limit.value, is_count=True)
+    threshold = thresholds.get(AUC)
+    if limit := _lower_bound(threshold):
+        yield ThresholdCheck("AUC", candidate.auc, limit.value, fault=candidate.auc_fault)
+    if evaluation.baseline and threshold and threshold.change_threshold.HasField("absolute"):
+        baseline = evaluation.baseline.overall
+        yield ThresholdCheck(
+            "AUC above the baseline's",
+            candidate.auc - baseline.auc,
+            threshold.change_threshold.absolute.value,
+            is_change=True,
+            fault=candidate.auc_fault or (baseline.auc_fault and f"baseline: {baseline.auc_fault}"),
+        )
 
 
-def _auc_threshold(config: tfma.EvalConfig) -> tfma.MetricThreshold | None:
-    return next(
-        (
-            sliced.threshold
-            for spec in config.metrics_specs
-            for metric in spec.metrics
-            for sliced in metric.per_slice_thresholds
-        ),
-        None,
-    )
+def _lower_bound(threshold: tfma.MetricThreshold | None) -> DoubleValue | None:
+    if threshold is None or not threshold.value_threshold.HasField("lower_bound"):
+        return None
+    return threshold.value_threshold.lower_bound
+
+
+def _thresholds(config: tfma.EvalConfig) -> dict[str, tfma.MetricThreshold]:
+    """The thresholds by the name of their metric."""
+    return {
+        json.loads(metric.config or "{}").get("name", ""): sliced.threshold
+        for spec in config.metrics_specs
+        for metric in spec.metrics
+        for sliced in metric.per_slice_thresholds
+    }

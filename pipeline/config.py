@@ -96,6 +96,9 @@ class EvaluationConfig(_Frozen):
         description="if the model in service is damaged: refuse: the run fails; ignore: the newest "
         "undamaged version is the baseline",
     )
+    least_events: int = Field(
+        1000, ge=2, description="smallest number of events that a model is blessed on"
+    )
 
 
 class ServingCheckConfig(_Frozen):

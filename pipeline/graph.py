@@ -103,7 +103,11 @@ def create_pipeline(
     baseline = target.model_in_service(names.BASELINE, candidate=model)
 
     # Blesses a model whose AUC is high enough and not below the baseline's.
-    thresholds = AucThresholds(config.evaluation.auc_lower_bound, config.evaluation.auc_max_drop)
+    thresholds = AucThresholds(
+        lower_bound=config.evaluation.auc_lower_bound,
+        max_drop=config.evaluation.auc_max_drop,
+        least_events=config.evaluation.least_events,
+    )
     evaluator = CountingEvaluator(
         examples=examples,
         model=model,

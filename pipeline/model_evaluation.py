@@ -15,6 +15,7 @@ from tfx.utils import path_utils
 from components.report.html_page import render
 from components.report.report_data import read_report
 from formats import names
+from formats.gate_decision import GateDecision
 from formats.names import COLUMNS_SIGNATURE, SAVED_MODEL_FILE
 from formats.package_versions import package_versions
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
@@ -30,7 +31,7 @@ KEPT_OUTPUTS = (names.STATISTICS, names.HISTOGRAMS, names.ANOMALIES, names.SCHEM
 """Outputs that stay beside the page, each in a folder named by its key."""
 
 
-def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, float]:
+def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, GateDecision]:
     """Evaluates a model; writes the evaluation, the statistics of the data and the report.
 
     Args:
@@ -39,7 +40,7 @@ def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, float]:
         out: a folder that does not exist yet; it is removed if the evaluation fails.
 
     Returns:
-        The report's file, and the AUC.
+        The report's file, and the AUC with its events; no threshold was applied.
 
     Raises:
         UnsuitableModelError: the folder does not hold a SavedModel with the evaluated signature.
@@ -55,7 +56,7 @@ def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, float]:
         shutil.rmtree(out)
         raise
     assert report.decision is not None, report.unread
-    return out / PAGE, report.decision.auc
+    return out / PAGE, report.decision
 
 
 def check_model(model: Path) -> None:

@@ -1,5 +1,6 @@
 """Outcomes of runs as tables and lines for a terminal."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 from rich.table import Table
@@ -9,7 +10,7 @@ from components.report.report_data import ReportData, read_report, read_summary
 from components.report.report_tables import lineage, total_seconds
 from components.report.run_status import run_status
 from formats import names
-from formats.gate_decision import GateDecision
+from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Push, RunOutcome
 
 NONE = "-"
@@ -30,14 +31,32 @@ def summary_table(outcome: RunOutcome) -> Table:
 def decision_lines(decision: GateDecision) -> Iterator[str]:
     """Yields the AUC, and each threshold with its margin."""
     baseline = decision.baseline_auc
-    comparison = "" if baseline is None else f", baseline {baseline:.4f}"
-    yield f"AUC {decision.auc:.4f} on {decision.events:,} events{comparison}"
+    comparison = "" if baseline is None else f", baseline {_auc(baseline)}"
+    fault = decision.auc_fault and f": {decision.auc_fault}"
+    yield f"AUC {_auc(decision.auc)} on {decision.events:,} events{comparison}{fault}"
     for check in decision.checks:
-        result = "passed" if check.margin >= 0 else "MISSED"
         yield (
-            f"gate: {check.name} {check.value:+.4f}, at least {check.limit:+.4f} needed: "
-            f"{result} by {abs(check.margin):.4f}"
+            f"gate: {check.name} {_measured(check, check.value)}, at least "
+            f"{_measured(check, check.limit)} needed: {_check_result(check)}"
         )
+
+
+def _auc(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.4f}"
+
+
+def _measured(check: ThresholdCheck, value: float) -> str:
+    if math.isnan(value):
+        return "undefined"
+    return f"{value:,.0f}" if check.is_count else f"{value:+.4f}"
+
+
+def _check_result(check: ThresholdCheck) -> str:
+    if math.isnan(check.margin):
+        return f"UNDECIDED, {check.fault or 'the value is not a number'}"
+    margin = abs(check.margin)
+    distance = f"{margin:,.0f}" if check.is_count else f"{margin:.4f}"
+    return f"{'passed' if check.passed else 'MISSED'} by {distance}"
 
 
 def run_table(runs: Iterable[RunOutcome]) -> Table:
@@ -88,7 +107,7 @@ def _cells(report: ReportData) -> list[str]:
         run.run_id,
         run_status(report).title,
         run.push.version if run.push else NONE,
-        f"{decision.auc:.4f}" if decision else NONE,
+        _auc(decision.auc) if decision else NONE,
         f"{sum(run.events.values()):,}",
         duration(total_seconds(run)),
     ]

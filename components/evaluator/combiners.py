@@ -14,23 +14,24 @@ import numpy.typing as npt
 from tensorflow_model_analysis.metrics import calibration_histogram, metric_types, metric_util
 from typing_extensions import override
 
+from components.evaluator.score_counts import MAX_CELLS, ScoreCounts, count_scores, merge_counts
+
 Array: TypeAlias = npt.NDArray[np.float64]
 EventValue: TypeAlias = Callable[[Array, Array], Array]
 """Computes one value per event from labels [N] and predictions [N]."""
 
 BUCKETS = calibration_histogram.DEFAULT_NUM_BUCKETS
 
+MAX_PARTS = 256
+"""Counts of single batches that are kept before they are merged."""
+
 
 class _Combiner(beam.CombineFn):
-    """Sums an array over events; a metric's key selects the labels and predictions."""
+    """Combines events; a metric's key selects the labels and predictions."""
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any):
         self._key = key
         self._eval_config = eval_config
-
-    @override
-    def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
-        return np.sum(list(accumulators), axis=0)
 
     def _events(self, element: metric_types.StandardMetricInputs) -> tuple[Array, Array, Array]:
         """Returns labels, predictions and weights, float64 [N] each."""
@@ -50,7 +51,50 @@ class _Combiner(beam.CombineFn):
         return labels, predictions, np.broadcast_to(np.ravel(weight), labels.shape)
 
 
-class HistogramCombiner(_Combiner):
+class _SumCombiner(_Combiner):
+    """Sums an array over events."""
+
+    @override
+    def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
+        return np.sum(list(accumulators), axis=0)
+
+
+class ScoreCountsCombiner(_Combiner):
+    """Counts events by score; the accumulator is a list of counts of parts of the events."""
+
+    @override
+    def create_accumulator(self) -> list[ScoreCounts]:
+        return []
+
+    @override
+    def add_input(
+        self, accumulator: list[ScoreCounts], element: metric_types.StandardMetricInputs
+    ) -> list[ScoreCounts]:
+        accumulator.append(count_scores(*self._events(element)))
+        cells = sum(len(part.lowest) for part in accumulator)
+        if len(accumulator) >= MAX_PARTS or cells > 2 * MAX_CELLS:
+            return self.compact(accumulator)
+        return accumulator
+
+    @override
+    def merge_accumulators(self, accumulators: Iterable[list[ScoreCounts]]) -> list[ScoreCounts]:
+        merged: list[ScoreCounts] = []
+        for accumulator in accumulators:
+            merged = self.compact([*merged, *accumulator])
+        return merged
+
+    @override
+    def compact(self, accumulator: list[ScoreCounts]) -> list[ScoreCounts]:
+        return [merge_counts(accumulator)]
+
+    @override
+    def extract_output(
+        self, accumulator: list[ScoreCounts]
+    ) -> dict[metric_types.MetricKey, ScoreCounts]:
+        return {self._key: merge_counts(accumulator)}
+
+
+class HistogramCombiner(_SumCombiner):
     """TFMA's calibration histogram of scores in [0, 1]: label, score and weight by bucket.
 
     The accumulator is float64 [3, BUCKETS + 2]; the first and last buckets hold scores below 0
@@ -82,7 +126,7 @@ class HistogramCombiner(_Combiner):
         }
 
 
-class MeanCombiner(_Combiner):
+class MeanCombiner(_SumCombiner):
     """The weighted mean of one value per event; the accumulator is [sum, weights]."""
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any, value: EventValue):
@@ -105,7 +149,7 @@ class MeanCombiner(_Combiner):
         return {self._key: total / weights if weights else float("nan")}
 
 
-class SumOfWeightsCombiner(_Combiner):
+class SumOfWeightsCombiner(_SumCombiner):
     """The number of events, or the sum of their weights if they are weighted."""
 
     @override

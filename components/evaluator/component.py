@@ -22,7 +22,9 @@ class CountingEvaluator(Evaluator):
     evaluator = CountingEvaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
-        eval_config=eval_config(AucThresholds(lower_bound=0.7, max_drop=0.002)),
+        eval_config=eval_config(
+            AucThresholds(lower_bound=0.7, max_drop=0.002, least_events=1000)
+        ),
         module_path=EXTRACTORS_MODULE,
     )
     ```

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.slices import SLICE_COLUMNS
-from formats.evaluation_record import AUC
+from formats.evaluation_record import AUC, EVENT_COUNT
 from formats.features import LABEL
 from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 
@@ -21,10 +21,12 @@ class AucThresholds:
     Attributes:
         lower_bound: the smallest AUC that is blessed.
         max_drop: how far the AUC may be below the baseline's.
+        least_events: the number of events that it must be measured on.
     """
 
     lower_bound: float
     max_drop: float
+    least_events: int
 
 
 def eval_config(thresholds: AucThresholds | None) -> tfma.EvalConfig:
@@ -53,13 +55,16 @@ def eval_config(thresholds: AucThresholds | None) -> tfma.EvalConfig:
 def _metrics(
     thresholds: AucThresholds | None, overall: tfma.SlicingSpec
 ) -> list[tfma.MetricConfig]:
-    gates = []
-    if thresholds:
-        threshold = _auc_threshold(thresholds)
-        gates = [tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)]
+    gates = _thresholds(thresholds) if thresholds else {}
+    per_slice = {
+        name: [tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)]
+        for name, threshold in gates.items()
+    }
     return [
-        _metric("EventCount"),
-        _metric("RocAuc", per_slice_thresholds=gates, name=AUC),
+        _metric("EventCount", per_slice.get(EVENT_COUNT, ()), name=EVENT_COUNT),
+        _metric("SignalCount"),
+        _metric("RocAuc", per_slice.get(AUC, ()), name=AUC),
+        _metric("AucStandardError"),
         _metric("Accuracy"),
         _metric("LogLoss"),
         _metric("BackgroundRejection", signal_efficiency=0.5),
@@ -83,11 +88,19 @@ def _metric(
     )
 
 
-def _auc_threshold(thresholds: AucThresholds) -> tfma.MetricThreshold:
-    return tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.lower_bound}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -thresholds.max_drop},
+def _thresholds(thresholds: AucThresholds) -> dict[str, tfma.MetricThreshold]:
+    """The thresholds by metric. A value that is not a number is below every bound."""
+    return {
+        EVENT_COUNT: tfma.MetricThreshold(value_threshold=_at_least(thresholds.least_events)),
+        AUC: tfma.MetricThreshold(
+            value_threshold=_at_least(thresholds.lower_bound),
+            change_threshold=tfma.GenericChangeThreshold(
+                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+                absolute={"value": -thresholds.max_drop},
+            ),
         ),
-    )
+    }
+
+
+def _at_least(bound: float) -> tfma.GenericValueThreshold:
+    return tfma.GenericValueThreshold(lower_bound={"value": bound})

@@ -4,31 +4,34 @@ Each has the name and the value of TFMA's own metric, where there is one. They a
 extracts of ``components.evaluator.extractors``, and work on any others.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import (
-    binary_confusion_matrices,
-    calibration_histogram,
-    metric_types,
-)
-from tensorflow_model_analysis.metrics.confusion_matrix_metrics import ConfusionMatrixMetricBase
+from tensorflow_model_analysis.metrics import calibration_histogram, metric_types
 
+from components.evaluator import score_counts
 from components.evaluator.combiners import (
     BUCKETS,
     Array,
     EventValue,
     MeanCombiner,
+    ScoreCountsCombiner,
     SumOfWeightsCombiner,
     with_columnar_histogram,
 )
+from components.evaluator.score_counts import ScoreCounts
 from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
     EXPECTED_SIGNAL,
     REGULARISATION,
     median_significance,
 )
+from formats.evaluation_record import AUC, AUC_STANDARD_ERROR, EVENT_COUNT, SIGNAL_COUNT
+
+ScoreValue: TypeAlias = Callable[..., float]
+"""Computes a metric from events by score and the metric's settings."""
 
 # The distance from 0 and 1 to which tf_keras clips probabilities before it takes the logarithm.
 EPSILON = 1e-7
@@ -43,10 +46,6 @@ class _Columnar(metric_types.Metric):
         return with_columnar_histogram(stock, eval_config)
 
 
-class RocAuc(_Columnar, tfma.metrics.AUC):
-    """Area under the ROC curve, from 10,000 thresholds."""
-
-
 class ScoreCalibration(_Columnar, tfma.metrics.CalibrationPlot):
     """The share of signal by score, for a plot."""
 
@@ -55,58 +54,65 @@ class ScoreConfusion(_Columnar, tfma.metrics.ConfusionMatrixPlot):
     """Confusion matrices at 1,000 thresholds, for plots."""
 
 
-class BackgroundRejection(_Columnar, ConfusionMatrixMetricBase):
+class _OfScoreCounts(metric_types.Metric):
+    """Base of metrics that are a function of the events by score, which they share."""
+
+    def __init__(self, value: ScoreValue, name: str, **settings: float):
+        computations = tfma.metrics.merge_per_key_computations(_of_score_counts)
+        super().__init__(computations, name=name, value=value, settings=settings)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the serializable settings."""
+        return {"name": self.name, **self.kwargs["settings"]}
+
+
+class RocAuc(_OfScoreCounts):
+    """Area under the ROC curve; NaN if it is undefined."""
+
+    def __init__(self, name: str = AUC):
+        super().__init__(score_counts.auc, name)
+
+
+class AucStandardError(_OfScoreCounts):
+    """The standard error of the AUC (DeLong, DeLong, Clarke-Pearson 1988); NaN if undefined."""
+
+    def __init__(self, name: str = AUC_STANDARD_ERROR):
+        super().__init__(score_counts.auc_standard_error, name)
+
+
+class SignalCount(_OfScoreCounts):
+    """The number of signal events."""
+
+    def __init__(self, name: str = SIGNAL_COUNT):
+        super().__init__(_signal_count, name)
+
+
+class BackgroundRejection(_OfScoreCounts):
     """Background rejection at a signal efficiency: 1 / (false positive rate).
 
     The inverse of the share of background events that pass the cut with the given signal
-    efficiency; infinite if none passes. The ROC curve is interpolated linearly between
-    thresholds.
+    efficiency; infinite if none passes, NaN if a class has no events. The ROC curve is
+    interpolated linearly between scores.
     """
 
-    def __init__(
-        self,
-        signal_efficiency: float = 0.5,
-        num_thresholds: int | None = None,
-        name: str | None = None,
-    ):
+    def __init__(self, signal_efficiency: float = 0.5, name: str = "background_rejection"):
         """Construct the metric.
 
         Args:
             signal_efficiency: the share of signal events that pass, in (0, 1).
-            num_thresholds: number of cuts on the score; 10,000 by default, as for AUC, which then
-                shares the histogram.
             name: the metric's name.
         """
         super().__init__(
-            signal_efficiency=signal_efficiency, num_thresholds=num_thresholds, name=name
+            score_counts.background_rejection, name, signal_efficiency=signal_efficiency
         )
 
-    def _default_name(self) -> str:
-        return "background_rejection"
 
-    def _metric_value(
-        self,
-        signal_efficiency: float,
-        key: metric_types.MetricKey,
-        matrices: binary_confusion_matrices.Matrices,
-    ) -> float:
-        del key
-        signal = matrices.tp[0] + matrices.fn[0]
-        background = matrices.fp[0] + matrices.tn[0]
-        if not signal or not background:
-            return float("nan")
-        # Thresholds increase, so rates decrease; interp requires increasing ones.
-        efficiencies = np.array(matrices.tp)[::-1] / signal
-        mistag_rates = np.array(matrices.fp)[::-1] / background
-        mistag_rate = float(np.interp(signal_efficiency, efficiencies, mistag_rates))
-        return 1.0 / mistag_rate if mistag_rate else float("inf")
-
-
-class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
+class MaximalSignificance(_OfScoreCounts):
     """The approximate median significance of a discovery at the best cut on the score.
 
-    The maximum over all thresholds of ``components.evaluator.significance.median_significance``
-    of the events that pass, for given expected numbers of events before the cut.
+    The maximum over all cuts of ``components.evaluator.significance.median_significance`` of the
+    events that pass, for given expected numbers of events before the cut; NaN if a class has no
+    events.
     """
 
     def __init__(
@@ -114,8 +120,7 @@ class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
         expected_signal: float = EXPECTED_SIGNAL,
         expected_background: float = EXPECTED_BACKGROUND,
         regularisation: float = REGULARISATION,
-        num_thresholds: int | None = None,
-        name: str | None = None,
+        name: str = "maximal_significance",
     ):
         """Construct the metric.
 
@@ -123,39 +128,15 @@ class MaximalSignificance(_Columnar, ConfusionMatrixMetricBase):
             expected_signal: signal events before any cut.
             expected_background: background events before any cut.
             regularisation: background events added, against cuts that few events pass.
-            num_thresholds: number of cuts on the score; 10,000 by default.
             name: the metric's name.
         """
         super().__init__(
+            _maximal_significance,
+            name,
             expected_signal=expected_signal,
             expected_background=expected_background,
             regularisation=regularisation,
-            num_thresholds=num_thresholds,
-            name=name,
         )
-
-    def _default_name(self) -> str:
-        return "maximal_significance"
-
-    def _metric_value(
-        self,
-        expected_signal: float,
-        expected_background: float,
-        regularisation: float,
-        key: metric_types.MetricKey,
-        matrices: binary_confusion_matrices.Matrices,
-    ) -> float:
-        del key
-        signal = matrices.tp[0] + matrices.fn[0]
-        background = matrices.fp[0] + matrices.tn[0]
-        if not signal or not background:
-            return float("nan")
-        significance = median_significance(
-            np.array(matrices.tp) * (expected_signal / signal),
-            np.array(matrices.fp) * (expected_background / background),
-            regularisation,
-        )
-        return float(significance.max())
 
 
 class ExpectedCalibrationError(metric_types.Metric):
@@ -187,7 +168,7 @@ class ExpectedCalibrationError(metric_types.Metric):
 class EventCount(metric_types.Metric):
     """The number of events."""
 
-    def __init__(self, name: str = "example_count"):
+    def __init__(self, name: str = EVENT_COUNT):
         super().__init__(_per_model(SumOfWeightsCombiner), name=name)
 
 
@@ -203,6 +184,54 @@ class LogLoss(metric_types.Metric):
 
     def __init__(self, name: str = "binary_crossentropy"):
         super().__init__(_per_model(MeanCombiner, value=_cross_entropy), name=name)
+
+
+def _of_score_counts(
+    name: str,
+    value: ScoreValue,
+    settings: dict[str, float],
+    eval_config: Any = None,
+    model_name: str = "",
+    output_name: str = "",
+    example_weighted: bool = False,
+) -> metric_types.MetricComputations:
+    key = metric_types.MetricKey(
+        name=name,
+        model_name=model_name,
+        output_name=output_name,
+        example_weighted=example_weighted,
+    )
+    # TFMA computes what has the same key once, and does not write what begins with _.
+    counts_key = key._replace(name="_score_counts")
+    computation = metric_types.MetricComputation(
+        keys=[counts_key],
+        preprocessors=None,
+        combiner=ScoreCountsCombiner(counts_key, eval_config),
+    )
+
+    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
+        return {key: value(metrics[counts_key], **settings)}
+
+    return [computation, metric_types.DerivedMetricComputation(keys=[key], result=result)]
+
+
+def _signal_count(counts: ScoreCounts) -> float:
+    return float(counts.signal.sum())
+
+
+def _maximal_significance(
+    counts: ScoreCounts,
+    expected_signal: float,
+    expected_background: float,
+    regularisation: float,
+) -> float:
+    if not counts.is_ordered:
+        return float("nan")
+    signal, background = score_counts.passing_shares(counts)
+    significance = median_significance(
+        signal * expected_signal, background * expected_background, regularisation
+    )
+    return float(significance.max())
 
 
 def _calibration_error(

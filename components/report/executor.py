@@ -10,6 +10,7 @@ from tfx.types import Artifact
 
 from components.report.number_format import fixed
 from components.report.report_data import describe_error, read_report, read_summary
+from components.report.run_status import evaluator_gates
 from formats.names import NodeOutput
 from formats.package_versions import package_versions
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
@@ -93,9 +94,9 @@ def _describe_decision(outcome: RunOutcome) -> str:
     report = read_summary(outcome)
     if report.decision is None:
         return " ".join(("The AUC is not known.", *report.unread.values()))
-    checks = (
-        f"; {check.name} {fixed(check.value)}, at least {fixed(check.limit)} required"
-        for check in report.decision.checks
+    lines = (
+        f"; {gate.name} {gate.measured}, {gate.limit} required"
+        for gate in evaluator_gates(report.decision)
     )
     auc, events = fixed(report.decision.auc), report.decision.events
-    return f"AUC {auc} on {events:,} events{''.join(checks)}"
+    return f"AUC {auc} on {events:,} events{''.join(lines)}"

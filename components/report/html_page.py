@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -83,6 +84,7 @@ def _environment() -> Environment:
         "interval": number_format.interval,
         "duration": number_format.duration,
         "plural": number_format.plural,
+        "is_infinite": math.isinf,
         "symbol": feature_labels.symbol,
         "words": feature_labels.words,
         "published_order": feature_labels.published_order,

@@ -28,13 +28,13 @@ def number(value: float | None, digits: int = 4) -> str:
 def fixed(value: float | None, digits: int = 4, signed: bool = False) -> str:
     """Formats a number with decimal places; ``signed`` writes the sign of positive numbers too.
 
-    >>> fixed(0.92771), fixed(0.01, signed=True)
-    ('0.9277', '+0.0100')
+    >>> fixed(0.92771), fixed(0.01, signed=True), fixed(1000, digits=0)
+    ('0.9277', '+0.0100', '1,000')
     """
     if value is None or not math.isfinite(value):
         return _not_finite(value)
     presentation = "g" if abs(value) >= MAX_PLAIN else "f"
-    return f"{value:{'+' if signed else ''}.{digits}{presentation}}"
+    return f"{value:{'+' if signed else ''},.{digits}{presentation}}"
 
 
 def interval(bounds: tuple[float, float]) -> str:

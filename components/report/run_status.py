@@ -8,7 +8,7 @@ from enum import Enum
 from components.report.number_format import fixed, plural
 from components.report.report_data import ReportData
 from formats import names
-from formats.gate_decision import GateDecision, ThresholdCheck
+from formats.gate_decision import GateDecision
 from formats.names import NodeOutput
 
 
@@ -51,9 +51,11 @@ class Gate:
         name: the gate's name.
         measured: the measured value.
         limit: the value that is required.
-        margin: by how much the limit was passed, negative if missed; None if it is unknown.
+        margin: by how much the limit was passed, negative if missed; NaN if the measured value is
+            undefined, None if there is none.
         result: the gate's result.
         remark: why the gate refused or was not evaluated.
+        digits: decimal places of the margin.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Gate:
     margin: float | None
     result: GateResult
     remark: str = ""
+    digits: int = 4
 
 
 _ENDINGS = {
@@ -100,7 +103,7 @@ def gates(report: ReportData) -> Iterator[Gate]:
     if report.decision is None:
         yield _not_evaluated(report, names.EVALUATION, measured="AUC", limit="")
     else:
-        yield from _evaluator_gates(report.decision)
+        yield from evaluator_gates(report.decision)
     yield _serving_gate(report)
 
 
@@ -108,8 +111,8 @@ def _refusal(gate: Gate) -> str:
     if gate.margin is None:
         return gate.name
     if math.isnan(gate.margin):
-        return f"{gate.name}, which is not a number"
-    return f"{gate.name}, missed by {fixed(-gate.margin)}"
+        return f"{gate.name}, which is undefined{gate.remark and ': '}{gate.remark}"
+    return f"{gate.name}, missed by {fixed(-gate.margin, gate.digits)}"
 
 
 def _data_gate(report: ReportData) -> Gate:
@@ -127,22 +130,22 @@ def _data_gate(report: ReportData) -> Gate:
     return _not_evaluated(report, names.DATA_VERDICT, measured, limit)
 
 
-def _evaluator_gates(decision: GateDecision) -> Iterator[Gate]:
+def evaluator_gates(decision: GateDecision) -> Iterator[Gate]:
+    """Lists the Evaluator's thresholds."""
     for check in decision.checks:
+        digits = 0 if check.is_count else 4
         yield Gate(
             f"{names.EVALUATOR}: {check.name}",
-            fixed(check.value, signed=check.is_change),
-            f"at least {fixed(check.limit, signed=check.is_change)}",
+            fixed(check.value, digits, signed=check.is_change),
+            f"at least {fixed(check.limit, digits, signed=check.is_change)}",
             check.margin,
-            _result(check),
+            GateResult.PASSED if check.passed else GateResult.REFUSED,
+            check.fault,
+            digits,
         )
-    if not decision.passed and all(_result(c) is GateResult.PASSED for c in decision.checks):
+    if not decision.passed and all(check.passed for check in decision.checks):
         remark = "TFMA's validation failed although no limit above was missed"
         yield Gate(names.EVALUATOR, "", "", None, GateResult.REFUSED, remark)
-
-
-def _result(check: ThresholdCheck) -> GateResult:
-    return GateResult.PASSED if check.margin >= 0 else GateResult.REFUSED
 
 
 def _serving_gate(report: ReportData) -> Gate:

@@ -162,6 +162,7 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
     with _quiet() as console:
         from pipeline.local_data import NoShardsError, find_data
         from pipeline.model_evaluation import evaluate_model
+        from pipeline.run_table import decision_lines
 
         try:
             data = find_data(shards, "single")
@@ -169,8 +170,9 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
             raise click.UsageError(f"--input: {error}") from None
         for heading, text in data.lines():
             console.print(f"{heading:<12}{text}", soft_wrap=True)
-        page, auc = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
-        console.print(f"AUC {auc:.4f}\nreport      {page}", soft_wrap=True)
+        page, decision = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
+        for line in (*decision_lines(decision), f"report      {page}"):
+            console.print(line, soft_wrap=True)
 
 
 def _verify(folder: Path) -> None:

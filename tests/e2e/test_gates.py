@@ -32,7 +32,7 @@ def later(first_run, project):
     """A second run with nothing changed, two that the gate refuses, one without its push."""
     del first_run
     again = project.run()
-    bound = project.run(evaluation__auc_lower_bound=0.99)
+    bound = project.run(evaluation__auc_lower_bound=0.99, evaluation__least_events=2001)
     worse = project.run(**WORSE, evaluation__auc_lower_bound=0.1)
     serving = project.root / "serving"
     versions = sorted(path.name for path in serving.iterdir())
@@ -57,6 +57,7 @@ def test_a_missed_auc_bound_is_not_pushed_and_says_by_how_much(later, first_run)
     assert bound.code == 3
     assert "gate: AUC +0." in bound.output
     assert "at least +0.9900 needed: MISSED by 0." in bound.output
+    assert "gate: events 2,000, at least 2,001 needed: MISSED by 1" in bound.output
     assert "NOT PUSHED" in bound.output
     assert bound.states["Trainer"] == "cached"
     assert bound.states["Evaluator"] == "done"

@@ -80,7 +80,7 @@ def scored(evaluated, pushed):
 def test_auc_is_scikit_learns_on_the_same_predictions(outcome, scored, first_run):
     expected = roc_auc_score(*scored)
     decision = read_decision(outcome.uri(names.EVALUATION))
-    assert decision.auc == pytest.approx(expected, abs=1e-3)
+    assert decision.auc == pytest.approx(expected, abs=1e-6)
     assert decision.auc > 0.7
     assert decision.baseline_auc is None
     assert f"AUC {decision.auc:.4f} on 2,000 events" in first_run.done.output
@@ -90,7 +90,7 @@ def test_background_rejection_is_scikit_learns_too(outcome, scored):
     mistags, efficiencies, _ = roc_curve(*scored)
     result = tfma.load_eval_result(outcome.uri(names.EVALUATION))
     rejection = result.get_metrics_for_slice()["background_rejection"]["doubleValue"]
-    assert rejection == pytest.approx(1 / np.interp(0.5, efficiencies, mistags), rel=0.01)
+    assert rejection == pytest.approx(1 / np.interp(0.5, efficiencies, mistags), rel=1e-3)
 
 
 def test_pushed_model_scores_records_as_the_trained_one(outcome, pushed):

@@ -3,17 +3,14 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.metrics import roc_auc_score
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from formats.evaluation_record import (
     NO_SCORES,
     OVERALL,
     SMALL_SLICE,
-    Z_95,
     ScoreHistogram,
     SliceEvaluation,
-    auc_standard_error,
     join_evaluation,
     read_metrics,
     read_scores,
@@ -25,12 +22,6 @@ def scores():
     return ScoreHistogram(
         np.array([1.0, 2, 3, 4]), np.array([40.0, 30, 20, 10]), np.array([4.0, 12, 14, 12])
     )
-
-
-def count_scores(signal, background, edges):
-    """The histogram of the scores of each class, without the sum of the scores."""
-    counts = [np.histogram(s, edges)[0].astype(float) for s in (signal, background)]
-    return ScoreHistogram(*counts, np.zeros(len(edges) - 1))
 
 
 def test_events_at_or_above_the_cut_pass(scores):
@@ -46,33 +37,6 @@ def test_merged_bins_hold_the_same_events(scores):
     assert merged.score_sum.tolist() == [16, 26]
 
 
-def delong(signal, background):
-    """The standard error from the placements of each event, as DeLong et al. define it."""
-    above = (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
-    by_signal, by_background = above.mean(axis=1), above.mean(axis=0)
-    variance = by_signal.var(ddof=1) / len(signal) + by_background.var(ddof=1) / len(background)
-    return np.sqrt(variance)
-
-
-def test_standard_error_is_delongs_for_scores_with_ties():
-    rng = np.random.default_rng(1)
-    signal, background = rng.integers(2, 20, 300), rng.integers(0, 18, 500)
-    histogram = count_scores(signal, background, np.arange(21))
-    assert auc_standard_error(histogram) == pytest.approx(delong(signal, background), rel=1e-9)
-
-
-def test_interval_contains_the_true_auc_in_95_percent_of_samples():
-    rng = np.random.default_rng(2)
-    true_auc, contained, samples = 0.7602, 0, 300
-    labels = np.repeat([1, 0], 200)
-    for _ in range(samples):
-        signal, background = rng.normal(1, 1, 200), rng.normal(0, 1, 200)
-        error = auc_standard_error(count_scores(signal, background, np.linspace(-5, 6, 501)))
-        auc = roc_auc_score(labels, np.concatenate([signal, background]))
-        contained += abs(auc - true_auc) < Z_95 * error
-    assert 0.91 < contained / samples < 0.98
-
-
 def test_interval_is_symmetric_and_within_its_range(make):
     low, high = make.slice(auc=0.8).auc_interval
     assert low < 0.8 < high
@@ -85,28 +49,39 @@ def test_slices_of_few_events_are_small(make):
     assert not make.slice(events=SMALL_SLICE).is_small
 
 
-NONE, FIRST, LAST = np.zeros(100), np.eye(100)[0], np.eye(100)[99]
+@pytest.mark.parametrize("error", [math.nan, 0.0, None], ids=["undefined", "zero", "missing"])
+def test_interval_is_undefined_without_an_estimate_of_the_error(make, error):
+    metrics = make.metrics() | {"auc_standard_error": error}
+    if error is None:
+        del metrics["auc_standard_error"]
+    assert np.isnan(SliceEvaluation(OVERALL, metrics, NO_SCORES).auc_interval).all()
 
 
 @pytest.mark.parametrize(
-    ("signal", "background"),
+    ("events", "signal", "reason"),
     [
-        (NONE, 500 * FIRST),
-        (500 * LAST, FIRST),
-        (500 * LAST, 500 * FIRST),
-        (500 * FIRST, 500 * LAST),
-        (500 * FIRST, 500 * FIRST),
+        (0, 0, "there are no events"),
+        (1, 0, "the only event is background"),
+        (1, 1, "the only event is signal"),
+        (1500, 0, "all 1,500 events are background"),
+        (1500, 1500, "all 1,500 events are signal"),
+        (1500, 700, "some scores are not numbers, or too many are too close to each other"),
     ],
-    ids=["one class", "one event of a class", "separated", "inverted", "all scores equal"],
 )
-def test_interval_is_undefined_without_an_estimate_of_the_error(signal, background):
-    evaluation = SliceEvaluation(OVERALL, {"auc": 1.0}, ScoreHistogram(signal, background, NONE))
-    assert np.isnan(evaluation.auc_interval).all()
+def test_undefined_auc_has_a_reason(make, events, signal, reason):
+    metrics = make.metrics(auc=math.nan, events=max(events, 1))
+    metrics |= {"example_count": float(events), "signal_count": float(signal)}
+    assert SliceEvaluation(OVERALL, metrics, NO_SCORES).auc_fault.startswith(reason)
+
+
+def test_defined_auc_needs_no_reason(make):
+    assert make.slice().auc_fault == ""
 
 
 def test_missing_metrics_are_unknown():
     evaluation = SliceEvaluation(OVERALL, {"example_count": math.nan}, NO_SCORES)
     assert math.isnan(evaluation.auc)
+    assert evaluation.auc_fault == "it was not measured"
     assert evaluation.events is None
     assert not evaluation.is_small
     assert math.isnan(evaluation.scores.signal_share)

@@ -1,5 +1,7 @@
 """The gate's decision, from the files of TFMA's Evaluator."""
 
+import math
+
 import pytest
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
@@ -36,6 +38,35 @@ def test_candidate_is_compared_with_the_baseline_too(make, folder):
         True,
     )
     assert change.margin == pytest.approx(-0.048)
+
+
+def test_number_of_events_is_compared_with_its_bound(make, folder):
+    make.evaluation_files(folder, least_events=30_000, passed=False)
+    count, bound = read_decision(str(folder)).checks
+    assert count == ThresholdCheck("events", 20_000.0, 30_000.0, is_count=True)
+    assert (count.margin, count.passed) == (-10_000, False)
+    assert bound.passed
+
+
+@pytest.mark.parametrize("undefined", ["candidate", "baseline"])
+def test_undefined_auc_cannot_be_compared_and_says_why(make, folder, undefined):
+    one_class = make.metrics(math.nan) | {"signal_count": 20_000.0}
+    models = {
+        model: {"": (one_class if model == undefined else make.metrics(0.8), make.scores())}
+        for model in ("candidate", "baseline")
+    }
+    make.evaluation_files(folder, models, passed=False)
+    decision = read_decision(str(folder))
+    bound, change = decision.checks
+    assert math.isnan(change.margin)
+    assert not change.passed
+    reason = "all 20,000 events are signal"
+    if undefined == "candidate":
+        assert (decision.auc_fault, bound.fault, change.fault) == (reason, reason, reason)
+        assert not bound.passed
+    else:
+        assert (decision.auc_fault, bound.fault, change.fault) == ("", "", f"baseline: {reason}")
+        assert bound.passed
 
 
 def test_model_without_thresholds_passes(make, folder):

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 
 from rich.console import Console
 
@@ -61,4 +62,21 @@ def test_decision_lists_thresholds_and_margins():
         "AUC 0.8100 on 2,000 events, baseline 0.8200",
         "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100",
         "gate: AUC above the baseline's -0.0100, at least -0.0020 needed: MISSED by 0.0080",
+    ]
+
+
+def test_decision_on_too_few_events_of_one_class_says_so():
+    reason = "all 600 events are signal"
+    checks = (
+        ThresholdCheck("events", 600.0, 1000.0, is_count=True),
+        ThresholdCheck("AUC", math.nan, 0.8, fault=reason),
+        ThresholdCheck("AUC above the baseline's", math.nan, -0.002, is_change=True),
+    )
+    decision = GateDecision(False, 600, math.nan, math.nan, checks, auc_fault=reason)
+    assert list(decision_lines(decision)) == [
+        "AUC undefined on 600 events, baseline undefined: all 600 events are signal",
+        "gate: events 600, at least 1,000 needed: MISSED by 400",
+        "gate: AUC undefined, at least +0.8000 needed: UNDECIDED, all 600 events are signal",
+        "gate: AUC above the baseline's undefined, at least -0.0020 needed: UNDECIDED, the value "
+        "is not a number",
     ]

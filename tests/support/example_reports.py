@@ -6,6 +6,8 @@ import math
 import numpy as np
 from report_parts import make_scores, make_training
 
+from components.evaluator import score_counts
+from components.evaluator.score_counts import ScoreCounts
 from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
     EXPECTED_SIGNAL,
@@ -17,8 +19,10 @@ from components.report.report_data import ReportData
 from formats import names
 from formats.evaluation_record import (
     AUC,
+    AUC_STANDARD_ERROR,
     EVENT_COUNT,
     OVERALL,
+    SIGNAL_COUNT,
     Evaluation,
     ModelEvaluation,
     SliceEvaluation,
@@ -152,10 +156,13 @@ def _metrics(scores):
     centres = (np.arange(len(scores.signal)) + 0.5) / len(scores.signal)
     log_loss = -(scores.signal @ np.log(centres) + scores.background @ np.log1p(-centres))
     coarse = scores.rebinned(10)
-    outscored = np.cumsum(scores.background) - scores.background / 2
+    bins = np.arange(len(scores.signal), dtype=np.int32)
+    counts = ScoreCounts(0, bins, bins, scores.signal, scores.background)
     return {
-        AUC: float(scores.signal @ outscored / signal[0] / background[0]),
+        AUC: score_counts.auc(counts),
+        AUC_STANDARD_ERROR: score_counts.auc_standard_error(counts),
         EVENT_COUNT: float(events),
+        SIGNAL_COUNT: float(signal[0]),
         "binary_accuracy": float((signal[middle] + background[0] - background[middle]) / events),
         "binary_crossentropy": float(log_loss / events),
         "background_rejection": float(1 / mistag[np.flatnonzero(efficiency >= 0.5)[-1]]),

@@ -18,8 +18,10 @@ from components.report.report_data import ReportData
 from formats import histograms, names, training_record
 from formats.evaluation_record import (
     AUC,
+    AUC_STANDARD_ERROR,
     EVENT_COUNT,
     OVERALL,
+    SIGNAL_COUNT,
     Evaluation,
     ModelEvaluation,
     ScoreHistogram,
@@ -46,7 +48,9 @@ def make_scores(seed=1, events=20_000, power=2.0, bins=SCORE_BINS):
 def make_metrics(auc=0.8, events=20_000):
     return {
         AUC: auc,
+        AUC_STANDARD_ERROR: 0.4 / events**0.5,
         EVENT_COUNT: float(events),
+        SIGNAL_COUNT: events / 2,
         "binary_accuracy": 0.75,
         "binary_crossentropy": 0.5,
         "background_rejection": 20.0,
@@ -120,7 +124,14 @@ def make_split(name="train", events=1000, problems=(), feature="m_bb"):
     )
 
 
-def write_evaluation(folder, models=None, slices=("n_b_tags = 2",), lower_bound=0.7, passed=True):
+def write_evaluation(
+    folder,
+    models=None,
+    slices=("n_b_tags = 2",),
+    lower_bound=0.7,
+    passed=True,
+    least_events=None,
+):
     """Writes the files of TFMA's Evaluator: metrics, plots, configuration and validation.
 
     Args:
@@ -130,6 +141,7 @@ def write_evaluation(folder, models=None, slices=("n_b_tags = 2",), lower_bound=
         slices: slices of the default model.
         lower_bound: of the AUC; None for a model without thresholds.
         passed: result of the validation.
+        least_events: bound of the number of events; None for no such bound.
     """
     folder.mkdir(parents=True)
     default = {name: (make_metrics(), make_scores()) for name in ("", *slices)}
@@ -150,7 +162,7 @@ def write_evaluation(folder, models=None, slices=("n_b_tags = 2",), lower_bound=
     validation = validation_result_pb2.ValidationResult(validation_ok=passed)
     write_records(folder / "validations.tfrecord", [validation])
     run = config_pb2.EvalRun(
-        eval_config=make_eval_config(lower_bound),
+        eval_config=make_eval_config(lower_bound, least_events=least_events),
         version="0.47.0",
         file_format="tfrecord",
         model_locations=dict.fromkeys(models, "/model"),
@@ -164,16 +176,31 @@ def write_records(path, protos):
             writer.write(proto.SerializeToString())
 
 
-def make_eval_config(lower_bound=0.7, max_drop=0.002):
+def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None):
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": lower_bound or 0.0}),
         change_threshold=tfma.GenericChangeThreshold(
             direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -max_drop}
         ),
     )
-    gate = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
-    metric = tfma.MetricConfig(class_name="AUC", per_slice_thresholds=[gate] if lower_bound else [])
-    return tfma.EvalConfig(metrics_specs=[tfma.MetricsSpec(metrics=[metric])])
+    enough = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": least_events or 0})
+    )
+    metrics = [
+        _gated("RocAuc", AUC, threshold if lower_bound else None),
+        _gated("EventCount", EVENT_COUNT, enough if least_events else None),
+    ]
+    return tfma.EvalConfig(metrics_specs=[tfma.MetricsSpec(metrics=metrics)])
+
+
+def _gated(class_name, name, threshold):
+    """A metric with a threshold on all events, or without one."""
+    gates = [tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)]
+    return tfma.MetricConfig(
+        class_name=class_name,
+        config=json.dumps({"name": name}),
+        per_slice_thresholds=gates if threshold else [],
+    )
 
 
 def _slice_key(name):

@@ -1,19 +1,55 @@
+import math
+
+import pytest
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.evaluators.metrics_validator import validate_metrics
+from tensorflow_model_analysis.metrics.metric_types import MetricKey
 
 from components.evaluator.eval_config import AucThresholds, eval_config
 from components.evaluator.slices import SLICE_COLUMNS
 
 
-def test_auc_gates_the_overall_slice_alone():
-    config = eval_config(AucThresholds(lower_bound=0.8, max_drop=0.01))
+def test_auc_and_events_gate_the_overall_slice_alone():
+    config = eval_config(AucThresholds(lower_bound=0.8, max_drop=0.01, least_events=500))
     (spec,) = config.metrics_specs
     gated = [metric for metric in spec.metrics if metric.per_slice_thresholds]
-    assert [metric.class_name for metric in gated] == ["RocAuc"]
-    ((sliced,),) = [metric.per_slice_thresholds for metric in gated]
-    assert list(sliced.slicing_specs) == [tfma.SlicingSpec()]
+    assert [metric.class_name for metric in gated] == ["EventCount", "RocAuc"]
+    (counted,), (sliced,) = [metric.per_slice_thresholds for metric in gated]
+    for gate in (counted, sliced):
+        assert list(gate.slicing_specs) == [tfma.SlicingSpec()]
+    assert counted.threshold.value_threshold.lower_bound.value == 500
     assert sliced.threshold.value_threshold.lower_bound.value == 0.8
     assert sliced.threshold.change_threshold.absolute.value == -0.01
     assert not any(metric.HasField("threshold") for metric in spec.metrics)
+
+
+@pytest.mark.parametrize(
+    ("auc", "events", "change", "failures"),
+    [
+        (0.85, 500, 0.0, []),
+        (0.85, 499, 0.0, ["example_count"]),
+        (math.nan, 500, math.nan, ["auc", "auc"]),
+        (0.85, 500, math.nan, ["auc"]),
+        (0.0, 500, 0.0, ["auc"]),
+    ],
+    ids=["good", "few events", "one class", "baseline of one class", "worst"],
+)
+def test_tfma_blesses_only_what_is_decided(auc, events, change, failures):
+    config = tfma.utils.update_eval_config_with_defaults(
+        eval_config(AucThresholds(lower_bound=0.8, max_drop=0.01, least_events=500)),
+        has_baseline=True,
+        rubber_stamp=False,
+    )
+    key = MetricKey("auc", model_name="candidate")
+    values = {
+        MetricKey("example_count", model_name="candidate"): float(events),
+        key: auc,
+        key.make_diff_key(): change,
+    }
+    result = validate_metrics(((), values), config)
+    assert result.validation_ok == (not failures)
+    failed = [f.metric_key.name for v in result.metric_validations_per_slice for f in v.failures]
+    assert failed == failures
 
 
 def test_nothing_is_gated_without_thresholds():
@@ -31,7 +67,9 @@ def test_metrics_asked_for():
     (spec,) = eval_config(None).metrics_specs
     assert [metric.class_name for metric in spec.metrics] == [
         "EventCount",
+        "SignalCount",
         "RocAuc",
+        "AucStandardError",
         "Accuracy",
         "LogLoss",
         "BackgroundRejection",

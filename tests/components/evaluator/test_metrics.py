@@ -64,7 +64,6 @@ def combine(combiner, inputs):
 @pytest.mark.parametrize(
     ("ours", "stock"),
     [
-        (metrics.RocAuc(name="auc"), tfma.metrics.AUC(name="auc")),
         (metrics.Accuracy(), confusion_matrix_metrics.BinaryAccuracy(name="binary_accuracy")),
         (metrics.EventCount(), tfma.metrics.ExampleCount()),
     ],
@@ -117,13 +116,24 @@ def points(plot):
 
 def test_values_are_scikit_learns(events):
     labels, scores, _ = events
-    assert measure(metrics.RocAuc(), events, 700) == pytest.approx(
-        roc_auc_score(labels, scores), abs=1e-4
-    )
     assert measure(metrics.Accuracy(), events, 700) == accuracy_score(labels, scores > 0.5)
     inner = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
     assert measure(metrics.LogLoss(), events, 700) == pytest.approx(log_loss(labels, inner))
     assert measure(metrics.EventCount(), events, 700) == 2000
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_auc_is_scikit_learns(events, weighted):
+    labels, scores, weights = events
+    expected = roc_auc_score(labels, scores, sample_weight=weights if weighted else None)
+    for size in (1, 300, 2000):
+        assert measure(metrics.RocAuc(), events, size, weighted) == pytest.approx(expected, 1e-12)
+
+
+def test_signal_is_counted(events):
+    labels, _, weights = events
+    assert measure(metrics.SignalCount(), events, 700) == labels.sum()
+    assert measure(metrics.SignalCount(), events, 700, True) == pytest.approx(labels @ weights)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -133,9 +143,14 @@ def test_background_rejection_is_the_inverse_mistag_rate(events, efficiency, wei
     mistags, efficiencies, _ = roc_curve(
         labels, scores, sample_weight=weights if weighted else None
     )
-    expected = 1.0 / np.interp(efficiency, efficiencies, mistags)
+    # The first of the points where the curve is vertical is the one that fewest events pass.
+    efficiencies, first = np.unique(efficiencies, return_index=True)
+    last = np.append(first[1:], len(mistags)) - 1
+    after = np.searchsorted(efficiencies, efficiency - 1e-12)
+    ends = efficiencies[[after - 1, after]]
+    expected = 1.0 / np.interp(efficiency, ends, [mistags[last[after - 1]], mistags[first[after]]])
     metric = metrics.BackgroundRejection(signal_efficiency=efficiency)
-    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=0.01)
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -143,8 +158,7 @@ def test_maximal_significance_is_that_of_the_best_cut(events, weighted):
     labels, scores, weights = events
     weights = weights if weighted else np.ones_like(weights)
     passed = [
-        [weights[(labels == kind) & (scores > cut)].sum() for cut in np.arange(10_000) / 10_000]
-        for kind in (1, 0)
+        [weights[(labels == kind) & (scores >= cut)].sum() for cut in scores] for kind in (1, 0)
     ]
     s = 40 * np.array(passed[0]) / weights[labels == 1].sum()
     b = 800 * np.array(passed[1]) / weights[labels == 0].sum() + 5
@@ -152,7 +166,7 @@ def test_maximal_significance_is_that_of_the_best_cut(events, weighted):
     metric = metrics.MaximalSignificance(
         expected_signal=40, expected_background=800, regularisation=5
     )
-    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-3)
+    assert measure(metric, events, 700, weighted) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -185,9 +199,47 @@ def test_perfect_separation_rejects_without_limit():
     assert measure(metrics.BackgroundRejection(), perfect, 4) == float("inf")
 
 
-@pytest.mark.parametrize("metric", [metrics.BackgroundRejection(), metrics.MaximalSignificance()])
-def test_one_class_alone_has_no_rejection_and_no_significance(metric):
-    assert np.isnan(measure(metric, few([1, 1], [0.1, 0.9]), 2))
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.RocAuc(),
+        metrics.AucStandardError(),
+        metrics.BackgroundRejection(),
+        metrics.MaximalSignificance(),
+    ],
+    ids=lambda metric: metric.name,
+)
+@pytest.mark.parametrize(
+    ("labels", "scores"),
+    [([], []), ([1], [0.5]), ([0], [0.5]), ([1, 1], [0.1, 0.9]), ([0, 1], [0.5, np.nan])],
+    ids=["no event", "one signal event", "one background event", "one class", "no number"],
+)
+def test_what_compares_the_classes_is_undefined_without_both(metric, labels, scores):
+    assert np.isnan(measure(metric, few(labels, scores), 2))
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (metrics.Accuracy(), 0.5),
+        (metrics.LogLoss(), -np.log(0.09) / 2),
+        (metrics.ExpectedCalibrationError(), 0.5),
+        (metrics.EventCount(), 2),
+        (metrics.SignalCount(), 2),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_what_compares_labels_and_scores_is_defined_for_one_class(metric, expected):
+    assert measure(metric, few([1, 1], [0.1, 0.9]), 2) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.Accuracy(), metrics.LogLoss(), metrics.ExpectedCalibrationError()],
+    ids=lambda metric: metric.name,
+)
+def test_means_of_no_events_are_undefined(metric):
+    assert np.isnan(measure(metric, few([], []), 2))
 
 
 def test_scores_that_are_the_share_of_signal_are_calibrated():

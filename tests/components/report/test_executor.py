@@ -41,7 +41,10 @@ def test_run_whose_page_fails_gets_a_page_with_the_decision(make, run_folder, no
     with caplog.at_level(logging.ERROR, "higgs.report"):
         page = render_or_fallback(make.run(run_folder))
     assert '<h1 id="verdict">Pushed as version 17</h1>' in page
-    assert "<p>AUC 0.8000 on 20,000 events; AUC 0.8000, at least 0.7000 required</p>" in page
+    assert (
+        "<p>AUC 0.8000 on 20,000 events; Evaluator: AUC 0.8000, at least 0.7000 required</p>"
+        in page
+    )
     assert "could not be rendered: OSError: &lt;b&gt;no template&lt;/b&gt;" in page
     (logged,) = caplog.records
     assert logged.exc_info[0] is OSError

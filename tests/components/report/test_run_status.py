@@ -131,9 +131,20 @@ def test_validation_that_failed_for_another_reason_is_a_refusal(make):
     ]
 
 
-def test_nan_is_refused_without_a_margin(make):
-    check = ThresholdCheck("AUC", math.nan, 0.7)
+def test_undefined_auc_is_refused_with_the_reason_and_without_a_margin(make):
+    check = ThresholdCheck("AUC", math.nan, 0.7, fault="all 100 events are signal")
     decision = GateDecision(False, 100, math.nan, None, (check,))
     report = make.report(outcome=make.outcome(pushed=0), decision=decision)
-    assert run_status(report).detail.endswith("Evaluator: AUC, which is not a number")
+    assert run_status(report).detail.endswith(
+        "Evaluator: AUC, which is undefined: all 100 events are signal"
+    )
     assert [gate.measured for gate in gates(report)][1] == "–"
+
+
+def test_too_few_events_are_refused_with_their_number(make):
+    check = ThresholdCheck("events", 600.0, 1000.0, is_count=True)
+    decision = GateDecision(False, 600, 0.8, None, (check,))
+    report = make.report(outcome=make.outcome(pushed=0), decision=decision)
+    assert run_status(report).detail.endswith("Evaluator: events, missed by 400")
+    gate = list(gates(report))[1]
+    assert (gate.measured, gate.limit, gate.result) == ("600", "at least 1,000", GateResult.REFUSED)
