@@ -5,12 +5,15 @@ They take milliseconds. Without them the same faults appear minutes later, under
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from formats.cluster import ClusterConfigError, read_cluster
 from pipeline.config import ConfigError
+from pipeline.metadata_check import metadata_file
+from pipeline.user_errors import MetadataError
 
 LEAST_FREE_MB = 32
 """Below it no run starts."""
@@ -24,6 +27,14 @@ NO_SPACE = {
     errno.EROFS: "the file system is read-only",
     errno.EIO: "the disk reports an input/output error",
 }
+
+SQLITE_FAULT = re.compile(
+    "disk I/O error|database or disk is full|attempt to write a readonly database|"
+    "unable to open database file|database is locked|database disk image is malformed|"
+    # The transaction was rolled back when a write failed.
+    "cannot commit - no transaction is active"
+)
+"""SQLite's words for a failed write, which ML Metadata surrounds with the query."""
 
 
 class NoSpaceError(RuntimeError):
@@ -74,21 +85,32 @@ def check_space(root: Path) -> None:
 
 
 def describe_failure(error: BaseException, root: Path) -> str:
-    """Describes why a run failed; a full disk is named even if a library reports it otherwise.
+    """Describes why a run failed; a disk that refuses writes is named, whoever reports it.
 
     Args:
         error: what the run raised.
         root: the pipeline root.
     """
-    faults = list(_faults(_folders(root), FULL_MB)) or [
-        f"{NO_SPACE[cause.errno]}{f' for {cause.filename}' if cause.filename else ''}"
-        for cause in _causes(error)
-        if isinstance(cause, OSError) and cause.errno in NO_SPACE
-    ]
     name = type(error).__name__
-    if not faults:
-        return f"{name}: {error}"
-    return f"{faults[0]}; free some and run again: finished nodes are reused (reported as {name})"
+    for fault in _faults(_folders(root), FULL_MB):
+        return f"{fault}; free some and run again: finished nodes are reused (reported as {name})"
+    for cause in _causes(error):
+        if refused := _refused_write(cause, root):
+            return f"{refused} and run again: finished nodes are reused (reported as {name})"
+    return f"{name}: {error}"
+
+
+def _refused_write(error: BaseException, root: Path) -> str | None:
+    """Describes an error of the file system or of the metadata's database, with a remedy."""
+    if isinstance(error, MetadataError):
+        return None  # it names the file and the remedy itself
+    if found := SQLITE_FAULT.search(str(error)):
+        return f"cannot write {metadata_file(root)}: {found[0]}; check its disk and permissions"
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        place = f" for {error.filename}" if error.filename else ""
+        remedy = "free some" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
+        return f"{NO_SPACE[error.errno]}{place}; {remedy}"
+    return None
 
 
 def _folders(root: Path) -> dict[str, Path]:

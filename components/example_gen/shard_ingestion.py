@@ -12,10 +12,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
-from apache_beam.io.filesystem import CompressionTypes
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from components.example_gen.hash_split import assign_splits
+from formats.atomic_files import naming
 from formats.examples import parquet_writer, to_table
 from formats.invalid_values import InvalidColumns, find_invalid_values, merge
 from formats.published.record import Events, read_events
@@ -116,8 +118,11 @@ class _SplitWriter(AbstractContextManager["_SplitWriter"]):
 
     def __exit__(self, error_type: object, *details: object) -> None:
         if error_type is not None:
-            self._open_files.close()
-            FileSystems.delete([self._temporary])
+            # The error of the block is the one to report; the staging folder is deleted.
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._open_files.close()
+            with contextlib.suppress(BeamIOError):
+                FileSystems.delete([self._temporary])
 
     def add(self, events: Events) -> None:
         self._pending.append(events)
@@ -127,7 +132,8 @@ class _SplitWriter(AbstractContextManager["_SplitWriter"]):
 
     def close(self) -> None:
         self._flush(whole_groups_only=False)
-        self._open_files.close()
+        with naming(self._temporary):
+            self._open_files.close()
 
     def publish(self) -> None:
         """Moves the complete file to its final path; a split without events gets no file."""
@@ -145,5 +151,6 @@ class _SplitWriter(AbstractContextManager["_SplitWriter"]):
             count -= count % self._row_group_events
         if count:
             complete = Events(events.features[:count], events.labels[:count])
-            self._writer.write_table(to_table(complete), row_group_size=self._row_group_events)
+            with naming(self._temporary):
+                self._writer.write_table(to_table(complete), row_group_size=self._row_group_events)
         self._pending = [Events(events.features[count:], events.labels[count:])]

@@ -100,5 +100,22 @@ def test_the_file_that_could_not_be_written_is_named(tmp_path):
     assert describe_failure(error, tmp_path).startswith("no space is left for /serving/1/model;")
 
 
+def test_a_disk_that_fails_is_not_called_full(tmp_path):
+    error = OSError(errno.EIO, "Input/output error", "/serving/1/model")
+    assert describe_failure(error, tmp_path) == (
+        "the disk reports an input/output error for /serving/1/model; check the disk and run "
+        "again: finished nodes are reused (reported as OSError)"
+    )
+
+
+@pytest.mark.parametrize("reason", ["disk I/O error", "database or disk is full"])
+def test_a_failed_commit_names_the_metadata_file(tmp_path, reason):
+    query = "INSERT INTO `Artifact` VALUES(1)"
+    error = RuntimeError(f"Error when executing query: {reason} query: {query}")
+    description = describe_failure(error, tmp_path)
+    assert description.startswith(f"cannot write {tmp_path}/metadata/metadata.sqlite: {reason};")
+    assert query not in description
+
+
 def test_any_other_error_is_described_as_it_is(tmp_path):
     assert describe_failure(ValueError("a reason"), tmp_path) == "ValueError: a reason"
