@@ -259,6 +259,8 @@ def _intake_errors() -> Iterator[None]:
 
 
 def _print_summary(result: "Conversion", notes: list[str], directory: Path, seconds: float) -> None:
+    from components.report.number_format import plural
+
     counts, sizes = result.counts, result.sizes
     notes = list(dict.fromkeys([*notes, *counts.notes]))
     for note in notes[:_MAX_NOTES]:
@@ -266,10 +268,10 @@ def _print_summary(result: "Conversion", notes: list[str], directory: Path, seco
     if notes[_MAX_NOTES:]:
         click.echo(f"note: {len(notes) - _MAX_NOTES} more of this kind")
     kinds = ", ".join(dict.fromkeys(source.kind for source in counts.sources))
-    files = f"{len(counts.sources)} input{'s' if counts.sources[1:] else ''}"
-    click.echo(f"Read {counts.read:,} events from {files} ({kinds})")
+    inputs = plural(len(counts.sources), "input")
+    click.echo(f"Read {plural(counts.read, 'event')} from {inputs} ({kinds})")
     for reason, count in counts.dropped.items():
-        click.echo(f"Dropped {count:,} events: {reason}")
+        click.echo(f"Dropped {plural(count, 'event')}: {reason}")
     for reason, count in counts.changed.items():
-        click.echo(f"Changed {count:,} events: {reason}")
+        click.echo(f"Changed {plural(count, 'event')}: {reason}")
     click.echo(describe_sizes(sizes, seconds, directory))

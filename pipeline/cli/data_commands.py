@@ -180,7 +180,14 @@ def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: 
     show_default=True,
     help="Number of first records to show.",
 )
-def inspect(path: Path, records: int) -> None:
+@click.option(
+    "--units",
+    type=click.Choice(["published", "gev"]),
+    default="published",
+    show_default=True,
+    help="gev: show GeV, radians and b-tag levels.",
+)
+def inspect(path: Path, records: int, units: str) -> None:
     """Show the content of shards: layout, class balance, column ranges and first records.
 
     FILE is a TFRecord shard, plain or gzip; DIR contains shards, or training/ and validation/
@@ -189,6 +196,7 @@ def inspect(path: Path, records: int) -> None:
     \b
     Examples:
       higgs inspect data
+      higgs inspect --units gev data
       higgs inspect --records 5 data/validation/shard-00000.tfrecord
     """
     # Other encodings than the published one are parsed with TensorFlow, whose import is noisy.
@@ -206,7 +214,7 @@ def inspect(path: Path, records: int) -> None:
             size = sum(shard.stat().st_size for shard in shards if shard.is_file())
             with progress(f"reading {place}", size) as on_read:
                 inspection = inspect_shards(place, shards, records, on_read)
-            console.print(render(inspection, console.width), soft_wrap=True)
+            console.print(render(inspection, console.width, units), soft_wrap=True)
 
 
 def _shards_of(path: Path) -> "dict[Path, list[Path]]":

@@ -26,11 +26,11 @@ def open_arff(member: Member, options: TextOptions) -> Table:
         match[1].strip("'\"") for line in lines[:data] if (match := _ATTRIBUTE.match(line.strip()))
     )
     body = text.split("\n", data + 1)[-1].encode()
-    layout = find_layout(body)
-    if layout.sample and layout.sample[0][0].startswith("{"):
+    if body.lstrip().startswith(b"{"):
         raise IntakeError(
-            f"{member.name}: has sparse rows, such as {quote(layout.sample[0][0])}. "
+            f"{member.name}: has sparse rows, such as {quote(body.split()[0])}. "
             "Write it with one value per attribute."
         )
+    layout = find_layout(body)
     layout = Layout(layout.separator, names, data + 1 + layout.skipped, layout.sample)
     return open_csv(member, options, layout)

@@ -5,7 +5,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import zstandard
 
@@ -51,7 +51,7 @@ class ChunkStream(io.RawIOBase):
         return count
 
 
-def look_ahead(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
+def look_ahead(stream: io.BufferedIOBase) -> tuple[bytes, io.BufferedReader]:
     """Reads the first bytes of a stream.
 
     Returns:
@@ -63,7 +63,7 @@ def look_ahead(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     """
     head, error = b"", None
     try:
-        while len(head) < HEAD_BYTES and (chunk := stream.read(_CHUNK_BYTES)):
+        while len(head) < HEAD_BYTES and (chunk := stream.read1(_CHUNK_BYTES)):
             head += chunk
     except UNPACKING_ERRORS as raised:
         if not head:
@@ -74,13 +74,13 @@ def look_ahead(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
         yield head
         if error:
             raise error
-        while chunk := stream.read(_CHUNK_BYTES):
+        while chunk := stream.read1(_CHUNK_BYTES):
             yield chunk
 
     return head, io.BufferedReader(ChunkStream(chunks()), _CHUNK_BYTES)
 
 
-def decompress(stream: BinaryIO, compression: str) -> BinaryIO:
+def decompress(stream: io.BufferedIOBase, compression: str) -> io.BufferedReader:
     """Decompresses a stream; members may be concatenated and padded with zeros.
 
     Raises:
@@ -90,7 +90,7 @@ def decompress(stream: BinaryIO, compression: str) -> BinaryIO:
     return io.BufferedReader(ChunkStream(chunks), _CHUNK_BYTES)
 
 
-def _decompressed(stream: BinaryIO, new_decoder: Callable[[], Any]) -> Iterator[bytes]:
+def _decompressed(stream: io.BufferedIOBase, new_decoder: Callable[[], Any]) -> Iterator[bytes]:
     data = stream.read(_CHUNK_BYTES)
     while data:
         decoder = new_decoder()

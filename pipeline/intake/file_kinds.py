@@ -138,7 +138,6 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
 
 
 def _is_text(head: bytes) -> bool:
-    """Tells whether the first line has no control characters and the head few."""
+    """Tells whether at most two in a hundred bytes are control characters."""
     controls = re.findall(rb"[\x00-\x08\x0e-\x1f]", head[:4096])
-    first = re.split(rb"[\r\n]", head[:4096], maxsplit=1)[0]
-    return not re.search(rb"[\x00-\x08\x0e-\x1f]", first) and len(controls) * 100 <= len(head)
+    return len(controls) * 50 <= len(head[:4096])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
 from pipeline.intake.file_kinds import RefusedKind, find_container, find_format
@@ -74,7 +74,7 @@ def open_members(name: str, stream: BinaryIO, path: Path | None) -> Iterator[Mem
 
 
 def _unpack(
-    name: str, stream: BinaryIO, path: Path | None, containers: tuple[str, ...]
+    name: str, stream: Any, path: Path | None, containers: tuple[str, ...]
 ) -> Iterator[Member]:
     if len(containers) > _MAX_DEPTH:
         raise IntakeError(
@@ -109,13 +109,13 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
                 found = True
                 content = archive.extractfile(entry)
                 assert content is not None  # A regular file has content.
-                yield from _unpack(f"{name}:{entry.name}", content, None, containers)  # type: ignore[arg-type]
+                yield from _unpack(f"{name}:{entry.name}", content, None, containers)
     if not found:
         raise IntakeError(f"{name}: is a tar archive without files. Name the file of the data.")
 
 
 def _unzip(
-    name: str, stream: BinaryIO, path: Path | None, containers: tuple[str, ...]
+    name: str, stream: Any, path: Path | None, containers: tuple[str, ...]
 ) -> Iterator[Member]:
     head = stream.peek(1) if isinstance(stream, io.BufferedReader) else b""
     whole = Member(name, "NumPy archive", containers, head, stream, path)
@@ -132,7 +132,7 @@ def _unzip(
         for entry in entries:
             with archive.open(entry) as content:
                 inner = f"{name}:{entry.filename}"
-                yield from _unpack(inner, content, None, ("zip", *containers))  # type: ignore[arg-type]
+                yield from _unpack(inner, content, None, ("zip", *containers))
 
 
 def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:

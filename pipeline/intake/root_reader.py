@@ -69,6 +69,11 @@ def _choose(name: str, tree: str | None, trees: list[str]) -> str:
         raise IntakeError(f"{name}: has no tree '{tree}'; its trees: {shown}.")
     if len(trees) == 1:
         return trees[0]
+    if not trees:
+        raise IntakeError(
+            f"{name}: has no trees; it is damaged or holds other objects, such as histograms. Name "
+            "a file with a tree of events."
+        )
     remedy = (
         f"Name one as {name}:TREE; if each holds one class, use --signal {name}:TREE "
         f"--background {name}:TREE"

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from formats.features import COLUMNS, FEATURES
+from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, UNITS
 from formats.published.record import Events, RecordError, read_events
 from formats.published.tfrecord import open_plain
 from pipeline.local_data import MAX_NAMES
@@ -141,10 +141,16 @@ def inspect_shards(
     )
 
 
-def render(inspection: Inspection, width: int) -> RenderableType:
+def render(inspection: Inspection, width: int, units: str = "published") -> RenderableType:
     """Renders the summary, then column ranges and first records in tables of at most this width.
 
     Nothing is parsed as markup. The lines of the summary may be longer than the width.
+
+    Args:
+        inspection: the summary.
+        width: of the terminal.
+        units: of the values in the tables: ``published``, or ``gev`` for GeV, radians and b-tag
+            levels.
     """
     share = inspection.signal / inspection.events
     summary = (
@@ -156,8 +162,22 @@ def render(inspection: Inspection, width: int) -> RenderableType:
         ("signal", f"{inspection.signal:,} ({share:.2%})"),
         ("background", f"{inspection.events - inspection.signal:,} ({1 - share:.2%})"),
     )
+    if units == "gev":
+        summary = (*summary, ("units", "GeV, radians, b-tag levels 0, 1, 2"))
     lines = (Text(f"{name:<13}{value}") for name, value in summary)
-    return Group(*lines, Text(), *_tables(_numbers(inspection), width))
+    return Group(*lines, Text(), *_tables(_numbers(inspection, _scales(units)), width))
+
+
+def _scales(units: str) -> NDArray[np.float64]:
+    """Returns the factor from published values to those in other units, float64 [28]."""
+    if units == "published":
+        return np.ones(len(FEATURES))
+    return np.array(
+        [
+            1 / DISCRETE_VALUES[name][1] if name in DISCRETE_VALUES else UNITS[name]
+            for name in FEATURES
+        ]
+    )
 
 
 def _file_counts(inspection: Inspection) -> Iterator[tuple[str, str]]:
@@ -169,15 +189,15 @@ def _file_counts(inspection: Inspection) -> Iterator[tuple[str, str]]:
         yield "empty", names + (f" and {more:,} more" if more > 0 else "")
 
 
-def _numbers(inspection: Inspection) -> dict[str, list[float]]:
+def _numbers(inspection: Inspection, scales: NDArray[np.float64]) -> dict[str, list[float]]:
     """Returns the columns of the tables by heading: the label's number, then each feature's."""
     share = inspection.signal / inspection.events
     return {
-        "min": [0 if share < 1 else 1, *inspection.low],
-        "mean": [share, *inspection.mean],
-        "max": [1 if share > 0 else 0, *inspection.high],
+        "min": [0 if share < 1 else 1, *(inspection.low * scales)],
+        "mean": [share, *(inspection.mean * scales)],
+        "max": [1 if share > 0 else 0, *(inspection.high * scales)],
         **{
-            f"record {index}": [label, *features]
+            f"record {index}": [label, *(features * scales)]
             for index, (features, label) in enumerate(zip(*inspection.first, strict=True))
         },
     }

@@ -9,10 +9,12 @@ from event_makers import make_events, select
 from rich.console import Console
 from shard_makers import frame
 
-from formats.features import FEATURES, LABEL
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
 from formats.published.record import encode_events
 from formats.published.tfrecord import RecordError
 from pipeline.sample_data.inspection import inspect_shards, render
+
+TAG = next(iter(DISCRETE_VALUES))
 
 
 def inspect_file(path, records):
@@ -174,3 +176,20 @@ def test_what_is_no_file_is_named_and_does_not_block(tmp_path):
     for name, sentence in sentences.items():
         with pytest.raises(RecordError, match=f"{name}: {sentence}"):
             inspect_file(tmp_path / name, 1)
+
+
+def test_physical_units_can_be_shown(tmp_path):
+    events = make_events(9)
+    events.features[:, FEATURES.index(TAG)] = np.float32(DISCRETE_VALUES[TAG][2])
+    (tmp_path / "shard").write_bytes(encode_events(events))
+    console = Console(width=200, file=io.StringIO())
+
+    console.print(render(inspect_file(tmp_path / "shard", records=1), 200, "gev"), soft_wrap=True)
+
+    text = console.file.getvalue()
+    assert "units        GeV, radians, b-tag levels 0, 1, 2" in text
+    lines = [cells_of(line) for line in text.splitlines() if line.startswith("│")]
+    rows = {name: cells for name, *cells in lines}
+    assert rows[TAG] == ["2", "2", "2", "2"]
+    assert rows[FEATURES[0]][-1] == f"{events.features[0, 0] * UNITS[FEATURES[0]]:.4g}"
+    assert rows[FEATURES[2]][-1] == f"{events.features[0, 2] * np.pi / 1.7435:.4g}"

@@ -1,0 +1,103 @@
+import h5py
+import numpy as np
+import pytest
+from event_makers import make_published_events, same_events
+from table_makers import convert_all, to_frame
+
+from formats.features import COLUMNS
+from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table_events import ColumnOptions, IntakeOptions
+
+EVENTS = make_published_events(30, seed=2)
+X, Y = EVENTS.features, EVENTS.labels
+MATRIX = np.column_stack([Y, X])
+FRAME = to_frame(EVENTS)
+RECORDS = FRAME.to_records(index=False)
+VECTORS = {name: FRAME[name].to_numpy() for name in COLUMNS}
+
+
+def write_hdf5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name.replace("__", "/")] = array
+
+
+WRITERS = {
+    "matrix.npy": lambda path: np.save(path, MATRIX),
+    "doubles in columns.npy": lambda path: np.save(path, np.asfortranarray(MATRIX.astype("f8"))),
+    "records.npy": lambda path: np.save(path, RECORDS),
+    "X and y.npz": lambda path: np.savez(path, X=X, y=Y),
+    "compressed.npz": lambda path: np.savez_compressed(path, features=X, label=Y.astype(int)),
+    "vectors.npz": lambda path: np.savez(path, **VECTORS),
+    "x and y.h5": lambda path: write_hdf5(path, x=X, y=Y[:, None]),
+    "groups.h5": lambda path: write_hdf5(path, a__data=X, a__labels=Y),
+    "compound.h5": lambda path: write_hdf5(path, table=RECORDS),
+    "vectors.h5": lambda path: write_hdf5(path, **{f"events__{k}": v for k, v in VECTORS.items()}),
+}
+
+
+def chosen(features=None, label=None):
+    return IntakeOptions(columns=ColumnOptions(label=label), arrays=ArrayChoice(features, label))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_arrays_in_every_arrangement_give_the_same_events(tmp_path, name):
+    path = tmp_path / name
+    WRITERS[name](path)
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_labels_may_be_in_a_file_of_their_own(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", Y.astype(np.int64))
+
+    events, _ = convert_all(
+        [tmp_path / "X.npy"], tmp_path / "out", chosen(label=str(tmp_path / "y.npy"))
+    )
+
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize("save", [np.savez, write_hdf5])
+def test_one_of_several_matrices_can_be_chosen(tmp_path, save):
+    path = tmp_path / "parts.npz"
+    save(path, x_train=X, y_train=Y, x_test=X[:9], y_test=Y[:9])
+
+    with pytest.raises(IntakeError, match=r"several matrices: .*x_test \[9, 28\].* --features"):
+        convert_all([path], tmp_path / "out")
+    events, _ = convert_all([path], tmp_path / "out", chosen("x_train", "y_train"))
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("write", "sentence"),
+    [
+        (lambda path: np.save(path, X), "holds 28 columns and no labels for its 30 rows, only"),
+        (lambda path: np.save(path, Y), r"holds an array of shape \[30\], not a matrix of events"),
+        (lambda path: np.save(path, MATRIX[:, :20]), "has 20 columns without names, not 29"),
+        (lambda path: np.save(path, np.array([{}], object)), "holds Python objects"),
+        (lambda path: np.savez(path, a=np.array([{}], object)), "holds Python objects"),
+        (lambda path: np.savez(path, a=Y), r"holds no matrix of events: a \[30\]"),
+        (
+            lambda path: np.savez(path, **{**VECTORS, COLUMNS[3]: Y[:7]}),
+            f"{COLUMNS[3]} has 7 rows and label 30",
+        ),
+        (
+            lambda path: write_hdf5(path, df__axis0=Y, df__block0_values=X),
+            "was written by pandas. Save it as Parquet",
+        ),
+        (lambda path: path.write_bytes(b"\x93NUMPY\x01\0v\0{"), "truncated or corrupt NumPy"),
+        (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(9)), "corrupt HDF5 file"),
+    ],
+)
+def test_other_arrays_are_named(tmp_path, write, sentence):
+    path = tmp_path / "x.npy"
+    write(path)
+    path = path if path.exists() else tmp_path / "x.npy.npz"
+
+    with pytest.raises(IntakeError, match=sentence):
+        convert_all([path], tmp_path / "out")

@@ -1,0 +1,135 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pytest
+from event_makers import make_published_events, same_events, select
+from pyarrow import feather, ipc
+from pyarrow import parquet as pq
+from table_makers import convert_all, to_frame
+
+from formats.features import COLUMNS, FEATURES, LABEL
+from pipeline.intake.conversion import SplitOptions
+from pipeline.intake.intake_error import IntakeError
+
+EVENTS = make_published_events(60, seed=4)
+FRAME = to_frame(EVENTS)
+TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
+DOUBLES = FRAME.astype("f8").set_index(FRAME.index + 5)
+LABELS = pa.array(EVENTS.labels)
+LISTS = pa.array(EVENTS.features.tolist(), pa.list_(pa.float32()))
+
+
+def write_stream(table, path):
+    with pa.OSFile(str(path), "wb") as file, ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def renamed(names):
+    return TABLE.rename_columns(names)
+
+
+WRITERS = {
+    "Parquet": lambda path: pq.write_table(TABLE, path),
+    "small row groups": lambda path: pq.write_table(TABLE, path, row_group_size=7),
+    "doubles with an index": lambda path: (
+        FRAME.astype("f8").set_index(FRAME.index + 5).to_parquet(path)
+    ),
+    "numbers as names": lambda path: pq.write_table(renamed([str(i) for i in range(29)]), path),
+    "other order": lambda path: pq.write_table(TABLE.select(COLUMNS[::-1]), path),
+    "boolean label": lambda path: FRAME.assign(label=FRAME[LABEL] == 1).to_parquet(path),
+    "lists": lambda path: pq.write_table(pa.table({"features": LISTS, "label": LABELS}), path),
+    "fixed lists": lambda path: pq.write_table(
+        pa.table({"label": LABELS, "x": pa.FixedSizeListArray.from_arrays(LISTS.flatten(), 28)}),
+        path,
+    ),
+    "Feather": lambda path: feather.write_feather(TABLE, path),
+    "Feather 1": lambda path: feather.write_feather(TABLE, path, version=1),
+    "Arrow stream": lambda path: write_stream(TABLE, path),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_read_back_exactly(tmp_path, name):
+    WRITERS[name](tmp_path / "x")
+
+    events, conversion = convert_all([tmp_path / "x"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert conversion.counts.read == 60
+
+
+def test_a_folder_of_parts_is_one_table(tmp_path):
+    (tmp_path / "parts").mkdir()
+    pq.write_table(TABLE.slice(0, 40), tmp_path / "parts/part-0.parquet")
+    pq.write_table(TABLE.slice(40), tmp_path / "parts/part-1.parquet")
+    (tmp_path / "parts/_SUCCESS").touch()
+
+    events, conversion = convert_all([tmp_path / "parts"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    [source] = conversion.counts.sources
+    assert (source.kind, source.events) == ("Parquet (2 files)", 60)
+
+
+def test_hive_partitions_are_columns(tmp_path):
+    expected = make_published_events(300)
+    partitioning = pyarrow.dataset.partitioning(pa.schema([(LABEL, pa.float32())]), flavor="hive")
+    pyarrow.dataset.write_dataset(
+        pa.Table.from_pandas(to_frame(expected), preserve_index=False),
+        tmp_path / "hive",
+        format="parquet",
+        partitioning=partitioning,
+    )
+
+    with pytest.raises(IntakeError, match="The input is not shuffled"):
+        convert_all([tmp_path / "hive"], tmp_path / "out")
+    events, _ = convert_all([tmp_path / "hive"], tmp_path / "out", split=SplitOptions(by_hash=True))
+    assert same_events(in_order(events), in_order(expected))
+
+
+def in_order(events):
+    return select(events, np.lexsort(events.features.T))
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (FRAME.astype(str), f"the column {FEATURES[0]} holds string, not numbers"),
+        (
+            pd.DataFrame([FRAME.iloc[0].tolist()], columns=[f"{v:.8f}" for v in FRAME.iloc[1]]),
+            "its column names are the numbers of an event",
+        ),
+        (
+            FRAME.assign(label=pd.Categorical(np.where(FRAME[LABEL] == 1, "sig", "bkg"))),
+            "--signal sig --background bkg",
+        ),
+        (FRAME.assign(label=FRAME[LABEL] * 2 - 1), "--signal 1 --background -1"),
+        (FRAME.drop(columns=FEATURES[2]), rf"1 of the 28 features are missing \({FEATURES[2]}\)"),
+        (FRAME.assign(jet1pt=1.0), f"{FEATURES[5]} and jet1pt are both names of {FEATURES[5]}"),
+    ],
+)
+def test_other_tables_are_refused_with_the_option(tmp_path, frame, sentence):
+    frame.to_parquet(tmp_path / "x.parquet")
+
+    with pytest.raises(IntakeError, match=f"x.parquet: .*{sentence}"):
+        convert_all([tmp_path / "x.parquet"], tmp_path / "out")
+
+
+def test_lists_of_other_lengths_are_named(tmp_path):
+    lists = EVENTS.features.tolist()
+    lists[11] = lists[11][:-1]
+    pq.write_table(pa.table({"features": lists, "label": LABELS}), tmp_path / "x")
+
+    with pytest.raises(IntakeError, match="row 12 does not have 28 features in its list"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["Parquet", "Feather"])
+def test_truncated_files_are_refused(tmp_path, name):
+    WRITERS[name](tmp_path / "x")
+    content = (tmp_path / "x").read_bytes()
+    (tmp_path / "x").write_bytes(content[: len(content) // 2])
+
+    with pytest.raises(IntakeError, match=r"x: is a truncated or corrupt .* Fetch it again"):
+        convert_all([tmp_path / "x"], tmp_path / "out")

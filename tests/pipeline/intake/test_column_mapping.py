@@ -1,0 +1,145 @@
+import pytest
+
+from formats.column_names import ALIASES
+from formats.features import COLUMNS, FEATURES, LABEL
+from pipeline.intake.column_mapping import ColumnOptions, map_columns, read_names
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table import Table
+
+
+def table(names, width=None):
+    return Table("x", "CSV", names and tuple(names), width or len(names), lambda *_: iter(()), [])
+
+
+def mapped(columns, is_labelled=True, width=None, **options):
+    return map_columns(table(columns, width), ColumnOptions(**options), is_labelled=is_labelled)
+
+
+def refusal(names, **options):
+    with pytest.raises(IntakeError) as caught:
+        mapped(names, **options)
+    return str(caught.value)
+
+
+def test_columns_are_found_in_any_order_and_others_are_dropped():
+    names = ["run", *reversed(COLUMNS), "weight"]
+
+    columns = mapped(names)
+
+    assert [names[index] for index in columns.features] == list(FEATURES)
+    assert names[columns.label] == LABEL
+    assert columns.dropped == ("run", "weight")
+    assert not columns.by_position
+
+
+def test_additional_columns_are_kept_on_request():
+    columns = mapped([*COLUMNS, "weight", "run"], keep=("weight",))
+
+    assert columns.kept == {"weight": 29}
+    assert columns.dropped == ("run",)
+
+
+@pytest.mark.parametrize("name", ["class_label", "is_boson", "Signal", "y", "target"])
+def test_names_in_use_for_the_label_are_known(name):
+    assert mapped([name, *FEATURES]).label == 0
+
+
+def test_each_alias_belongs_to_one_column():
+    assert set(ALIASES.values()) == set(COLUMNS)
+    assert ALIASES["jet1pt"] == FEATURES[5]
+    assert ALIASES["met"] == FEATURES[3]
+
+
+def test_names_can_be_mapped():
+    names = ["truth", *FEATURES[:-1], "mass7"]
+
+    columns = mapped(names, names={FEATURES[-1]: "mass7"}, label="truth")
+
+    assert columns.features[-1] == 28
+    assert columns.label == 0
+
+
+def test_columns_without_names_are_the_published_ones():
+    columns = mapped(None, width=29)
+
+    assert (columns.label, columns.features) == (0, tuple(range(1, 29)))
+    assert columns.by_position
+
+
+@pytest.mark.parametrize("pattern", ["{}", "f{}", "_c{}", "V{}", "Column {}"])
+@pytest.mark.parametrize("start", [0, 1])
+def test_numbered_names_are_no_names(pattern, start):
+    names = [pattern.format(index) for index in range(start, start + 29)]
+
+    assert mapped(names).features == tuple(range(1, 29))
+    assert mapped(["index", *names]).features == tuple(range(2, 30))
+
+
+def test_a_table_of_one_class_needs_no_label():
+    assert mapped(FEATURES, is_labelled=False).label is None
+    assert mapped(None, is_labelled=False, width=28).features == tuple(range(28))
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "sentence"),
+    [
+        (
+            ["label", *FEATURES[1:], "lep1"],
+            {},
+            f"x: 1 of the 28 features are missing ({FEATURES[0]}); unused columns: lep1. If they "
+            "have other names, give them with --names FILE",
+        ),
+        (FEATURES, {}, "x: no column is named as the label. Name it with --label NAME, or"),
+        (
+            [*COLUMNS, "class"],
+            {},
+            "x: label and class are both names of label. Choose one with --label NAME.",
+        ),
+        (
+            [*COLUMNS, FEATURES[0].upper()],
+            {},
+            f"x: {FEATURES[0]} and {FEATURES[0].upper()} are both names of {FEATURES[0]}.",
+        ),
+        (COLUMNS, {"label": "lable"}, "x: has no column 'lable' for label; it has label."),
+        (COLUMNS, {"keep": ("weight",)}, "x: has no column 'weight' to keep; it has label,"),
+        (
+            COLUMNS,
+            {"header": COLUMNS},
+            f"x: has names of its own (label, {FEATURES[0]}, {FEATURES[1]} and 26 more). Leave",
+        ),
+        (
+            ["1.0", *(f"0.{index}5" for index in range(28))],
+            {},
+            "x: its column names are the numbers of an event, such as '1.0'",
+        ),
+    ],
+)
+def test_what_is_missing_or_ambiguous_is_named_with_the_option(names, options, sentence):
+    assert sentence in refusal(names, **options)
+
+
+def test_the_header_must_name_every_column():
+    with pytest.raises(IntakeError, match="has 30 columns, and --header names 29"):
+        mapped(None, width=30, header=COLUMNS)
+
+
+def test_mapping_files(tmp_path):
+    path = tmp_path / "names.yaml"
+    path.write_text(f"{FEATURES[0]}: lep_pt_0\nlabel: 7\n")
+
+    assert read_names(path) == {FEATURES[0]: "lep_pt_0", "label": "7"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("lepton_Pt: x\n", "'lepton_Pt' is not one of our columns; the nearest is lepton_pt"),
+        ("- a\n", "is not a mapping file. Write one line 'OURS: THEIRS' per column"),
+        (": : :", "is not a mapping file"),
+    ],
+)
+def test_other_mapping_files_are_refused(tmp_path, text, sentence):
+    (tmp_path / "names.yaml").write_text(text)
+
+    with pytest.raises(IntakeError, match=sentence):
+        read_names(tmp_path / "names.yaml")

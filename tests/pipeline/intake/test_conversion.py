@@ -1,0 +1,203 @@
+import hashlib
+import threading
+
+import numpy as np
+import pytest
+from event_makers import make_published_events, same_events, select
+from shard_makers import read_folder
+from table_makers import convert_all, to_csv, to_frame, to_rows, uci_csv
+
+from formats.features import COLUMNS
+from formats.published.manifest import find_differences, read_manifest
+from formats.published.record import Events
+from pipeline.intake.column_mapping import ColumnOptions
+from pipeline.intake.conversion import (
+    Inputs,
+    SplitOptions,
+    conventional_validation_rows,
+    convert,
+)
+from pipeline.intake.input_sources import find_sources
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table_events import IntakeOptions
+from pipeline.intake.value_rules import ValueOptions
+from pipeline.sample_data.shard_writer import SplitSize
+
+EVENTS = make_published_events(200, seed=8)
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(uci_csv(EVENTS))
+    return path
+
+
+def test_the_last_rows_are_held_out(tmp_path, csv):
+    _, conversion = convert_all(
+        [csv], tmp_path / "out", split=SplitOptions(validation_rows=30), shard_size=80
+    )
+
+    assert conversion.sizes == {"training": SplitSize(170, 3), "validation": SplitSize(30, 1)}
+    first, last = (select(EVENTS, rows) for rows in (slice(-30), slice(-30, None)))
+    assert same_events(read_folder(tmp_path / "out/training"), first)
+    assert same_events(read_folder(tmp_path / "out/validation"), last)
+
+
+def test_a_fifth_is_held_out_by_default(tmp_path, csv):
+    _, conversion = convert_all([csv], tmp_path / "out")
+
+    assert conversion.sizes == {"training": SplitSize(160, 1), "validation": SplitSize(40, 1)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "held_out"), [(0, 0), (9, 1), (36_233, 7246), (11_000_000, 500_000)]
+)
+def test_conventional_validation_rows(rows, held_out):
+    assert conventional_validation_rows(rows) == held_out
+
+
+def test_too_many_validation_rows_are_refused_and_nothing_is_left(tmp_path, csv):
+    with pytest.raises(IntakeError, match="has 200 events, so the last 200 leave none to train on"):
+        convert_all([csv], tmp_path / "out", split=SplitOptions(validation_rows=200))
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_hash_splits_the_same_events_in_any_order(tmp_path, csv):
+    order = np.random.default_rng(0).permutation(200)
+    (tmp_path / "y.csv").write_bytes(uci_csv(select(EVENTS, order)))
+
+    for name in ("x", "y"):
+        convert_all([tmp_path / f"{name}.csv"], tmp_path / name, split=SplitOptions(by_hash=True))
+
+    first, second = (read_folder(tmp_path / name / "validation") for name in "xy")
+    assert 20 < len(first.labels) < 60
+    assert {row.tobytes() for row in first.features} == {row.tobytes() for row in second.features}
+    everything = [read_folder(tmp_path / "x" / split) for split in ("training", "validation")]
+    assert sum(len(part.labels) for part in everything) == 200
+
+
+def test_an_unshuffled_input_is_refused_with_the_option(tmp_path, csv):
+    ordered = select(EVENTS, np.argsort(-EVENTS.labels, kind="stable"))
+    csv.write_bytes(uci_csv(ordered))
+
+    with pytest.raises(
+        IntakeError, match=r"not shuffled: .* but 0\.0% of the last 40.* --split hash"
+    ):
+        convert_all([csv], tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_class_is_reported(tmp_path, csv):
+    csv.write_bytes(uci_csv(Events(EVENTS.features, np.ones(200, np.float32))))
+
+    _, conversion = convert_all([csv], tmp_path / "out")
+
+    assert "all events are signal; training needs both classes" in conversion.counts.notes
+
+
+def test_splits_of_the_input_stay_apart(tmp_path):
+    for name, rows in (("train", slice(150)), ("test", slice(150, None))):
+        (tmp_path / f"{name}.csv").write_bytes(uci_csv(select(EVENTS, rows)))
+    training, validation = (
+        find_sources([str(tmp_path / f"{n}.csv")])[0] for n in ("train", "test")
+    )
+
+    convert(Inputs(training, validation), tmp_path / "out", IntakeOptions(), SplitOptions())
+
+    assert same_events(read_folder(tmp_path / "out/validation"), select(EVENTS, slice(150, None)))
+
+
+def test_the_manifest_describes_what_was_read_and_written(tmp_path, csv):
+    rows = to_rows(EVENTS, "%.9g")
+    rows[5][4] = ""
+    content = to_csv(rows, COLUMNS).encode()
+    csv.write_bytes(content)
+
+    convert_all(
+        [csv],
+        tmp_path / "out",
+        IntakeOptions(values=ValueOptions(drop_missing=True)),
+        described={"missing": "drop"},
+    )
+
+    path = tmp_path / "out/manifest.json"
+    manifest = read_manifest(path)
+    [source] = manifest.sources
+    assert (source.name, source.kind, source.events) == (str(csv), "CSV", 200)
+    assert (source.bytes, source.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (manifest.read, manifest.written) == (200, 199)
+    assert manifest.dropped == {"missing or infinite values": 1}
+    assert manifest.options == {"missing": "drop"}
+    assert [shard.path for shard in manifest.shards] == [
+        "training/shard-00000.tfrecord",
+        "validation/shard-00000.tfrecord",
+    ]
+    assert sum(shard.events for shard in manifest.shards) == 199
+    assert list(find_differences(path, manifest, with_hashes=True)) == []
+
+
+def test_random_access_inputs_are_hashed_whole(tmp_path):
+    path = tmp_path / "x.parquet"
+    to_frame(make_published_events(20_000)).to_parquet(path)  # Larger than what is sniffed.
+
+    convert_all([path], tmp_path / "out")
+
+    [source] = read_manifest(tmp_path / "out/manifest.json").sources
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert source.bytes == path.stat().st_size
+
+
+def test_kept_columns_become_keys_of_the_records(tmp_path):
+    from tensorflow.train import Example
+
+    weights = np.linspace(0.1, 3, 200, dtype=np.float32)
+    to_frame(EVENTS).assign(weight=weights, run=7).to_parquet(tmp_path / "x.parquet")
+    keep = IntakeOptions(columns=ColumnOptions(keep=("weight", "run")))
+
+    convert_all([tmp_path / "x.parquet"], tmp_path / "out", keep)
+
+    content = (tmp_path / "out/validation/shard-00000.tfrecord").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    record = Example.FromString(content[12 : 12 + length]).features.feature
+    assert sorted(record) == ["features", "label", "run", "weight"]
+    assert record["weight"].float_list.value == [weights[160]]
+    assert record["run"].float_list.value == [7.0]
+    assert record["label"].float_list.value == [EVENTS.labels[160]]
+    assert read_manifest(tmp_path / "out/manifest.json").columns == ("weight", "run")
+
+
+def test_kept_numbers_must_be_exact(tmp_path):
+    to_frame(EVENTS).assign(event=np.arange(200) + 2**24).to_parquet(tmp_path / "x.parquet")
+    keep = IntakeOptions(columns=ColumnOptions(keep=("event",)))
+
+    with pytest.raises(IntakeError, match=r"row 2 with 16777217 as event cannot be kept exactly"):
+        convert_all([tmp_path / "x.parquet"], tmp_path / "out", keep)
+
+
+def test_a_manifest_of_an_earlier_set_is_replaced(tmp_path, csv):
+    convert_all([csv], tmp_path / "out", described={"units": "published"})
+    convert_all([csv], tmp_path / "out", overwrite=True, described={"units": "gev"})
+
+    assert read_manifest(tmp_path / "out/manifest.json").options == {"units": "gev"}
+
+
+def test_progress_ends_with_the_size_of_the_inputs(tmp_path, csv):
+    to_frame(EVENTS).to_parquet(tmp_path / "y.parquet")
+    paths, read = [csv, tmp_path / "y.parquet"], []
+
+    convert_all(paths, tmp_path / "out", on_read=read.append)
+
+    assert read[-1] == sum(path.stat().st_size for path in paths)
+
+
+def test_no_thread_is_left_after_a_refusal(tmp_path, csv):
+    before = threading.active_count()
+    csv.write_bytes(uci_csv(EVENTS) + b"1,2\n")
+
+    with pytest.raises(IntakeError, match="line 201"):
+        convert_all([csv], tmp_path / "out")
+
+    assert threading.active_count() == before

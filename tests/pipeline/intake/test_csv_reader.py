@@ -1,0 +1,280 @@
+import gzip
+import re
+
+import numpy as np
+import pytest
+from event_makers import make_published_events, same_events
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_makers import convert_all, to_csv, to_frame, to_rows, uci_csv, with_columns
+
+from formats.features import COLUMNS, FEATURES, LABEL
+from pipeline.intake import text_blocks
+from pipeline.intake.byte_streams import look_ahead
+from pipeline.intake.csv_reader import TextOptions, open_csv
+from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table_events import IntakeOptions
+
+EVENTS = make_published_events(40, seed=3)
+ROWS = to_rows(EVENTS, "%.9g")
+PLAIN = to_csv(ROWS)
+NAMED = to_csv(ROWS, COLUMNS)
+
+
+@pytest.fixture
+def converted(tmp_path):
+    """Converts the text of a file; returns its events and what was counted."""
+
+    def convert_text(text, options=None):
+        path = tmp_path / "x.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        events, conversion = convert_all([path], tmp_path / "out", options)
+        return events, conversion.counts
+
+    return convert_text
+
+
+def refusal(converted, text, options=None):
+    with pytest.raises(IntakeError) as caught:
+        converted(text, options)
+    return re.sub(r"\S*/x\.csv", "x.csv", str(caught.value))
+
+
+def with_line(text, number, change):
+    """Text with the cells of one line, counted from 1, replaced."""
+    lines = text.splitlines()
+    lines[number - 1] = ",".join(change(lines[number - 1].split(",")))
+    return "\n".join(lines) + "\n"
+
+
+def with_cell(number, column, value, text=PLAIN):
+    return with_line(text, number, lambda cells: [*cells[:column], value, *cells[column + 1 :]])
+
+
+order = [0, *(1 + index for index in np.random.default_rng(0).permutation(28))]
+shuffled = to_csv([[row[i] for i in order] for row in ROWS], [COLUMNS[i] for i in order])
+other_names = [
+    name.replace("_pt", "_pT").replace("b_tag", "b-tag").replace(LABEL, "is_boson")
+    for name in COLUMNS
+]
+short_names = [name.replace("jet_", "jet").replace("_", "") for name in COLUMNS]
+quoted = to_csv([[f'"{cell}"' for cell in row] for row in ROWS], [f'"{c}"' for c in COLUMNS])
+counted = [[str(index + 1), *row] for index, row in enumerate(ROWS)]
+
+READ = {
+    "as UCI writes it": uci_csv(EVENTS).decode(),
+    "Windows line ends": PLAIN.replace("\n", "\r\n"),
+    "old Mac line ends": PLAIN.replace("\n", "\r"),
+    "header": NAMED,
+    "header in another order": shuffled,
+    "names of TF Datasets": to_csv(ROWS, other_names),
+    "names without underscores": to_csv(ROWS, short_names),
+    "upper case": to_csv(ROWS, [name.upper() for name in COLUMNS]),
+    "spaces in names": to_csv(ROWS, [name.replace("_", " ") for name in COLUMNS]),
+    "label last": to_csv([[*row[1:], row[0]] for row in ROWS], [*FEATURES, LABEL]),
+    "numbers as names": to_csv(ROWS, [str(index) for index in range(29)]),
+    "index and numbers": to_csv(counted, ["", *(str(index) for index in range(29))]),
+    "index of pandas": to_csv(counted, ["", *COLUMNS]),
+    "row names of R": to_csv(counted, COLUMNS),
+    "quotes": quoted,
+    "semicolons": to_csv(ROWS, separator=";"),
+    "tabs and header": to_csv(ROWS, COLUMNS, "\t"),
+    "blanks": to_csv(ROWS, separator="  "),
+    "space after comma": PLAIN.replace(",", ", "),
+    "space before lines": "".join(f" {line}\n" for line in PLAIN.splitlines()),
+    "comma after lines": PLAIN.replace("\n", ",\n"),
+    "byte order mark": "\ufeff" + NAMED,
+    "comment of numpy.savetxt": "# " + NAMED,
+    "comments": "# made by me\n# in 2014\n" + NAMED,
+    "blank lines": PLAIN.replace("\n", "\n\n", 5) + "\n  \n",
+    "repeated header": to_csv(ROWS[:25], COLUMNS) + to_csv(ROWS[25:], COLUMNS),
+    "plus signs": PLAIN.replace(",0.", ",+0."),
+    "no zero before the point": PLAIN.replace(",0.", ",."),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_every_way_of_writing_the_same_table_gives_the_same_events(converted, kind):
+    events, counts = converted(READ[kind])
+
+    assert same_events(events, EVENTS)
+    assert counts.read == 40
+
+
+def test_decimal_commas_need_the_option(converted):
+    text = to_csv(ROWS, separator=";").replace(".", ",")
+
+    assert refusal(converted, text).endswith(
+        "as column 2, which is not a number. If the comma is a decimal comma, add `--decimal ,`."
+    )
+    events, _ = converted(text, IntakeOptions(text=TextOptions(",")))
+    assert same_events(events, EVENTS)
+
+
+def test_names_of_a_table_without_header_can_be_given(converted):
+    text = to_csv([[*row[1:], "7", row[0]] for row in ROWS])
+
+    events, counts = converted(text, with_columns(header=(*FEATURES, "weight", LABEL)))
+
+    assert same_events(events, EVENTS)
+    assert any(note.endswith("dropped the column weight") for note in counts.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            to_csv([[*row[1:], row[0]] for row in ROWS]),
+            "has its label in the last column, and names no columns. Name them with --header "
+            "features,label.",
+        ),
+        (
+            to_csv(counted),
+            "counts the rows in its first column, and names no columns. Name them with --header "
+            "index,label,features.",
+        ),
+        (
+            to_csv([[*row, "0.5"] for row in ROWS]),
+            "has 30 columns without names, not 29 (the label, then the 28 features). Name the "
+            "columns in their order with --header, such as --header label,features,weight, where "
+            "features stands for the 28.",
+        ),
+        (
+            to_csv([row[1:] for row in ROWS]),
+            "has 28 columns without names, not 29 (the label, then the 28 features). If it has no "
+            "label, convert files of one class with --signal FILE --background FILE.",
+        ),
+        ("", "is empty. Name a file with events."),
+        ("\n\n", "is empty. Name a file with events."),
+        ("placeholder", "holds 'placeholder' and no table. Name a file with events."),
+        (to_csv([], COLUMNS), "holds a header and no rows. Name a file with events."),
+    ],
+)
+def test_columns_that_are_not_the_published_ones_are_named_with_the_option(
+    converted, text, sentence
+):
+    assert refusal(converted, text) == f"x.csv: {sentence}"
+
+
+def test_no_message_advises_to_delete_the_header(converted):
+    message = refusal(converted, to_csv(ROWS, ["a", "b", *COLUMNS[2:]]))
+
+    assert "1 of the 28 features are missing" in message
+    assert "--names FILE" in message
+    assert "delete" not in message
+
+
+BAD_CELLS = {
+    "1.5D+00": "'1.5D+00'",
+    "1_000": "'1_000'",
+    "0x1p0": "'0x1p0'",
+    "1.5f": "'1.5f'",
+    "--1": "'--1'",
+    "50%": "'50%'",
+    "1'000": '"1\'000"',
+    "true": "'true'",
+    "\u0661": "'\u0661'",
+    "1.5\x00": "'1.5\\x00'",
+    "x" * 3000: "'" + "x" * 35 + "...'",
+}
+
+
+@pytest.mark.parametrize("cell", BAD_CELLS, ids=range(len(BAD_CELLS)))
+@pytest.mark.parametrize("line", [1, 33])
+def test_a_cell_that_is_not_a_number_is_quoted_with_its_line(converted, cell, line):
+    text = with_cell(line, 3, cell)
+
+    assert refusal(converted, text) == (
+        f"x.csv: line {line} has {BAD_CELLS[cell]} as column 4, which is not a number. "
+        "Correct or delete the line."
+    )
+    assert f"line {line + 1} has {BAD_CELLS[cell]} as {COLUMNS[3]}," in refusal(
+        converted, to_csv([], COLUMNS) + text
+    )
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
+def test_line_numbers_are_exact_in_later_blocks(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(text_blocks, "_READ_BYTES", 1 << 14)
+    text = uci_csv(make_published_events(1300)).decode()
+    text = with_cell(1290, 5, "later", with_cell(1234, 2, "abc", text)).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)
+
+    with pytest.raises(IntakeError, match=r"line 1234 has 'abc' as column 3, which"):
+        convert_all([tmp_path / name], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            with_line(PLAIN, 7, lambda cells: [*cells, "5"]),
+            "x.csv: line 7 has 30 columns, not 29, separated by ','; it starts with ",
+        ),
+        (PLAIN[: -len(PLAIN.splitlines()[-1]) // 2], "x.csv: line 40 has "),
+        (
+            PLAIN + NAMED,
+            "x.csv: line 41 is a header, 'label,lepton_pt,lepton_eta,lepton_p...', in the middle",
+        ),
+        (
+            NAMED + to_csv(ROWS, COLUMNS[::-1]),
+            "x.csv: line 42 is a second header, 'm_wwbb,m_wbb,m_bb,m_jlv,m_lv,m_jjj,...', that",
+        ),
+    ],
+)
+def test_lines_of_another_form_are_named(converted, text, sentence):
+    assert refusal(converted, text).startswith(sentence)
+
+
+def test_a_file_that_ends_in_its_last_cell_is_refused(converted):
+    assert "x.csv: line 40 ends inside of its last cell, '" in refusal(
+        converted, uci_csv(EVENTS)[:-9]
+    )
+
+
+def test_a_last_line_without_newline_is_reported(converted):
+    events, counts = converted(PLAIN[:-1])
+
+    assert same_events(events, EVENTS)
+    [note] = [note for note in counts.notes if "newline" in note]
+    assert "the last line, 40, has no newline; if the file was cut there, its last value," in note
+    assert ROWS[-1][-1] in note
+
+
+numbers = st.one_of(
+    st.floats(-3e38, 3e38).map(repr),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(lambda x: f"{x:.18e}"),
+    st.decimals(-100, 100, places=25, allow_nan=False).map(str),
+    st.integers(-(10**9), 10**9).map(lambda x: f"{x:+d}"),
+)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.lists(numbers, min_size=29, max_size=29), min_size=1, max_size=5))
+def test_every_number_is_float_of_its_text(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "x.csv"
+    path.write_text(to_csv(rows))
+    with path.open("rb") as file:
+        head, stream = look_ahead(file)
+        table = open_csv(Member("x", "CSV", (), head, stream, path), TextOptions())
+        [batch] = table.read(range(29), ())
+
+    values = np.stack([batch.columns[index] for index in range(29)], axis=1)
+
+    assert values.tolist() == [[float(text) for text in row] for row in rows]
+
+
+def test_the_cells_and_lines_of_rows_are_found_again(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(NAMED.replace("\n", "\n\n", 3))
+    with path.open("rb") as file:
+        head, stream = look_ahead(file)
+        table = open_csv(Member("x", "CSV", (), head, stream, path), TextOptions())
+        [batch] = table.read((1,), (0,))
+
+    assert batch.locate(0) == "line 3"
+    assert batch.locate(39) == "line 44"
+    assert batch.cell(39, 1) == ROWS[39][1]
+    assert to_frame(EVENTS)[LABEL].tolist() == [float(x) for x in batch.columns[0].to_pylist()]

@@ -1,0 +1,55 @@
+import pickle
+
+import pytest
+
+from pipeline.intake.file_kinds import RefusedKind, find_container, find_format
+
+REFUSED = {
+    pickle.dumps({"x": 1}): "a Python pickle",
+    "1,2,3\n".encode("utf-16"): "text in UTF-16",
+    "1,2,3\n4,5,6\n".encode("utf-16-le"): "text in UTF-16",
+    b"  \n<!DOCTYPE html><html>": "an HTML or XML page",
+    b'{"label": 1}\n{"label": 0}\n': "JSON",
+    b"[1, 2]": "JSON",
+    b"ORC": "an ORC file",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"%PDF-1.4": "a PDF document",
+    b"version https://git-lfs.github.com/spec/v1\n": "a Git LFS pointer, not the data",
+    bytes(range(256)): "binary data of an unknown kind",
+}
+
+
+@pytest.mark.parametrize("head", REFUSED, ids=REFUSED.values())
+def test_kinds_that_are_not_read_have_a_name_and_a_remedy(head):
+    kind = find_format(head)
+
+    assert isinstance(kind, RefusedKind)
+    assert kind.name == REFUSED[head]
+    assert len(kind.remedy) > 15
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"ARROW1\0\0", "Arrow"),
+        (b"\xff\xff\xff\xff\x10\0\0\0", "Arrow"),
+        (b"\x93NUMPY\x01\x00", "NumPy array"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"root\0\0", "ROOT"),
+        (b"% a comment\n@RELATION higgs\n", "ARFF"),
+        (b"1.0 1:0.5 2:-1e-3\n", "libsvm"),
+        (b"1 0.5 1.5\n", "CSV"),
+        (b"time 12:30\n", "CSV"),
+        (b"", "CSV"),
+        (b"1,0.5\n2,\x001\n" + b"1,0.5\n" * 20, "CSV"),
+    ],
+)
+def test_formats_are_recognized_by_their_first_bytes(head, kind):
+    assert find_format(head) == kind
+
+
+def test_text_that_starts_like_a_zlib_stream_is_not_one():
+    assert find_container(b"x\x9c\x03") == "zlib"
+    assert find_container(b"x^2,y\n") is None

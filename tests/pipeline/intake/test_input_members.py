@@ -1,0 +1,147 @@
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+
+import pytest
+import zstandard
+from event_makers import make_published_events, same_events, select
+from table_makers import convert_all, uci_csv
+
+from pipeline.intake.intake_error import IntakeError
+
+EVENTS = make_published_events(60, seed=1)
+CSV = uci_csv(EVENTS)
+HALF = len(CSV) // 2
+
+
+def zipped(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(compression="", **members):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+COMPRESS = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.compress,
+    "zlib": zlib.compress,
+}
+READ = {
+    "CSV": CSV,
+    **{f"CSV in {name}": compress(CSV) for name, compress in COMPRESS.items()},
+    "CSV in zip": zipped(**{"HIGGS.csv": CSV}),
+    "CSV in tar": tarred(**{"a/HIGGS.csv": CSV}),
+    "CSV in tar in gzip": tarred("gz", **{"HIGGS.csv": CSV}),
+    "CSV in gzip in zip": zipped(**{"HIGGS.csv.gz": gzip.compress(CSV)}),
+}
+SAME = {
+    "two members": COMPRESS["gzip"](CSV[:HALF]) + COMPRESS["gzip"](CSV[HALF:]),
+    "two xz streams": COMPRESS["xz"](CSV[:HALF]) + COMPRESS["xz"](CSV[HALF:]),
+    "two zstd frames": COMPRESS["zstd"](CSV[:HALF]) + COMPRESS["zstd"](CSV[HALF:]),
+    "an empty member": gzip.compress(CSV) + gzip.compress(b""),
+    "zero padding": gzip.compress(CSV) + bytes(512),
+    "parts": zipped(**{"a.csv": CSV[: CSV.index(b"\n") + 1], "b.csv": CSV[CSV.index(b"\n") + 1 :]}),
+    "other files": zipped(
+        **{"__MACOSX/._x.csv": b"\0\5\26\7", "README.txt": b"to read", "a/x.csv": CSV}
+    ),
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_bytes(content):
+        path = tmp_path / "input"
+        path.write_bytes(content)
+        return path
+
+    return write_bytes
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_table_is_found_in_every_container(tmp_path, write, kind):
+    events, conversion = convert_all([write(READ[kind])], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    [source] = conversion.counts.sources
+    assert source.kind == kind
+    assert (source.bytes, source.events) == (len(READ[kind]), 60)
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_parts_and_padding_change_nothing(tmp_path, write, kind):
+    events, _ = convert_all([write(SAME[kind])], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_truncated_data_are_refused(tmp_path, write, name):
+    path = write(COMPRESS[name](CSV)[:-9])
+
+    with pytest.raises(IntakeError, match=r"input: cannot be unpacked after (line \d+|0 events)"):
+        convert_all([path], tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
+    compressed = gzip.compress(CSV, 0)  # Stored, so that the place of the damage is known.
+    path = write(compressed[: len(compressed) // 2])
+
+    with pytest.raises(IntakeError, match=r"after line (29|30): .*Fetch the file again"):
+        convert_all([path], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (gzip.compress(CSV)[:-8] + bytes(8), "incorrect data check"),
+        (READ["CSV in zip"][:-60], "is not a zip file"),
+        (READ["CSV in tar"][:20_000], "cannot be unpacked"),
+        (gzip.compress(CSV) + b"trailing", "incorrect header check"),
+        (zipped(), "is a zip archive without files"),
+        (tarred(README=b"x"), "is a tar archive without files"),
+        (zipped(**{"[Content_Types].xml": b"<x/>"}), "is an Excel workbook. Save the sheet as CSV"),
+        (zipped(**{"model/data.pkl": b"x"}), "is a PyTorch file"),
+        (b"", "is empty"),
+        (gzip.compress(b""), "is empty"),
+    ],
+)
+def test_damaged_and_foreign_archives_are_named(tmp_path, write, content, sentence):
+    with pytest.raises(IntakeError, match=f"input: .*{sentence.replace('[', '.')}"):
+        convert_all([write(content)], tmp_path / "out")
+
+
+def test_a_fault_names_the_member(tmp_path, write):
+    path = write(zipped(**{"a.csv": CSV, "b.csv": CSV + b"1,2\n"}))
+
+    with pytest.raises(IntakeError, match=r"input:b\.csv: line 61 has 2 columns, not 29"):
+        convert_all([path], tmp_path / "out")
+
+
+def test_formats_that_need_random_access_may_be_packed(tmp_path, write):
+    from table_makers import to_frame, to_parquet
+
+    packed = gzip.compress(to_parquet(to_frame(EVENTS)))
+
+    events, conversion = convert_all([write(packed)], tmp_path / "out")
+
+    assert same_events(events, select(EVENTS, slice(None)))
+    assert conversion.counts.sources[0].kind == "Parquet in gzip"

@@ -1,0 +1,136 @@
+import pytest
+
+from pipeline.intake.input_sources import find_sources, find_splits
+from pipeline.intake.intake_error import InputNotFoundError, IntakeError
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def make_files(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"PAR1" if name.endswith("parquet") else b"1,2\n")
+
+    return make_files
+
+
+def names_of(*texts):
+    return [source.name for source in find_sources(texts)[0]]
+
+
+def test_files_keep_their_order(make):
+    make("b.csv", "a.csv")
+
+    assert names_of("b.csv", "a.csv", "-") == ["b.csv", "a.csv", "standard input"]
+    assert names_of("/dev/stdin") == ["standard input"]
+
+
+def test_folders_and_patterns_are_sorted(make):
+    make("d/b.csv", "d/a/x.csv", "d/c.csv.gz", "[1].csv")
+
+    assert names_of("d") == ["d/a/x.csv", "d/b.csv", "d/c.csv.gz"]
+    assert names_of("d/*.csv*") == ["d/b.csv", "d/c.csv.gz"]
+    assert names_of("[1].csv") == ["[1].csv"]
+
+
+def test_a_folder_of_parquet_files_is_one_input(make):
+    make("d/label=0/part-0.parquet", "d/label=1/part-0.parquet", "d/_SUCCESS", "d/.part.crc")
+
+    [source] = find_sources(["d"])[0]
+
+    assert (source.name, source.path.is_dir()) == ("d", True)
+
+
+def test_what_is_left_out_of_a_folder_is_named(make, tmp_path):
+    make("d/a.csv", "d/README.md", "d/SHA256SUMS", "d/.hidden", "d/_SUCCESS", "d/manifest.json")
+    (tmp_path / "d/empty.csv").touch()
+
+    sources, notes = find_sources(["d"])
+
+    assert [source.name for source in sources] == ["d/a.csv"]
+    assert notes == ["d: left out README.md, SHA256SUMS", "d: skipped empty empty.csv"]
+
+
+def test_trees_of_a_file_are_inputs_of_their_own(make):
+    make("x.root", "with:colon.root")
+
+    sources, _ = find_sources(["x.root:sig", "x.root:bkg", "with:colon.root"])
+
+    assert [(str(source.path), source.tree) for source in sources] == [
+        ("x.root", "sig"),
+        ("x.root", "bkg"),
+        ("with:colon.root", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "texts", "sentence"),
+    [
+        ([], ["none.csv"], "'none.csv' does not exist. Check the path."),
+        ([], ["no*.csv"], r"'no\*.csv' matches no file"),
+        ([], ["gs://bucket/x.csv"], "gs://bucket/x.csv is a URI, but a local path is required"),
+        (["a.csv"], ["a.csv", "./a.csv"], "a.csv and a.csv are the same file"),
+        (["a.csv"], ["a.csv", "*.csv"], "a.csv and a.csv are the same file"),
+        (["d/a.csv", "d/a.csv.gz"], ["d"], "d/a.csv.gz and a.csv are the same table in two forms"),
+        (["d/a.csv", "d/a.csv.bak"], ["d"], "d/a.csv.bak: looks like a backup"),
+        (["d/a.csv.part"], ["d"], "d/a.csv.part: looks like a backup or an incomplete copy"),
+        (["d/README.md"], ["d"], "d: contains no data files"),
+    ],
+)
+def test_inputs_that_cannot_be_right_are_refused(make, files, texts, sentence):
+    make(*files)
+
+    with pytest.raises(IntakeError, match=sentence):
+        find_sources(texts)
+
+
+def test_missing_inputs_are_bad_usage():
+    with pytest.raises(InputNotFoundError):
+        find_sources(["none.csv"])
+
+
+def test_broken_links_and_empty_folders_are_named(make, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/gone.csv").symlink_to("/nonexistent")
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e/a.csv").touch()
+
+    with pytest.raises(IntakeError, match=r"d/gone\.csv: is a broken link"):
+        find_sources(["d"])
+    with pytest.raises(IntakeError, match=r"e: has only empty files \(1\)"):
+        find_sources(["e"])
+
+
+@pytest.mark.parametrize(
+    ("training", "validation"), [("training", "validation"), ("Train", "test"), ("train", "val")]
+)
+def test_an_input_that_is_split_already_is_recognized(make, training, validation):
+    make(f"d/{training}/a.tfrecord", f"d/{validation}/a.tfrecord")
+
+    assert find_splits("d") == (f"d/{training}", f"d/{validation}")
+
+
+def test_other_inputs_are_not_split(make):
+    make("d/training/a.csv", "x.csv")
+
+    assert [find_splits(text) for text in ("d", "x.csv", "-", "none")] == [None] * 4
+
+
+@pytest.mark.parametrize("beside", ["d/extra.tfrecord", "d/more/a.csv"])
+def test_data_beside_the_splits_are_not_left_out(make, beside):
+    make("d/training/a.csv", "d/validation/a.csv", beside, "d/README.md", "d/manifest.json")
+
+    with pytest.raises(
+        IntakeError, match=r"d: contains (extra.tfrecord|more) beside training/ and"
+    ):
+        find_splits("d")
+
+
+def test_three_splits_are_ambiguous(make):
+    make("d/train/a.csv", "d/valid/a.csv", "d/test/a.csv")
+
+    with pytest.raises(IntakeError, match="d: has the folders train, test, valid, more than two"):
+        find_splits("d")

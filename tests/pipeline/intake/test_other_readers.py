@@ -1,0 +1,275 @@
+"""ROOT, libsvm, ARFF and TFRecord files of other forms."""
+
+import sys
+
+import numpy as np
+import pytest
+from event_makers import make_published_events, same_events
+from shard_makers import frame
+from table_makers import convert_all, to_rows
+
+from formats.features import COLUMNS, FEATURES
+from formats.published.record import encode_events
+from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.conversion import Inputs, SplitOptions, convert
+from pipeline.intake.input_sources import find_sources, with_label
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.label_values import LabelValues
+from pipeline.intake.table_events import ColumnOptions, IntakeOptions
+
+EVENTS = make_published_events(25, seed=6)
+ROWS = to_rows(EVENTS, "%.9g")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_bytes(content):
+        path = tmp_path / "x"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write_bytes
+
+
+@pytest.fixture
+def root_file(tmp_path):
+    uproot = pytest.importorskip("uproot")
+
+    def write_trees(**trees):
+        with uproot.recreate(tmp_path / "x.root") as file:
+            for name, columns in trees.items():
+                file.mktree(name, {key: array.dtype for key, array in columns.items()})
+                file[name].extend(columns)
+        return tmp_path / "x.root"
+
+    return write_trees
+
+
+def branches(rows=slice(None)):
+    return {name: EVENTS.features[rows, index] for index, name in enumerate(FEATURES)}
+
+
+def test_a_tree_with_a_label(tmp_path, root_file):
+    path = root_file(events={**branches(), "Type": EVENTS.labels})
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_trees_of_one_class_each(tmp_path, root_file):
+    is_signal = EVENTS.labels == 1
+    path = root_file(sig=branches(is_signal), bkg=branches(~is_signal))
+    with pytest.raises(IntakeError, match=r"has 2 trees: bkg, sig\. Name one as .*x\.root:TREE"):
+        convert_all([path], tmp_path / "out")
+
+    signal, background = (find_sources([f"{path}:{tree}"])[0] for tree in ("sig", "bkg"))
+    inputs = Inputs([*with_label(signal, 1), *with_label(background, 0)])
+    conversion = convert(inputs, tmp_path / "out", IntakeOptions(), SplitOptions(by_hash=True))
+
+    assert conversion.counts.read == 25
+    assert [source.events for source in conversion.counts.sources] == [
+        is_signal.sum(),
+        (~is_signal).sum(),
+    ]
+
+
+def test_a_tree_that_does_not_exist(tmp_path, root_file):
+    path = root_file(events=branches())
+
+    with pytest.raises(IntakeError, match=r"x\.root:event: has no tree 'event'; its trees: events"):
+        convert_all([f"{path}:event"], tmp_path / "out")
+
+
+def test_without_uproot_the_extra_is_named(tmp_path, write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uproot", None)
+
+    with pytest.raises(IntakeError, match=r"pip install 'higgs-pipeline\[root\]'"):
+        convert_all([write(b"root\0\0")], tmp_path / "out")
+
+
+def test_a_damaged_root_file(tmp_path, write):
+    pytest.importorskip("uproot")
+
+    with pytest.raises(IntakeError, match=r"x: (is a truncated or corrupt ROOT|has no trees)"):
+        convert_all([write(b"root" + bytes(100))], tmp_path / "out")
+
+
+def to_libsvm(events):
+    lines = [
+        " ".join([f"{label:g}", *(f"{i}:{v:.9g}" for i, v in enumerate(values, 1) if v)])
+        for values, label in zip(*events, strict=True)
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_libsvm_leaves_out_zeros(tmp_path, write):
+    text = to_libsvm(EVENTS)
+    assert len(text.split()) < 25 * 29
+
+    events, _ = convert_all([write(text)], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("1 1:0.5 29:1\n", "x: line 26 has '29:1'; expected INDEX:VALUE with an index from 1 to"),
+        ("1 0:0.5\n", "x: line 26 has '0:0.5'"),
+        ("1 1:abc\n", "x: line 26 has '1:abc'"),
+        ("s 1:0.5\n", "x: line 26 has 's' as label"),
+        ("-1 1:0.5\n", "x: line 26 has the label '-1'"),
+    ],
+)
+def test_invalid_lines_of_libsvm(tmp_path, write, line, sentence):
+    with pytest.raises(IntakeError, match=sentence):
+        convert_all([write(to_libsvm(EVENTS) + line)], tmp_path / "out")
+
+
+def to_arff(rows, names=COLUMNS):
+    attributes = "".join(f"@ATTRIBUTE '{name}' NUMERIC\n" for name in names)
+    data = "".join(",".join(row) + "\n" for row in rows)
+    return f"% a comment\n@RELATION higgs\n\n{attributes}\n@DATA\n{data}"
+
+
+def test_arff_names_its_columns(tmp_path, write):
+    names = ["class", *(name.replace("_", "-") for name in FEATURES)]
+
+    events, _ = convert_all([write(to_arff(ROWS, names))], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_lines_of_arff_are_counted_from_the_start_of_the_file(tmp_path, write):
+    rows = [*ROWS[:3], [*ROWS[3][:5], "?", *ROWS[3][6:]]]
+    text = to_arff(rows)
+    line = text.splitlines().index(",".join(rows[3])) + 1
+
+    with pytest.raises(IntakeError, match=f"the first in line {line} with '.' as {COLUMNS[5]}"):
+        convert_all([write(text)], tmp_path / "out")
+
+
+def test_sparse_and_incomplete_arff(tmp_path, write):
+    with pytest.raises(IntakeError, match=r"has sparse rows, such as '\{0'"):
+        convert_all([write(to_arff([["{0 1", "2 0.5}"]]))], tmp_path / "out")
+    with pytest.raises(IntakeError, match="has no line @data"):
+        convert_all([write("@relation x\n@attribute y numeric\n")], tmp_path / "out")
+
+
+def float_feature(*values):
+    from tensorflow.train import Feature, FloatList
+
+    return Feature(float_list=FloatList(value=values))
+
+
+def int_feature(value):
+    from tensorflow.train import Feature, Int64List
+
+    return Feature(int64_list=Int64List(value=[int(value)]))
+
+
+def tensor_feature(array):
+    import tensorflow as tf
+
+    content = tf.io.serialize_tensor(tf.constant(array)).numpy()
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+
+
+def shard(make_features):
+    from tensorflow.train import Example, Features
+
+    records = [
+        Example(features=Features(feature=make_features(x, y))).SerializeToString()
+        for x, y in zip(*EVENTS, strict=True)
+    ]
+    return frame(records)
+
+
+FORMS = {
+    "published": lambda x, y: {"features": tensor_feature(x), "label": float_feature(y)},
+    "label of type int64": lambda x, y: {"features": tensor_feature(x), "label": int_feature(y)},
+    "doubles": lambda x, y: {"features": tensor_feature(x.astype("f8")), "label": float_feature(y)},
+    "a row": lambda x, y: {"features": tensor_feature(x[None]), "label": float_feature(y)},
+    "a list": lambda x, y: {"features": float_feature(*x), "label": float_feature(y)},
+    "columns": lambda x, y: {
+        "class_label": float_feature(y),
+        **{name: float_feature(value) for name, value in zip(FEATURES, x, strict=True)},
+    },
+    "a weight": lambda x, y: {
+        "features": tensor_feature(x),
+        "label": float_feature(y),
+        "weight": float_feature(0.5),
+    },
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_records_of_every_form_give_the_same_events(tmp_path, write, form):
+    events, conversion = convert_all([write(shard(FORMS[form]))], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    dropped = [note for note in conversion.counts.notes if "dropped the column weight" in note]
+    assert len(dropped) == (form == "a weight")
+
+
+def test_half_precision_loses_the_codes_of_b_tags(tmp_path, write):
+    content = shard(lambda x, y: {"x": tensor_feature(x.astype("f2")), "y": float_feature(y)})
+    options = IntakeOptions(columns=ColumnOptions(label="y"), arrays=ArrayChoice("x", "y"))
+
+    with pytest.raises(IntakeError, match=r"invalid b-tags: .*the first in record \d+ with '\d"):
+        convert_all([write(content)], tmp_path / "out", options)
+
+
+@pytest.mark.parametrize(
+    ("features", "sentence"),
+    [
+        (lambda x, _: {"features": tensor_feature(x)}, "no column is named as the label"),
+        (lambda x, y: {"x": tensor_feature(x), "y": float_feature(y)}, "--features and that of"),
+        (
+            lambda x, y: {"features": tensor_feature(x[:21]), "label": float_feature(y)},
+            r"record 1 holds a tensor of shape \[21\] in 'features', not \[28\]",
+        ),
+        (
+            lambda x, y: {"features": tensor_feature(np.stack([x, x])), "label": float_feature(y)},
+            r"record 1 holds a tensor of shape \[2, 28\] .* write one record per event",
+        ),
+        (
+            lambda x, y: {"features": float_feature(*x[:9]), "label": float_feature(y)},
+            "record 1 has 9 values in 'features', not 28",
+        ),
+        (
+            lambda x, y: {"features": float_feature(*x), "label": float_feature(y, 1 - y)},
+            "record 1 has 2 values of float_list in 'label', not one number",
+        ),
+        (
+            lambda x, _: {"features": float_feature(*x), "label": float_feature(0.95)},
+            "record 1 has the label '0.95', which is neither 0 nor 1",
+        ),
+    ],
+)
+def test_records_of_other_forms_are_named(tmp_path, write, features, sentence):
+    with pytest.raises(IntakeError, match=sentence):
+        convert_all([write(shard(features))], tmp_path / "out")
+
+
+def test_records_that_are_no_examples(tmp_path, write):
+    with pytest.raises(IntakeError, match=r"x: record 1 is not a tf\.train\.Example"):
+        convert_all([write(frame([b"\xff" * 9]))], tmp_path / "out")
+
+
+def test_the_labels_of_records_may_be_other_values(tmp_path, write):
+    content = shard(lambda x, y: {"features": tensor_feature(x), "label": int_feature(2 - y)})
+    options = IntakeOptions(labels=LabelValues("1", "2", True))
+
+    events, _ = convert_all([write(content)], tmp_path / "out", options)
+
+    assert same_events(events, EVENTS)
+
+
+def test_published_records_are_read_without_tensorflow(tmp_path, write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow.core.example", None)
+
+    events, _ = convert_all([write(encode_events(EVENTS))], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
