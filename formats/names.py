@@ -101,7 +101,7 @@ BASELINE_VERSION_PROPERTY = "baseline_version"
 BASELINE_REMARK_PROPERTY = "baseline_remark"
 """On a model from the push directory, or its absence: why it is this one, for the console."""
 ABSENT_PROPERTY = "absent"
-"""1 on an artifact that stands for a missing one; its consumer gets no artifact."""
+"""1 on an artifact that stands for a missing one; its consumer takes it for none."""
 
 INFRA_BLESSED_FILE = "INFRA_BLESSED"
 INFRA_NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"

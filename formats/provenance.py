@@ -105,7 +105,8 @@ class Provenance(_Frozen):
         format: version of this format.
         version: the version's number; the name of its folder.
         pipeline: name of the pipeline that pushed it.
-        run: id of the run that pushed it; empty if the engine does not tell.
+        run: id of the run that pushed it; on an engine, the folder of the push's artifact, which
+            contains the engine's id of the run.
         pushed_at: time of the push, in UTC.
         evaluation: why it was pushed; None if no evaluation was given to the Pusher.
         data: the splits by name; empty if unknown.

@@ -11,8 +11,6 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, RuntimeArtifact
 
-from formats.names import ABSENT_PROPERTY
-
 LAUNCHER_FOLDERS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
 """Folder to which Kubeflow's launcher copies the buckets of each scheme.
 
@@ -85,8 +83,7 @@ def localize(
 ) -> None:
     """Converts an executor's input to the form that TFX expects.
 
-    Inputs get the types that the component declares, artifacts that stand for a missing one
-    are removed, and every URI becomes a path.
+    Inputs get the types that the component declares, and every URI becomes a path.
 
     Args:
         executor_input: the input from the launcher; modified.
@@ -94,9 +91,6 @@ def localize(
         paths: the mapping of URIs.
     """
     for key, channel in executor_input.inputs.artifacts.items():
-        present = [artifact for artifact in channel.artifacts if not _is_absent(artifact)]
-        del channel.artifacts[:]
-        channel.artifacts.extend(present)
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)
     for artifact in _artifacts(executor_input):
@@ -124,11 +118,6 @@ def parse_input(text: str) -> ExecutorInput:
 def parse_inputs_spec(text: str) -> ComponentInputsSpec:
     """Parses the JSON of a component's declared inputs."""
     return json_format.Parse(text, ComponentInputsSpec(), ignore_unknown_fields=True)
-
-
-def _is_absent(artifact: RuntimeArtifact) -> bool:
-    fields = artifact.metadata.fields
-    return ABSENT_PROPERTY in fields and fields[ABSENT_PROPERTY].number_value == 1
 
 
 def _artifacts(executor_input: ExecutorInput) -> Iterator[RuntimeArtifact]:

@@ -51,7 +51,8 @@ class Executor(executor.Executor):
             remove_leftovers(directory, pipeline)
             version = version_in_service(directory, manifest)
             if version is None:
-                run = (self._context and self._context.pipeline_run_id) or ""
+                # On an engine, the folder of the output names the run.
+                run = (self._context and self._context.pipeline_run_id) or pushed.uri
                 facts = functools.partial(describe, input_dict, pipeline, run, manifest)
                 version = publish(model, manifest, directory, pipeline, facts).version
         copy_files(model, pushed.uri, manifest)

@@ -31,7 +31,7 @@ def describe(
     Args:
         inputs: the inputs of SingleVersionPusher.
         pipeline: the pipeline's name.
-        run: the run's id; empty if the engine does not tell.
+        run: the run's id, or a folder that contains it.
         manifest: the model's files.
         version: the version.
 

@@ -12,6 +12,7 @@ from formats import names
 from formats.evaluation_record import join_evaluation, read_metrics
 from formats.features import FEATURES
 from pipeline.metadata_store import all_runs
+from pipeline.version_check import read_provenance
 
 HIGGS = str(Path(sys.executable).with_name("higgs"))
 DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
@@ -95,10 +96,15 @@ def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_bro
     assert done.states["Trainer"] == "done"
 
     sorted((own_data.data / "training").iterdir())[0].unlink()
-    fewer = own_data.run(evaluation__auc_lower_bound=0.5, evaluation__auc_max_drop=0.5)
+    # Another pipeline in the same root shares the push directory, and so the baseline.
+    fewer = own_data.run(
+        name="higgs-2", evaluation__auc_lower_bound=0.5, evaluation__auc_max_drop=0.5
+    )
     assert fewer.code == 0, fewer.output
     assert {fewer.states[node] for node in (*DATA_NODES, "Trainer", "Pusher")} == {"done"}
-    assert fewer.states["ImportSchemaGen"] == "cached"
+    assert f"\nbaseline    version {done.version}\n" in fewer.output
+    record = read_provenance(own_data.root / "serving" / fewer.version)
+    assert (record.pipeline, record.evaluation.baseline_version) == ("higgs-2", done.version)
     assert "2,500 train events" in fewer.output
 
     run, earlier, *_ = all_runs(str(own_data.root / "metadata" / "metadata.sqlite"))

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from browser import A4_CONTENT
 from running import higgs
@@ -195,6 +196,24 @@ def test_lineage_leads_from_a_version_to_its_shards(first_run, project):
         assert first_run.outcome.uri(output) in done.output
     assert "units=64" in done.output
     assert "data: 4,000 train events" in done.output
+
+
+def test_provenance_of_a_copy_leads_there_too_and_is_verified(first_run, tmp_path):
+    copy = shutil.copytree(first_run.outcome.push.destination, tmp_path / "copy")
+    done = higgs("lineage", copy)
+    assert done.code == 0, done.output
+    decision = read_decision(first_run.outcome.uri(names.EVALUATION))
+    assert f"by pipeline higgs, run {first_run.outcome.run_id}\n" in done.output
+    assert f"AUC {decision.auc:.4f} on 2,000 events, no baseline" in done.output
+    assert "data: 4,000 train events, fingerprint " in done.output
+    assert "verified: 4 files, " in done.output
+    assert tf.saved_model.load(str(copy)).signatures
+    index = copy / "variables" / "variables.index"
+    index.write_bytes(index.read_bytes()[:-1])
+    damaged = higgs("lineage", copy)
+    assert damaged.code == 1
+    assert "DAMAGED" in damaged.output
+    assert "variables/variables.index has " in damaged.output.splitlines()[-1]
 
 
 def test_unknown_version_is_answered_with_the_pushed_ones(first_run, project):

@@ -76,13 +76,6 @@ def test_undeclared_outputs_are_left_to_the_engine():
     assert list(local.outputs.artifacts) == ["evaluation"]
 
 
-def test_absent_artifacts_are_removed():
-    for absent, models in ((1, 0), (0, 1)):
-        local = executor_input(absent=absent)
-        localize(local, SPEC, LocalPaths())
-        assert len(local.inputs.artifacts["baseline_model"].artifacts) == models
-
-
 def test_paths_are_restored_as_whole_names():
     paths = LocalPaths()
     localize(executor_input(), SPEC, paths)

@@ -19,7 +19,7 @@ from formats.hyperparameters import resolve
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
 from formats.reference_scores import ReferenceScores
 from formats.training_record import TrainingRecord
-from models.trainer import run_fn, wait_for_export
+from models.trainer import read_initial_weights, run_fn, wait_for_export
 from models.training.checkpoints import MANAGER_FILE
 from models.training.network_fit import DivergedError
 from models.training.training_plan import size_hyperparameters
@@ -174,6 +174,11 @@ def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_events
 def test_a_finished_training_leaves_no_checkpoints(finished_run):
     root = Path(finished_run.custom_config["checkpoint_root"])
     assert not root.exists() or not [*root.iterdir()]
+
+
+def test_without_a_model_in_service_the_training_starts_anew(tmp_path):
+    assert read_initial_weights(None) == {}
+    assert read_initial_weights(str(tmp_path / "absent" / "Format-Serving")) == {}
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 from tfx.components.evaluator import executor as stock
-from tfx.types.standard_artifacts import Examples, ModelEvaluation
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
 from components.evaluator.executor import Executor, check_count, count_events
 
@@ -45,3 +45,30 @@ def test_an_evaluation_of_fewer_events_than_were_ingested_fails_the_node(
     )
     with pytest.raises(RuntimeError, match="saw 1999 of 2000"):
         Executor().Do({"examples": [examples]}, {"evaluation": [evaluation]}, {})
+
+
+@pytest.mark.parametrize("absent", [0, 1])
+def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessing(
+    make, tmp_path, monkeypatch, absent
+):
+    examples, evaluation, blessing, baseline = (
+        Examples(),
+        ModelEvaluation(),
+        ModelBlessing(),
+        Model(),
+    )
+    examples.set_int_custom_property("events_eval", 2000)
+    evaluation.uri = str(tmp_path / "evaluation")
+    baseline.set_int_custom_property("absent", absent)
+    baseline.set_string_custom_property("baseline_version", "" if absent else "17")
+    given = []
+
+    def evaluate(_, inputs, *__):
+        given.extend(inputs["baseline_model"])
+        write_counts(make, tmp_path / "evaluation", overall=2000, tagged=0)
+
+    monkeypatch.setattr(stock.Executor, "Do", evaluate)
+    outputs = {"evaluation": [evaluation], "blessing": [blessing]}
+    Executor().Do({"examples": [examples], "baseline_model": [baseline]}, outputs, {})
+    assert given == ([] if absent else [baseline])
+    assert blessing.get_string_custom_property("baseline_version") == ("" if absent else "17")

@@ -9,7 +9,10 @@ import signal
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from pushes import Pushes
+from tfx.dsl.io.filesystem_registry import DEFAULT_FILESYSTEM_REGISTRY
+from tfx.dsl.io.plugins.tensorflow_gfile import TensorflowFilesystem
 
 from components.pusher import executor, publication
 from formats import verified_copy
@@ -301,3 +304,69 @@ def test_pipelines_that_push_at_the_same_time_get_versions_of_their_own(
             (serving / version / "variables" / "variables.data").read_text()
         )
     assert weights == {name: [f"{name} {number}" for number in range(5)] for name in names}
+
+
+class Memory(TensorflowFilesystem):
+    """TensorFlow's file system in memory, which makes folders as an object store does."""
+
+    SUPPORTED_SCHEMES = ("ram://",)
+
+    @staticmethod
+    def open(name, mode="r"):
+        if "w" in mode:
+            tf.io.gfile.makedirs(name.rpartition("/")[0])
+            if tf.io.gfile.exists(name):  # it would append
+                tf.io.gfile.remove(name)
+        return tf.io.gfile.GFile(name, mode)
+
+
+@pytest.fixture
+def bucket(tmp_path, complete_run):
+    """A pipeline that pushes to an object store."""
+    DEFAULT_FILESYSTEM_REGISTRY.register(Memory, priority=5)
+    return Pushes(tmp_path / "remote", f"ram://bucket{tmp_path}", complete_run)
+
+
+def test_an_object_store_gets_the_same_versions(bucket, clock):
+    assert [bucket.version("a"), bucket.version("a")] == ["1000", "1000"]
+    clock.seconds -= 3600
+    assert bucket.version("b") == "1001"
+    record = Provenance.from_json(tf.io.gfile.GFile(f"{bucket.serving}/1001/{FILE_NAME}").read())
+    assert verify(f"{bucket.serving}/1001", record.manifest) == [f"{FILE_NAME} was added"]
+    tf.io.gfile.rmtree(f"{bucket.serving}/1001")
+    assert bucket.version("c") == "1002"
+
+
+def test_a_failed_push_to_an_object_store_leaves_no_version(bucket, monkeypatch):
+    def copy_wrongly(model, folder, manifest):
+        verified_copy.copy_files(model, folder, manifest)
+        with tf.io.gfile.GFile(f"{folder}/variables/variables.data", "w") as file:
+            file.write("B")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publication, "copy_files", copy_wrongly)
+        with pytest.raises(DamagedCopyError):
+            bucket.push("b")
+    assert not tf.io.gfile.exists(f"{bucket.serving}/1000/saved_model.pb")
+    assert bucket.version("b") == "1001"
+
+
+def test_what_a_killed_push_left_in_an_object_store_is_removed_by_its_pipeline(bucket, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def die(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publication, "copy_files", die)
+        with pytest.raises(KilledError):
+            bucket.push("a")
+    left = f"{bucket.serving}/1000/{FILE_NAME}"
+    assert tf.io.gfile.exists(left)
+    bucket.pipeline = "other"
+    assert bucket.version("b") == "1001"
+    assert tf.io.gfile.exists(left)
+    bucket.pipeline = "higgs"
+    assert bucket.version("b") == "1001"
+    assert not tf.io.gfile.exists(left)
