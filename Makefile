@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo browser test unit clouds golden pictures bench bench-quick docs lint format constraints
+.PHONY: help setup demo browser test unit clouds golden pictures bench bench-quick fuzz sbom docs lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -44,6 +44,16 @@ bench: .venv/.ready  ## Measure everything against its peer
 
 bench-quick: .venv/.ready  ## The same in 10 minutes: less data, neither training nor quality
 	@$(BIN)/python -m benchmarks --quick
+
+FUZZ_SECONDS := 60
+
+fuzz: .venv/.ready  ## Fuzz every reader of foreign data, FUZZ_SECONDS each
+	@for target in shard record json manifest configuration tf_config table; do \
+		$(BIN)/python tests/fuzz/fuzz.py $$target $(FUZZ_SECONDS) || exit 1; done
+
+sbom: .venv/.ready  ## Write the bill of materials, sbom.cdx.json, from constraints.txt
+	@$(BIN)/cyclonedx-py requirements constraints.txt --output-reproducible --output-format JSON \
+		--output-file sbom.cdx.json
 
 docs: .venv/.ready  ## Rewrite the tables of docs/configuration.md
 	@$(BIN)/python -m tools.configuration_table

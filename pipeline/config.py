@@ -5,6 +5,7 @@ A YAML file holds only the differences from the defaults below. Keys given with 
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from formats.hyperparameters import PRESETS, Hyperparameters, Number
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 from pipeline.paths import check_location
+from pipeline.secret_values import find_secrets, redact
 from pipeline.yaml_values import load_yaml
 
 # The nodes that run on Beam; the others read their artifacts.
@@ -191,6 +193,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     values = _read_yaml(Path(path))
     for override in overrides:
         values = merge(values, _parse_override(override))
+    _refuse_secrets(path, values)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -210,6 +213,15 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def _refuse_secrets(path: str | Path, values: Mapping[str, Any]) -> None:
+    if found := sorted(set(find_secrets(values))):
+        reasons = "\n".join(f"  {secret}" for secret in found)
+        raise ConfigError(
+            f"{path} and --set hold secrets, which metadata, logs, reports and compiled pipelines "
+            f"would show; give them in the environment or as the machine's identity:\n{reasons}"
+        )
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = load_yaml(path.read_text(encoding="utf-8"))
@@ -218,7 +230,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"cannot read the configuration {path}: {error.strerror}; configs/ has examples"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+        raise ConfigError(f"{path} is not valid YAML: {redact(str(error))}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -229,12 +241,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_override(override: str) -> dict[str, Any]:
     key, separator, text = override.partition("=")
     if not separator or not key.strip("."):
-        raise ConfigError(f"--set {override!r} is not key=value, for example trainer.epochs=3")
+        shown = redact(repr(override))
+        raise ConfigError(f"--set {shown} is not key=value, for example trainer.epochs=3")
     path = key.split(".")
     try:
         value: Any = text if _is_verbatim(path, text) else _read_value(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}") from None
+        raise ConfigError(
+            f"--set {redact(repr(override))}: the value is not valid YAML: {redact(str(error))}"
+        ) from None
     for part in reversed(path):
         value = {part: value}
     return dict(value)
@@ -259,7 +274,10 @@ def _is_verbatim(path: Sequence[str], text: str) -> bool:
 
 def _read_value(text: str) -> Any:
     """Reads a YAML value; one that YAML would take for a value and a comment stays text."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
     ignored = text[node.end_mark.index if node else 0 :]
     return text if ignored.strip() else load_yaml(text)
 
@@ -271,7 +289,16 @@ def _explain(entry: Any) -> str:
     if entry["type"] == "missing":
         return f"{key}: missing; give it in the file or with --set {key}=..."
     hint = " (a list, for example [--a, --b=c])" if entry["type"] == "tuple_type" else ""
-    return f"{key}: {entry['msg'].removeprefix('Value error, ')}{hint}, got {entry['input']!r}"
+    return (
+        f"{key}: {entry['msg'].removeprefix('Value error, ')}{hint}, got {_quote(entry['input'])}"
+    )
+
+
+def _quote(value: Any) -> str:
+    """Quotes a value in bounded length: with YAML's references a short file holds a long one."""
+    quotation = reprlib.Repr()
+    quotation.maxlevel, quotation.maxstring, quotation.maxother = 2, 200, 200
+    return quotation.repr(value)
 
 
 def _suggest(location: tuple[int | str, ...]) -> str:

@@ -1,10 +1,16 @@
 """Tracebacks for the log of a run, whose disk may be what failed."""
 
+import sys
 import traceback
 from contextlib import suppress
 
+from pipeline.secret_values import redact
+
 
 def log_traceback() -> None:
-    """Prints the traceback of the handled exception to the log, if the log can be written."""
+    """Prints the traceback of the handled exception to the log, if the log can be written.
+
+    Passwords and tokens in it are left out.
+    """
     with suppress(OSError):
-        traceback.print_exc()
+        print(redact(traceback.format_exc()), file=sys.stderr)

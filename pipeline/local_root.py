@@ -5,6 +5,7 @@ TFX takes many seconds to import, so every error that does not need it is report
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,6 +76,8 @@ def exclusive_use(root: Path) -> Iterator[None]:
         ConfigError: the root is not writable.
         RootBusyError: another run holds the lock.
     """
+    # No file of a run can be changed by users other than its owner and the owner's group.
+    os.umask(os.umask(0) | stat.S_IWOTH)
     with _open_lock(root) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -88,6 +91,12 @@ def exclusive_use(root: Path) -> Iterator[None]:
             os.ftruncate(lock.fileno(), 0)
             os.write(lock.fileno(), str(os.getpid()).encode())
         yield
+
+
+def is_writable_by_everyone(folder: Path) -> bool:
+    """Tells whether any user may replace what is in a folder."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 def _open_lock(root: Path) -> IO[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from formats.cluster import ClusterConfigError, read_cluster
 from pipeline.config import ConfigError
 from pipeline.metadata_check import metadata_file
+from pipeline.secret_values import redact
 from pipeline.user_errors import MetadataError
 
 LEAST_FREE_MB = 32
@@ -97,7 +98,7 @@ def describe_failure(error: BaseException, root: Path) -> str:
     for cause in _causes(error):
         if refused := _refused_write(cause, root):
             return f"{refused} and run again: finished nodes are reused (reported as {name})"
-    return f"{name}: {error}"
+    return f"{name}: {redact(str(error))}"
 
 
 def _refused_write(error: BaseException, root: Path) -> str | None:

@@ -10,6 +10,7 @@ from formats.source_version import project_version
 from pipeline import metadata_store
 from pipeline.config import Config
 from pipeline.failure_log import log_traceback
+from pipeline.secret_values import redact
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def recorded(config: Config) -> Iterator[None]:
         ending, failure = "interrupted", "from the keyboard; run again to resume"
         raise
     except Exception as error:
-        ending, failure = "failed", f"{type(error).__name__}: {error}"
+        ending, failure = "failed", redact(f"{type(error).__name__}: {error}")
         raise
     finally:
         try:

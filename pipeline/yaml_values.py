@@ -49,6 +49,11 @@ def load_yaml(text: str) -> Any:
     {'a': '010', 'b': '1.10', 'c': 'no', 'd': 0.5, 'e': [1, None, True]}
 
     Raises:
-        yaml.YAMLError: it is not valid YAML, or a key is given twice.
+        yaml.YAMLError: it is not valid YAML, is nested too deeply, or a key is given twice.
     """
-    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits, or a character that YAML lacks
+        raise yaml.YAMLError(str(error)) from None

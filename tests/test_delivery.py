@@ -1,6 +1,9 @@
 """The CI workflow and Cloud Build's file refer to existing files; their schemas are linted."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +101,39 @@ def test_cloud_build_refers_to_existing_stages_and_steps(cloud_build):
             assert target is None or target in stages(dockerfile)
     built = {option(step["args"], "--tag") for step in steps.values()} - {None}
     assert built == set(cloud_build["images"])
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials_lists_every_pinned_package_with_its_hashes(tmp_path):
+    recipe = re.search(r"^sbom:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    words = recipe.replace("\\\n", " ").replace("$(BIN)", str(Path(sys.executable).parent)).split()
+    command = [words[0].removeprefix("@"), *words[1:-1], str(tmp_path / words[-1])]
+    # `make sbom` validates against the schema, which takes 14 s.
+    command.append("--no-validate")
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    bom = json.loads((tmp_path / "sbom.cdx.json").read_text())
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
+    pins = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", constraints(), re.MULTILINE)
+    listed = {(part["name"], part["version"]): part for part in bom["components"]}
+    assert listed.keys() == set(pins)
+    assert all(
+        part["purl"] == f"pkg:pypi/{name}@{version}" for (name, version), part in listed.items()
+    )
+    hashes = {
+        digest["content"]
+        for part in bom["components"]
+        for reference in part["externalReferences"]
+        for digest in reference["hashes"]
+    }
+    assert hashes == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", constraints()))
+
+
+def constraints():
+    return (ROOT / "constraints.txt").read_text()
+
+
+def test_every_target_of_the_fuzzer_is_run():
+    from fuzz_targets import TARGETS
+
+    line = re.search(r"for target in (.*); do", (ROOT / "Makefile").read_text())[1]
+    assert line.split() == list(TARGETS)

@@ -54,10 +54,14 @@ def _require(condition: bool, reason: str) -> None:
 
 
 def _parse(message: Any, data: bytes, complaint: str) -> Any:
+    parsed = message()
     try:
-        return message.FromString(data)
-    except DecodeError as error:
+        # At a zero tag, protobuf stops with a warning and drops the rest.
+        count = parsed.MergeFromString(data)
+    except (DecodeError, SystemError) as error:  # the second where warnings are errors
         raise InvalidRecordError(f"{complaint}: its {len(data)} bytes do not parse") from error
+    _require(count == len(data), f"{complaint}: {len(data) - count} bytes follow its end")
+    return parsed
 
 
 def _single_element(columns: Any, key: str, expected_kind: str) -> Any:

@@ -88,6 +88,9 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(
             network=network, optimizer=network.optimizer, state=state
         )
+        if writes and "://" not in folder:
+            # What is read back into a training is for its own user alone.
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, folder if writes else tempfile.mkdtemp(), max_to_keep=1
         )

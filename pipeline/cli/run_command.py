@@ -47,7 +47,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     from pipeline.config import ConfigError, load_config
     from pipeline.console import output_to
     from pipeline.local_data import find_data
-    from pipeline.local_root import RootBusyError, resolve
+    from pipeline.local_root import RootBusyError, is_writable_by_everyone, resolve
     from pipeline.machine_checks import NoSpaceError, check_environment, check_space
     from pipeline.paths import is_remote
     from pipeline.root_use import used_by_run
@@ -68,6 +68,12 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
                 data = find_data(Path(config.data_root), config.ingestion.layout)
                 for heading, text in data.lines():
                     console.print(f"{heading:<12}{text}", soft_wrap=True)
+            if is_writable_by_everyone(Path(config.root)):
+                console.print(
+                    f"warning     every user can replace files in {config.root}: "
+                    f"chmod o-w {config.root}",
+                    soft_wrap=True,
+                )
             # Imports TFX, which takes seconds and prints a page.
             from pipeline.local_run import run as run_pipeline
 

@@ -13,7 +13,7 @@ from formats.published.manifest import SourceEntry, hash_file
 from formats.published.record import Events
 from pipeline.intake.arrow_readers import open_parquet_folder
 from pipeline.intake.byte_streams import UNPACKING_ERRORS, ChunkStream
-from pipeline.intake.input_members import open_members
+from pipeline.intake.input_members import Member, open_members
 from pipeline.intake.input_sources import Source, is_stream, open_source
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import Counts, IntakeOptions, read_table
@@ -21,6 +21,9 @@ from pipeline.intake.table_formats import open_table
 
 _CHUNK_BYTES = 1 << 20
 _FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile, NotImplementedError)
+
+_READ_BY_LIBRARIES = ("Arrow", "HDF5", "NumPy array", "NumPy archive", "Parquet", "ROOT")
+"""Formats whose readers raise errors of any kind for damaged or hostile files."""
 
 
 class _RawFile:
@@ -99,7 +102,7 @@ def _read_file(
     with _faults_named(source.name, counts):
         for member in open_members(source.name, raw.open(), path):
             kinds[member.description] = None
-            with ExitStack() as stack:
+            with _library_faults_named(member, counts), ExitStack() as stack:
                 table = open_table(member, options.text, options.arrays, source.tree, stack)
                 yield from read_table(
                     table, source.label, options, counts, lambda part: on_read(int(part * size))
@@ -125,4 +128,22 @@ def _faults_named(name: str, counts: Counts) -> Iterator[None]:
         raise IntakeError(
             f"{name}: cannot be unpacked after {counts.read - before:,} events: the data are "
             f"truncated or corrupt ({error}). Fetch the file again."
+        ) from error
+
+
+@contextmanager
+def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
+    """Names the input in whatever a library raises for it."""
+    before = counts.read
+    try:
+        yield
+    except (IntakeError, *_FAULTS):
+        raise
+    except Exception as error:
+        if member.kind not in _READ_BY_LIBRARIES:
+            raise
+        reason = type(error).__name__
+        raise IntakeError(
+            f"{member.name}: cannot be read as {member.kind} after {counts.read - before:,} "
+            f"events: it is truncated, corrupt, or of another version ({reason}). Fetch it again."
         ) from error

@@ -123,7 +123,10 @@ def _unzip(
         entries = [
             e
             for e in archive.infolist()
-            if not e.is_dir() and is_visible(e.filename) and not is_document(e.filename)
+            if e.filename
+            and not e.is_dir()
+            and is_visible(e.filename)
+            and not is_document(e.filename)
         ]
         _check_archive(name, entries)
         if all(entry.filename.endswith(".npy") for entry in entries):
