@@ -5,6 +5,7 @@ Parquet. Files are split into row groups, the unit of work on Beam's workers.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from formats.event_counts import check_events
 from formats.features import COLUMNS, DISCRETE_VALUES, LABEL
 from formats.published.record import Events
 
@@ -28,6 +30,9 @@ SCHEMA = pa.schema([pa.field(name, pa.large_list(pa.float32())) for name in COLU
 # A dictionary pays for columns with few values; for the others it cost four times the encoding
 # time and made the files 1.5 times as large.
 DICTIONARY_COLUMNS = [f"{name}.list.item" for name in (LABEL, *DISCRETE_VALUES)]
+
+CONCURRENT_READS = 16
+"""Files whose metadata is read at a time."""
 
 RowGroup = tuple[str, int]
 """A file and the index of one of its row groups."""
@@ -66,6 +71,24 @@ def count_events(path: str) -> int:
     """Reads the number of events of a file from its metadata."""
     with _open(path) as stream:
         return int(pq.read_metadata(stream).num_rows)
+
+
+def check_split(split: str, folder: str, ingested: int) -> None:
+    """Compares the number of events in the files of a split with ingestion's.
+
+    Args:
+        split: the split's name.
+        folder: the folder of its files.
+        ingested: the property ``events_property(split)`` of the Examples.
+
+    Raises:
+        EventCountError: the numbers differ.
+    """
+    [matched] = FileSystems.match([f"{folder}/{FILES}"])
+    # In an object store the time is that of the requests, one per file.
+    with ThreadPoolExecutor(CONCURRENT_READS) as threads:
+        counts = threads.map(count_events, (file.path for file in matched.metadata_list))
+        check_events(split, sum(counts), ingested, folder)
 
 
 def _open(path: str) -> Any:

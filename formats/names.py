@@ -108,6 +108,10 @@ INFRA_NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
 """Files of an InfraBlessing, as InfraValidator names them; the second holds the reason."""
 
 
+INGESTED_EVENTS = "ingested_events"
+"""Key of the Trainer's ``custom_config`` with the number of ingested events by split."""
+
+
 def events_property(split: str) -> str:
     """Custom property of Examples that holds the number of events of a split.
 

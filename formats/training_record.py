@@ -97,6 +97,8 @@ class TrainingRecord(_Record):
         warm_start: names of the weights that were taken from an earlier model.
         events_per_second: median over the epochs.
         seconds: wall time of all epochs, including the compilation in the first one.
+        packages: versions by name of Python and the packages that the model was trained with;
+            empty in the records of earlier releases.
     """
 
     seed: int
@@ -117,6 +119,7 @@ class TrainingRecord(_Record):
     warm_start: tuple[str, ...]
     events_per_second: FiniteFloat
     seconds: FiniteFloat
+    packages: dict[str, str] = {}
 
     def to_json(self) -> str:
         """Returns the content of ``training.json``."""

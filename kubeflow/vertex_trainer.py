@@ -9,6 +9,8 @@ from tfx.extensions.google_cloud_ai_platform.trainer import executor
 from tfx.extensions.google_cloud_ai_platform.trainer.component import Trainer
 from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
 
+from components.trainer.executor import with_ingested_events
+
 
 class Executor(executor.GenericExecutor):
     """Starts the custom job and waits for its end."""
@@ -28,7 +30,7 @@ class Executor(executor.GenericExecutor):
         expired = JobState.JOB_STATE_EXPIRED
         for states in ("JOB_STATES_COMPLETED", "JOB_STATES_FAILED"):
             setattr(VertexJobClient, states, {*getattr(VertexJobClient, states), expired})
-        super().Do(input_dict, output_dict, exec_properties)
+        super().Do(input_dict, output_dict, with_ingested_events(input_dict, exec_properties))
 
 
 class JobTrainer(Trainer):

@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from formats import splitmix64
+from formats.event_counts import check_events
 from formats.event_hash import hash_events
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
+from formats.names import TRAIN_SPLIT
 
 Array = npt.NDArray[np.float32]
 
@@ -122,7 +124,7 @@ def read_events(patterns: Sequence[str]) -> EventTable:
     return events.table()
 
 
-def read_splits(patterns: Sequence[str], validation_share: float) -> Splits:
+def read_splits(patterns: Sequence[str], validation_share: float, *, ingested: int) -> Splits:
     """Reads all events of the matching files, and sets some aside for validation.
 
     The hash of an event decides, so that the parts are the same in every run and in any files, and
@@ -131,12 +133,15 @@ def read_splits(patterns: Sequence[str], validation_share: float) -> Splits:
     Args:
         patterns: as for ``read_events``.
         validation_share: share of the events to set aside, at most ``MAX_VALIDATION_EVENTS``.
+        ingested: number of events that there must be.
 
     Raises:
         InputDataError: as for ``read_events``, or one of the parts has no events.
+        EventCountError: there are more or fewer events than were ingested.
     """
-    files = _open_all(patterns)
+    files = [_open(path) for path in _matching(patterns)]
     total = _count(files)
+    check_events(TRAIN_SPLIT, total, ingested, ", ".join(patterns))
     limit = validation_limit(validation_share, total)
     # Memory that is not written is not used.
     train, validation = _Filling(total), _Filling(total)

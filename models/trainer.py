@@ -1,8 +1,9 @@
 """Entry point of TFX's Trainer: the only file of ``models`` that knows TFX.
 
 The component names it by its dotted path, ``models.trainer.run_fn``. Its ``custom_config`` holds
-``hyperparameters`` (all of them by name), ``seed``, ``cluster_timeout_minutes``, and
-``checkpoint_root``, the folder for the checkpoints of unfinished trainings.
+``hyperparameters`` (all of them by name), ``seed``, ``cluster_timeout_minutes``,
+``ingested_events``, the number of events by split, and ``checkpoint_root``, the folder for the
+checkpoints of unfinished trainings.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tf_keras
 
 from formats import reference_scores, training_record
 from formats.hyperparameters import Hyperparameters
-from formats.names import SAVED_MODEL_FILE
+from formats.names import INGESTED_EVENTS, SAVED_MODEL_FILE, TRAIN_SPLIT
 from models.event_table import read_splits
 from models.serving.reference_events import write_reference
 from models.serving.saved_model import NamedWeights, export, is_exported, read_weights
@@ -43,6 +44,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
     Raises:
         InputDataError: the Examples cannot be trained on.
+        EventCountError: there are more or fewer events than were ingested.
         ValueError: a hyperparameter is unknown or out of bounds.
         ClusterConfigError: ``TF_CONFIG`` does not describe a cluster.
         HostUnreachableError: another host did not answer in time.
@@ -57,7 +59,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         timeout=60 * settings["cluster_timeout_minutes"],
     )
     tf_keras.utils.set_random_seed(seed)
-    splits = read_splits(fn_args.train_files, hyperparameters.validation_share)
+    splits = read_splits(
+        fn_args.train_files,
+        hyperparameters.validation_share,
+        ingested=settings[INGESTED_EVENTS][TRAIN_SPLIT],
+    )
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     initial_weights = read_initial_weights(fn_args.base_model)
     checkpoint_dir = checkpoint_folder(

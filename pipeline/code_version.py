@@ -1,28 +1,51 @@
-"""Makes TFX's cache notice when the code of a node has changed.
+"""Makes TFX's cache notice when the code of a node, or a package that it uses, has changed.
 
 TFX's cache key contains a node's inputs, its parameters and the content of a module *file*, but
 not the code of installed packages: the network of an edited model would be taken from the cache.
 The key does contain the flags of a node's executor, so a digest of the code that the node runs is
 added as a flag. That code is the import closure of the executor, read from the sources without
-importing them.
+importing them, and the versions of the packages that it imports.
 """
 
 import ast
+import hashlib
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 
 from formats.source_version import PACKAGES, find_source, source_digest
+from pipeline.result_packages import result_packages
+
+OWN = (*PACKAGES, "kubeflow")
 
 _MODULE_NAME = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 
 def track_code(node: BaseComponent) -> None:
-    """Makes a node's cache key depend on the code that it runs; stock nodes stay as they are."""
-    if modules := import_closure(root_modules(node)):
-        node.executor_spec.add_extra_flags([f"--code_version={source_digest(modules)}"])
+    """Makes a node's cache key depend on the code that it runs, and on its packages."""
+    node.executor_spec.add_extra_flags([f"--code_version={code_version(node)}"])
+
+
+def code_version(node: BaseComponent) -> str:
+    """Computes a digest of a node's modules, and of the packages that determine its result."""
+    modules = import_closure(root_modules(node))
+    content = [source_digest(modules), *(f"{k}=={v}" for k, v in node_packages(node).items())]
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
+
+
+def node_packages(node: BaseComponent) -> dict[str, str]:
+    """Finds the versions of the packages that determine a node's result."""
+    sources = {find_source(module) for module in import_closure(root_modules(node))}
+    # The code of TFX that the node runs: its executor, and what its executor extends.
+    for base in node.executor_spec.executor_class.__mro__:
+        if file := getattr(sys.modules[base.__module__], "__file__", None):
+            sources.add(Path(file))
+    names = {name for source in sources if source for name in _imported(source.read_bytes())}
+    return result_packages(name for name in names if name.partition(".")[0] not in OWN)
 
 
 def root_modules(node: BaseComponent) -> set[str]:
@@ -57,12 +80,13 @@ def _imports(module: str) -> Iterator[str]:
     assert source is not None, module
     if parent := module.rpartition(".")[0]:
         yield parent
-    yield from (name for name in _imported_names(source.read_bytes()) if find_source(name))
+    names = (name for name in _imported(source.read_bytes()) if name.partition(".")[0] in PACKAGES)
+    yield from (name for name in names if find_source(name))
 
 
 @cache
-def _imported_names(source: bytes) -> frozenset[str]:
-    """Finds the names of the project that a module imports, except for type checkers."""
+def _imported(source: bytes) -> frozenset[str]:
+    """Finds the absolute names that a module imports, except for type checkers."""
     names: set[str] = set()
     for node in _executed(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -70,7 +94,7 @@ def _imported_names(source: bytes) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # An imported name may be a module of the package or an object in it.
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(name for name in names if name.partition(".")[0] in PACKAGES)
+    return frozenset(names)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:

@@ -11,6 +11,7 @@ from tfx.types import Channel
 
 from components.baseline.component import ModelInService
 from components.pusher.component import SingleVersionPusher
+from components.trainer.component import CountingTrainer
 from formats import names
 from pipeline.config import Config
 
@@ -24,7 +25,7 @@ class Target:
 
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
         """Makes the node that trains; the arguments are Trainer's."""
-        return Trainer(custom_config=custom_config, **arguments)
+        return CountingTrainer(custom_config=custom_config, **arguments).with_id(names.TRAINER)
 
     def model_in_service(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """Makes a node whose output ``model`` is the model in service, or absent.

@@ -13,14 +13,23 @@ from formats import histograms as histograms_file
 from formats.examples import RowGroup
 from formats.features import LABEL
 from formats.histograms import ClassCounts
+from formats.names import events_property
 
 
 def write_histograms(
     examples: Artifact, statistics: Artifact, histograms: Artifact, beam_pipeline: beam.Pipeline
 ) -> None:
-    """Counts every split of the Examples and writes ``histograms.json``."""
+    """Counts every split of the Examples and writes ``histograms.json``.
+
+    Raises:
+        EventCountError: a split has more or fewer events than were ingested.
+    """
     splits = artifact_utils.decode_split_names(examples.split_names)
     folders = {split: artifact_utils.get_split_uri([examples], split) for split in splits}
+    for split, folder in folders.items():
+        parquet_examples.check_split(
+            split, folder, examples.get_int_custom_property(events_property(split))
+        )
     first = stats_artifact_utils.load_statistics(statistics, splits[0]).proto().datasets[0]
     binnings = choose_binnings(first)
     with beam_pipeline as pipeline:

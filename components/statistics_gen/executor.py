@@ -15,7 +15,8 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
-from formats.examples import FILES, RowGroup, find_row_groups, read_row_group
+from formats.examples import FILES, RowGroup, check_split, find_row_groups, read_row_group
+from formats.names import events_property
 
 
 class Executor(BaseBeamExecutor):
@@ -27,7 +28,11 @@ class Executor(BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Computes the statistics of each split of Parquet Examples."""
+        """Computes the statistics of each split of Parquet Examples.
+
+        Raises:
+            EventCountError: a split has more or fewer events than were ingested.
+        """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.EXAMPLES_KEY]
@@ -39,11 +44,12 @@ class Executor(BaseBeamExecutor):
         statistics.span = examples.span
         with self._make_beam_pipeline() as pipeline:
             for split in artifact_utils.decode_split_names(examples.split_names):
-                files = f"{artifact_utils.get_split_uri([examples], split)}/{FILES}"
+                folder = artifact_utils.get_split_uri([examples], split)
+                check_split(split, folder, examples.get_int_custom_property(events_property(split)))
                 output = artifact_utils.get_split_uri([statistics], split)
                 _ = (
                     pipeline
-                    | f"Files[{split}]" >> beam.Create([files])
+                    | f"Files[{split}]" >> beam.Create([f"{folder}/{FILES}"])
                     | f"RowGroups[{split}]" >> beam.FlatMap(find_row_groups)
                     | f"Spread[{split}]" >> beam.Reshuffle()
                     | f"Read[{split}]" >> beam.FlatMap(_read).with_output_types(pa.RecordBatch)

@@ -6,6 +6,7 @@ import numpy as np
 import tf_keras
 
 from formats.hyperparameters import Hyperparameters
+from formats.package_versions import package_versions
 from formats.training_record import (
     BlendRecord,
     ForestRecord,
@@ -69,6 +70,7 @@ class FittedModel:
                 np.median([epoch["events_per_second"] for epoch in trained.epochs])
             ),
             seconds=sum(epoch["seconds"] for epoch in trained.epochs),
+            packages=package_versions(),
         )
 
 

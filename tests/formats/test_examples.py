@@ -1,10 +1,13 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from event_makers import make_events
 
+from formats.event_counts import EventCountError
 from formats.examples import (
     SCHEMA,
+    check_split,
     count_events,
     find_row_groups,
     parquet_writer,
@@ -35,6 +38,18 @@ def test_only_discrete_columns_are_dictionary_encoded(tmp_path):
     encoded = {c.path_in_schema.split(".")[0] for c in columns if c.has_dictionary_page}
     assert encoded == {LABEL, *DISCRETE_VALUES}
     assert count_events(str(tmp_path / "a.parquet")) == 300
+
+
+def test_a_split_has_as_many_events_as_were_ingested_or_is_refused(tmp_path):
+    for name, events in (("a", 30), ("b", 12)):
+        pq.write_table(to_table(make_events(events)), tmp_path / f"{name}.parquet")
+    check_split("eval", str(tmp_path), 42)
+    (tmp_path / "a.parquet").unlink()
+    with pytest.raises(EventCountError, match=f"split eval: found 12 events in {tmp_path}, but"):
+        check_split("eval", str(tmp_path), 42)
+    (tmp_path / "b.parquet").unlink()
+    with pytest.raises(EventCountError, match="found 0 events"):
+        check_split("eval", str(tmp_path), 42)
 
 
 def write_column(path, values, row_group_size):

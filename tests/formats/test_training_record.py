@@ -31,7 +31,12 @@ def test_unknown_keys_are_ignored(make):
     assert make.training(of_the_future="x") == make.training()
 
 
-@pytest.mark.parametrize("key", TRAINING)
+def test_a_record_of_an_earlier_release_has_no_packages():
+    content = {name: value for name, value in TRAINING.items() if name != "packages"}
+    assert TrainingRecord.from_json(json.dumps(content)).packages == {}
+
+
+@pytest.mark.parametrize("key", [name for name in TRAINING if name != "packages"])
 def test_every_key_is_required(key):
     content = {name: value for name, value in TRAINING.items() if name != key}
     with pytest.raises(ValidationError, match=f"{key}\n  Field required"):

@@ -1,6 +1,9 @@
+import json
+
 import pytest
 from google.cloud import aiplatform_v1 as v1
 from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
+from tfx.types.standard_artifacts import Examples
 
 from kubeflow.vertex_trainer import Executor
 
@@ -13,7 +16,9 @@ class Jobs:
     def __init__(self, state):
         self.job = v1.CustomJob(name=JOB, state=state)
 
-    def create_custom_job(self, **_):
+    def create_custom_job(self, custom_job, **_):
+        (pool,) = custom_job["job_spec"]["worker_pool_specs"]
+        self.command = pool["container_spec"]["command"]
         return self.job
 
     def get_custom_job(self, **_):
@@ -32,15 +37,21 @@ def train(monkeypatch):
         monkeypatch.setattr(VertexJobClient, states, getattr(VertexJobClient, states))
 
     def run(state):
+        jobs = Jobs(state)
+
         def connect(client):
-            client._client = Jobs(state)
+            client._client = jobs
 
         monkeypatch.setattr(VertexJobClient, "create_client", connect)
         custom_config = (
             '{"ai_platform_enable_vertex": true, "ai_platform_vertex_region": "us-central1",'
-            ' "ai_platform_training_args": {"project": "p", "worker_pool_specs": []}}'
+            ' "ai_platform_training_args": {"project": "p", "worker_pool_specs": [{}]}}'
         )
-        Executor().Do({}, {}, {"custom_config": custom_config})
+        examples = Examples()
+        examples.split_names = '["train"]'
+        examples.set_int_custom_property("events_train", 4800)
+        Executor().Do({"examples": [examples]}, {}, {"custom_config": custom_config})
+        return jobs.command
 
     return run
 
@@ -57,3 +68,9 @@ def test_a_running_job_is_waited_for(train):
 
 def test_a_job_that_succeeded_ends_the_node(train):
     train(v1.JobState.JOB_STATE_SUCCEEDED)
+
+
+def test_the_job_is_told_how_many_events_were_ingested(train):
+    command = train(v1.JobState.JOB_STATE_SUCCEEDED)
+    properties = json.loads(command[command.index("--exec-properties") + 1])
+    assert json.loads(properties["custom_config"])["ingested_events"] == {"train": 4800}

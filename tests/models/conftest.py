@@ -116,6 +116,7 @@ def prepare_run():
                 "seed": seed,
                 "checkpoint_root": f"{folder}/checkpoints",
                 "cluster_timeout_minutes": 5,
+                "ingested_events": {TRAIN_SPLIT: len(events), EVAL_SPLIT: 1000},
             },
         )
 

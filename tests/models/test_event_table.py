@@ -150,7 +150,7 @@ def test_validation_events_are_set_aside_by_their_hash_alone(tmp_path, make_even
     pq.write_table(table.take(order[:999]), tmp_path / "b" / "0.parquet", row_group_size=50)
     pq.write_table(table.take(order[999:]), tmp_path / "b" / "1.parquet")
 
-    first, second = (read_splits([f"{tmp_path}/{name}/*"], 0.1) for name in "ab")
+    first, second = (read_splits([f"{tmp_path}/{name}/*"], 0.1, ingested=4000) for name in "ab")
 
     assert len(first.train) + len(first.validation) == 4000
     assert 330 < len(first.validation) < 470
@@ -164,7 +164,7 @@ def test_validation_events_are_set_aside_by_their_hash_alone(tmp_path, make_even
 def test_the_parts_keep_the_order_of_the_events(split):
     folder, events = split
     is_validation = in_validation(events.features, 0.3)
-    splits = read_splits([f"{folder}/*"], 0.3)
+    splits = read_splits([f"{folder}/*"], 0.3, ingested=len(events))
     np.testing.assert_array_equal(splits.train.features, events.features[~is_validation])
     np.testing.assert_array_equal(splits.validation.labels, events.labels[is_validation])
 
@@ -195,4 +195,4 @@ def test_the_share_of_fewer_events_is_the_given_one():
 def test_too_few_events_to_set_some_aside_are_rejected(tmp_path, make_events, make_table):
     pq.write_table(make_table(make_events(1)), tmp_path / "a.parquet")
     with pytest.raises(InputDataError, match=r"1 events in .* are too few .*validation_share"):
-        read_splits([f"{tmp_path}/*"], 0.1)
+        read_splits([f"{tmp_path}/*"], 0.1, ingested=1)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 from formats import reference_scores, training_record
+from formats.event_counts import EventCountError
 from formats.hyperparameters import resolve
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
 from formats.reference_scores import ReferenceScores
@@ -84,6 +85,12 @@ def test_the_record_describes_the_training(record, run_overrides, run_splits):
 
 
 @pytest.mark.slow
+def test_the_record_names_the_packages_that_trained_the_model(record):
+    assert record.packages["tensorflow"] == tf.__version__
+    assert record.packages["numpy"] == np.__version__
+    assert {"lightgbm", "python", "tf_keras"} <= set(record.packages)
+
+
 def test_the_record_counts_the_weights_of_both_parts(record):
     deep = 57 * 32 + 33 * 32 + 2 * 4 * 32 + 33
     # A linear weight for each of 56 inputs, and a bias; 7 edges, first value and 7 steps of the 8
@@ -171,6 +178,20 @@ def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_events
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lost", ["some", "all"])
+def test_missing_events_stop_the_trainer_before_it_trains(prepare_run, make_events, tmp_path, lost):
+    fn_args = prepare_run(tmp_path, make_events(1000))
+    fn_args.custom_config["ingested_events"]["train"] = 4800
+    if lost == "all":
+        (tmp_path / "Split-train" / "data.parquet").unlink()
+    with pytest.raises(EventCountError) as error:
+        run_fn(fn_args)
+    found = "0" if lost == "all" else "1,000"
+    assert f"split train: found {found} events in {tmp_path}/Split-train/*" in str(error.value)
+    assert "but ingestion wrote 4,800; files were deleted" in str(error.value)
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_finished_training_leaves_no_checkpoints(finished_run):
     root = Path(finished_run.custom_config["checkpoint_root"])
     assert not root.exists() or not [*root.iterdir()]

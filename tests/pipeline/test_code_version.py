@@ -5,16 +5,16 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from formats import source_version
 from formats.source_version import project_version, source_digest
 from kubeflow.cloud_targets import KubeflowTarget
-from pipeline.code_version import import_closure, root_modules
+from pipeline import result_packages
+from pipeline.code_version import code_version, import_closure, node_packages, root_modules
 from pipeline.config import load_config
 from pipeline.graph import create_pipeline
-
-STOCK = {"SchemaGen", "ExampleValidator"}
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +44,62 @@ def digests(roots):
     }
 
 
-def test_nodes_with_own_code_carry_its_digest_and_stock_ones_none(nodes, roots):
+def test_every_node_carries_the_version_of_its_code(nodes):
     for name, node in nodes.items():
-        expected = (
-            []
-            if name in STOCK
-            else [f"--code_version={source_digest(import_closure(roots[name]))}"]
-        )
-        assert node.executor_spec.extra_flags == expected, name
+        assert node.executor_spec.extra_flags == [f"--code_version={code_version(node)}"], name
+    assert len({code_version(node) for node in nodes.values()}) > len(nodes) // 2
+
+
+@pytest.mark.parametrize(
+    ("package", "changed"),
+    [
+        ("lightgbm", {"Trainer"}),
+        ("scipy", {"Trainer"}),
+        ("tf_keras", {"Trainer", "Evaluator", "Report"}),
+        ("jinja2", {"Report"}),
+        ("tensorflow_data_validation", {"StatisticsGen", "ExampleValidator", "SchemaGen"}),
+        ("pydantic", set()),
+        ("absl", set()),
+    ],
+)
+def test_a_package_changes_the_keys_of_the_nodes_whose_result_it_determines(
+    nodes, monkeypatch, package, changed
+):
+    before = {name: code_version(node) for name, node in nodes.items()}
+    known = result_packages.metadata.version
+
+    def version(name):
+        return "99.0" if name == package else known(name)
+
+    monkeypatch.setattr(result_packages.metadata, "version", version)
+    after = {name: code_version(node) for name, node in nodes.items()}
+    assert {name for name in nodes if after[name] != before[name]} == changed
+
+
+def test_tensorflow_and_numpy_are_part_of_every_key_that_they_determine(nodes):
+    for name in ("Trainer", "Evaluator", "ServingCheck", "CollisionExampleGen"):
+        assert {"numpy", "tensorflow", "tfx"} <= set(node_packages(nodes[name])), name
+    assert set(node_packages(nodes["Pusher"])) == {"tfx"}
+
+
+def test_a_package_counts_from_its_first_import(nodes, sources):
+    before = code_version(nodes["Trainer"])
+    (sources / "models" / "more_trees.py").write_text("import sklearn.tree\n")
+    network = sources / "models" / "network.py"
+    network.write_text(network.read_text() + "\nfrom models import more_trees\n")
+    # The distribution is named otherwise than the package.
+    assert node_packages(nodes["Trainer"])["sklearn"].startswith("scikit-learn 1.")
+    assert code_version(nodes["Trainer"]) != before
+
+
+def test_packages_that_are_not_installed_are_left_out():
+    assert result_packages.result_packages(["no_such_package.part", "os.path", "numpy.linalg"]) == {
+        "numpy": np.__version__
+    }
 
 
 def test_parameters_name_the_code_of_stock_executors(roots):
-    assert roots["Trainer"] == {"models.trainer"}
+    assert roots["Trainer"] == {"components.trainer.executor", "models.trainer"}
     assert roots["Evaluator"] == {
         "components.evaluator.executor",
         "components.evaluator.extractors",

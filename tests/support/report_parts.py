@@ -103,6 +103,7 @@ TRAINING = {
     "warm_start": [],
     "events_per_second": 12_345.0,
     "seconds": 12.5,
+    "packages": {"python": "3.10.13", "tensorflow": "2.16.1"},
 }
 """Content of ``training.json``."""
 

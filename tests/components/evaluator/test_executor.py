@@ -1,10 +1,16 @@
 """The comparison of counts; the evaluation itself is tested end to end."""
 
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
+from event_makers import make_events
 from tfx.components.evaluator import executor as stock
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
 from components.evaluator.executor import Executor, check_count, count_events
+from formats.event_counts import EventCountError
+from formats.examples import to_table
 
 
 def test_equal_counts_pass():
@@ -32,32 +38,60 @@ def test_the_overall_slice_is_counted(make, tmp_path):
     assert count_events(write_counts(make, tmp_path / "e", overall=2000, tagged=700)) == 2000
 
 
-def test_an_evaluation_of_fewer_events_than_were_ingested_fails_the_node(
-    make, tmp_path, monkeypatch
-):
-    examples, evaluation = Examples(), ModelEvaluation()
-    examples.set_int_custom_property("events_eval", 2000)
+@pytest.fixture
+def examples(tmp_path):
+    """30 ingested events."""
+    examples = Examples()
+    examples.uri, examples.split_names = str(tmp_path / "examples"), '["train", "eval"]'
+    examples.set_int_custom_property("events_eval", 30)
+    folder = tmp_path / "examples" / "Split-eval"
+    folder.mkdir(parents=True)
+    pq.write_table(to_table(make_events(30)), folder / "a.parquet")
+    return examples
+
+
+@pytest.fixture
+def evaluate(make, examples, tmp_path, monkeypatch):
+    """Evaluates the events; the evaluation sees another number of them."""
+    evaluation = ModelEvaluation()
     evaluation.uri = str(tmp_path / "evaluation")
-    monkeypatch.setattr(
-        stock.Executor,
-        "Do",
-        lambda *_: write_counts(make, tmp_path / "evaluation", overall=1999, tagged=0),
-    )
-    with pytest.raises(RuntimeError, match="saw 1999 of 2000"):
+    file = Path(examples.uri, "Split-eval", "a.parquet")
+
+    def run(seen, before=lambda _: None, during=lambda _: None):
+        def stock_do(*_):
+            during(file)
+            write_counts(make, tmp_path / "evaluation", overall=seen, tagged=0)
+
+        monkeypatch.setattr(stock.Executor, "Do", stock_do)
+        before(file)
         Executor().Do({"examples": [examples]}, {"evaluation": [evaluation]}, {})
+
+    return run
+
+
+def test_an_evaluation_of_all_events_passes(evaluate):
+    evaluate(30)
+
+
+def test_an_evaluation_of_fewer_events_than_were_ingested_fails_the_node(evaluate):
+    with pytest.raises(RuntimeError, match="saw 29 of 30 events: the Beam runner lost"):
+        evaluate(29)
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_missing_files_are_not_blamed_on_beam(evaluate, when):
+    with pytest.raises(EventCountError) as error:
+        evaluate(0, **{when: lambda file: file.unlink()})
+    assert "split eval: found 0 events in " in str(error.value)
+    assert "ingestion wrote 30; files were deleted" in str(error.value)
+    assert "Beam" not in str(error.value)
 
 
 @pytest.mark.parametrize("absent", [0, 1])
 def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessing(
-    make, tmp_path, monkeypatch, absent
+    make, examples, tmp_path, monkeypatch, absent
 ):
-    examples, evaluation, blessing, baseline = (
-        Examples(),
-        ModelEvaluation(),
-        ModelBlessing(),
-        Model(),
-    )
-    examples.set_int_custom_property("events_eval", 2000)
+    evaluation, blessing, baseline = ModelEvaluation(), ModelBlessing(), Model()
     evaluation.uri = str(tmp_path / "evaluation")
     baseline.set_int_custom_property("absent", absent)
     baseline.set_string_custom_property("baseline_version", "" if absent else "17")
@@ -65,7 +99,7 @@ def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessin
 
     def evaluate(_, inputs, *__):
         given.extend(inputs["baseline_model"])
-        write_counts(make, tmp_path / "evaluation", overall=2000, tagged=0)
+        write_counts(make, tmp_path / "evaluation", overall=30, tagged=0)
 
     monkeypatch.setattr(stock.Executor, "Do", evaluate)
     outputs = {"evaluation": [evaluation], "blessing": [blessing]}

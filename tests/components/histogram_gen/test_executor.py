@@ -11,6 +11,7 @@ from components.histogram_gen.class_counts import add, fingerprint
 from components.histogram_gen.executor import count_row_group, write_histograms
 from formats import histograms
 from formats.artifact_types import ClassHistograms
+from formats.event_counts import EventCountError
 from formats.examples import find_row_groups, to_table
 from formats.features import FEATURES, HIGH_LEVEL
 
@@ -36,6 +37,16 @@ def test_every_row_group_is_counted_by_class(tmp_path):
             assert total.counts[name][row].sum() == in_class.sum()
 
 
+def test_missing_files_are_not_counted_as_if_they_were_all(tmp_path):
+    examples = standard_artifacts.Examples()
+    examples.uri, examples.split_names = str(tmp_path), '["train"]'
+    examples.set_int_custom_property("events_train", 300)
+    (tmp_path / "Split-train").mkdir()
+    pq.write_table(to_table(make_events(100)), tmp_path / "Split-train" / "a.parquet")
+    with pytest.raises(EventCountError, match=r"split train: found 100 events in .*wrote 300"):
+        write_histograms(examples, None, None, None)
+
+
 @pytest.mark.slow
 def test_every_split_is_counted_on_beam(tmp_path):
     examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
@@ -45,6 +56,7 @@ def test_every_split_is_counted_on_beam(tmp_path):
     examples.split_names = statistics.split_names = '["train", "eval"]'
     splits = {"train": make_events(300), "eval": make_events(100, seed=1)}
     for split, events in splits.items():
+        examples.set_int_custom_property(f"events_{split}", len(events.labels))
         table = to_table(events)
         for artifact in (examples, statistics):
             (tmp_path / artifact.uri / f"Split-{split}").mkdir(parents=True)

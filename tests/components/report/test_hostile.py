@@ -126,7 +126,11 @@ def test_hostile_names_are_shown_as_text(make, name):
         ),
         decision=GateDecision(False, 10, 0.5, None, (ThresholdCheck(name, 0.5, 0.7),)),
         training=make.training().model_copy(
-            update={"precision": name, "hyperparameters": {name: name}}
+            update={
+                "precision": name,
+                "hyperparameters": {name: name},
+                "packages": {name: name},
+            }
         ),
         splits=(make.split(feature=name, problems=[name]),),
         evaluation=Evaluation(ModelEvaluation(row, (row,)), None),

@@ -68,8 +68,31 @@ def test_provenance_states_its_source(state, from_metadata):
     record = RunRecord(configuration="{}", packages={"tfx": "1.16.0"})
     text = Outline(render(ReportData(RunOutcome("r", nodes, record)))).text
     assert ("rendered from the artifacts alone" in text) != from_metadata
-    assert ("Versions where the run was started." in text) == from_metadata
-    assert ("from the same inputs and settings" in text) == from_metadata
+    assert ("Versions where the run was started; " in text) == from_metadata
+    assert ("from the same inputs, settings, code and package versions" in text) == from_metadata
+
+
+def test_packages_are_those_that_made_the_model_not_those_of_the_run(make):
+    record = RunRecord(configuration="{}", packages={"tensorflow": "2.99.0"})
+    for state, note in (
+        ("done", "Versions with which the model was trained."),
+        ("cached", "Versions with which the model was trained, by an earlier run."),
+    ):
+        nodes = {names.TRAINER: NodeRun(names.TRAINER, state, 1.0, {})}
+        report = ReportData(RunOutcome("r", nodes, record), training=make.training())
+        text = Outline(render(report)).text
+        assert note in text
+        assert "tensorflow 2.16.1" in text
+        assert "2.99.0" not in text
+
+
+def test_packages_of_the_run_stand_in_for_those_of_an_earlier_release(make):
+    record = RunRecord(configuration="{}", packages={"tensorflow": "2.99.0"})
+    nodes = {names.TRAINER: NodeRun(names.TRAINER, "cached", 1.0, {})}
+    report = ReportData(RunOutcome("r", nodes, record), training=make.training(packages={}))
+    text = Outline(render(report)).text
+    assert "Versions where the run was started; the record of the training has none." in text
+    assert "tensorflow 2.99.0" in text
 
 
 def test_page_is_deterministic(make):

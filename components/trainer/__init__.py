@@ -1,0 +1,1 @@
+"""CountingTrainer: TFX's Trainer, which also learns how many events there must be."""
