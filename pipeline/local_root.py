@@ -20,7 +20,7 @@ from pipeline.paths import PathError, is_remote, local_path
 PATTERN_CHARACTERS = frozenset("*?[]{}")
 
 
-FOLDERS = ("artifacts", "metadata", "logs", "reports", "checkpoints", "serving")
+FOLDERS = ("artifacts", "manifests", "metadata", "logs", "reports", "checkpoints", "serving")
 """The folders of a root to which a run may write."""
 
 
