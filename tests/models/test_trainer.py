@@ -91,6 +91,7 @@ def test_the_record_names_the_packages_that_trained_the_model(record):
     assert {"lightgbm", "python", "tf_keras"} <= set(record.packages)
 
 
+@pytest.mark.slow
 def test_the_record_counts_the_weights_of_both_parts(record):
     deep = 57 * 32 + 33 * 32 + 2 * 4 * 32 + 33
     # A linear weight for each of 56 inputs, and a bias; 7 edges, first value and 7 steps of the 8
@@ -177,7 +178,6 @@ def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_events
         start_run(tmp_path, run_events, unit=3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["some", "all"])
 def test_missing_events_stop_the_trainer_before_it_trains(prepare_run, make_events, tmp_path, lost):
     fn_args = prepare_run(tmp_path, make_events(1000))
@@ -192,6 +192,7 @@ def test_missing_events_stop_the_trainer_before_it_trains(prepare_run, make_even
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_training_leaves_no_checkpoints(finished_run):
     root = Path(finished_run.custom_config["checkpoint_root"])
     assert not root.exists() or not [*root.iterdir()]
