@@ -10,6 +10,7 @@ from tfx.types.standard_artifacts import PushedModel
 from components.pusher.component import SingleVersionPusher
 from formats import names
 from formats.provenance import FILE_NAME, Provenance
+from formats.push_directory import pushed_versions
 from formats.run_outcome import RunRecord
 from pipeline.local_root import exclusive_use
 from pipeline.metadata_backup import find_damage, reserve_executions, restore_backup
@@ -56,24 +57,23 @@ def recover(root: Path) -> list[str]:
 
 
 def _record_pushes(root: Path, metadata_path: str) -> Iterator[str]:
-    """Records the versions in the root's push directory that the metadata does not know."""
+    """Records the versions in the root's push directories that the metadata does not know."""
     known = {Path(push.destination) for _, push in pushed_models(metadata_path)}
-    folders = (root / "serving").glob("*")
-    versions = {int(folder.name): folder for folder in folders if folder.name.isdecimal()}
     store = open_store(metadata_path)
-    for _, folder in sorted(versions.items()):
-        if folder in known:
-            continue
-        try:
-            provenance = Provenance.from_json((folder / FILE_NAME).read_bytes())
-        except OSError as error:
-            yield f"version {folder.name} stays unknown: {FILE_NAME}: {error.strerror}"
-            continue
-        except ValueError as error:
-            yield f"version {folder.name} stays unknown: {error}"
-            continue
-        _record_push(store, root, folder, provenance)
-        yield f"version {folder.name} was pushed by run {_run_id(provenance)}; recorded"
+    pipelines = {context.name for context in store.get_contexts_by_type(PIPELINE_CONTEXT)}
+    for directory in sorted({root / "serving", *(folder.parent for folder in known)}):
+        # The oldest first, as the pushes were.
+        for version in reversed(list(pushed_versions(str(directory)))):
+            if Path(version.folder) in known:
+                continue
+            if version.fault or version.provenance is None:
+                reason = version.fault or f"{FILE_NAME} is missing"
+                yield f"{version.folder} stays unknown: {reason}"
+            elif pipelines and version.pipeline not in pipelines:
+                yield f"{version.folder} stays unknown: pipeline {version.pipeline} pushed it"
+            else:
+                _record_push(store, root, Path(version.folder), version.provenance)
+                yield f"recorded {version.folder}, pushed by run {_run_id(version.provenance)}"
 
 
 def _run_id(provenance: Provenance) -> str:

@@ -1,6 +1,9 @@
 """`higgs runs --recover` on stores that were lost, damaged or are behind the pushed models."""
 
+import hashlib
+
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import FILE_NAME, FileHash, Provenance
@@ -11,22 +14,23 @@ from pipeline.metadata_check import metadata_file
 from pipeline.metadata_recovery import recover
 from pipeline.metadata_store import all_runs, find_run, open_store, pushed_models
 
+MODEL_SHA256 = hashlib.sha256(b"model").hexdigest()
 DAY = "2026-01-02T03:04:05Z"
 
 
-def push(root, version, run):
+def push(directory, version, run, pipeline="higgs", digest=MODEL_SHA256):
     """A pushed version with its provenance."""
-    folder = root / "serving" / version
+    folder = directory / version
     (folder / FILE_NAME).parent.mkdir(parents=True)
     (folder / SAVED_MODEL_FILE).write_bytes(b"model")
     provenance = Provenance(
         version=version,
-        pipeline="higgs",
+        pipeline=pipeline,
         run=run,
         pushed_at=DAY,
         code_version="0.1.0",
         packages={"tensorflow": "2.16.2"},
-        files={SAVED_MODEL_FILE: FileHash(bytes=5, sha256="0" * 64)},
+        files={SAVED_MODEL_FILE: FileHash(bytes=5, sha256=digest)},
     )
     (folder / FILE_NAME).write_text(provenance.to_json())
 
@@ -40,18 +44,23 @@ def test_intact_metadata_stays_as_it_is(used_root):
 
 def test_pushes_since_the_backup_are_recorded_from_their_provenance(used_root):
     write_backup(used_root)
-    push(used_root, "18", "2026-01-02")
-    push(used_root, "19", "")
-    (used_root / "serving" / "20").mkdir()
+    serving = used_root / "serving"
+    push(serving, "18", "2026-01-02")
+    push(serving, "19", "")
+    push(serving, "20", "2026-01-03", digest="0" * 64)
+    (serving / "21").mkdir()
+    (serving / "21" / SAVED_MODEL_FILE).touch()
     metadata_file(used_root).unlink()
     lines = recover(used_root)
     assert lines[0] == (
         f"{metadata_file(used_root)} is missing, although {used_root} has outputs of earlier runs"
     )
     assert lines[2:] == [
-        "version 18 was pushed by run 2026-01-02; recorded",
-        "version 19 was pushed by run recovered-19; recorded",
-        f"version 20 stays unknown: {FILE_NAME}: No such file or directory",
+        f"recorded {serving}/18, pushed by run 2026-01-02",
+        f"recorded {serving}/19, pushed by run recovered-19",
+        f"{serving}/20 stays unknown: {SAVED_MODEL_FILE} has other content (5 bytes, another "
+        "SHA-256)",
+        f"{serving}/21 stays unknown: {FILE_NAME} is missing",
     ]
     path = str(metadata_file(used_root))
     runs = list(all_runs(path))
@@ -65,16 +74,16 @@ def test_pushes_since_the_backup_are_recorded_from_their_provenance(used_root):
 
 
 def test_a_push_of_a_known_run_joins_that_run(used_root):
-    push(used_root, "18", "2026-01-01")
+    push(used_root / "serving", "18", "2026-01-01")
     before = find_run(str(metadata_file(used_root)), "2026-01-01")
-    assert recover(used_root)[1:] == ["version 18 was pushed by run 2026-01-01; recorded"]
+    assert recover(used_root)[1:] == [f"recorded {used_root}/serving/18, pushed by run 2026-01-01"]
     path = str(metadata_file(used_root))
     assert find_pushing_run(path, "18").record == before.record
     assert find_pushing_run(path, "17").run_id == "2026-01-01"
 
 
 def test_metadata_is_rebuilt_from_pushed_models_without_a_backup(used_root):
-    push(used_root, "18", "2026-01-02")
+    push(used_root / "serving", "18", "2026-01-02")
     metadata_file(used_root).write_bytes(b"garbage")
     lines = recover(used_root)
     assert "no usable backup: made new metadata" in lines
@@ -87,6 +96,31 @@ def test_metadata_is_rebuilt_from_pushed_models_without_a_backup(used_root):
 
 def executions(path):
     return [execution.id for execution in open_store(path).get_executions()]
+
+
+def test_a_push_directory_outside_the_root_is_known_from_earlier_pushes(
+    used_root, record_in, tmp_path
+):
+    shared = tmp_path / "models"
+    for version, run, pipeline in (("5", "a", "higgs"), ("6", "b", "higgs"), ("7", "c", "other")):
+        push(shared, version, run, pipeline)
+    root = tmp_path / "root"
+    recorder = record_in(root)
+    recorder.put_run(
+        "a",
+        Pusher=(
+            "COMPLETE",
+            "pushed_model",
+            f"{root}/artifacts/Pusher/pushed_model/1",
+            {"pushed": 1, "pushed_version": "5", "pushed_destination": f"{shared}/5"},
+        ),
+    )
+    kind = recorder.store.put_context_type(mlmd.ContextType(name="pipeline"))
+    recorder.store.put_contexts([mlmd.Context(type_id=kind, name="higgs")])
+    assert recover(root)[1:] == [
+        f"recorded {shared}/6, pushed by run b",
+        f"{shared}/7 stays unknown: pipeline other pushed it",
+    ]
 
 
 def test_a_moved_root_is_restored_where_it_is_now(used_root):
