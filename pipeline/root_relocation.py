@@ -66,14 +66,26 @@ def read_metadata(root: Path) -> Iterator[str]:
     path = metadata_file(root)
     # To write also allows SQLite to roll back what a killed process left.
     mode = "rw" if all(os.access(place, os.W_OK) for place in (path, path.parent)) else "ro"
-    with tempfile.TemporaryDirectory(prefix="higgs-") as folder:
-        copy = Path(folder) / path.name
+    with _temporary_folder() as folder:
+        copy = folder / path.name
         with database(root, path, mode) as connection:
             check_content(root, path, connection)
             copy_database(connection, copy)
         with database(root, copy, "rw") as connection:
             rewrite_paths(connection, _absolute(root))
         yield str(copy)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="higgs-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise MetadataError(
+            f"no temporary folder for a copy of the metadata: {error}; set TMPDIR to one"
+        ) from None
+    with folder as name:
+        yield Path(name)
 
 
 def copy_database(connection: sqlite3.Connection, copy: Path) -> None:
@@ -87,7 +99,7 @@ def copy_database(connection: sqlite3.Connection, copy: Path) -> None:
             connection.backup(target)
     except sqlite3.OperationalError as error:
         raise MetadataError(
-            f"cannot copy the metadata to {copy}: {error}; free some space, or set TMPDIR"
+            f"cannot copy the metadata to {copy}: {error}; free some space there"
         ) from None
 
 

@@ -96,3 +96,14 @@ def test_a_root_that_cannot_be_written_is_bad_usage(tmp_path):
         exclusive_use(tmp_path / "file"),
     ):
         pass
+
+
+def test_folders_of_another_user_are_named_with_their_owner(tmp_path, monkeypatch):
+    (tmp_path / "artifacts").mkdir(mode=0o755)
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "artifacts")
+    owner = r"\(Permission denied: it belongs to \w+, mode 0755\)"
+    with (
+        pytest.raises(ConfigError, match=rf"cannot write to .*/artifacts {owner}; give a"),
+        exclusive_use(tmp_path),
+    ):
+        pass

@@ -4,7 +4,11 @@ import hashlib
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+from tfx.orchestration.portable.mlmd.common_utils import register_type_if_not_exist
+from tfx.types.standard_artifacts import PushedModel
 
+from components.pusher.component import SingleVersionPusher
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import FILE_NAME, FileHash, Provenance
 from pipeline.lineage import find_pushing_run
@@ -92,6 +96,24 @@ def test_metadata_is_rebuilt_from_pushed_models_without_a_backup(used_root):
     # Folders of the lost runs are not written to: the largest has the number 12.
     assert find_pushing_run(path, "18").nodes["Pusher"].state == "done"
     assert executions(path) == [13]
+
+
+def test_tfx_accepts_the_types_that_were_recorded(used_root):
+    """With other types, every later run would fail to register its nodes."""
+    push(used_root / "serving", "18", "2026-01-02")
+    metadata_file(used_root).unlink()
+    recover(used_root)
+    connection = sqlite_metadata_connection_config(str(metadata_file(used_root)))
+    pusher = SingleVersionPusher
+    types = [
+        PushedModel().artifact_type,
+        mlmd.ExecutionType(
+            name=f"{pusher.__module__}.{pusher.__name__}", base_type=mlmd.ExecutionType.DEPLOY
+        ),
+        *(mlmd.ContextType(name=name) for name in ("pipeline", "pipeline_run", "node")),
+    ]
+    with Metadata(connection) as handle:
+        assert all(register_type_if_not_exist(handle, kind).id for kind in types)
 
 
 def executions(path):

@@ -1,5 +1,6 @@
 """Roots that were moved, copied or linked, and what their metadata names afterwards."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from formats import names
-from pipeline.metadata_check import metadata_file
+from pipeline import root_relocation
+from pipeline.metadata_check import database, metadata_file
 from pipeline.metadata_store import latest_run, open_store, pushed_models
-from pipeline.root_relocation import read_metadata, relocate, relocated
+from pipeline.root_relocation import copy_database, read_metadata, relocate, relocated
+from pipeline.user_errors import MetadataError
 
 
 def paths(root):
@@ -143,3 +146,21 @@ def test_reading_follows_a_relative_root(used_root, monkeypatch):
     for relative in ("new", "./new", "new/../new", "new/artifacts/.."):
         with read_metadata(Path(relative)) as copy:
             assert latest_run(copy).uri(names.MODEL) == f"{new}/artifacts/Trainer/model/8"
+
+
+def test_reading_without_a_temporary_folder_says_so(used_root, monkeypatch):
+    def fail(**_):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in [/tmp]")
+
+    monkeypatch.setattr(root_relocation.tempfile, "TemporaryDirectory", fail)
+    with pytest.raises(MetadataError, match=r"no temporary folder .*; set TMPDIR to one"):
+        read_metadata(used_root).__enter__()
+
+
+def test_a_full_disk_is_named_with_the_copy(used_root, tmp_path):
+    full = Path("/dev/full")
+    with (
+        database(used_root, metadata_file(used_root), "ro") as connection,
+        pytest.raises(MetadataError, match=r"cannot copy the metadata to /dev/full: .*; free"),
+    ):
+        copy_database(connection, full)
