@@ -12,6 +12,8 @@ class DataVerdictFile(BaseModel):
 
     Attributes:
         events: number of events by split.
+        duplicates: number of events that repeat an earlier one of their split.
     """
 
     events: Mapping[str, int]
+    duplicates: Mapping[str, int] = {}

@@ -38,6 +38,11 @@ RowGroup = tuple[str, int]
 """A file and the index of one of its row groups."""
 
 
+def split_folder(examples_uri: str, split: str) -> str:
+    """Returns the folder of a split's files, as TFX names it."""
+    return f"{examples_uri}/Split-{split}"
+
+
 def to_table(events: Events) -> pa.Table:
     """Converts events to columns of one-element lists: the label, then the features."""
     offsets = pa.array(np.arange(len(events.labels) + 1, dtype=np.int64))

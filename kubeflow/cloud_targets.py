@@ -123,6 +123,14 @@ class VertexTarget(RemoteTarget):
             **{key: inputs[key] for key in ("model", "model_blessing", "infra_blessing")},
         )
 
+    def reads_outside_state(self, node: BaseNode) -> bool:
+        """True for ingestion without a content key as well.
+
+        Whether Vertex AI's cache sees what ExampleGen's driver found is not documented.
+        """
+        is_unnamed = isinstance(node, FileBasedExampleGen) and not self.config.ingestion.content_key
+        return super().reads_outside_state(node) or is_unnamed
+
     def documents(self, job: Document) -> list[Document]:
         """The job with the labels of ``vertex.labels``."""
         return [{**job, "labels": {**job.get("labels", {}), **self.section.labels}}]

@@ -72,7 +72,9 @@ def compile_pipeline(target: RemoteTarget, out: Path) -> Document:
     Returns:
         The first document of the file.
     """
-    return SpecRunner(target, out).run(create_pipeline(target.config, target))
+    content_key = target.config.ingestion.content_key or ""
+    pipeline = create_pipeline(target.config, target, content_key=content_key)
+    return SpecRunner(target, out).run(pipeline)
 
 
 def _check_node_names(resources: Mapping[str, Resources], pipeline: Pipeline) -> None:

@@ -50,6 +50,18 @@ class IngestionConfig(_Frozen):
     )
     train_buckets: int = Field(2, ge=1, description="hash buckets that become train")
     eval_buckets: int = Field(1, ge=1, description="hash buckets that become eval")
+    ignore_keys: tuple[str, ...] = Field(
+        (), description="additional keys of a record that are dropped; any other key is refused"
+    )
+    max_duplicate_share: float = Field(
+        0.1, ge=0.0, le=1.0, description="largest share of a split's events that are repetitions"
+    )
+    content_key: str | None = Field(
+        None,
+        min_length=1,
+        description="identifies the content of shards in an object store, such as a version: "
+        "ingestion is reused only while it stays the same; local shards are hashed instead",
+    )
 
 
 class TrainerConfig(Hyperparameters):

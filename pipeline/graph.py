@@ -37,6 +37,7 @@ def create_pipeline(
     config: Config,
     target: Target | None = None,
     metadata: ConnectionConfig | None = None,
+    content_key: str = "",
 ) -> Pipeline:
     """Creates the whole pipeline for any runner.
 
@@ -44,11 +45,12 @@ def create_pipeline(
         config: a configuration whose ``ingestion.layout`` is resolved (not ``auto``).
         target: where it runs; this machine by default.
         metadata: the ML Metadata store, for runners that do not bring their own.
+        content_key: identifies the content of the shards, so that no cache serves that of others.
     """
     target = target or Target(config)
 
     # Decodes the shards once, into columns.
-    example_gen = _example_gen(config.data_root, config.ingestion)
+    example_gen = _example_gen(config.data_root, config.ingestion, content_key)
     examples = example_gen.outputs["examples"]
 
     # The reviewed schema: one inferred from the same data could hardly contradict it.
@@ -74,6 +76,7 @@ def create_pipeline(
         statistics=statistics,
         schema=schema,
         anomalies=example_validator.outputs["anomalies"],
+        max_duplicate_share=config.ingestion.max_duplicate_share,
     )
 
     # The model to start from, if the configuration asks for one; none in a first run.
@@ -170,15 +173,18 @@ def create_pipeline(
     return pipeline
 
 
-def _example_gen(data_root: str, ingestion: IngestionConfig) -> CollisionExampleGen:
+def _example_gen(
+    data_root: str, ingestion: IngestionConfig, content_key: str
+) -> CollisionExampleGen:
     if ingestion.layout == "single":
-        return CollisionExampleGen(
-            input_base=data_root,
-            input_config=single_folder(),
-            output_config=hashed_splits(ingestion.train_buckets, ingestion.eval_buckets),
-        )
+        input_config = single_folder()
+        output_config = hashed_splits(ingestion.train_buckets, ingestion.eval_buckets)
+    else:
+        input_config, output_config = split_folders(), example_gen_pb2.Output()
     return CollisionExampleGen(
         input_base=data_root,
-        input_config=split_folders(),
-        output_config=example_gen_pb2.Output(),
+        input_config=input_config,
+        output_config=output_config,
+        content_key=content_key,
+        ignored_keys=ingestion.ignore_keys,
     )

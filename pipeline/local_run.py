@@ -49,7 +49,8 @@ def _run(config: Config, console: Console) -> ExitCode:
                 local_runner.run(config)
             return print_outcome(metadata_store.latest_run(config.metadata_path), console)
         except DataRefusedError as error:
-            code, message = ExitCode.DATA_REFUSED, f"DATA REFUSED by {progress.running}\n{error}"
+            node = f" by {progress.running}" if progress.running else ""
+            code, message = ExitCode.DATA_REFUSED, f"DATA REFUSED{node}\n{error}"
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
             message = f"INTERRUPTED in {progress.running}; run again to resume"

@@ -22,6 +22,7 @@ from pipeline.local_root import RootBusyError, resolve
 from pipeline.machine_checks import NoSpaceError, check_environment, check_space
 from pipeline.root_use import used_by_run
 from pipeline.run_recording import recorded
+from pipeline.shard_digests import local_content_key
 from pipeline.user_errors import MetadataError
 from pipeline.verified_runner import VerifiedRunner
 
@@ -33,12 +34,15 @@ def run(config: Config) -> None:
 
     Args:
         config: a resolved configuration; the caller holds its root exclusively.
+
+    Raises:
+        DataRefusedError: a shard cannot be read, or a node refuses the data.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     _keep_versions(config)
     with portable_cache_keys(config.root), recorded(config):
         VerifiedRunner(config.root, config.metadata_path).run(
-            create_pipeline(config, metadata=metadata)
+            create_pipeline(config, metadata=metadata, content_key=local_content_key(config))
         )
 
 

@@ -1,6 +1,6 @@
 """DataGate: the component."""
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
 
@@ -15,8 +15,11 @@ def DataGate(  # noqa: N802 (named as TFX names nodes)
     schema: InputArtifact[Schema],
     anomalies: InputArtifact[ExampleAnomalies],
     verdict: OutputArtifact[DataVerdict],
+    max_duplicate_share: Parameter[float] = 1.0,
 ) -> None:
-    """Stops the run if any split is anomalous or lost events.
+    """Stops the run if a split is anomalous, lost events, or shares events with another one.
+
+    ``max_duplicate_share`` is the largest share of a split's events that repeat an earlier one.
 
     Component ``outputs`` contains:
 
@@ -36,4 +39,4 @@ def DataGate(  # noqa: N802 (named as TFX names nodes)
     Raises:
         DataRefusedError: lists every reason, for every split.
     """
-    executor.check_data(examples, statistics, schema, anomalies, verdict)
+    executor.check_data(examples, statistics, schema, anomalies, max_duplicate_share, verdict)

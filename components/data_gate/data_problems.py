@@ -9,8 +9,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from formats.features import DISCRETE_VALUES, LABEL
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from formats.invalid_values import InvalidColumns
+
+MIN_CONSTANT = 50
+"""Events with the same value that cannot be chance: two thirds of the events have no fourth b-tag,
+and 0.65 ** 50 is below 1e-9."""
 
 
 def find_problems(
@@ -44,6 +48,7 @@ def find_problems(
             ),
             *_value_problems(invalid_columns),
             *_class_problems(observed),
+            *_constant_problems(observed),
         )
     ]
 
@@ -81,6 +86,21 @@ def _class_problems(
             f"{LABEL}: all {numbers.common_stats.num_non_missing} events have {numbers.min:g}; "
             "expected both 0 (background) and 1 (signal)"
         )
+
+
+def _constant_problems(
+    observed: Mapping[str, statistics_pb2.FeatureNameStatistics],
+) -> Iterator[str]:
+    for name in FEATURES:
+        if name not in observed:
+            continue
+        numbers = observed[name].num_stats
+        events = numbers.common_stats.num_non_missing
+        if events >= MIN_CONSTANT and numbers.min == numbers.max:
+            yield (
+                f"{name}: all {events} events have {numbers.min:g}; a column without information "
+                "is a mistake of the export: write the measured values"
+            )
 
 
 def _explain(

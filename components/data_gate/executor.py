@@ -1,6 +1,7 @@
 """Executor of DataGate: reads the artifacts, runs the checks, raises or writes the verdict."""
 
 import logging
+from collections.abc import Iterator, Mapping
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.components.statistics_gen import stats_artifact_utils
@@ -9,10 +10,13 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_artifacts import Examples
 from tfx.utils import io_utils
 
+from components.data_gate.class_balance import count_classes, find_imbalances
 from components.data_gate.data_problems import find_problems
-from formats import data_verdict, names
+from components.data_gate.repeated_events import Repetitions, find_repetitions, first_shared
+from formats import data_verdict, ingested_shards, names
 from formats.data_verdict import DataVerdictFile
 from formats.errors import DataRefusedError
+from formats.ingested_shards import IngestionFile
 from formats.invalid_values import from_json
 
 logger = logging.getLogger("higgs.data_gate")
@@ -23,35 +27,87 @@ def check_data(
     statistics: Artifact,
     schema: Artifact,
     anomalies: Artifact,
+    max_duplicate_share: float,
     verdict: Artifact,
 ) -> None:
-    """Checks every split and writes ``verdict.json`` if there are no problems.
+    """Checks every split and all of them together; writes ``verdict.json`` without problems.
 
     Raises:
         DataRefusedError: lists every reason, for every split.
     """
     reviewed = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
-    events: dict[str, int] = {}
+    splits = artifact_utils.decode_split_names(examples.split_names)
+    events = {
+        split: examples.get_int_custom_property(names.events_property(split)) for split in splits
+    }
+    measured = {
+        split: stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0]
+        for split in splits
+    }
     problems: list[str] = []
-    for split in artifact_utils.decode_split_names(examples.split_names):
-        events[split] = examples.get_int_custom_property(names.events_property(split))
+    for split in splits:
         problems += find_problems(
             split=split,
             ingested=events[split],
             invalid_columns=from_json(
                 examples.get_string_custom_property(names.invalid_values_property(split))
             ),
-            statistics=stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0],
+            statistics=measured[split],
             anomalies=_load_anomalies(anomalies, split),
             schema=reviewed,
         )
+    problems += find_imbalances({split: count_classes(part) for split, part in measured.items()})
+    repetitions = find_repetitions(examples.uri, splits)
+    problems += _shared_problems(examples.uri, events, repetitions)
+    problems += _duplicate_problems(events, repetitions.duplicates, max_duplicate_share)
     if problems:
         reasons = "\n".join(f"  - {problem}" for problem in problems)
         count = f"{len(problems)} reason{'s' if problems[1:] else ''}"
         raise DataRefusedError(f"the data was refused, {count}:\n{reasons}")
     logger.info("no anomaly in %s", ", ".join(f"{n} {split} events" for split, n in events.items()))
+    for split, repeated in repetitions.duplicates.items():
+        if repeated:
+            logger.info("%s: %s", split, _repeated(repeated, events[split]))
     with fileio.open(f"{verdict.uri}/{data_verdict.FILE_NAME}", "w") as file:
-        file.write(DataVerdictFile(events=events).model_dump_json(indent=2))
+        content = DataVerdictFile(events=events, duplicates=repetitions.duplicates)
+        file.write(content.model_dump_json(indent=2))
+
+
+def _shared_problems(
+    uri: str, events: Mapping[str, int], repetitions: Repetitions
+) -> Iterator[str]:
+    """Yields one reason per pair of splits with common events."""
+    for pair, count in repetitions.shared.items():
+        if not count:
+            continue
+        with fileio.open(f"{uri}/{ingested_shards.FILE_NAME}") as file:
+            ingestion = IngestionFile.model_validate_json(file.read())
+        places = first_shared(uri, pair, repetitions.hashes[pair], ingestion)
+        if places is None:
+            continue
+        first, second = pair
+        yield (
+            f"{first} and {second}: {count} of {events[second]} {second} events are also in "
+            f"{first}, where a model learns them by heart; the first is {places[0]}, the same as "
+            f"{places[1]} (records are counted from 0): remove them from one of the splits, or put "
+            "all shards into one folder, where equal events come into the same split"
+        )
+
+
+def _duplicate_problems(
+    events: Mapping[str, int], duplicates: Mapping[str, int], limit: float
+) -> Iterator[str]:
+    for split, count in duplicates.items():
+        if count > limit * events[split]:
+            yield (
+                f"{split}: {_repeated(count, events[split])}, more than the {limit:.1%} that "
+                "ingestion.max_duplicate_share allows: remove the repetitions, or raise the limit"
+            )
+
+
+def _repeated(count: int, events: int) -> str:
+    verb = "event repeats" if count == 1 else "events repeat"
+    return f"{count} of {events} {verb} an earlier one ({count / events:.2%})"
 
 
 def _load_anomalies(artifact: Artifact, split: str) -> anomalies_pb2.Anomalies:

@@ -1,15 +1,33 @@
 """CollisionExampleGen: the component."""
 
-from tfx.components import ImportExampleGen
-from tfx.dsl.components.base import executor_spec
-from tfx.proto import example_gen_pb2
+import json
+from collections.abc import Sequence
 
-from components.example_gen.executor import Executor
+from tfx.components import FileBasedExampleGen
+from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.proto import example_gen_pb2
+from tfx.types import Channel
+from tfx.types.component_spec import ExecutionParameter
+from tfx.types.standard_artifacts import Examples
+from tfx.types.standard_component_specs import FileBasedExampleGenSpec
+
+from components.example_gen.executor import CONTENT_KEY_KEY, IGNORED_KEYS_KEY, Executor
 from formats.names import EVAL_SPLIT, TRAIN_SPLIT
 from formats.published.shards import SHARDS
 
 
-class CollisionExampleGen(ImportExampleGen):
+class CollisionExampleGenSpec(FileBasedExampleGenSpec):
+    """Parameters of file-based ingestion, the content key and the ignored keys."""
+
+    PARAMETERS = {  # noqa: RUF012 (TFX's name and form)
+        **FileBasedExampleGenSpec.PARAMETERS,
+        CONTENT_KEY_KEY: ExecutionParameter(type=str),
+        IGNORED_KEYS_KEY: ExecutionParameter(type=str),
+    }
+
+
+class CollisionExampleGen(FileBasedExampleGen):
     """Ingests HIGGS shards, plain or gzip, as Parquet.
 
     Component ``outputs`` contains:
@@ -36,6 +54,7 @@ class CollisionExampleGen(ImportExampleGen):
     ```
     """
 
+    SPEC_CLASS = CollisionExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(
@@ -43,6 +62,8 @@ class CollisionExampleGen(ImportExampleGen):
         input_base: str,
         input_config: example_gen_pb2.Input,
         output_config: example_gen_pb2.Output,
+        content_key: str = "",
+        ignored_keys: Sequence[str] = (),
     ):
         """Constructs the component.
 
@@ -50,13 +71,22 @@ class CollisionExampleGen(ImportExampleGen):
             input_base: the folder with the shards or the folders of the splits.
             input_config: ``split_folders()`` or ``single_folder()``.
             output_config: ``example_gen_pb2.Output()`` or ``hashed_splits(...)``.
+            content_key: identifies the content of the shards, so that a cache does not serve
+                the Examples of other content; one that ``formats.content_key`` computed is
+                compared with what was read.
+            ignored_keys: keys of a record besides features and label, which are dropped.
         """
-        super().__init__(
+        spec = CollisionExampleGenSpec(
             input_base=input_base,
             input_config=input_config,
             output_config=output_config,
-            payload_format=example_gen_pb2.FORMAT_PARQUET,
+            output_data_format=example_gen_pb2.FORMAT_PARQUET,
+            output_file_format=example_gen_pb2.FILE_FORMAT_PARQUET,
+            examples=Channel(type=Examples),
+            **{CONTENT_KEY_KEY: content_key, IGNORED_KEYS_KEY: json.dumps(list(ignored_keys))},
         )
+        # Not FileBasedExampleGen's, which makes a specification without these parameters.
+        BaseBeamComponent.__init__(self, spec=spec)
 
 
 def split_folders() -> example_gen_pb2.Input:

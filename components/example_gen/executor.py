@@ -4,7 +4,9 @@ A shard is one element of the Beam pipeline. A worker decodes and writes it whol
 line with its counts or the reason why it was rejected.
 """
 
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -17,13 +19,22 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.example_gen.shard_content import check_content
 from components.example_gen.shard_ingestion import ShardTask, SplitSummary, ingest_shard
-from components.example_gen.shard_results import ShardResult, combine
+from components.example_gen.shard_results import Ingested, ShardResult, combine
+from formats import event_hashes, ingested_shards, invalid_values, names
 from formats import examples as parquet_examples
-from formats import invalid_values, names
 from formats.errors import DataRefusedError
+from formats.ingested_shards import IngestionFile
+from formats.published.shard_files import describe_unreadable
 from formats.published.shards import is_shard
 from formats.published.tfrecord import RecordError
+
+logger = logging.getLogger("higgs.example_gen")
+
+CONTENT_KEY_KEY = "content_key"
+IGNORED_KEYS_KEY = "ignored_keys"
+"""Parameters of the node, besides those of ImportExampleGen."""
 
 
 class Executor(executor.Executor):
@@ -38,20 +49,23 @@ class Executor(executor.Executor):
         """Ingests every shard and records the events of each split on the artifact.
 
         Raises:
-            DataRefusedError: a shard contains anything but valid records, or a split is empty.
+            DataRefusedError: a shard contains anything but valid records, is not the one that the
+                content key or the manifest describes, or a split is empty.
             RuntimeError: the Beam runner lost or duplicated a shard.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
-        staging = f"{examples.uri}/.staging"
+        input_base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         tasks = plan_tasks(
-            exec_properties[standard_component_specs.INPUT_BASE_KEY],
+            input_base,
             _parse(exec_properties, standard_component_specs.INPUT_CONFIG_KEY, "Input"),
             _parse(exec_properties, standard_component_specs.OUTPUT_CONFIG_KEY, "Output"),
             examples.uri,
+            json.loads(exec_properties[IGNORED_KEYS_KEY]),
         )
+        staging = f"{examples.uri}/.staging"
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
@@ -60,10 +74,12 @@ class Executor(executor.Executor):
                 | "Ingest" >> beam.Map(_ingest)
                 | "Results" >> beam.io.WriteToText(f"{staging}/results")
             )
-        summaries = combine(tasks, _read_results(f"{staging}/results*"))
-        check_files(examples.uri, summaries)
+        ingested = combine(tasks, _read_results(f"{staging}/results*"))
+        check_content(input_base, ingested.shards, exec_properties[CONTENT_KEY_KEY])
+        check_files(examples.uri, ingested.splits)
         fileio.rmtree(staging)
-        _describe(examples, summaries)
+        _report_empty(ingested)
+        _describe(examples, ingested, tasks[0].ignored_keys)
 
 
 def plan_tasks(
@@ -71,18 +87,17 @@ def plan_tasks(
     input_config: example_gen_pb2.Input,
     output_config: example_gen_pb2.Output,
     output_uri: str,
+    ignored_keys: Sequence[str] = (),
 ) -> list[ShardTask]:
     """Plans one task per shard, ordered by split and path.
 
     Raises:
         DataRefusedError: no shard matches a split's pattern.
     """
-    outputs = {
-        split: f"{output_uri}/Split-{split}"
-        for split in utils.generate_output_split_names(input_config, output_config)
-    }
-    for folder in outputs.values():
-        fileio.makedirs(folder)
+    outputs = utils.generate_output_split_names(input_config, output_config)
+    for split in outputs:
+        fileio.makedirs(parquet_examples.split_folder(output_uri, split))
+        fileio.makedirs(event_hashes.folder_of(output_uri, split))
     hashed = output_config.split_config.splits
     tasks: list[ShardTask] = []
     for split in input_config.splits:
@@ -91,10 +106,11 @@ def plan_tasks(
                 ShardTask(
                     index=len(tasks),
                     path=path,
-                    splits=outputs if hashed else {split.name: outputs[split.name]},
+                    splits=outputs if hashed else [split.name],
                     buckets=[s.hash_buckets for s in hashed] if hashed else [1],
-                    staging=f"{output_uri}/.staging",
+                    output=output_uri,
                     row_group_events=parquet_examples.ROW_GROUP_EVENTS,
+                    ignored_keys=ignored_keys,
                 )
             )
     return tasks
@@ -117,11 +133,13 @@ def check_files(uri: str, summaries: Mapping[str, SplitSummary]) -> None:
 
 
 def _ingest(task: ShardTask) -> str:
+    # A distributed runner would retry an exception and report it as a stack trace.
     try:
         result = ShardResult(task.index, ingest_shard(task))
     except RecordError as error:
-        # A distributed runner would retry an exception and report it as a stack trace.
-        result = ShardResult(task.index, {}, str(error))
+        result = ShardResult(task.index, None, str(error))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        result = ShardResult(task.index, None, describe_unreadable(task.path, error))
     return result.to_json()
 
 
@@ -140,17 +158,26 @@ def _read_results(pattern: str) -> list[ShardResult]:
     return results
 
 
-def _describe(examples: types.Artifact, summaries: Mapping[str, SplitSummary]) -> None:
-    examples.split_names = artifact_utils.encode_split_names(list(summaries))
+def _report_empty(ingested: Ingested) -> None:
+    if empty := ingested.empty:
+        more = f" and {len(empty) - 3} more" if empty[3:] else ""
+        logger.info("skipped without records: %s%s", ", ".join(empty[:3]), more)
+
+
+def _describe(examples: types.Artifact, ingested: Ingested, ignored_keys: Sequence[str]) -> None:
+    examples.split_names = artifact_utils.encode_split_names(list(ingested.splits))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_PARQUET)
     examples_utils.set_file_format(
         examples, example_gen_pb2.FileFormat.Name(example_gen_pb2.FILE_FORMAT_PARQUET)
     )
-    for split, summary in summaries.items():
+    for split, summary in ingested.splits.items():
         examples.set_int_custom_property(names.events_property(split), summary.events)
         examples.set_string_custom_property(
             names.invalid_values_property(split), invalid_values.to_json(summary.invalid_values)
         )
+    with fileio.open(f"{examples.uri}/{ingested_shards.FILE_NAME}", "w") as file:
+        content = IngestionFile(shards=tuple(ingested.shards), ignored_keys=tuple(ignored_keys))
+        file.write(content.model_dump_json())
 
 
 def _parse(exec_properties: dict[str, Any], key: str, kind: str) -> Any:

@@ -1,12 +1,13 @@
 """Results of the shards: one line of JSON per shard, combined to a summary per split."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.example_gen.shard_ingestion import ShardTask, SplitSummary
+from components.example_gen.shard_ingestion import ShardSummary, ShardTask, SplitSummary
 from formats import invalid_values
 from formats.errors import DataRefusedError
+from formats.ingested_shards import IngestedShard
 
 
 @dataclass(frozen=True)
@@ -15,34 +16,57 @@ class ShardResult:
 
     Attributes:
         index: the shard's index.
-        splits: summary by split; empty for a rejected shard.
+        shard: what was ingested; None for a rejected shard.
         error: why the shard was rejected; empty if it was not.
     """
 
     index: int
-    splits: dict[str, SplitSummary]
+    shard: ShardSummary | None
     error: str = ""
 
     def to_json(self) -> str:
         """Returns the result as one line."""
-        splits = {
-            split: [summary.events, invalid_values.to_json(summary.invalid_values)]
-            for split, summary in self.splits.items()
-        }
-        return json.dumps({"index": self.index, "splits": splits, "error": self.error})
+        content: dict[str, object] = {"index": self.index, "error": self.error}
+        if self.shard:
+            content["sha256"] = self.shard.sha256
+            content["splits"] = {
+                split: [summary.events, invalid_values.to_json(summary.invalid_values)]
+                for split, summary in self.shard.splits.items()
+            }
+        return json.dumps(content)
 
     @classmethod
     def from_json(cls, line: str) -> "ShardResult":
         """Reads a line that ``to_json`` wrote."""
         content = json.loads(line)
+        if "splits" not in content:
+            return cls(content["index"], None, content["error"])
         splits = {
             split: SplitSummary(events, invalid_values.from_json(invalid))
             for split, (events, invalid) in content["splits"].items()
         }
-        return cls(content["index"], splits, content["error"])
+        return cls(content["index"], ShardSummary(splits, content["sha256"]), content["error"])
 
 
-def combine(tasks: Sequence[ShardTask], results: Iterable[ShardResult]) -> dict[str, SplitSummary]:
+@dataclass(frozen=True)
+class Ingested:
+    """All shards together.
+
+    Attributes:
+        splits: summary by split.
+        shards: the shards in the order of their tasks.
+    """
+
+    splits: Mapping[str, SplitSummary]
+    shards: Sequence[IngestedShard]
+
+    @property
+    def empty(self) -> list[str]:
+        """The paths of the shards without records."""
+        return [shard.path for shard in self.shards if not sum(shard.events.values())]
+
+
+def combine(tasks: Sequence[ShardTask], results: Iterable[ShardResult]) -> Ingested:
     """Adds up the summaries by split, after checking that every shard was ingested once.
 
     Raises:
@@ -60,14 +84,29 @@ def combine(tasks: Sequence[ShardTask], results: Iterable[ShardResult]) -> dict[
             f"the Beam runner reported {len(indices)} shards ({len(set(indices))} distinct) of "
             f"{len(tasks)}: work was lost or done twice; use another runner in beam.args"
         )
+    shards = [result.shard for result in results if result.shard]
     total = {split: SplitSummary(0, {}) for task in tasks for split in task.splits}
-    for result in results:
-        for split, summary in result.splits.items():
+    for shard in shards:
+        for split, summary in shard.splits.items():
             total[split] += summary
-    empty = [split for split, summary in total.items() if not summary.events]
-    if empty:
-        shards = f"{len(tasks)} shard{'s' if tasks[1:] else ''}"
-        raise DataRefusedError(
-            f"no events for the split {empty[0]!r} in {shards}; every split needs events"
+    _check_splits(tasks, total)
+    records = [
+        IngestedShard(
+            path=task.path,
+            sha256=shard.sha256,
+            events={split: summary.events for split, summary in shard.splits.items()},
         )
-    return total
+        for task, shard in zip(tasks, shards, strict=True)
+    ]
+    return Ingested(total, records)
+
+
+def _check_splits(tasks: Sequence[ShardTask], total: Mapping[str, SplitSummary]) -> None:
+    for split, summary in total.items():
+        if not summary.events:
+            paths = [task.path for task in tasks if split in task.splits]
+            number = f"{len(paths)} shards" if paths[1:] else "1 shard"
+            raise DataRefusedError(
+                f"no events for the split {split!r} in {number}, the first of which is {paths[0]}; "
+                "every split needs events"
+            )

@@ -6,7 +6,7 @@ label. Records that agree with a template everywhere else are decoded by array s
 encodings are parsed with TensorFlow's protos, and a template is learned from them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.features import NUM_FEATURES
-from formats.published.record_parser import FEATURE_BYTES, InvalidRecordError, parse_record
+from formats.published.record_parser import (
+    FEATURE_BYTES,
+    InvalidRecordError,
+    parse_record,
+)
 from formats.published.tfrecord import Chunk, RecordError, frame_equal, iter_chunks, split_rows
 
 _LABEL_BYTES = 4
@@ -38,12 +42,15 @@ class Events(NamedTuple):
     labels: NDArray[np.float32]
 
 
-def read_events(stream: BinaryIO, source: str) -> Iterator[Events]:
+def read_events(
+    stream: BinaryIO, source: str, ignored_keys: Collection[str] = ()
+) -> Iterator[Events]:
     """Reads a shard, some thousand events at a time, in file order.
 
     Args:
         stream: the shard, plain or gzip; it need not be seekable.
         source: the shard's name, for messages.
+        ignored_keys: keys besides features and label that records may have; they are dropped.
 
     Raises:
         RecordError: at the first record that is not a HIGGS record, or the first damage.
@@ -55,13 +62,14 @@ def read_events(stream: BinaryIO, source: str) -> Iterator[Events]:
     >>> events.features.shape, events.labels.tolist()
     ((2, 28), [1.0, 1.0])
     """
-    decoder = _Decoder()
+    decoder = _Decoder(frozenset(ignored_keys))
     count = 0
     for chunk in iter_chunks(stream, source):
         try:
             yield decoder.decode(chunk)
         except InvalidRecordError as error:
-            raise RecordError(source, count + error.index, error.reason, _REMEDY) from error
+            remedy = error.remedy or _REMEDY
+            raise RecordError(source, count + error.index, error.reason, remedy) from error
         count += len(chunk)
 
 
@@ -150,9 +158,10 @@ _PUBLISHED = _published_template()
 _PLANTED = ((np.arange(NUM_FEATURES) + 0.7310586).astype("<f4"), np.float32(0.2689414))
 
 
-def _learn_template(record: bytes) -> _Template | None:
-    """Learns the template of a record; None if its payload is not in one place."""
+def _learn_template(record: bytes, ignored_keys: frozenset[str]) -> _Template | None:
+    """Learns the template of a record; None if it is invalid or its payload is scattered."""
     try:
+        parse_record(record, ignored_keys)
         features, label = _locate(record, 0), _locate(record, 1)
     except InvalidRecordError:
         return None
@@ -176,8 +185,9 @@ def _locate(record: bytes, field: int) -> slice:
 class _Decoder:
     """Decodes the chunks of a shard; keeps the templates between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, ignored_keys: frozenset[str]) -> None:
         self._templates = {len(_PUBLISHED.record): [_PUBLISHED]}
+        self._ignored_keys = ignored_keys
 
     def decode(self, chunk: Chunk) -> Events:
         """Decodes records in order.
@@ -194,7 +204,9 @@ class _Decoder:
                 events.features[indices], events.labels[indices] = group
         # Records that match no template, or whose label is neither 0 nor 1.
         for index in np.flatnonzero(~is_decoded).tolist():
-            events.features[index], events.labels[index] = _decode_single(chunk, index)
+            events.features[index], events.labels[index] = _decode_single(
+                chunk, index, self._ignored_keys
+            )
         return events
 
     def _decode_group(self, rows: NDArray[np.uint8]) -> tuple[Events, NDArray[np.bool_]]:
@@ -208,7 +220,7 @@ class _Decoder:
         remaining = np.arange(len(rows))
         for attempt in range(_MAX_TEMPLATES):
             if attempt == len(templates):
-                template = _learn_template(rows[0].tobytes())
+                template = _learn_template(rows[0].tobytes(), self._ignored_keys)
                 if template is None:
                     break
                 templates.append(template)
@@ -236,12 +248,14 @@ def _has_valid_label(events: Events) -> NDArray[np.bool_]:
     return (events.labels == 0) | (events.labels == 1)
 
 
-def _decode_single(chunk: Chunk, index: int) -> tuple[NDArray[np.float32], np.float32]:
+def _decode_single(
+    chunk: Chunk, index: int, ignored_keys: frozenset[str]
+) -> tuple[NDArray[np.float32], np.float32]:
     """Decodes one record with TensorFlow's protos."""
     try:
-        features, label = parse_record(chunk.record(index))
+        features, label = parse_record(chunk.record(index), ignored_keys)
     except InvalidRecordError as error:
-        raise InvalidRecordError(error.reason, index) from error
+        raise InvalidRecordError(error.reason, index, error.remedy) from error
     if label not in (0.0, 1.0):
         reason = f"has the label {label:g}, which is neither 0 nor 1"
         raise InvalidRecordError(reason, index)

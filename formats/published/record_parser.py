@@ -4,7 +4,7 @@ TensorFlow takes seconds to import. It is imported only for records that are not
 published, or are invalid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,11 @@ from formats.features import LABEL, NUM_FEATURES
 FEATURES_KEY = "features"
 FEATURE_BYTES = 4 * NUM_FEATURES
 
+_KEYS_REMEDY = (
+    "Only features and label are used, and every event has the same weight: write the records "
+    "without the key, or name it in ingestion.ignore_keys to drop it."
+)
+
 
 class InvalidRecordError(ValueError):
     """A record that is not a HIGGS record.
@@ -23,29 +28,62 @@ class InvalidRecordError(ValueError):
     Attributes:
         reason: what is wrong, as the predicate of a sentence.
         index: index of the record in its chunk.
+        remedy: what to do about it; empty for the usual one, to write the published layout.
     """
 
-    def __init__(self, reason: str, index: int = 0) -> None:
-        super().__init__(reason, index)
-        self.reason, self.index = reason, index
+    def __init__(self, reason: str, index: int = 0, remedy: str = "") -> None:
+        super().__init__(reason, index, remedy)
+        self.reason, self.index, self.remedy = reason, index, remedy
 
 
-def parse_record(record: bytes) -> tuple[NDArray[np.float32], np.float32]:
+def parse_record(
+    record: bytes, ignored_keys: Collection[str] | None = None
+) -> tuple[NDArray[np.float32], np.float32]:
     """Parses a serialized ``tf.train.Example``.
+
+    Args:
+        record: the record.
+        ignored_keys: keys besides features and label that it may have; None allows any.
 
     Returns:
         The features, float32 [28], and the label, which may have any value.
 
     Raises:
-        InvalidRecordError: the record has another layout.
+        InvalidRecordError: the record has another layout, or a key that is not ignored.
     """
-    from tensorflow.core.example import example_pb2
-
-    example = _parse(example_pb2.Example, record, "is not a tf.train.Example")
-    columns = example.features.feature
+    columns = _parse_columns(record)
+    if ignored_keys is not None:
+        _check_keys(columns, ignored_keys)
     tensor = _single_element(columns, FEATURES_KEY, "bytes_list")
     label = _single_element(columns, LABEL, "float_list")
     return _parse_tensor(tensor), np.float32(label)
+
+
+def additional_keys(record: bytes) -> tuple[str, ...]:
+    """Lists the keys of a serialized ``tf.train.Example`` besides features and label, sorted.
+
+    Raises:
+        InvalidRecordError: it is not one.
+    """
+    return _additional(_parse_columns(record))
+
+
+def _parse_columns(record: bytes) -> Any:
+    from tensorflow.core.example import example_pb2
+
+    return _parse(example_pb2.Example, record, "is not a tf.train.Example").features.feature
+
+
+def _additional(columns: Any) -> tuple[str, ...]:
+    return tuple(sorted(set(columns) - {FEATURES_KEY, LABEL}))
+
+
+def _check_keys(columns: Any, ignored_keys: Collection[str]) -> None:
+    keys = [key for key in _additional(columns) if key not in ignored_keys]
+    if keys and {FEATURES_KEY, LABEL} <= set(columns):
+        listed = ", ".join(map(repr, keys))
+        reason = f"has the additional key{'s' if keys[1:] else ''} {listed}"
+        raise InvalidRecordError(reason, remedy=_KEYS_REMEDY)
 
 
 def _require(condition: bool, reason: str) -> None:

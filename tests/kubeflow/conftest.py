@@ -43,6 +43,9 @@ SMALL = (
 # This machine has none, and a training that lacks the one it asked for fails.
 NO_ACCELERATOR = tuple(f"vertex.training.{key}=" for key in ("accelerator", "accelerator_count"))
 
+# Vertex AI ingests in every run unless the content of the data has a name.
+CONTENT_KEY = "ingestion.content_key=events-1"
+
 # Runs without a baseline, with one, with one that the gate rejects, and with invalid data.
 RUNS = {
     "first": (),
@@ -98,7 +101,10 @@ def histories(tmp_path_factory, compiled, image):
     """Both engines at the same time: each runs one node after the other."""
     specs = {
         "vertex": {
-            name: (compiled("vertex", *SMALL, *NO_ACCELERATOR, *changes).read_text(), "")
+            name: (
+                compiled("vertex", *SMALL, *NO_ACCELERATOR, CONTENT_KEY, *changes).read_text(),
+                "",
+            )
             for name, changes in RUNS.items()
         },
         "kubeflow": {name: submitted(*SMALL, *changes) for name, changes in RUNS.items()},

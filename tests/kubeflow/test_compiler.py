@@ -102,10 +102,20 @@ def test_every_kubeflow_container_mounts_every_volume(specs):
     assert set(spec.mounts.values()) == {MOUNTS}
 
 
-def test_vertex_caches_every_node_but_the_baseline_and_has_the_ingestion_driver(specs):
+def test_vertex_never_caches_ingestion_or_the_baseline(specs):
     spec = specs["vertex"]
     cacheable = {name for name, task in spec.tasks.items() if task.caching_options.enable_cache}
-    assert set(spec.tasks) - cacheable == {"Baseline"}
+    assert set(spec.tasks) - cacheable == {"CollisionExampleGen", "Baseline"}
+    container = spec.executor("CollisionExampleGen").container
+    assert not container.lifecycle.pre_cache_check.command
+
+
+def test_vertex_caches_ingestion_of_data_whose_content_has_a_name(compiled):
+    spec = parse(compiled("vertex", "ingestion.content_key=events-1").read_text())
+    task = spec.tasks["CollisionExampleGen"]
+    assert task.caching_options.enable_cache
+    value = task.inputs.parameters["content_key"].runtime_value.constant_value
+    assert value.string_value == "events-1"
     hook = spec.executor("CollisionExampleGen").container.lifecycle.pre_cache_check
     assert hook.command[-1] == "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver"
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from formats.features import DISCRETE_VALUES, FEATURES, NUM_FEATURES
 from formats.published.record import Events
+from pipeline.sample_data import monte_carlo
 
 
 def make_events(count: int, seed: int = 0) -> Events:
@@ -31,6 +32,11 @@ def make_published_events(count: int, seed: int = 0) -> Events:
     for name, allowed in DISCRETE_VALUES.items():
         features[:, FEATURES.index(name)] = rng.choice(np.float32(allowed), count)
     return Events(features, (rng.random(count) < 0.53).astype(np.float32))
+
+
+def toy_events(count: int, seed: int = 0) -> Events:
+    """Events of the toy Monte Carlo, whose masses follow from their momenta."""
+    return select(join_events(monte_carlo.generate(count, seed)), slice(count))
 
 
 def select(events: Events, rows: slice | np.ndarray) -> Events:

@@ -19,7 +19,7 @@ def schema():
 
 @pytest.fixture
 def columns():
-    values = {name: np.ones(EVENTS, np.float32) for name in FEATURES}
+    values = {name: np.linspace(0.5, 1, EVENTS, dtype=np.float32) for name in FEATURES}
     for name, codes in DISCRETE_VALUES.items():
         values[name] = np.resize(np.array(codes, np.float32), EVENTS)
     return {LABEL: np.resize(np.array([0.0, 1.0], np.float32), EVENTS), **values}
@@ -54,7 +54,7 @@ def test_values_outside_the_domain(columns, schema):
     columns["lepton_eta"][:5] = 99.0
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
-    assert "Seen: 200 events, 1 to 99, about" in problem
+    assert "Seen: 200 events, 0.512563 to 99, about" in problem
     assert problem.endswith("Expected: one finite float per event, -3.2 to 3.2.")
 
 
@@ -103,3 +103,19 @@ def test_one_class_alone_is_refused(columns, schema, label):
     assert problem == (
         f"train: label: all 200 events have {label:g}; expected both 0 (background) and 1 (signal)"
     )
+
+
+def test_a_constant_column_is_refused(columns, schema):
+    columns["m_bb"][:] = 0
+    columns["jet_3_b_tag"][:] = 0
+    assert problems(columns, schema) == [
+        f"train: {name}: all 200 events have 0; a column without information is a mistake of the "
+        "export: write the measured values"
+        for name in ("jet_3_b_tag", "m_bb")
+    ]
+
+
+def test_few_events_may_have_the_same_value(columns, schema):
+    few = {name: values[:40] for name, values in columns.items()}
+    few["jet_4_b_tag"] = np.zeros(40, np.float32)
+    assert problems(few, schema, ingested=40) == []

@@ -1,9 +1,13 @@
 """The executor on Beam; the component in a graph is tested end to end."""
 
+import hashlib
+import json
+import os
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from event_makers import make_events
+from event_makers import make_events, select
 from shard_makers import truncate, write_shards
 from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
@@ -12,12 +16,16 @@ from tfx.utils import proto_utils
 from components.example_gen.component import hashed_splits, single_folder, split_folders
 from components.example_gen.executor import Executor, check_files
 from components.example_gen.shard_ingestion import SplitSummary
+from formats.content_key import content_key
 from formats.errors import DataRefusedError
 from formats.features import COLUMNS
+from formats.ingested_shards import IngestionFile
 from formats.names import events_property
+from formats.published.manifest import Manifest, ShardEntry, write_manifest
+from formats.published.record import encode_events
 
 
-def ingest(data, out, input_config, output_config=None):
+def ingest(data, out, input_config, output_config=None, content_key="", ignored_keys=()):
     examples = standard_artifacts.Examples()
     examples.uri = str(out)
     Executor().Do(
@@ -27,6 +35,8 @@ def ingest(data, out, input_config, output_config=None):
             "input_base": str(data),
             "input_config": proto_utils.proto_to_json(input_config),
             "output_config": proto_utils.proto_to_json(output_config or example_gen_pb2.Output()),
+            "content_key": content_key,
+            "ignored_keys": json.dumps(ignored_keys),
         },
     )
     return examples
@@ -102,3 +112,96 @@ def test_a_file_that_the_storage_lost_is_detected(tmp_path):
     next((tmp_path / "out" / "Split-eval").iterdir()).unlink()
     with pytest.raises(RuntimeError, match="Split-eval contains 0 events, but 50 were decoded"):
         check_files(str(tmp_path / "out"), summaries)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_two_shards(folder):
+    write_shards(folder, make_events(90, 7), [60, 30])
+    return {path.name: digest(path) for path in folder.iterdir()}
+
+
+def test_the_shards_are_recorded_beside_the_examples(tmp_path):
+    digests = write_two_shards(tmp_path / "data")
+    examples = ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
+    recorded = IngestionFile.model_validate_json((tmp_path / "out/ingestion.json").read_text())
+    assert [(shard.path, shard.sha256, shard.events) for shard in recorded.shards] == [
+        (str(tmp_path / "data" / name), digests[name], {"eval": events})
+        for name, events in (("shard-00000.tfrecord", 60), ("shard-00001.tfrecord", 30))
+    ]
+    assert examples.get_int_custom_property(events_property("eval")) == 90
+
+
+def test_shards_that_changed_since_they_were_hashed_are_refused(tmp_path):
+    key = content_key(write_two_shards(tmp_path / "data"))
+    ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"), content_key=key)
+    shard = tmp_path / "data" / "shard-00001.tfrecord"
+    shard.write_bytes(encode_events(select(make_events(30, 8), slice(None))))
+    with pytest.raises(DataRefusedError, match="were changed while the run read them; run again"):
+        ingest(tmp_path / "data", tmp_path / "new", single_folder("eval"), content_key=key)
+    # A key that a user chose says nothing about hashes.
+    ingest(tmp_path / "data", tmp_path / "own", single_folder("eval"), content_key="release-3")
+
+
+def test_empty_shards_are_skipped_and_reported(tmp_path, caplog):
+    write_two_shards(tmp_path / "data")
+    (tmp_path / "data" / "shard-00002.tfrecord").touch()
+    with caplog.at_level("INFO", "higgs.example_gen"):
+        examples = ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
+    assert examples.get_int_custom_property(events_property("eval")) == 90
+    assert caplog.messages == [
+        f"skipped without records: {tmp_path / 'data' / 'shard-00002.tfrecord'}"
+    ]
+
+
+def test_a_split_of_empty_shards_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    for index in range(2):
+        (tmp_path / "data" / f"shard-{index}.tfrecord").touch()
+    with pytest.raises(DataRefusedError, match="no events for the split 'eval' in 2 shards"):
+        ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
+
+
+def test_what_cannot_be_opened_is_refused_with_its_reason(tmp_path):
+    write_two_shards(tmp_path / "data")
+    (tmp_path / "data" / "x.tfrecord").mkdir()
+    with pytest.raises(DataRefusedError, match=r"x\.tfrecord cannot be read \(Is a directory\)"):
+        ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
+
+
+def test_a_manifest_beside_the_shards_must_describe_them(tmp_path):
+    data = tmp_path / "data"
+    write_dataset_with_manifest(data)
+    ingest(data, tmp_path / "out", split_folders())
+    ingest(data / "training", tmp_path / "part", single_folder("eval"))
+    os.rename(data / "training/shard-00001.tfrecord", data / "training/other.tfrecord")
+    (data / "validation/shard-00000.tfrecord").write_bytes(encode_events(make_events(40, 9)))
+    expected = (
+        r"manifest\.json describes: training/other\.tfrecord was added, "
+        r"validation/shard-00000\.tfrecord was changed, training/shard-00001\.tfrecord is missing\. "
+    )
+    with pytest.raises(DataRefusedError, match=expected):
+        ingest(data, tmp_path / "new", split_folders())
+    with pytest.raises(DataRefusedError, match="training/other.tfrecord was added"):
+        ingest(data / "training", tmp_path / "new-part", single_folder("eval"))
+    (data / "manifest.json").write_text("[]")
+    with pytest.raises(DataRefusedError, match="is not a manifest of"):
+        ingest(data, tmp_path / "other", split_folders())
+
+
+def write_dataset_with_manifest(data):
+    write_shards(data / "training", make_events(60, 1), [40, 20])
+    write_shards(data / "validation", make_events(30, 2), [30])
+    shards = [
+        ShardEntry(
+            path=path.relative_to(data).as_posix(),
+            bytes=path.stat().st_size,
+            events=1,
+            sha256=digest(path),
+        )
+        for path in sorted(data.glob("*/*"))
+    ]
+    manifest = Manifest(created="now", sources=(), read=90, written=90, shards=tuple(shards))
+    write_manifest(data, manifest)

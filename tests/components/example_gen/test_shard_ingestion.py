@@ -1,18 +1,21 @@
 import gzip
+import hashlib
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from event_makers import make_events
+from event_makers import make_events, toy_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from shard_makers import truncate
 
+from components.example_gen import split_writer
 from components.example_gen.hash_split import assign_splits
 from components.example_gen.shard_ingestion import ShardTask, ingest_shard
+from formats.event_hashes import event_hashes, find_runs, folder_of
 from formats.features import COLUMNS
 from formats.published.record import Events, encode_events
 from formats.published.tfrecord import RecordError
@@ -20,17 +23,25 @@ from formats.published.tfrecord import RecordError
 
 @pytest.fixture
 def task(tmp_path):
-    splits = {name: str(tmp_path / f"Split-{name}") for name in ("train", "eval")}
-    for folder in splits.values():
-        (tmp_path / folder).mkdir()
+    make_folders(tmp_path, ["train", "eval"])
     return ShardTask(
         index=7,
         path=str(tmp_path / "shard.tfrecord"),
-        splits=splits,
+        splits=["train", "eval"],
         buckets=[2, 1],
-        staging=str(tmp_path / ".staging"),
+        output=str(tmp_path),
         row_group_events=100,
     )
+
+
+def make_folders(output, splits):
+    for split in splits:
+        (output / f"Split-{split}").mkdir()
+        Path(folder_of(str(output), split)).mkdir(parents=True)
+
+
+def stored_hashes(output, split):
+    return np.concatenate([np.fromfile(run.path, "<u8") for run in find_runs(str(output), split)])
 
 
 def rows(folder):
@@ -45,7 +56,7 @@ def rows(folder):
 def test_every_event_is_written_once_to_the_split_of_its_hash(task, tmp_path):
     events = make_events(1234)
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
-    summaries = ingest_shard(task)
+    summaries = ingest_shard(task).splits
     splits = assign_splits(events, [2, 1])
     for index, name in enumerate(("train", "eval")):
         in_split = splits == index
@@ -69,7 +80,7 @@ def test_gzip_gives_the_same_rows(task, tmp_path):
 
 def test_all_row_groups_but_the_last_are_full(task, tmp_path):
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(make_events(1010)))
-    summaries = ingest_shard(task)
+    summaries = ingest_shard(task).splits
     metadata = pq.read_metadata(tmp_path / "Split-train" / "data_parquet-00007.parquet")
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     assert sizes == [100] * (summaries["train"].events // 100) + [summaries["train"].events % 100]
@@ -77,7 +88,7 @@ def test_all_row_groups_but_the_last_are_full(task, tmp_path):
 
 def test_a_split_without_events_gets_no_file(task, tmp_path):
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(make_events(1)))
-    summaries = ingest_shard(task)
+    summaries = ingest_shard(task).splits
     assert sorted(part.events for part in summaries.values()) == [0, 1]
     [file] = tmp_path.glob("Split-*/*")
     assert summaries[file.parent.name.removeprefix("Split-")].events == 1
@@ -85,13 +96,45 @@ def test_a_split_without_events_gets_no_file(task, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0)])
-def test_a_shard_without_records_is_rejected(task, tmp_path, content):
+def test_a_shard_without_records_writes_nothing(task, tmp_path, content):
     (tmp_path / "shard.tfrecord").write_bytes(content)
-    with pytest.raises(RecordError) as caught:
-        ingest_shard(task)
-    assert str(caught.value) == f"{task.path}: holds no records. Fetch it again, or remove it."
+    summary = ingest_shard(task)
+    assert [part.events for part in summary.splits.values()] == [0, 0]
+    assert summary.sha256 == hashlib.sha256(content).hexdigest()
     assert not list(tmp_path.glob("Split-*/*"))
     assert not list((tmp_path / ".staging").iterdir())
+
+
+def test_the_hash_is_of_the_bytes_on_disk(task, tmp_path):
+    content = gzip.compress(encode_events(make_events(20_000)))
+    (tmp_path / "shard.tfrecord").write_bytes(content)
+    assert ingest_shard(task).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_hashes_of_events_are_written_beside_their_split(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(split_writer, "MAX_RUN", 100)
+    events = make_events(12_000)
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
+    ingest_shard(task)
+    splits = assign_splits(events, [2, 1])
+    for index, name in enumerate(("train", "eval")):
+        assert len(find_runs(str(tmp_path), name)) > 1
+        assert {run.shard for run in find_runs(str(tmp_path), name)} == {7}
+        expected = event_hashes(events.features[splits == index])
+        assert sorted(stored_hashes(tmp_path, name)) == sorted(expected)
+
+
+def test_columns_in_another_order_are_refused(task, tmp_path):
+    events = toy_events(300)
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
+    assert sum(part.events for part in ingest_shard(task).splits.values()) == 300
+    events.features[:, [21, 22]] = events.features[:, [22, 21]]
+    (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
+    for file in tmp_path.glob("Split-*/*"):
+        file.unlink()
+    with pytest.raises(RecordError, match=r"shard.tfrecord: .* exchanging m_jj with m_jjj\. Write"):
+        ingest_shard(task)
+    assert not list(tmp_path.glob("Split-*/*"))
 
 
 def test_an_invalid_shard_leaves_nothing_behind(task, tmp_path):
@@ -118,20 +161,19 @@ def test_any_events_are_written_bit_for_bit(words, row_group_events, buckets, co
         folder = Path(name)
         content = encode_events(events)
         (folder / "shard").write_bytes(gzip.compress(content) if compress else content)
-        splits = [f"Split-{split}" for split in range(len(buckets))]
-        for split in splits:
-            (folder / split).mkdir()
+        splits = [str(split) for split in range(len(buckets))]
+        make_folders(folder, splits)
         summaries = ingest_shard(
             ShardTask(
                 index=0,
                 path=str(folder / "shard"),
-                splits={split: str(folder / split) for split in splits},
+                splits=splits,
                 buckets=buckets,
-                staging=str(folder / ".staging"),
+                output=str(folder),
                 row_group_events=row_group_events,
             )
-        )
-        written = [rows(folder / split) for split in splits]
+        ).splits
+        written = [rows(folder / f"Split-{split}") for split in splits]
         groups = [pq.read_metadata(file).row_group(0).num_rows for file in folder.glob("Split-*/*")]
     assert [summaries[split].events for split in splits] == [len(part) for part in written]
     assert max(groups) <= row_group_events

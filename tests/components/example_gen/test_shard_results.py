@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from components.example_gen.shard_ingestion import ShardTask, SplitSummary
+from components.example_gen.shard_ingestion import ShardSummary, ShardTask, SplitSummary
 from components.example_gen.shard_results import ShardResult, combine
 from formats.errors import DataRefusedError
 from formats.features import DISCRETE_VALUES
@@ -12,20 +12,17 @@ COLUMN = next(iter(DISCRETE_VALUES))
 
 
 def tasks(count):
-    return [
-        ShardTask(i, f"shard-{i}", {"train": "", "eval": ""}, [2, 1], "", 1) for i in range(count)
-    ]
+    return [ShardTask(i, f"shard-{i}", ["train", "eval"], [2, 1], "", 1) for i in range(count)]
 
 
 def result(index, train, evaluation, invalid=()):
-    return ShardResult(
-        index, {"train": SplitSummary(train, dict(invalid)), "eval": SplitSummary(evaluation, {})}
-    )
+    splits = {"train": SplitSummary(train, dict(invalid)), "eval": SplitSummary(evaluation, {})}
+    return ShardResult(index, ShardSummary(splits, f"{index:064x}"))
 
 
 def test_json_survives_a_round_trip():
     accepted = result(3, 5, 0, {COLUMN: InvalidValues(2, math.inf)})
-    rejected = ShardResult(4, {}, "a.tfrecord: line\nbreak")
+    rejected = ShardResult(4, None, "a.tfrecord: line\nbreak")
 
     assert ShardResult.from_json(accepted.to_json()) == accepted
     assert ShardResult.from_json(rejected.to_json()) == rejected
@@ -35,10 +32,21 @@ def test_json_survives_a_round_trip():
 def test_summaries_are_added_by_split():
     invalid = {COLUMN: InvalidValues(2, 7.0)}
 
-    assert combine(tasks(2), [result(1, 3, 1, invalid), result(0, 2, 2, invalid)]) == {
+    ingested = combine(tasks(2), [result(1, 3, 1, invalid), result(0, 2, 2, invalid)])
+    assert ingested.splits == {
         "train": SplitSummary(5, {COLUMN: InvalidValues(4, 7.0)}),
         "eval": SplitSummary(3, {}),
     }
+    assert [(shard.path, shard.events["train"]) for shard in ingested.shards] == [
+        ("shard-0", 2),
+        ("shard-1", 3),
+    ]
+    assert ingested.shards[1].sha256 == f"{1:064x}"
+
+
+def test_shards_without_records_are_listed():
+    ingested = combine(tasks(3), [result(0, 1, 1), result(1, 0, 0), result(2, 0, 1)])
+    assert ingested.empty == ["shard-1"]
 
 
 @pytest.mark.parametrize("indices", [[0], [0, 0, 1], []])
@@ -48,13 +56,14 @@ def test_lost_and_duplicated_shards_are_detected(indices):
 
 
 def test_the_first_rejected_shard_and_their_number_are_named():
-    results = [ShardResult(1, {}, "second"), ShardResult(0, {}, "first")]
+    results = [ShardResult(1, None, "second"), ShardResult(0, None, "first")]
 
     with pytest.raises(DataRefusedError, match=r"^first\n\(2 of 2 shards were rejected\)$"):
         combine(tasks(2), results)
 
 
-@pytest.mark.parametrize(("count", "shards"), [(1, "1 shard;"), (2, "2 shards;")])
+@pytest.mark.parametrize(("count", "shards"), [(1, "1 shard,"), (2, "2 shards,")])
 def test_an_empty_split_is_rejected(count, shards):
-    with pytest.raises(DataRefusedError, match=f"no events for the split 'eval' in {shards}"):
+    reason = f"no events for the split 'eval' in {shards} the first of which is shard-0"
+    with pytest.raises(DataRefusedError, match=reason):
         combine(tasks(count), [result(index, 5, 0) for index in range(count)])

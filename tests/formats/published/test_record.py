@@ -12,6 +12,7 @@ from shard_makers import flip_bit, frame
 
 from formats.published import record, tfrecord
 from formats.published.record import Events, encode_events, encode_records, read_events
+from formats.published.record_parser import additional_keys
 from formats.published.tfrecord import RecordError
 
 # What TensorFlow 2.16 wrote for features 0, 1/4, ... 27/4 and label 1:
@@ -92,16 +93,32 @@ def test_missing_values_repeat_the_last_one_as_in_tensorflow(count):
     assert read(data).features.tolist() == [expected.tolist()]
 
 
-def test_other_keys_are_ignored():
-    record = wire.example(
-        weight=wire.field(2, wire.floats(1, [0.0], packed=True)),
+def weighted(weight):
+    return wire.example(
+        weight=wire.field(2, wire.floats(1, [weight], packed=True)),
         features=wire.field(1, wire.field(1, wire.tensor(RAMP))),
         label=wire.field(2, wire.floats(1, [0.0], packed=True)),
     )
 
-    assert same_events(
-        read(frame([record] * 3)), Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32))
-    )
+
+def test_additional_keys_are_refused_and_named():
+    plain = encode_records(Events(RAMP[None], np.zeros(1, np.float32)))
+    for weights in ([0.0] * 3, [0.5, 0.25, 3.0]):
+        shard = frame([*plain, *map(weighted, weights)])
+        with pytest.raises(RecordError) as caught:
+            read(shard)
+        assert caught.value.number == 1
+        assert "has the additional key 'weight'" in str(caught.value)
+        assert "ingestion.ignore_keys" in str(caught.value)
+    assert additional_keys(weighted(1.0)) == ("weight",)
+    assert additional_keys(plain[0]) == ()
+
+
+def test_ignored_keys_are_dropped():
+    shard = frame(map(weighted, [0.5, 0.25, 3.0]))
+    events = join_events(read_events(io.BytesIO(shard), "shard", ["other", "weight"]))
+
+    assert same_events(events, Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32)))
 
 
 def test_the_last_of_two_equal_keys_wins_as_in_protobuf():

@@ -1,0 +1,63 @@
+"""Class balance of the splits: files that were not shuffled before they were divided."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+from scipy.stats import hypergeom
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from formats.features import LABEL
+
+MAX_PROBABILITY = 1e-6
+"""Probability, for one population, of a difference that is refused."""
+
+MIN_DIFFERENCE = 0.01
+"""Differences in the share of signal up to this one are accepted, however many events there are."""
+
+
+class ClassCounts(NamedTuple):
+    """Events of a split, and how many of them are signal."""
+
+    events: int
+    signal: int
+
+
+def count_classes(statistics: statistics_pb2.DatasetFeatureStatistics) -> ClassCounts:
+    """Reads the numbers of events and of signal events from a split's statistics."""
+    for feature in statistics.features:
+        if feature.path.step[0] == LABEL:
+            numbers = feature.num_stats
+            events = numbers.common_stats.num_non_missing
+            return ClassCounts(events, round(numbers.mean * events))
+    return ClassCounts(0, 0)
+
+
+def find_imbalances(splits: Mapping[str, ClassCounts]) -> Iterator[str]:
+    """Yields one reason per pair of splits whose shares of signal differ beyond chance."""
+    for (name, counts), (other_name, others) in combinations(splits.items(), 2):
+        if not counts.events or not others.events:
+            continue
+        share, other = counts.signal / counts.events, others.signal / others.events
+        if abs(share - other) > MIN_DIFFERENCE and chance(counts, others) < MAX_PROBABILITY:
+            yield (
+                f"{name} and {other_name}: {share:.1%} of {counts.events} events are signal in "
+                f"{name}, and {other:.1%} of {others.events} in {other_name}, which is not chance "
+                f"(probability below {MAX_PROBABILITY:g}): shuffle the events before they are "
+                "divided, or put all shards into one folder, which is split by a hash"
+            )
+
+
+def chance(first: ClassCounts, second: ClassCounts) -> float:
+    """Returns the probability of a difference as large in splits of one population.
+
+    It is that of Fisher's exact test, twice the smaller tail.
+
+    >>> round(chance(ClassCounts(100, 50), ClassCounts(100, 50)), 2), \
+    ...     chance(ClassCounts(1000, 617), ClassCounts(1000, 275)) < 1e-50
+    (1.0, True)
+    """
+    events, signal = first.events + second.events, first.signal + second.signal
+    drawn = hypergeom(events, signal, second.events)
+    tail = min(drawn.cdf(second.signal), drawn.sf(second.signal - 1))
+    return min(1.0, 2 * float(tail))

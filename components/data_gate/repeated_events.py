@@ -1,0 +1,155 @@
+"""Events that occur twice: within a split, or in two splits, of which one judges the other's model.
+
+The hashes that ingestion wrote are compared range by range. The labels are no part of them: the
+same features with another label in the other split give the answer away as well.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from formats.event_hashes import RANGE_EVENTS, event_hashes, find_runs, in_ranges
+from formats.ingested_shards import IngestionFile
+from formats.published.record import read_events
+from formats.published.tfrecord import RecordError
+from formats.splitmix64 import Words
+
+MAX_KEPT = 1 << 20
+"""Hashes of shared events that are kept to find the first one."""
+
+Pair = tuple[str, str]
+
+
+@dataclass
+class Repetitions:
+    """What is there twice.
+
+    Attributes:
+        duplicates: by split, the number of events that repeat an earlier one of the split.
+        shared: by pair of splits, the number of events of the second that are also in the first.
+        hashes: by pair of splits, sorted hashes of shared events, at least the first ones.
+    """
+
+    duplicates: dict[str, int] = field(default_factory=dict)
+    shared: dict[Pair, int] = field(default_factory=dict)
+    hashes: dict[Pair, Words] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Location:
+    """One record of a shard.
+
+    Attributes:
+        shard: the shard's path.
+        record: index of the record, from 0; None if the shard cannot be read any more.
+        features: its features, float32 [28].
+    """
+
+    shard: str
+    record: int | None = None
+    features: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        return self.shard + ("" if self.record is None else f", record {self.record}")
+
+
+def find_repetitions(
+    examples_uri: str, splits: Sequence[str], range_events: int = RANGE_EVENTS
+) -> Repetitions:
+    """Counts repeated events within and between splits.
+
+    Args:
+        examples_uri: folder of the Examples.
+        splits: names of the splits.
+        range_events: number of hashes in memory, about.
+    """
+    runs = {split: find_runs(examples_uri, split) for split in splits}
+    found = Repetitions(dict.fromkeys(splits, 0), dict.fromkeys(combinations(splits, 2), 0))
+    kept: dict[Pair, list[Words]] = {pair: [] for pair in found.shared}
+    for hashes in in_ranges(runs, range_events):
+        for split, part in hashes.items():
+            found.duplicates[split] += int((part[1:] == part[:-1]).sum())
+        for first, second in found.shared:
+            shared = hashes[second][_is_in(hashes[second], hashes[first])]
+            found.shared[first, second] += len(shared)
+            if sum(map(len, kept[first, second])) < MAX_KEPT:
+                kept[first, second].append(np.unique(shared))
+    found.hashes = {pair: np.concatenate(parts) for pair, parts in kept.items()}
+    return found
+
+
+def first_shared(
+    examples_uri: str,
+    pair: Pair,
+    hashes: Words,
+    ingestion: IngestionFile,
+) -> tuple[Location, Location] | None:
+    """Finds the first shared event of a pair of splits in the shards that were ingested.
+
+    Args:
+        examples_uri: folder of the Examples.
+        pair: the two splits.
+        hashes: sorted hashes of shared events.
+        ingestion: the shards that were ingested.
+
+    Returns:
+        Its location in the second split and in the first; None if only hashes agree, not events.
+    """
+    while len(hashes):
+        second = _first_location(examples_uri, pair[1], hashes, ingestion)
+        if second is None:
+            return None
+        sought = hashes[:1] if second.features is None else event_hashes(second.features[None])
+        first = _first_location(examples_uri, pair[0], sought, ingestion)
+        if first is None:
+            return None
+        if _may_be_equal(first, second):
+            return second, first
+        hashes = hashes[hashes != sought[0]]
+    return None
+
+
+def _is_in(values: Words, others: Words) -> np.ndarray:
+    """Tells which values are among the others, both sorted: bool [N]."""
+    if not len(others):
+        return np.zeros(len(values), np.bool_)
+    indices = np.searchsorted(others, values)
+    return others[np.minimum(indices, len(others) - 1)] == values
+
+
+def _first_location(
+    examples_uri: str,
+    split: str,
+    hashes: Words,
+    ingestion: IngestionFile,
+) -> Location | None:
+    for run in find_runs(examples_uri, split):
+        if _is_in(hashes, run.take(2**64 - 1)).any():
+            return _locate(ingestion.shards[run.shard].path, hashes, ingestion.ignored_keys)
+    return None
+
+
+def _locate(path: str, hashes: Words, ignored_keys: Collection[str]) -> Location:
+    """Finds the first record of a shard that has one of the hashes."""
+    count = 0
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            for events in read_events(stream, path, ignored_keys):
+                matches = np.flatnonzero(_is_in(event_hashes(events.features), hashes))
+                if matches.size:
+                    index = int(matches[0])
+                    return Location(path, count + index, events.features[index])
+                count += len(events.labels)
+    except (OSError, RecordError):
+        pass  # The shard was removed or replaced since it was ingested.
+    return Location(path)
+
+
+def _may_be_equal(first: Location, second: Location) -> bool:
+    if first.features is None or second.features is None:
+        return True
+    return np.array_equal(first.features, second.features, equal_nan=True)

@@ -1,0 +1,124 @@
+"""Hashes of events: which events occur twice, without comparing 28 floats with every other event.
+
+Ingestion writes them beside the splits of the Examples, 8 bytes per event, as sorted runs: one file
+per shard and split, or several for a shard of many events. Sorted runs can be compared range by
+range, so that memory does not grow with the data.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from numpy.typing import NDArray
+
+from formats import splitmix64
+from formats.features import NUM_FEATURES
+from formats.splitmix64 import Words
+
+MAX_RUN = 1 << 23
+"""Hashes per file, 64 MB, which ingestion holds in memory."""
+
+RANGE_EVENTS = 1 << 25
+"""Hashes that are compared at a time, 256 MB."""
+
+_MULTIPLIERS = splitmix64.sequence(NUM_FEATURES) | np.uint64(1)
+_BYTES = 8
+
+
+def event_hashes(features: NDArray[np.float32]) -> Words:
+    """Hashes each event's features, without the label: uint64 [N].
+
+    The same features with another label are the same event. 0 and -0 are equal. The hash is
+    multilinear over the 28 words, finalized by SplitMix64.
+
+    Args:
+        features: float32 [N, 28].
+    """
+    hashes = np.zeros(len(features), np.uint64)
+    for column, multiplier in zip(features.T, _MULTIPLIERS, strict=True):
+        words = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
+        hashes += words * multiplier
+    return splitmix64.mix(hashes)
+
+
+def folder_of(examples_uri: str, split: str) -> str:
+    """Returns the folder of a split's runs, beside the splits of the Examples."""
+    return f"{examples_uri}/event_hashes/{split}"
+
+
+def run_path(examples_uri: str, split: str, shard: int, run: int) -> str:
+    """Returns the path of one run of a shard."""
+    return f"{folder_of(examples_uri, split)}/{shard:05d}-{run:03d}.u64"
+
+
+def write_run(path: str, hashes: Words) -> None:
+    """Writes hashes as one sorted run."""
+    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        file.write(np.sort(hashes).astype("<u8").tobytes())
+
+
+@dataclass
+class Run:
+    """A run of sorted hashes, read from the front.
+
+    Attributes:
+        path: the file.
+        size: number of hashes.
+        position: number of hashes that were taken.
+    """
+
+    path: str
+    size: int
+    position: int = 0
+
+    @property
+    def shard(self) -> int:
+        """Index of the shard, from the file's name."""
+        return int(PurePath(self.path).name.partition("-")[0])
+
+    def take(self, limit: int) -> Words:
+        """Reads the next hashes, up to ``limit`` inclusive, and moves behind them."""
+        rest, parts = self.size - self.position, []
+        with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            file.seek(self.position * _BYTES)
+            while rest:
+                block = np.frombuffer(file.read(min(rest, MAX_RUN // 8) * _BYTES), "<u8")
+                taken = int(np.searchsorted(block, np.uint64(limit), side="right"))
+                parts.append(block[:taken])
+                self.position += taken
+                rest -= len(block)
+                if taken < len(block) or not len(block):
+                    break
+        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def find_runs(examples_uri: str, split: str) -> list[Run]:
+    """Lists the runs of a split, in the order of their shards."""
+    [matched] = FileSystems.match([f"{folder_of(examples_uri, split)}/*.u64"])
+    files = sorted(matched.metadata_list, key=lambda file: file.path)
+    return [Run(file.path, file.size_in_bytes // _BYTES) for file in files]
+
+
+def in_ranges(
+    runs: Mapping[str, Sequence[Run]], range_events: int = RANGE_EVENTS
+) -> Iterator[dict[str, Words]]:
+    """Yields the sorted hashes of all splits together, one range of hash values at a time.
+
+    Args:
+        runs: the runs of each split, none of them read yet.
+        range_events: number of hashes in memory, about.
+    """
+    total = sum(run.size for split in runs.values() for run in split)
+    ranges = max(1, -(-total // range_events))
+    for index in range(ranges):
+        limit = (index + 1) * 2**64 // ranges - 1
+        yield {split: _merge(run.take(limit) for run in part) for split, part in runs.items()}
+
+
+def _merge(parts: Iterable[Words]) -> Words:
+    hashes = np.concatenate([*parts, np.empty(0, np.uint64)])
+    hashes.sort()
+    return hashes

@@ -1,0 +1,33 @@
+"""``ingestion.json``: the shards of Examples, by which their events can be found again."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+FILE_NAME = "ingestion.json"
+
+
+class IngestedShard(BaseModel):
+    """One shard.
+
+    Attributes:
+        path: as it was read.
+        sha256: of the file's content, hexadecimal.
+        events: number of events by split.
+    """
+
+    path: str
+    sha256: str
+    events: Mapping[str, int]
+
+
+class IngestionFile(BaseModel):
+    """Content of ``ingestion.json``, in the folder of the Examples.
+
+    Attributes:
+        shards: by index, the number in the names of the Parquet files.
+        ignored_keys: keys besides features and label that their records may have.
+    """
+
+    shards: tuple[IngestedShard, ...]
+    ignored_keys: tuple[str, ...] = ()

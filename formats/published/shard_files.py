@@ -1,0 +1,53 @@
+"""Shards on a local disk that cannot be read: links, folders, pipes, permissions."""
+
+import os
+import stat
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class UnreadableShardError(ValueError):
+    """A shard that cannot be opened; the message names it, the reason and the remedy."""
+
+
+def check_readable(path: Path) -> os.stat_result:
+    """Checks that a path leads to a file that can be read, without waiting for a pipe.
+
+    Returns:
+        The status of the file, which may be the target of a link.
+
+    Raises:
+        UnreadableShardError: it does not.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            path.open("rb").close()
+    except OSError as error:
+        raise UnreadableShardError(describe_unreadable(str(path), error)) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
+        raise UnreadableShardError(
+            f"{path} is {kind}, not a shard; put a file in its place, or remove it"
+        )
+    return status
+
+
+def describe_unreadable(path: str, error: OSError) -> str:
+    """Returns a sentence on why a shard cannot be opened."""
+    local = Path(path)
+    if local.is_symlink() and not local.exists():
+        return (
+            f"{path} is a link to {os.readlink(path)}, which does not exist; restore that file, "
+            "or remove the link"
+        )
+    if isinstance(error, PermissionError):
+        return f"{path} cannot be read by this user; change its permissions, or remove it"
+    return f"{path} cannot be read ({error.strerror or error}); fetch it again, or remove it"

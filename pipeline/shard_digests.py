@@ -1,0 +1,145 @@
+"""Content key of the shards on this machine: their hashes, remembered between runs.
+
+A hash is remembered with everything by which the system tells that a file was not touched. The
+change time cannot be set by a program, unlike the modification time that copies preserve.
+"""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from formats.atomic_files import atomic_path
+from formats.content_key import content_key
+from formats.errors import DataRefusedError
+from formats.published.manifest import hash_file
+from formats.published.shard_files import UnreadableShardError, check_readable
+from pipeline.config import Config
+from pipeline.local_data import find_data
+from pipeline.paths import is_remote
+
+MEMORY_FILE = "shard_digests.json"
+"""File of the remembered hashes, in the folder of the metadata."""
+
+SETTLED_SECONDS = 2.0
+"""Age of a change from which on the next one would get another time on every file system."""
+
+
+class _Remembered(BaseModel):
+    device: int
+    inode: int
+    bytes: int
+    modified_ns: int
+    changed_ns: int
+    sha256: str
+
+    def is_of(self, status: os.stat_result) -> bool:
+        seen = (self.device, self.inode, self.bytes, self.modified_ns, self.changed_ns)
+        return seen == _identity(status)
+
+
+class _Memory(BaseModel):
+    shards: dict[str, _Remembered] = {}
+
+
+def local_content_key(config: Config) -> str:
+    """Computes the content key of ``data_root``.
+
+    Args:
+        config: a resolved configuration.
+
+    Returns:
+        The key; for data in an object store, ``ingestion.content_key``.
+
+    Raises:
+        DataRefusedError: a shard cannot be read.
+    """
+    if is_remote(config.data_root):
+        return config.ingestion.content_key or ""
+    root = Path(config.data_root)
+    folders = find_data(root, config.ingestion.layout).shards
+    shards = [path for paths in folders.values() for path in paths]
+    digests = digest_shards(shards, Path(config.metadata_path).with_name(MEMORY_FILE))
+    return content_key({str(path.relative_to(root)): digests[path] for path in shards})
+
+
+def digest_shards(shards: list[Path], memory_file: Path) -> dict[Path, str]:
+    """Computes the SHA-256 of each shard, or takes it from the memory if nothing changed.
+
+    Args:
+        shards: absolute paths.
+        memory_file: a JSON file; one that is missing or damaged is written again.
+
+    Raises:
+        DataRefusedError: a shard cannot be read.
+    """
+    memory = _read_memory(memory_file)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        entries = pool.map(lambda path: _digest(path, memory.shards.get(str(path))), shards)
+        current = dict(zip(shards, entries, strict=True))
+    now = time.time_ns()
+    settled = {
+        str(path): entry
+        for path, entry in current.items()
+        if now - entry.changed_ns > SETTLED_SECONDS * 1e9
+    }
+    if settled != memory.shards:
+        with atomic_path(memory_file) as temporary:
+            temporary.write_text(_Memory(shards=settled).model_dump_json(), encoding="utf-8")
+    return {path: entry.sha256 for path, entry in current.items()}
+
+
+def check_shards(shards: list[Path]) -> None:
+    """Checks that every shard can be read.
+
+    Raises:
+        DataRefusedError: one cannot.
+    """
+    try:
+        for path in shards:
+            check_readable(path)
+    except UnreadableShardError as error:
+        raise DataRefusedError(str(error)) from None
+
+
+def _digest(path: Path, remembered: _Remembered | None) -> _Remembered:
+    try:
+        before = check_readable(path)
+        if remembered and remembered.is_of(before):
+            return remembered
+        sha256 = hash_file(path)
+        after = check_readable(path)
+    except UnreadableShardError as error:
+        raise DataRefusedError(str(error)) from None
+    if _identity(after) != _identity(before):
+        raise DataRefusedError(
+            f"{path} was changed while it was read; run again when nothing writes to its folder"
+        )
+    device, inode, size, modified, changed = _identity(after)
+    return _Remembered(
+        device=device,
+        inode=inode,
+        bytes=size,
+        modified_ns=modified,
+        changed_ns=changed,
+        sha256=sha256,
+    )
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _read_memory(file: Path) -> _Memory:
+    try:
+        return _Memory.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return _Memory()

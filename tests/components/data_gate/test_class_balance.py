@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components.data_gate.class_balance import ClassCounts, chance, count_classes, find_imbalances
+
+
+def counts(events, share):
+    return ClassCounts(events, round(events * share))
+
+
+def test_an_unshuffled_file_is_refused_with_both_shares():
+    [problem] = find_imbalances({"train": counts(3000, 0.617), "eval": counts(1000, 0.275)})
+    assert problem.startswith("train and eval: 61.7% of 3000 events are signal in train, and 27.5%")
+    assert "shuffle the events" in problem
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (counts(10_500_000, 0.5300), counts(500_000, 0.5399)),  # no chance, but no matter
+        (counts(80, 0.5), counts(20, 0.8)),  # chance in so few events
+        (ClassCounts(10_000, 100), ClassCounts(10, 2)),
+        (counts(100, 0.5), ClassCounts(0, 0)),
+    ],
+)
+def test_small_and_accidental_differences_are_accepted(first, second):
+    assert list(find_imbalances({"train": first, "eval": second})) == []
+
+
+@pytest.mark.parametrize("events", [(60, 40), (3000, 1000), (900_000, 100_000)])
+def test_splits_of_one_population_are_never_refused_in_a_thousand_draws(events):
+    rng = np.random.default_rng(0)
+    for train, evaluation in zip(*(rng.binomial(n, 0.53, 1000) for n in events), strict=True):
+        splits = {
+            "train": ClassCounts(events[0], int(train)),
+            "eval": ClassCounts(events[1], int(evaluation)),
+        }
+        assert list(find_imbalances(splits)) == []
+
+
+def test_the_probability_is_that_of_fishers_exact_test():
+    # 8 of 10 against 1 of 6: scipy.stats.fisher_exact, one-sided 0.02448.
+    assert chance(ClassCounts(10, 8), ClassCounts(6, 1)) == pytest.approx(2 * 0.024476, rel=1e-3)
+
+
+def test_classes_are_counted_from_the_mean_of_the_label():
+    statistics = statistics_pb2.DatasetFeatureStatistics()
+    label = statistics.features.add()
+    label.path.step.append("label")
+    label.num_stats.mean = 0.53
+    label.num_stats.common_stats.num_non_missing = 1000
+    assert count_classes(statistics) == ClassCounts(1000, 530)
+    assert count_classes(statistics_pb2.DatasetFeatureStatistics()) == ClassCounts(0, 0)
