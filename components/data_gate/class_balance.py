@@ -53,9 +53,8 @@ def chance(first: ClassCounts, second: ClassCounts) -> float:
 
     It is that of Fisher's exact test, twice the smaller tail.
 
-    >>> round(chance(ClassCounts(100, 50), ClassCounts(100, 50)), 2), \
-    ...     chance(ClassCounts(1000, 617), ClassCounts(1000, 275)) < 1e-50
-    (1.0, True)
+    >>> round(chance(ClassCounts(100, 60), ClassCounts(100, 50)), 2)
+    0.2
     """
     events, signal = first.events + second.events, first.signal + second.signal
     drawn = hypergeom(events, signal, second.events)

@@ -45,7 +45,7 @@ def describe_unreadable(path: str, error: OSError) -> str:
     local = Path(path)
     if local.is_symlink() and not local.exists():
         return (
-            f"{path} is a link to {os.readlink(path)}, which does not exist; restore that file, "
+            f"{path} is a link to {local.readlink()}, which does not exist; restore that file, "
             "or remove the link"
         )
     if isinstance(error, PermissionError):

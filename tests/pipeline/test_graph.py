@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 
+from formats.published.shards import SHARDS
 from pipeline.config import BeamNode, Config
 from pipeline.graph import create_pipeline
 
@@ -114,8 +115,8 @@ def test_warm_start_is_optional():
 @pytest.mark.parametrize(
     ("layout", "inputs", "outputs"),
     [
-        ("folders", {"train": "training/*.tfrec*", "eval": "validation/*.tfrec*"}, {}),
-        ("single", {"all": "*.tfrec*"}, {"train": 3, "eval": 1}),
+        ("folders", {"train": f"training/{SHARDS}", "eval": f"validation/{SHARDS}"}, {}),
+        ("single", {"all": SHARDS}, {"train": 3, "eval": 1}),
     ],
 )
 def test_splits_of_each_layout(layout, inputs, outputs):
@@ -125,3 +126,16 @@ def test_splits_of_each_layout(layout, inputs, outputs):
     assert {split["name"]: split["pattern"] for split in splits} == inputs
     hashed = json.loads(properties["output_config"]).get("split_config", {}).get("splits", [])
     assert {split["name"]: split["hash_buckets"] for split in hashed} == outputs
+
+
+def test_ingestion_gets_the_content_key_and_the_ignored_keys():
+    config = Config(
+        data_root="/data",
+        root="/root",
+        ingestion={"layout": "single", "ignore_keys": ["weight"], "max_duplicate_share": 0.25},
+    )
+    pipeline = create_pipeline(config, content_key="sha256:12")
+    nodes = {node.id: node for node in pipeline.components}
+    ingestion = nodes["CollisionExampleGen"].exec_properties
+    assert (ingestion["content_key"], ingestion["ignored_keys"]) == ("sha256:12", '["weight"]')
+    assert nodes["DataGate"].exec_properties["max_duplicate_share"] == 0.25

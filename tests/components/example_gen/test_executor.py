@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -176,15 +175,15 @@ def test_a_manifest_beside_the_shards_must_describe_them(tmp_path):
     write_dataset_with_manifest(data)
     ingest(data, tmp_path / "out", split_folders())
     ingest(data / "training", tmp_path / "part", single_folder("eval"))
-    os.rename(data / "training/shard-00001.tfrecord", data / "training/other.tfrecord")
+    (data / "training/shard-00001.tfrecord").rename(data / "training/other.tfrecord")
     (data / "validation/shard-00000.tfrecord").write_bytes(encode_events(make_events(40, 9)))
-    expected = (
-        r"manifest\.json describes: training/other\.tfrecord was added, "
-        r"validation/shard-00000\.tfrecord was changed, training/shard-00001\.tfrecord is missing\. "
-    )
-    with pytest.raises(DataRefusedError, match=expected):
+    with pytest.raises(DataRefusedError) as caught:
         ingest(data, tmp_path / "new", split_folders())
-    with pytest.raises(DataRefusedError, match="training/other.tfrecord was added"):
+    assert (
+        "manifest.json describes: training/other.tfrecord was added, "
+        "validation/shard-00000.tfrecord was changed, training/shard-00001.tfrecord is missing. "
+    ) in str(caught.value)
+    with pytest.raises(DataRefusedError, match=r"training/other\.tfrecord was added"):
         ingest(data / "training", tmp_path / "new-part", single_folder("eval"))
     (data / "manifest.json").write_text("[]")
     with pytest.raises(DataRefusedError, match="is not a manifest of"):
