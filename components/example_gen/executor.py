@@ -63,7 +63,7 @@ class Executor(executor.Executor):
             _parse(exec_properties, standard_component_specs.INPUT_CONFIG_KEY, "Input"),
             _parse(exec_properties, standard_component_specs.OUTPUT_CONFIG_KEY, "Output"),
             examples.uri,
-            json.loads(exec_properties[IGNORED_KEYS_KEY]),
+            json.loads(exec_properties.get(IGNORED_KEYS_KEY) or "[]"),
         )
         staging = f"{examples.uri}/.staging"
         with self._make_beam_pipeline() as pipeline:
@@ -75,7 +75,7 @@ class Executor(executor.Executor):
                 | "Results" >> beam.io.WriteToText(f"{staging}/results")
             )
         ingested = combine(tasks, _read_results(f"{staging}/results*"))
-        check_content(input_base, ingested.shards, exec_properties[CONTENT_KEY_KEY])
+        check_content(input_base, ingested.shards, exec_properties.get(CONTENT_KEY_KEY) or "")
         check_files(examples.uri, ingested.splits)
         fileio.rmtree(staging)
         _report_empty(ingested)
