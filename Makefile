@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo browser test unit clouds golden pictures bench bench-quick fuzz sbom docs lint format constraints
+.PHONY: help setup demo browser test unit clouds faults golden pictures bench bench-quick fuzz sbom docs lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -32,6 +32,9 @@ unit: .venv/.ready  ## Run every fast test, in a minute
 
 clouds: .venv/.ready  ## Run the compiled pipeline on every release of Kubeflow and every store
 	@$(BIN)/pytest tests/kubeflow/test_compiled_runs.py -k every_release
+
+faults: .venv/.ready  ## Make 10,000 writes fail, for hours; resumes; rewrites docs/faults.md
+	@PYTHONPATH=. $(BIN)/python tests/faults/campaign.py --document
 
 golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; then look at git diff
 	@$(BIN)/pytest tests/kubeflow -m "not e2e" -k golden --golden

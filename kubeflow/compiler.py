@@ -14,6 +14,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 )
 from tfx.orchestration.pipeline import Pipeline
 
+from formats.atomic_files import atomic_path
 from kubeflow.cloud_targets import Document, RemoteTarget
 from kubeflow.engine_runs import DECIDING_NODES
 from pipeline.cloud_config import Resources
@@ -56,9 +57,9 @@ class SpecRunner(KubeflowV2DagRunner):
         for node in pipeline.components:
             _complete_task(node, pipeline, job["pipelineSpec"], self._target)
         documents = self._target.documents(job)
-        out = Path(self._output_dir, self._output_filename)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(_serialize(documents, as_yaml=self._target.spec_2_1), encoding="utf-8")
+        content = _serialize(documents, as_yaml=self._target.spec_2_1)
+        with atomic_path(Path(self._output_dir, self._output_filename)) as temporary:
+            temporary.write_text(content, encoding="utf-8")
         return documents[0]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from formats.atomic_files import atomic_path
 from formats.published.shards import MANIFEST
 
 _BLOCK_BYTES = 1 << 20
@@ -93,7 +94,8 @@ def now() -> str:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest of a folder."""
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with atomic_path(folder / MANIFEST) as temporary:
+        temporary.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def find_manifest(folder: Path) -> Path | None:

@@ -1,0 +1,73 @@
+"""Files that are damaged between two runs: a flipped byte, a lost end, a missing file."""
+
+import random
+from pathlib import Path
+
+from judgement import Outcome, Reference, auc, names_fault_of_file
+from scenarios import Scenario
+from workshop import Workshop
+
+DAMAGES = ("flipped byte", "cut short", "deleted")
+FOLDERS = ("artifacts", "manifests", "serving")
+
+
+def targets(workshop: Workshop) -> list[str]:
+    """Files of every artifact and pushed version below the work folder."""
+    return [
+        str(path.relative_to(workshop.work))
+        for folder in FOLDERS
+        for path in sorted((workshop.work / folder).rglob("*"))
+        if path.is_file() and path.stat().st_size
+    ]
+
+
+def damage(file: Path, kind: str, seed: int) -> None:
+    """Damages a file and keeps its times, as a failing disk does."""
+    content = bytearray(file.read_bytes())
+    place = random.Random(seed).randrange(len(content))  # noqa: S311 (no secret)
+    if kind == "deleted":
+        file.unlink()
+    elif kind == "cut short":
+        file.write_bytes(content[:place])
+    else:
+        content[place] ^= 1 << (seed % 8)
+        file.write_bytes(content)
+
+
+def judge_damage(
+    workshop: Workshop, scenario: Scenario, reference: Reference, kind: str, file: str, seed: int
+) -> tuple[Outcome, str]:
+    """Damages a file of the state a scenario starts from, and runs the scenario."""
+    workshop.restore(scenario.base)
+    before = workshop.versions()
+    damage(workshop.work / file, kind, seed)
+    done = workshop.run(scenario)
+    versions = workshop.versions()
+    hurt = file.split("/")[1] if file.startswith("serving/") else None
+    lost = [name for name in before if name != hurt and versions.get(name) != before[name]]
+    sound = {name: files for name, files in versions.items() if files in reference.models}
+    wrong = [name for name in versions if name not in sound and name != hurt]
+    if not sound or max(versions, key=int) not in sound:
+        wrong.append("the newest version")
+    differs = []
+    if done.code != reference.code:
+        differs.append(f"exit code {done.code}, not {reference.code}")
+    if auc(done.output) != reference.auc:
+        differs.append(f"{auc(done.output)!r}, not {reference.auc!r}")
+    if hurt is None and len(versions) != reference.versions:
+        differs.append(f"{len(versions)} versions, not {reference.versions}")
+    outcome = Outcome(
+        scenario=scenario.name,
+        fault=kind,
+        at=seed,
+        node=file.split("/")[1],
+        call="damage",
+        path=f"ROOT/{file}",
+        code=done.code,
+        message=names_fault_of_file(done, file),
+        nothing_lost=not lost,
+        nothing_wrong=not wrong,
+        recovers=not differs,
+        notes="; ".join([*map(str, lost), *map(str, wrong), *differs]),
+    )
+    return outcome, done.output
