@@ -10,8 +10,8 @@ from workshop import Finished, Workshop
 # How Python, TensorFlow and SQLite say what happened.
 REASONS = {
     "EIO": r"Input/output error|disk I/O error|Errno 5",
-    "ENOSPC": r"No space left on device|disk is full|Errno 28",
-    "EACCES": r"Permission denied|unable to open database|Errno 13|readonly database",
+    "ENOSPC": r"no space (is )?left|disk is full|Errno 28",
+    "EACCES": r"Permission denied|disk I/O error|unable to open database|readonly database",
 }
 
 
@@ -78,16 +78,15 @@ def names_fault(done: Finished, fault: str, code: int) -> bool | None:
     """Whether the output says what failed; None if nothing had to be said."""
     if done.code < 0 or done.code == code:
         return None
-    reason = re.search(REASONS[fault.split(", ")[-1]], done.output)
+    reason = re.search(REASONS[fault.split(", ")[-1]], done.output, re.IGNORECASE)
     return bool(reason) and "Traceback" not in done.output and bool(_named(done))
 
 
 def _named(done: Finished) -> bool:
-    _, call, path = done.hit
-    name = path.rpartition("/")[2].strip(".").split(".")[0]
-    if "metadata.sqlite" in path:
-        return bool(re.search(r"metadata", done.output))
-    return name in done.output or call in done.output
+    """Whether the output names the file, or its folder, or that the whole root is full."""
+    path = done.hit[2]
+    names = ("metadata",) if "metadata.sqlite" in path else (path.rpartition("/")[0],)
+    return any(name in done.output for name in (*names, "the root, "))
 
 
 def wrongly_pushed(workshop: Workshop, reference: Reference) -> list[str]:
