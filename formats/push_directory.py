@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfx.dsl.io import fileio
 
@@ -75,9 +76,9 @@ def newest_version(push_directory: str) -> PushedVersion | None:
 def read_version(folder: str, number: int) -> PushedVersion | None:
     """Reads a version's provenance and compares its files with it; None if it is incomplete."""
     path = f"{folder}/{provenance.FILE_NAME}"
-    if not fileio.exists(path):
+    if not _exists(path):
         return _without_provenance(folder, number)
-    if is_remote(folder) and not fileio.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+    if is_remote(folder) and not _exists(f"{folder}/{SAVED_MODEL_FILE}"):
         return None
     try:
         record = Provenance.from_json(_read_bytes(path))
@@ -95,7 +96,7 @@ def unfinished_pushes(push_directory: str) -> Iterator[PushedVersion]:
     """
     for number in sorted(folder_numbers(push_directory)):
         folder = f"{push_directory}/{number}"
-        if fileio.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+        if _exists(f"{folder}/{SAVED_MODEL_FILE}"):
             continue
         with suppress(ValueError, OSError, fileio.NotFoundError):
             record = Provenance.from_json(_read_bytes(f"{folder}/{provenance.FILE_NAME}"))
@@ -106,13 +107,13 @@ def unfinished_pushes(push_directory: str) -> Iterator[PushedVersion]:
 
 def _without_provenance(folder: str, number: int) -> PushedVersion | None:
     """Reads a version of an earlier release, or what is left of a version."""
-    if fileio.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+    if _exists(f"{folder}/{SAVED_MODEL_FILE}"):
         try:
             return PushedVersion(number, folder, manifest_digest(take_manifest(folder)))
         except OSError as error:
             return PushedVersion(number, folder, "", f"a file cannot be read ({error})")
     # Every push makes this folder, in the same step as the files that are gone.
-    if not is_remote(folder) and fileio.exists(f"{folder}/{provenance.FILE_NAME.split('/')[0]}"):
+    if not is_remote(folder) and _exists(f"{folder}/{provenance.FILE_NAME.split('/')[0]}"):
         fault = f"{SAVED_MODEL_FILE} and {provenance.FILE_NAME} are missing"
         return PushedVersion(number, folder, "", fault)
     return None
@@ -141,7 +142,7 @@ def next_version(push_directory: str, seconds: float) -> int:
 def last_given(push_directory: str) -> int:
     """Reads the largest version that was ever given in a push directory; 0 if it is unknown."""
     path = f"{push_directory}/{MARK_FILE}"
-    if not fileio.exists(path):
+    if not _exists(path):
         return 0
     return max(_numbers([_read_bytes(path).decode("ascii", "replace").strip()]), default=0)
 
@@ -151,7 +152,7 @@ def folder_numbers(push_directory: str) -> Iterator[int]:
     for entry in _entries(push_directory):
         for number in _numbers([entry]):
             # Not 0123, which has the number of another folder.
-            if entry == str(number) and fileio.isdir(f"{push_directory}/{entry}"):
+            if entry == str(number) and _is_folder(f"{push_directory}/{entry}"):
                 yield number
 
 
@@ -161,10 +162,23 @@ def _numbers(names: list[str]) -> list[int]:
 
 
 def _entries(push_directory: str) -> list[str]:
-    if not fileio.exists(push_directory):
+    if not _exists(push_directory):
         return []
+    if not is_remote(push_directory):
+        return [path.name for path in Path(push_directory).iterdir()]
     # Object stores list folders with a trailing slash.
     return [entry.strip("/") for entry in fileio.listdir(push_directory)]
+
+
+# TFX's functions for local paths are TensorFlow's, which fail on names that are not UTF-8.
+def _exists(path: str) -> bool:
+    exists: bool = fileio.exists(path) if is_remote(path) else Path(path).exists()
+    return exists
+
+
+def _is_folder(path: str) -> bool:
+    is_folder: bool = fileio.isdir(path) if is_remote(path) else Path(path).is_dir()
+    return is_folder
 
 
 def _read_bytes(path: str) -> bytes:

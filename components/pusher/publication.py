@@ -143,14 +143,17 @@ def _publish_remotely(
 
 def remove_leftovers(push_directory: str, pipeline: str) -> None:
     """Removes what earlier pushes of this pipeline left behind when they were killed."""
-    leftovers = (
-        (push.folder for push in unfinished_pushes(push_directory) if push.pipeline == pipeline)
-        if is_remote(push_directory)
-        else map(str, Path(push_directory).glob(f"{STAGING_PREFIX}{pipeline}.*"))
-    )
-    for folder in leftovers:
-        fileio.rmtree(folder)
+    if is_remote(push_directory):
+        for push in unfinished_pushes(push_directory):
+            if push.pipeline == pipeline:
+                fileio.rmtree(push.folder)
+                logger.info("removed what an interrupted push had left: %s", push.folder)
+        return
+    for folder in Path(push_directory).glob(f"{STAGING_PREFIX}{pipeline}.*"):
+        shutil.rmtree(folder)
         logger.info("removed what an interrupted push had left: %s", folder)
+    for mark in Path(push_directory).glob(f".{MARK_FILE}.*"):
+        mark.unlink()
 
 
 def raise_last_version(push_directory: str, version: int) -> None:

@@ -171,7 +171,9 @@ def lineage(report: ReportData) -> list[tuple[str, str]]:
     artifacts = [(label, uri) for label, output in LINEAGE if (uri := outcome.uri(output))]
     blessing = outcome.output(names.BLESSING)
     baseline = blessing.properties.get(names.BASELINE_PROPERTY) if blessing else None
-    comparison = [("compared with the baseline", str(baseline))] if baseline else []
+    version = blessing.properties.get(names.BASELINE_VERSION_PROPERTY) if blessing else None
+    label = f"compared with version {version}" if version else "compared with the baseline"
+    comparison = [(label, str(baseline))] if baseline else []
     shards = str(report.configuration.get("data_root", UNKNOWN))
     return [*_decisions(outcome), *artifacts, *comparison, ("shards", shards)]
 

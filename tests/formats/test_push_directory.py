@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_what_is_no_version_is_left_out(serving):
     (serving / "15").write_text("a file")
     (serving / "16").mkdir()
     (serving / ".pushing.higgs.0a").mkdir()
+    Path(os.fsdecode(os.fsencode(serving) + b"/\xff")).mkdir()
     assert [version.folder for version in pushed_versions(str(serving))] == [newest]
 
 

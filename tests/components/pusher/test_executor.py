@@ -223,6 +223,7 @@ def test_another_process_that_takes_the_version_first_gets_it(pushes, serving, m
 def test_what_killed_pushes_of_this_pipeline_left_is_removed(pushes, serving):
     for name in (".pushing.higgs.0a", ".pushing.higgs-2.0b", ".pushing.other.0c", "mine"):
         (serving / name / "variables").mkdir(parents=True)
+    (serving / f".{MARK_FILE}.1234").write_text("10")
     pushes.push("a")
     left = sorted(path.name for path in serving.iterdir())
     assert left == [MARK_FILE, ".pushing.higgs-2.0b", ".pushing.other.0c", "1000", "mine"]
