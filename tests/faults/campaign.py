@@ -23,8 +23,8 @@ from pathlib import Path
 
 from damage import DAMAGES, judge_damage, targets
 from file_layer import FAULTS, applies
+from folder_digests import file_digests
 from judgement import Outcome, Reference, auc, judge
-from recorded_nodes import file_digests
 from scenarios import AGAIN, HEAVY, LIGHT, SECOND, Scenario
 from workshop import SOURCES, Workshop
 

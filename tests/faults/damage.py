@@ -1,12 +1,14 @@
 """Files that are damaged between two runs: a flipped byte, a lost end, a missing file."""
 
 import random
+import shutil
 from pathlib import Path
 
 from judgement import Outcome, Reference, auc, names_fault_of_file
 from scenarios import Scenario
 from workshop import Workshop
 
+REFUSAL = 1
 DAMAGES = ("flipped byte", "cut short", "deleted")
 FOLDERS = ("artifacts", "manifests", "serving")
 
@@ -41,19 +43,24 @@ def judge_damage(
     workshop.restore(scenario.base)
     before = workshop.versions()
     damage(workshop.work / file, kind, seed)
-    done = workshop.run(scenario)
-    versions = workshop.versions()
+    done = again = workshop.run(scenario)
     hurt = file.split("/")[1] if file.startswith("serving/") else None
+    named = names_fault_of_file(done, file)
+    if hurt and named and done.code == REFUSAL:
+        # By default a damaged version in service is refused; the remedy is to withdraw it.
+        shutil.rmtree(workshop.work / "serving" / hurt)
+        again = workshop.run(scenario)
+    versions = workshop.versions()
     lost = [name for name in before if name != hurt and versions.get(name) != before[name]]
     sound = {name: files for name, files in versions.items() if files in reference.models}
     wrong = [name for name in versions if name not in sound and name != hurt]
     if not sound or max(versions, key=int) not in sound:
         wrong.append("the newest version")
     differs = []
-    if done.code != reference.code:
-        differs.append(f"exit code {done.code}, not {reference.code}")
-    if auc(done.output) != reference.auc:
-        differs.append(f"{auc(done.output)!r}, not {reference.auc!r}")
+    if again.code != reference.code:
+        differs.append(f"exit code {again.code}, not {reference.code}")
+    if auc(again.output) != reference.auc:
+        differs.append(f"{auc(again.output)!r}, not {reference.auc!r}")
     if hurt is None and len(versions) != reference.versions:
         differs.append(f"{len(versions)} versions, not {reference.versions}")
     outcome = Outcome(
@@ -64,10 +71,10 @@ def judge_damage(
         call="damage",
         path=f"ROOT/{file}",
         code=done.code,
-        message=names_fault_of_file(done, file),
+        message=named,
         nothing_lost=not lost,
         nothing_wrong=not wrong,
         recovers=not differs,
         notes="; ".join([*map(str, lost), *map(str, wrong), *differs]),
     )
-    return outcome, done.output
+    return outcome, f"{done.output}\n---- again ----\n{again.output}"

@@ -12,6 +12,7 @@ import json
 import shutil
 from pathlib import Path
 
+from folder_digests import file_digests
 from tfx.orchestration.portable import python_executor_operator as operator
 
 EXPENSIVE = ("StatisticsGen", "HistogramGen", "Trainer", "ServingCheck", "Evaluator")
@@ -61,15 +62,6 @@ def _key(info) -> str:
             for path, content in sorted(file_digests(Path(artifact.uri)).items()):
                 digest.update(f"{path} {content}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file below a folder, by relative path."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _record(info, result, recording: Path) -> None:

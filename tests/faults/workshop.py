@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from file_layer import FileLayer, build
-from recorded_nodes import file_digests
+from folder_digests import file_digests
 from scenarios import EVAL_EVENTS, SETTINGS, TRAIN_EVENTS, Scenario
 
 HERE = Path(__file__).parent
