@@ -12,6 +12,7 @@ from benchmarks import command_line, saved_results
 
 QUICK_MODULES = {
     "startup": "startup_time",
+    "convert": "conversion_speed",
     "ingestion": "ingestion_speed",
     "statistics": "statistics_speed",
     "training_input": "training_input_speed",

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
+
 from benchmarks import command_line, generated_events
 from benchmarks.higgs_command import higgs
 from benchmarks.measurement import Measure, Measurement, Sense, seconds, take_turns
@@ -18,7 +20,8 @@ def measure(quick: bool) -> Iterator[Measurement]:
     with generated_events.scratch_folder() as folder:
         shards = generated_events.write_shards(folder / "shards", num_train=10, num_eval=10)
         csv = folder / "few.csv"
-        csv.write_text("\n".join(["1.0" + ",0.5" * 28] * 10) + "\n", encoding="utf-8")
+        events = generated_events.evaluation_events(10)
+        np.savetxt(csv, np.column_stack([events.labels, events.features]), "%.9g", ",")
         commands: dict[str, tuple[object, ...]] = {
             "help": ("--help",),
             "generate": ("generate", "--events", 10, "--out", folder / "generated", "--overwrite"),

@@ -14,8 +14,7 @@ import yaml
 from benchmarks.__main__ import MODULES as BENCHMARKS
 from formats import names
 from formats.features import DISCRETE_VALUES, FEATURES, UNITS
-from formats.invalid_values import find_invalid_values
-from formats.published.record import Events, encode_records, read_events
+from formats.published.record import Events, encode_records
 from kubeflow.target_checks import check_kubeflow, check_vertex
 from models.serving.saved_model import export
 from pipeline.cli.main import main as cli
@@ -168,50 +167,6 @@ def test_the_table_of_columns_has_names_order_units_and_codes():
         else:
             assert float(unit.removesuffix(" GeV")) == UNITS[name]
             assert unit.endswith(" GeV") != name.endswith("_eta")
-
-
-@pytest.fixture
-def physical():
-    """Columns in GeV and radians, b-tags as levels, and labels; all events differ."""
-    rng = np.random.default_rng(1)
-    columns = {name: rng.uniform(20, 300, 40) for name in FEATURES}
-    for name in FEATURES:
-        if name in DISCRETE_VALUES:
-            columns[name] = rng.integers(0, 3, 40)
-        elif name.endswith(("_eta", "_phi")):
-            columns[name] = rng.uniform(-2.4, 2.4, 40)
-    return columns, rng.random(40) < 0.5
-
-
-def read_shards(folder):
-    """The events of all shards in a folder."""
-    chunks = []
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            chunks += read_events(file, str(path))
-    return Events(*(np.concatenate(arrays) for arrays in zip(*chunks, strict=True)))
-
-
-def test_events_in_gev_and_radians_become_shards(physical, tmp_path, monkeypatch):
-    columns, is_signal = physical
-    monkeypatch.chdir(tmp_path)
-    [block] = blocks("data", "python")
-    exec(block, {"columns": columns, "is_signal": is_signal})  # noqa: S102 (from our own document)
-    folders = ("data/own/training", "data/own/validation", "data/own-test/training")
-    parts = [read_shards(tmp_path / folder) for folder in folders]
-    assert [len(part.labels) for part in parts] == [32, 4, 4]
-    written = Events(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-    assert find_invalid_values(written) == {}
-    # The momentum of the lepton identifies an event.
-    momenta = written.features[:, 0] * 54.64
-    events = np.abs(columns["lepton_pt"] - momenta[:, None]).argmin(axis=1)
-    assert sorted(events) == list(range(40))
-    np.testing.assert_array_equal(written.labels, is_signal[events])
-    for name, unit in (("m_bb", 126.04), ("jet_2_eta", 1.02947), ("jet_3_phi", np.pi / 1.7435)):
-        column = written.features[:, FEATURES.index(name)]
-        np.testing.assert_allclose(column, columns[name][events] / unit, rtol=1e-6)
-    tags = written.features[:, FEATURES.index("jet_4_b_tag")]
-    np.testing.assert_allclose(tags, columns["jet_4_b_tag"][events] * 1.5509807, rtol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -307,5 +307,8 @@ def frame_equal(records: NDArray[np.uint8]) -> bytes:
 
 def split_rows(rows: NDArray[np.uint8]) -> list[bytes]:
     """Converts each row of a uint8 [N, length] to bytes."""
-    data, length = rows.tobytes(), rows.shape[1]
-    return [data[i * length : (i + 1) * length] for i in range(len(rows))]
+    count, length = rows.shape
+    if length == 0:
+        return [b""] * count
+    parts: list[bytes] = np.ascontiguousarray(rows).view(f"V{length}")[:, 0].tolist()
+    return parts

@@ -15,7 +15,7 @@ from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table import Batch, Table, make_batch
 
-_BATCH_ROWS = 1 << 16
+_BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 20
 
 

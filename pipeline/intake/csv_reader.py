@@ -192,7 +192,8 @@ class _TextTable:
         # Only missing values are valid in the column after a trailing separator.
         types |= {str(i): pa.null() for i in range(width, columns)}
         wanted = sorted({*numbers, *texts, *range(width, columns)})
-        return csv.read_csv(
+        # `csv.read_csv` would look through all objects of the process for each block.
+        reader = csv.open_csv(
             pa.BufferReader(block),
             csv.ReadOptions(column_names=list(types), block_size=_PARALLEL_BYTES),
             csv.ParseOptions(delimiter=separator, quote_char='"' if b'"' in block else False),
@@ -203,3 +204,4 @@ class _TextTable:
                 decimal_point=self.parser.decimal,
             ),
         )
+        return reader.read_all()

@@ -29,6 +29,8 @@ TRAINING, VALIDATION = "training", "validation"
 
 _SHARD_NAME = re.compile(r"shard-\d{5,}\.tfrecord")
 
+_ENCODED_TOGETHER = 4096
+
 _INCOMPLETE, _COMPLETE = ".incomplete", ".complete"
 
 
@@ -176,7 +178,8 @@ def write_shards(
         path = directory / f"shard-{shard:05d}.tfrecord"
         digest, before, size = hashlib.sha256(), events, 0
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            for _, piece in pieces:
+            # Larger parts would be returned to the system and allocated again each time.
+            for _, piece in cut((piece for _, piece in pieces), _ENCODED_TOGETHER):
                 content = encode(piece)
                 size += file.write(content)
                 digest.update(content)
