@@ -15,6 +15,9 @@ from typing import IO, Any, NamedTuple
 DIGEST_PROPERTY = "manifest_sha256"
 """Custom property of an artifact that holds the digest of its manifest."""
 
+MODEL_DIGEST_PROPERTY = "model_sha256"
+"""Custom property of an InfraBlessing: the digest of the manifest of the SavedModel it is for."""
+
 CHUNK_BYTES = 1 << 20
 
 

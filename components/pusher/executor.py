@@ -6,7 +6,7 @@ from typing import Any
 
 from tfx.components.pusher import executor
 from tfx.proto.pusher_pb2 import PushDestination
-from tfx.types import Artifact, artifact_utils
+from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.pusher.publication import (
@@ -17,11 +17,16 @@ from components.pusher.publication import (
 )
 from components.pusher.push_facts import describe
 from formats import names
-from formats.artifact_manifest import Manifest, manifest_digest
+from formats.artifact_manifest import MODEL_DIGEST_PROPERTY, Manifest, manifest_digest
 from formats.push_directory import newest_version
+from formats.run_outcome import Output
 from formats.verified_copy import check_copy, copy_files
 
 logger = logging.getLogger("higgs.pusher")
+
+
+class ModelChangedError(RuntimeError):
+    """A model's files are not those that were blessed."""
 
 
 class Executor(executor.Executor):
@@ -37,6 +42,9 @@ class Executor(executor.Executor):
 
         A run that was killed after its push has not recorded it, and an engine repeats a node
         that it lost.
+
+        Raises:
+            ModelChangedError: the model's files are not those that ServingCheck has blessed.
         """
         pushed = artifact_utils.get_single_instance(output_dict[names.PUSHED_MODEL.key])
         if not self.CheckBlessing(input_dict):
@@ -47,6 +55,7 @@ class Executor(executor.Executor):
         directory = destination.filesystem.base_directory
         model = self.GetModelPath(input_dict)
         manifest, pipeline = model_manifest(model), exec_properties["pipeline"]
+        check_blessed_files(input_dict, model, manifest)
         with exclusive_push(directory):
             remove_leftovers(directory, pipeline)
             version = version_in_service(directory, manifest)
@@ -60,6 +69,26 @@ class Executor(executor.Executor):
         self._MarkPushed(
             pushed, pushed_destination=f"{directory}/{version}", pushed_version=version
         )
+
+
+def check_blessed_files(
+    input_dict: dict[str, list[Artifact]], model: str, manifest: Manifest
+) -> None:
+    """Compares a model with the one that ServingCheck has blessed.
+
+    Raises:
+        ModelChangedError: they differ.
+    """
+    for blessing in input_dict.get(standard_component_specs.INFRA_BLESSING_KEY, ()):
+        properties = Output.from_mlmd(blessing.mlmd_artifact).properties
+        # A blessing by TFX's InfraValidator does not name the files.
+        blessed = properties.get(MODEL_DIGEST_PROPERTY)
+        if blessed and blessed != manifest_digest(manifest):
+            raise ModelChangedError(
+                f"{model} was changed after ServingCheck had blessed it (SHA-256 of all files: "
+                f"{manifest_digest(manifest)[:12]}, blessed: {str(blessed)[:12]}), so it is not "
+                "pushed; run again to check or rebuild it"
+            )
 
 
 def version_in_service(push_directory: str, manifest: Manifest) -> str | None:

@@ -17,6 +17,7 @@ from tfx.utils import proto_utils
 
 from components.pusher.executor import Executor
 from formats import names
+from formats.artifact_manifest import MODEL_DIGEST_PROPERTY
 from formats.artifact_types import ClassHistograms, DataVerdict
 
 
@@ -44,16 +45,21 @@ class Pushes:
         (export / "variables" / "variables.data").write_text(weights)
         return export
 
-    def push(self, weights, *, blessed=True, run="run-1", baseline=""):
-        """Pushes an export with the given weights; returns the artifact."""
+    def push(self, weights, *, blessed=True, run="run-1", baseline="", checked=""):
+        """Pushes an export with the given weights; returns the artifact.
+
+        ServingCheck has blessed the files with the digest ``checked``; unknown by default.
+        """
         self.write_model(weights)
         pushed = _artifact(PushedModel, self.folder / f"pushed-{len(list(self.folder.iterdir()))}")
         blessing = _artifact(ModelBlessing, self.folder, blessed=int(blessed))
         blessing.set_string_custom_property(names.BASELINE_VERSION_PROPERTY, baseline)
+        infra_blessing = _artifact(InfraBlessing, self.folder, blessed=1)
+        infra_blessing.set_string_custom_property(MODEL_DIGEST_PROPERTY, checked)
         inputs = {
             "model": _artifact(Model, self.folder / "model"),
             "model_blessing": blessing,
-            "infra_blessing": _artifact(InfraBlessing, self.folder, blessed=1),
+            "infra_blessing": infra_blessing,
             "evaluation": _artifact(ModelEvaluation, self.folder / names.EVALUATION.key),
             "data_verdict": _artifact(DataVerdict, self.folder / names.DATA_VERDICT.key),
             "histograms": _artifact(ClassHistograms, self.folder / names.HISTOGRAMS.key),

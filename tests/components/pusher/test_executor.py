@@ -15,8 +15,9 @@ from tfx.dsl.io.filesystem_registry import DEFAULT_FILESYSTEM_REGISTRY
 from tfx.dsl.io.plugins.tensorflow_gfile import TensorflowFilesystem
 
 from components.pusher import executor, publication
+from components.pusher.executor import ModelChangedError
 from formats import verified_copy
-from formats.artifact_manifest import take_manifest, verify
+from formats.artifact_manifest import manifest_digest, take_manifest, verify
 from formats.provenance import FILE_NAME, Provenance
 from formats.push_directory import MARK_FILE, MAX_VERSION
 from formats.verified_copy import DamagedCopyError
@@ -48,6 +49,16 @@ def test_a_version_holds_the_model_and_its_provenance(pushes, serving):
     assert len(record.schema_sha256) == 64
     assert ", sources " in record.code_version
     assert record.packages["tensorflow"]
+
+
+def test_only_the_files_that_serving_check_has_blessed_are_pushed(pushes, serving):
+    checked = manifest_digest(take_manifest(str(pushes.write_model("a"))))
+    assert pushes.version("a", checked=checked) == "1000"
+    with pytest.raises(ModelChangedError) as error:
+        pushes.push("b", checked=checked)
+    assert "/model/Format-Serving was changed after ServingCheck had blessed it" in str(error.value)
+    assert f"blessed: {checked[:12]}), so it is not pushed" in str(error.value)
+    assert pushes.versions() == ["1000"]
 
 
 def test_a_repeated_push_keeps_its_version(pushes, serving):
