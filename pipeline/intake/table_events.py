@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.features import NUM_FEATURES
+from formats.published.column_order import find_order_problem
 from formats.published.manifest import SourceEntry
 from formats.published.record import Events
 from pipeline.intake.array_readers import ArrayChoice
@@ -94,12 +95,16 @@ def read_table(
     rules = ValueRules(options.values)
     numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))
     texts = () if columns.label is None else (columns.label,)
+    first = True
     for batch in table.read(numbers, texts):
         labels = _labels(table.name, batch, columns, label, options.labels)
         counts.read += len(labels)
         events = _to_events(table.name, batch, columns, labels, rules)
         if not rules.refusals():
+            if first:
+                _check_order(table.name, events.features, columns)
             yield events  # type: ignore[misc]
+        first = False
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     counts.notes += table.notes
@@ -117,6 +122,16 @@ def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
         counts.notes.append(
             f"{table.name}: its columns have no names and are taken to be in the published order"
         )
+
+
+def _check_order(name: str, features: NDArray[np.float32], columns: ColumnMap) -> None:
+    problem = find_order_problem(features)
+    if problem is None:
+        return
+    remedy = "Its names are not those of its values: say which are with --names FILE"
+    if columns.by_position:
+        remedy = "Name the columns, in the order in which they stand, with --header"
+    raise IntakeError(f"{name}: {problem.reason}. {remedy}.")
 
 
 def _labels(

@@ -33,12 +33,12 @@ def write_shards(folder: Path, events: Events, sizes: Iterable[int]) -> None:
         start += size
 
 
-def read_folder(folder: Path) -> Events:
+def read_folder(folder: Path, ignored_keys: Iterable[str] = ()) -> Events:
     """All events of a folder's shards, in the order of their names."""
     chunks = []
     for path in sorted(folder.glob("*.tfrecord")):
         with path.open("rb") as file:
-            chunks += read_events(file, path.name)
+            chunks += read_events(file, path.name, list(ignored_keys))
     return join_events(chunks)
 
 

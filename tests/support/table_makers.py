@@ -60,7 +60,8 @@ def convert_all(paths: Sequence[Path | str], out: Path, options=None, split=None
     options, split = options or IntakeOptions(), split or SplitOptions()
     conversion = convert(Inputs(sources), out, options, split, **kwargs)
     folders = [out / name for name in ("training", "validation") if (out / name).exists()]
-    return join_events(read_folder(folder) for folder in folders), conversion
+    keys = options.columns.keep
+    return join_events(read_folder(folder, keys) for folder in folders), conversion
 
 
 def with_columns(**options) -> IntakeOptions:

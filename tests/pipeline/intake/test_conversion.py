@@ -201,3 +201,36 @@ def test_no_thread_is_left_after_a_refusal(tmp_path, csv):
         convert_all([csv], tmp_path / "out")
 
     assert threading.active_count() == before
+
+
+def generated(count):
+    from pipeline.sample_data.monte_carlo import generate
+
+    return next(generate(count, seed=0))
+
+
+def test_columns_without_names_in_another_order_are_refused(tmp_path, csv):
+    events = generated(300)
+    masses = slice(len(COLUMNS) - 7, None)
+    rows = [[*row[:-7], *sorted_masses(row[masses])] for row in to_rows(events, "%.9g")]
+    csv.write_text(to_csv(rows))
+
+    with pytest.raises(IntakeError, match=r"exchanging .*\. Name the columns, .* with --header"):
+        convert_all([csv], tmp_path / "out")
+    names = [*COLUMNS[:-7], *sorted_masses(COLUMNS[masses])]
+    csv.write_text(to_csv(rows, names))
+    assert same_events(convert_all([csv], tmp_path / "out")[0], events)
+
+
+def sorted_masses(cells):
+    """In alphabetical order of the names."""
+    return [cell for _, cell in sorted(zip(COLUMNS[-7:], cells, strict=True))]
+
+
+def test_names_that_are_not_those_of_the_values_are_refused(tmp_path):
+    frame = to_frame(generated(300))
+    frame.columns = [*COLUMNS[:-7], *sorted_masses(COLUMNS[-7:])]
+    frame.to_parquet(tmp_path / "x.parquet")
+
+    with pytest.raises(IntakeError, match=r"exchanging .*say which are with --names FILE"):
+        convert_all([tmp_path / "x.parquet"], tmp_path / "out")
