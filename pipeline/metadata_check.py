@@ -21,8 +21,6 @@ CHECK_SECONDS = 10.0
 BUSY_SECONDS = 5.0
 """How long another process may hold the database locked."""
 
-_MAGIC = b"SQLite format 3\0"
-
 
 def metadata_file(root: Path) -> Path:
     """Returns the metadata file of a root."""
@@ -51,7 +49,9 @@ def check_metadata(root: Path) -> None:
         if not os.access(place, os.W_OK):
             raise _no_access("write", place)
     with database(root, path, "rw") as connection:
-        check_content(root, path, connection)
+        # A run that was killed while it created the tables has left none.
+        if _is_used(root) or _tables(connection):
+            check_content(root, path, connection)
         # Finds a file system that is full or read-only; rolls back what a killed process left.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
@@ -115,14 +115,10 @@ def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> Non
     Raises:
         DamagedMetadataError: it is not.
     """
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise damaged(root, "is not an SQLite database", path)
     problem = _find_damage(connection)
     if problem:
         raise damaged(root, f"is damaged ({problem})", path)
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if not {"MLMDEnv", "Artifact", "Execution", "Context"} <= tables:
+    if not {"MLMDEnv", "Artifact", "Execution", "Context"} <= _tables(connection):
         raise damaged(root, "is an SQLite database without the tables of ML Metadata", path)
     versions = [version for (version,) in connection.execute("SELECT schema_version FROM MLMDEnv")]
     if versions != [SCHEMA_VERSION]:
@@ -142,6 +138,10 @@ def damaged(root: Path, problem: str, path: Path | None = None) -> DamagedMetada
         f"`higgs runs --root {shlex.quote(str(root))} --recover` {source} and deletes nothing; or "
         "give another root",
     )
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
 
 def _find_damage(connection: sqlite3.Connection) -> str:

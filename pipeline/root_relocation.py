@@ -98,9 +98,8 @@ def copy_database(connection: sqlite3.Connection, copy: Path) -> None:
         with closing(sqlite3.connect(copy)) as target:
             connection.backup(target)
     except sqlite3.OperationalError as error:
-        raise MetadataError(
-            f"cannot copy the metadata to {copy}: {error}; free some space there"
-        ) from None
+        remedy = "free some space there" if "full" in str(error) else "check that disk"
+        raise MetadataError(f"cannot copy the metadata to {copy}: {error}; {remedy}") from None
 
 
 def rewrite_paths(connection: sqlite3.Connection, root: str) -> list[str]:
@@ -183,5 +182,8 @@ def _unshare(root: Path) -> None:
     path = metadata_file(root)
     if path.stat().st_nlink == 1:
         return
-    with atomic_path(path) as copy, database(root, path, "rw") as connection:
-        copy_database(connection, copy)
+    try:
+        with atomic_path(path) as copy, database(root, path, "rw") as connection:
+            copy_database(connection, copy)
+    except OSError as error:
+        raise MetadataError(f"cannot copy {path} in its folder: {error.strerror}") from None

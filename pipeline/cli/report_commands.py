@@ -208,6 +208,11 @@ def _recover(root: Path) -> None:
                 console.print(line, soft_wrap=True)
         except (ConfigError, RootBusyError) as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(
+                f"{error.filename or root}: {error.strerror}; nothing was deleted: run the command "
+                "again when that is solved"
+            ) from None
 
 
 @contextmanager

@@ -42,8 +42,8 @@ def test_the_backup_takes_the_place_of_damaged_metadata_which_is_kept(used_root)
     path = metadata_file(used_root)
     write_backup(used_root)
     path.write_bytes(b"garbage")
+    assert find_damage(used_root) == f"{path} is damaged (file is not a database)"
     path.with_name(f"{path.name}-journal").write_bytes(b"unfinished")
-    assert find_damage(used_root) == f"{path} is not an SQLite database"
     kept, journal, restored = restore_backup(used_root)
     assert kept.startswith("kept metadata.sqlite as metadata.sqlite.damaged-20")
     assert journal.startswith("kept metadata.sqlite-journal as metadata.sqlite-journal.damaged-20")

@@ -36,7 +36,10 @@ def replace_by(make):
 
 
 DAMAGES = {
-    "garbage": (lambda path: path.write_bytes(b"garbage" * 999), "is not an SQLite database"),
+    "garbage": (
+        lambda path: path.write_bytes(b"garbage" * 999),
+        "is damaged (file is not a database)",
+    ),
     "cut in a page": (lambda path: os.truncate(path, 5000), "is damaged (database disk image is"),
     "cut in the header": (lambda path: os.truncate(path, 50), "is damaged (database disk image is"),
     "torn page": (tear, "is damaged ("),
@@ -103,23 +106,39 @@ def test_a_new_root_needs_no_metadata(tmp_path):
         check_metadata(tmp_path)
 
 
-def test_what_a_killed_process_left_is_rolled_back(used_root):
-    """The journal of a transaction that has reached the file, but was not committed."""
-    path = metadata_file(used_root)
+def kill_during(path, *statements):
+    """Leaves a file and its journal as a process does that is killed before it commits."""
     journal = path.with_name(f"{path.name}-journal")
     connection = sqlite3.connect(path, isolation_level=None)
+    # Every page goes to the file at once.
     connection.execute("PRAGMA cache_size = 1")
     connection.execute("BEGIN")
-    connection.execute("UPDATE Artifact SET uri = zeroblob(9000) || uri")
+    for statement in statements:
+        connection.execute(statement)
     torn, unfinished = path.read_bytes(), journal.read_bytes()
     connection.close()
     intact = path.read_bytes()
     assert torn != intact
     path.write_bytes(torn)
     journal.write_bytes(unfinished)
+    return intact
+
+
+def test_what_a_killed_process_left_is_rolled_back(used_root):
+    path = metadata_file(used_root)
+    intact = kill_during(path, "UPDATE Artifact SET uri = zeroblob(9000) || uri")
     check_metadata(used_root)
+    # The header counts changes.
     assert path.read_bytes()[100:] == intact[100:]
-    assert not journal.exists()
+    assert not path.with_name(f"{path.name}-journal").exists()
+
+
+def test_a_root_whose_first_run_was_killed_at_once_is_new(tmp_path):
+    path = metadata_file(tmp_path)
+    path.parent.mkdir()
+    kill_during(path, "CREATE TABLE Artifact(uri)", "INSERT INTO Artifact VALUES (zeroblob(99999))")
+    check_metadata(tmp_path)
+    assert path.read_bytes() == b""
 
 
 def test_a_database_in_use_by_another_program_is_waited_for_and_named(used_root, monkeypatch):

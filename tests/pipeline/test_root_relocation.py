@@ -157,10 +157,12 @@ def test_reading_without_a_temporary_folder_says_so(used_root, monkeypatch):
         read_metadata(used_root).__enter__()
 
 
-def test_a_full_disk_is_named_with_the_copy(used_root, tmp_path):
+def test_a_full_disk_is_named_with_the_copy(used_root):
     full = Path("/dev/full")
     with (
         database(used_root, metadata_file(used_root), "ro") as connection,
-        pytest.raises(MetadataError, match=r"cannot copy the metadata to /dev/full: .*; free"),
+        pytest.raises(
+            MetadataError, match=r"cannot copy the metadata to /dev/full: .* is full; free some"
+        ),
     ):
         copy_database(connection, full)

@@ -110,7 +110,10 @@ def test_metadata_is_recovered_and_the_runs_are_listed(used_root, capfd):
     done = call(runs, "--root", used_root, "--recover")
     assert done.exit_code == 0, done.output
     out = capfd.readouterr().out
-    assert "is not an SQLite database\nkept metadata.sqlite as metadata.sqlite.damaged-20" in out
+    assert (
+        "is damaged (file is not a database)\nkept metadata.sqlite as metadata.sqlite.damaged-20"
+        in out
+    )
     assert "\nrestored metadata.sqlite.backup of 20" in out
     assert "│ 2026-01-01 │" in out
 
