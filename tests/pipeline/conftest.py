@@ -48,7 +48,9 @@ class Recorder:
     def _artifact(self, key, uri, properties):
         name = KINDS.get(key, key.title())
         artifact = mlmd.Artifact(
-            type_id=self.store.put_artifact_type(mlmd.ArtifactType(name=name)), uri=uri
+            type_id=self.store.put_artifact_type(mlmd.ArtifactType(name=name)),
+            uri=uri,
+            state=mlmd.Artifact.LIVE,
         )
         if uri in self._ids:
             artifact.id = self._ids[uri]
