@@ -10,7 +10,7 @@ from formats.splitmix64 import Words
 _MULTIPLIERS = splitmix64.sequence(NUM_FEATURES) | np.uint64(1)
 
 
-def hash_events(features: npt.NDArray[np.float32]) -> Words:
+def event_hashes(features: npt.NDArray[np.float32]) -> Words:
     """Hashes each event's features, without the label: uint64 [N].
 
     The same features with another label are the same event, and 0 and -0 are equal. The hash is
@@ -20,7 +20,7 @@ def hash_events(features: npt.NDArray[np.float32]) -> Words:
     Args:
         features: float32 [N, 28].
 
-    >>> first, second = hash_events(np.float32([[0.0] * 28, [-0.0] * 28]))
+    >>> first, second = event_hashes(np.float32([[0.0] * 28, [-0.0] * 28]))
     >>> first == second
     True
     """

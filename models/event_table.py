@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from formats import splitmix64
 from formats.event_counts import check_events
-from formats.event_hash import hash_events
+from formats.event_hash import event_hashes
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 from formats.names import TRAIN_SPLIT
 
@@ -177,7 +177,7 @@ def in_validation(features: Array, limit: float) -> npt.NDArray[np.bool_]:
         limit: the share of the events.
     """
     # Mixed once more: the splits of a single folder follow from a hash of the same kind.
-    hashes = splitmix64.mix(hash_events(features) + splitmix64.GOLDEN_GAMMA)
+    hashes = splitmix64.mix(event_hashes(features) + splitmix64.GOLDEN_GAMMA)
     return hashes < np.uint64(limit * 2.0**64)
 
 

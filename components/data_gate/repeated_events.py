@@ -12,7 +12,8 @@ import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from formats.event_hashes import RANGE_EVENTS, event_hashes, find_runs, in_ranges
+from formats.event_hash import event_hashes
+from formats.hash_runs import RANGE_EVENTS, find_runs, in_ranges
 from formats.ingested_shards import IngestionFile
 from formats.published.record import read_events
 from formats.published.tfrecord import RecordError

@@ -22,8 +22,8 @@ from tfx.utils import proto_utils
 from components.example_gen.shard_content import check_content
 from components.example_gen.shard_ingestion import ShardTask, SplitSummary, ingest_shard
 from components.example_gen.shard_results import Ingested, ShardResult, combine
-from formats import event_hashes, ingested_shards, invalid_values, names
 from formats import examples as parquet_examples
+from formats import hash_runs, ingested_shards, invalid_values, names
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestionFile
 from formats.published.shard_files import describe_unreadable
@@ -97,7 +97,7 @@ def plan_tasks(
     outputs = utils.generate_output_split_names(input_config, output_config)
     for split in outputs:
         fileio.makedirs(parquet_examples.split_folder(output_uri, split))
-        fileio.makedirs(event_hashes.folder_of(output_uri, split))
+        fileio.makedirs(hash_runs.folder_of(output_uri, split))
     hashed = output_config.split_config.splits
     tasks: list[ShardTask] = []
     for split in input_config.splits:

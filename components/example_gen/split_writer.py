@@ -11,7 +11,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from formats import examples as parquet_examples
 from formats.atomic_files import naming
-from formats.event_hashes import MAX_RUN, event_hashes, run_path, write_run
+from formats.event_hash import event_hashes
+from formats.hash_runs import MAX_RUN, run_path, write_run
 from formats.invalid_values import InvalidColumns, find_invalid_values, merge
 from formats.published.record import Events
 

@@ -10,7 +10,8 @@ from shard_makers import write_shards
 from components.data_gate import repeated_events
 from components.data_gate.repeated_events import find_repetitions, first_shared
 from components.example_gen.shard_ingestion import ShardTask, ingest_shard
-from formats.event_hashes import event_hashes, folder_of
+from formats.event_hash import event_hashes
+from formats.hash_runs import folder_of
 from formats.ingested_shards import IngestedShard, IngestionFile
 from formats.published.record import Events
 

@@ -15,8 +15,9 @@ from shard_makers import truncate
 from components.example_gen import split_writer
 from components.example_gen.hash_split import assign_splits
 from components.example_gen.shard_ingestion import ShardTask, ingest_shard
-from formats.event_hashes import event_hashes, find_runs, folder_of
+from formats.event_hash import event_hashes
 from formats.features import COLUMNS
+from formats.hash_runs import find_runs, folder_of
 from formats.published.record import Events, encode_events
 from formats.published.tfrecord import RecordError
 

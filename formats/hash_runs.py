@@ -1,4 +1,4 @@
-"""Hashes of events: which events occur twice, without comparing 28 floats with every other event.
+"""Sorted runs of event hashes, which tell what events occur twice without comparing 28 floats each.
 
 Ingestion writes them beside the splits of the Examples, 8 bytes per event, as sorted runs: one file
 per shard and split, or several for a shard of many events. Sorted runs can be compared range by
@@ -12,10 +12,7 @@ from pathlib import PurePath
 import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from numpy.typing import NDArray
 
-from formats import splitmix64
-from formats.features import NUM_FEATURES
 from formats.splitmix64 import Words
 
 MAX_RUN = 1 << 23
@@ -24,24 +21,7 @@ MAX_RUN = 1 << 23
 RANGE_EVENTS = 1 << 25
 """Hashes that are compared at a time, 256 MB."""
 
-_MULTIPLIERS = splitmix64.sequence(NUM_FEATURES) | np.uint64(1)
 _BYTES = 8
-
-
-def event_hashes(features: NDArray[np.float32]) -> Words:
-    """Hashes each event's features, without the label: uint64 [N].
-
-    The same features with another label are the same event. 0 and -0 are equal. The hash is
-    multilinear over the 28 words, finalized by SplitMix64.
-
-    Args:
-        features: float32 [N, 28].
-    """
-    hashes = np.zeros(len(features), np.uint64)
-    for column, multiplier in zip(features.T, _MULTIPLIERS, strict=True):
-        words = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
-        hashes += words * multiplier
-    return splitmix64.mix(hashes)
 
 
 def folder_of(examples_uri: str, split: str) -> str:
