@@ -21,6 +21,15 @@ SMALL = {
     "evaluation.auc_lower_bound": 0.7,
 }
 
+# A run must not write them anywhere.
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "planted-secret-key",
+    "DATABASE_URL": "postgres://ann:planted-password@localhost/x",
+    "GITHUB_TOKEN": "planted-token",
+    "GOOGLE_API_KEY": "planted-api-key",
+    "HTTPS_PROXY": "http://ann:planted-proxy-password@localhost:9",
+}
+
 # The derived columns cost a run as much as everything else, and the shared run has them.
 FAST = {**SMALL, "trainer.derived_columns": "false", "trainer.trees": 20}
 
@@ -49,10 +58,11 @@ class Project:
     def config(self):
         return self.folder / "run.yaml"
 
-    def run(self, **changes):
+    def run(self, environment=None, **changes):
         """`higgs run` with keys laid over; dots are written as double underscores."""
         pairs = (f"{key.replace('__', '.')}={value}" for key, value in changes.items())
-        return higgs("run", "--config", self.config, *(f"--set={pair}" for pair in pairs))
+        arguments = ("run", "--config", self.config, *(f"--set={pair}" for pair in pairs))
+        return higgs(*arguments, **(environment or {}))
 
 
 def make_project(folder, data=None, options=SMALL):
@@ -98,7 +108,7 @@ class FirstRun:
 
 @pytest.fixture(scope="session")
 def first_run(project):
-    done = project.run()
+    done = project.run(SECRETS)
     assert done.code == 0, done.output
     return FirstRun(done, latest_run(str(project.root / "metadata" / "metadata.sqlite")))
 

@@ -142,3 +142,17 @@ def test_logs_go_to_a_file_that_is_named(first_run, project):
     assert "Component Trainer is running" not in first_run.done.output
     assert "FutureWarning" not in first_run.done.output
     assert "epoch 8/8" in first_run.done.output
+
+
+def test_no_secret_of_the_environment_is_written_anywhere(first_run, project):
+    files = [file for file in project.root.rglob("*") if file.is_file()]
+    assert {"metadata.sqlite", "saved_model.pb", "training.json"} <= {file.name for file in files}
+    assert {".log", ".html"} <= {file.suffix for file in files}
+    leaks = [str(file) for file in files if b"planted-" in file.read_bytes()]
+    assert leaks == []
+    assert "planted-" not in first_run.done.output
+
+
+def test_no_file_of_a_run_can_be_changed_by_every_user(first_run, project):
+    files = [file for file in project.root.rglob("*") if not file.is_symlink()]
+    assert [str(file) for file in files if file.stat().st_mode & 0o002] == []

@@ -27,6 +27,13 @@ def test_golden_file(target, compiled, golden):
     golden(f"{target}{file.suffix}", file.read_text())
 
 
+def test_no_secret_of_the_environment_is_in_a_compiled_file(compiled, monkeypatch):
+    for name in ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://ann:planted@localhost:9")
+    for target in TARGETS:
+        assert "planted" not in compiled(target).read_text()
+
+
 def test_both_targets_have_the_same_graph(specs):
     names = {target: set(spec.tasks) for target, spec in specs.items()}
     assert names["vertex"] == names["kubeflow"]

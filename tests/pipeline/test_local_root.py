@@ -3,7 +3,12 @@ import os
 import pytest
 
 from pipeline.config import Config, ConfigError
-from pipeline.local_root import RootBusyError, exclusive_use, resolve
+from pipeline.local_root import (
+    RootBusyError,
+    exclusive_use,
+    is_writable_by_everyone,
+    resolve,
+)
 
 
 def config(**values):
@@ -107,3 +112,28 @@ def test_folders_of_another_user_are_named_with_their_owner(tmp_path, monkeypatc
         exclusive_use(tmp_path),
     ):
         pass
+
+
+@pytest.fixture
+def umask():
+    """Sets the umask; the one before is restored."""
+    before = os.umask(0)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o000, 0o664), (0o002, 0o664), (0o077, 0o600)])
+def test_files_of_a_run_are_never_writable_by_every_user(tmp_path, umask, mask, mode):
+    umask(mask)
+    with exclusive_use(tmp_path / "root"):
+        (tmp_path / "root" / "file").touch()
+    assert (tmp_path / "root" / "file").stat().st_mode & 0o777 == mode
+    assert not (tmp_path / "root").stat().st_mode & 0o002
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o777, True), (0o1777, False), (0o775, False)])
+def test_a_root_that_every_user_can_write_to(tmp_path, mode, expected):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root").chmod(mode)
+    assert is_writable_by_everyone(tmp_path / "root") is expected

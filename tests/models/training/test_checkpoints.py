@@ -73,6 +73,11 @@ def test_a_resumed_training_continues_like_an_uninterrupted_one(folder):
         np.testing.assert_array_equal(one, other)
 
 
+def test_checkpoints_are_for_their_owner_alone(folder):
+    Training(1).save(folder, 1)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_kept_weights_are_restored(folder):
     Training().save(folder, 1, value=4.0)
     kernel, steps = Training().restore(folder).state.kept_weights
