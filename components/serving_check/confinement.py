@@ -18,7 +18,7 @@ import runpy
 import signal
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
@@ -26,15 +26,20 @@ SECCOMP_MODE_FILTER = 2
 
 AUDIT_ARCH_X86_64 = 0xC000003E
 X32_SYSCALLS = 0x40000000
-DENIED_SYSCALLS = {
-    "socket": 41,
+OTHER_PROCESSES = {
     "ptrace": 101,
     "process_vm_readv": 310,
     "process_vm_writev": 311,
-    # Could open a socket without the system call of that name.
+    # Does what it is told in the place of other system calls.
     "io_uring_setup": 425,
 }
-"""Numbers on x86-64, the only architecture that TFX 1.16 has wheels for."""
+"""Numbers of system calls on x86-64, the only architecture that TFX 1.16 has wheels for."""
+
+NETWORK = {"socket": 41, **OTHER_PROCESSES}
+"""What an export is denied: it gets no socket at all."""
+
+SENDING = {"connect": 42, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, **OTHER_PROCESSES}
+"""What a process is denied that looks for a free port, as TFX's local runner does."""
 
 SECCOMP_RET_ALLOW = 0x7FFF0000
 SECCOMP_RET_ERRNO = 0x00050000
@@ -44,8 +49,24 @@ SYSCALL_NUMBER, ARCHITECTURE = 0, 4
 """Offsets in the kernel's ``seccomp_data``."""
 
 
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD")
+"""Environment variables that Python and TensorFlow need: none that holds a credential."""
+
+ENVIRONMENT_PREFIXES = ("KMP_", "MKL_", "OMP_", "OPENBLAS_", "TF_ENABLE_ONEDNN_", "TF_NUM_")
+"""Prefixes of others: numbers of threads, and the choice of CPU kernels."""
+
+
 class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+
+
+def harmless_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Selects the environment variables that an export may see."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
+    }
 
 
 def die_with(parent: int) -> None:
@@ -64,24 +85,24 @@ def limit_memory(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def close_network() -> None:
-    """Makes every later attempt to open a socket fail with EACCES, for good.
+def deny(syscalls: Mapping[str, int]) -> None:
+    """Makes system calls of this thread, and of those it starts, fail with EACCES, for good.
 
     Raises:
         OSError: the kernel has no seccomp filters, or this is not an x86-64 machine.
     """
     if platform.machine() != "x86_64":
         raise OSError(errno.ENOSYS, f"not known for {platform.machine()}")
-    program = network_filter()
+    program = syscall_filter(syscalls.values())
     # The order that the kernel demands of a process without privileges.
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     header = _Program(len(program) // 8, program)
     _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(header))
 
 
-def network_filter() -> bytes:
+def syscall_filter(numbers: Iterable[int]) -> bytes:
     """Assembles the filter: 8-byte instructions for the kernel's packet filter machine."""
-    denied = sorted(DENIED_SYSCALLS.values())
+    denied = sorted(numbers)
     # The last instruction denies; a jump counts the instructions to skip.
     to_denial = [len(denied) - position for position in range(len(denied))]
     return b"".join(
@@ -119,7 +140,7 @@ def main(settings_file: str, script: str, *arguments: str) -> None:
     die_with(settings["parent"])
     limit_memory(settings["memory_bytes"])
     try:
-        close_network()
+        deny(NETWORK)
     except OSError as error:
         print(f"the export is checked with network access: {error}", file=sys.stderr)
     run(script, arguments, settings["path"])

@@ -17,12 +17,6 @@ from tfx.utils import io_utils
 from components.serving_check import confinement, probe
 from formats.names import SIGNAL_PROBABILITY
 
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD")
-"""Environment variables that the process inherits: none that holds a credential."""
-
-ENVIRONMENT_PREFIXES = ("KMP_", "MKL_", "OMP_", "OPENBLAS_", "TF_ENABLE_ONEDNN_", "TF_NUM_")
-"""Prefixes of inherited variables: numbers of threads, and the choice of CPU kernels."""
-
 STDERR_TAIL_BYTES = 65536
 
 GIB = 2**30
@@ -156,14 +150,9 @@ def _run(command: list[str], folder: Path, limits: Limits) -> int:
 
 def probe_environment(environment: Mapping[str, str], folder: str) -> dict[str, str]:
     """Selects the variables that the process may see; it works on the CPU and in ``folder``."""
-    inherited = {
-        name: value
-        for name, value in environment.items()
-        if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
-    }
     # This process may hold the GPU's whole memory, and a TPU belongs to one process only.
     own = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    return inherited | own | {"HOME": folder, "TMPDIR": folder}
+    return confinement.harmless_variables(environment) | own | {"HOME": folder, "TMPDIR": folder}
 
 
 def describe_end(code: int, messages: str, limits: Limits) -> str:

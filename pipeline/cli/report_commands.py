@@ -159,6 +159,7 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
         check_environment(os.environ)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
+    _confine()
     with _quiet() as console:
         from pipeline.local_data import NoShardsError, find_data
         from pipeline.model_evaluation import evaluate_model
@@ -173,6 +174,20 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
         page, decision = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
         for line in (*decision_lines(decision), f"report      {page}"):
             console.print(line, soft_wrap=True)
+
+
+def _confine() -> None:
+    """Takes the network and the credentials from this process, which loads a foreign model."""
+    from components.serving_check.confinement import SENDING, deny, harmless_variables
+
+    kept = {*harmless_variables(os.environ), "COLUMNS", "HOME", "TERM", "TMPDIR"}
+    for name in set(os.environ) - kept:
+        del os.environ[name]
+    try:
+        # Before any library has started a thread, which would keep its network.
+        deny(SENDING)
+    except OSError as error:
+        click.echo(f"warning: the model is loaded with network access: {error}", err=True)
 
 
 def _verify(folder: Path) -> None:
