@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from formats.atomic_files import atomic_path
+from pipeline.local_root import FOLDERS
 from pipeline.metadata_check import check_content, database, is_missing, metadata_file
 from pipeline.user_errors import MetadataError
 
@@ -48,6 +49,8 @@ def relocate(root: Path) -> list[str]:
         return []
     _unshare(root)
     with database(root, metadata_file(root), "rw") as connection:
+        for place in former_roots(connection, str(root)):
+            _check_separate(Path(place), root)
         return rewrite_paths(connection, str(root))
 
 
@@ -111,8 +114,7 @@ def rewrite_paths(connection: sqlite3.Connection, root: str) -> list[str]:
         The former folders of the root.
     """
     uris = dict(connection.execute("SELECT id, uri FROM Artifact WHERE uri LIKE '/%'"))
-    made_here = (uri for (uri,) in connection.execute(_MADE_HERE))
-    former = sorted({former_root(uri) or root for uri in made_here} - {root})
+    former = former_roots(connection, root)
     if not former:
         return []
     properties = {
@@ -134,6 +136,12 @@ def rewrite_paths(connection: sqlite3.Connection, root: str) -> list[str]:
     )
     connection.execute("COMMIT")
     return former
+
+
+def former_roots(connection: sqlite3.Connection, root: str) -> list[str]:
+    """Returns the folders in which artifacts were made that are not ``root``."""
+    made_here = [uri for (uri,) in connection.execute(_MADE_HERE)]
+    return sorted({former_root(uri) or root for uri in made_here} - {root})
 
 
 def former_root(uri: str) -> str | None:
@@ -170,11 +178,34 @@ def _changes(paths: Mapping[Key, str], former: Iterable[str], root: str) -> dict
     return {key: path for key, path in new.items() if path != paths[key]}
 
 
+def _check_separate(place: Path, root: Path) -> None:
+    """Checks that a copy shares no folder with its original, by links that were copied as such.
+
+    Raises:
+        MetadataError: a run would change the original.
+    """
+    if _is_same(place, root):
+        return
+    for name in (*FOLDERS, metadata_file(Path()).as_posix()):
+        if _is_same(place / name, root / name):
+            raise MetadataError(
+                f"{root / name} and {place / name} are the same, because a link was copied: give "
+                "each root its own (`cp -aL` copies what links lead to)"
+            )
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
 def _absolute(root: Path) -> str:
     """Returns the absolute path of a root, without ``..`` unless it leads through a link."""
     absolute = root.absolute()
     plain = Path(os.path.normpath(absolute))
-    return str(plain if plain.exists() and plain.samefile(absolute) else absolute)
+    return str(plain if _is_same(plain, absolute) else absolute)
 
 
 def _unshare(root: Path) -> None:

@@ -72,6 +72,24 @@ def test_a_copy_made_of_hard_links_gets_metadata_of_its_own(used_root, tmp_path)
     assert metadata_file(used_root).read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["artifacts", "serving", "metadata", "metadata/metadata.sqlite"])
+def test_a_copy_of_a_link_is_refused_because_both_roots_would_share_it(used_root, tmp_path, name):
+    disk = tmp_path / "disk"
+    (used_root / name).rename(disk)
+    (used_root / name).symlink_to(disk)
+    copy = shutil.copytree(used_root, tmp_path / "copy", symlinks=True)
+    before = metadata_file(used_root).read_bytes()
+    with pytest.raises(MetadataError, match=r"/copy/.* and .*/old root/.* are the same, because"):
+        relocate(copy)
+    assert metadata_file(used_root).read_bytes() == before
+    whole = shutil.copytree(used_root, tmp_path / "whole copy")
+    assert relocate(whole) == [str(used_root)]
+    # The root itself may have such links.
+    moved = used_root.rename(tmp_path / "moved")
+    shutil.rmtree(copy)
+    assert relocate(moved) == [str(used_root)]
+
+
 def test_a_root_that_did_not_move_is_not_written(used_root):
     before = metadata_file(used_root).stat().st_mtime_ns
     assert relocate(used_root) == []
