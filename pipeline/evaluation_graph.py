@@ -1,5 +1,7 @@
 """The graph of `higgs evaluate`: the nodes of the pipeline that judge a model, and no others."""
 
+from collections.abc import Sequence
+
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 from tfx.components import ExampleValidator
 from tfx.dsl.components.common.importer import Importer
@@ -19,7 +21,11 @@ from pipeline.graph import SCHEMA_FILE
 
 
 def create_evaluation_pipeline(
-    model: str, shards: str, root: str, metadata: ConnectionConfig
+    model: str,
+    shards: str,
+    root: str,
+    metadata: ConnectionConfig,
+    ignored_keys: Sequence[str] = (),
 ) -> Pipeline:
     """Creates a pipeline that evaluates a model on a folder of shards, without thresholds.
 
@@ -28,11 +34,13 @@ def create_evaluation_pipeline(
         shards: a folder of shards, all of which become the split ``eval``.
         root: the pipeline root.
         metadata: the ML Metadata store.
+        ignored_keys: keys besides features and label that the records may have.
     """
     example_gen = CollisionExampleGen(
         input_base=shards,
         input_config=single_folder(names.EVAL_SPLIT),
         output_config=example_gen_pb2.Output(),
+        ignored_keys=ignored_keys,
     )
     examples = example_gen.outputs["examples"]
     schema_text = SCHEMA_FILE.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from pipeline.config import Config, ConfigError
 from pipeline.file_access import describe_access, is_writable_folder
 from pipeline.local_data import NoShardsError, data_layout, find_data
 from pipeline.paths import PathError, is_remote, local_path
+from pipeline.remote_data import check_file_systems
 
 # TFX and Beam treat paths as patterns.
 PATTERN_CHARACTERS = frozenset("*?[]{}")
@@ -32,8 +33,9 @@ def resolve(config: Config) -> Config:
     """Returns the configuration with absolute local paths and the layout of the data.
 
     Raises:
-        ConfigError: the root is not on a local disk, the layout of remote data is not given, or
-            ``data_root`` has no shards where the layout requires them.
+        ConfigError: the root is not on a local disk, the layout of remote data is not given or
+            this environment cannot read them, or ``data_root`` has no shards where the layout
+            requires them.
         DataRefusedError: a shard is there twice, or is a folder.
     """
     if is_remote(config.root):
@@ -50,6 +52,8 @@ def resolve(config: Config) -> Config:
         raise ConfigError(
             f"ingestion.layout: give folders or single for data that is not local ({data_root})"
         )
+    else:
+        check_file_systems(data_root)
     directory, checkpoints = config.push.directory, config.trainer.checkpoints
     return config.model_copy(
         update={

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -31,13 +32,16 @@ KEPT_OUTPUTS = (names.STATISTICS, names.HISTOGRAMS, names.ANOMALIES, names.SCHEM
 """Outputs that stay beside the page, each in a folder named by its key."""
 
 
-def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, GateDecision]:
+def evaluate_model(
+    model: Path, shards: Path, out: Path, ignored_keys: Sequence[str] = ()
+) -> tuple[Path, GateDecision]:
     """Evaluates a model; writes the evaluation, the statistics of the data and the report.
 
     Args:
         model: a SavedModel's folder.
         shards: a folder of shards.
         out: a folder that does not exist yet; it is removed if the evaluation fails.
+        ignored_keys: keys besides features and label that the records may have.
 
     Returns:
         The report's file, and the AUC with its events; no threshold was applied.
@@ -49,7 +53,7 @@ def evaluate_model(model: Path, shards: Path, out: Path) -> tuple[Path, GateDeci
     check_model(model)
     out.mkdir(parents=True)
     try:
-        outcome = _run_pipeline(model, shards, out)
+        outcome = _run_pipeline(model, shards, out, ignored_keys)
         report = read_report(outcome)
         write_page(render(report), out / PAGE)
     except BaseException:
@@ -86,7 +90,7 @@ def check_model(model: Path) -> None:
         )
 
 
-def _run_pipeline(model: Path, shards: Path, out: Path) -> RunOutcome:
+def _run_pipeline(model: Path, shards: Path, out: Path, ignored_keys: Sequence[str]) -> RunOutcome:
     """Runs the pipeline in a temporary root below ``out`` and keeps the outputs of interest."""
     root = out / ".run"
     metadata_path = str(root / "metadata.sqlite")
@@ -97,6 +101,7 @@ def _run_pipeline(model: Path, shards: Path, out: Path) -> RunOutcome:
         str(shards),
         str(root / "artifacts"),
         sqlite_metadata_connection_config(metadata_path),
+        ignored_keys,
     )
     LocalDagRunner().run(pipeline)
     outcome = metadata_store.latest_run(metadata_path)

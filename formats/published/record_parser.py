@@ -18,7 +18,8 @@ FEATURE_BYTES = 4 * NUM_FEATURES
 
 _KEYS_REMEDY = (
     "Only features and label are used, and every event has the same weight: write the records "
-    "without the key, or name it in ingestion.ignore_keys to drop it."
+    "without the key, or name it in ingestion.ignore_keys (`higgs evaluate --ignore-key`) to drop "
+    "it."
 )
 
 

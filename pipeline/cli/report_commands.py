@@ -140,7 +140,14 @@ def lineage(version: str, root: Path) -> None:
     required=True,
     help="A new folder for the evaluation and its report.",
 )
-def evaluate(model: Path, shards: Path, out: Path) -> None:
+@click.option(
+    "--ignore-key",
+    "ignored_keys",
+    multiple=True,
+    metavar="KEY",
+    help="An additional key of the records to drop; may be repeated.",
+)
+def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]) -> None:
     """Evaluate an exported model with the pipeline's metrics; writes OUT/report.html.
 
     The data passes the same checks as in `higgs run`; refused data exits with 4. OUT/evaluation
@@ -164,6 +171,7 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
         from pipeline.local_data import NoShardsError, find_data
         from pipeline.model_evaluation import evaluate_model
         from pipeline.run_table import decision_lines
+        from pipeline.shard_digests import check_shards
 
         try:
             data = find_data(shards, "single")
@@ -171,7 +179,10 @@ def evaluate(model: Path, shards: Path, out: Path) -> None:
             raise click.UsageError(f"--input: {error}") from None
         for heading, text in data.lines():
             console.print(f"{heading:<12}{text}", soft_wrap=True)
-        page, decision = evaluate_model(model.absolute(), shards.absolute(), out.absolute())
+        check_shards(data.shards[""])
+        page, decision = evaluate_model(
+            model.absolute(), shards.absolute(), out.absolute(), ignored_keys
+        )
         for line in (*decision_lines(decision), f"report      {page}"):
             console.print(line, soft_wrap=True)
 

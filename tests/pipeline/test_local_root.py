@@ -67,6 +67,13 @@ def test_the_layout_of_remote_data_must_be_given():
     assert resolve(explicit).data_root == "gs://b/d"
 
 
+def test_a_store_that_the_environment_cannot_read_is_refused():
+    remote = config(data_root="s3://b/d", ingestion={"layout": "single"})
+    reason = r"data_root: TensorFlow( and Beam)? cannot read s3:// here \(s3://b/d\); install"
+    with pytest.raises(ConfigError, match=reason):
+        resolve(remote)
+
+
 def test_a_root_is_locked_once_and_free_afterwards(tmp_path):
     again = exclusive_use(tmp_path)
     busy = rf"in use by another run \(process {os.getpid()}\)"
