@@ -39,14 +39,14 @@ def run(config: Config) -> None:
         DataRefusedError: a shard cannot be read, or a node refuses the data.
     """
     metadata = sqlite_metadata_connection_config(config.metadata_path)
-    _keep_versions(config)
+    keep_versions(config)
     with portable_cache_keys(config.root), recorded(config):
         VerifiedRunner(config.root, config.metadata_path).run(
             create_pipeline(config, metadata=metadata, content_key=local_content_key(config))
         )
 
 
-def _keep_versions(config: Config) -> None:
+def keep_versions(config: Config) -> None:
     """Keeps versions that were ever recorded from reuse, even if the push directory was emptied."""
     pushes = metadata_store.pushed_models(config.metadata_path)
     versions = [int(push.version) for _, push in pushes if push.version.isdecimal()]

@@ -1,0 +1,27 @@
+import pytest
+
+from formats.push_directory import last_given, next_version
+from pipeline.config import Config
+from pipeline.local_runner import keep_versions
+
+
+@pytest.fixture
+def config(used_root):
+    return Config(data_root="/data", root=str(used_root))
+
+
+def test_a_recorded_version_is_not_given_again_after_the_directory_was_emptied(config, used_root):
+    for path in (used_root / "serving" / "17").iterdir():
+        path.unlink()
+    (used_root / "serving" / "17").rmdir()
+    keep_versions(config)
+    assert next_version(config.push_directory, 10.0) == 18
+    (used_root / "serving" / ".last_version").write_text("20\n")
+    keep_versions(config)
+    assert last_given(config.push_directory) == 20
+
+
+def test_a_root_without_pushes_gets_no_push_directory(record_in, tmp_path):
+    record_in(tmp_path / "new")
+    keep_versions(Config(data_root="/data", root=str(tmp_path / "new")))
+    assert not (tmp_path / "new" / "serving").exists()
