@@ -83,14 +83,15 @@ class ManifestRecord(BaseModel):
         problems = [] if others_allowed else find_unlisted(present, self.manifest)
         files = dict(self.files)
         for path, file in sorted(self.files.items()):
-            location = Path(folder, path)
-            if path not in present:
+            try:
+                stamp = Stamp.of(Path(folder, path)) if path in present else None
+            except FileNotFoundError:  # deleted since it was listed
+                stamp = None
+            if stamp is None:
                 problems.append(describe_missing(path, file.digest))
+            elif stamp == file.stamp:
                 continue
-            stamp = Stamp.of(location)
-            if stamp == file.stamp:
-                continue
-            if problem := compare_file(str(location), path, file.digest):
+            elif problem := compare_file(f"{folder}/{path}", path, file.digest):
                 problems.append(problem)
             else:
                 files[path] = file._replace(stamp=stamp)

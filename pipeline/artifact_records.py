@@ -6,6 +6,7 @@ Metadata: a record that was lost is taken again and compared with it.
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -53,7 +54,9 @@ class ArtifactRecords:
             return self._compare_digests(folder, digest)
         problems, checked = record.check(folder, others_allowed=others_allowed)
         if checked != record:
-            self._write(folder, checked)
+            # New stamps only save time: a full disk does not change what was found.
+            with suppress(OSError):
+                self._write(folder, checked)
         return problems
 
     def _read(self, folder: str) -> ManifestRecord | None:
@@ -70,12 +73,12 @@ class ArtifactRecords:
         except OSError as error:
             return [f"a file cannot be read ({error.strerror or error})"]
         if manifest_digest(record.manifest) != digest:
-            count = len(record.files)
             return [
-                f"its {count} file{'s' if count != 1 else ''} differ from those recorded in ML "
-                "Metadata; their manifest is lost, so no file can be named"
+                "its files are not those that ML Metadata has the digest of; their manifest is "
+                "lost, so none can be named"
             ]
-        self._write(folder, record)
+        with suppress(OSError):
+            self._write(folder, record)
         return []
 
     def _write(self, folder: str, record: ManifestRecord) -> None:

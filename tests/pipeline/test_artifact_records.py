@@ -1,5 +1,7 @@
 """Where the records of a root are, and what they vouch for."""
 
+import errno
+import os
 import shutil
 
 import pytest
@@ -50,7 +52,7 @@ def test_without_a_record_other_files_are_a_problem_that_names_none(records, mod
     record_file(tmp_path).unlink()
     (model / "saved_model.pb").write_text("other")
     (problem,) = records.find_problems(str(model), digest)
-    assert problem.startswith("its 1 file differ from those recorded in ML Metadata")
+    assert problem.startswith("its files are not those that ML Metadata has the digest of; ")
     assert not record_file(tmp_path).exists()
 
 
@@ -80,3 +82,18 @@ def test_a_push_directory_elsewhere_has_its_records_in_the_root(records, tmp_pat
     assert records.find_problems(str(versions[1]), digests[1]) == [
         "saved_model.pb is missing (1 bytes)"
     ]
+
+
+def test_stamps_that_cannot_be_written_do_not_change_what_is_found(records, model, monkeypatch):
+    digest = records.take(str(model))
+    os.utime(model / "saved_model.pb", ns=(1, 1))
+
+    def full(folder, record):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(records, "_write", full)
+    assert records.find_problems(str(model), digest) == []
+    (model / "saved_model.pb").unlink()
+    assert records.find_problems(str(model), digest) == ["saved_model.pb is missing (5 bytes)"]
+    with pytest.raises(OSError, match="No space left"):
+        records.take(str(model))
