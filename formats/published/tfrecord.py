@@ -18,6 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from formats.file_kinds import describe
+
 CHUNK_BYTES = 1 << 20
 """Bytes of a shard that are decoded together.
 
@@ -46,7 +48,7 @@ _REPEATS = 8
 _RUN_FRAMES = 8192
 _REWRITE = "Fetch or write this shard again."
 _LAYOUT = (
-    "Expected a TFRecord shard, plain or gzip; `higgs convert` makes them from UCI's HIGGS.csv.gz."
+    "Expected a TFRecord shard, plain or gzip; `higgs convert` makes them from any table of events."
 )
 
 
@@ -67,37 +69,6 @@ class RecordError(ValueError):
     def __str__(self) -> str:
         where = "" if self.number is None else f" record {self.number} (counted from 0)"
         return f"{self.source}:{where} {self.reason}. {self.remedy}"
-
-
-def describe(head: bytes) -> str:
-    """Names the kind of a file from its first bytes.
-
-    >>> describe(b"PAR1"), describe(b"1.0,2.0")
-    ('a Parquet file', 'CSV')
-    """
-    signatures = {
-        GZIP_MAGIC: "a gzip file",
-        b"PAR1": "a Parquet file",
-        b"ARROW1": "an Arrow file",
-        b"PK\x03\x04": "a zip archive",
-        b"\x89HDF": "an HDF5 file",
-        b"\x93NUMPY": "a NumPy array file",
-        b"<": "an HTML or XML page",
-        b"{": "JSON",
-        b"[": "JSON",
-    }
-    text = head.lstrip()
-    for magic, kind in signatures.items():
-        if text.startswith(magic):
-            return kind
-    if not _is_text(head):
-        return "binary data of an unknown kind"
-    commas = [line.count(b",") for line in head.splitlines()[:2]]
-    return "CSV" if commas and min(commas) > 0 and len(set(commas)) == 1 else "text"
-
-
-def _is_text(head: bytes) -> bool:
-    return all(byte in b"\t\r\n" or byte >= 0x20 for byte in head) and head.isascii()
 
 
 @dataclass(frozen=True)

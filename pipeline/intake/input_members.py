@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from formats.file_kinds import RefusedKind, find_container, find_format
+from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
-from pipeline.intake.file_kinds import RefusedKind, find_container, find_format
 from pipeline.intake.intake_error import IntakeError, enumerate_names
 
 _MAX_DEPTH = 5
+_HEADER_BYTES = 12  # Of the frame of a TFRecord.
 _DOCUMENTS = (
     *(".md", ".rst", ".pdf", ".sha256", ".md5", "sums", ".crc", ".log", ".py", ".ipynb"),
     *(".index", ".yaml", ".yml"),
@@ -94,6 +96,8 @@ def _unpack(
 
 
 def _known_format(name: str, head: bytes, containers: tuple[str, ...]) -> str:
+    if len(head) >= _HEADER_BYTES and checked_length(head[:_HEADER_BYTES]) >= 0:
+        return "TFRecord"
     kind = find_format(head)
     if not isinstance(kind, RefusedKind):
         return kind

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from pipeline.intake.file_kinds import RefusedKind, find_container, find_format
+from formats.file_kinds import RefusedKind, describe, find_container, find_format
 
 REFUSED = {
     pickle.dumps({"x": 1}): "a Python pickle",
@@ -53,3 +53,23 @@ def test_formats_are_recognized_by_their_first_bytes(head, kind):
 def test_text_that_starts_like_a_zlib_stream_is_not_one():
     assert find_container(b"x\x9c\x03") == "zlib"
     assert find_container(b"x^2,y\n") is None
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x1f\x8b\x08\0", "a gzip file"),
+        (b"\xfd7zXZ\0", "an xz file"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"ARROW1", "an Arrow file"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"root", "a ROOT file"),
+        (b"1 1:0.5\n", "a libsvm file"),
+        (b"@relation x\n", "an ARFF file"),
+        (b"\x80\x04\x95", "a Python pickle"),
+        (b"a,b\n1,2\n", "CSV"),
+        (b"a,b\n1\n", "text"),
+    ],
+)
+def test_kinds_have_names_for_messages(head, kind):
+    assert describe(head) == kind

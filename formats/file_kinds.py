@@ -3,8 +3,6 @@
 import re
 from typing import NamedTuple
 
-from formats.published.tfrecord import checked_length
-
 _COMPRESSIONS = {
     b"\x1f\x8b\x08": "gzip",
     b"BZh": "bzip2",
@@ -103,14 +101,12 @@ def find_format(head: bytes) -> str | RefusedKind:
     """Names the format of uncompressed data by its first bytes.
 
     Returns:
-        ``Parquet``, ``Arrow``, ``NumPy array``, ``HDF5``, ``ROOT``, ``TFRecord``, ``libsvm``,
-        ``ARFF``, ``CSV`` or, for what is not read, its kind and the remedy.
+        ``Parquet``, ``Arrow``, ``NumPy array``, ``HDF5``, ``ROOT``, ``libsvm``, ``ARFF``, ``CSV``
+        for any other text or, for what is not read, its kind and the remedy.
 
     >>> find_format(b"PAR1"), find_format(b"1 1:0.5 2:1.5\\n"), find_format(b"1,0.5\\n")
     ('Parquet', 'libsvm', 'CSV')
     """
-    if len(head) >= 12 and checked_length(head[:12]) >= 0:
-        return "TFRecord"
     if head.startswith(b"\xff\xff\xff\xff"):
         return "Arrow"
     for magic, name in _TABLES.items():
@@ -124,6 +120,24 @@ def find_format(head: bytes) -> str | RefusedKind:
         if text.startswith(magic):
             return refused
     return _text_format(head, text)
+
+
+def describe(head: bytes) -> str:
+    """Names the kind of a file from its first bytes, with an article.
+
+    >>> describe(b"PAR1"), describe(b"1.0,2.0"), describe(b"BZh91AY&SY"), describe(b"not a table")
+    ('a Parquet file', 'CSV', 'a bzip2 file', 'text')
+    """
+    if container := find_container(head):
+        article = "an" if container == "xz" else "a"
+        return f"{article} {container} {'archive' if container in ('zip', 'tar') else 'file'}"
+    kind = find_format(head)
+    if isinstance(kind, RefusedKind):
+        return kind.name
+    if kind == "CSV":
+        commas = [line.count(b",") for line in head.splitlines()[:2]]
+        return "CSV" if commas and min(commas) > 0 and len(set(commas)) == 1 else "text"
+    return f"{'an' if kind[0] in 'AH' else 'a'} {kind} file"
 
 
 def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
