@@ -63,12 +63,27 @@ class ScoreCounts:
         """Computes the share of a class that each cell outscores: at least and at most, [C] each.
 
         The events of the same cell count as outscored at most, not at least.
+
+        Args:
+            weights: ``signal`` or ``background``.
         """
+        return self._below(weights, self.lowest, self.highest)
+
+    def share_below(self, weights: Array, keys: Cells) -> Array:
+        """Computes the share of a class below each of N scores; half of an equal score counts.
+
+        Args:
+            weights: ``signal`` or ``background``.
+            keys: the scores, from ``score_keys``, int32 [N].
+        """
+        return _mean(self._below(weights, keys, keys))
+
+    def _below(self, weights: Array, lowest: Cells, highest: Cells) -> tuple[Array, Array]:
         by_highest = np.argsort(self.highest, kind="stable")
         cumulative = np.append(0.0, np.cumsum(weights[by_highest]))
-        least = cumulative[np.searchsorted(self.highest[by_highest], self.lowest, "left")]
+        least = cumulative[np.searchsorted(self.highest[by_highest], lowest, "left")]
         cumulative = np.append(0.0, np.cumsum(weights))
-        most = cumulative[np.searchsorted(self.lowest, self.highest, "right")]
+        most = cumulative[np.searchsorted(self.lowest, highest, "right")]
         return least / cumulative[-1], most / cumulative[-1]
 
     @property
