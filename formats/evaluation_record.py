@@ -21,6 +21,12 @@ SIGNAL_COUNT = "signal_count"
 AUC_STANDARD_ERROR = "auc_standard_error"
 """The metric that estimates the standard error of the AUC; its name in TFMA's results."""
 
+AUC_CHANGE_ERROR = "auc_change_standard_error"
+"""The metric that estimates the standard error of the AUC's difference from the baseline's."""
+
+AUC_CHANGE_LOWER_BOUND = "auc_change_lower_bound"
+"""The metric that bounds the AUC's difference from the baseline's below; a gate compares it."""
+
 OVERALL = "all events"
 """Name of the slice that holds every event."""
 

@@ -14,11 +14,15 @@ import numpy.typing as npt
 from tensorflow_model_analysis.metrics import calibration_histogram, metric_types, metric_util
 from typing_extensions import override
 
+from components.evaluator.paired_auc import MAX_PAIRS, PairSample, merge_pairs, sample_pairs
 from components.evaluator.score_counts import MAX_CELLS, ScoreCounts, count_scores, merge_counts
 
 Array: TypeAlias = npt.NDArray[np.float64]
 EventValue: TypeAlias = Callable[[Array, Array], Array]
 """Computes one value per event from labels [N] and predictions [N]."""
+
+PairSamples: TypeAlias = tuple[PairSample, ...]
+"""The pairs of scores of signal and of background events."""
 
 BUCKETS = calibration_histogram.DEFAULT_NUM_BUCKETS
 
@@ -33,12 +37,14 @@ class _Combiner(beam.CombineFn):
         self._key = key
         self._eval_config = eval_config
 
-    def _events(self, element: metric_types.StandardMetricInputs) -> tuple[Array, Array, Array]:
-        """Returns labels, predictions and weights, float64 [N] each."""
+    def _events(
+        self, element: metric_types.StandardMetricInputs, model_name: str | None = None
+    ) -> tuple[Array, Array, Array]:
+        """Returns labels, a model's predictions and weights, float64 [N] each."""
         ((label, prediction, weight),) = metric_util.to_label_prediction_example_weight(
             element,
             eval_config=self._eval_config,
-            model_name=self._key.model_name,
+            model_name=self._key.model_name if model_name is None else model_name,
             output_name=self._key.output_name,
             sub_key=self._key.sub_key,
             example_weighted=self._key.example_weighted,
@@ -92,6 +98,58 @@ class ScoreCountsCombiner(_Combiner):
         self, accumulator: list[ScoreCounts]
     ) -> dict[metric_types.MetricKey, ScoreCounts]:
         return {self._key: merge_counts(accumulator)}
+
+
+class PairSampleCombiner(_Combiner):
+    """Samples the pairs of scores of the key's model and a baseline.
+
+    The accumulator is a list of samples of parts of the events, of signal and background each.
+    """
+
+    def __init__(self, key: metric_types.MetricKey, eval_config: Any, baseline: str):
+        super().__init__(key, eval_config)
+        self._baseline = baseline
+
+    @override
+    def create_accumulator(self) -> list[PairSamples]:
+        return []
+
+    @override
+    def add_input(
+        self, accumulator: list[PairSamples], element: metric_types.StandardMetricInputs
+    ) -> list[PairSamples]:
+        labels, candidate, weights = self._events(element)
+        _, baseline, _ = self._events(element, self._baseline)
+        is_signal = labels > 0.5
+        accumulator.append(
+            tuple(
+                sample_pairs(candidate[rows], baseline[rows], weights[rows])
+                for rows in (is_signal, ~is_signal)
+            )
+        )
+        kept = sum(len(sample.pairs) for samples in accumulator for sample in samples)
+        if len(accumulator) >= MAX_PARTS or kept > 2 * MAX_PAIRS:
+            return self.compact(accumulator)
+        return accumulator
+
+    @override
+    def merge_accumulators(self, accumulators: Iterable[list[PairSamples]]) -> list[PairSamples]:
+        merged: list[PairSamples] = []
+        for accumulator in accumulators:
+            merged = self.compact([*merged, *accumulator])
+        return merged
+
+    @override
+    def compact(self, accumulator: list[PairSamples]) -> list[PairSamples]:
+        by_class = zip(*accumulator, strict=True) if accumulator else ((), ())
+        return [tuple(merge_pairs(samples) for samples in by_class)]
+
+    @override
+    def extract_output(
+        self, accumulator: list[PairSamples]
+    ) -> dict[metric_types.MetricKey, PairSamples]:
+        (samples,) = self.compact(accumulator)
+        return {self._key: samples}
 
 
 class HistogramCombiner(_SumCombiner):

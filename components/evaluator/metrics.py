@@ -4,12 +4,15 @@ Each has the name and the value of TFMA's own metric, where there is one. They a
 extracts of ``components.evaluator.extractors``, and work on any others.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import calibration_histogram, metric_types
+from tensorflow_model_analysis.utils import model_util
 
 from components.evaluator import score_counts
 from components.evaluator.combiners import (
@@ -17,10 +20,12 @@ from components.evaluator.combiners import (
     Array,
     EventValue,
     MeanCombiner,
+    PairSampleCombiner,
     ScoreCountsCombiner,
     SumOfWeightsCombiner,
     with_columnar_histogram,
 )
+from components.evaluator.paired_auc import AucDifference, auc_difference
 from components.evaluator.score_counts import ScoreCounts
 from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
@@ -28,7 +33,14 @@ from components.evaluator.significance import (
     REGULARISATION,
     median_significance,
 )
-from formats.evaluation_record import AUC, AUC_STANDARD_ERROR, EVENT_COUNT, SIGNAL_COUNT
+from formats.evaluation_record import (
+    AUC,
+    AUC_CHANGE_ERROR,
+    AUC_CHANGE_LOWER_BOUND,
+    AUC_STANDARD_ERROR,
+    EVENT_COUNT,
+    SIGNAL_COUNT,
+)
 
 ScoreValue: TypeAlias = Callable[..., float]
 """Computes a metric from events by score and the metric's settings."""
@@ -85,6 +97,53 @@ class SignalCount(_OfScoreCounts):
 
     def __init__(self, name: str = SIGNAL_COUNT):
         super().__init__(_signal_count, name)
+
+
+class _OfAucChange(metric_types.Metric):
+    """Base of metrics of the difference between the AUCs of a candidate and the baseline.
+
+    They are differences for TFMA, subject to change thresholds, and absent without a baseline.
+    """
+
+    def __init__(self, value: Callable[[AucDifference], float], name: str, **settings: Any):
+        super().__init__(_of_auc_change, name=name, value=value, settings=settings)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the serializable settings."""
+        return {"name": self.name, **self.kwargs["settings"]}
+
+
+class AucChangeError(_OfAucChange):
+    """The standard error of the difference of two AUCs on the same events."""
+
+    def __init__(self, name: str = AUC_CHANGE_ERROR):
+        super().__init__(_change_error, name)
+
+
+class AucChangeLowerBound(_OfAucChange):
+    """The one-sided lower confidence bound of the difference of two AUCs on the same events."""
+
+    def __init__(
+        self,
+        confidence: float = 0.95,
+        when_undecided: str = "",
+        name: str = AUC_CHANGE_LOWER_BOUND,
+    ):
+        """Construct the metric.
+
+        Args:
+            confidence: the probability that the bound is below the true difference.
+            when_undecided: what a bound below the threshold means for the push, for readers of
+                the configuration; the value does not depend on it.
+            name: the metric's name.
+        """
+        quantile = NormalDist().inv_cdf(confidence)
+        super().__init__(
+            functools.partial(_change_lower_bound, quantile=quantile),
+            name,
+            confidence=confidence,
+            when_undecided=when_undecided,
+        )
 
 
 class BackgroundRejection(_OfScoreCounts):
@@ -201,18 +260,80 @@ def _of_score_counts(
         output_name=output_name,
         example_weighted=example_weighted,
     )
+    computation = _score_counts(key, eval_config)
+
+    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
+        return {key: value(metrics[computation.keys[0]], **settings)}
+
+    return [computation, metric_types.DerivedMetricComputation(keys=[key], result=result)]
+
+
+def _of_auc_change(
+    name: str,
+    value: Callable[[AucDifference], float],
+    settings: dict[str, Any],
+    eval_config: Any,
+    model_names: list[str],
+    output_names: Sequence[str] = ("",),
+    example_weighted: bool = False,
+) -> metric_types.MetricComputations:
+    del settings
+    baseline = model_util.get_baseline_model_spec(eval_config)
+    computations: metric_types.MetricComputations = []
+    for model_name in model_names if baseline else ():
+        if model_name == baseline.name:
+            continue
+        for output_name in output_names:
+            key = metric_types.MetricKey(
+                name=name,
+                model_name=model_name,
+                output_name=output_name,
+                example_weighted=example_weighted,
+                is_diff=True,
+            )
+            computations += _change_computations(key, value, eval_config, baseline.name)
+    return computations
+
+
+def _change_computations(
+    key: metric_types.MetricKey,
+    value: Callable[[AucDifference], float],
+    eval_config: Any,
+    baseline: str,
+) -> metric_types.MetricComputations:
+    candidate_counts = _score_counts(key._replace(is_diff=False), eval_config)
+    baseline_counts = _score_counts(key._replace(is_diff=False, model_name=baseline), eval_config)
+    pairs_key = key._replace(name="_score_pairs", is_diff=False)
+    pairs = metric_types.MetricComputation(
+        keys=[pairs_key],
+        preprocessors=None,
+        combiner=PairSampleCombiner(pairs_key, eval_config, baseline),
+    )
+
+    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
+        counts = (metrics[c.keys[0]] for c in (candidate_counts, baseline_counts))
+        return {key: value(auc_difference(*counts, *metrics[pairs_key]))}
+
+    derived = metric_types.DerivedMetricComputation(keys=[key], result=result)
+    return [candidate_counts, baseline_counts, pairs, derived]
+
+
+def _score_counts(key: metric_types.MetricKey, eval_config: Any) -> metric_types.MetricComputation:
     # TFMA computes what has the same key once, and does not write what begins with _.
     counts_key = key._replace(name="_score_counts")
-    computation = metric_types.MetricComputation(
+    return metric_types.MetricComputation(
         keys=[counts_key],
         preprocessors=None,
         combiner=ScoreCountsCombiner(counts_key, eval_config),
     )
 
-    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
-        return {key: value(metrics[counts_key], **settings)}
 
-    return [computation, metric_types.DerivedMetricComputation(keys=[key], result=result)]
+def _change_error(change: AucDifference) -> float:
+    return change.standard_error
+
+
+def _change_lower_bound(change: AucDifference, quantile: float) -> float:
+    return change.lower_bound(quantile)
 
 
 def _signal_count(counts: ScoreCounts) -> float:
