@@ -200,6 +200,16 @@ def read_metrics(folder: str) -> Metrics:
     }
 
 
+def read_changes(folder: str) -> Mapping[str, Mapping[str, float]]:
+    """Reads the differences of the candidate from the baseline, by slice; none without one."""
+    return {
+        _slice_name(result.slice_key): dict(
+            _values([entry for entry in result.metric_keys_and_values if entry.key.is_diff])
+        )
+        for result in tfma.load_metrics(folder)
+    }
+
+
 def read_scores(folder: str) -> ScoreHistograms:
     """Reads the score histograms of every model and slice in an evaluation artifact's folder.
 

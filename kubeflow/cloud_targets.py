@@ -49,8 +49,12 @@ class RemoteTarget(Target):
 
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
         """PushGate and Report: engines show only which node failed, and artifacts."""
-        pusher = next(node for node in nodes if node.id == names.PUSHER)
-        gate = PushGate(pushed_model=pusher.outputs["pushed_model"])
+        by_id = {node.id: node for node in nodes}
+        gate = PushGate(
+            pushed_model=by_id[names.PUSHER].outputs["pushed_model"],
+            evaluation=by_id[names.EVALUATOR].outputs["evaluation"],
+            infra_blessing=by_id[names.SERVING_CHECK].outputs["blessing"],
+        )
         return [gate, report_node(self.config, nodes)]
 
     def container_arguments(self) -> list[str]:

@@ -113,6 +113,19 @@ class EvaluationConfig(_Frozen):
     least_events: int = Field(
         1000, ge=2, description="smallest number of events that a model is blessed on"
     )
+    confidence: float = Field(
+        0.95,
+        ge=0.5,
+        lt=1.0,
+        description="probability with which the AUC's true difference from the model in service "
+        "must be above -auc_max_drop",
+    )
+    when_undecided: Literal["refuse", "keep-baseline", "push"] = Field(
+        "refuse",
+        description="if the measured difference is above -auc_max_drop, but not with that "
+        "probability: refuse: exit 3; keep-baseline: no push, exit 0; push: the measured "
+        "difference decides",
+    )
 
 
 class ServingCheckConfig(_Frozen):

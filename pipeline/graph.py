@@ -110,6 +110,8 @@ def create_pipeline(
         lower_bound=config.evaluation.auc_lower_bound,
         max_drop=config.evaluation.auc_max_drop,
         least_events=config.evaluation.least_events,
+        confidence=config.evaluation.confidence,
+        when_undecided=config.evaluation.when_undecided,
     )
     evaluator = CountingEvaluator(
         examples=examples,

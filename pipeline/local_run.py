@@ -6,7 +6,7 @@ from rich.console import Console
 
 from formats import names
 from formats.errors import DataRefusedError
-from formats.gate_decision import read_decision
+from formats.gate_decision import GateDecision, read_decision
 from formats.run_outcome import RunOutcome
 from pipeline import local_runner, metadata_store
 from pipeline.config import Config
@@ -72,22 +72,28 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
         remark = baseline.properties.get(names.BASELINE_REMARK_PROPERTY, baseline.uri)
         console.print(f"baseline    {remark}", soft_wrap=True)
     evaluation = outcome.uri(names.EVALUATION)
-    if evaluation:
-        _print_evaluation(evaluation, console)
+    decision = _print_evaluation(evaluation, console) if evaluation else None
     serving = outcome.output(names.INFRA_BLESSING)
     if serving and not serving.is_blessed:
         console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}", soft_wrap=True)
+    is_servable = bool(serving and serving.is_blessed)
+    if outcome.push is None and decision and decision.keeps_baseline and is_servable:
+        console.print("KEPT the model in service: the comparison with it is undecided")
+        return ExitCode.KEPT
     return _print_push(outcome, console)
 
 
-def _print_evaluation(uri: str, console: Console) -> None:
+def _print_evaluation(uri: str, console: Console) -> GateDecision | None:
+    decision = None
     try:
-        lines = list(decision_lines(read_decision(uri)))
+        decision = read_decision(uri)
+        lines = list(decision_lines(decision))
     except Exception as error:  # the gate has decided; this error is not its decision
         log_traceback()
         lines = [f"AUC         not read: {type(error).__name__}: {error}"]
     for line in (*lines, f"evaluation  {uri}"):
         console.print(line, soft_wrap=True)
+    return decision
 
 
 def _serving_fault(uri: str) -> str:

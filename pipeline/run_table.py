@@ -37,7 +37,7 @@ def decision_lines(decision: GateDecision) -> Iterator[str]:
     for check in decision.checks:
         yield (
             f"gate: {check.name} {_measured(check, check.value)}, at least "
-            f"{_measured(check, check.limit)} needed: {_check_result(check)}"
+            f"{_measured(check, check.limit)} needed: {_check_result(check)}{_interval(check)}"
         )
 
 
@@ -56,7 +56,16 @@ def _check_result(check: ThresholdCheck) -> str:
         return f"UNDECIDED, {check.fault or 'the value is not a number'}"
     margin = abs(check.margin)
     distance = f"{margin:,.0f}" if check.is_count else f"{margin:.4f}"
+    if check.undecided:
+        return f"UNDECIDED by {distance}, {check.undecided}"
     return f"{'passed' if check.passed else 'MISSED'} by {distance}"
+
+
+def _interval(check: ThresholdCheck) -> str:
+    if check.interval is None:
+        return ""
+    low, high = (_measured(check, bound) for bound in check.interval)
+    return f"; 95 % interval {low} to {high}"
 
 
 def run_table(runs: Iterable[RunOutcome]) -> Table:

@@ -23,7 +23,13 @@ class CountingEvaluator(Evaluator):
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         eval_config=eval_config(
-            AucThresholds(lower_bound=0.7, max_drop=0.002, least_events=1000)
+            AucThresholds(
+                lower_bound=0.7,
+                max_drop=0.002,
+                least_events=1000,
+                confidence=0.95,
+                when_undecided="refuse",
+            )
         ),
         module_path=EXTRACTORS_MODULE,
     )

@@ -62,12 +62,12 @@ def slice_batch(extracts: dict[str, Any], slicings: list[list[str]]) -> Iterator
     inputs = {key: extracts[key] for key in METRIC_INPUTS if extracts.get(key) is not None}
     for slicing in slicings:
         if not slicing:
-            yield {**inputs, tfma.SLICE_KEY_TYPES_KEY: _slice_keys(())}
+            yield {**inputs, tfma.SLICE_KEY_TYPES_KEY: slice_keys(())}
             continue
         for values, rows in frame.groupby(slicing, sort=False).indices.items():
             values = values if isinstance(values, tuple) else (values,)
             key = tuple(zip(slicing, (_plain(value) for value in values), strict=True))
-            yield {**_take(inputs, rows), tfma.SLICE_KEY_TYPES_KEY: _slice_keys(key)}
+            yield {**_take(inputs, rows), tfma.SLICE_KEY_TYPES_KEY: slice_keys(key)}
 
 
 def _take(values: Any, rows: np.ndarray) -> Any:
@@ -80,7 +80,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _slice_keys(key: tuple[tuple[str, Any], ...]) -> np.ndarray:
+def slice_keys(key: tuple[tuple[str, Any], ...]) -> np.ndarray:
+    """Returns the key of a slice as an array of one, as TFMA expects it in extracts."""
     # An array of one tuple: NumPy would convert a list of tuples to more dimensions.
     keys = np.empty(1, dtype=object)
     keys[0] = key

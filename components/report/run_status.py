@@ -10,6 +10,7 @@ from components.report.report_data import ReportData
 from formats import names
 from formats.gate_decision import GateDecision
 from formats.names import NodeOutput
+from formats.run_outcome import RunOutcome
 
 
 class Level(str, Enum):
@@ -56,6 +57,7 @@ class Gate:
         result: the gate's result.
         remark: why the gate refused or was not evaluated.
         digits: decimal places of the margin.
+        interval: the 95 % confidence interval of the measured value; None if there is none.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Gate:
     result: GateResult
     remark: str = ""
     digits: int = 4
+    interval: tuple[float, float] | None = None
 
 
 _ENDINGS = {
@@ -92,9 +95,17 @@ def run_status(report: ReportData) -> RunStatus:
         note = " by an earlier run; nothing has changed since"
         cached = note if outcome.is_cached(names.PUSHER) else ""
         return RunStatus(Level.SUCCESS, "Pushed", f"as version {outcome.push.version}{cached}")
+    if report.decision and report.decision.keeps_baseline and _is_servable(outcome):
+        detail = "the comparison with the model in service is undecided, so that one stays"
+        return RunStatus(Level.NEUTRAL, "Kept", detail)
     refusals = [_refusal(gate) for gate in gates(report) if gate.result is GateResult.REFUSED]
     detail = f"not pushed: refused by {', '.join(refusals) or 'a gate'}"
     return RunStatus(Level.FAILURE, "Refused", detail)
+
+
+def _is_servable(outcome: RunOutcome) -> bool:
+    blessing = outcome.output(names.INFRA_BLESSING)
+    return bool(blessing and blessing.is_blessed)
 
 
 def gates(report: ReportData) -> Iterator[Gate]:
@@ -112,7 +123,8 @@ def _refusal(gate: Gate) -> str:
         return gate.name
     if math.isnan(gate.margin):
         return f"{gate.name}, which is undefined{gate.remark and ': '}{gate.remark}"
-    return f"{gate.name}, missed by {fixed(-gate.margin, gate.digits)}"
+    missed = f"{gate.name}, missed by {fixed(-gate.margin, gate.digits)}"
+    return f"{missed}, {gate.remark}" if gate.remark else missed
 
 
 def _data_gate(report: ReportData) -> Gate:
@@ -140,8 +152,9 @@ def evaluator_gates(decision: GateDecision) -> Iterator[Gate]:
             f"at least {fixed(check.limit, digits, signed=check.is_change)}",
             check.margin,
             GateResult.PASSED if check.passed else GateResult.REFUSED,
-            check.fault,
+            check.fault or (check.undecided and f"undecided: {check.undecided}"),
             digits,
+            check.interval,
         )
     if not decision.passed and all(check.passed for check in decision.checks):
         remark = "TFMA's validation failed although no limit above was missed"

@@ -18,7 +18,10 @@ def folder(tmp_path):
 def test_single_model_is_compared_with_the_lower_bound(make, folder):
     make.evaluation_files(folder)
     decision = read_decision(str(folder))
-    assert decision == GateDecision(True, 20_000, 0.8, None, (ThresholdCheck("AUC", 0.8, 0.7),))
+    (bound,) = decision.checks
+    assert bound == ThresholdCheck("AUC", 0.8, 0.7, interval=bound.interval)
+    assert bound.interval == pytest.approx((0.79446, 0.80554), abs=1e-5)
+    assert decision == GateDecision(True, 20_000, 0.8, None, (bound,))
     assert decision.checks[0].margin == pytest.approx(0.1)
 
 
@@ -31,7 +34,7 @@ def test_candidate_is_compared_with_the_baseline_too(make, folder):
     decision = read_decision(str(folder))
     assert (decision.passed, decision.auc, decision.baseline_auc) == (False, 0.75, 0.8)
     bound, change = decision.checks
-    assert bound == ThresholdCheck("AUC", 0.75, 0.7)
+    assert (bound.name, bound.value, bound.limit) == ("AUC", 0.75, 0.7)
     assert (change.name, change.limit, change.is_change) == (
         "AUC above the baseline's",
         -0.002,
@@ -67,6 +70,68 @@ def test_undefined_auc_cannot_be_compared_and_says_why(make, folder, undefined):
     else:
         assert (decision.auc_fault, bound.fault, change.fault) == ("", "", f"baseline: {reason}")
         assert bound.passed
+
+
+def compare(make, folder, *, change, bound, error=0.004, passed=False, when_undecided="refuse"):
+    models = {
+        "candidate": {"": (make.metrics(0.8 + change), make.scores())},
+        "baseline": {"": (make.metrics(0.8), make.scores())},
+    }
+    changes = {
+        "auc": change,
+        "auc_change_standard_error": error,
+        "auc_change_lower_bound": bound,
+    }
+    make.evaluation_files(
+        folder, models, passed=passed, changes=changes, when_undecided=when_undecided
+    )
+    return read_decision(str(folder))
+
+
+def test_change_has_its_interval_and_its_lower_bound(make, folder):
+    decision = compare(make, folder, change=0.01, bound=0.01 - 1.644854 * 0.004, passed=True)
+    *_, change, bound = decision.checks
+    assert change.interval == pytest.approx((0.01 - 0.00784, 0.01 + 0.00784), abs=1e-6)
+    assert bound.name == "AUC above the baseline's, 95 % lower bound"
+    assert (bound.value, bound.limit) == (pytest.approx(0.00342, abs=1e-5), -0.002)
+    assert bound.passed
+    assert (decision.passed, decision.is_undecided, decision.keeps_baseline) == (True, False, False)
+
+
+def test_bound_that_misses_says_how_many_events_or_which_limit_would_do(make, folder):
+    # The distance of 0.004 must become 0.002, on four times as many events.
+    decision = compare(make, folder, change=0.0, bound=-0.004)
+    bound = decision.checks[-1]
+    assert bound.undecided == (
+        "about 80,000 eval events instead of 20,000, or evaluation.auc_max_drop 0.0040, would "
+        "decide"
+    )
+    assert (decision.is_undecided, decision.keeps_baseline) == (True, False)
+
+
+def test_change_at_the_limit_is_decided_by_no_number_of_events(make, folder):
+    bound = compare(make, folder, change=-0.002 + 1e-17, bound=-0.004).checks[-1]
+    assert bound.undecided == "evaluation.auc_max_drop 0.0040 would decide"
+
+
+def test_undecided_comparison_can_keep_the_baseline(make, folder):
+    decision = compare(make, folder, change=0.0, bound=-0.004, when_undecided="keep-baseline")
+    assert decision.keeps_baseline
+
+
+@pytest.mark.parametrize("when_undecided", ["refuse", "keep-baseline"])
+def test_change_below_the_limit_is_decided(make, folder, when_undecided):
+    decision = compare(make, folder, change=-0.01, bound=-0.02, when_undecided=when_undecided)
+    assert not decision.is_undecided
+    assert decision.checks[-1].undecided == ""
+
+
+def test_bound_without_an_error_is_undefined(make, folder):
+    decision = compare(make, folder, change=0.0, bound=math.nan, error=math.nan)
+    bound = decision.checks[-1]
+    assert (bound.passed, bound.undecided) == (False, "")
+    assert bound.fault == "its error needs at least two events of each class"
+    assert not decision.is_undecided
 
 
 def test_model_without_thresholds_passes(make, folder):

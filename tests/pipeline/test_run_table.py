@@ -65,6 +65,25 @@ def test_decision_lists_thresholds_and_margins():
     ]
 
 
+def test_undecided_comparison_is_printed_with_intervals_and_remedy():
+    checks = (
+        ThresholdCheck("AUC", 0.81, 0.8, interval=(0.80, 0.82)),
+        ThresholdCheck(
+            "AUC above the baseline's, 95 % lower bound",
+            -0.004,
+            -0.002,
+            is_change=True,
+            undecided="about 80,000 eval events would decide",
+        ),
+    )
+    assert list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))[1:] == [
+        "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100; 95 % interval +0.8000 to "
+        "+0.8200",
+        "gate: AUC above the baseline's, 95 % lower bound -0.0040, at least -0.0020 needed: "
+        "UNDECIDED by 0.0020, about 80,000 eval events would decide",
+    ]
+
+
 def test_decision_on_too_few_events_of_one_class_says_so():
     reason = "all 600 events are signal"
     checks = (

@@ -18,6 +18,7 @@ from components.report.report_data import ReportData
 from formats import histograms, names, training_record
 from formats.evaluation_record import (
     AUC,
+    AUC_CHANGE_LOWER_BOUND,
     AUC_STANDARD_ERROR,
     EVENT_COUNT,
     OVERALL,
@@ -132,6 +133,8 @@ def write_evaluation(
     lower_bound=0.7,
     passed=True,
     least_events=None,
+    changes=None,
+    when_undecided="refuse",
 ):
     """Writes the files of TFMA's Evaluator: metrics, plots, configuration and validation.
 
@@ -143,6 +146,9 @@ def write_evaluation(
         lower_bound: of the AUC; None for a model without thresholds.
         passed: result of the validation.
         least_events: bound of the number of events; None for no such bound.
+        changes: differences of the candidate from the baseline on all events, by metric; with
+            them, the lower bound of the AUC's change has a threshold.
+        when_undecided: what a lower bound that misses its threshold means.
     """
     folder.mkdir(parents=True)
     default = {name: (make_metrics(), make_scores()) for name in ("", *slices)}
@@ -152,10 +158,12 @@ def write_evaluation(
         for name, (values, scores) in evaluations.items():
             metrics.setdefault(name, []).append((model, values))
             plots.setdefault(name, []).append((model, scores))
-    write_records(
-        folder / "metrics-00000-of-00001.tfrecord",
-        [_metrics_proto(name, entries) for name, entries in metrics.items()],
-    )
+    protos = [_metrics_proto(name, entries) for name, entries in metrics.items()]
+    for metric, value in (changes or {}).items():
+        entry = protos[0].metric_keys_and_values.add()
+        entry.key.name, entry.key.model_name, entry.key.is_diff = metric, "candidate", True
+        entry.value.double_value.value = value
+    write_records(folder / "metrics-00000-of-00001.tfrecord", protos)
     write_records(
         folder / "plots-00000-of-00001.tfrecord",
         [_plots_proto(name, entries) for name, entries in plots.items()],
@@ -163,7 +171,11 @@ def write_evaluation(
     validation = validation_result_pb2.ValidationResult(validation_ok=passed)
     write_records(folder / "validations.tfrecord", [validation])
     run = config_pb2.EvalRun(
-        eval_config=make_eval_config(lower_bound, least_events=least_events),
+        eval_config=make_eval_config(
+            lower_bound,
+            least_events=least_events,
+            when_undecided=when_undecided if changes else None,
+        ),
         version="0.47.0",
         file_format="tfrecord",
         model_locations=dict.fromkeys(models, "/model"),
@@ -177,7 +189,7 @@ def write_records(path, protos):
             writer.write(proto.SerializeToString())
 
 
-def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None):
+def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None, when_undecided=None):
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": lower_bound or 0.0}),
         change_threshold=tfma.GenericChangeThreshold(
@@ -191,15 +203,19 @@ def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None):
         _gated("RocAuc", AUC, threshold if lower_bound else None),
         _gated("EventCount", EVENT_COUNT, enough if least_events else None),
     ]
+    if when_undecided:
+        bounded = tfma.MetricThreshold(change_threshold=threshold.change_threshold)
+        settings = {"confidence": 0.95, "when_undecided": when_undecided}
+        metrics.append(_gated("AucChangeLowerBound", AUC_CHANGE_LOWER_BOUND, bounded, **settings))
     return tfma.EvalConfig(metrics_specs=[tfma.MetricsSpec(metrics=metrics)])
 
 
-def _gated(class_name, name, threshold):
+def _gated(class_name, name, threshold, **settings):
     """A metric with a threshold on all events, or without one."""
     gates = [tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)]
     return tfma.MetricConfig(
         class_name=class_name,
-        config=json.dumps({"name": name}),
+        config=json.dumps({"name": name, **settings}),
         per_slice_thresholds=gates if threshold else [],
     )
 

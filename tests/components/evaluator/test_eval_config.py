@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import math
 
 import pytest
@@ -8,35 +10,51 @@ from tensorflow_model_analysis.metrics.metric_types import MetricKey
 from components.evaluator.eval_config import AucThresholds, eval_config
 from components.evaluator.slices import SLICE_COLUMNS
 
+THRESHOLDS = AucThresholds(
+    lower_bound=0.8, max_drop=0.01, least_events=500, confidence=0.9, when_undecided="refuse"
+)
+
 
 def test_auc_and_events_gate_the_overall_slice_alone():
-    config = eval_config(AucThresholds(lower_bound=0.8, max_drop=0.01, least_events=500))
+    config = eval_config(THRESHOLDS)
     (spec,) = config.metrics_specs
     gated = [metric for metric in spec.metrics if metric.per_slice_thresholds]
-    assert [metric.class_name for metric in gated] == ["EventCount", "RocAuc"]
-    (counted,), (sliced,) = [metric.per_slice_thresholds for metric in gated]
-    for gate in (counted, sliced):
+    assert [metric.class_name for metric in gated] == [
+        "EventCount",
+        "RocAuc",
+        "AucChangeLowerBound",
+    ]
+    (counted,), (sliced,), (bounded,) = [metric.per_slice_thresholds for metric in gated]
+    for gate in (counted, sliced, bounded):
         assert list(gate.slicing_specs) == [tfma.SlicingSpec()]
     assert counted.threshold.value_threshold.lower_bound.value == 500
     assert sliced.threshold.value_threshold.lower_bound.value == 0.8
     assert sliced.threshold.change_threshold.absolute.value == -0.01
+    assert bounded.threshold.change_threshold == sliced.threshold.change_threshold
+    assert not bounded.threshold.HasField("value_threshold")
+    assert json.loads(gated[2].config) == {
+        "name": "auc_change_lower_bound",
+        "confidence": 0.9,
+        "when_undecided": "refuse",
+    }
     assert not any(metric.HasField("threshold") for metric in spec.metrics)
 
 
 @pytest.mark.parametrize(
-    ("auc", "events", "change", "failures"),
+    ("auc", "events", "change", "bound", "failures"),
     [
-        (0.85, 500, 0.0, []),
-        (0.85, 499, 0.0, ["example_count"]),
-        (math.nan, 500, math.nan, ["auc", "auc"]),
-        (0.85, 500, math.nan, ["auc"]),
-        (0.0, 500, 0.0, ["auc"]),
+        (0.85, 500, 0.0, -0.005, []),
+        (0.85, 499, 0.0, -0.005, ["example_count"]),
+        (math.nan, 500, math.nan, math.nan, ["auc", "auc", "auc_change_lower_bound"]),
+        (0.85, 500, 0.0, -0.02, ["auc_change_lower_bound"]),
+        (0.85, 500, -0.02, -0.03, ["auc", "auc_change_lower_bound"]),
+        (0.0, 500, 0.0, 0.0, ["auc"]),
     ],
-    ids=["good", "few events", "one class", "baseline of one class", "worst"],
+    ids=["good", "few events", "one class", "undecided", "worse", "worst"],
 )
-def test_tfma_blesses_only_what_is_decided(auc, events, change, failures):
+def test_tfma_blesses_only_what_is_decided(auc, events, change, bound, failures):
     config = tfma.utils.update_eval_config_with_defaults(
-        eval_config(AucThresholds(lower_bound=0.8, max_drop=0.01, least_events=500)),
+        eval_config(THRESHOLDS),
         has_baseline=True,
         rubber_stamp=False,
     )
@@ -45,11 +63,19 @@ def test_tfma_blesses_only_what_is_decided(auc, events, change, failures):
         MetricKey("example_count", model_name="candidate"): float(events),
         key: auc,
         key.make_diff_key(): change,
+        key.make_diff_key()._replace(name="auc_change_lower_bound"): bound,
     }
     result = validate_metrics(((), values), config)
     assert result.validation_ok == (not failures)
     failed = [f.metric_key.name for v in result.metric_validations_per_slice for f in v.failures]
     assert failed == failures
+
+
+def test_lower_bound_does_not_gate_where_undecided_models_are_pushed():
+    config = eval_config(dataclasses.replace(THRESHOLDS, when_undecided="push"))
+    (spec,) = config.metrics_specs
+    gated = [metric.class_name for metric in spec.metrics if metric.per_slice_thresholds]
+    assert gated == ["EventCount", "RocAuc"]
 
 
 def test_nothing_is_gated_without_thresholds():
@@ -70,6 +96,8 @@ def test_metrics_asked_for():
         "SignalCount",
         "RocAuc",
         "AucStandardError",
+        "AucChangeError",
+        "AucChangeLowerBound",
         "Accuracy",
         "LogLoss",
         "BackgroundRejection",

@@ -141,6 +141,27 @@ def test_undefined_auc_is_refused_with_the_reason_and_without_a_margin(make):
     assert [gate.measured for gate in gates(report)][1] == "–"
 
 
+def make_undecided(make, when_undecided, servable=1):
+    check = ThresholdCheck("AUC's bound", -0.004, -0.002, True, undecided="more events would do")
+    blessing = {names.INFRA_BLESSING: Output("/b", {names.BLESSED_PROPERTY: servable})}
+    return make.report(
+        outcome=make.outcome(pushed=0, outputs=blessing),
+        decision=GateDecision(False, 2000, 0.8, 0.8, (check,), when_undecided=when_undecided),
+    )
+
+
+def test_undecided_comparison_is_refused_with_what_would_decide(make):
+    status = run_status(make_undecided(make, "refuse"))
+    assert (status.level, status.title) == (Level.FAILURE, "Refused")
+    assert status.detail.endswith("missed by 0.0020, undecided: more events would do")
+
+
+def test_undecided_comparison_keeps_the_model_in_service_on_request(make):
+    status = run_status(make_undecided(make, "keep-baseline"))
+    assert (status.level, status.title) == (Level.NEUTRAL, "Kept")
+    assert run_status(make_undecided(make, "keep-baseline", servable=0)).title == "Refused"
+
+
 def test_too_few_events_are_refused_with_their_number(make):
     check = ThresholdCheck("events", 600.0, 1000.0, is_count=True)
     decision = GateDecision(False, 600, 0.8, None, (check,))

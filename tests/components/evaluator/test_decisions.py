@@ -1,0 +1,131 @@
+"""Whole evaluations by TFMA of given scores, and the decision that is read back from them."""
+
+import math
+
+import apache_beam as beam
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_model_analysis as tfma
+from scipy.special import expit
+
+from components.evaluator.eval_config import AucThresholds, eval_config
+from components.evaluator.extractors import slice_keys
+from formats.features import LABEL
+from formats.gate_decision import read_decision
+
+THRESHOLDS = {
+    "lower_bound": 0.7,
+    "max_drop": 0.002,
+    "least_events": 200,
+    "confidence": 0.95,
+    "when_undecided": "refuse",
+}
+
+
+def draw(events, *, noise=0.1, own=0.1):
+    """Labels, and correlated scores of a baseline and a candidate with noises of its own."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, events)
+    common = rng.normal(1.5 * labels, 1.0)
+    baseline, candidate = (common + rng.normal(0, size, events) for size in (noise, own))
+    return pd.DataFrame(
+        {LABEL: np.float32(labels)}
+        | {
+            name: np.float32(expit(logits))
+            for name, logits in (("candidate", candidate), ("baseline", baseline))
+        }
+    )
+
+
+def decide(frame, folder, **thresholds):
+    """Evaluates the scores with TFMA, as TFX's Evaluator does with a model's predictions."""
+    config = tfma.utils.update_eval_config_with_defaults(
+        eval_config(AucThresholds(**(THRESHOLDS | thresholds))),
+        has_baseline="baseline" in frame,
+        rubber_stamp=True,
+    )
+    del config.slicing_specs[1:]
+    # The plots take most of the time, and decide nothing.
+    for spec in config.metrics_specs:
+        del spec.metrics[-2:]
+    predictions = {spec.name: frame[spec.name or "candidate"] for spec in config.model_specs}
+    predictions = {name: column.to_numpy().reshape(-1, 1) for name, column in predictions.items()}
+    batches = [
+        {
+            tfma.LABELS_KEY: frame[LABEL].to_numpy().reshape(-1, 1)[rows],
+            tfma.PREDICTIONS_KEY: (
+                {name: column[rows] for name, column in predictions.items()}
+                if len(predictions) > 1
+                else predictions[""][rows]
+            ),
+            tfma.SLICE_KEY_TYPES_KEY: slice_keys(()),
+        }
+        for rows in np.array_split(np.arange(len(frame)), 3)
+    ]
+    with beam.Pipeline() as pipeline:
+        evaluation = (
+            pipeline
+            | beam.Create(batches)
+            | tfma.ExtractAndEvaluate(
+                extractors=[
+                    tfma.extractors.Extractor(
+                        stage_name=tfma.extractors.SLICE_KEY_EXTRACTOR_STAGE_NAME,
+                        ptransform=beam.Map(lambda extracts: extracts),
+                    )
+                ],
+                evaluators=[tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config)],
+            )
+        )
+        evaluation | tfma.WriteResults(
+            writers=tfma.default_writers(str(folder), eval_config=config)
+        )
+    return read_decision(str(folder))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+class TestDecision:
+    """Each evaluation takes TFMA seconds."""
+
+    def test_equal_models_of_enough_events_pass(self, tmp_path):
+        decision = decide(draw(4000), tmp_path / "e", max_drop=0.01)
+        assert decision.passed
+        *_, change, bound = decision.checks
+        assert bound.name == "AUC above the baseline's, 95 % lower bound"
+        error = (change.interval[1] - change.value) / 1.959964
+        assert bound.value == pytest.approx(change.value - 1.644854 * error)
+        assert all(check.passed for check in decision.checks)
+
+    def test_comparison_on_too_few_events_is_undecided(self, tmp_path):
+        frame = draw(400, noise=0.4, own=0.4)
+        decision = decide(frame, tmp_path / "e", when_undecided="keep-baseline")
+        assert (decision.passed, decision.is_undecided, decision.keeps_baseline) == (
+            False,
+            True,
+            True,
+        )
+        *_, change, bound = decision.checks
+        assert change.passed
+        assert -0.005 < bound.value < -0.002
+        assert "eval events instead of 400, or evaluation.auc_max_drop 0.004" in bound.undecided
+
+    def test_worse_model_is_refused_and_not_undecided(self, tmp_path):
+        decision = decide(draw(4000, own=1.5), tmp_path / "e", when_undecided="keep-baseline")
+        assert (decision.passed, decision.is_undecided) == (False, False)
+
+    def test_one_class_is_undecidable(self, tmp_path):
+        frame = draw(600)
+        decision = decide(frame[frame[LABEL] == 1], tmp_path / "e")
+        assert not decision.passed
+        assert not decision.is_undecided
+        assert math.isnan(decision.auc)
+        assert decision.auc_fault.endswith("events are signal")
+        assert {check.fault for check in decision.checks[1:3]} == {decision.auc_fault}
+
+    def test_two_events_and_no_baseline_decide_nothing(self, tmp_path):
+        frame = draw(50).drop(columns="baseline").sort_values(LABEL).iloc[[0, -1]]
+        decision = decide(frame, tmp_path / "e", lower_bound=0.0)
+        assert not decision.passed
+        assert [check.name for check in decision.checks] == ["events", "AUC"]
+        assert (decision.checks[0].value, decision.checks[0].passed) == (2.0, False)
