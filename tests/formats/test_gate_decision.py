@@ -110,7 +110,7 @@ def test_bound_that_misses_says_how_many_events_or_which_limit_would_do(make, fo
 
 
 def test_change_at_the_limit_is_decided_by_no_number_of_events(make, folder):
-    bound = compare(make, folder, change=-0.002 + 1e-17, bound=-0.004).checks[-1]
+    bound = compare(make, folder, change=-0.002 + 1e-9, bound=-0.004).checks[-1]
     assert bound.undecided == "evaluation.auc_max_drop 0.0040 would decide"
 
 

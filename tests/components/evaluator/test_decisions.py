@@ -88,15 +88,6 @@ def decide(frame, folder, **thresholds):
 class TestDecision:
     """Each evaluation takes TFMA seconds."""
 
-    def test_equal_models_of_enough_events_pass(self, tmp_path):
-        decision = decide(draw(4000), tmp_path / "e", max_drop=0.01)
-        assert decision.passed
-        *_, change, bound = decision.checks
-        assert bound.name == "AUC above the baseline's, 95 % lower bound"
-        error = (change.interval[1] - change.value) / 1.959964
-        assert bound.value == pytest.approx(change.value - 1.644854 * error)
-        assert all(check.passed for check in decision.checks)
-
     def test_comparison_on_too_few_events_is_undecided(self, tmp_path):
         frame = draw(400, noise=0.4, own=0.4)
         decision = decide(frame, tmp_path / "e", when_undecided="keep-baseline")
@@ -108,11 +99,10 @@ class TestDecision:
         *_, change, bound = decision.checks
         assert change.passed
         assert -0.005 < bound.value < -0.002
+        assert bound.name == "AUC above the baseline's, 95 % lower bound"
+        error = (change.interval[1] - change.value) / 1.959964
+        assert bound.value == pytest.approx(change.value - 1.644854 * error)
         assert "eval events instead of 400, or evaluation.auc_max_drop 0.004" in bound.undecided
-
-    def test_worse_model_is_refused_and_not_undecided(self, tmp_path):
-        decision = decide(draw(4000, own=1.5), tmp_path / "e", when_undecided="keep-baseline")
-        assert (decision.passed, decision.is_undecided) == (False, False)
 
     def test_one_class_is_undecidable(self, tmp_path):
         frame = draw(600)
