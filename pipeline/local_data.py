@@ -8,6 +8,7 @@ from typing import Literal
 
 from components.report.number_format import plural
 from formats.errors import DataRefusedError
+from formats.published.manifest import MANIFEST
 from formats.published.shards import ShardNames, classify_names, looks_like_data
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
@@ -188,6 +189,8 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
     if renames:
         return f"Rename {' and '.join(renames)}"
+    if (root / TRAINING).is_dir() and place == root:
+        return f"Give {root / TRAINING} as data_root to have it split by a hash of each record"
     data_sets = [path for path in sorted(_subfolders(root)) if (path / TRAINING).is_dir()]
     return f"Give {data_sets[0]} instead" if data_sets else _layout(root)
 
@@ -209,7 +212,8 @@ def _layout(root: Path) -> str:
 
 
 def _visible(folder: Path) -> Iterator[Path]:
-    return (path for path in islice(folder.iterdir(), MAX_ENTRIES) if path.name[0] not in "._")
+    paths = islice(folder.iterdir(), MAX_ENTRIES)
+    return (path for path in paths if path.name[0] not in "._" and path.name != MANIFEST)
 
 
 def _shortened(names: list[str]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.report.number_format import plural
 from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
@@ -167,8 +168,10 @@ def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: 
     events = sum(size.events for size in sizes.values())
     count = sum(size.shards for size in sizes.values())
     splits = ", ".join(f"{size.events:,} in {split}/" for split, size in sizes.items())
-    shards = f"{count} shard{'' if count == 1 else 's'}"
-    return f"Wrote {events:,} events ({splits}) as {shards} in {seconds:.1f} s to {directory}"
+    return (
+        f"Wrote {plural(events, 'event')} ({splits}) as {plural(count, 'shard')} in {seconds:.1f} s "
+        f"to {directory}"
+    )
 
 
 @click.command()
@@ -234,7 +237,6 @@ def _shards_of(path: Path) -> "dict[Path, list[Path]]":
 
 def _manifest_lines(folder: Path) -> "Iterator[str]":
     """Yields what the manifest of a data set says, and every shard that differs from it."""
-    from components.report.number_format import plural
     from formats.published import manifest
 
     file = manifest.find_manifest(folder)

@@ -106,7 +106,11 @@ def test_a_folder_named_as_a_shard_is_refused(folder):
             "folders",
             r"no folder validation/ in .*, only test/, training/\. Rename test/ to validation/",
         ),
-        (["training/a.tfrecord"], "folders", "must contain training/ and validation/"),
+        (
+            ["training/a.tfrecord", "manifest.json"],
+            "folders",
+            r"no folder validation/ in .*, only training/\. Give .*/training as data_root",
+        ),
         (["HIGGS.csv.gz"], "single", r"only HIGGS.csv.gz\. .*`higgs convert .*/HIGGS.csv.gz --out"),
         (["part-0.parquet"], "single", "`higgs convert .*/part-0.parquet --out"),
         (["part-r-00000", "_SUCCESS"], "single", "part-r-00000 is a TFRecord file, give it a name"),
