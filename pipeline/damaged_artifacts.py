@@ -19,6 +19,9 @@ from pipeline.artifact_records import ArtifactRecords
 PUSHED_DIGEST_PROPERTY = "pushed_manifest_sha256"
 """Custom property of a pushed model that holds the digest of the manifest of its version."""
 
+OLDER_NAMED = 3
+"""Damaged outputs per node that are named though a later run has replaced them."""
+
 logger = logging.getLogger("higgs.artifacts")
 
 
@@ -76,11 +79,14 @@ def forget_damaged(
             for artifact_id, output in outputs.artifacts.items()
             if (message := _describe_damage(records, node, output))
         }
-        for artifact_id, message in damaged.items():
-            if artifact_id in outputs.newest:
-                logger.warning("%s", message)
-            else:
-                logger.info("%s, when it is needed", message)
+        for artifact_id in sorted(damaged.keys() & outputs.newest):
+            logger.warning("%s", damaged[artifact_id])
+        older_ids = sorted(damaged.keys() - outputs.newest, reverse=True)
+        older = [damaged[artifact_id] for artifact_id in older_ids]
+        for message in older[:OLDER_NAMED]:
+            logger.info("%s, when it is needed", message)
+        if older[OLDER_NAMED:]:
+            logger.info("so are %d more older outputs of %s", len(older) - OLDER_NAMED, node)
         metadata_store.forget_artifacts(metadata_path, list(damaged))
 
 

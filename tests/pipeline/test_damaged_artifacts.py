@@ -47,6 +47,17 @@ def test_a_push_without_manifest_is_forgotten_if_its_model_is_gone(recorder, for
     assert [push.version for _, push in metadata_store.pushed_models(recorder.path)] == ["17"]
 
 
+def test_many_older_pushes_that_are_gone_are_counted(recorder, forget, tmp_path):
+    for number in range(6):
+        put_push(recorder, tmp_path / "serving" / str(number), run=str(number))
+    newest, *older = forget()
+    assert newest.startswith(f"version 17 in {tmp_path}/serving/5 is damaged (saved_model.pb is m")
+    assert newest.endswith("; Pusher will push the model again")
+    assert [line.endswith("again, when it is needed") for line in older] == [True] * 3 + [False]
+    assert older[-1] == "so are 2 more older outputs of Pusher"
+    assert forget() == []
+
+
 def test_a_root_where_nothing_has_run_has_nothing_to_forget(recorder, forget):
     assert forget() == []
 
