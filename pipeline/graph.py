@@ -135,6 +135,7 @@ def create_pipeline(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
+        model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
         data_verdict=data_gate.outputs["verdict"],
         histograms=histogram_gen.outputs["histograms"],

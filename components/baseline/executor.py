@@ -66,7 +66,7 @@ def copy_version(folder: str, copy: str) -> None:
 def find_load_fault(version: PushedVersion) -> str:
     """Loads a version; returns why the Evaluator could not use it, or nothing.
 
-    With the TensorFlow that it was pushed with, ServingCheck has loaded the same files before.
+    The TensorFlow that made it can load it, as long as its files are the same.
     """
     if version.provenance and version.provenance.packages.get("tensorflow") == tf.__version__:
         return ""

@@ -12,6 +12,7 @@ from tfx.types.standard_artifacts import (
     Model,
     ModelBlessing,
     ModelEvaluation,
+    ModelRun,
     PushedModel,
     Schema,
 )
@@ -32,6 +33,7 @@ class SingleVersionPusherSpec(ComponentSpec):
         "model": ChannelParameter(type=Model),
         "model_blessing": ChannelParameter(type=ModelBlessing),
         "infra_blessing": ChannelParameter(type=InfraBlessing),
+        "model_run": ChannelParameter(type=ModelRun),
         "evaluation": ChannelParameter(type=ModelEvaluation),
         "data_verdict": ChannelParameter(type=DataVerdict),
         "histograms": ChannelParameter(type=ClassHistograms),
@@ -57,6 +59,7 @@ class SingleVersionPusher(BaseComponent):
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
+        model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
         data_verdict=data_gate.outputs["verdict"],
         histograms=histogram_gen.outputs["histograms"],

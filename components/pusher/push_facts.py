@@ -5,10 +5,9 @@ from datetime import datetime, timezone
 
 from tfx.types import Artifact, artifact_utils
 
-from formats import data_verdict, histograms, names
+from formats import data_verdict, histograms, names, training_record
 from formats.artifact_manifest import Manifest, digest_file, open_file
 from formats.gate_decision import read_decision
-from formats.package_versions import package_versions
 from formats.provenance import (
     EvaluationSummary,
     GateRecord,
@@ -18,6 +17,7 @@ from formats.provenance import (
     finite,
 )
 from formats.source_version import project_version
+from formats.training_record import TrainingRecord
 
 Inputs = Mapping[str, list[Artifact]]
 """The inputs of SingleVersionPusher by key."""
@@ -48,9 +48,15 @@ def describe(
         data=summarize_data(inputs),
         schema_sha256=digest_file(f"{_uri(inputs, 'schema')}/{names.SCHEMA_FILE}").sha256,
         code_version=project_version(),
-        packages=package_versions(),
+        packages=training_packages(inputs),
         files=file_hashes(manifest),
     )
+
+
+def training_packages(inputs: Inputs) -> dict[str, str]:
+    """Returns the versions of the packages that the model was trained with."""
+    path = f"{_uri(inputs, 'model_run')}/{training_record.FILE_NAME}"
+    return TrainingRecord.from_json(_read(path).decode()).packages
 
 
 def summarize_evaluation(inputs: Inputs) -> EvaluationSummary:

@@ -81,6 +81,7 @@ def push(run, store):
         "model": {},
         "model_blessing": BLESSED,
         "infra_blessing": BLESSED,
+        names.MODEL_RUN.key: {},
         names.EVALUATION.key: {},
         "data_verdict": {},
         names.HISTOGRAMS.key: {},

@@ -1,8 +1,10 @@
 """Pushes of small exports by the real executor, with the artifacts of a run beside them."""
 
+import json
 import shutil
 from pathlib import Path
 
+import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.proto import pusher_pb2
 from tfx.types.standard_artifacts import (
@@ -10,13 +12,14 @@ from tfx.types.standard_artifacts import (
     Model,
     ModelBlessing,
     ModelEvaluation,
+    ModelRun,
     PushedModel,
     Schema,
 )
 from tfx.utils import proto_utils
 
 from components.pusher.executor import Executor
-from formats import names
+from formats import names, training_record
 from formats.artifact_manifest import MODEL_DIGEST_PROPERTY
 from formats.artifact_types import ClassHistograms, DataVerdict
 
@@ -36,6 +39,9 @@ class Pushes:
         verdict = folder / names.DATA_VERDICT.key
         verdict.mkdir(exist_ok=True)
         (verdict / "verdict.json").write_text('{"events": {"train": 400, "eval": 200}}')
+        training = folder / names.MODEL_RUN.key / training_record.FILE_NAME
+        packages = {"python": "3.10.0", "tensorflow": tf.__version__}
+        training.write_text(json.dumps({**json.loads(training.read_text()), "packages": packages}))
 
     def write_model(self, weights):
         """Writes an export with the given weights; returns its folder."""
@@ -60,6 +66,7 @@ class Pushes:
             "model": _artifact(Model, self.folder / "model"),
             "model_blessing": blessing,
             "infra_blessing": infra_blessing,
+            "model_run": _artifact(ModelRun, self.folder / names.MODEL_RUN.key),
             "evaluation": _artifact(ModelEvaluation, self.folder / names.EVALUATION.key),
             "data_verdict": _artifact(DataVerdict, self.folder / names.DATA_VERDICT.key),
             "histograms": _artifact(ClassHistograms, self.folder / names.HISTOGRAMS.key),

@@ -48,7 +48,7 @@ def test_a_version_holds_the_model_and_its_provenance(pushes, serving):
     assert record.data["train"].fingerprint == f"{400:016x}"
     assert len(record.schema_sha256) == 64
     assert ", sources " in record.code_version
-    assert record.packages["tensorflow"]
+    assert record.packages == {"python": "3.10.0", "tensorflow": tf.__version__}
 
 
 def test_only_the_files_that_serving_check_has_blessed_are_pushed(pushes, serving):
