@@ -1,4 +1,4 @@
-"""Ctrl-C that also stops TensorFlow: the interrupt is repeated until it takes effect."""
+"""Ctrl-C and SIGTERM also stop TensorFlow: the interrupt is repeated until it takes effect."""
 
 import signal
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ def repeated_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, INTERVAL_SECONDS)
         raise KeyboardInterrupt
 
-    handlers = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGALRM)
-    }
+    # Schedulers stop a process with SIGTERM; it is to clean up and to be recorded as well.
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    handlers = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

@@ -264,6 +264,8 @@ def _quiet() -> Iterator["Console"]:
     from pipeline.exit_codes import ExitCode
     from pipeline.user_errors import MetadataError, RunNotFoundError, UnsuitableModelError
 
+    # TFMA imports Keras; nothing here runs it, so another framework's name does no harm.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with output_to(Path(os.devnull)) as console:
             yield console

@@ -56,6 +56,8 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     try:
         config = resolve(load_config(config_file, overrides))
         check_environment(os.environ)
+        # Precedes the framework that ~/.keras/keras.json may name.
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         check_space(Path(config.root))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
         with used_by_run(Path(config.root)) as former, output_to(log_file) as console:

@@ -9,8 +9,8 @@ import pipeline.repeated_interrupts as module
 from pipeline.repeated_interrupts import repeated_interrupts
 
 
-def press():
-    os.kill(os.getpid(), signal.SIGINT)
+def press(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
     time.sleep(1)
 
 
@@ -34,3 +34,10 @@ def test_interrupt_that_took_effect_is_not_repeated(monkeypatch):
         press()
     time.sleep(0.2)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == handlers
+
+
+def test_a_termination_is_an_interrupt():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), repeated_interrupts():
+        press(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
