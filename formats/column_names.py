@@ -42,12 +42,12 @@ _MISSING_ENERGY = {
 
 
 def normalize(name: str) -> str:
-    """Returns what is compared of a name.
+    """Returns what is compared of a name; a unit in brackets is left out.
 
-    >>> normalize("Jet 1 b-tag")
-    'jet1btag'
+    >>> normalize("Jet 1 b-tag"), normalize("lepton_pT [GeV]")
+    ('jet1btag', 'leptonpt')
     """
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
 
 
 def _aliases() -> dict[str, str]:
@@ -72,5 +72,10 @@ ALIASES = _aliases()
 
 
 def is_label(name: str) -> bool:
-    """Tells whether a name is in use for the label."""
-    return ALIASES.get(normalize(name)) == LABEL or normalize(name).startswith(("y", "label"))
+    """Tells whether a name is in use for the label.
+
+    >>> is_label("class_label"), is_label("y_train"), is_label("year")
+    (True, True, False)
+    """
+    known = ALIASES.get(normalize(name)) == LABEL
+    return known or re.match(r"(y|labels?|targets?)(_|$)", name.lower()) is not None

@@ -168,10 +168,8 @@ def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: 
     events = sum(size.events for size in sizes.values())
     count = sum(size.shards for size in sizes.values())
     splits = ", ".join(f"{size.events:,} in {split}/" for split, size in sizes.items())
-    return (
-        f"Wrote {plural(events, 'event')} ({splits}) as {plural(count, 'shard')} in {seconds:.1f} s "
-        f"to {directory}"
-    )
+    written = f"{plural(events, 'event')} ({splits}) as {plural(count, 'shard')}"
+    return f"Wrote {written} in {seconds:.1f} s to {directory}"
 
 
 @click.command()

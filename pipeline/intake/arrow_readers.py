@@ -12,7 +12,7 @@ from pyarrow import parquet as pq
 
 from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.intake_error import IntakeError, shorten
 from pipeline.intake.table import Batch, Table, make_batch
 
 _BATCH_ROWS = 1 << 14
@@ -161,16 +161,17 @@ def _check_names(name: str, names: Iterable[str]) -> None:
     for column in names:
         if column in seen:
             raise IntakeError(
-                f"{name}: has two columns with the name {column}. Rename or drop one of them."
+                f"{name}: has two columns with the name {shorten(column)}. Rename or drop one."
             )
         seen.add(column)
 
 
 def _check_types(name: str, nested: list[Any]) -> None:
     if nested:
+        column = shorten(nested[0].name)
         raise IntakeError(
-            f"{name}: the column {nested[0].name} holds {nested[0].type} instead of one number per "
-            "event. Write one column per feature, or one list of 28 numbers."
+            f"{name}: the column {column} holds {nested[0].type} instead of one number per event. "
+            "Write one column per feature, or one list of 28 numbers."
         )
 
 
@@ -200,7 +201,8 @@ def _to_numbers(name: str, index: int, names: Sequence[str], array: Any) -> Any:
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         array = pa.array(array.to_numpy(zero_copy_only=False).astype("f8"))
     elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        column = shorten(names[index])
         raise IntakeError(
-            f"{name}: the column {names[index]} holds {kind}, not numbers. Write it as float32."
+            f"{name}: the column {column} holds {kind}, not numbers. Write it as float32."
         )
     return array.to_numpy(zero_copy_only=False)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import yaml
 
-from formats.column_names import ALIASES, INDEX_NAMES, normalize
+from formats.column_names import ALIASES, INDEX_NAMES, is_label, normalize
 from formats.features import COLUMNS, FEATURES, LABEL
-from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote, shorten
 from pipeline.intake.table import Table
 
 _COUNTED = re.compile(r"(\D*)(\d+)")
@@ -114,6 +114,8 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     by_position = names is None
     if names is None:
         names = _published_names(table, is_labelled=is_labelled)
+    elif numbered := _numbered_features(names):
+        names, by_position = numbered, True
     found = _find_columns(table.name, names, options)
     _require_all(table.name, names, found, is_labelled=is_labelled)
     kept = {name: _find_kept(table.name, name, names) for name in options.keep}
@@ -123,24 +125,40 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     return ColumnMap(tuple(found[name] for name in FEATURES), label, kept, dropped, by_position)
 
 
-def _are_numbers(name: str, names: Sequence[str]) -> bool:
+def _are_numbers(source: str, names: Sequence[str]) -> bool:
     """Tells whether the names only count the columns, as pandas and Spark number them.
 
     Raises:
         IntakeError: they are the numbers of an event.
     """
-    counts = [_COUNTED.fullmatch(str(column)) for column in names if not _is_index(column)]
-    if all(counts) and len({match[1] for match in counts if match}) == 1:
-        numbers = [int(match[2]) for match in counts if match]
-        return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if _are_counted([name for name in names if not _is_index(name)]):
+        return True
     floats = [column for column in names if re.fullmatch(r"-?\d+\.\d+(e[-+]\d+)?(\.\d+)?", column)]
     if len(floats) > len(names) // 2:
         raise IntakeError(
-            f"{name}: its column names are the numbers of an event, such as {quote(floats[0])}: "
+            f"{source}: its column names are the numbers of an event, such as {quote(floats[0])}: "
             "the first row was taken for a header. Read the original with `header=None` and write "
             "it again."
         )
     return False
+
+
+def _numbered_features(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Names the features if they are only numbered, beside a label: ``response,x1,...,x28``."""
+    others = [name for name in names if not _is_index(name) and not is_label(name)]
+    if len(others) != len(FEATURES) or not _are_counted(others):
+        return None
+    features = dict(zip(others, FEATURES, strict=True))
+    return tuple(features.get(name, name) for name in names)
+
+
+def _are_counted(names: Sequence[str]) -> bool:
+    """Tells whether names differ only in a number, which goes up by one."""
+    counts = [_COUNTED.fullmatch(name) for name in names]
+    if not all(counts) or len({match[1] for match in counts if match}) > 1:
+        return False
+    numbers = [int(match[2]) for match in counts if match]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _is_index(name: str) -> bool:
@@ -201,9 +219,9 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
             continue
         if ours in found:
             option = "--label NAME" if ours == LABEL else "--names FILE"
+            first, second = shorten(names[found[ours]]), shorten(name)
             raise IntakeError(
-                f"{source}: {names[found[ours]]} and {name} are both names of {ours}. "
-                f"Choose one with {option}."
+                f"{source}: {first} and {second} are both names of {ours}. Choose one with {option}."
             )
         found[ours] = index
     return found

@@ -209,5 +209,13 @@ def is_stream(path: Path) -> bool:
 
 
 def open_source(source: Source) -> "os.PathLike[str] | int":
-    """Returns what `open` takes for the bytes of an input."""
-    return sys.stdin.fileno() if source.path is None else source.path
+    """Returns what `open` takes for the bytes of an input.
+
+    Raises:
+        IntakeError: standard input is closed.
+    """
+    if source.path is not None:
+        return source.path
+    if sys.stdin is None or sys.stdin.closed:
+        raise IntakeError("standard input: is closed. Redirect a file or a pipe to the command.")
+    return sys.stdin.fileno()

@@ -27,13 +27,18 @@ def quote(value: object) -> str:
     return quoted[: MAX_CELL - 4] + "...'"
 
 
+def shorten(name: str) -> str:
+    """Shortens a name to 40 characters."""
+    return name if len(name) <= MAX_CELL else name[: MAX_CELL - 3] + "..."
+
+
 def enumerate_names(names: Sequence[str], limit: int = 6) -> str:
     """Joins the first names, each shortened, and counts the others.
 
     >>> enumerate_names(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    shown = [name if len(name) <= MAX_CELL else name[: MAX_CELL - 3] + "..." for name in names]
-    if len(shown) <= limit:
+    shown = [shorten(name) for name in names[:limit]]
+    if len(names) <= limit:
         return ", ".join(shown)
-    return f"{', '.join(shown[:limit])} and {len(shown) - limit} more"
+    return f"{', '.join(shown)} and {len(names) - limit} more"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from components.report.number_format import plural
-from pipeline.intake.intake_error import IntakeError, quote
+from pipeline.intake.intake_error import IntakeError, quote, shorten
 from pipeline.intake.table import Batch
 from pipeline.intake.text_blocks import LINE_END
 from pipeline.intake.text_layout import (
@@ -109,6 +109,8 @@ class LineParser:
     def _to_float(self, cell: str) -> float | None:
         """Returns the value of a cell, NaN if it is missing; None if it is not a number."""
         if self.decimal == ",":
+            if "." in cell:  # A mark between thousands, perhaps.
+                return None
             cell = cell.replace(",", ".")
         if NUMBER.fullmatch(cell):
             return float(cell)
@@ -123,7 +125,7 @@ class LineParser:
                 "differs from the first. Convert the parts before and after it as two files."
             )
         index = next(index for index in numbers if self._to_float(cells[index]) is None)
-        name = self.layout.header[index] if self.layout.header else f"column {index + 1}"
+        name = shorten(self.layout.header[index]) if self.layout.header else f"column {index + 1}"
         remedy = "Correct or delete the line."
         if _COMMA_NUMBER.fullmatch(cells[index]):
             remedy = "If the comma is a decimal comma, add `--decimal ,`."

@@ -15,6 +15,7 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|infinity)"
 
 _SEPARATORS = ("\t", ";", "|", ",")
 _SAMPLE_LINES = 100
+_COMMENT = re.compile(r"[#%]|sep=.$")  # Excel writes the separator into a line of its own.
 _NAMES = {"\t": "tab", " ": "blanks"}
 
 
@@ -43,7 +44,7 @@ def find_layout(head: bytes) -> Layout:
     while skipped < len(lines) and not lines[skipped].strip():
         skipped += 1
     header = None
-    while skipped < len(lines) and lines[skipped].startswith(("#", "%")):
+    while skipped < len(lines) and _COMMENT.match(lines[skipped]):
         header = lines[skipped].lstrip("#% \t")
         skipped += 1
     data = [line for line in lines[skipped:] if line.strip()]

@@ -89,6 +89,9 @@ READ = {
     "comments": "# made by me\n# in 2014\n" + NAMED,
     "blank lines": PLAIN.replace("\n", "\n\n", 5) + "\n  \n",
     "repeated header": to_csv(ROWS[:25], COLUMNS) + to_csv(ROWS[25:], COLUMNS),
+    "numbered features": to_csv(ROWS, ["response", *(f"x{index}" for index in range(1, 29))]),
+    "units in the header": to_csv(ROWS, [f"{name} [unit]" for name in COLUMNS]),
+    "separator of Excel": "sep=;\n" + to_csv(ROWS, COLUMNS, ";"),
     "plus signs": PLAIN.replace(",0.", ",+0."),
     "no zero before the point": PLAIN.replace(",0.", ",."),
 }
@@ -107,6 +110,10 @@ def test_decimal_commas_need_the_option(converted):
 
     assert refusal(converted, text).endswith(
         "as column 2, which is not a number. If the comma is a decimal comma, add `--decimal ,`."
+    )
+    thousands = "1.234,5".join(text.split(ROWS[3][7].replace(".", ","), 1))
+    assert "'1.234,5' as column 8, which is not a number" in refusal(
+        converted, thousands, IntakeOptions(text=TextOptions(","))
     )
     events, _ = converted(text, IntakeOptions(text=TextOptions(",")))
     assert same_events(events, EVENTS)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.intake.input_sources import find_sources, find_splits
+from pipeline.intake.input_sources import find_sources, find_splits, open_source
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError
 
 
@@ -134,3 +134,11 @@ def test_three_splits_are_ambiguous(make):
 
     with pytest.raises(IntakeError, match="d: has the folders train, test, valid, more than two"):
         find_splits("d")
+
+
+def test_closed_standard_input_is_named(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    [source] = find_sources(["-"])[0]
+
+    with pytest.raises(IntakeError, match="standard input: is closed"):
+        open_source(source)
