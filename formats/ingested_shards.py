@@ -27,7 +27,9 @@ class IngestionFile(BaseModel):
     Attributes:
         shards: by index, the number in the names of the Parquet files.
         ignored_keys: keys besides features and label that their records may have.
+        manifest_problem: how the shards differ from the manifest of the data set; may be empty.
     """
 
     shards: tuple[IngestedShard, ...]
     ignored_keys: tuple[str, ...] = ()
+    manifest_problem: str = ""

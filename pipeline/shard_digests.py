@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from formats.atomic_files import atomic_path
 from formats.content_key import content_key
 from formats.errors import DataRefusedError
-from formats.published.manifest import hash_file
+from formats.published.manifest import MANIFEST, find_manifest, hash_file
 from formats.published.shard_files import UnreadableShardError, check_readable
 from pipeline.config import Config
 from pipeline.local_data import find_data
@@ -45,7 +45,7 @@ class _Memory(BaseModel):
 
 
 def local_content_key(config: Config) -> str:
-    """Computes the content key of ``data_root``.
+    """Computes the content key of ``data_root``: of its shards and its manifest, if it has one.
 
     Args:
         config: a resolved configuration.
@@ -62,7 +62,10 @@ def local_content_key(config: Config) -> str:
     folders = find_data(root, config.ingestion.layout).shards
     shards = [path for paths in folders.values() for path in paths]
     digests = digest_shards(shards, Path(config.metadata_path).with_name(MEMORY_FILE))
-    return content_key({str(path.relative_to(root)): digests[path] for path in shards})
+    contents = {str(path.relative_to(root)): digests[path] for path in shards}
+    if manifest := find_manifest(root):
+        contents[MANIFEST] = hash_file(manifest)
+    return content_key(contents)
 
 
 def digest_shards(shards: list[Path], memory_file: Path) -> dict[Path, str]:

@@ -44,7 +44,9 @@ def check_data(
         split: stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0]
         for split in splits
     }
-    problems: list[str] = []
+    with fileio.open(f"{examples.uri}/{ingested_shards.FILE_NAME}") as file:
+        ingestion = IngestionFile.model_validate_json(file.read())
+    problems = [ingestion.manifest_problem] if ingestion.manifest_problem else []
     for split in splits:
         problems += find_problems(
             split=split,
@@ -58,7 +60,7 @@ def check_data(
         )
     problems += find_imbalances({split: count_classes(part) for split, part in measured.items()})
     repetitions = find_repetitions(examples.uri, splits)
-    problems += _shared_problems(examples.uri, events, repetitions)
+    problems += _shared_problems(examples.uri, events, repetitions, ingestion)
     problems += _duplicate_problems(events, repetitions.duplicates, max_duplicate_share)
     if problems:
         reasons = "\n".join(f"  - {problem}" for problem in problems)
@@ -74,14 +76,12 @@ def check_data(
 
 
 def _shared_problems(
-    uri: str, events: Mapping[str, int], repetitions: Repetitions
+    uri: str, events: Mapping[str, int], repetitions: Repetitions, ingestion: IngestionFile
 ) -> Iterator[str]:
     """Yields one reason per pair of splits with common events."""
     for pair, count in repetitions.shared.items():
         if not count:
             continue
-        with fileio.open(f"{uri}/{ingested_shards.FILE_NAME}") as file:
-            ingestion = IngestionFile.model_validate_json(file.read())
         places = first_shared(uri, pair, repetitions.hashes[pair], ingestion)
         if places is None:
             continue

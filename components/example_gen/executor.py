@@ -75,11 +75,20 @@ class Executor(executor.Executor):
                 | "Results" >> beam.io.WriteToText(f"{staging}/results")
             )
         ingested = combine(tasks, _read_results(f"{staging}/results*"))
-        check_content(input_base, ingested.shards, exec_properties.get(CONTENT_KEY_KEY) or "")
+        key = exec_properties.get(CONTENT_KEY_KEY) or ""
+        manifest_problem = check_content(input_base, ingested.shards, key)
         check_files(examples.uri, ingested.splits)
         fileio.rmtree(staging)
         _report_empty(ingested)
-        _describe(examples, ingested, tasks[0].ignored_keys)
+        _describe(examples, ingested)
+        _write_record(
+            examples.uri,
+            IngestionFile(
+                shards=tuple(ingested.shards),
+                ignored_keys=tuple(tasks[0].ignored_keys),
+                manifest_problem=manifest_problem,
+            ),
+        )
 
 
 def plan_tasks(
@@ -164,7 +173,7 @@ def _report_empty(ingested: Ingested) -> None:
         logger.info("skipped without records: %s%s", ", ".join(empty[:3]), more)
 
 
-def _describe(examples: types.Artifact, ingested: Ingested, ignored_keys: Sequence[str]) -> None:
+def _describe(examples: types.Artifact, ingested: Ingested) -> None:
     examples.split_names = artifact_utils.encode_split_names(list(ingested.splits))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_PARQUET)
     examples_utils.set_file_format(
@@ -175,8 +184,10 @@ def _describe(examples: types.Artifact, ingested: Ingested, ignored_keys: Sequen
         examples.set_string_custom_property(
             names.invalid_values_property(split), invalid_values.to_json(summary.invalid_values)
         )
-    with fileio.open(f"{examples.uri}/{ingested_shards.FILE_NAME}", "w") as file:
-        content = IngestionFile(shards=tuple(ingested.shards), ignored_keys=tuple(ignored_keys))
+
+
+def _write_record(examples_uri: str, content: IngestionFile) -> None:
+    with fileio.open(f"{examples_uri}/{ingested_shards.FILE_NAME}", "w") as file:
         file.write(content.model_dump_json())
 
 

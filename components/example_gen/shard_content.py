@@ -1,7 +1,9 @@
 """Comparison of the ingested shards with the content key and with the manifest of the data set."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from tfx.dsl.io import fileio
@@ -9,13 +11,20 @@ from tfx.dsl.io import fileio
 from formats.content_key import PREFIX, content_key
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestedShard
-from formats.published.manifest import MANIFEST, Manifest
+from formats.published.manifest import GENERATED, MANIFEST, Manifest
 
 MAX_DIFFERENCES = 5
 """Differences that a message lists; the others are counted."""
 
 
-def check_content(input_base: str, shards: Sequence[IngestedShard], key: str) -> None:
+class _ManifestFile(NamedTuple):
+    path: str
+    content: bytes
+    prefix: str
+    """What the manifest puts before a shard's path relative to the folder that is ingested."""
+
+
+def check_content(input_base: str, shards: Sequence[IngestedShard], key: str) -> str:
     """Checks that the shards are those that the content key and the manifest describe.
 
     Args:
@@ -24,53 +33,64 @@ def check_content(input_base: str, shards: Sequence[IngestedShard], key: str) ->
         key: the content key with which the node was started; one that a user chose, or none, is
             not compared.
 
+    Returns:
+        How the shards differ from the manifest, which DataGate refuses; empty if there is none, if
+        they do not differ, or if it is that of toy events.
+
     Raises:
-        DataRefusedError: they are not.
+        DataRefusedError: the shards are not those of the content key.
     """
     digests = {_relative(shard.path, input_base): shard.sha256 for shard in shards}
-    if key.startswith(PREFIX) and content_key(digests) != key:
+    manifest = _find_manifest(input_base)
+    contents = dict(digests)
+    if manifest:
+        contents[MANIFEST] = hashlib.sha256(manifest.content).hexdigest()
+    if key.startswith(PREFIX) and content_key(contents) != key:
         raise DataRefusedError(
             f"the shards in {input_base} were changed while the run read them; run again when "
             "nothing writes to this folder"
         )
-    base = PurePosixPath(input_base)
-    for folder, prefix in ((input_base, ""), (_parent(input_base), f"{base.name}/")):
-        path = f"{folder}/{MANIFEST}"
-        if fileio.exists(path):
-            _check_manifest(path, {f"{prefix}{name}": sha for name, sha in digests.items()})
-            return
+    return _compare(manifest, digests) if manifest else ""
 
 
 def _relative(path: str, folder: str) -> str:
     return path.removeprefix(folder).lstrip("/")
 
 
-def _parent(folder: str) -> str:
-    return folder.rstrip("/").rpartition("/")[0]
+def _find_manifest(input_base: str) -> _ManifestFile | None:
+    """Reads the manifest in the folder of the data set, which is this one or its parent."""
+    parent, _, name = input_base.rstrip("/").rpartition("/")
+    for folder, prefix in ((input_base, ""), (parent, f"{name}/")):
+        path = f"{folder}/{MANIFEST}"
+        if fileio.exists(path):
+            with fileio.open(path, "rb") as file:
+                return _ManifestFile(path, file.read(), prefix)
+    return None
 
 
-def _check_manifest(path: str, digests: dict[str, str]) -> None:
+def _compare(file: _ManifestFile, digests: Mapping[str, str]) -> str:
     try:
-        with fileio.open(path, "rb") as file:
-            manifest = Manifest.model_validate_json(file.read())
+        manifest = Manifest.model_validate_json(file.content)
     except ValidationError as error:
-        raise DataRefusedError(
-            f"{path} is not a manifest of `higgs convert` or `higgs generate`: "
-            f"{error.errors()[0]['msg']}; make the data set again, or remove this file"
-        ) from None
-    differences = list(_differences(manifest, digests))
-    if differences:
-        listed = ", ".join(differences[:MAX_DIFFERENCES])
-        more = len(differences) - MAX_DIFFERENCES
-        raise DataRefusedError(
-            f"the data set is not the one that {path} describes: {listed}"
-            + (f" and {more} more" if more > 0 else "")
-            + ". Restore the files or make the data set again; if the change is intended, remove "
-            f"{MANIFEST}."
+        return (
+            f"{file.path} is not a manifest of `higgs convert`: {error.errors()[0]['msg']}; "
+            "convert the data again, or remove this file"
         )
+    if all(source.kind == GENERATED for source in manifest.sources):
+        return ""
+    found = {f"{file.prefix}{name}": sha256 for name, sha256 in digests.items()}
+    differences = list(_differences(manifest, found))
+    if not differences:
+        return ""
+    more = len(differences) - MAX_DIFFERENCES
+    listed = ", ".join(differences[:MAX_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"the data set is not the one that {file.path} describes: {listed}; restore the files or "
+        f"convert the data again, or remove {MANIFEST} if the change is intended"
+    )
 
 
-def _differences(manifest: Manifest, digests: dict[str, str]) -> Iterator[str]:
+def _differences(manifest: Manifest, digests: Mapping[str, str]) -> Iterator[str]:
     """Compares the folders that were read."""
     folders = {PurePosixPath(name).parent for name in digests}
     listed = {

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from formats.atomic_files import atomic_path
 from formats.published.shards import MANIFEST
 
+GENERATED = "generated"
+"""Kind of a source that is no file: toy events, of which shards may be changed or removed."""
+
 _BLOCK_BYTES = 1 << 20
 
 

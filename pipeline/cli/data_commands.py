@@ -130,12 +130,12 @@ def generate(
 
 
 def _generated_manifest(seed: int, shards: "tuple[ShardEntry, ...]") -> "Manifest":
-    from formats.published.manifest import Manifest, SourceEntry, now
+    from formats.published.manifest import GENERATED, Manifest, SourceEntry, now
 
     events = sum(shard.events for shard in shards)
     return Manifest(
         created=now(),
-        sources=(SourceEntry(name="toy Monte Carlo", kind="generated", events=events),),
+        sources=(SourceEntry(name="toy Monte Carlo", kind=GENERATED, events=events),),
         options={"seed": str(seed)},
         read=events,
         written=events,

@@ -147,11 +147,18 @@ def rewrite_first_event(shard, **values):
 def test_anomalous_data_is_refused_with_reasons(own_data):
     shard = sorted((own_data.data / "training").iterdir())[0]
     rewrite_first_event(shard, lepton_eta=77.0, jet_1_b_tag=0.5)
+    leaked = sorted((own_data.data / "validation").iterdir())[-1]
+    shutil.copy(leaked, own_data.data / "training" / "z.tfrecord")
+    (own_data.data / "training" / "empty.tfrecord").touch()
     done = own_data.run()
     assert done.code == 4, done.output
     assert "DATA REFUSED" in done.output
-    assert "train: lepton_eta: Unexpectedly high value: 77>3.2" in done.output
+    assert "train: lepton_eta: Unexpectedly high value: 77>3.2" in done.output, done.output
     assert "train: jet_1_b_tag: 1 event has an invalid value, such as 0.5" in done.output
+    assert "train and eval: 500 of 2000 eval events are also in train" in done.output
+    copied = own_data.data / "training" / "z.tfrecord"
+    assert f"the first is {leaked}, record 0, the same as {copied}, record 0" in done.output
+    assert f"skipped without records: {own_data.data}/training/empty.tfrecord" in done.output
     assert "Trainer" not in done.output
     assert not (own_data.root / "serving").exists()
 

@@ -143,9 +143,11 @@ def test_the_key_of_a_run_covers_both_splits(tmp_path):
         root=str(tmp_path / "run"),
         ingestion={"layout": "folders"},
     )
-    assert local_content_key(config) == content_key(
-        {f"{path.parent.name}/s.tfrecord": sha256(path) for path in shards}
-    )
+    digests = {f"{path.parent.name}/s.tfrecord": sha256(path) for path in shards}
+    assert local_content_key(config) == content_key(digests)
+    manifest = tmp_path / "data" / "manifest.json"
+    manifest.write_text("{}")
+    assert local_content_key(config) == content_key({**digests, "manifest.json": sha256(manifest)})
 
 
 def test_data_in_a_store_has_the_key_that_the_user_chose():

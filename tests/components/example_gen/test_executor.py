@@ -20,7 +20,7 @@ from formats.errors import DataRefusedError
 from formats.features import COLUMNS
 from formats.ingested_shards import IngestionFile
 from formats.names import events_property
-from formats.published.manifest import Manifest, ShardEntry, write_manifest
+from formats.published.manifest import Manifest, ShardEntry, SourceEntry, write_manifest
 from formats.published.record import encode_events
 
 
@@ -170,27 +170,49 @@ def test_what_cannot_be_opened_is_refused_with_its_reason(tmp_path):
         ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
 
 
-def test_a_manifest_beside_the_shards_must_describe_them(tmp_path):
+def manifest_problem(out):
+    return IngestionFile.model_validate_json((out / "ingestion.json").read_text()).manifest_problem
+
+
+def test_differences_from_the_manifest_are_recorded_for_the_data_gate(tmp_path):
     data = tmp_path / "data"
-    write_dataset_with_manifest(data)
+    write_dataset_with_manifest(data, kind="CSV")
     ingest(data, tmp_path / "out", split_folders())
     ingest(data / "training", tmp_path / "part", single_folder("eval"))
+    assert (manifest_problem(tmp_path / "out"), manifest_problem(tmp_path / "part")) == ("", "")
     (data / "training/shard-00001.tfrecord").rename(data / "training/other.tfrecord")
     (data / "validation/shard-00000.tfrecord").write_bytes(encode_events(make_events(40, 9)))
-    with pytest.raises(DataRefusedError) as caught:
-        ingest(data, tmp_path / "new", split_folders())
+    ingest(data, tmp_path / "new", split_folders())
     assert (
         "manifest.json describes: training/other.tfrecord was added, "
-        "validation/shard-00000.tfrecord was changed, training/shard-00001.tfrecord is missing. "
-    ) in str(caught.value)
-    with pytest.raises(DataRefusedError, match=r"training/other\.tfrecord was added"):
-        ingest(data / "training", tmp_path / "new-part", single_folder("eval"))
+        "validation/shard-00000.tfrecord was changed, training/shard-00001.tfrecord is missing; "
+    ) in manifest_problem(tmp_path / "new")
+    ingest(data / "training", tmp_path / "new-part", single_folder("eval"))
+    assert "training/other.tfrecord was added" in manifest_problem(tmp_path / "new-part")
     (data / "manifest.json").write_text("[]")
-    with pytest.raises(DataRefusedError, match="is not a manifest of"):
-        ingest(data, tmp_path / "other", split_folders())
+    ingest(data, tmp_path / "damaged", split_folders())
+    assert "is not a manifest of `higgs convert`" in manifest_problem(tmp_path / "damaged")
 
 
-def write_dataset_with_manifest(data):
+def test_shards_of_toy_events_may_be_changed(tmp_path):
+    data = tmp_path / "data"
+    write_dataset_with_manifest(data, kind="generated")
+    (data / "training/shard-00001.tfrecord").unlink()
+    ingest(data, tmp_path / "out", split_folders())
+    assert manifest_problem(tmp_path / "out") == ""
+
+
+def test_the_manifest_is_part_of_the_content(tmp_path):
+    data = tmp_path / "data"
+    write_dataset_with_manifest(data, kind="CSV")
+    files = {str(path.relative_to(data)): digest(path) for path in data.rglob("*.*")}
+    ingest(data, tmp_path / "out", split_folders(), content_key=content_key(files))
+    (data / "manifest.json").unlink()
+    with pytest.raises(DataRefusedError, match="were changed while the run read them"):
+        ingest(data, tmp_path / "new", split_folders(), content_key=content_key(files))
+
+
+def write_dataset_with_manifest(data, kind):
     write_shards(data / "training", make_events(60, 1), [40, 20])
     write_shards(data / "validation", make_events(30, 2), [30])
     shards = [
@@ -202,5 +224,6 @@ def write_dataset_with_manifest(data):
         )
         for path in sorted(data.glob("*/*"))
     ]
-    manifest = Manifest(created="now", sources=(), read=90, written=90, shards=tuple(shards))
+    source = SourceEntry(name="x.csv", kind=kind, events=90)
+    manifest = Manifest(created="now", sources=(source,), read=90, written=90, shards=tuple(shards))
     write_manifest(data, manifest)
