@@ -14,6 +14,8 @@ from fuzz_targets import TARGETS, LimitError, limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 CORPUS = Path(__file__).with_name("corpus")
 FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 
@@ -110,7 +112,6 @@ BOMBS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_small_file_that_announces_much(name):
     check("table", BOMBS[name])
