@@ -29,11 +29,12 @@ NO_SPACE = {
     errno.EIO: "the disk reports an input/output error",
 }
 
+ROLLED_BACK = "cannot commit - no transaction is active"
+
 SQLITE_FAULT = re.compile(
     "disk I/O error|database or disk is full|attempt to write a readonly database|"
     "unable to open database file|database is locked|database disk image is malformed|"
-    # The transaction was rolled back when a write failed.
-    "cannot commit - no transaction is active"
+    f"{ROLLED_BACK}"
 )
 """SQLite's words for a failed write, which ML Metadata surrounds with the query."""
 
@@ -106,7 +107,8 @@ def _refused_write(error: BaseException, root: Path) -> str | None:
     if isinstance(error, MetadataError):
         return None  # it names the file and the remedy itself
     if found := SQLITE_FAULT.search(str(error)):
-        return f"cannot write {metadata_file(root)}: {found[0]}; check its disk and permissions"
+        reason = "a write failed and was rolled back" if found[0] == ROLLED_BACK else found[0]
+        return f"cannot write {metadata_file(root)}: {reason}; check its disk and permissions"
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         place = f" for {error.filename}" if error.filename else ""
         remedy = "free some" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"

@@ -1,4 +1,7 @@
-"""Checks of the metadata file before it is used; nothing is changed and TFX is not imported."""
+"""Checks of the metadata file before it is used; TFX is not imported.
+
+Nothing is changed, except that the rows that a failed commit has left are removed.
+"""
 
 import os
 import shlex
@@ -10,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.file_access import describe_access, is_writable_folder
+from pipeline.metadata_repair import remove_dangling_rows
 from pipeline.user_errors import DamagedMetadataError, MetadataError
 
 SCHEMA_VERSION = 10
@@ -54,7 +58,8 @@ def check_metadata(root: Path) -> None:
             check_content(root, path, connection)
         # Finds a file system that is full or read-only; rolls back what a killed process left.
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+        removed = remove_dangling_rows(connection)
+        connection.execute("COMMIT" if removed else "ROLLBACK")
 
 
 def is_missing(root: Path) -> bool:

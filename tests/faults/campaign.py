@@ -23,7 +23,7 @@ from pathlib import Path
 
 from damage import DAMAGES, judge_damage, targets
 from file_layer import FAULTS, applies
-from folder_digests import file_digests
+from folder_digests import dataset_digests
 from judgement import Outcome, Reference, auc, judge
 from scenarios import AGAIN, HEAVY, LIGHT, SECOND, Scenario
 from workshop import SOURCES, Workshop
@@ -66,7 +66,7 @@ def prepare(workshop: Workshop, scenarios: tuple[Scenario, ...] = LIGHT) -> dict
         versions = workshop.versions()
         if (done.code, len(versions)) != (scenario.code, scenario.versions):
             raise RuntimeError(f"{scenario.name}: {done.code}, {versions}\n{done.output}")
-        files = {} if scenario.command == "run" else file_digests(workshop.work)
+        files = {} if scenario.command == "run" else dataset_digests(workshop.work)
         reference = Reference(
             done.code, auc(done.output), len(versions), tuple(versions.values()), files
         )

@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, dataclass
 
 from file_layer import DEADLY
-from folder_digests import file_digests
+from folder_digests import dataset_digests
 from scenarios import Scenario
 from workshop import Finished, Workshop
 
@@ -14,6 +14,10 @@ REASONS = {
     "ENOSPC": r"no space (is )?left|disk is full|Errno 28",
     "EACCES": r"Permission denied|disk I/O error|unable to open database|readonly database",
 }
+
+
+# SQLite has its own words, and a write that fails may be reported by a later statement.
+METADATA = r"disk I/O error|disk is full|readonly|unable to open|a write failed"
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,13 @@ def names_fault(done: Finished, fault: str, code: int) -> bool | None:
     """Whether the output says what failed; None if nothing had to be said."""
     if done.code < 0 or done.code == code:
         return None
-    reason = re.search(REASONS[fault.split(", ")[-1]], done.output, re.IGNORECASE)
+    words = METADATA if "metadata.sqlite" in done.hit[2] else REASONS[fault.split(", ")[-1]]
+    reason = re.search(words, done.output, re.IGNORECASE) or _is_full(done, fault)
     return bool(reason) and "Traceback" not in done.output and bool(_named(done))
+
+
+def _is_full(done: Finished, fault: str) -> bool:
+    return fault == "ENOSPC" and "no space is left" in done.output
 
 
 def _named(done: Finished) -> bool:
@@ -171,7 +180,7 @@ def judge(
 
 
 def _wrong_files(workshop: Workshop, reference: Reference) -> list[str]:
-    same = file_digests(workshop.work) == reference.files
+    same = dataset_digests(workshop.work) == reference.files
     return [] if same else ["next run: other files"]
 
 

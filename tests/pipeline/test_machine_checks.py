@@ -108,10 +108,17 @@ def test_a_disk_that_fails_is_not_called_full(tmp_path):
     )
 
 
-@pytest.mark.parametrize("reason", ["disk I/O error", "database or disk is full"])
-def test_a_failed_commit_names_the_metadata_file(tmp_path, reason):
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("disk I/O error", "disk I/O error"),
+        ("database or disk is full", "database or disk is full"),
+        ("cannot commit - no transaction is active", "a write failed and was rolled back"),
+    ],
+)
+def test_a_failed_commit_names_the_metadata_file(tmp_path, words, reason):
     query = "INSERT INTO `Artifact` VALUES(1)"
-    error = RuntimeError(f"Error when executing query: {reason} query: {query}")
+    error = RuntimeError(f"Error when executing query: {words} query: {query}")
     description = describe_failure(error, tmp_path)
     assert description.startswith(f"cannot write {tmp_path}/metadata/metadata.sqlite: {reason};")
     assert query not in description
