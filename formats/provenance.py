@@ -65,12 +65,14 @@ class GateRecord(_Frozen):
         value: its measured value; None if it was undefined.
         limit: the smallest value that passes.
         margin: how far the value is above the limit; None if the value was undefined.
+        interval: the 95 % confidence interval of the value; None if there is none.
     """
 
     name: Text
     value: FiniteFloat | None
     limit: FiniteFloat
     margin: FiniteFloat | None
+    interval: tuple[FiniteFloat, FiniteFloat] | None = None
 
 
 class EvaluationSummary(_Frozen):

@@ -8,7 +8,7 @@ from datetime import timezone
 from pathlib import Path
 
 from formats.artifact_manifest import digest_file, verify
-from formats.provenance import FILE_NAME, EvaluationSummary, Provenance
+from formats.provenance import FILE_NAME, EvaluationSummary, GateRecord, Provenance
 from pipeline.user_errors import ProvenanceError
 
 UNKNOWN = "unknown"
@@ -65,12 +65,27 @@ def _evaluation_lines(evaluation: EvaluationSummary) -> Iterator[str]:
     )
     yield f"AUC {_number(evaluation.auc)} on {evaluation.events:,} events{baseline}"
     for gate in evaluation.gates:
-        margin = "" if gate.margin is None else f": passed by {gate.margin:.4f}"
-        yield f"gate: {gate.name} {_number(gate.value)}, at least {gate.limit:.4f} needed{margin}"
+        yield (
+            f"gate: {gate.name} {_number(gate.value)}, at least {_number(gate.limit)} needed"
+            f"{_result(gate)}"
+        )
+
+
+def _result(gate: GateRecord) -> str:
+    if gate.margin is None:
+        return ""
+    result = f": {'passed' if gate.margin >= 0 else 'missed'} by {_number(abs(gate.margin))}"
+    if gate.interval is None:
+        return result
+    low, high = map(_number, gate.interval)
+    return f"{result}; 95 % interval {low} to {high}"
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    if value is None:
+        return "undefined"
+    # Numbers of events are gated, too.
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
 
 
 def _explain_missing(folder: Path, error: OSError) -> str:

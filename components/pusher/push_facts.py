@@ -74,6 +74,7 @@ def summarize_evaluation(inputs: Inputs) -> EvaluationSummary:
                 value=finite(check.value),
                 limit=check.limit,
                 margin=finite(check.margin),
+                interval=check.interval,
             )
             for check in decision.checks
         ),

@@ -29,7 +29,15 @@ def version(tmp_path):
             "baseline_auc": 0.74,
             "baseline_version": "16",
             "gates": [
-                {"name": "AUC", "value": 0.75, "limit": 0.7, "margin": 0.05},
+                {"name": "events", "value": 2000, "limit": 1000, "margin": 1000},
+                {
+                    "name": "AUC",
+                    "value": 0.75,
+                    "limit": 0.7,
+                    "margin": 0.05,
+                    "interval": [0.73, 0.77],
+                },
+                {"name": "AUC above the baseline's", "value": 0, "limit": 0.1, "margin": -0.1},
                 {"name": "rejection", "value": None, "limit": 20, "margin": None},
             ],
         },
@@ -56,7 +64,10 @@ def test_a_whole_version_says_where_it_comes_from(version):
         "version 17, pushed 2026-11-27 00:00:00 UTC",
         "by pipeline higgs, run 2026-11-27T00:00:00",
         "AUC 0.7500 on 2,000 events, baseline 0.7400 (version 16)",
-        "gate: AUC 0.7500, at least 0.7000 needed: passed by 0.0500",
+        "gate: events 2,000, at least 1,000 needed: passed by 1,000",
+        "gate: AUC 0.7500, at least 0.7000 needed: passed by 0.0500; "
+        "95 % interval 0.7300 to 0.7700",
+        "gate: AUC above the baseline's 0.0000, at least 0.1000 needed: missed by 0.1000",
         "gate: rejection undefined, at least 20.0000 needed",
         "data: 4,000 train events, fingerprint 9d2c5f6b01e84a37",
         f"schema: SHA-256 {'a' * 64}",

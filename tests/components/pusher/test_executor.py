@@ -41,6 +41,8 @@ def test_a_version_holds_the_model_and_its_provenance(pushes, serving):
     assert record.evaluation.baseline_version == "12"
     assert [(gate.name, gate.limit) for gate in record.evaluation.gates] == [("AUC", 0.7)]
     assert record.evaluation.gates[0].margin == pytest.approx(0.1)
+    low, high = record.evaluation.gates[0].interval
+    assert 0.79 < low < 0.8 < high < 0.81
     assert {name: split.events for name, split in record.data.items()} == {
         "train": 400,
         "eval": 200,
