@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -37,6 +38,17 @@ class LazyGroup(click.Group):
         module, name = COMMANDS[cmd_name].split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command; a file that it cannot read or write ends it with one sentence."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click ends silently when the reader of the output has gone
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            place = f": {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{reason}{place}") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,11 +1,13 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli.main import COMMANDS, main
+from pipeline.cli.main import COMMANDS, LazyGroup, main
 
 HIGGS = str(Path(sys.executable).with_name("higgs"))
 
@@ -56,3 +58,14 @@ def test_help_imports_nothing_heavy(arguments):
 def test_the_installed_command_answers():
     done = subprocess.run([HIGGS, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("higgs, version ")
+
+
+def test_a_file_that_cannot_be_written_ends_any_command_with_one_sentence(monkeypatch):
+    @click.command()
+    def run():
+        raise OSError(errno.ENOSPC, "No space left on device", "/root/logs/run.log")
+
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: run)
+    result = CliRunner().invoke(main, ["run"])
+    assert result.exit_code == 1
+    assert result.output == "Error: No space left on device: /root/logs/run.log\n"
