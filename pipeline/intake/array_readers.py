@@ -151,14 +151,8 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
         return labels[part].reshape(-1) if index == NUM_FEATURES else matrix[part, index]
 
     read = array_batches(column, rows)
-    return Table(
-        member.name,
-        member.description,
-        (*FEATURES, choice.label or LABEL),
-        NUM_FEATURES + 1,
-        read,
-        [],
-    )
+    names = (*FEATURES, choice.label or LABEL)
+    return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:

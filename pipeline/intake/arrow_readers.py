@@ -141,7 +141,8 @@ def _arrow_table(
                 "Fetch or write the file again."
             ) from error
 
-    return Table(name, kind, (*names, *(FEATURES if vector else ())), width, read, [])
+    all_names = (*names, *(FEATURES if vector else ()))
+    return Table(name, kind, all_names, width, read, [], has_vectors=vector is not None)
 
 
 def _find_vector(schema: pa.Schema) -> str | None:

@@ -221,7 +221,7 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
             option = "--label NAME" if ours == LABEL else "--names FILE"
             first, second = shorten(names[found[ours]]), shorten(name)
             raise IntakeError(
-                f"{source}: {first} and {second} are both names of {ours}. Choose one with {option}."
+                f"{source}: {first} and {second} are both names of {ours}. Choose with {option}."
             )
         found[ours] = index
     return found

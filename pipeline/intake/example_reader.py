@@ -21,7 +21,6 @@ from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table, make_batch
 
-_PUBLISHED = (*FEATURES, LABEL)
 _PUBLISHED_START = encode_records(Events(np.zeros((1, NUM_FEATURES), "f4"), np.zeros(1, "f4")))[0][
     :17
 ]
@@ -59,14 +58,15 @@ def open_records(member: Member, choice: ArrayChoice) -> Table:
     if is_published:
         return _published_table(member)
     names = (*(FEATURES if form.vector else ()), *form.scalars)
+    read, is_vector = _read_examples(member, form), form.vector is not None
     return Table(
-        member.name, member.description, names, len(names), _read_examples(member, form), []
+        member.name, member.description, names, len(names), read, [], has_vectors=is_vector
     )
 
 
 def _published_table(member: Member) -> Table:
-    read = _read_published(member)
-    return Table(member.name, member.description, _PUBLISHED, len(_PUBLISHED), read, [])
+    read, names = _read_published(member), (*FEATURES, LABEL)
+    return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
 
 
 def _first_example(member: Member) -> Any:

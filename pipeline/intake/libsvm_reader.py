@@ -29,7 +29,8 @@ def open_libsvm(member: Member) -> Table:
             }
             yield make_batch(columns, first - 1, "line", None)
 
-    return Table(member.name, member.description, (LABEL, *FEATURES), 1 + NUM_FEATURES, read, [])
+    names = (LABEL, *FEATURES)
+    return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
 
 
 def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]:

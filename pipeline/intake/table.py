@@ -39,6 +39,8 @@ class Table:
         notes: what the reader noticed, in sentences; more may be added while rows are read.
         guess: why columns without names are not in the published order, with the remedy; empty
             if there is no sign of it.
+        has_vectors: whether the features are one array, so that their names follow from their
+            positions.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Table:
     read: Callable[[Sequence[int], Sequence[int]], Iterator[Batch]]
     notes: list[str]
     guess: str = ""
+    has_vectors: bool = False
 
 
 def array_batches(

@@ -101,8 +101,8 @@ def read_table(
         counts.read += len(labels)
         events = _to_events(table.name, batch, columns, labels, rules)
         if not rules.refusals():
-            if first:
-                _check_order(table.name, events.features, columns)
+            if first and options.values.units == "published":
+                _check_order(table, events.features, columns)
             yield events  # type: ignore[misc]
         first = False
         if batch.fraction is not None:
@@ -124,14 +124,15 @@ def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
         )
 
 
-def _check_order(name: str, features: NDArray[np.float32], columns: ColumnMap) -> None:
-    problem = find_order_problem(features)
-    if problem is None:
+def _check_order(table: Table, features: NDArray[np.float32], columns: ColumnMap) -> None:
+    """Compares masses with momenta, if the columns were named by their positions."""
+    if not (columns.by_position or table.has_vectors):
         return
-    remedy = "Its names are not those of its values: say which are with --names FILE"
-    if columns.by_position:
-        remedy = "Name the columns, in the order in which they stand, with --header"
-    raise IntakeError(f"{name}: {problem.reason}. {remedy}.")
+    if problem := find_order_problem(features):
+        remedy = problem.remedy
+        if columns.by_position:
+            remedy = "Name the columns, in the order in which they stand, with --header."
+        raise IntakeError(f"{table.name}: {problem.reason}. {remedy}")
 
 
 def _labels(

@@ -93,7 +93,7 @@ def test_a_table_of_one_class_needs_no_label():
         (
             [*COLUMNS, "class"],
             {},
-            "x: label and class are both names of label. Choose one with --label NAME.",
+            "x: label and class are both names of label. Choose with --label NAME.",
         ),
         (
             [*COLUMNS, FEATURES[0].upper()],

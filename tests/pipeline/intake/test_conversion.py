@@ -227,10 +227,10 @@ def sorted_masses(cells):
     return [cell for _, cell in sorted(zip(COLUMNS[-7:], cells, strict=True))]
 
 
-def test_names_that_are_not_those_of_the_values_are_refused(tmp_path):
-    frame = to_frame(generated(300))
-    frame.columns = [*COLUMNS[:-7], *sorted_masses(COLUMNS[-7:])]
-    frame.to_parquet(tmp_path / "x.parquet")
+def test_vectors_in_another_order_are_refused(tmp_path):
+    events = generated(300)
+    masses = [*range(21), *(21 + index for index in sorted_masses(range(7)))]
+    np.savez(tmp_path / "x.npz", X=events.features[:, masses], y=events.labels)
 
-    with pytest.raises(IntakeError, match=r"exchanging .*say which are with --names FILE"):
-        convert_all([tmp_path / "x.parquet"], tmp_path / "out")
+    with pytest.raises(IntakeError, match=r"exchanging .*\. Write the columns in this order: "):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out")
