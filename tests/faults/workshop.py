@@ -72,6 +72,7 @@ class Workshop:
     def __exit__(self, *_: object) -> None:
         self._server.stdin.close()
         self._server.wait(60)
+        self._server.stdout.close()
 
     def _answer(self) -> str:
         return self._server.stdout.readline().strip()
