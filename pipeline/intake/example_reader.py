@@ -173,7 +173,7 @@ def _record_named(name: str, number: int) -> Iterator[None]:
 
     try:
         yield
-    except (_RecordError, DecodeError) as error:
+    except (_RecordError, DecodeError, SystemError) as error:  # the last from protobuf
         reason = str(error) if isinstance(error, _RecordError) else "is not a tf.train.Example"
         raise IntakeError(
             f"{name}: record {number} {reason}. Correct or leave out the record."

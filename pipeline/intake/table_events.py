@@ -99,7 +99,9 @@ def read_table(
     for batch in table.read(numbers, texts):
         labels = _labels(table.name, batch, columns, label, options.labels)
         counts.read += len(labels)
-        events = _to_events(table.name, batch, columns, labels, rules)
+        # Overflow gives infinity, which counts as missing, as every kind of NaN does.
+        with np.errstate(over="ignore", invalid="ignore"):
+            events = _to_events(table.name, batch, columns, labels, rules)
         if not rules.refusals():
             if first and options.values.units == "published":
                 _check_order(table, events.features, columns)
@@ -158,9 +160,8 @@ def _to_events(
     rules: ValueRules,
 ) -> Events | KeptEvents:
     features = np.empty((NUM_FEATURES, len(labels)), np.float32)
-    with np.errstate(over="ignore"):  # Overflow gives infinity, which counts as missing.
-        for row, index in enumerate(columns.features):
-            features[row] = batch.columns[index]
+    for row, index in enumerate(columns.features):
+        features[row] = batch.columns[index]
 
     def describe(row: int, feature: int) -> str:
         column = columns.label if feature < 0 else columns.features[feature]
