@@ -56,7 +56,7 @@ def test_resources_of_an_unknown_node_list_the_nodes(tmp_path):
     result = compile_for("kubeflow", "--set", resources, "--out", tmp_path / "pipeline.yaml")
     assert result.exit_code == 2
     assert "resources.Trainr: no such node; there are " in result.output
-    assert "Trainer, Evaluator, " in result.output
+    assert "DataGate, Trainer, Baseline, " in result.output
 
 
 @pytest.mark.parametrize(
