@@ -3,83 +3,31 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.convert_options import (
+    column_options,
+    describe_options,
+    make_intake_options,
+    value_options,
+)
 from pipeline.cli.data_commands import (
     InvalidFileError,
     describe_sizes,
     output_options,
     user_errors,
 )
-from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipeline.intake.conversion import Conversion, Inputs
-    from pipeline.intake.table_events import IntakeOptions
 
 _MAX_NOTES = 20
-
-
-def _column_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--keep", multiple=True, help="Additional column to keep; may be repeated."),
-        click.option(
-            "--header",
-            metavar="NAMES",
-            help="Names of all columns of a table without names, with commas; 'features' stands "
-            "for the 28 in published order.",
-        ),
-        click.option(
-            "--names",
-            "names_file",
-            metavar="FILE",
-            type=LocalPath(exists=True, dir_okay=False),
-            help="Mapping file: one line 'OURS: THEIRS' per column with another name.",
-        ),
-        click.option("--features", help="Array, data set or key that holds the 28 features."),
-        click.option("--label", help="Column, array or key that holds the label."),
-    ):
-        command = option(command)
-    return command
-
-
-def _value_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option(
-            "--decimal",
-            type=click.Choice([".", ","]),
-            default=".",
-            show_default=True,
-            help="Decimal separator of text files.",
-        ),
-        click.option(
-            "--snap-b-tags",
-            is_flag=True,
-            help="Take b-tags that lost digits for the nearest code, within 1e-4.",
-        ),
-        click.option(
-            "--missing",
-            type=click.Choice(["refuse", "drop"]),
-            default="refuse",
-            show_default=True,
-            help="Refuse the input at missing values, or drop the events.",
-        ),
-        click.option(
-            "--units",
-            type=click.Choice(["published", "gev"]),
-            default="published",
-            show_default=True,
-            help="gev: GeV, radians and b-tag levels 0, 1, 2.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -91,8 +39,8 @@ def _value_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Value of the label of signal; without INPUT, a file or FILE:TREE of signal events.",
 )
 @click.option("--background", multiple=True, metavar="VALUE|FILE", help="The same for background.")
-@_column_options
-@_value_options
+@column_options
+@value_options
 @click.option(
     "--split",
     type=click.Choice(["last", "hash"]),
@@ -145,9 +93,9 @@ def convert(
             result = conversion.convert(
                 found,
                 directory,
-                _intake_options(bool(inputs), **options),
+                make_intake_options(bool(inputs), **options),
                 conversion.SplitOptions(by_hash, validation_rows),
-                described=_described(options, by_hash=by_hash),
+                described=describe_options(options, by_hash=by_hash),
                 on_read=on_read,
                 **output,
             )
@@ -193,53 +141,6 @@ def _check_place(inputs: "Inputs", directory: Path) -> None:
             raise click.UsageError(
                 f"{directory} contains the input {source.name}. Choose another --out."
             )
-
-
-def _intake_options(
-    has_inputs: bool,
-    *,
-    signal: tuple[str, ...],
-    background: tuple[str, ...],
-    label: str | None,
-    features: str | None,
-    names_file: Path | None,
-    header: str | None,
-    keep: tuple[str, ...],
-    units: str,
-    missing: str,
-    snap_b_tags: bool,
-    decimal: str,
-) -> "IntakeOptions":
-    from pipeline.intake.array_readers import ArrayChoice
-    from pipeline.intake.column_mapping import ColumnOptions, parse_header, read_names
-    from pipeline.intake.csv_reader import TextOptions
-    from pipeline.intake.label_values import LabelValues
-    from pipeline.intake.table_events import IntakeOptions
-    from pipeline.intake.value_rules import ValueOptions
-
-    values = has_inputs and signal
-    return IntakeOptions(
-        ColumnOptions(
-            parse_header(header) if header else None,
-            read_names(names_file) if names_file else {},
-            label,
-            keep,
-        ),
-        LabelValues(signal[0], background[0], True) if values else LabelValues(),
-        ValueOptions(units, missing == "drop", snap_b_tags),
-        TextOptions(decimal),
-        ArrayChoice(features, label),
-    )
-
-
-def _described(options: dict[str, Any], *, by_hash: bool) -> dict[str, str]:
-    """Returns the options that were given, as text for the manifest."""
-    given = {name: value for name, value in options.items() if value}
-    texts = {
-        name: ", ".join(value) if isinstance(value, tuple) else str(value)
-        for name, value in given.items()
-    }
-    return {**texts, "split": "hash" if by_hash else "last"}
 
 
 @contextmanager

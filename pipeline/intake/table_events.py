@@ -17,7 +17,8 @@ from pipeline.intake.csv_reader import TextOptions
 from pipeline.intake.intake_error import IntakeError, enumerate_names
 from pipeline.intake.label_values import LabelValues
 from pipeline.intake.table import Batch, Table
-from pipeline.intake.value_rules import ValueOptions, ValueRules, describe_value
+from pipeline.intake.value_faults import ValueOptions, describe_value
+from pipeline.intake.value_rules import ValueRules
 
 
 class KeptEvents(NamedTuple):
@@ -102,7 +103,7 @@ def read_table(
         # Overflow gives infinity, which counts as missing, as every kind of NaN does.
         with np.errstate(over="ignore", invalid="ignore"):
             events = _to_events(table.name, batch, columns, labels, rules)
-        if not rules.refusals():
+        if not rules.faults.refusals():
             if first and options.values.units == "published":
                 _check_order(table, events.features, columns)
             yield events  # type: ignore[misc]
@@ -110,7 +111,7 @@ def read_table(
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     counts.notes += table.notes
-    if sentences := rules.refusals():
+    if sentences := rules.faults.refusals():
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
     counts.add(rules)
 

@@ -20,7 +20,7 @@ from pipeline.intake.conversion import (
 from pipeline.intake.input_sources import find_sources
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import IntakeOptions
-from pipeline.intake.value_rules import ValueOptions
+from pipeline.intake.value_faults import ValueOptions
 from pipeline.sample_data.shard_writer import SplitSize
 
 EVENTS = make_published_events(200, seed=8)

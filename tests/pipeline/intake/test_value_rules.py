@@ -6,7 +6,7 @@ from table_makers import convert_all, to_csv, to_physical, to_rows
 from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, UNITS
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import IntakeOptions
-from pipeline.intake.value_rules import ValueOptions
+from pipeline.intake.value_faults import ValueOptions
 
 EVENTS = make_published_events(50, seed=5)
 ROWS = to_rows(EVENTS, "%.9g")

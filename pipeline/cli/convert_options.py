@@ -1,0 +1,136 @@
+"""Options of ``higgs convert``: how columns are found and how values are read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.path_type import LocalPath
+
+if TYPE_CHECKING:
+    from pipeline.intake.table_events import IntakeOptions
+
+
+def column_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of columns."""
+    for option in (
+        click.option("--keep", multiple=True, help="Additional column to keep; may be repeated."),
+        click.option(
+            "--header",
+            metavar="NAMES",
+            help="Names of all columns of a table without names, with commas; 'features' stands "
+            "for the 28 in published order.",
+        ),
+        click.option(
+            "--names",
+            "names_file",
+            metavar="FILE",
+            type=LocalPath(exists=True, dir_okay=False),
+            help="Mapping file: one line 'OURS: THEIRS' per column with another name.",
+        ),
+        click.option("--features", help="Array, data set or key that holds the 28 features."),
+        click.option("--label", help="Column, array or key that holds the label."),
+    ):
+        command = option(command)
+    return command
+
+
+def value_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of values."""
+    for option in (
+        click.option(
+            "--decimal",
+            type=click.Choice([".", ","]),
+            default=".",
+            show_default=True,
+            help="Decimal separator of text files.",
+        ),
+        click.option(
+            "--snap-b-tags",
+            is_flag=True,
+            help="Take b-tags that lost digits for the nearest code, within 1e-4.",
+        ),
+        click.option(
+            "--missing",
+            type=click.Choice(["refuse", "drop"]),
+            default="refuse",
+            show_default=True,
+            help="Refuse the input at missing values, or drop the events.",
+        ),
+        click.option(
+            "--units",
+            type=click.Choice(["published", "gev"]),
+            default="published",
+            show_default=True,
+            help="gev: GeV, radians and b-tag levels 0, 1, 2.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def make_intake_options(
+    has_inputs: bool,
+    *,
+    signal: tuple[str, ...],
+    background: tuple[str, ...],
+    label: str | None,
+    features: str | None,
+    names_file: Path | None,
+    header: str | None,
+    keep: tuple[str, ...],
+    units: str,
+    missing: str,
+    snap_b_tags: bool,
+    decimal: str,
+) -> "IntakeOptions":
+    """Makes the options of the intake.
+
+    Args:
+        has_inputs: whether --signal and --background are values of the label, not files.
+        signal: the options, as the command has them.
+        background: the same, as are all others.
+        label: the same.
+        features: the same.
+        names_file: the same.
+        header: the same.
+        keep: the same.
+        units: the same.
+        missing: the same.
+        snap_b_tags: the same.
+        decimal: the same.
+
+    Raises:
+        IntakeError: the mapping file cannot be read.
+    """
+    from pipeline.intake.array_readers import ArrayChoice
+    from pipeline.intake.column_mapping import ColumnOptions, parse_header, read_names
+    from pipeline.intake.csv_reader import TextOptions
+    from pipeline.intake.label_values import LabelValues
+    from pipeline.intake.table_events import IntakeOptions
+    from pipeline.intake.value_faults import ValueOptions
+
+    values = has_inputs and signal
+    return IntakeOptions(
+        ColumnOptions(
+            parse_header(header) if header else None,
+            read_names(names_file) if names_file else {},
+            label,
+            keep,
+        ),
+        LabelValues(signal[0], background[0], True) if values else LabelValues(),
+        ValueOptions(units, missing == "drop", snap_b_tags),
+        TextOptions(decimal),
+        ArrayChoice(features, label),
+    )
+
+
+def describe_options(options: dict[str, Any], *, by_hash: bool) -> dict[str, str]:
+    """Returns the options that were given, as text for the manifest."""
+    given = {name: value for name, value in options.items() if value}
+    texts = {
+        name: ", ".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in given.items()
+    }
+    return {**texts, "split": "hash" if by_hash else "last"}

@@ -1,0 +1,156 @@
+"""Faults in the values of events: exact counts, the first place, and the remedy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from google.protobuf import text_format
+from numpy.typing import NDArray
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.report.number_format import plural
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
+from formats.names import SCHEMA_FILE
+from pipeline.intake.intake_error import enumerate_names, quote
+
+SNAP_LIMIT = 1e-4
+"""Largest distance of a b-tag from the code that `snap_b_tags` takes it for."""
+
+_SCHEMA = Path(__file__).parents[1] / "schema" / SCHEMA_FILE
+
+
+@dataclass(frozen=True)
+class ValueOptions:
+    """How values are read.
+
+    Attributes:
+        units: ``published``, or ``gev``: GeV, radians and b-tag levels 0, 1, 2.
+        drop_missing: drop events with missing values instead of refusing them.
+        snap_b_tags: take b-tags within `SNAP_LIMIT` of a code for it.
+    """
+
+    units: str = "published"
+    drop_missing: bool = False
+    snap_b_tags: bool = False
+
+
+@dataclass
+class _Fault:
+    """Events with one kind of fault: how many, in which columns, and the first."""
+
+    events: int = 0
+    columns: dict[str, int] = field(default_factory=dict)
+    first: str = ""
+
+    def describe(self, kind: str) -> str:
+        columns = enumerate_names([f"{n:,} in {name}" for name, n in self.columns.items()], 4)
+        return f"{plural(self.events, 'event')} with {kind}: {columns}; the first in {self.first}"
+
+
+@lru_cache(maxsize=1)
+def domains() -> Mapping[str, tuple[float, float]]:
+    """Returns the limits of each feature in published units, from the reviewed schema."""
+    schema = text_format.Parse(_SCHEMA.read_text(encoding="utf-8"), schema_pb2.Schema())
+    return {
+        feature.name: (feature.float_domain.min, feature.float_domain.max)
+        for feature in schema.feature
+        if feature.name in FEATURES
+    }
+
+
+def describe_value(place: str, value: object) -> str:
+    """Describes a value with its place: ``line 5 with '?'``."""
+    text = f"{value:.9g}" if isinstance(value, float) else value
+    return f"{place} with {quote(text)}"
+
+
+class ValueFaults:
+    """The faults of one input, by kind: ``missing``, ``domain`` and ``b_tag``.
+
+    Attributes:
+        hints: signs of what the input is instead: ``gev`` (large momenta), ``levels`` (b-tags),
+            ``codes`` (published b-tags where levels are expected), ``near`` and ``far`` (b-tags
+            within and beyond `SNAP_LIMIT` of a code).
+    """
+
+    def __init__(self, options: ValueOptions) -> None:
+        """Takes the options by which the values are read."""
+        self._options = options
+        self._faults = {"missing": _Fault(), "domain": _Fault(), "b_tag": _Fault()}
+        self.hints: set[str] = set()
+
+    def count(
+        self,
+        kind: str,
+        columns: Mapping[str, NDArray[np.bool_]],
+        describe: Callable[[int, int], str],
+    ) -> NDArray[np.bool_]:
+        """Counts the events of a batch with a fault in any of the columns.
+
+        Args:
+            kind: of the fault.
+            columns: the rows with the fault, bool [N], by column.
+            describe: gives the place of a row and its value in a column, -1 for the label.
+
+        Returns:
+            The events, bool [N].
+        """
+        fault = self._faults[kind]
+        found = np.logical_or.reduce(list(columns.values()))
+        fault.events += int(found.sum())
+        for name, rows in columns.items():
+            if rows.any():
+                fault.columns[name] = fault.columns.get(name, 0) + int(rows.sum())
+        if found.any() and not fault.first:
+            row = int(found.argmax())
+            name = next(name for name, rows in columns.items() if rows[row])
+            index = -1 if name == LABEL else FEATURES.index(name)
+            fault.first = f"{describe(row, index)} as {name}{self._expectation(kind, name)}"
+        return found
+
+    def refusals(self) -> list[str]:
+        """Returns a sentence with the remedy for each kind of fault that the options refuse."""
+        missing, domain, b_tag = self._faults.values()
+        sentences = []
+        if missing.events and not self._options.drop_missing:
+            sentences.append(
+                f"{missing.describe('missing or infinite values')}. Drop them with --missing drop, "
+                "or complete them in the input; values are never imputed."
+            )
+        if domain.events:
+            found = domain.describe("values outside the domain")
+            sentences.append(f"{found}. {self._domain_remedy()}")
+        if b_tag.events and not {"gev", "levels"} <= self.hints:
+            sentences.append(f"{b_tag.describe('invalid b-tags')}. {self._b_tag_remedy()}")
+        return sentences
+
+    def _expectation(self, kind: str, name: str) -> str:
+        is_gev = self._options.units == "gev"
+        if kind == "domain":
+            limits = [limit * (UNITS[name] if is_gev else 1) for limit in domains()[name]]
+            return f", expected {limits[0]:.5g} to {limits[1]:.5g}"
+        if kind == "b_tag":
+            codes = (f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
+            return f", expected {'0, 1, 2' if is_gev else ', '.join(codes)}"
+        return ""
+
+    def _domain_remedy(self) -> str:
+        if self._options.units == "gev":
+            return "Values in GeV and radians are expected with --units gev; correct the input."
+        if "gev" in self.hints:
+            units = "GeV, radians and b-tag levels" if "levels" in self.hints else "GeV and radians"
+            return f"They look like {units}: convert them with --units gev."
+        return "Correct these events or leave them out of the input."
+
+    def _b_tag_remedy(self) -> str:
+        if self._options.units == "gev":
+            if "codes" in self.hints:
+                return "They are the published codes: leave out --units gev."
+            return "With --units gev, b-tags are the levels 0, 1 and 2."
+        if "levels" in self.hints:
+            return "They look like levels 0, 1, 2: convert the input with --units gev."
+        if "near" in self.hints and "far" not in self.hints:
+            return f"They lost digits: --snap-b-tags takes each for the code within {SNAP_LIMIT:g}."
+        return "Correct these events or leave them out of the input."
