@@ -56,9 +56,9 @@ static int below(const char *path) {
 /* What a fault can hit: a full disk refuses new data, permissions refuse names. */
 static int applies(int fault, const char *name) {
     int data = !!strstr("write flush sendfile ftruncate", name);
-    int entry = !!strstr("open mkdir", name);
+    int entry = !!strstr("create mkdir", name);
     if (fault == ENOSPC_FROM_HERE) return data || entry;
-    if (fault == EACCES_ONCE) return entry || strstr("rename unlink rmdir", name);
+    if (fault == EACCES_ONCE) return entry || strstr("open rename unlink rmdir", name);
     if (fault == TORN_EIO || fault == TORN_KILL) return !!strstr("write sendfile", name);
     return 1;
 }
@@ -66,7 +66,7 @@ static int applies(int fault, const char *name) {
 static enum verdict judge(const char *name, const char *path) {
     if (!control || !control->armed || !below(path)) return PASS;
     /* The log's lines depend on threads: they are not counted, but a full disk takes them too. */
-    int log = strstr(path, "/logs/") && strcmp(name, "open");
+    int log = strstr(path, "/logs/") && strcmp(name, "open") && strcmp(name, "create");
     int fault = control->fault, sticky = fault == ENOSPC_FROM_HERE && control->hit >= 0;
     int index = log ? -1 : __sync_fetch_and_add(&control->count, 1);
     if (index >= 0 && index < CALLS) {
@@ -111,17 +111,23 @@ static enum verdict judge_at(const char *name, int folder, const char *path) {
     return judge(name, whole);
 }
 
+static const char *opening(int folder, const char *path) {
+    return faccessat(folder, path, F_OK, 0) ? "create" : "open";
+}
+
 #define WRITES(flags) (((flags) & O_ACCMODE) != O_RDONLY)
 #define MODE(last) ({ mode_t mode = 0; if (flags & (O_CREAT | O_TMPFILE)) { \
     va_list rest; va_start(rest, last); mode = va_arg(rest, mode_t); va_end(rest); } mode; })
 #define OPEN(name) int name(const char *path, int flags, ...) { mode_t mode = MODE(flags); \
-    return WRITES(flags) && judge("open", path) ? -1 : REAL(name)(path, flags, mode); }
+    return WRITES(flags) && judge(opening(AT_FDCWD, path), path) ? -1 \
+        : REAL(name)(path, flags, mode); }
 #define OPENAT(name) int name(int folder, const char *path, int flags, ...) { \
     mode_t mode = MODE(flags); \
-    return WRITES(flags) && judge_at("open", folder, path) ? -1 \
+    return WRITES(flags) && judge_at(opening(folder, path), folder, path) ? -1 \
         : REAL(name)(folder, path, flags, mode); }
 #define FOPEN(name) FILE *name(const char *restrict path, const char *restrict mode) { \
-    return strpbrk(mode, "wa+") && judge("open", path) ? NULL : REAL(name)(path, mode); }
+    return strpbrk(mode, "wa+") && judge(opening(AT_FDCWD, path), path) ? NULL \
+        : REAL(name)(path, mode); }
 OPEN(open) OPEN(open64) OPENAT(openat) OPENAT(openat64) FOPEN(fopen) FOPEN(fopen64)
 
 ssize_t write(int fd, const void *data, size_t size) {

@@ -18,9 +18,9 @@ NEVER = -1
 def applies(fault: str, call: str) -> bool:
     """Whether a fault can hit a call: a full disk refuses new data, permissions refuse names."""
     if fault == "ENOSPC":
-        return call in ("write", "flush", "sendfile", "ftruncate", "open", "mkdir")
+        return call in ("write", "flush", "sendfile", "ftruncate", "create", "mkdir")
     if fault == "EACCES":
-        return call in ("open", "mkdir", "rename", "unlink", "rmdir")
+        return call in ("open", "create", "mkdir", "rename", "unlink", "rmdir")
     return call in ("write", "sendfile") if fault.startswith("torn") else True
 
 

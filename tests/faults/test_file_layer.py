@@ -28,7 +28,7 @@ os.unlink(folder / "renamed")
 shutil.rmtree(folder / "new")
 open(folder.parent / "elsewhere", "w").write("not counted")
 """
-CALLS = ["mkdir", "open", "write", "fsync", "ftruncate", "rename", "open"]
+CALLS = ["mkdir", "create", "write", "fsync", "ftruncate", "rename", "create"]
 CALLS += ["sendfile", "sendfile", "unlink", "rmdir"]
 
 
