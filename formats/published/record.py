@@ -25,8 +25,7 @@ _LABEL_BYTES = 4
 _MAX_TEMPLATES = 8
 _REMEDY = (
     "Expected the published layout: 'features', one serialized float32 tensor of shape "
-    f"[{NUM_FEATURES}], and 'label', one 0.0 or 1.0; write the record in this layout, or leave it "
-    "out."
+    f"[{NUM_FEATURES}], and 'label', one 0.0 or 1.0; `higgs convert` makes it of other forms."
 )
 
 

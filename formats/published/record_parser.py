@@ -4,6 +4,7 @@ TensorFlow takes seconds to import. It is imported only for records that are not
 published, or are invalid.
 """
 
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -95,9 +96,11 @@ def _require(condition: bool, reason: str) -> None:
 def _parse(message: Any, data: bytes, complaint: str) -> Any:
     parsed = message()
     try:
-        # At a zero tag, protobuf stops with a warning and drops the rest.
-        count = parsed.MergeFromString(data)
-    except (DecodeError, SystemError) as error:  # the second where warnings are errors
+        # At a zero tag, protobuf stops with a warning and drops the rest, which is noticed below.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            count = parsed.MergeFromString(data)
+    except DecodeError as error:
         raise InvalidRecordError(f"{complaint}: its {len(data)} bytes do not parse") from error
     _require(count == len(data), f"{complaint}: {len(data) - count} bytes follow its end")
     return parsed
