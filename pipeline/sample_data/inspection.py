@@ -1,6 +1,7 @@
 """Inspection of shards for ``higgs inspect``: layout, class balance, ranges and first records."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,12 +14,16 @@ from rich.text import Text
 
 from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, UNITS
 from formats.published.record import Events, RecordError, read_events
-from formats.published.tfrecord import open_plain
+from formats.published.record_parser import InvalidRecordError, additional_keys
+from formats.published.tfrecord import iter_chunks, open_plain
 from pipeline.local_data import MAX_NAMES
 
 LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
 
 _FILES = "Name a TFRecord file, or a folder of some."
+
+_PUBLISHED_BYTES = 163
+"""Length of a record with features and label alone."""
 
 _NUMBER_WIDTH = len("-1.234e-05")
 
@@ -38,6 +43,7 @@ class Inspection:
         low: minimum of each column, float32 [28].
         mean: mean of each column, float64 [28].
         high: maximum of each column, float32 [28].
+        additional_keys: keys of the records besides features and label.
     """
 
     path: Path
@@ -50,6 +56,7 @@ class Inspection:
     low: NDArray[np.float32]
     mean: NDArray[np.float64]
     high: NDArray[np.float32]
+    additional_keys: tuple[str, ...] = ()
 
 
 class _ShardSet:
@@ -59,6 +66,7 @@ class _ShardSet:
         self._paths, self._on_read = paths, on_read
         self.compressions: set[str] = set()
         self.empty: list[Path] = []
+        self.additional_keys: set[str] = set()
 
     def __iter__(self) -> Iterator[Events]:
         size = 0
@@ -66,15 +74,27 @@ class _ShardSet:
             check_regular(path)
             with path.open("rb") as file:
                 self.compressions.add(open_plain(file)[1])
+            keys = _additional_keys(path)
+            self.additional_keys.update(keys)
             with path.open("rb") as file:
                 events = 0
-                for chunk in read_events(file, str(path)):
+                for chunk in read_events(file, str(path), keys):
                     yield chunk
                     events += len(chunk.labels)
                     self._on_read(size + file.tell())
             if not events:
                 self.empty.append(path)
             size += path.stat().st_size
+
+
+def _additional_keys(path: Path) -> tuple[str, ...]:
+    """Reads the additional keys of a shard's first record; none if it is not valid."""
+    with path.open("rb") as file, suppress(RecordError, InvalidRecordError):
+        for chunk in iter_chunks(file, str(path)):
+            record = chunk.record(0)
+            # Parsing one imports TensorFlow, which takes seconds.
+            return additional_keys(record) if len(record) > _PUBLISHED_BYTES else ()
+    return ()
 
 
 def check_regular(path: Path) -> None:
@@ -138,6 +158,7 @@ def inspect_shards(
         low=low,
         mean=total / events,
         high=high,
+        additional_keys=tuple(sorted(shard_set.additional_keys)),
     )
 
 
@@ -157,6 +178,7 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
         ("file" if inspection.path.is_file() else "folder", str(inspection.path)),
         *_file_counts(inspection),
         ("layout", LAYOUT),
+        *_key_rows(inspection),
         ("compression", inspection.compression),
         ("records", f"{inspection.events:,}"),
         ("signal", f"{inspection.signal:,} ({share:.2%})"),
@@ -166,6 +188,12 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
         summary = (*summary, ("units", "GeV, radians, b-tag levels 0, 1, 2"))
     lines = (Text(f"{name:<13}{value}") for name, value in summary)
     return Group(*lines, Text(), *_tables(_numbers(inspection, _scales(units)), width))
+
+
+def _key_rows(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    if inspection.additional_keys:
+        keys = ", ".join(map(repr, inspection.additional_keys))
+        yield "also", f"{keys}: refused by `higgs run` unless ingestion.ignore_keys names them"
 
 
 def _scales(units: str) -> NDArray[np.float64]:

@@ -193,3 +193,19 @@ def test_physical_units_can_be_shown(tmp_path):
     assert rows[TAG] == ["2", "2", "2", "2"]
     assert rows[FEATURES[0]][-1] == f"{events.features[0, 0] * UNITS[FEATURES[0]]:.4g}"
     assert rows[FEATURES[2]][-1] == f"{events.features[0, 2] * np.pi / 1.7435:.4g}"
+
+
+def test_additional_keys_are_reported(tmp_path):
+    features = make_events(1).features[0]
+    records = [
+        wire.example(
+            weight=wire.field(2, wire.floats(1, [weight], packed=True)),
+            features=wire.field(1, wire.field(1, wire.tensor(features))),
+            label=wire.field(2, wire.floats(1, [1.0], packed=True)),
+        )
+        for weight in (0.5, 2.0)
+    ]
+    (tmp_path / "shard.tfrecord").write_bytes(frame(records))
+    inspection = inspect_file(tmp_path / "shard.tfrecord", 1)
+    assert (inspection.events, inspection.additional_keys) == (2, ("weight",))
+    assert "'weight': refused by `higgs run` unless ingestion.ignore_keys" in text_of(inspection)
