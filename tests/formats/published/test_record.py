@@ -167,8 +167,8 @@ def invalid_records():
     complete = wire.record(RAMP, 1.0)
     return {
         "is not a tf.train.Example: its 166 bytes do not parse": complete + b"\xff\xff\xff",
-        # A zero ends a message for protobuf, which warns; warnings are errors here.
-        "is not a tf.train.Example: its 167 bytes do not parse": complete + b"\0abc",
+        # A zero ends a message for protobuf.
+        "is not a tf.train.Example: 3 bytes follow its end": complete + b"\0abc",
         "has no key 'features'; its keys: 'label'": wire.example(label=one),
         "has no key 'label'; its keys: 'features', 'target'": wire.example(
             features=tensor, target=one
