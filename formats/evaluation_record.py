@@ -1,7 +1,7 @@
 """An evaluation: metrics and score histograms by model and slice, read from TFMA's output files."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 
-AUC = "auc"
-"""The metric of the gates; its name in TFMA's results."""
+from formats import gate_metrics
+
+AUC = gate_metrics.AUC
+"""The metric of the gates that always exist; its name in TFMA's results."""
 
 EVENT_COUNT = "example_count"
 """The metric that counts events; its name in TFMA's results."""
@@ -274,9 +276,17 @@ def _model(
     return ModelEvaluation(overall, tuple(slices[name] for name in sorted(slices)))
 
 
+def slice_title(values: Iterable[tuple[str, str]]) -> str:
+    """Returns the name of the slice of events with these values by column.
+
+    >>> slice_title([("n", "2")]), slice_title([])
+    ('n = 2', 'all events')
+    """
+    return ", ".join(f"{column} = {value}" for column, value in values) or OVERALL
+
+
 def _slice_name(key: Any) -> str:
-    parts = (f"{part.column} = {_slice_value(part)}" for part in key.single_slice_keys)
-    return ", ".join(parts) or OVERALL
+    return slice_title((part.column, _slice_value(part)) for part in key.single_slice_keys)
 
 
 def _slice_value(part: Any) -> str:

@@ -118,7 +118,7 @@ def create_pipeline(
         model=model,
         baseline_model=baseline.outputs["model"],
         schema=schema,
-        eval_config=eval_config(thresholds),
+        eval_config=eval_config(thresholds, [gate.gate() for gate in config.evaluation.gates]),
         module_path=EXTRACTORS_MODULE,
     ).with_id(names.EVALUATOR)
 

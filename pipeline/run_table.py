@@ -36,7 +36,7 @@ def decision_lines(decision: GateDecision) -> Iterator[str]:
     yield f"AUC {_auc(decision.auc)} on {decision.events:,} events{comparison}{fault}"
     for check in decision.checks:
         yield (
-            f"gate: {check.name} {_measured(check, check.value)}, at least "
+            f"gate: {check.name} {_measured(check, check.value)}, {check.requirement} "
             f"{_measured(check, check.limit)} needed: {_check_result(check)}{_interval(check)}"
         )
 
@@ -75,6 +75,7 @@ def run_table(runs: Iterable[RunOutcome]) -> Table:
         table.add_column(heading, overflow="fold")
     for heading in ("AUC", "events", "time"):
         table.add_column(heading, justify="right")
+    table.add_column("gates", overflow="fold")
     for run in runs:
         table.add_row(*_cells(read_summary(run)))
     return table
@@ -119,4 +120,18 @@ def _cells(report: ReportData) -> list[str]:
         _auc(decision.auc) if decision else NONE,
         f"{sum(run.events.values()):,}",
         duration(total_seconds(run)),
+        "\n".join(_gate_lines(decision)) if decision else NONE,
     ]
+
+
+def _gate_lines(decision: GateDecision) -> Iterator[str]:
+    """Yields one short line per threshold."""
+    for check in decision.checks:
+        limit = f"{check.requirement} {_measured(check, check.limit)}"
+        yield f"{check.name} {_measured(check, check.value)}, {limit}: {_outcome(check)}"
+
+
+def _outcome(check: ThresholdCheck) -> str:
+    if math.isnan(check.margin) or check.undecided:
+        return "undecided"
+    return "passed" if check.passed else "missed"

@@ -1,17 +1,23 @@
 """TFMA's configuration: metrics, slices and the thresholds that gate the push."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.slices import SLICE_COLUMNS
 from formats.evaluation_record import AUC, AUC_CHANGE_LOWER_BOUND, EVENT_COUNT
 from formats.features import LABEL
+from formats.gate_metrics import GATE_METRICS, REJECTION, MetricGate
 from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 
 METRICS_MODULE = "components.evaluator.metrics"
+
+Thresholds: TypeAlias = dict[str, list[tfma.PerSliceMetricThreshold]]
+"""The thresholds by metric."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,12 @@ class AucThresholds:
     when_undecided: str
 
 
-def eval_config(thresholds: AucThresholds | None) -> tfma.EvalConfig:
+def eval_config(
+    thresholds: AucThresholds | None, gates: Sequence[MetricGate] = ()
+) -> tfma.EvalConfig:
     """Builds the configuration of an evaluation; without thresholds nothing is gated.
 
-    The thresholds are bound to the overall slice: otherwise TFMA would apply them to every slice.
+    Each threshold is bound to a slice: otherwise TFMA would apply it to every slice.
     A model can only be blessed if there is a value threshold; the change threshold is skipped
     while there is no baseline.
     """
@@ -52,76 +60,88 @@ def eval_config(thresholds: AucThresholds | None) -> tfma.EvalConfig:
             )
         ],
         slicing_specs=[overall, *(tfma.SlicingSpec(feature_keys=[c]) for c in SLICE_COLUMNS)],
-        metrics_specs=[tfma.MetricsSpec(metrics=_metrics(thresholds, overall))],
+        metrics_specs=[tfma.MetricsSpec(metrics=_metrics(thresholds, gates))],
         # TFMA's own counts extracts, of which there is one per batch here.
         options=tfma.Options(include_default_metrics={"value": False}),
     )
 
 
 def _metrics(
-    thresholds: AucThresholds | None, overall: tfma.SlicingSpec
+    thresholds: AucThresholds | None, gates: Sequence[MetricGate]
 ) -> list[tfma.MetricConfig]:
-    gates = _thresholds(thresholds) if thresholds else {}
+    per_slice: Thresholds = defaultdict(list)
+    if thresholds:
+        short_form = MetricGate(AUC, at_least=thresholds.lower_bound, max_drop=thresholds.max_drop)
+        for gate in (short_form, *gates):
+            _add_gate(per_slice, gate, thresholds)
+    efficiencies = {gate.name: gate.signal_efficiency for gate in gates if gate.metric == REJECTION}
     undecided: dict[str, str | float] = (
         {"confidence": thresholds.confidence, "when_undecided": thresholds.when_undecided}
         if thresholds
         else {}
     )
-    per_slice = {
-        name: [tfma.PerSliceMetricThreshold(slicing_specs=[overall], threshold=threshold)]
-        for name, threshold in gates.items()
-    }
     return [
-        _metric("EventCount", per_slice.get(EVENT_COUNT, ()), name=EVENT_COUNT),
-        _metric("SignalCount"),
-        _metric("RocAuc", per_slice.get(AUC, ()), name=AUC),
-        _metric("AucStandardError"),
-        _metric("AucChangeError"),
-        _metric(
-            "AucChangeLowerBound",
-            per_slice.get(AUC_CHANGE_LOWER_BOUND, ()),
-            name=AUC_CHANGE_LOWER_BOUND,
-            **undecided,
+        _metric("EventCount", per_slice, name=EVENT_COUNT),
+        _metric("SignalCount", per_slice),
+        _metric("RocAuc", per_slice, name=AUC),
+        _metric("AucStandardError", per_slice),
+        _metric("AucChangeError", per_slice),
+        _metric("AucChangeLowerBound", per_slice, name=AUC_CHANGE_LOWER_BOUND, **undecided),
+        _metric("Accuracy", per_slice, name="binary_accuracy"),
+        _metric("LogLoss", per_slice, name="binary_crossentropy"),
+        *(
+            _metric("BackgroundRejection", per_slice, name=name, signal_efficiency=efficiency)
+            for name, efficiency in ({REJECTION: 0.5} | efficiencies).items()
         ),
-        _metric("Accuracy"),
-        _metric("LogLoss"),
-        _metric("BackgroundRejection", signal_efficiency=0.5),
-        _metric("MaximalSignificance"),
-        _metric("ExpectedCalibrationError"),
-        _metric("ScoreCalibration"),
-        _metric("ScoreConfusion"),
+        _metric("MaximalSignificance", per_slice, name="maximal_significance"),
+        _metric("ExpectedCalibrationError", per_slice, name="expected_calibration_error"),
+        _metric("ScoreCalibration", per_slice),
+        _metric("ScoreConfusion", per_slice),
     ]
 
 
-def _metric(
-    class_name: str,
-    per_slice_thresholds: Sequence[tfma.PerSliceMetricThreshold] = (),
-    **settings: str | float,
-) -> tfma.MetricConfig:
+def _metric(class_name: str, thresholds: Thresholds, **settings: str | float) -> tfma.MetricConfig:
     return tfma.MetricConfig(
         class_name=class_name,
         module=METRICS_MODULE,
         config=json.dumps(settings),
-        per_slice_thresholds=per_slice_thresholds,
+        per_slice_thresholds=thresholds.get(str(settings.get("name", "")), ()),
     )
 
 
-def _thresholds(thresholds: AucThresholds) -> dict[str, tfma.MetricThreshold]:
-    """The thresholds by metric. A value that is not a number is below every bound."""
-    no_worse = tfma.GenericChangeThreshold(
-        direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-        absolute={"value": -thresholds.max_drop},
+def _add_gate(per_slice: Thresholds, gate: MetricGate, thresholds: AucThresholds) -> None:
+    """Adds a gate's thresholds by metric. A value that is not a number is beyond every bound."""
+    spec = tfma.SlicingSpec(feature_values=dict(gate.slice_values))
+
+    def add(metric: str, **threshold: Any) -> None:
+        entry = tfma.PerSliceMetricThreshold(
+            slicing_specs=[spec], threshold=tfma.MetricThreshold(**threshold)
+        )
+        if entry not in per_slice[metric]:
+            per_slice[metric].append(entry)
+
+    add(EVENT_COUNT, value_threshold=_bounds(at_least=thresholds.least_events))
+    options = {}
+    if gate.at_least is not None or gate.at_most is not None:
+        options["value_threshold"] = _bounds(gate.at_least, gate.at_most)
+    if gate.max_drop is not None:
+        options["change_threshold"] = _no_worse(gate)
+    add(gate.name, **options)
+    if gate.metric == AUC and gate.max_drop is not None and thresholds.when_undecided != "push":
+        add(AUC_CHANGE_LOWER_BOUND, change_threshold=_no_worse(gate))
+
+
+def _no_worse(gate: MetricGate) -> tfma.GenericChangeThreshold:
+    assert gate.max_drop is not None
+    if GATE_METRICS[gate.metric].lower_is_better:
+        direction, limit = tfma.MetricDirection.LOWER_IS_BETTER, gate.max_drop
+    else:
+        direction, limit = tfma.MetricDirection.HIGHER_IS_BETTER, -gate.max_drop
+    return tfma.GenericChangeThreshold(direction=direction, absolute={"value": limit})
+
+
+def _bounds(at_least: float | None = None, at_most: float | None = None) -> Any:
+    bounds = {"lower_bound": at_least, "upper_bound": at_most}
+    return tfma.GenericValueThreshold(
+        **{name: {"value": value} for name, value in bounds.items() if value is not None}
     )
-    gates = {
-        EVENT_COUNT: tfma.MetricThreshold(value_threshold=_at_least(thresholds.least_events)),
-        AUC: tfma.MetricThreshold(
-            value_threshold=_at_least(thresholds.lower_bound), change_threshold=no_worse
-        ),
-    }
-    if thresholds.when_undecided != "push":
-        gates[AUC_CHANGE_LOWER_BOUND] = tfma.MetricThreshold(change_threshold=no_worse)
-    return gates
-
-
-def _at_least(bound: float) -> tfma.GenericValueThreshold:
-    return tfma.GenericValueThreshold(lower_bound={"value": bound})

@@ -149,7 +149,7 @@ def evaluator_gates(decision: GateDecision) -> Iterator[Gate]:
         yield Gate(
             f"{names.EVALUATOR}: {check.name}",
             fixed(check.value, digits, signed=check.is_change),
-            f"at least {fixed(check.limit, digits, signed=check.is_change)}",
+            f"{check.requirement} {fixed(check.limit, digits, signed=check.is_change)}",
             check.margin,
             GateResult.PASSED if check.passed else GateResult.REFUSED,
             check.fault or (check.undecided and f"undecided: {check.undecided}"),

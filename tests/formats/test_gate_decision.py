@@ -1,5 +1,6 @@
 """The gate's decision, from the files of TFMA's Evaluator."""
 
+import json
 import math
 
 import pytest
@@ -140,15 +141,69 @@ def test_model_without_thresholds_passes(make, folder):
     assert (decision.passed, decision.checks) == (True, ())
 
 
-def test_other_kinds_of_bounds_are_not_reported(make, folder):
-    make.evaluation_files(folder)
+def write_threshold(make, folder, metric, threshold, *slice_values, **settings):
+    """Evaluation of two models whose first metric has another threshold on a slice."""
+    models = {
+        model: {
+            "": (make.metrics(auc), make.scores()),
+            "n_b_tags = 2": (make.metrics(auc - 0.1, events=400), make.scores()),
+        }
+        for model, auc in (("candidate", 0.8), ("baseline", 0.79))
+    }
+    make.evaluation_files(folder, models, passed=False)
     config = make.eval_config()
-    threshold = config.metrics_specs[0].metrics[0].per_slice_thresholds[0].threshold
-    threshold.value_threshold.CopyFrom(tfma.GenericValueThreshold(upper_bound={"value": 0.9}))
-    threshold.change_threshold.CopyFrom(tfma.GenericChangeThreshold(relative={"value": 0.1}))
+    metric_config = config.metrics_specs[0].metrics[1]
+    metric_config.config = json.dumps({"name": metric, **settings})
+    gate = metric_config.per_slice_thresholds[0]
+    gate.threshold.CopyFrom(threshold)
+    gate.slicing_specs[0].CopyFrom(tfma.SlicingSpec(feature_values=dict(slice_values)))
     run = config_pb2.EvalRun(eval_config=config, version="1")
     (folder / "eval_config.json").write_text(json_format.MessageToJson(run))
-    assert read_decision(str(folder)).checks == ()
+    return read_decision(str(folder)).checks
+
+
+def test_upper_bound_is_passed_from_below(make, folder):
+    bound = tfma.GenericValueThreshold(upper_bound={"value": 0.02})
+    threshold = tfma.MetricThreshold(value_threshold=bound)
+    (check,) = write_threshold(make, folder, "expected_calibration_error", threshold)
+    assert check == ThresholdCheck("calibration error", 0.01, 0.02, is_upper=True)
+    assert (check.margin, check.passed, check.requirement) == (0.01, True, "at most")
+
+
+def test_metric_of_which_less_is_better_is_compared_with_the_baseline(make, folder):
+    change = tfma.GenericChangeThreshold(
+        direction=tfma.MetricDirection.LOWER_IS_BETTER, absolute={"value": 0.001}
+    )
+    threshold = tfma.MetricThreshold(change_threshold=change)
+    (check,) = write_threshold(make, folder, "binary_crossentropy", threshold)
+    assert check.name == "log loss above the baseline's"
+    assert (check.value, check.limit, check.is_upper, check.passed) == (0.0, 0.001, True, True)
+
+
+def test_gate_on_a_slice_takes_its_values(make, folder):
+    bound = tfma.GenericValueThreshold(lower_bound={"value": 0.75})
+    threshold = tfma.MetricThreshold(value_threshold=bound)
+    (check,) = write_threshold(make, folder, "auc", threshold, ("n_b_tags", "2"))
+    assert (check.name, check.limit, check.passed) == ("AUC of n_b_tags = 2", 0.75, False)
+    assert check.value == pytest.approx(0.7)
+    assert check.interval[0] < 0.7 < check.interval[1]
+
+
+def test_gate_on_a_slice_without_events_decides_nothing(make, folder):
+    bound = tfma.GenericValueThreshold(lower_bound={"value": 5.0})
+    threshold = tfma.MetricThreshold(value_threshold=bound)
+    settings = {"signal_efficiency": 0.7}
+    (check,) = write_threshold(
+        make, folder, "background_rejection_at_0.7", threshold, ("n_b_tags", "4"), **settings
+    )
+    assert check.name == "background rejection at 0.7 of n_b_tags = 4"
+    assert (check.passed, check.fault) == (False, "there are no events")
+
+
+def test_relative_changes_are_not_reported(make, folder):
+    change = tfma.GenericChangeThreshold(relative={"value": 0.1})
+    threshold = tfma.MetricThreshold(change_threshold=change)
+    assert write_threshold(make, folder, "auc", threshold) == ()
 
 
 def test_decision_does_not_need_the_score_histograms(make, folder):

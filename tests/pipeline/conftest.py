@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
+from report_parts import complete_run, make, run_folder  # noqa: F401 (fixtures)
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
+from formats.gate_metrics import MetricGate
 from formats.hyperparameters import resolve
 from pipeline.config import ConfigError, load_config, merge
 
@@ -197,3 +199,42 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
     assert config.data_root == "gs://b/data"
     assert config.push_directory == "gs://b/models"
     assert load_config("configs/demo.yaml", ["root=/"]).root == "/"
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        ("{metric: auk, at_least: 0.5}", "gates.0.metric: no metric 'auk'; did you mean auc?"),
+        ("{metric: rejection, at_least: 5}", "did you mean background_rejection?"),
+        ("{metric: [auc], at_least: 5}", "no metric ['auc']; known are auc, binary_accuracy"),
+        ("{metric: auc, slice: {n_b_tag: 2}, at_least: 0.5}", "did you mean n_b_tags?"),
+        (
+            "{metric: auc, slice: {n_b_tags: 7}, at_least: 0.5}",
+            "no value of n_b_tags 7; known are 0, 1, 2, 3, 4",
+        ),
+        ("{metric: auc, slice: {jet_1_b_tag: tigth}, at_least: 0.5}", "did you mean tight?"),
+        ("{metric: auc}", "a gate needs at_least, at_most or max_drop"),
+        ("{metric: auc, at_least: 0.9, at_most: 0.8}", "no value is at least 0.9 and at most 0.8"),
+        ("{metric: auc, max_drop: -0.1}", "gates.0.max_drop: Input should be greater"),
+        (
+            "{metric: auc, signal_efficiency: 0.4, at_least: 0.5}",
+            "signal_efficiency belongs to background_rejection, not to auc",
+        ),
+        ("{metric: auc, atleast: 0.5}", "gates.0.atleast: unknown key"),
+    ],
+)
+def test_a_gate_that_cannot_be_applied_is_refused_with_the_nearest_name(config_file, gate, reason):
+    with pytest.raises(ConfigError, match=re.escape(reason)):
+        load_config(config_file, [f"evaluation.gates=[{gate}]"])
+
+
+def test_gates_are_read_from_the_configuration(config_file):
+    gates = [
+        "{metric: background_rejection, signal_efficiency: 0.7, at_least: 20}",
+        "{metric: auc, slice: {n_b_tags: 2}, at_least: 0.75, max_drop: 0.01}",
+    ]
+    config = load_config(config_file, [f"evaluation.gates=[{', '.join(gates)}]"])
+    assert [gate.gate() for gate in config.evaluation.gates] == [
+        MetricGate("background_rejection", at_least=20.0, signal_efficiency=0.7),
+        MetricGate("auc", (("n_b_tags", "2"),), at_least=0.75, max_drop=0.01),
+    ]

@@ -28,7 +28,7 @@ def test_one_row_per_run_the_newest_first(pushed_twice):
 
 
 def test_run_that_left_nothing_has_a_line():
-    assert cells([RunOutcome("r", {})]) == [["r", "Unfinished", "-", "-", "0", "unknown"]]
+    assert cells([RunOutcome("r", {})]) == [["r", "Unfinished", "-", "-", "0", "unknown", "-"]]
 
 
 def test_lineage_names_places_events_and_shards():
@@ -99,3 +99,12 @@ def test_decision_on_too_few_events_of_one_class_says_so():
         "gate: AUC above the baseline's undefined, at least -0.0020 needed: UNDECIDED, the value "
         "is not a number",
     ]
+
+
+def test_each_gate_of_a_run_has_a_line_in_the_table_of_runs(make, tmp_path):
+    make.evaluation_files(tmp_path / "evaluation", passed=False, least_events=30_000)
+    evaluation = Output(str(tmp_path / "evaluation"))
+    node = NodeRun("Evaluator", "done", 1.0, {"evaluation": evaluation})
+    first, second = cells([RunOutcome("r", {"Evaluator": node})])
+    assert (first[4], first[6]) == ("0", "events 20,000, at least 30,000: missed")
+    assert second == ["", "", "", "", "", "", "AUC +0.8000, at least +0.7000: passed"]

@@ -200,8 +200,8 @@ def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None, when_un
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": least_events or 0})
     )
     metrics = [
-        _gated("RocAuc", AUC, threshold if lower_bound else None),
         _gated("EventCount", EVENT_COUNT, enough if least_events else None),
+        _gated("RocAuc", AUC, threshold if lower_bound else None),
     ]
     if when_undecided:
         bounded = tfma.MetricThreshold(change_threshold=threshold.change_threshold)

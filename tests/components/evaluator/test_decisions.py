@@ -13,6 +13,7 @@ from components.evaluator.eval_config import AucThresholds, eval_config
 from components.evaluator.extractors import slice_keys
 from formats.features import LABEL
 from formats.gate_decision import read_decision
+from formats.gate_metrics import MetricGate
 
 THRESHOLDS = {
     "lower_bound": 0.7,
@@ -38,14 +39,14 @@ def draw(events, *, noise=0.1, own=0.1):
     )
 
 
-def decide(frame, folder, **thresholds):
+def decide(frame, folder, gates=(), **thresholds):
     """Evaluates the scores with TFMA, as TFX's Evaluator does with a model's predictions."""
     config = tfma.utils.update_eval_config_with_defaults(
-        eval_config(AucThresholds(**(THRESHOLDS | thresholds))),
+        eval_config(AucThresholds(**(THRESHOLDS | thresholds)), gates),
         has_baseline="baseline" in frame,
         rubber_stamp=True,
     )
-    del config.slicing_specs[1:]
+    del config.slicing_specs[2:]
     # The plots take most of the time, and decide nothing.
     for spec in config.metrics_specs:
         del spec.metrics[-2:]
@@ -59,9 +60,10 @@ def decide(frame, folder, **thresholds):
                 if len(predictions) > 1
                 else predictions[""][rows]
             ),
-            tfma.SLICE_KEY_TYPES_KEY: slice_keys(()),
+            tfma.SLICE_KEY_TYPES_KEY: slice_keys(key),
         }
-        for rows in np.array_split(np.arange(len(frame)), 3)
+        for key, chosen in slices(frame)
+        for rows in np.array_split(chosen, 3)
     ]
     with beam.Pipeline() as pipeline:
         evaluation = (
@@ -83,6 +85,14 @@ def decide(frame, folder, **thresholds):
     return read_decision(str(folder))
 
 
+def slices(frame):
+    """All events, and those of each number of b-tags."""
+    yield (), np.arange(len(frame))
+    for level in (1, 2):
+        rows = np.flatnonzero(frame.index % 10 == level)
+        yield (("n_b_tags", level),), rows
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 class TestDecision:
@@ -101,7 +111,7 @@ class TestDecision:
         assert -0.005 < bound.value < -0.002
         assert bound.name == "AUC above the baseline's, 95 % lower bound"
         error = (change.interval[1] - change.value) / 1.959964
-        assert bound.value == pytest.approx(change.value - 1.644854 * error)
+        assert bound.value == pytest.approx(change.value - 1.644854 * error, abs=1e-6)
         assert "eval events instead of 400, or evaluation.auc_max_drop 0.004" in bound.undecided
 
     def test_one_class_is_undecidable(self, tmp_path):
@@ -119,3 +129,39 @@ class TestDecision:
         assert not decision.passed
         assert [check.name for check in decision.checks] == ["events", "AUC"]
         assert (decision.checks[0].value, decision.checks[0].passed) == (2.0, False)
+
+    def test_any_metric_gates_any_slice(self, tmp_path):
+        gates = (
+            MetricGate("background_rejection", at_least=100.0, signal_efficiency=0.7),
+            MetricGate("binary_crossentropy", at_most=0.69, max_drop=0.1),
+            MetricGate("auc", (("n_b_tags", "2"),), at_least=0.75),
+            MetricGate("auc", (("n_b_tags", "4"),), at_least=0.75),
+        )
+        decision = decide(draw(1000), tmp_path / "e", gates, max_drop=0.1)
+        results = {check.name: check.passed for check in decision.checks}
+        assert results == {
+            "events": True,
+            "events of n_b_tags = 2": False,
+            "events of n_b_tags = 4": False,
+            "AUC": True,
+            "AUC above the baseline's": True,
+            "AUC of n_b_tags = 2": True,
+            "AUC of n_b_tags = 4": False,
+            "AUC above the baseline's, 95 % lower bound": True,
+            "log loss": True,
+            "log loss above the baseline's": True,
+            "background rejection at 0.7": False,
+        }
+        assert not decision.passed
+        values = {check.name: check.value for check in decision.checks}
+        assert (values["events of n_b_tags = 2"], values["events of n_b_tags = 4"]) == (100, 0)
+        # TFMA itself finds the same.
+        result = tfma.load_validation_result(str(tmp_path / "e"))
+        failed = {
+            failure.metric_key.name
+            for measured in result.metric_validations_per_slice
+            for failure in measured.failures
+        }
+        assert {"background_rejection_at_0.7", "example_count"} <= failed
+        assert "binary_crossentropy" not in failed
+        assert [dict(spec.feature_values) for spec in result.missing_slices] == [{"n_b_tags": "4"}]

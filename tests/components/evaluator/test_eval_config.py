@@ -9,6 +9,7 @@ from tensorflow_model_analysis.metrics.metric_types import MetricKey
 
 from components.evaluator.eval_config import AucThresholds, eval_config
 from components.evaluator.slices import SLICE_COLUMNS
+from formats.gate_metrics import GATE_METRICS, SLICE_VALUES, MetricGate
 
 THRESHOLDS = AucThresholds(
     lower_bound=0.8, max_drop=0.01, least_events=500, confidence=0.9, when_undecided="refuse"
@@ -76,6 +77,53 @@ def test_lower_bound_does_not_gate_where_undecided_models_are_pushed():
     (spec,) = config.metrics_specs
     gated = [metric.class_name for metric in spec.metrics if metric.per_slice_thresholds]
     assert gated == ["EventCount", "RocAuc"]
+
+
+GATES = (
+    MetricGate("background_rejection", at_least=20.0, signal_efficiency=0.7),
+    MetricGate("expected_calibration_error", at_most=0.02, max_drop=0.005),
+    MetricGate("auc", (("n_b_tags", "2"),), at_least=0.75, max_drop=0.01),
+)
+
+
+def test_each_gate_is_a_threshold_of_its_metric_and_slice():
+    (spec,) = eval_config(THRESHOLDS, GATES).metrics_specs
+    gates = {
+        (json.loads(metric.config)["name"], *gate.slicing_specs[0].feature_values.values()): (
+            gate.threshold
+        )
+        for metric in spec.metrics
+        for gate in metric.per_slice_thresholds
+    }
+    assert set(gates) == {
+        ("example_count",),
+        ("example_count", "2"),
+        ("auc",),
+        ("auc", "2"),
+        ("auc_change_lower_bound",),
+        ("auc_change_lower_bound", "2"),
+        ("background_rejection_at_0.7",),
+        ("expected_calibration_error",),
+    }
+    assert gates["example_count", "2"].value_threshold.lower_bound.value == 500
+    assert gates["auc", "2"].value_threshold.lower_bound.value == 0.75
+    assert gates["auc", "2"].change_threshold.absolute.value == -0.01
+    assert gates["auc_change_lower_bound", "2"].change_threshold.absolute.value == -0.01
+    assert gates[("background_rejection_at_0.7",)].value_threshold.lower_bound.value == 20
+    calibration = gates[("expected_calibration_error",)]
+    assert calibration.value_threshold.upper_bound.value == 0.02
+    assert not calibration.value_threshold.HasField("lower_bound")
+    assert calibration.change_threshold.absolute.value == 0.005
+    assert calibration.change_threshold.direction == tfma.MetricDirection.LOWER_IS_BETTER
+
+
+def test_every_gate_metric_has_its_class_and_every_slice_its_column():
+    (spec,) = eval_config(None).metrics_specs
+    classes = {json.loads(m.config).get("name", ""): m.class_name for m in spec.metrics}
+    assert {name: classes[name] for name in GATE_METRICS} == {
+        name: metric.class_name for name, metric in GATE_METRICS.items()
+    }
+    assert tuple(SLICE_VALUES) == SLICE_COLUMNS
 
 
 def test_nothing_is_gated_without_thresholds():

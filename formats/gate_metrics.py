@@ -1,0 +1,84 @@
+"""The metrics that can gate a push, and the slices that they are measured on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from formats.features import DISCRETE_VALUES, LEVEL_COUNT, LEVELS
+
+AUC = "auc"
+"""The metric of the gates that always exist."""
+
+
+@dataclass(frozen=True)
+class GateMetric:
+    """A metric that a gate can compare with a limit.
+
+    Attributes:
+        label: its name for readers.
+        class_name: its class in ``components.evaluator.metrics``.
+        lower_is_better: whether a smaller value is a better model.
+    """
+
+    label: str
+    class_name: str
+    lower_is_better: bool = False
+
+
+REJECTION = "background_rejection"
+
+GATE_METRICS = {
+    AUC: GateMetric("AUC", "RocAuc"),
+    "binary_accuracy": GateMetric("accuracy", "Accuracy"),
+    "binary_crossentropy": GateMetric("log loss", "LogLoss", lower_is_better=True),
+    REJECTION: GateMetric("background rejection", "BackgroundRejection"),
+    "maximal_significance": GateMetric("largest AMS", "MaximalSignificance"),
+    "expected_calibration_error": GateMetric(
+        "calibration error", "ExpectedCalibrationError", lower_is_better=True
+    ),
+}
+"""The metrics by their names in TFMA's results."""
+
+SLICE_VALUES: Mapping[str, tuple[str, ...]] = {
+    LEVEL_COUNT: tuple(str(count) for count in range(len(DISCRETE_VALUES) + 1)),
+    **dict.fromkeys(DISCRETE_VALUES, LEVELS),
+}
+"""The values that TFMA slices by, by column."""
+
+
+@dataclass(frozen=True)
+class MetricGate:
+    """A gate on one metric of one slice.
+
+    Attributes:
+        metric: a key of ``GATE_METRICS``.
+        slice_values: the slice's values by column; empty for all events.
+        at_least: the smallest value that passes, if any.
+        at_most: the largest value that passes, if any.
+        max_drop: how much worse than the baseline's the value may be, if it is compared.
+        signal_efficiency: of the background rejection.
+    """
+
+    metric: str
+    slice_values: tuple[tuple[str, str], ...] = ()
+    at_least: float | None = None
+    at_most: float | None = None
+    max_drop: float | None = None
+    signal_efficiency: float = 0.5
+
+    @property
+    def name(self) -> str:
+        """The metric's name in TFMA's results, which tells signal efficiencies apart."""
+        if self.metric == REJECTION and self.signal_efficiency != 0.5:
+            return f"{REJECTION}_at_{self.signal_efficiency:g}"
+        return self.metric
+
+
+def metric_label(name: str) -> str:
+    """Returns a metric's name for readers.
+
+    >>> metric_label("background_rejection_at_0.7"), metric_label("auc")
+    ('background rejection at 0.7', 'AUC')
+    """
+    metric, _, efficiency = name.partition("_at_")
+    label = GATE_METRICS[metric].label if metric in GATE_METRICS else name
+    return f"{label} at {efficiency}" if efficiency else label

@@ -1,0 +1,220 @@
+"""The thresholds of an evaluation, each with the value that was compared with it."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from formats.evaluation_record import (
+    AUC,
+    AUC_CHANGE_ERROR,
+    AUC_CHANGE_LOWER_BOUND,
+    EVENT_COUNT,
+    NO_SCORES,
+    OVERALL,
+    Z_95,
+    Evaluation,
+    ModelEvaluation,
+    SliceEvaluation,
+    slice_title,
+)
+from formats.gate_metrics import metric_label
+
+Changes = Mapping[str, Mapping[str, float]]
+"""Differences of the candidate from the baseline by slice and metric."""
+
+NEGLIGIBLE = 1e-6
+"""A difference of AUCs that no realistic number of events resolves."""
+
+
+@dataclass(frozen=True)
+class ThresholdCheck:
+    """One threshold and the value that was compared with it.
+
+    Attributes:
+        name: the compared quantity.
+        value: its measured value.
+        limit: the smallest value that passes, or the largest.
+        is_change: whether both are differences from the baseline.
+        is_count: whether both are numbers of events.
+        fault: why the value is undefined, so that nothing can be decided; empty if it is defined.
+        undecided: if the value only misses the limit because too few events were measured, what
+            would decide; otherwise empty.
+        interval: the 95 % confidence interval of the value; None if there is none.
+        is_upper: whether the limit is the largest value that passes.
+    """
+
+    name: str
+    value: float
+    limit: float
+    is_change: bool = False
+    is_count: bool = False
+    fault: str = ""
+    undecided: str = ""
+    interval: tuple[float, float] | None = None
+    is_upper: bool = False
+
+    @property
+    def margin(self) -> float:
+        """How far the value passes the limit; negative if it misses it, NaN if it is undefined.
+
+        >>> ThresholdCheck("AUC", 0.75, 0.5).margin
+        0.25
+        """
+        return self.limit - self.value if self.is_upper else self.value - self.limit
+
+    @property
+    def passed(self) -> bool:
+        """Tells whether the value reaches the limit; an undefined value does not."""
+        return self.margin >= 0
+
+    @property
+    def requirement(self) -> str:
+        """The words before the limit."""
+        return "at most" if self.is_upper else "at least"
+
+
+def threshold_checks(
+    config: tfma.EvalConfig, evaluation: Evaluation, changes: Changes
+) -> Iterator[ThresholdCheck]:
+    """Yields every threshold of a configuration that was applied."""
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            settings = json.loads(metric.config or "{}")
+            for sliced in metric.per_slice_thresholds:
+                name = _slice_name(sliced.slicing_specs)
+                compared = _Compared(settings, name, evaluation, changes.get(name, {}))
+                yield from compared.checks(sliced.threshold)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A metric of one slice, with what it is compared with."""
+
+    settings: Mapping[str, Any]
+    slice_name: str
+    evaluation: Evaluation
+    changes: Mapping[str, float]
+
+    def checks(self, threshold: tfma.MetricThreshold) -> Iterator[ThresholdCheck]:
+        value = threshold.value_threshold
+        for bound, is_upper in (("lower_bound", False), ("upper_bound", True)):
+            if value.HasField(bound):
+                yield self._value_check(getattr(value, bound).value, is_upper)
+        change = threshold.change_threshold
+        if self.baseline and change.HasField("absolute"):
+            is_bound = self.metric == AUC_CHANGE_LOWER_BOUND
+            check = self._bound_check if is_bound else self._change_check
+            yield check(
+                change.absolute.value, change.direction == tfma.MetricDirection.LOWER_IS_BETTER
+            )
+
+    @property
+    def metric(self) -> str:
+        return str(self.settings.get("name", ""))
+
+    @property
+    def label(self) -> str:
+        label = "events" if self.metric == EVENT_COUNT else metric_label(self.metric)
+        return label if self.slice_name == OVERALL else f"{label} of {self.slice_name}"
+
+    @property
+    def candidate(self) -> SliceEvaluation:
+        return _find(self.evaluation.candidate, self.slice_name)
+
+    @property
+    def baseline(self) -> SliceEvaluation | None:
+        baseline = self.evaluation.baseline
+        return _find(baseline, self.slice_name) if baseline else None
+
+    def _value_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
+        if self.metric == EVENT_COUNT:
+            events = float(self.candidate.events or 0)
+            return ThresholdCheck(self.label, events, limit, is_count=True, is_upper=is_upper)
+        interval = self.candidate.auc_interval if self.metric == AUC else (math.nan, math.nan)
+        return ThresholdCheck(
+            self.label,
+            self._value(self.candidate),
+            limit,
+            fault=self._fault(self.candidate),
+            interval=_defined(interval),
+            is_upper=is_upper,
+        )
+
+    def _change_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
+        assert self.baseline is not None
+        change = self._value(self.candidate) - self._value(self.baseline)
+        error = Z_95 * self.changes.get(AUC_CHANGE_ERROR, math.nan)
+        fault = self._fault(self.baseline)
+        return ThresholdCheck(
+            f"{self.label} above the baseline's",
+            change,
+            limit,
+            is_change=True,
+            fault=self._fault(self.candidate) or (fault and f"baseline: {fault}"),
+            interval=_defined((change - error, change + error)) if self.metric == AUC else None,
+            is_upper=is_upper,
+        )
+
+    def _bound_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
+        assert self.baseline is not None
+        change = self.candidate.auc - self.baseline.auc
+        bound = self.changes.get(AUC_CHANGE_LOWER_BOUND, math.nan)
+        place = "" if self.slice_name == OVERALL else f" of {self.slice_name}"
+        fault = self.candidate.auc_fault or "its error needs at least two events of each class"
+        is_undecided = change >= limit > bound
+        return ThresholdCheck(
+            f"AUC{place} above the baseline's, {100 * self.settings['confidence']:.4g} % lower "
+            "bound",
+            bound,
+            limit,
+            is_change=True,
+            fault="" if math.isfinite(bound) else fault,
+            undecided=(
+                _what_would_decide(change, bound, limit, self.candidate) if is_undecided else ""
+            ),
+            is_upper=is_upper,
+        )
+
+    def _value(self, measured: SliceEvaluation) -> float:
+        return measured.metrics.get(self.metric, math.nan)
+
+    def _fault(self, measured: SliceEvaluation) -> str:
+        if not math.isnan(self._value(measured)):
+            return ""
+        return measured.auc_fault or "it was not measured"
+
+
+def _find(model: ModelEvaluation, name: str) -> SliceEvaluation:
+    """A model's evaluation on a slice; one of no events if it has none."""
+    slices = (model.overall, *model.slices)
+    empty = SliceEvaluation(name, {AUC: math.nan, EVENT_COUNT: 0.0}, NO_SCORES)
+    return next((measured for measured in slices if measured.name == name), empty)
+
+
+def _what_would_decide(change: float, bound: float, limit: float, measured: SliceEvaluation) -> str:
+    """Describes the number of events, or the limit, with which the bound would pass.
+
+    The distance of the bound from the change is inversely proportional to the square root of the
+    number of events.
+    """
+    key = "evaluation.auc_max_drop" if measured.name == OVERALL else "max_drop"
+    drop = f"{key} {math.ceil(-bound * 1e4) / 1e4:.4f}"
+    if change - limit < NEGLIGIBLE:
+        return f"{drop} would decide"
+    events = measured.events or 0
+    needed = events * ((change - bound) / (change - limit)) ** 2
+    rounded = math.ceil(needed / 1000) * 1000
+    return f"about {rounded:,} eval events instead of {events:,}, or {drop}, would decide"
+
+
+def _defined(interval: tuple[float, float]) -> tuple[float, float] | None:
+    return None if math.isnan(interval[0]) else interval
+
+
+def _slice_name(specs: Any) -> str:
+    values = {column: value for spec in specs for column, value in spec.feature_values.items()}
+    return slice_title(sorted(values.items()))
