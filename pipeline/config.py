@@ -109,7 +109,7 @@ class GateConfig(_Frozen):
     metric: Literal[tuple(GATE_METRICS)] = Field(description="the metric")  # type: ignore[valid-type]
     slice: dict[str, str | int] = Field(
         default_factory=dict,
-        description="the value of a column to slice by, such as {n_b_tags: 2}; default: all events",
+        description="a column to slice by and its value, {COLUMN: VALUE}; default: all events",
     )
     at_least: Number | None = Field(None, description="smallest value that passes")
     at_most: Number | None = Field(None, description="largest value that passes")

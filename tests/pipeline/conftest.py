@@ -68,11 +68,11 @@ class Recorder:
 def record_in():
     """Makes a recorder for the store of a root."""
 
-    def make(root):
+    def make_recorder(root):
         (root / "metadata").mkdir(parents=True)
         return Recorder(root / "metadata" / "metadata.sqlite")
 
-    return make
+    return make_recorder
 
 
 @pytest.fixture
