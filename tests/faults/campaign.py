@@ -247,7 +247,12 @@ def write_document(results: list[dict]) -> None:
 
     machine = describe()
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    summary = f"{len(results):,} faults, {date}, {machine['cores']} cores of {machine['cpu']}.\n\n"
+    counts = Counter(record["scenario"] for record in results)
+    scenarios = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    summary = (
+        f"{len(results):,} faults, {date}, {machine['cores']} cores of {machine['cpu']}.\n"
+        f"By scenario: {scenarios}.\n\n"
+    )
     DOCUMENT.write_text(f"{before}{start}{summary}{table(results)}\n{end}{after}")
 
 

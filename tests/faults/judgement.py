@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from file_layer import DEADLY
 from folder_digests import dataset_digests
@@ -94,8 +95,10 @@ def _is_full(done: Finished, fault: str) -> bool:
 
 def _named(done: Finished) -> bool:
     """Whether the output names the file, or its folder, or that the whole root is full."""
-    path = done.hit[2]
-    names = ("metadata",) if "metadata.sqlite" in path else (path.rpartition("/")[0],)
+    _, call, path = done.hit
+    # Python names what is renamed, which is at most one folder higher.
+    folder = Path(path).parents[1 if call == "rename" else 0]
+    names = ("metadata",) if "metadata.sqlite" in path else (str(folder),)
     return any(name in done.output for name in (*names, "the root, "))
 
 

@@ -1,0 +1,63 @@
+"""A sample of the faults of `make faults`: nothing is lost, wrongly pushed or left broken."""
+
+from pathlib import Path
+
+import pytest
+from campaign import execute, is_metadata, plan, prepare, scratch_folder
+from damage import targets
+from file_layer import compiler
+from scenarios import AGAIN, FIRST, GENERATE, REFUSED, REPLACE, SECOND
+from workshop import Workshop
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not compiler(), reason="no C compiler: faults cannot be injected"),
+]
+SEED = 1
+
+
+@pytest.fixture(scope="module")
+def workshop():
+    with scratch_folder() as folder, Workshop(Path(folder)) as workshop:
+        yield workshop
+
+
+@pytest.fixture(scope="module")
+def prepared(workshop):
+    return prepare(workshop)
+
+
+@pytest.fixture(scope="module")
+def tasks(workshop, prepared):
+    workshop.restore(SECOND.base)
+    return plan(prepared, targets(workshop), SEED)
+
+
+def test_calls_of_every_library_are_counted(prepared):
+    calls = prepared[FIRST.name].calls
+    written = {path.rpartition("/")[2] for _, call, path in calls if call == "write"}
+    # SQLite, TensorFlow, Arrow by way of Beam, and Python.
+    assert "metadata.sqlite-journal" in written
+    assert "saved_model.pb" in written
+    assert any(name.endswith(".parquet") for name in written)
+    assert any(name.startswith(".") and ".html." in name for name in written)
+    assert sum(is_metadata(call) for call in calls) < len(calls)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "count"),
+    [(FIRST, 8), (AGAIN, 3), (SECOND, 8), (REFUSED, 3), (GENERATE, 60), (REPLACE, 60)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_after_a_fault(workshop, prepared, tasks, scenario, count):
+    chosen = [task for task in tasks if task.scenario == scenario.name and not task.file]
+    check(workshop, prepared, chosen[:count], least=count * 3 // 4)
+
+
+def check(workshop, prepared, tasks, least):
+    """Every fault that hits has a message, loses nothing, pushes nothing wrong, is recovered."""
+    judged = [execute(workshop, prepared, task) for task in tasks]
+    outcomes = [outcome for outcome, _ in filter(None, judged)]
+    assert len(outcomes) >= least
+    bad = [(outcome, output) for outcome, output in filter(None, judged) if not outcome.is_good]
+    assert not bad, "\n\n".join(f"{outcome}\n{output}" for outcome, output in bad)
