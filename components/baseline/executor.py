@@ -42,7 +42,7 @@ class Executor(BaseExecutor):
             raise DamagedBaselineError(explain_refusal(directory, selection))
         remark = describe(selection)
         level = logging.WARNING if selection.damaged else logging.INFO
-        logger.log(level, "%s: %s", directory, remark)
+        logger.log(level, "baseline: %s", remark)
         model = artifact_utils.get_single_instance(output_dict[names.MODEL_IN_SERVICE.key])
         model.set_string_custom_property(names.BASELINE_REMARK_PROPERTY, remark)
         model.set_int_custom_property(names.ABSENT_PROPERTY, 0 if selection.version else 1)

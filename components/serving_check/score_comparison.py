@@ -1,6 +1,6 @@
 """Compares the scores of an export, loaded in a fresh process, with the trained model's."""
 
-import logging
+import sys
 
 import numpy as np
 
@@ -8,8 +8,6 @@ from components.serving_check.probe_process import Limits, score_in_fresh_proces
 from formats.names import SERVING_SIGNATURE
 from formats.published.record import Events, encode_records
 from formats.reference_scores import ReferenceScores
-
-logger = logging.getLogger("higgs.serving_check")
 
 TOLERANCE = 1e-5
 """Maximum difference in probability between training and serving."""
@@ -30,8 +28,8 @@ def find_fault(model: str, reference: ReferenceScores, limits: Limits | None = N
     labels = np.zeros(len(reference.features), np.float32)
     records = encode_records(Events(reference.features, labels))
     verdict = score_in_fresh_process(model, records, limits or Limits())
-    for line in verdict.messages.splitlines():
-        logger.info("%s", line)
+    # Into the log, and not to the console: most of it is TensorFlow's greeting.
+    sys.stderr.write(verdict.messages)
     if verdict.scores is None:
         return f"the export could not be loaded and scored: {verdict.fault}"
     return compare(verdict.scores, reference.scores)
