@@ -33,14 +33,9 @@ def tasks(workshop, prepared):
     return plan(prepared, targets(workshop), SEED)
 
 
-def test_calls_of_every_library_are_counted(prepared):
+def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
     calls = prepared[FIRST.name].calls
-    written = {path.rpartition("/")[2] for _, call, path in calls if call == "write"}
-    # SQLite, TensorFlow, and Arrow by way of Beam and Python.
-    assert "metadata.sqlite-journal" in written
-    assert "saved_model.pb" in written
-    assert any(name.endswith(".parquet") for name in written)
-    assert sum(is_metadata(call) for call in calls) < len(calls)
+    assert 0 < sum(is_metadata(call) for call in calls) < len(calls)
 
 
 @pytest.mark.parametrize(
