@@ -35,33 +35,19 @@ def check_data(
     Raises:
         DataRefusedError: lists every reason, for every split.
     """
-    reviewed = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
     splits = artifact_utils.decode_split_names(examples.split_names)
     events = {
         split: examples.get_int_custom_property(names.events_property(split)) for split in splits
     }
-    measured = {
-        split: stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0]
-        for split in splits
-    }
     with fileio.open(f"{examples.uri}/{ingested_shards.FILE_NAME}") as file:
         ingestion = IngestionFile.model_validate_json(file.read())
-    problems = [ingestion.manifest_problem] if ingestion.manifest_problem else []
-    for split in splits:
-        problems += find_problems(
-            split=split,
-            ingested=events[split],
-            invalid_columns=from_json(
-                examples.get_string_custom_property(names.invalid_values_property(split))
-            ),
-            statistics=measured[split],
-            anomalies=_load_anomalies(anomalies, split),
-            schema=reviewed,
-        )
-    problems += find_imbalances({split: count_classes(part) for split, part in measured.items()})
     repetitions = find_repetitions(examples.uri, splits)
-    problems += _shared_problems(examples.uri, events, repetitions, ingestion)
-    problems += _duplicate_problems(events, repetitions.duplicates, max_duplicate_share)
+    problems = [
+        *([ingestion.manifest_problem] if ingestion.manifest_problem else []),
+        *_split_problems(examples, events, statistics, schema, anomalies),
+        *_shared_problems(examples.uri, events, repetitions, ingestion),
+        *_duplicate_problems(events, repetitions.duplicates, max_duplicate_share),
+    ]
     if problems:
         reasons = "\n".join(f"  - {problem}" for problem in problems)
         count = f"{len(problems)} reason{'s' if problems[1:] else ''}"
@@ -73,6 +59,32 @@ def check_data(
     with fileio.open(f"{verdict.uri}/{data_verdict.FILE_NAME}", "w") as file:
         content = DataVerdictFile(events=events, duplicates=repetitions.duplicates)
         file.write(content.model_dump_json(indent=2))
+
+
+def _split_problems(
+    examples: Examples,
+    events: Mapping[str, int],
+    statistics: Artifact,
+    schema: Artifact,
+    anomalies: Artifact,
+) -> Iterator[str]:
+    """Yields the reasons that follow from the statistics of the splits."""
+    reviewed = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
+    measured = {
+        split: stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0]
+        for split in events
+    }
+    for split in events:
+        invalid_values = examples.get_string_custom_property(names.invalid_values_property(split))
+        yield from find_problems(
+            split=split,
+            ingested=events[split],
+            invalid_columns=from_json(invalid_values),
+            statistics=measured[split],
+            anomalies=_load_anomalies(anomalies, split),
+            schema=reviewed,
+        )
+    yield from find_imbalances({split: count_classes(part) for split, part in measured.items()})
 
 
 def _shared_problems(

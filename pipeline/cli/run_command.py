@@ -3,13 +3,18 @@
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 
 @click.command(short_help="Run the whole pipeline on this machine.")
@@ -46,10 +51,8 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     from formats.errors import DataRefusedError
     from pipeline.config import ConfigError, load_config
     from pipeline.console import output_to
-    from pipeline.local_data import find_data
-    from pipeline.local_root import RootBusyError, is_writable_by_everyone, resolve
+    from pipeline.local_root import RootBusyError, resolve
     from pipeline.machine_checks import NoSpaceError, check_environment, check_space
-    from pipeline.paths import is_remote
     from pipeline.root_use import used_by_run
     from pipeline.user_errors import MetadataError
 
@@ -61,21 +64,8 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         check_space(Path(config.root))
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
         with used_by_run(Path(config.root)) as former, output_to(log_file) as console:
-            console.print(
-                f"pipeline {config.name}: {config.data_root} -> {config.root}", soft_wrap=True
-            )
-            for place in former:
-                console.print(f"root        moved or copied from {place}", soft_wrap=True)
-            if not is_remote(config.data_root):
-                data = find_data(Path(config.data_root), config.ingestion.layout)
-                for heading, text in data.lines():
-                    console.print(f"{heading:<12}{text}", soft_wrap=True)
-            if is_writable_by_everyone(Path(config.root)):
-                console.print(
-                    f"warning     every user can replace files in {config.root}: "
-                    f"chmod o-w {config.root}",
-                    soft_wrap=True,
-                )
+            for line in _heading(config, former):
+                console.print(line, soft_wrap=True)
             # Imports TFX, which takes seconds and prints a page.
             from pipeline.local_run import run as run_pipeline
 
@@ -89,3 +79,21 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         click.echo(f"DATA REFUSED\n{error}")
         code = ExitCode.DATA_REFUSED
     sys.exit(code)
+
+
+def _heading(config: "Config", former_places: Iterable[str]) -> Iterator[str]:
+    """Yields what a run reads and writes, and what is remarkable about its root."""
+    from pipeline.local_data import find_data
+    from pipeline.local_root import is_writable_by_everyone
+    from pipeline.paths import is_remote
+
+    yield f"pipeline {config.name}: {config.data_root} -> {config.root}"
+    for place in former_places:
+        yield f"root        moved or copied from {place}"
+    if not is_remote(config.data_root):
+        data = find_data(Path(config.data_root), config.ingestion.layout)
+        yield from (f"{heading:<12}{text}" for heading, text in data.lines())
+    if is_writable_by_everyone(Path(config.root)):
+        yield (
+            f"warning     every user can replace files in {config.root}: chmod o-w {config.root}"
+        )
