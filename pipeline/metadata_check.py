@@ -54,11 +54,12 @@ def check_metadata(root: Path) -> None:
             raise _no_access("write", place)
     with database(root, path, "rw") as connection:
         # A run that was killed while it created the tables has left none.
-        if _is_used(root) or _tables(connection):
+        tables = _tables(connection)
+        if _is_used(root) or tables:
             check_content(root, path, connection)
         # Finds a file system that is full or read-only; rolls back what a killed process left.
         connection.execute("BEGIN IMMEDIATE")
-        removed = remove_dangling_rows(connection)
+        removed = remove_dangling_rows(connection) if tables else 0
         connection.execute("COMMIT" if removed else "ROLLBACK")
 
 

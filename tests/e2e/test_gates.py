@@ -190,5 +190,5 @@ def test_a_second_run_on_a_busy_root_gets_a_sentence(own_data):
 def test_missing_data_is_bad_usage_with_the_remedy(own_data):
     done = own_data.run(data_root=own_data.folder / "nowhere")
     assert done.code == 2
-    assert "no TFRecord shard (*.tfrecord)" in done.output
+    assert "nowhere does not exist" in done.output
     assert "higgs generate --events 200000 --out" in done.output

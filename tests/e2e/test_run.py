@@ -65,7 +65,8 @@ def test_counts_agree_from_shards_to_evaluator(outcome):
     for split, count in (("train", 4000), ("eval", 2000)):
         assert pq.read_table(f"{examples.uri}/Split-{split}").num_rows == count
     gate = Path(outcome.uri(names.DATA_VERDICT), "verdict.json")
-    assert json.loads(gate.read_text()) == {"events": {"train": 4000, "eval": 2000}}
+    expected = {"events": {"train": 4000, "eval": 2000}, "duplicates": {"train": 0, "eval": 0}}
+    assert json.loads(gate.read_text()) == expected
     assert read_decision(outcome.uri(names.EVALUATION)).events == 2000
 
 

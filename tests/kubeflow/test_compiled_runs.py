@@ -47,7 +47,8 @@ def test_counts_agree_from_shards_to_evaluator(history):
     examples = history.runs["first"]["CollisionExampleGen"].output("examples").metadata
     assert (examples["events_train"], examples["events_eval"]) == (4000, 2000)
     gate = history.file("first", "DataGate", "verdict") / "verdict.json"
-    assert json.loads(gate.read_text()) == {"events": {"train": 4000, "eval": 2000}}
+    expected = {"events": {"train": 4000, "eval": 2000}, "duplicates": {"train": 0, "eval": 0}}
+    assert json.loads(gate.read_text()) == expected
     assert decision(history, "first").events == 2000
 
 
@@ -128,7 +129,7 @@ def test_the_page_of_a_pushed_run_names_the_version(history):
     text = page(history, "first")
     assert f"as version {version}" in text
     assert "unknown" not in text.split('id="splits"')[1].split("</table>")[0]
-    assert text.count("✓ passed") == 3
+    assert text.count("✓ passed") == 4
 
 
 def test_the_page_of_an_unblessed_run_names_the_gate(history):
