@@ -142,11 +142,13 @@ def _result(future: "Future[History]") -> History:
 def _run_all_on_vertex(folder: Path, specs, image: Path) -> History:
     folder.joinpath("cloud").mkdir()
     cloud = Cloud(folder / "cloud", Commands(image))
-    # The first run starts every node's own command.
-    engine = VertexEngine(folder / "engine", Commands(image, **cloud.environment()))
+    forks = Forks(image, **cloud.environment())
+    engine = VertexEngine(folder / "engine", forks)
     history = History(engine, folder / "bucket/pipelines/higgs/serving", cloud)
     local_paths = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
-    _run_all(history, specs, Forks(image, **cloud.environment()), local_paths)
+    # The short run starts every node's own command.
+    _run_all(history, specs, local_paths, Commands(image, **cloud.environment()))
+    forks.close()
     cloud.close()
     return history
 
@@ -156,7 +158,8 @@ def _run_all_on_kubeflow(folder: Path, specs, image: Path) -> History:
     forks = Forks(image)
     history = History(KubeflowEngine(folder / "engine", forks), folder / "models")
     local_paths = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
-    _run_all(history, specs, forks, local_paths)
+    _run_all(history, specs, local_paths, forks)
+    forks.close()
     return history
 
 
@@ -209,16 +212,15 @@ def submitted(*overrides: str) -> tuple[str, str]:
     return yaml.safe_dump_all(documents), body["runtime_config"]["pipeline_root"]
 
 
-def _run_all(history: History, specs, forks: Forks, local_paths) -> None:
+def _run_all(history: History, specs, local_paths, start_refused) -> None:
     for name, (text, root) in specs.items():
         for remote_path, local_path in local_paths.items():
             text = text.replace(remote_path, str(local_path))
         if name == "refused":
             add_truncated_shard(next(iter(local_paths.values())))
+            history.engine.start = start_refused
         history.runs[name] = history.engine.run(text, root)
         history.versions[name] = sorted(path.name for path in history.push_directory.glob("[0-9]*"))
-        history.engine.start = forks
-    forks.close()
 
 
 def _events(folder: Path, train: int = TRAIN_EVENTS, validation: int = EVAL_EVENTS) -> Path:
