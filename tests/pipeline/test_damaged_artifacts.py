@@ -19,7 +19,8 @@ def forget(recorder, tmp_path, caplog):
         caplog.clear()
         with caplog.at_level(logging.INFO, "higgs.artifacts"):
             forget_damaged(recorder.path, ArtifactRecords(str(tmp_path)), "higgs", ["Pusher"])
-        return [record.getMessage() for record in caplog.records]
+        own = (record for record in caplog.records if record.name == "higgs.artifacts")
+        return [record.getMessage() for record in own]
 
     return run
 
