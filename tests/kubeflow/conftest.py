@@ -172,7 +172,7 @@ TINY = (
     "trainer.units=8",
     "trainer.epochs=1",
     "evaluation.auc_lower_bound=0.0",
-    "evaluation.least_events=1",
+    "evaluation.least_events=2",
     "beam.args=[]",
 )
 
