@@ -132,7 +132,7 @@ def digest_file(location: str) -> FileDigest:
 
 
 def list_files(folder: str) -> Iterator[str]:
-    """Yields the relative path of every file below a folder; none if there is no folder.
+    """Yields the relative path of every file below a folder; none if the folder does not exist.
 
     A symbolic link counts as a file, whatever it points to.
     """

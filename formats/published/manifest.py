@@ -15,7 +15,7 @@ from formats.atomic_files import atomic_path
 from formats.published.shards import MANIFEST
 
 GENERATED = "generated"
-"""Kind of a source that is no file: toy events, of which shards may be changed or removed."""
+"""Kind of a source that is not a file: toy events, whose shards may be changed or removed."""
 
 _BLOCK_BYTES = 1 << 20
 

@@ -56,7 +56,7 @@ def open_csv(member: Member, options: TextOptions, layout: Layout | None = None)
     """
     layout = layout or find_layout(member.head)
     if not layout.sample:
-        raise IntakeError(f"{member.name}: {_describe_empty(layout)}. Name a file with events.")
+        raise IntakeError(f"{member.name}: {_describe_empty(layout)}. Give a file with events.")
     if layout.header and len(layout.sample[0]) == len(layout.header) + 1 and layout.sample[0][-1]:
         # As R writes row names: without a name in the header.
         layout = layout._replace(header=("", *layout.header))

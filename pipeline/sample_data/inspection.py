@@ -133,7 +133,7 @@ def inspect_shards(
     chunks = iter(shard_set)
     head = next(chunks, None)
     if head is None:
-        raise RecordError(str(path), None, "holds no records", "Name a shard with events.")
+        raise RecordError(str(path), None, "holds no records", "Give a shard with events.")
     first = Events(head.features[:0], head.labels[:0])
     low, high = head.features[0], head.features[0]
     events = signal = 0

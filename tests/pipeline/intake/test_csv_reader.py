@@ -152,10 +152,10 @@ def test_names_of_a_table_without_header_can_be_given(converted):
             "has 28 columns without names, not 29 (the label, then the 28 features). If it has no "
             "label, convert files of one class with --signal FILE --background FILE.",
         ),
-        ("", "is empty. Name a file with events."),
-        ("\n\n", "is empty. Name a file with events."),
-        ("placeholder", "holds 'placeholder' and no table. Name a file with events."),
-        (to_csv([], COLUMNS), "holds a header and no rows. Name a file with events."),
+        ("", "is empty. Give a file with events."),
+        ("\n\n", "is empty. Give a file with events."),
+        ("placeholder", "holds 'placeholder' and no table. Give a file with events."),
+        (to_csv([], COLUMNS), "holds a header and no rows. Give a file with events."),
     ],
 )
 def test_columns_that_are_not_the_published_ones_are_named_with_the_option(

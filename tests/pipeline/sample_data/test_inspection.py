@@ -121,7 +121,7 @@ def test_path_is_shown_unchanged(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "holds no records. Name a shard with events."),
+        (b"", "holds no records. Give a shard with events."),
         (b"1.0,2.0\n", "is not a TFRecord file: it looks like CSV. Expected a TFRecord shard"),
         (gzip.compress(b"1.0,2.0\n"), "is not a TFRecord file: it looks like CSV inside gzip."),
         (b"PAR1" + bytes(50), "is not a TFRecord file: it looks like a Parquet file."),
