@@ -25,6 +25,7 @@ TFX = [
 
 DIRECT = [
     "absl-py",
+    "catboost>=1.2.7,<1.3",
     "click>=8.1,<9",
     "croniter>=6,<7",
     "google-crc32c",
@@ -33,6 +34,10 @@ DIRECT = [
     "lightgbm>=4.5",
     "matplotlib>=3.8,<3.10",
     "numpy>=1.26,<2",
+    # The last release that takes protobuf 3.
+    "onnx==1.17.0",
+    # The last release with wheels for Python 3.10.
+    "onnxruntime==1.23.2",
     "pandas>=1.5,<2",
     "protobuf>=3.20.3,<4",
     "pyarrow>=10,<11",
@@ -41,6 +46,7 @@ DIRECT = [
     "rich>=13",
     "scikit-learn",
     "scipy>=1.10",
+    "tf2onnx==1.17.0",
     "typing-extensions",
     "zstandard>=0.22",
 ]
