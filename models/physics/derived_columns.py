@@ -24,6 +24,7 @@ from models.physics.kinematics import (
     column,
     four_momenta,
     log_masses,
+    ordered_sum,
     published_masses,
     squared_pair_masses,
 )
@@ -131,7 +132,7 @@ def difference_columns(features: tf.Tensor) -> Columns:
     masses = tf.unstack(published_masses(features) / 1000, axis=1)
     by_name = dict(zip(HIGH_LEVEL, masses, strict=True))
     return {
-        "-".join((first, *others)): by_name[first] - tf.add_n([by_name[name] for name in others])
+        "-".join((first, *others)): by_name[first] - ordered_sum([by_name[name] for name in others])
         for first, *others in DIFFERENCES
     }
 
@@ -158,7 +159,7 @@ def motion_columns(particles: Particles) -> Columns:
 
 
 def _log_pt(p: tf.Tensor, group: Group) -> tf.Tensor:
-    px, py = (tf.add_n([p[:, particle, axis] for particle in group]) for axis in (1, 2))
+    px, py = (ordered_sum([p[:, particle, axis] for particle in group]) for axis in (1, 2))
     return tf.math.log(1 + tf.sqrt(px**2 + py**2))
 
 

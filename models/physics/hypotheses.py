@@ -22,6 +22,7 @@ from models.physics.kinematics import (
     NEUTRINO,
     log_masses_of,
     membership,
+    ordered_sum,
     scale_momenta,
 )
 from models.physics.resonances import CHARGED_HIGGS, HEAVY_HIGGS, HIGGS, TOP, W
@@ -81,10 +82,12 @@ def _top_pair_scores(pairs: tf.Tensor) -> tf.Tensor:
     leptonic = log_masses_of(
         pairs, _each_choice(lambda b, _: [(jet, *LEPTONIC) for jet in b[::-1]])
     )
-    return (
-        _exponent(light, W, LIGHT_WIDTH)
-        + _exponent(hadronic, TOP, HADRONIC_TOP_WIDTH)
-        + _exponent(leptonic, TOP, LEPTONIC_TOP_WIDTH)
+    return ordered_sum(
+        [
+            _exponent(light, W, LIGHT_WIDTH),
+            _exponent(hadronic, TOP, HADRONIC_TOP_WIDTH),
+            _exponent(leptonic, TOP, LEPTONIC_TOP_WIDTH),
+        ]
     )
 
 
@@ -98,11 +101,14 @@ def _signal_scores(pairs: tf.Tensor) -> tf.Tensor:
     bottom = log_masses_of(pairs, _each_choice(lambda b, _: [b]))
     corrected = scale_momenta(at_w, membership(BOTTOMS), correction(bottom[..., 0], HIGGS))
     charged = _each_choice(lambda b, light: [(*b, *light), (*b, *LEPTONIC)])
-    return (
-        _exponent(light, W, LIGHT_WIDTH)
-        + _exponent(bottom, HIGGS, BOTTOM_WIDTH)
-        + _exponent(log_masses_of(corrected, charged), CHARGED_HIGGS, CORRECTED_WIDTH)
-        + _exponent(log_masses_of(corrected, membership([ALL])), HEAVY_HIGGS, CORRECTED_WIDTH)
+    heavy = log_masses_of(corrected, membership([ALL]))
+    return ordered_sum(
+        [
+            _exponent(light, W, LIGHT_WIDTH),
+            _exponent(bottom, HIGGS, BOTTOM_WIDTH),
+            _exponent(heavy, HEAVY_HIGGS, CORRECTED_WIDTH),
+            _exponent(log_masses_of(corrected, charged), CHARGED_HIGGS, CORRECTED_WIDTH),
+        ]
     )
 
 

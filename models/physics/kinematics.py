@@ -108,6 +108,17 @@ def two_solutions(features: tf.Tensor) -> tuple[Particles, Particles]:
     return plus, minus
 
 
+def ordered_sum(terms: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Adds up tensors in the given order; their shapes are broadcast to that of the last one.
+
+    TensorFlow computes ``tf.add_n``, and a chain of additions as well, beginning with a term whose
+    memory happens to be free. The last digit would then depend on the load of the machine, and so
+    would the trained model.
+    """
+    shape = tf.shape(terms[-1])
+    return tf.reduce_sum(tf.stack([tf.broadcast_to(term, shape) for term in terms]), axis=0)
+
+
 def squared_pair_masses(particles: Particles) -> tf.Tensor:
     """Computes the squared masses of all pairs, GeV^2, in the order of ``PAIRS``: [N, 15]."""
 
