@@ -22,6 +22,7 @@ QUICK_MODULES = {
 MODULES = {
     **QUICK_MODULES,
     "training": "training_speed",
+    "data_nodes": "data_nodes",
     "full_run": "full_run",
     "auc": "auc_accuracy",
     "quality": "quality",
@@ -34,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MODULES)}")
     parser.add_argument(
-        "--quick", action="store_true", help="smaller sizes, without training, full_run and quality"
+        "--quick",
+        action="store_true",
+        help="smaller sizes, without training, complete runs and quality",
     )
     arguments = parser.parse_args()
     names = arguments.names or list(QUICK_MODULES if arguments.quick else MODULES)

@@ -1,56 +1,134 @@
-"""Data nodes of a full run: ingestion, statistics, validation and gate on 11 million events.
+"""The complete pipeline with the default preset, and LightGBM on the same rows.
 
-The peer of the cost per event is our own cost at a million events: it should not grow.
+    python -m benchmarks full_run          10,500,000 + 500,000 events, hours
+    python -m benchmarks.full_run --quick  a tenth of them
+    python -m benchmarks.full_run --train 3000000 --eval 300000
+
+Events are generated first. LightGBM reads the Parquet files of the run's Examples. It grows the
+trees of its own published benchmark, and goes on until it has taken as long as our whole run.
+Prints a table of the nodes, which it also writes to ``benchmarks/out/full_run.md``.
 """
 
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import resources
 
-from benchmarks import command_line, generated_events
-from benchmarks.measurement import RUNS, Measure, Measurement, Sense, take_turns
-from benchmarks.process_memory import run_module
+from benchmarks import command_line, generated_events, machine_description, saved_results
+from benchmarks.boosting_curve import Milestone
+from benchmarks.higgs_command import HIGGS
+from benchmarks.measurement import Measure, Measurement, Sense
+from benchmarks.process_memory import CommandResult, run_command, run_module
+from components.report.report_data import ReportData, read_report
+from formats import names
+from pipeline.metadata_store import latest_run
 
-SECONDS = Measure("full_run", "s", 240, Sense.AT_MOST)
-MEMORY = Measure("full_run_memory", "GB", 4, Sense.AT_MOST)
-COST = Measure("full_run_cost", "us/event", 1.1, Sense.AT_MOST)
+SECONDS = Measure("full_run", "s", 5400, Sense.AT_MOST)
+MEMORY = Measure("full_run_memory", "GB", 6, Sense.AT_MOST)
+AUC_AT_EQUAL_TIME = Measure("full_run_auc_equal_time", "AUC", 1, Sense.AT_LEAST)
+AUC_OF_500_TREES = Measure("full_run_auc_500_trees", "AUC", 1, Sense.AT_LEAST)
 
-FULL, PART = (10_500_000, 500_000), (900_000, 100_000)
+FULL, QUICK = (10_500_000, 500_000), (1_050_000, 50_000)
 """Number of training and validation events."""
 
+TABLE = saved_results.OUT / "full_run.md"
 
-def measure(quick: bool) -> Iterator[Measurement]:
-    """Measures both sizes in turn; quick takes one run of each."""
+
+def measure(num_train: int, num_eval: int) -> Iterator[Measurement]:
+    """Runs the pipeline, then LightGBM for at least as long."""
+    sizes = f"{num_train:,} + {num_eval:,} events"
     with generated_events.scratch_folder() as folder:
-        full, part = (
-            generated_events.write_shards(
-                folder / str(num_train), num_train=num_train, num_eval=num_eval
-            )
-            for num_train, num_eval in (FULL, PART)
+        shards = generated_events.write_shards(
+            folder / "data", num_train=num_train, num_eval=num_eval
         )
-        roots = (folder / f"root-{number}" for number in count())
-        full_runs, part_runs = take_turns(
-            lambda: _run(full, next(roots)),
-            lambda: _run(part, next(roots)),
-            runs=1 if quick else RUNS,
+        root = folder / "root"
+        run = run_command(
+            [
+                str(HIGGS),
+                "run",
+                "--config",
+                str(resources.files("configs") / "default.yaml"),
+                f"--set=data_root={shards}",
+                f"--set=root={root}",
+                "--set=evaluation.auc_lower_bound=0.5",
+            ]
         )
-    seconds, gigabytes = zip(*full_runs, strict=True)
-    sizes = f"{sum(FULL):,} events"
-    yield Measurement(SECONDS, seconds, sizes=sizes)
-    yield Measurement(MEMORY, gigabytes, sizes=f"{sizes}; peak of all processes together")
-    yield Measurement(
-        COST,
-        tuple(1e6 * duration / sum(FULL) for duration in seconds),
-        tuple(1e6 * duration / sum(PART) for duration, _ in part_runs),
-        f"{sizes}, against ourselves at {sum(PART):,}",
+        seconds = run.samples[-1].time - run.samples[0].time
+        yield Measurement(SECONDS, (seconds,), sizes=sizes)
+        yield Measurement(
+            MEMORY, (run.peak_bytes / 1e9,), sizes=f"{sizes}; peak of all processes together"
+        )
+        report = read_report(latest_run(str(root / "metadata" / "metadata.sqlite")))
+        if report.evaluation is None:
+            raise RuntimeError(f"the run has no evaluation: {report.unread}")
+        auc = report.evaluation.candidate.overall.auc
+        show_nodes(report, run, num_train + num_eval)
+        boosting = run_module(
+            "benchmarks.boosting_curve", report.outcome.uri(names.EXAMPLES), seconds
+        )
+    milestones = [Milestone(**json.loads(line)) for line in boosting.output.splitlines()]
+    append([_boosting_line(milestone, boosting) for milestone in milestones])
+    append([f"Our AUC: {auc:.5f} after {seconds:.0f} s"])
+    at_500_trees, at_equal_time = milestones
+    yield Measurement(AUC_AT_EQUAL_TIME, (auc,), (at_equal_time.auc,), sizes)
+    yield Measurement(AUC_OF_500_TREES, (auc,), (at_500_trees.auc,), sizes)
+
+
+def show_nodes(report: ReportData, run: CommandResult, events: int) -> None:
+    """Writes one row per node: time, share of the run, rate, and memory of all processes."""
+    nodes = report.outcome.nodes.values()
+    total = run.samples[-1].time - run.samples[0].time
+    lines = [
+        f"{events:,} events, {total:.0f} s, peak {run.peak_bytes / 1e9:.2f} GB",
+        "",
+        "| node | s | share | events/s | peak GB |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for node in nodes:
+        start = node.started or 0
+        peak = run.peak_between(start, start + node.seconds) / 1e9
+        rate = f"{events / node.seconds:,.0f}" if node.seconds > 0 else ""
+        share = node.seconds / total
+        lines.append(f"| {node.name} | {node.seconds:.1f} | {share:.1%} | {rate} | {peak:.2f} |")
+    between = total - sum(node.seconds for node in nodes)
+    lines.append(f"| start, end and between nodes | {between:.1f} | {between / total:.1%} | | |")
+    TABLE.parent.mkdir(parents=True, exist_ok=True)
+    TABLE.write_text("", encoding="utf-8")
+    append(lines)
+
+
+def append(lines: Sequence[str]) -> None:
+    """Prints lines and adds them to the file with the table."""
+    text = "\n".join(lines) + "\n\n"
+    print(text, end="", flush=True)
+    with TABLE.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _boosting_line(milestone: Milestone, result: CommandResult) -> str:
+    return (
+        f"LightGBM, {milestone.trees} trees of 255 leaves: AUC {milestone.auc:.5f} after "
+        f"{milestone.seconds:.0f} s, peak {result.peak_bytes / 1e9:.2f} GB"
     )
 
 
-def _run(shards: Path, root: Path) -> tuple[float, float]:
-    """Duration in seconds and peak memory in gigabytes."""
-    result = run_module("benchmarks.run_to_data_gate", shards, root)
-    return float(result.output.split()[-1]), result.peak_bytes / 1e9
+def _parse_sizes() -> tuple[int, int]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events")
+    parser.add_argument("--train", type=int, help="number of training events")
+    parser.add_argument("--eval", type=int, help="number of validation events")
+    arguments = parser.parse_args()
+    num_train, num_eval = QUICK if arguments.quick else FULL
+    return arguments.train or num_train, arguments.eval or num_eval
 
 
 if __name__ == "__main__":
-    command_line.main(measure)
+    shown = []
+    for measurement in measure(*_parse_sizes()):
+        saved_results.save([measurement], machine_description.describe())
+        shown.append(measurement.measure.name)
+    command_line.show(shown)
+    sys.exit()

@@ -1,9 +1,10 @@
-"""Peak memory of a process and its descendants."""
+"""Memory of a process and its descendants over time."""
 
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -13,29 +14,57 @@ INTERVAL = 0.1
 """Seconds between two samples of the memory."""
 
 
-class ModuleResult(NamedTuple):
-    """Output of a module, and the highest sample of its memory."""
+class MemorySample(NamedTuple):
+    """The memory of all processes together at a time in seconds since 1970."""
+
+    time: float
+    bytes: int
+
+
+class CommandResult(NamedTuple):
+    """Standard output of a command, and the samples of its memory."""
 
     output: str
-    peak_bytes: int
+    samples: Sequence[MemorySample]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The highest sample."""
+        return self.peak_between(0, float("inf"))
+
+    def peak_between(self, start: float, end: float) -> int:
+        """The highest sample between two times; 0 if there is none."""
+        return max(
+            (sample.bytes for sample in self.samples if start <= sample.time <= end), default=0
+        )
 
 
-def run_module(module: str, *arguments: object) -> ModuleResult:
-    """Runs a module in a new interpreter and samples its memory.
+def run_module(module: str, *arguments: object) -> CommandResult:
+    """Runs a module in a new interpreter and samples its memory; see ``run_command``."""
+    return run_command([sys.executable, "-m", module, *map(str, arguments)])
+
+
+def run_command(command: Sequence[str]) -> CommandResult:
+    """Runs a command and samples its memory.
 
     Raises:
         RuntimeError: it did not exit with 0; its stderr was not redirected.
     """
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    peak_bytes = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    samples = []
+    # A file, because a full pipe would stop a command whose output nobody reads.
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        subprocess.Popen(command, stdout=output, text=True) as process,  # noqa: S603
+    ):
         while process.poll() is None:
-            peak_bytes = max(peak_bytes, sum(map(_proportional_bytes, process_tree(process.pid))))
+            memory = sum(map(_proportional_bytes, process_tree(process.pid)))
+            samples.append(MemorySample(time.time(), memory))
             time.sleep(INTERVAL)
-        output = process.stdout.read() if process.stdout else ""
+        output.seek(0)
+        text = output.read()
     if process.returncode:
-        raise RuntimeError(f"{module} exited with {process.returncode}")
-    return ModuleResult(output, peak_bytes)
+        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}:\n{text}")
+    return CommandResult(text, samples)
 
 
 def process_tree(pid: int) -> Iterator[psutil.Process]:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from benchmarks.process_memory import process_tree, run_module
+from benchmarks.process_memory import CommandResult, MemorySample, process_tree, run_module
 
 
 def test_output_and_peak_memory_of_a_module():
@@ -15,6 +15,14 @@ def test_output_and_peak_memory_of_a_module():
 def test_a_failing_module_is_an_error():
     with pytest.raises(RuntimeError, match="no_such_module exited with 1"):
         run_module("no_such_module")
+
+
+def test_peak_memory_between_two_times():
+    samples = [MemorySample(time, time * 100) for time in (1, 2, 3, 4)]
+    result = CommandResult("", samples)
+    assert result.peak_bytes == 400
+    assert result.peak_between(1.5, 3) == 300
+    assert result.peak_between(5, 6) == 0
 
 
 def test_the_process_tree_contains_descendants():
