@@ -58,7 +58,7 @@ def curve(examples: str, seconds: float) -> Iterator[Milestone]:
     """
     start = time.perf_counter()
     train = _read(examples, TRAIN_SPLIT)
-    data = lgb.Dataset(train[:, 1:], train[:, 0]).construct()
+    data = lgb.Dataset(np.ascontiguousarray(train[:, 1:]), train[:, 0]).construct()
     del train
     booster = lgb.Booster(PARAMETERS, data)
     trees_in_time = 1
