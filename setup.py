@@ -31,7 +31,6 @@ DIRECT = [
     "google-crc32c",
     "h5py>=3.10,<4",
     "jinja2>=3.1,<4",
-    "lightgbm>=4.5",
     "matplotlib>=3.8,<3.10",
     "numpy>=1.26,<2",
     # The last release that takes protobuf 3.
@@ -65,6 +64,8 @@ DEV = [
     "ipykernel",
     # The last release that takes protobuf 3.
     "kfp-kubernetes==1.0.0",
+    # A peer of the benchmarks.
+    "lightgbm>=4.5",
     "mypy",
     "nbclient",
     "nbformat",

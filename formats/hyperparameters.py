@@ -44,11 +44,11 @@ class Hyperparameters(BaseModel):
     )
 
     trees: StrictInt | None = Field(None, ge=0, description="boosted trees of the forest; 0: none")
-    tree_leaves: StrictInt | None = Field(
-        None, ge=2, description="maximum number of leaves per tree"
+    tree_depth: StrictInt | None = Field(
+        None, ge=1, le=8, description="cuts from the root of a tree to each of its leaves"
     )
-    tree_learning_rate: Number = Field(
-        0.04, gt=0, le=1, description="factor of the leaves' weights while trees grow"
+    tree_learning_rate: Number | None = Field(
+        None, gt=0, le=1, description="factor of the leaves' weights while trees grow"
     )
     tree_events: StrictInt = Field(
         1_000_000, ge=100, description="maximum number of training events on which trees are grown"
@@ -142,8 +142,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "buckets": 24,
         "trees": 100,
-        "tree_leaves": 24,
-        "tree_learning_rate": 0.1,
+        "tree_depth": 5,
+        "tree_learning_rate": 0.2,
         "units": 128,
         "blocks": 2,
         "dropout": 0.1,
@@ -173,6 +173,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """The presets, as differences from the defaults."""
+
+
+REPLACED = {"tree_leaves": "tree_depth: a tree with a depth of 5 has 32 leaves"}
+"""What took the place of hyperparameters of earlier releases."""
 
 
 def resolve(preset: str, **overrides: Any) -> Hyperparameters:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from formats.gate_metrics import GATE_METRICS, REJECTION, SLICE_VALUES, MetricGate
-from formats.hyperparameters import PRESETS, Hyperparameters, Number
+from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 from pipeline.paths import check_location
 from pipeline.secret_values import find_secrets, redact
@@ -387,6 +387,8 @@ def _read_value(text: str) -> Any:
 def _explain(entry: Any) -> str:
     key = ".".join(str(part) for part in entry["loc"]) or "the configuration"
     if entry["type"] == "extra_forbidden":
+        if replacement := REPLACED.get(key.removeprefix("trainer.")):
+            return f"{key}: replaced by trainer.{replacement}"
         return f"{key}: unknown key{_suggest(entry['loc'])}"
     if entry["type"] == "missing":
         return f"{key}: missing; give it in the file or with --set {key}=..."

@@ -1,4 +1,4 @@
-"""The forest as a Keras layer, so that the exported model needs no LightGBM.
+"""The forest as a Keras layer, so that the exported model needs no CatBoost.
 
 Delete it when TensorFlow has an operation for boosted trees that XLA compiles.
 """
@@ -15,33 +15,38 @@ from models.training.boosted_trees import Forest
 class ForestLayer(tf_keras.layers.Layer):
     """Maps columns, float32 [N, columns], to the forest's logit, float32 [N, 1].
 
-    All trees are descended at once, one level per step. The number of steps is static, so that XLA
-    can compile it.
+    All trees are evaluated at once by arithmetic on whole arrays. Events are the last dimension, so
+    that every operation reads and writes them in a row. Trees share many of their cuts, so each
+    different cut is compared once, and the levels select among the results, one byte each.
     """
 
     def __init__(self, forest: Forest, **options: Any):
         """Creates weights from the forest's arrays; they are not trained."""
         super().__init__(trainable=False, **options)
-        self._depth = forest.depth
-        trees, nodes = forest.column.shape
-        self._first = tf.constant(nodes * np.arange(trees, dtype=np.int32))
-        self._column = self._add("column", forest.column)
-        self._threshold = self._add("threshold", forest.threshold)
-        self._children = self._add("children", forest.children)
-        self._weight = self._add("weight", forest.weight)
+        trees, self._depth = forest.column.shape
+        cuts = np.stack([forest.column.ravel(), forest.border.ravel()])
+        (column, border), cut_of_level = np.unique(cuts, axis=1, return_inverse=True)
+        self._column = self._add("column", column.astype(np.int32))
+        self._border = self._add("border", border.astype(np.float32))
+        self._cut = self._add("cut", cut_of_level.reshape(trees, self._depth).T.astype(np.int32))
+        self._weight = self._add("weight", forest.weight.ravel())
+        self._first = 2**self._depth * np.arange(trees, dtype=np.int32)
 
     def _add(self, name: str, array: np.ndarray) -> tf.Variable:
-        flat, name = array.reshape(-1), f"{self.name}/{name}"
-        constant = tf_keras.initializers.Constant(flat)
+        constant = tf_keras.initializers.Constant(array)
         return self.add_weight(
-            name, flat.shape, dtype=flat.dtype, initializer=constant, trainable=False
+            f"{self.name}/{name}",
+            array.shape,
+            dtype=array.dtype,
+            initializer=constant,
+            trainable=False,
         )
 
     def call(self, columns: tf.Tensor) -> tf.Tensor:
-        """Descends every tree and sums the weights of the leaves."""
-        node = tf.zeros_like(columns[:, :1], tf.int32) + self._first
-        for _ in range(self._depth):
-            value = tf.gather(columns, tf.gather(self._column, node), axis=1, batch_dims=1)
-            goes_right = tf.cast(value > tf.gather(self._threshold, node), tf.int32)
-            node = self._first + tf.gather(self._children, 2 * node + goes_right)
-        return tf.reduce_sum(tf.gather(self._weight, node), axis=1, keepdims=True)
+        """Finds the leaf of every tree and sums the weights of the leaves."""
+        values = tf.gather(tf.transpose(columns), tf.convert_to_tensor(self._column))
+        is_above = tf.cast(values > self._border[:, None], tf.uint8)
+        # A byte holds the levels of a tree up to a depth of 8.
+        leaf = sum(tf.gather(is_above, self._cut[level]) * 2**level for level in range(self._depth))
+        leaf = tf.cast(leaf, tf.int32) + self._first[:, None]
+        return tf.reduce_sum(tf.gather(self._weight, leaf), axis=0)[:, None]

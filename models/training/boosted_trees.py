@@ -1,58 +1,67 @@
-"""The forest: boosted trees, grown by LightGBM on the columns.
+"""The forest: boosted oblivious trees, grown by CatBoost on the columns.
 
-A leaf is a conjunction of cuts. The leaves that an event reaches, one per tree, are crossed
-features that the data selected, and the logit is linear in them (He et al. 2014,
-doi:10.1145/2648584.2648589): in a wide-and-deep model they replace hand-made crossed columns.
+All nodes of one level of an oblivious tree compare the same column with the same border
+(Prokhorenkova et al. 2018, arXiv:1706.09516). A leaf is a conjunction of these cuts. The leaves
+that an event reaches, one per tree, are crossed features that the data selected, and the logit is
+linear in them (He et al. 2014, doi:10.1145/2648584.2648589): in a wide-and-deep model they replace
+hand-made crossed columns.
 """
 
+import json
 import logging
-from collections.abc import Callable
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from catboost import CatBoost, Pool
 
 from formats.throttle import Throttle
 from models.event_table import Array, EventTable
 from models.training.training_plan import SizedHyperparameters
 
-try:
-    import lightgbm as lgb
-except OSError as error:
-    raise ImportError(
-        f"LightGBM cannot be loaded ({error}): it needs the OpenMP runtime of the system; "
-        "on Debian and Ubuntu, apt-get install libgomp1"
-    ) from error
-
 log = logging.getLogger("higgs.trainer")
 
-MAX_DEPTH = 12
-"""Maximum number of cuts from the root to a leaf."""
-
 SECONDS_BETWEEN_LINES = 10.0
+
+SETTINGS: Mapping[str, Any] = {
+    "loss_function": "Logloss",
+    "l2_leaf_reg": 5.0,
+    "border_count": 64,
+    "rsm": 0.3,
+    "bootstrap_type": "Bernoulli",
+    "subsample": 0.7,
+    "boosting_type": "Plain",
+    "nan_mode": "Forbidden",
+    "allow_writing_files": False,
+    "logging_level": "Silent",
+}
+"""CatBoost's settings that no hyperparameter determines. Its number of threads does not change the
+trees."""
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Boosted trees as arrays, every tree padded to the number of nodes of the largest one.
+    """Boosted oblivious trees of equal depth as arrays.
+
+    An event reaches the leaf whose number has bit ``level`` set where the event's value of the
+    level's column is above the level's border.
 
     Attributes:
-        column: the column that a node cuts, int32 [trees, nodes].
-        threshold: an event goes left if its value is at most this, float32 [trees, nodes].
-        children: left and right node in the same tree, int32 [trees, nodes, 2]; a leaf's children
-            are the leaf itself.
-        weight: a leaf's contribution to the logit, float32 [trees, nodes]; 0 for other nodes.
-        depth: number of cuts from a root to the deepest leaf.
+        column: the column that a level compares, int32 [trees, depth].
+        border: what it is compared with, float32 [trees, depth]; infinite for the levels that a
+            tree does not need.
+        weight: a leaf's contribution to the logit, float32 [trees, 2 ** depth].
         leaves: number of leaves of all trees.
         events: number of events on which the trees were grown.
     """
 
     column: npt.NDArray[np.int32]
-    threshold: Array
-    children: npt.NDArray[np.int32]
+    border: Array
     weight: Array
-    depth: int
     leaves: int
     events: int
 
@@ -67,13 +76,20 @@ def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed:
     """
     sample = _sample(events, hyperparameters.tree_events, seed)
     log.info("growing %d trees on %d events", hyperparameters.trees, len(sample))
-    booster = lgb.train(
-        _parameters(hyperparameters, len(sample), seed),
-        lgb.Dataset(sample.features, sample.labels[:, 0]),
-        hyperparameters.trees,
-        callbacks=[_progress_callback(hyperparameters.trees)],
+    booster = CatBoost(
+        {
+            **SETTINGS,
+            "iterations": hyperparameters.trees,
+            "depth": hyperparameters.tree_depth,
+            "learning_rate": hyperparameters.tree_learning_rate,
+            "random_seed": seed,
+        }
     )
-    return to_forest(booster.dump_model()["tree_info"], len(sample))
+    booster.fit(
+        Pool(sample.features, sample.labels[:, 0]),
+        callbacks=[_Progress(hyperparameters.trees)],
+    )
+    return to_forest(_model(booster), len(sample))
 
 
 def _sample(events: EventTable, maximum: int, seed: int) -> EventTable:
@@ -83,87 +99,57 @@ def _sample(events: EventTable, maximum: int, seed: int) -> EventTable:
     return EventTable(events.features[rows], events.labels[rows])
 
 
-def _parameters(hyperparameters: SizedHyperparameters, events: int, seed: int) -> dict[str, Any]:
-    return {
-        "objective": "binary",
-        "num_leaves": hyperparameters.tree_leaves,
-        "max_depth": MAX_DEPTH,
-        "learning_rate": hyperparameters.tree_learning_rate,
-        "min_data_in_leaf": min(50, 1 + events // 20),
-        "lambda_l2": 5.0,
-        "feature_fraction": 0.3,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
-        "max_bin": 127,
-        # Then the sum of the leaves is the whole logit.
-        "boost_from_average": False,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-    }
+class _Progress:
+    """A callback of CatBoost that logs a line every few seconds."""
+
+    def __init__(self, trees: int):
+        self._trees = trees
+        self._throttle = Throttle(SECONDS_BETWEEN_LINES)
+        self._throttle.restart()
+
+    def after_iteration(self, state: Any) -> bool:
+        """Logs the number of trees; returns whether to grow more."""
+        if self._throttle.is_due():
+            log.info("tree %d/%d", state.iteration, self._trees)
+        return True
 
 
-def _progress_callback(trees: int) -> Callable[[Any], None]:
-    """Returns a callback of LightGBM that logs a line every few seconds."""
-    throttle = Throttle(SECONDS_BETWEEN_LINES)
-    throttle.restart()
-
-    def log_progress(environment: Any) -> None:
-        if throttle.is_due():
-            log.info("tree %d/%d", environment.iteration + 1, trees)
-
-    return log_progress
+def _model(booster: CatBoost) -> dict[str, Any]:
+    """Exports the trees in CatBoost's JSON, the only form that is documented."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.json")
+        booster.save_model(str(path), format="json")
+        model: dict[str, Any] = json.loads(path.read_text())
+    return model
 
 
-def to_forest(trees: list[dict[str, Any]], events: int) -> Forest:
-    """Converts trees in the form of LightGBM's ``dump_model`` to arrays.
+def to_forest(model: Mapping[str, Any], events: int) -> Forest:
+    """Converts trees in CatBoost's JSON to arrays.
 
     Args:
-        trees: the entry ``tree_info``.
+        model: oblivious trees over columns of floats, in their order.
         events: number of events on which the trees were grown.
     """
-    nodes_by_tree = [_nodes(tree["tree_structure"]) for tree in trees]
-    shape = len(nodes_by_tree), max(map(len, nodes_by_tree))
+    trees = model["oblivious_trees"]
+    scale, (bias,) = model["scale_and_bias"]
+    depth = max(1, *(len(_cuts(tree)) for tree in trees))
     forest = Forest(
-        column=np.zeros(shape, np.int32),
-        threshold=np.zeros(shape, np.float32),
-        children=np.zeros([*shape, 2], np.int32),
-        weight=np.zeros(shape, np.float32),
-        depth=max(node["depth"] for nodes in nodes_by_tree for node in nodes),
-        leaves=sum(len(nodes) // 2 + 1 for nodes in nodes_by_tree),
+        column=np.zeros([len(trees), depth], np.int32),
+        border=np.full([len(trees), depth], np.inf, np.float32),
+        weight=np.zeros([len(trees), 2**depth], np.float32),
+        leaves=sum(len(tree["leaf_values"]) for tree in trees),
         events=events,
     )
-    for tree, nodes in enumerate(nodes_by_tree):
-        for index, node in enumerate(nodes):
-            for field in ("column", "threshold", "children", "weight"):
-                getattr(forest, field)[tree, index] = node[field]
+    for index, tree in enumerate(trees):
+        for level, cut in enumerate(_cuts(tree)):
+            forest.column[index, level] = cut["float_feature_index"]
+            # CatBoost's borders are float32, whose decimal form is read without a change.
+            forest.border[index, level] = cut["border"]
+        forest.weight[index, : len(tree["leaf_values"])] = scale * np.array(tree["leaf_values"])
+    forest.weight[0] += bias
     return forest
 
 
-def _nodes(root: dict[str, Any]) -> list[dict[str, Any]]:
-    """Lists the nodes of a tree, the root first."""
-    nodes: list[dict[str, Any]] = []
-
-    def add(node: dict[str, Any], depth: int) -> int:
-        index = len(nodes)
-        entry: dict[str, Any] = {"column": 0, "threshold": 0.0, "children": index, "weight": 0.0}
-        entry["depth"] = depth
-        nodes.append(entry)
-        if "split_feature" in node:
-            entry["column"] = node["split_feature"]
-            entry["threshold"] = _round_down(node["threshold"])
-            children = (node["left_child"], node["right_child"])
-            entry["children"] = [add(child, depth + 1) for child in children]
-        else:
-            entry["weight"] = node["leaf_value"]
-        return index
-
-    add(root, 0)
-    return nodes
-
-
-def _round_down(threshold: float) -> np.float32:
-    """Returns the largest float32 that is at most a float64: all float32 stay on their side."""
-    nearest = np.float32(threshold)
-    return nearest if nearest <= threshold else np.nextafter(nearest, np.float32(-np.inf))
+def _cuts(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the cuts of a tree, one per level; none if the tree is a single leaf."""
+    return tree.get("splits") or []

@@ -33,7 +33,8 @@ class SizedHyperparameters(Hyperparameters):
     batch_size_per_replica: int
     epochs: int
     trees: int
-    tree_leaves: int
+    tree_depth: int
+    tree_learning_rate: float
 
 
 SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
@@ -42,7 +43,8 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
         {
             "buckets": 12,
             "trees": 450,
-            "tree_leaves": 24,
+            "tree_depth": 6,
+            "tree_learning_rate": 0.08,
             "units": 256,
             "blocks": 2,
             "dropout": 0.3,
@@ -56,7 +58,8 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
         {
             "buckets": 32,
             "trees": 600,
-            "tree_leaves": 63,
+            "tree_depth": 8,
+            "tree_learning_rate": 0.1,
             "units": 512,
             "blocks": 3,
             "dropout": 0.2,
@@ -70,7 +73,8 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
         {
             "buckets": 64,
             "trees": 600,
-            "tree_leaves": 63,
+            "tree_depth": 8,
+            "tree_learning_rate": 0.1,
             "units": 1024,
             "blocks": 4,
             "dropout": 0.1,

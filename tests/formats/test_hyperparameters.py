@@ -62,7 +62,7 @@ def test_an_unknown_preset_is_rejected_with_the_known_ones():
         ("units", 0),
         ("buckets", -1),
         ("trees", -1),
-        ("tree_leaves", 1),
+        ("tree_depth", 9),
         ("tree_learning_rate", 0),
         ("precision", "float64"),
         ("schedule", "step"),

@@ -141,7 +141,7 @@ RUN = {
     "derived_columns": False,
     "buckets": 8,
     "trees": 20,
-    "tree_leaves": 16,
+    "tree_depth": 4,
     "units": 32,
     "blocks": 2,
     "batch_size_per_replica": 128,

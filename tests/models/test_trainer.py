@@ -88,7 +88,7 @@ def test_the_record_describes_the_training(record, run_overrides, run_splits):
 def test_the_record_names_the_packages_that_trained_the_model(record):
     assert record.packages["tensorflow"] == tf.__version__
     assert record.packages["numpy"] == np.__version__
-    assert {"lightgbm", "python", "tf_keras"} <= set(record.packages)
+    assert {"catboost", "python", "tf_keras"} <= set(record.packages)
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_the_record_numbers_epochs_by_integers(finished_run):
 def test_reference_events_are_the_first_validation_events(reference, run_splits):
     positions = reference.positions
     np.testing.assert_array_equal(reference.features, run_splits.validation.features[positions])
-    # Except those close to a threshold of a tree.
+    # Except those close to a border of a tree.
     assert 900 < len(positions) <= 1000
     assert positions.max() < 1000
     assert reference.scores.shape == (len(positions), 1)
@@ -152,7 +152,7 @@ def test_the_export_contains_weights_and_no_optimizer(finished_run):
     }
     outputs = {f"{part}:{weight}" for part in ("wide", "deep") for weight in ("kernel", "bias")}
     buckets = {f"buckets:{weight}" for weight in ("edges", "first", "steps")}
-    forest = {f"leaves:{weight}" for weight in ("column", "threshold", "children", "weight")}
+    forest = {f"leaves:{weight}" for weight in ("column", "border", "cut", "weight")}
     steps = {f"{name}:step" for name in ("input_dropout", "dropout_1", "dropout_2")}
     expected = blocks | outputs | buckets | forest | steps
     assert {name.split("/")[1] for name in names} == expected

@@ -53,7 +53,7 @@ def test_every_node_carries_the_version_of_its_code(nodes):
 @pytest.mark.parametrize(
     ("package", "changed"),
     [
-        ("lightgbm", {"Trainer"}),
+        ("catboost", {"Trainer"}),
         ("scipy", {"DataGate", "Trainer"}),
         # TFMA imports it, and these read what the Evaluator decided.
         ("tf_keras", {"Trainer", "Evaluator", "Pusher", "PushGate", "Report"}),

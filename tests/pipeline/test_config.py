@@ -86,6 +86,7 @@ def test_config_is_frozen(config_file):
     ("override", "message"),
     [
         ("trainer.epoch=3", "trainer.epoch: unknown key; did you mean trainer.epochs?"),
+        ("trainer.tree_leaves=24", "trainer.tree_leaves: replaced by trainer.tree_depth: a tree"),
         ("traner.epochs=3", "traner: unknown key; did you mean trainer?"),
         ("evaluation.zzz=1", "known here: auc_lower_bound, auc_max_drop"),
         ("evaluation.auc_lower_bound=1.2", "evaluation.auc_lower_bound: Input should be less"),
