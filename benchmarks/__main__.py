@@ -25,6 +25,7 @@ MODULES = {
     "data_nodes": "data_nodes",
     "full_run": "full_run",
     "auc": "auc_accuracy",
+    "gates": "gate_error_rates",
     "quality": "quality",
 }
 """The benchmarks by name."""

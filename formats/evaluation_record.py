@@ -27,7 +27,11 @@ AUC_CHANGE_ERROR = "auc_change_standard_error"
 """The metric that estimates the standard error of the AUC's difference from the baseline's."""
 
 AUC_CHANGE_LOWER_BOUND = "auc_change_lower_bound"
-"""The metric that bounds the AUC's difference from the baseline's below; a gate compares it."""
+"""The metric that bounds the AUC's difference from the baseline's below; a gate compares it with
+the tolerated drop."""
+
+AUC_CHANGE_CLEAR_BOUND = "auc_change_clear_lower_bound"
+"""The same with a higher confidence; a gate compares it with twice the tolerated drop."""
 
 OVERALL = "all events"
 """Name of the slice that holds every event."""

@@ -9,6 +9,21 @@ AUC = "auc"
 """The metric of the gates that always exist."""
 
 
+CLEAR_DROP = 2.0
+"""Times the tolerated drop from which on a worse model is clearly worse."""
+
+
+def clear_confidence(confidence: float) -> float:
+    """Returns the confidence with which a model must not be clearly worse than the baseline.
+
+    A fiftieth of the errors: few events cannot tell a clear drop from the tolerated one.
+
+    >>> round(clear_confidence(0.95), 4)
+    0.999
+    """
+    return 1.0 - (1.0 - confidence) / 50.0
+
+
 @dataclass(frozen=True)
 class GateMetric:
     """A metric that a gate can compare with a limit.

@@ -4,12 +4,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 
 from formats.evaluation_record import (
     AUC,
+    AUC_CHANGE_CLEAR_BOUND,
     AUC_CHANGE_ERROR,
     AUC_CHANGE_LOWER_BOUND,
     EVENT_COUNT,
@@ -21,7 +23,7 @@ from formats.evaluation_record import (
     SliceEvaluation,
     slice_title,
 )
-from formats.gate_metrics import metric_label
+from formats.gate_metrics import CLEAR_DROP, clear_confidence, metric_label
 
 Changes = Mapping[str, Mapping[str, float]]
 """Differences of the candidate from the baseline by slice and metric."""
@@ -106,7 +108,7 @@ class _Compared:
                 yield self._value_check(getattr(value, bound).value, is_upper)
         change = threshold.change_threshold
         if self.baseline and change.HasField("absolute"):
-            is_bound = self.metric == AUC_CHANGE_LOWER_BOUND
+            is_bound = self.metric in (AUC_CHANGE_LOWER_BOUND, AUC_CHANGE_CLEAR_BOUND)
             check = self._bound_check if is_bound else self._change_check
             yield check(
                 change.absolute.value, change.direction == tfma.MetricDirection.LOWER_IS_BETTER
@@ -162,22 +164,45 @@ class _Compared:
     def _bound_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
         assert self.baseline is not None
         change = self.candidate.auc - self.baseline.auc
-        bound = self.changes.get(AUC_CHANGE_LOWER_BOUND, math.nan)
+        bound = self.changes.get(self.metric, math.nan)
+        confidence, drop = float(self.settings["confidence"]), -limit
+        if self.metric == AUC_CHANGE_CLEAR_BOUND:
+            confidence, drop = clear_confidence(confidence), drop / CLEAR_DROP
         place = "" if self.slice_name == OVERALL else f" of {self.slice_name}"
         fault = self.candidate.auc_fault or "its error needs at least two events of each class"
-        is_undecided = change >= limit > bound
+        undecided = ""
+        if bound < limit and change >= -drop:
+            error = (change - bound) / NormalDist().inv_cdf(confidence)
+            undecided = self._what_would_decide(change, error, drop)
         return ThresholdCheck(
-            f"AUC{place} above the baseline's, {100 * self.settings['confidence']:.4g} % lower "
-            "bound",
+            f"AUC{place} above the baseline's, {100 * confidence:.4g} % lower bound",
             bound,
             limit,
             is_change=True,
             fault="" if math.isfinite(bound) else fault,
-            undecided=(
-                _what_would_decide(change, bound, limit, self.candidate) if is_undecided else ""
-            ),
+            undecided=undecided,
             is_upper=is_upper,
         )
+
+    def _what_would_decide(self, change: float, error: float, drop: float) -> str:
+        """Describes the number of events, or the tolerated drop, with which both bounds pass.
+
+        An error is inversely proportional to the square root of the number of events.
+        """
+        confidence = float(self.settings["confidence"])
+        near, clear = (
+            error * NormalDist().inv_cdf(value)
+            for value in (confidence, clear_confidence(confidence))
+        )
+        sufficient = max(near - change, (clear - change) / CLEAR_DROP)
+        key = "evaluation.auc_max_drop" if self.slice_name == OVERALL else "max_drop"
+        setting = f"{key} {math.ceil(sufficient * 1e4) / 1e4:.4f}"
+        if change + drop < NEGLIGIBLE:
+            return f"{setting} would decide"
+        events = self.candidate.events or 0
+        excess = max(near / (change + drop), clear / (change + CLEAR_DROP * drop))
+        needed = math.ceil(events * excess**2 / 1000) * 1000
+        return f"about {needed:,} eval events instead of {events:,}, or {setting}, would decide"
 
     def _value(self, measured: SliceEvaluation) -> float:
         return measured.metrics.get(self.metric, math.nan)
@@ -193,22 +218,6 @@ def _find(model: ModelEvaluation, name: str) -> SliceEvaluation:
     slices = (model.overall, *model.slices)
     empty = SliceEvaluation(name, {AUC: math.nan, EVENT_COUNT: 0.0}, NO_SCORES)
     return next((measured for measured in slices if measured.name == name), empty)
-
-
-def _what_would_decide(change: float, bound: float, limit: float, measured: SliceEvaluation) -> str:
-    """Describes the number of events, or the limit, with which the bound would pass.
-
-    The distance of the bound from the change is inversely proportional to the square root of the
-    number of events.
-    """
-    key = "evaluation.auc_max_drop" if measured.name == OVERALL else "max_drop"
-    drop = f"{key} {math.ceil(-bound * 1e4) / 1e4:.4f}"
-    if change - limit < NEGLIGIBLE:
-        return f"{drop} would decide"
-    events = measured.events or 0
-    needed = events * ((change - bound) / (change - limit)) ** 2
-    rounded = math.ceil(needed / 1000) * 1000
-    return f"about {rounded:,} eval events instead of {events:,}, or {drop}, would decide"
 
 
 def _defined(interval: tuple[float, float]) -> tuple[float, float] | None:

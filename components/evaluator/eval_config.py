@@ -9,9 +9,14 @@ from typing import Any, TypeAlias
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.slices import SLICE_COLUMNS
-from formats.evaluation_record import AUC, AUC_CHANGE_LOWER_BOUND, EVENT_COUNT
+from formats.evaluation_record import (
+    AUC,
+    AUC_CHANGE_CLEAR_BOUND,
+    AUC_CHANGE_LOWER_BOUND,
+    EVENT_COUNT,
+)
 from formats.features import LABEL
-from formats.gate_metrics import GATE_METRICS, REJECTION, MetricGate
+from formats.gate_metrics import CLEAR_DROP, GATE_METRICS, REJECTION, MetricGate
 from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 
 METRICS_MODULE = "components.evaluator.metrics"
@@ -29,8 +34,9 @@ class AucThresholds:
         max_drop: how far the AUC may be below the baseline's.
         least_events: the number of events that it must be measured on.
         confidence: of the lower bound of the AUC's difference from the baseline's, which must not
-            be below ``-max_drop`` either.
-        when_undecided: what happens if the difference passes and its lower bound does not:
+            be below ``-max_drop`` either. The lower bound at ``clear_confidence`` must not be
+            below ``-CLEAR_DROP * max_drop``.
+        when_undecided: what happens if the difference passes and a lower bound does not:
             refuse, keep-baseline or push; only push blesses the model.
     """
 
@@ -87,6 +93,7 @@ def _metrics(
         _metric("AucStandardError", per_slice),
         _metric("AucChangeError", per_slice),
         _metric("AucChangeLowerBound", per_slice, name=AUC_CHANGE_LOWER_BOUND, **undecided),
+        _metric("AucChangeClearBound", per_slice, name=AUC_CHANGE_CLEAR_BOUND, **undecided),
         _metric("Accuracy", per_slice, name="binary_accuracy"),
         _metric("LogLoss", per_slice, name="binary_crossentropy"),
         *(
@@ -129,14 +136,15 @@ def _add_gate(per_slice: Thresholds, gate: MetricGate, thresholds: AucThresholds
     add(gate.name, **options)
     if gate.metric == AUC and gate.max_drop is not None and thresholds.when_undecided != "push":
         add(AUC_CHANGE_LOWER_BOUND, change_threshold=_no_worse(gate))
+        add(AUC_CHANGE_CLEAR_BOUND, change_threshold=_no_worse(gate, CLEAR_DROP))
 
 
-def _no_worse(gate: MetricGate) -> tfma.GenericChangeThreshold:
+def _no_worse(gate: MetricGate, times: float = 1.0) -> tfma.GenericChangeThreshold:
     assert gate.max_drop is not None
     if GATE_METRICS[gate.metric].lower_is_better:
-        direction, limit = tfma.MetricDirection.LOWER_IS_BETTER, gate.max_drop
+        direction, limit = tfma.MetricDirection.LOWER_IS_BETTER, times * gate.max_drop
     else:
-        direction, limit = tfma.MetricDirection.HIGHER_IS_BETTER, -gate.max_drop
+        direction, limit = tfma.MetricDirection.HIGHER_IS_BETTER, -times * gate.max_drop
     return tfma.GenericChangeThreshold(direction=direction, absolute={"value": limit})
 
 

@@ -35,12 +35,14 @@ from components.evaluator.significance import (
 )
 from formats.evaluation_record import (
     AUC,
+    AUC_CHANGE_CLEAR_BOUND,
     AUC_CHANGE_ERROR,
     AUC_CHANGE_LOWER_BOUND,
     AUC_STANDARD_ERROR,
     EVENT_COUNT,
     SIGNAL_COUNT,
 )
+from formats.gate_metrics import clear_confidence
 
 ScoreValue: TypeAlias = Callable[..., float]
 """Computes a metric from events by score and the metric's settings."""
@@ -137,13 +139,27 @@ class AucChangeLowerBound(_OfAucChange):
                 the configuration; the value does not depend on it.
             name: the metric's name.
         """
-        quantile = NormalDist().inv_cdf(confidence)
+        quantile = NormalDist().inv_cdf(self._confidence(confidence))
         super().__init__(
             functools.partial(_change_lower_bound, quantile=quantile),
             name,
             confidence=confidence,
             when_undecided=when_undecided,
         )
+
+    def _confidence(self, configured: float) -> float:
+        return configured
+
+
+class AucChangeClearBound(AucChangeLowerBound):
+    """The bound of ``AucChangeLowerBound`` at ``formats.gate_metrics.clear_confidence``."""
+
+    def __init__(self, name: str = AUC_CHANGE_CLEAR_BOUND, **settings: Any):
+        """Construct the metric; its settings are those of ``AucChangeLowerBound``."""
+        super().__init__(name=name, **settings)
+
+    def _confidence(self, configured: float) -> float:
+        return clear_confidence(configured)
 
 
 class BackgroundRejection(_OfScoreCounts):

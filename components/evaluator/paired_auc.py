@@ -6,6 +6,7 @@ to ``MAX_PAIRS`` different ones per class, so that the result is then exact.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,10 @@ MAX_PAIRS = 2**17
 
 COMMON = 16
 """Times the mean share of events per kept pair from which on a pair is always kept."""
+
+UNSEEN = 3.0
+"""Events of a class that may differ although none of them was seen: the rule of three, by which
+3 / n of all events may be of a kind that does not occur among n (Hanley, Lippman-Hand 1983)."""
 
 _ALL = 64
 """Bits of a hash."""
@@ -56,14 +61,31 @@ class PairSample:
 
 @dataclass(frozen=True)
 class AucDifference:
-    """The candidate's AUC minus the baseline's, and its standard error; NaN if undefined."""
+    """The candidate's AUC minus the baseline's, on the same events.
+
+    Attributes:
+        value: the difference; NaN if it is undefined.
+        standard_error: DeLong's; NaN if it is undefined.
+        signal: number of signal events.
+        background: number of background events.
+    """
 
     value: float
     standard_error: float
+    signal: float
+    background: float
 
     def lower_bound(self, quantile: float) -> float:
-        """Computes the one-sided lower bound at a quantile of the normal distribution."""
-        return self.value - quantile * self.standard_error
+        """Computes the one-sided lower bound at a quantile of the normal distribution.
+
+        The estimated error of few events is too small where the models differ on rare events, and
+        zero if none was seen. So ``UNSEEN`` events of each class, on which the models differ
+        completely, are added to it. Of many events they are negligible.
+        """
+        if math.isnan(self.standard_error):
+            return math.nan
+        unseen = math.sqrt(UNSEEN) / self.signal, math.sqrt(UNSEEN) / self.background
+        return self.value - quantile * math.hypot(self.standard_error, *unseen)
 
 
 def sample_pairs(candidate: Any, baseline: Any, weights: Array) -> PairSample:
@@ -116,8 +138,8 @@ def auc_difference(
         The difference; its standard error is NaN with fewer than two events of a class.
     """
     value = auc(candidate) - auc(baseline)
-    if np.isnan(value):
-        return AucDifference(value, float("nan"))
+    if math.isnan(value):
+        return AucDifference(value, math.nan, signal.total, background.total)
     variance = 0.0
     for sample, others in ((signal, "background"), (background, "signal")):
         by_candidate, by_baseline = (
@@ -125,7 +147,7 @@ def auc_difference(
             for counts, keys in zip((candidate, baseline), sample.keys(), strict=True)
         )
         variance += _variance_of_mean(by_candidate - by_baseline, sample)
-    return AucDifference(value, float(np.sqrt(variance)))
+    return AucDifference(value, math.sqrt(variance), signal.total, background.total)
 
 
 def _variance_of_mean(values: Array, sample: PairSample) -> float:

@@ -73,7 +73,9 @@ def test_undefined_auc_cannot_be_compared_and_says_why(make, folder, undefined):
         assert bound.passed
 
 
-def compare(make, folder, *, change, bound, error=0.004, passed=False, when_undecided="refuse"):
+def compare(
+    make, folder, *, change, bound, clear=None, error=0.004, passed=False, when_undecided="refuse"
+):
     models = {
         "candidate": {"": (make.metrics(0.8 + change), make.scores())},
         "baseline": {"": (make.metrics(0.8), make.scores())},
@@ -82,7 +84,7 @@ def compare(make, folder, *, change, bound, error=0.004, passed=False, when_unde
         "auc": change,
         "auc_change_standard_error": error,
         "auc_change_lower_bound": bound,
-    }
+    } | ({} if clear is None else {"auc_change_clear_lower_bound": clear})
     make.evaluation_files(
         folder, models, passed=passed, changes=changes, when_undecided=when_undecided
     )
@@ -108,6 +110,20 @@ def test_bound_that_misses_says_how_many_events_or_which_limit_would_do(make, fo
         "decide"
     )
     assert (decision.is_undecided, decision.keeps_baseline) == (True, False)
+
+
+def test_clear_bound_is_compared_with_twice_the_drop(make, folder):
+    # The standard error is 0.002: the 95 % bound passes, that of 99.9 % does not.
+    decision = compare(make, folder, change=0.0013, bound=-0.00199, clear=-0.00488)
+    near, clear = decision.checks[-2:]
+    assert (near.passed, near.undecided) == (True, "")
+    assert clear.name == "AUC above the baseline's, 99.9 % lower bound"
+    assert (clear.value, clear.limit) == (-0.00488, -0.004)
+    assert clear.undecided == (
+        "about 28,000 eval events instead of 20,000, or evaluation.auc_max_drop 0.0025, would "
+        "decide"
+    )
+    assert decision.is_undecided
 
 
 def test_change_at_the_limit_is_decided_by_no_number_of_events(make, folder):

@@ -18,6 +18,7 @@ from components.report.report_data import ReportData
 from formats import histograms, names, training_record
 from formats.evaluation_record import (
     AUC,
+    AUC_CHANGE_CLEAR_BOUND,
     AUC_CHANGE_LOWER_BOUND,
     AUC_STANDARD_ERROR,
     EVENT_COUNT,
@@ -147,7 +148,7 @@ def write_evaluation(
         passed: result of the validation.
         least_events: bound of the number of events; None for no such bound.
         changes: differences of the candidate from the baseline on all events, by metric; with
-            them, the lower bound of the AUC's change has a threshold.
+            them, the lower bounds of the AUC's change that are among them have thresholds.
         when_undecided: what a lower bound that misses its threshold means.
     """
     folder.mkdir(parents=True)
@@ -175,6 +176,7 @@ def write_evaluation(
             lower_bound,
             least_events=least_events,
             when_undecided=when_undecided if changes else None,
+            has_clear_bound=AUC_CHANGE_CLEAR_BOUND in (changes or {}),
         ),
         version="0.47.0",
         file_format="tfrecord",
@@ -189,7 +191,13 @@ def write_records(path, protos):
             writer.write(proto.SerializeToString())
 
 
-def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None, when_undecided=None):
+def make_eval_config(
+    lower_bound=0.7,
+    max_drop=0.002,
+    least_events=None,
+    when_undecided=None,
+    has_clear_bound=False,
+):
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": lower_bound or 0.0}),
         change_threshold=tfma.GenericChangeThreshold(
@@ -207,6 +215,11 @@ def make_eval_config(lower_bound=0.7, max_drop=0.002, least_events=None, when_un
         bounded = tfma.MetricThreshold(change_threshold=threshold.change_threshold)
         settings = {"confidence": 0.95, "when_undecided": when_undecided}
         metrics.append(_gated("AucChangeLowerBound", AUC_CHANGE_LOWER_BOUND, bounded, **settings))
+        if has_clear_bound:
+            bounded.change_threshold.absolute.value *= 2
+            metrics.append(
+                _gated("AucChangeClearBound", AUC_CHANGE_CLEAR_BOUND, bounded, **settings)
+            )
     return tfma.EvalConfig(metrics_specs=[tfma.MetricsSpec(metrics=metrics)])
 
 

@@ -106,13 +106,17 @@ class TestDecision:
             True,
             True,
         )
-        *_, change, bound = decision.checks
+        *_, change, bound, clear = decision.checks
         assert change.passed
-        assert -0.005 < bound.value < -0.002
+        assert -0.05 < clear.value < bound.value < -0.002
         assert bound.name == "AUC above the baseline's, 95 % lower bound"
         error = (change.interval[1] - change.value) / 1.959964
+        signal = frame[LABEL].sum()
+        error = math.sqrt(error**2 + 3 / signal**2 + 3 / (400 - signal) ** 2)
         assert bound.value == pytest.approx(change.value - 1.644854 * error, abs=1e-6)
-        assert "eval events instead of 400, or evaluation.auc_max_drop 0.004" in bound.undecided
+        assert clear.value == pytest.approx(change.value - 3.090232 * error, abs=1e-6)
+        assert "eval events instead of 400, or evaluation.auc_max_drop 0.0" in bound.undecided
+        assert clear.undecided == bound.undecided
 
     def test_one_class_is_undecidable(self, tmp_path):
         frame = draw(600)
@@ -148,6 +152,7 @@ class TestDecision:
             "AUC of n_b_tags = 2": True,
             "AUC of n_b_tags = 4": False,
             "AUC above the baseline's, 95 % lower bound": True,
+            "AUC above the baseline's, 99.9 % lower bound": True,
             "log loss": True,
             "log loss above the baseline's": True,
             "background rejection at 0.7": False,

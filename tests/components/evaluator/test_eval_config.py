@@ -15,6 +15,8 @@ THRESHOLDS = AucThresholds(
     lower_bound=0.8, max_drop=0.01, least_events=500, confidence=0.9, when_undecided="refuse"
 )
 
+BOUND, CLEAR_BOUND = "auc_change_lower_bound", "auc_change_clear_lower_bound"
+
 
 def test_auc_and_events_gate_the_overall_slice_alone():
     config = eval_config(THRESHOLDS)
@@ -24,36 +26,40 @@ def test_auc_and_events_gate_the_overall_slice_alone():
         "EventCount",
         "RocAuc",
         "AucChangeLowerBound",
+        "AucChangeClearBound",
     ]
-    (counted,), (sliced,), (bounded,) = [metric.per_slice_thresholds for metric in gated]
-    for gate in (counted, sliced, bounded):
+    (counted,), (sliced,), (bounded,), (cleared,) = [m.per_slice_thresholds for m in gated]
+    for gate in (counted, sliced, bounded, cleared):
         assert list(gate.slicing_specs) == [tfma.SlicingSpec()]
     assert counted.threshold.value_threshold.lower_bound.value == 500
     assert sliced.threshold.value_threshold.lower_bound.value == 0.8
     assert sliced.threshold.change_threshold.absolute.value == -0.01
     assert bounded.threshold.change_threshold == sliced.threshold.change_threshold
-    assert not bounded.threshold.HasField("value_threshold")
-    assert json.loads(gated[2].config) == {
-        "name": "auc_change_lower_bound",
-        "confidence": 0.9,
-        "when_undecided": "refuse",
-    }
+    assert cleared.threshold.change_threshold.absolute.value == -0.02
+    for metric, name in zip(gated[2:], ("", "clear_"), strict=True):
+        assert not metric.per_slice_thresholds[0].threshold.HasField("value_threshold")
+        assert json.loads(metric.config) == {
+            "name": f"auc_change_{name}lower_bound",
+            "confidence": 0.9,
+            "when_undecided": "refuse",
+        }
     assert not any(metric.HasField("threshold") for metric in spec.metrics)
 
 
 @pytest.mark.parametrize(
-    ("auc", "events", "change", "bound", "failures"),
+    ("auc", "events", "change", "bound", "clear", "failures"),
     [
-        (0.85, 500, 0.0, -0.005, []),
-        (0.85, 499, 0.0, -0.005, ["example_count"]),
-        (math.nan, 500, math.nan, math.nan, ["auc", "auc", "auc_change_lower_bound"]),
-        (0.85, 500, 0.0, -0.02, ["auc_change_lower_bound"]),
-        (0.85, 500, -0.02, -0.03, ["auc", "auc_change_lower_bound"]),
-        (0.0, 500, 0.0, 0.0, ["auc"]),
+        (0.85, 500, 0.0, -0.005, -0.01, []),
+        (0.85, 499, 0.0, -0.005, -0.01, ["example_count"]),
+        (math.nan, 500, math.nan, math.nan, math.nan, ["auc", "auc", BOUND, CLEAR_BOUND]),
+        (0.85, 500, 0.0, -0.015, -0.019, [BOUND]),
+        (0.85, 500, 0.0, -0.009, -0.021, [CLEAR_BOUND]),
+        (0.85, 500, -0.02, -0.03, -0.04, ["auc", BOUND, CLEAR_BOUND]),
+        (0.0, 500, 0.0, 0.0, 0.0, ["auc"]),
     ],
-    ids=["good", "few events", "one class", "undecided", "worse", "worst"],
+    ids=["good", "few events", "one class", "undecided", "clearly undecided", "worse", "worst"],
 )
-def test_tfma_blesses_only_what_is_decided(auc, events, change, bound, failures):
+def test_tfma_blesses_only_what_is_decided(auc, events, change, bound, clear, failures):
     config = tfma.utils.update_eval_config_with_defaults(
         eval_config(THRESHOLDS),
         has_baseline=True,
@@ -64,7 +70,8 @@ def test_tfma_blesses_only_what_is_decided(auc, events, change, bound, failures)
         MetricKey("example_count", model_name="candidate"): float(events),
         key: auc,
         key.make_diff_key(): change,
-        key.make_diff_key()._replace(name="auc_change_lower_bound"): bound,
+        key.make_diff_key()._replace(name=BOUND): bound,
+        key.make_diff_key()._replace(name=CLEAR_BOUND): clear,
     }
     result = validate_metrics(((), values), config)
     assert result.validation_ok == (not failures)
@@ -102,6 +109,8 @@ def test_each_gate_is_a_threshold_of_its_metric_and_slice():
         ("auc", "2"),
         ("auc_change_lower_bound",),
         ("auc_change_lower_bound", "2"),
+        ("auc_change_clear_lower_bound",),
+        ("auc_change_clear_lower_bound", "2"),
         ("background_rejection_at_0.7",),
         ("expected_calibration_error",),
     }
@@ -109,6 +118,7 @@ def test_each_gate_is_a_threshold_of_its_metric_and_slice():
     assert gates["auc", "2"].value_threshold.lower_bound.value == 0.75
     assert gates["auc", "2"].change_threshold.absolute.value == -0.01
     assert gates["auc_change_lower_bound", "2"].change_threshold.absolute.value == -0.01
+    assert gates["auc_change_clear_lower_bound", "2"].change_threshold.absolute.value == -0.02
     assert gates[("background_rejection_at_0.7",)].value_threshold.lower_bound.value == 20
     calibration = gates[("expected_calibration_error",)]
     assert calibration.value_threshold.upper_bound.value == 0.02
@@ -146,6 +156,7 @@ def test_metrics_asked_for():
         "AucStandardError",
         "AucChangeError",
         "AucChangeLowerBound",
+        "AucChangeClearBound",
         "Accuracy",
         "LogLoss",
         "BackgroundRejection",

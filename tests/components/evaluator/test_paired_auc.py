@@ -10,7 +10,6 @@ from sklearn.metrics import roc_auc_score
 
 from components.evaluator import paired_auc, score_counts
 from components.evaluator.paired_auc import (
-    AucDifference,
     auc_difference,
     merge_pairs,
     sample_pairs,
@@ -103,7 +102,28 @@ def test_lower_bound_misses_the_true_difference_in_5_percent_of_samples():
 
 def test_model_compared_with_itself_differs_by_nothing():
     labels, candidate, _ = draw(np.random.default_rng(4), 500)
-    assert compare(labels, candidate, candidate) == AucDifference(0.0, 0.0)
+    found = compare(labels, candidate, candidate)
+    assert (found.value, found.standard_error) == (0.0, 0.0)
+
+
+def test_bound_of_a_model_compared_with_itself_allows_for_events_that_were_not_seen():
+    labels, candidate, _ = draw(np.random.default_rng(4), 500)
+    found = compare(labels, candidate, candidate)
+    unseen = np.sqrt(3 / found.signal**2 + 3 / found.background**2)
+    assert (found.signal, found.background) == (labels.sum(), 500 - labels.sum())
+    assert found.lower_bound(1.644854) == pytest.approx(-1.644854 * unseen)
+
+
+def test_bound_is_valid_where_a_model_is_worse_on_rare_events_alone():
+    # One signal event in 250 gets the lowest score; without the unseen ones the bound of most
+    # samples of 100 signal events is exactly 0.
+    rng, true, above = np.random.default_rng(9), -0.855 / 250, []
+    for _ in range(200):
+        labels = (np.arange(2000) < 100).astype(int)
+        baseline = np.float32(expit(rng.normal(1.5 * labels, 1.0)))
+        candidate = np.where((labels == 1) & (rng.random(2000) < 1 / 250), np.float32(0), baseline)
+        above.append(compare(labels, candidate, baseline).lower_bound(1.644854) > true)
+    assert np.mean(above) < 0.05
 
 
 @pytest.mark.parametrize("signal", [0, 1, 500])
