@@ -15,6 +15,12 @@ class ClassHistograms(artifact.Artifact):
     TYPE_NAME = "higgs.ClassHistograms"
 
 
+class Scores(artifact.Artifact):
+    """Scores of a set of files: one Parquet file per input file; see `formats.scores`."""
+
+    TYPE_NAME = "higgs.Scores"
+
+
 class HtmlReport(artifact.Artifact):
     """The report of a run: ``report.html``, one self-contained page."""
 

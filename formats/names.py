@@ -20,6 +20,8 @@ SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
 PUSH_GATE = "PushGate"
 REPORT = "Report"
+SERVED_MODEL = "ServedModel"
+SCORER = "Scorer"
 
 
 NODES = frozenset(
@@ -39,6 +41,8 @@ NODES = frozenset(
         PUSHER,
         PUSH_GATE,
         REPORT,
+        SERVED_MODEL,
+        SCORER,
     }
 )
 """Every node that a graph can have."""
@@ -64,6 +68,7 @@ EVALUATION = NodeOutput(EVALUATOR, "evaluation")
 BLESSING = NodeOutput(EVALUATOR, "blessing")
 INFRA_BLESSING = NodeOutput(SERVING_CHECK, "blessing")
 PUSHED_MODEL = NodeOutput(PUSHER, "pushed_model")
+SCORES = NodeOutput(SCORER, "scores")
 
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
@@ -102,6 +107,11 @@ BASELINE_REMARK_PROPERTY = "baseline_remark"
 """On a model from the push directory, or its absence: why it is this one, for the console."""
 ABSENT_PROPERTY = "absent"
 """1 on an artifact that stands for a missing one; its consumer takes it for none."""
+
+ROWS_PROPERTY = "rows"
+FLAGGED_PROPERTY = "flagged"
+MODEL_VERSION_PROPERTY = "model_version"
+"""On Scores: number of rows, of rows without a score, and the version of the model."""
 
 INFRA_BLESSED_FILE = "INFRA_BLESSED"
 INFRA_NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"

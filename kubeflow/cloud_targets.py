@@ -16,6 +16,7 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
+from components.scorer.component import Scorer
 from formats import names
 from kubeflow.target_checks import (
     beam_runners,
@@ -64,9 +65,9 @@ class RemoteTarget(Target):
     def reads_outside_state(self, node: BaseNode) -> bool:
         """Whether a node's result depends on state that the engine's cache cannot see.
 
-        True for the model in service: no resolver looks for it.
+        True for the model in service, for which no resolver looks, and for files to score.
         """
-        return isinstance(node, ModelInService)
+        return isinstance(node, (ModelInService, Scorer))
 
     def documents(self, job: Document) -> list[Document]:
         """The documents of the file, from the job that TFX compiled."""

@@ -28,7 +28,7 @@ from pipeline.secret_values import find_secrets, redact
 from pipeline.yaml_values import load_yaml
 
 # The nodes that run on Beam; the others read their artifacts.
-BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator"]
+BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator", "Scorer"]
 
 
 def _without_last_slash(path: str) -> str:
@@ -220,8 +220,34 @@ class PushConfig(_Frozen):
     )
 
 
+class ScoreConfig(_Frozen):
+    """A set of events, labelled or not, that the model in service scores at the end of each run."""
+
+    data_root: FolderPath = Field(
+        min_length=1, description="folder of files in any form that `higgs convert` reads"
+    )
+    columns: tuple[str, ...] = Field(
+        (), description="columns to copy: those of the files, or features"
+    )
+    id: str = Field("", description="column that identifies a row; default: its file and number")
+    flag_invalid: bool = Field(
+        False, description="give rows with invalid values no score and a reason, instead of failing"
+    )
+
+    @field_validator("columns", "id")
+    @classmethod
+    def _not_reserved(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        # Not above: it imports PyArrow, which most commands do without.
+        from formats.scores import RESERVED
+
+        for name in (value,) if isinstance(value, str) else value:
+            if name in RESERVED:
+                raise ValueError(f"the scores have a column {name} of their own")
+        return value
+
+
 class BeamConfig(_Frozen):
-    """How Beam runs ingestion, statistics, histograms and evaluation."""
+    """How Beam runs ingestion, statistics, histograms, evaluation and scoring."""
 
     args: tuple[str, ...] = Field(
         (), description="Beam pipeline options; default: the in-memory DirectRunner"
@@ -255,6 +281,7 @@ class Config(_Frozen):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     serving_check: ServingCheckConfig = Field(default_factory=ServingCheckConfig)
     push: PushConfig = Field(default_factory=PushConfig)
+    score: ScoreConfig | None = Field(None, description="a set to score after the push")
     beam: BeamConfig = Field(default_factory=BeamConfig)
     vertex: VertexConfig | None = Field(None, description="options of `--target vertex`")
     kubeflow: KubeflowConfig | None = Field(None, description="options of `--target kubeflow`")

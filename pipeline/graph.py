@@ -6,6 +6,7 @@ from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 
 # Not through tfx.v1, which also imports every cloud client: that doubles the time to start.
 from tfx.components import ExampleValidator, SchemaGen
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
@@ -22,15 +23,17 @@ from components.example_gen.component import (
 )
 from components.histogram_gen.component import HistogramGen
 from components.schema_import.component import SchemaImport
+from components.scorer.component import Scorer
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ColumnarStatisticsGen
 from formats import names
 from pipeline.code_version import track_code
-from pipeline.config import Config, IngestionConfig
+from pipeline.config import Config, IngestionConfig, ScoreConfig
 from pipeline.target import Target
 
 SCHEMA_FILE = Path(__file__).with_name("schema") / names.SCHEMA_FILE
 RUN_FN = "models.trainer.run_fn"
+ROW_READER = "pipeline.intake.scored_rows.file_rows"
 
 
 def create_pipeline(
@@ -142,6 +145,9 @@ def create_pipeline(
         schema=schema,
     )
 
+    # After the push, scores a fresh set with the model in service, if the configuration names one.
+    scoring = _scoring_nodes(config.score, target, pusher) if config.score else []
+
     components: list[BaseNode] = [
         example_gen,
         schema_importer,
@@ -156,6 +162,7 @@ def create_pipeline(
         evaluator,
         serving_check,
         pusher,
+        *scoring,
     ]
     components += target.closing_nodes(components)
     for node in components:
@@ -171,9 +178,24 @@ def create_pipeline(
         beam_pipeline_args=list(config.beam.args),
     )
     # After the pipeline's options, because the last of two equal options wins.
-    for node in (example_gen, statistics_gen, histogram_gen, evaluator):
-        node.with_beam_pipeline_args(config.beam.nodes.get(node.id, ()))
+    for node in components:
+        if isinstance(node, BaseBeamComponent):
+            node.with_beam_pipeline_args(config.beam.nodes.get(node.id, ()))
     return pipeline
+
+
+def _scoring_nodes(score: ScoreConfig, target: Target, pusher: BaseNode) -> list[BaseNode]:
+    served = target.model_in_service(names.SERVED_MODEL)
+    served.add_upstream_node(pusher)
+    scorer = Scorer(
+        model=served.outputs["model"],
+        data_root=score.data_root,
+        reader=ROW_READER,
+        columns=score.columns,
+        id_column=score.id,
+        flag_invalid=score.flag_invalid,
+    )
+    return [served, scorer]
 
 
 def _example_gen(

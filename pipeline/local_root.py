@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from pipeline.config import Config, ConfigError
+from pipeline.config import Config, ConfigError, ScoreConfig
 from pipeline.file_access import describe_access, is_writable_folder
 from pipeline.local_data import NoShardsError, data_layout, find_data
 from pipeline.paths import PathError, is_remote, local_path
@@ -65,11 +65,23 @@ def resolve(config: Config) -> Config:
                     "checkpoints": checkpoints and _absolute("trainer.checkpoints", checkpoints)
                 }
             ),
+            "score": config.score and _resolve_score(config.score),
             "push": config.push.model_copy(
                 update={"directory": directory and _absolute("push.directory", directory)}
             ),
         }
     )
+
+
+def _resolve_score(score: ScoreConfig) -> ScoreConfig:
+    data_root = _absolute("score.data_root", score.data_root)
+    if is_remote(data_root):
+        check_file_systems(data_root)
+    elif not Path(data_root).is_dir():
+        raise ConfigError(
+            f"score.data_root: {data_root} is not a folder; give one with files to score"
+        )
+    return score.model_copy(update={"data_root": data_root})
 
 
 @contextmanager

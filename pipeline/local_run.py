@@ -73,6 +73,7 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
         console.print(f"baseline    {remark}", soft_wrap=True)
     evaluation = outcome.uri(names.EVALUATION)
     decision = _print_evaluation(evaluation, console) if evaluation else None
+    _print_scores(outcome, console)
     serving = outcome.output(names.INFRA_BLESSING)
     if serving and not serving.is_blessed:
         console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}", soft_wrap=True)
@@ -94,6 +95,22 @@ def _print_evaluation(uri: str, console: Console) -> GateDecision | None:
     for line in (*lines, f"evaluation  {uri}"):
         console.print(line, soft_wrap=True)
     return decision
+
+
+def _print_scores(outcome: RunOutcome, console: Console) -> None:
+    scores = outcome.output(names.SCORES)
+    if scores is None:
+        return
+    if scores.properties.get(names.ABSENT_PROPERTY):
+        console.print("scores      none, because no model is in service")
+        return
+    rows, flagged = (
+        scores.properties[names.ROWS_PROPERTY],
+        scores.properties[names.FLAGGED_PROPERTY],
+    )
+    model = f"version {scores.properties[names.MODEL_VERSION_PROPERTY]}"
+    text = f"scores      {rows:,} rows with {model}, {flagged:,} of them invalid: {scores.uri}"
+    console.print(text, soft_wrap=True)
 
 
 def _serving_fault(uri: str) -> str:

@@ -32,7 +32,7 @@ def report_node(config: Config, nodes: Iterable[BaseNode]) -> BaseNode:
         blessing=channel(names.BLESSING),
         infra_blessing=channel(names.INFRA_BLESSING),
         pushed_model=channel(names.PUSHED_MODEL),
-        configuration=config.model_dump_json(),
+        configuration=config.model_dump_json(exclude=None if config.score else {"score"}),
         # Of all the code, because the page states what the run was made with.
         code_version=project_version(),
     )

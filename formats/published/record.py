@@ -42,14 +42,21 @@ class Events(NamedTuple):
 
 
 def read_events(
-    stream: BinaryIO, source: str, ignored_keys: Collection[str] = ()
+    stream: BinaryIO,
+    source: str,
+    ignored_keys: Collection[str] | None = (),
+    *,
+    is_labelled: bool = True,
 ) -> Iterator[Events]:
     """Reads a shard, some thousand events at a time, in file order.
 
     Args:
         stream: the shard, plain or gzip; it need not be seekable.
         source: the shard's name, for messages.
-        ignored_keys: keys besides features and label that records may have; they are dropped.
+        ignored_keys: keys besides features and label that records may have; they are dropped. None
+            drops any.
+        is_labelled: whether every record must have a label; if not, a label may be missing, which
+            gives NaN, or have any value.
 
     Raises:
         RecordError: at the first record that is not a HIGGS record, or the first damage.
@@ -61,7 +68,8 @@ def read_events(
     >>> events.features.shape, events.labels.tolist()
     ((2, 28), [1.0, 1.0])
     """
-    decoder = _Decoder(frozenset(ignored_keys))
+    keys = None if ignored_keys is None else frozenset(ignored_keys)
+    decoder = _Decoder(keys, is_labelled)
     count = 0
     for chunk in iter_chunks(stream, source):
         try:
@@ -92,7 +100,7 @@ class _Template(NamedTuple):
     Attributes:
         record: uint8 [length], one such record.
         features: slice of the 112 bytes of features.
-        label: slice of the 4 bytes of the label.
+        label: slice of the 4 bytes of the label; empty, at the end, without a label.
     """
 
     record: NDArray[np.uint8]
@@ -113,10 +121,10 @@ class _Template(NamedTuple):
 
     def decode(self, rows: NDArray[np.uint8]) -> Events:
         """Slices the payload out of rows that match."""
-        features, labels = (
-            rows[:, part].copy().view("<f4") for part in (self.features, self.label)
-        )
-        return Events(features, labels.ravel())
+        features = rows[:, self.features].copy().view("<f4")
+        if self.label.start == self.label.stop:
+            return Events(features, np.full(len(rows), np.nan, np.float32))
+        return Events(features, rows[:, self.label].copy().view("<f4").ravel())
 
     def encode(self, events: Events) -> NDArray[np.uint8]:
         """Sets payloads into copies of this record: uint8 [N, length]."""
@@ -126,56 +134,78 @@ class _Template(NamedTuple):
         return rows
 
 
-def _published_template() -> _Template:
-    """Builds the record that TensorFlow writes: map keys in order, the tensor as raw content."""
-    before_features = (
-        b"\x0a\xa0\x01"  # Example.features
-        b"\x0a\x8a\x01"  # Features.feature, first entry
-        b"\x0a\x08features"  # its key
-        b"\x12\x7e\x0a\x7c\x0a\x7a"  # its value: Feature.bytes_list, BytesList.value
-        b"\x08\x01"  # TensorProto.dtype = DT_FLOAT
-        b"\x12\x04\x12\x02\x08\x1c"  # TensorProto.tensor_shape.dim.size = 28
-        b"\x22\x70"  # TensorProto.tensor_content
-    )
-    before_label = (
-        b"\x0a\x11"  # Features.feature, second entry
-        b"\x0a\x05label"  # its key
-        b"\x12\x08\x12\x06\x0a\x04"  # its value: Feature.float_list, FloatList.value, packed
-    )
+_BEFORE_FEATURES = (
+    b"\x0a\x8a\x01"  # Features.feature, first entry
+    b"\x0a\x08features"  # its key
+    b"\x12\x7e\x0a\x7c\x0a\x7a"  # its value: Feature.bytes_list, BytesList.value
+    b"\x08\x01"  # TensorProto.dtype = DT_FLOAT
+    b"\x12\x04\x12\x02\x08\x1c"  # TensorProto.tensor_shape.dim.size = 28
+    b"\x22\x70"  # TensorProto.tensor_content
+)
+_BEFORE_LABEL = (
+    b"\x0a\x11"  # Features.feature, second entry
+    b"\x0a\x05label"  # its key
+    b"\x12\x08\x12\x06\x0a\x04"  # its value: Feature.float_list, FloatList.value, packed
+)
+
+
+def _published_template(start: bytes, label: bytes) -> _Template:
+    """Builds the record that TensorFlow writes: map keys in order, the tensor as raw content.
+
+    Args:
+        start: Example.features with its length.
+        label: what stands between features and label; empty for records without a label.
+    """
+    before_features = start + _BEFORE_FEATURES
     features = slice(len(before_features), len(before_features) + FEATURE_BYTES)
-    label_start = features.stop + len(before_label)
-    record = before_features + bytes(FEATURE_BYTES) + before_label + bytes(_LABEL_BYTES)
+    label_bytes = _LABEL_BYTES if label else 0
+    label_start = features.stop + len(label)
+    record = before_features + bytes(FEATURE_BYTES) + label + bytes(label_bytes)
     return _Template(
-        np.frombuffer(record, np.uint8), features, slice(label_start, label_start + _LABEL_BYTES)
+        np.frombuffer(record, np.uint8), features, slice(label_start, label_start + label_bytes)
     )
 
 
-_PUBLISHED = _published_template()
+_PUBLISHED = _published_template(b"\x0a\xa0\x01", _BEFORE_LABEL)
+_UNLABELLED = _published_template(b"\x0a\x8d\x01", b"")
+
+PUBLISHED_STARTS = {
+    part.record[: part.features.start].tobytes(): is_labelled
+    for part, is_labelled in ((_PUBLISHED, True), (_UNLABELLED, False))
+}
+"""The bytes before the features in records as published, and whether a label follows them."""
 
 
 # Values that no record holds: if they are read back, they were read from where they were planted.
 _PLANTED = ((np.arange(NUM_FEATURES) + 0.7310586).astype("<f4"), np.float32(0.2689414))
 
 
-def _learn_template(record: bytes, ignored_keys: frozenset[str]) -> _Template | None:
+def _learn_template(
+    record: bytes, ignored_keys: frozenset[str] | None, is_labelled: bool
+) -> _Template | None:
     """Learns the template of a record; None if it is invalid or its payload is scattered."""
     try:
-        parse_record(record, ignored_keys)
-        features, label = _locate(record, 0), _locate(record, 1)
+        _, value = parse_record(record, ignored_keys, is_labelled=is_labelled)
+        features = _locate(record, 0, is_labelled)
+        # A label that is not read is part of the template.
+        end = slice(len(record), len(record))
+        label = end if np.isnan(value) else _locate(record, 1, is_labelled)
     except InvalidRecordError:
         return None
     return _Template(np.frombuffer(record, np.uint8), features, label)
 
 
-def _locate(record: bytes, field: int) -> slice:
+def _locate(record: bytes, field: int, is_labelled: bool) -> slice:
     """Locates features (0) or label (1): planted there, other values are the ones parsed."""
-    part, planted = parse_record(record)[field].tobytes(), _PLANTED[field].tobytes()
+    parsed = parse_record(record, is_labelled=is_labelled)
+    part, planted = parsed[field].tobytes(), _PLANTED[field].tobytes()
     start = record.find(part)
     while start >= 0:
         position = slice(start, start + len(part))
         with suppress(InvalidRecordError):
             changed = record[:start] + planted + record[position.stop :]
-            if parse_record(changed)[field].tobytes() == planted:
+            parsed = parse_record(changed, is_labelled=is_labelled)
+            if parsed[field].tobytes() == planted:
                 return position
         start = record.find(part, start + 1)
     raise InvalidRecordError("does not keep its payload in one place")
@@ -184,9 +214,11 @@ def _locate(record: bytes, field: int) -> slice:
 class _Decoder:
     """Decodes the chunks of a shard; keeps the templates between them."""
 
-    def __init__(self, ignored_keys: frozenset[str]) -> None:
+    def __init__(self, ignored_keys: frozenset[str] | None, is_labelled: bool) -> None:
         self._templates = {len(_PUBLISHED.record): [_PUBLISHED]}
-        self._ignored_keys = ignored_keys
+        self._ignored_keys, self._is_labelled = ignored_keys, is_labelled
+        if not is_labelled:
+            self._templates[len(_UNLABELLED.record)] = [_UNLABELLED]
 
     def decode(self, chunk: Chunk) -> Events:
         """Decodes records in order.
@@ -203,9 +235,7 @@ class _Decoder:
                 events.features[indices], events.labels[indices] = group
         # Records that match no template, or whose label is neither 0 nor 1.
         for index in np.flatnonzero(~is_decoded).tolist():
-            events.features[index], events.labels[index] = _decode_single(
-                chunk, index, self._ignored_keys
-            )
+            events.features[index], events.labels[index] = self._decode_single(chunk, index)
         return events
 
     def _decode_group(self, rows: NDArray[np.uint8]) -> tuple[Events, NDArray[np.bool_]]:
@@ -219,43 +249,44 @@ class _Decoder:
         remaining = np.arange(len(rows))
         for attempt in range(_MAX_TEMPLATES):
             if attempt == len(templates):
-                template = _learn_template(rows[0].tobytes(), self._ignored_keys)
+                record = rows[0].tobytes()
+                template = _learn_template(record, self._ignored_keys, self._is_labelled)
                 if template is None:
                     break
                 templates.append(template)
             matches = templates[attempt].matches(rows)
             if matches.all() and len(rows) == len(is_decoded):  # The usual case: no other copy.
                 events = templates[attempt].decode(rows)
-                return events, _has_valid_label(events)
+                return events, self._has_valid_label(events)
             indices = remaining[matches]
             decoded = templates[attempt].decode(rows[matches])
             events.features[indices], events.labels[indices] = decoded
-            is_decoded[indices] = _has_valid_label(decoded)
+            is_decoded[indices] = self._has_valid_label(decoded)
             rows, remaining = rows[~matches], remaining[~matches]
             if not remaining.size:
                 break
         return events, is_decoded
+
+    def _has_valid_label(self, events: Events) -> NDArray[np.bool_]:
+        if not self._is_labelled:
+            return np.ones(len(events.labels), np.bool_)
+        return (events.labels == 0) | (events.labels == 1)
+
+    def _decode_single(self, chunk: Chunk, index: int) -> tuple[NDArray[np.float32], np.float32]:
+        """Decodes one record with TensorFlow's protos."""
+        try:
+            features, label = parse_record(
+                chunk.record(index), self._ignored_keys, is_labelled=self._is_labelled
+            )
+        except InvalidRecordError as error:
+            raise InvalidRecordError(error.reason, index, error.remedy) from error
+        if self._is_labelled and label not in (0.0, 1.0):
+            reason = f"has the label {label:g}, which is neither 0 nor 1"
+            raise InvalidRecordError(reason, index)
+        return features, label
 
 
 def _allocate(count: int) -> tuple[Events, NDArray[np.bool_]]:
     """Allocates events, and a mask of which are decoded: none."""
     events = Events(np.empty((count, NUM_FEATURES), np.float32), np.empty(count, np.float32))
     return events, np.zeros(count, np.bool_)
-
-
-def _has_valid_label(events: Events) -> NDArray[np.bool_]:
-    return (events.labels == 0) | (events.labels == 1)
-
-
-def _decode_single(
-    chunk: Chunk, index: int, ignored_keys: frozenset[str]
-) -> tuple[NDArray[np.float32], np.float32]:
-    """Decodes one record with TensorFlow's protos."""
-    try:
-        features, label = parse_record(chunk.record(index), ignored_keys)
-    except InvalidRecordError as error:
-        raise InvalidRecordError(error.reason, index, error.remedy) from error
-    if label not in (0.0, 1.0):
-        reason = f"has the label {label:g}, which is neither 0 nor 1"
-        raise InvalidRecordError(reason, index)
-    return features, label

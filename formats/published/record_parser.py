@@ -39,16 +39,17 @@ class InvalidRecordError(ValueError):
 
 
 def parse_record(
-    record: bytes, ignored_keys: Collection[str] | None = None
+    record: bytes, ignored_keys: Collection[str] | None = None, *, is_labelled: bool = True
 ) -> tuple[NDArray[np.float32], np.float32]:
     """Parses a serialized ``tf.train.Example``.
 
     Args:
         record: the record.
         ignored_keys: keys besides features and label that it may have; None allows any.
+        is_labelled: whether the label must be there, as a float.
 
     Returns:
-        The features, float32 [28], and the label, which may have any value.
+        The features, float32 [28], and the label, which may have any value; NaN if it is missing.
 
     Raises:
         InvalidRecordError: the record has another layout, or a key that is not ignored.
@@ -57,6 +58,8 @@ def parse_record(
     if ignored_keys is not None:
         _check_keys(columns, ignored_keys)
     tensor = _single_element(columns, FEATURES_KEY, "bytes_list")
+    if not is_labelled and len(columns[LABEL].float_list.value) != 1:
+        return _parse_tensor(tensor), np.float32(np.nan)
     label = _single_element(columns, LABEL, "float_list")
     return _parse_tensor(tensor), np.float32(label)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.convert_options import (
-    column_options,
+    conversion_options,
     describe_options,
+    intake_options,
     make_intake_options,
-    value_options,
 )
 from pipeline.cli.data_commands import (
     InvalidFileError,
@@ -39,8 +39,8 @@ _MAX_NOTES = 20
     help="Value of the label of signal; without INPUT, a file or FILE:TREE of signal events.",
 )
 @click.option("--background", multiple=True, metavar="VALUE|FILE", help="The same for background.")
-@column_options
-@value_options
+@conversion_options
+@intake_options
 @click.option(
     "--split",
     type=click.Choice(["last", "hash"]),
@@ -82,20 +82,23 @@ def convert(
     if by_hash and validation_rows is not None:
         raise click.UsageError("--validation-rows needs --split last.")
     _check_classes(inputs, options["signal"], options["background"])
-    with _intake_errors(), user_errors():
+    described = describe_options(options, by_hash=by_hash)
+    with intake_errors("nothing was written. Run the same command again."), user_errors():
         from pipeline.intake import conversion
         from pipeline.sample_data.progress_bar import progress
 
         start = time.monotonic()
         found, notes = _find_inputs(inputs, options["signal"], options["background"])
         _check_place(found, directory)
+        if not inputs:  # They name files, and not values of the label.
+            options |= {"signal": (), "background": ()}
         with progress(f"converting {found.training[0].name}", found.size()) as on_read:
             result = conversion.convert(
                 found,
                 directory,
-                make_intake_options(bool(inputs), **options),
+                make_intake_options(**options),
                 conversion.SplitOptions(by_hash, validation_rows),
-                described=describe_options(options, by_hash=by_hash),
+                described=described,
                 on_read=on_read,
                 **output,
             )
@@ -144,8 +147,8 @@ def _check_place(inputs: "Inputs", directory: Path) -> None:
 
 
 @contextmanager
-def _intake_errors() -> Iterator[None]:
-    """Reports inputs that cannot be converted, and what an interruption leaves."""
+def intake_errors(interrupted: str) -> Iterator[None]:
+    """Reports inputs that cannot be read, and after an interruption what is left of the output."""
     from pipeline.intake.intake_error import InputNotFoundError, IntakeError
 
     try:
@@ -155,7 +158,7 @@ def _intake_errors() -> Iterator[None]:
     except IntakeError as error:
         raise InvalidFileError(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("Interrupted: nothing was written. Run the same command again.", err=True)
+        click.echo(f"Interrupted: {interrupted}", err=True)
         raise SystemExit(ExitCode.INTERRUPTED) from None
 
 

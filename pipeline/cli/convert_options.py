@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from pipeline.intake.table_events import IntakeOptions
 
 
-def column_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of columns."""
+def intake_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of all commands that read tables."""
     for option in (
-        click.option("--keep", multiple=True, help="Additional column to keep; may be repeated."),
         click.option(
             "--header",
             metavar="NAMES",
@@ -30,15 +29,6 @@ def column_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Mapping file: one line 'OURS: THEIRS' per column with another name.",
         ),
         click.option("--features", help="Array, data set or key that holds the 28 features."),
-        click.option("--label", help="Column, array or key that holds the label."),
-    ):
-        command = option(command)
-    return command
-
-
-def value_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of values."""
-    for option in (
         click.option(
             "--decimal",
             type=click.Choice([".", ","]),
@@ -52,13 +42,6 @@ def value_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Take b-tags that lost digits for the nearest code, within 1e-4.",
         ),
         click.option(
-            "--missing",
-            type=click.Choice(["refuse", "drop"]),
-            default="refuse",
-            show_default=True,
-            help="Refuse the input at missing values, or drop the events.",
-        ),
-        click.option(
             "--units",
             type=click.Choice(["published", "gev"]),
             default="published",
@@ -70,36 +53,51 @@ def value_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def conversion_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of conversions alone."""
+    for option in (
+        click.option("--keep", multiple=True, help="Additional column to keep; may be repeated."),
+        click.option("--label", help="Column, array or key that holds the label."),
+        click.option(
+            "--missing",
+            type=click.Choice(["refuse", "drop"]),
+            default="refuse",
+            show_default=True,
+            help="Refuse the input at missing values, or drop the events.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def make_intake_options(
-    has_inputs: bool,
     *,
-    signal: tuple[str, ...],
-    background: tuple[str, ...],
-    label: str | None,
-    features: str | None,
     names_file: Path | None,
     header: str | None,
-    keep: tuple[str, ...],
+    features: str | None,
     units: str,
-    missing: str,
     snap_b_tags: bool,
     decimal: str,
+    signal: tuple[str, ...] = (),
+    background: tuple[str, ...] = (),
+    label: str | None = None,
+    keep: tuple[str, ...] = (),
+    missing: str = "refuse",
 ) -> "IntakeOptions":
-    """Makes the options of the intake.
+    """Makes the options of the intake from those of a command, by their names there.
 
     Args:
-        has_inputs: whether --signal and --background are values of the label, not files.
-        signal: the options, as the command has them.
-        background: the same, as are all others.
-        label: the same.
-        features: the same.
-        names_file: the same.
-        header: the same.
-        keep: the same.
-        units: the same.
-        missing: the same.
-        snap_b_tags: the same.
-        decimal: the same.
+        names_file: the mapping file.
+        header: names of all columns.
+        features: array or key of the features.
+        units: of the values.
+        snap_b_tags: whether b-tags are rounded to codes.
+        decimal: the decimal separator.
+        signal: the value of the label of signal, if it was given.
+        background: the same for background.
+        label: column, array or key of the label.
+        keep: additional columns.
+        missing: ``refuse`` or ``drop``.
 
     Raises:
         IntakeError: the mapping file cannot be read.
@@ -111,7 +109,6 @@ def make_intake_options(
     from pipeline.intake.table_events import IntakeOptions
     from pipeline.intake.value_faults import ValueOptions
 
-    values = has_inputs and signal
     return IntakeOptions(
         ColumnOptions(
             parse_header(header) if header else None,
@@ -119,7 +116,7 @@ def make_intake_options(
             label,
             keep,
         ),
-        LabelValues(signal[0], background[0], True) if values else LabelValues(),
+        LabelValues(signal[0], background[0], True) if signal else LabelValues(),
         ValueOptions(units, missing == "drop", snap_b_tags),
         TextOptions(decimal),
         ArrayChoice(features, label),

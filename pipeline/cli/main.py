@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "runs": "pipeline.cli.report_commands:runs",
     "lineage": "pipeline.cli.report_commands:lineage",
     "evaluate": "pipeline.cli.report_commands:evaluate",
+    "score": "pipeline.cli.score_command:score",
     "compile": "pipeline.cli.cloud_commands:compile_command",
     "submit": "pipeline.cli.cloud_commands:submit",
     "wait": "pipeline.cli.cloud_commands:wait_command",

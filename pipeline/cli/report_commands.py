@@ -166,7 +166,7 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
         check_environment(os.environ)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    _confine()
+    confine()
     with _quiet() as console:
         from pipeline.local_data import NoShardsError, find_data
         from pipeline.model_evaluation import evaluate_model
@@ -187,7 +187,7 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
             console.print(line, soft_wrap=True)
 
 
-def _confine() -> None:
+def confine() -> None:
     """Takes the network and the credentials from this process, which loads a foreign model."""
     from components.serving_check.confinement import SENDING, deny, harmless_variables
 

@@ -10,7 +10,7 @@ import numpy as np
 from formats.column_names import is_label
 from formats.features import FEATURES, LABEL, NUM_FEATURES
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Table, array_batches
 
 _MATRIX_NAMES = ("x", "features", "data", "inputs", "samples")
@@ -145,13 +145,17 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     if width != NUM_FEATURES:
         read = array_batches(lambda index, part: matrix[part, index], rows)
         return Table(member.name, member.description, None, width, read, [])
-    labels = _find_labels(member, arrays, choice, key, rows)
+    vectors = _find_vectors(arrays, choice, key, rows)
+    if choice.label is not None and choice.label not in vectors:
+        raise _no_labels(member, arrays, choice.label, rows)
 
     def column(index: int, part: slice) -> Any:
-        return labels[part].reshape(-1) if index == NUM_FEATURES else matrix[part, index]
+        if index < NUM_FEATURES:
+            return matrix[part, index]
+        return list(vectors.values())[index - NUM_FEATURES][part].reshape(-1)
 
     read = array_batches(column, rows)
-    names = (*FEATURES, choice.label or LABEL)
+    names = (*FEATURES, *vectors)
     return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
 
 
@@ -183,25 +187,33 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
     )
 
 
-def _find_labels(
-    member: Member, arrays: Mapping[str, Any], choice: ArrayChoice, matrix: str, rows: int
-) -> Any:
+def _find_vectors(
+    arrays: Mapping[str, Any], choice: ArrayChoice, matrix: str, rows: int
+) -> dict[str, Any]:
+    """Finds the arrays with one value per row of the matrix, by name.
+
+    The labels, if they were not named, are called so: the only array that is named as they are,
+    or the only one.
+    """
     fitting = {
         name: array
         for name, array in arrays.items()
         if name != matrix and (array.shape in ((rows,), (rows, 1)))
     }
     if choice.label is not None:
-        fitting = {name: array for name, array in fitting.items() if name == choice.label}
+        return fitting
     named = [name for name in fitting if is_label(_last(name))]
     chosen = named if len(named) == 1 else list(fitting)
-    if len(chosen) == 1:
-        return fitting[chosen[0]]
+    labels = chosen[0] if len(chosen) == 1 else None
+    return {LABEL if name == labels else name: array for name, array in fitting.items()}
+
+
+def _no_labels(member: Member, arrays: Mapping[str, Any], label: str, rows: int) -> IntakeError:
     found = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()])
-    raise IntakeError(
-        f"{member.name}: holds {NUM_FEATURES} columns and no labels for its {rows} rows, only "
-        f"{found}. Name the labels with --label (an array of the file, or an .npy file), or "
-        "convert files of one class with --signal FILE --background FILE."
+    return IntakeError(
+        f"{member.name}: has no labels {quote(label)} for its {rows} rows, only {found}. Name the "
+        "labels with --label (an array of the file, or an .npy file), or convert files of one "
+        "class with --signal FILE --background FILE."
     )
 
 

@@ -43,6 +43,7 @@ class ColumnMap(NamedTuple):
         kept: index of each additional column that is kept, by name.
         dropped: names of the columns that are not read.
         by_position: whether the table has no names.
+        names: of all columns, given or by position.
     """
 
     features: tuple[int, ...]
@@ -50,6 +51,7 @@ class ColumnMap(NamedTuple):
     kept: Mapping[str, int]
     dropped: tuple[str, ...]
     by_position: bool
+    names: tuple[str, ...]
 
 
 def parse_header(text: str) -> tuple[str, ...]:
@@ -122,7 +124,8 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)
     label = found.get(LABEL) if is_labelled else None
-    return ColumnMap(tuple(found[name] for name in FEATURES), label, kept, dropped, by_position)
+    features = tuple(found[name] for name in FEATURES)
+    return ColumnMap(features, label, kept, dropped, by_position, names)
 
 
 def _are_numbers(source: str, names: Sequence[str]) -> bool:
@@ -193,9 +196,10 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
             "Name the columns in their order with --header, such as --header "
             "label,features,weight, where features stands for the 28"
         )
+    expected = f"the label, then the {len(FEATURES)} features" if is_labelled else "the features"
     raise IntakeError(
-        f"{table.name}: has {table.width} columns without names, not {len(columns)} (the label, "
-        f"then the {len(FEATURES)} features). {remedy}."
+        f"{table.name}: has {table.width} columns without names, not {len(columns)} ({expected}). "
+        f"{remedy}."
     )
 
 
@@ -241,8 +245,9 @@ def _require_all(
         )
     if is_labelled and LABEL not in found:
         raise IntakeError(
-            f"{source}: no column is named as the label{shown}. Name it with --label NAME, or "
-            "convert files of one class with --signal FILE --background FILE."
+            f"{source}: no column is named as the label{shown}. Name it with --label NAME (for a "
+            "matrix, an array or an .npy file), or convert files of one class with --signal FILE "
+            "--background FILE."
         )
 
 

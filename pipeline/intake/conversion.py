@@ -8,13 +8,13 @@ from itertools import chain
 from pathlib import Path
 
 from components.example_gen.hash_split import assign_splits
+from formats.prefetching import prefetch
 from formats.published.additional_keys import make_encoder
 from formats.published.manifest import Manifest, ShardEntry, now
 from formats.published.record import Events, encode_events
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
 from pipeline.intake.intake_error import IntakeError
-from pipeline.intake.prefetching import prefetch
 from pipeline.intake.table_events import Counts, IntakeOptions
 from pipeline.sample_data.event_streams import split_by, split_last
 from pipeline.sample_data.shard_writer import (

@@ -14,10 +14,10 @@ from pyarrow import csv
 
 from components.report.number_format import plural
 from formats.features import COLUMNS
+from formats.prefetching import prefetch
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.line_parser import LineParser
-from pipeline.intake.prefetching import prefetch
 from pipeline.intake.table import Batch, Table
 from pipeline.intake.text_blocks import LINE_END, read_blocks
 from pipeline.intake.text_layout import (

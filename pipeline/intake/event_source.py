@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tarfile import TarError
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 from formats.published.manifest import SourceEntry, hash_file
-from formats.published.record import Events
 from pipeline.intake.arrow_readers import open_parquet_folder
 from pipeline.intake.byte_streams import UNPACKING_ERRORS, ChunkStream
 from pipeline.intake.input_members import Member, open_members
 from pipeline.intake.input_sources import Source, is_stream, open_source
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table import Table
 from pipeline.intake.table_events import Counts, IntakeOptions, read_table
 from pipeline.intake.table_formats import open_table
+
+TableReader = Callable[
+    [Table, int | None, IntakeOptions, Counts, Callable[[float], None]], Iterator[Any]
+]
+"""Reads the events of a table, as `read_table` does."""
 
 _CHUNK_BYTES = 1 << 20
 _FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile, NotImplementedError)
@@ -52,8 +57,12 @@ class _RawFile:
 
 
 def read_source(
-    source: Source, options: IntakeOptions, counts: Counts, on_read: Callable[[int], None]
-) -> Iterator[Events]:
+    source: Source,
+    options: IntakeOptions,
+    counts: Counts,
+    on_read: Callable[[int], None],
+    reader: TableReader = read_table,
+) -> Iterator[Any]:
     """Reads the events of an input in chunks.
 
     Args:
@@ -61,15 +70,29 @@ def read_source(
         options: how it is read.
         counts: is updated.
         on_read: called with the number of bytes of the input read so far.
+        reader: reads each table in it.
+
+    Yields:
+        What the reader yields: `Events`, unless another one is given.
 
     Raises:
         IntakeError: the input cannot be read, or has events that the options do not accept.
     """
     if source.path is not None and source.path.is_dir():
-        yield from _read_folder(source, source.path, options, counts, on_read)
+        yield from _read_folder(source, source.path, options, counts, on_read, reader)
         return
-    with open(open_source(source), "rb", closefd=source.path is not None) as file:
-        yield from _read_file(source, _RawFile(file, on_read), options, counts, on_read)
+    with _opened(source) as file:
+        yield from _read_file(source, _RawFile(file, on_read), options, counts, on_read, reader)
+
+
+def _opened(source: Source) -> Any:
+    if not source.uri:
+        return open(open_source(source), "rb", closefd=source.path is not None)
+    # Beam takes seconds to import, and local inputs do not need it.
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems.open(source.uri, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def _read_folder(
@@ -78,12 +101,11 @@ def _read_folder(
     options: IntakeOptions,
     counts: Counts,
     on_read: Callable[[int], None],
-) -> Iterator[Events]:
+    reader: TableReader,
+) -> Iterator[Any]:
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     before, table = counts.read, open_parquet_folder(folder)
-    yield from read_table(
-        table, source.label, options, counts, lambda part: on_read(int(part * size))
-    )
+    yield from reader(table, source.label, options, counts, lambda part: on_read(int(part * size)))
     counts.sources.append(
         SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)
     )
@@ -95,7 +117,8 @@ def _read_file(
     options: IntakeOptions,
     counts: Counts,
     on_read: Callable[[int], None],
-) -> Iterator[Events]:
+    reader: TableReader,
+) -> Iterator[Any]:
     path = source.path if source.path is not None and not is_stream(source.path) else None
     size = path.stat().st_size if path else 0
     before, kinds = counts.read, dict[str, None]()
@@ -104,7 +127,7 @@ def _read_file(
             kinds[member.description] = None
             with _library_faults_named(member, counts), ExitStack() as stack:
                 table = open_table(member, options.text, options.arrays, source.tree, stack)
-                yield from read_table(
+                yield from reader(
                     table, source.label, options, counts, lambda part: on_read(int(part * size))
                 )
     counts.sources.append(

@@ -13,7 +13,7 @@ import numpy as np
 
 from formats.column_names import ALIASES, normalize
 from formats.features import FEATURES, LABEL, NUM_FEATURES
-from formats.published.record import Events, encode_records, read_events
+from formats.published.record import PUBLISHED_STARTS, read_events
 from formats.published.record_parser import FEATURES_KEY
 from formats.published.tfrecord import iter_chunks
 from pipeline.intake.array_readers import ArrayChoice
@@ -21,9 +21,6 @@ from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table, make_batch
 
-_PUBLISHED_START = encode_records(Events(np.zeros((1, NUM_FEATURES), "f4"), np.zeros(1, "f4")))[0][
-    :17
-]
 _FLOATS = {1: "f4", 2: "f8", 19: "f2"}  # Of types_pb2: DT_FLOAT, DT_DOUBLE, DT_HALF.
 
 
@@ -45,18 +42,21 @@ def open_records(member: Member, choice: ArrayChoice) -> Table:
     Raises:
         IntakeError: the file has no records of ``tf.train.Example``, or none with 28 features.
     """
-    if member.head[12:].startswith(_PUBLISHED_START):  # The usual case, without TensorFlow.
-        return _published_table(member)
+    for start, is_labelled in PUBLISHED_STARTS.items():
+        if member.head[12:].startswith(start):  # The usual case, without TensorFlow.
+            return _published_table(member, is_labelled)
     example = _first_example(member)
     form = _find_form(member.name, example, choice)
     is_published = (
         form.vector == FEATURES_KEY
-        and form.scalars == (LABEL,)
-        and example.features.feature[LABEL].WhichOneof("kind") == "float_list"
+        and form.scalars in ((LABEL,), ())
+        and all(
+            example.features.feature[k].WhichOneof("kind") == "float_list" for k in form.scalars
+        )
         and _is_published_tensor(example.features.feature[FEATURES_KEY])
     )
     if is_published:
-        return _published_table(member)
+        return _published_table(member, bool(form.scalars))
     names = (*(FEATURES if form.vector else ()), *form.scalars)
     read, is_vector = _read_examples(member, form), form.vector is not None
     return Table(
@@ -64,8 +64,8 @@ def open_records(member: Member, choice: ArrayChoice) -> Table:
     )
 
 
-def _published_table(member: Member) -> Table:
-    read, names = _read_published(member), (*FEATURES, LABEL)
+def _published_table(member: Member, is_labelled: bool) -> Table:
+    read, names = _read_published(member), (*FEATURES, *((LABEL,) if is_labelled else ()))
     return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
 
 
@@ -128,8 +128,9 @@ def _size(feature: Any) -> int:
 
 def _read_published(member: Member) -> Any:
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        start = 0
-        for events in read_events(member.stream, member.name):
+        start, is_labelled = 0, NUM_FEATURES in (*numbers, *texts)
+        keys = () if is_labelled else None
+        for events in read_events(member.stream, member.name, keys, is_labelled=is_labelled):
             columns = {
                 i: events.labels if i == NUM_FEATURES else events.features[:, i]
                 for i in (*numbers, *texts)

@@ -28,12 +28,14 @@ class Source:
         path: a file, or a folder of Parquet files; None is standard input.
         tree: name of a ROOT tree, if it was given.
         label: 1 or 0, if the whole input is of one class.
+        uri: the file's address, if it is in an object store; there is no path then.
     """
 
     name: str
     path: Path | None
     tree: str | None = None
     label: int | None = None
+    uri: str = ""
 
     @property
     def is_regular(self) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.datasets import load_svmlight_file
 
 from formats.features import FEATURES, LABEL, NUM_FEATURES
+from formats.prefetching import prefetch
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
-from pipeline.intake.prefetching import prefetch
 from pipeline.intake.table import Batch, Table, make_batch
 from pipeline.intake.text_blocks import read_blocks
 

@@ -105,7 +105,7 @@ def read_table(
             events = _to_events(table.name, batch, columns, labels, rules)
         if not rules.faults.refusals():
             if first and options.values.units == "published":
-                _check_order(table, events.features, columns)
+                check_order(table, events.features, columns)
             yield events  # type: ignore[misc]
         first = False
         if batch.fraction is not None:
@@ -127,8 +127,12 @@ def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
         )
 
 
-def _check_order(table: Table, features: NDArray[np.float32], columns: ColumnMap) -> None:
-    """Compares masses with momenta, if the columns were named by their positions."""
+def check_order(table: Table, features: NDArray[np.float32], columns: ColumnMap) -> None:
+    """Compares masses with momenta, if the columns were named by their positions.
+
+    Raises:
+        IntakeError: they do not fit together.
+    """
     if not (columns.by_position or table.has_vectors):
         return
     if problem := find_order_problem(features):
@@ -160,6 +164,22 @@ def _to_events(
     labels: NDArray[np.float32],
     rules: ValueRules,
 ) -> Events | KeptEvents:
+    features, selected = apply_rules(batch, columns, labels, rules)
+    kept = _kept(name, batch, columns.kept)
+    arrays = [np.ascontiguousarray(features.T), labels, *([] if kept is None else [kept])]
+    if selected is not None:
+        arrays = [array[selected] for array in arrays]
+    return Events(*arrays) if kept is None else KeptEvents(*arrays)
+
+
+def apply_rules(
+    batch: Batch, columns: ColumnMap, labels: NDArray[np.float32], rules: ValueRules
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Converts and checks the features of a batch.
+
+    Returns:
+        The features, float32 [28, N], and the events that are complete, bool [N]; None for all.
+    """
     features = np.empty((NUM_FEATURES, len(labels)), np.float32)
     for row, index in enumerate(columns.features):
         features[row] = batch.columns[index]
@@ -169,12 +189,7 @@ def _to_events(
         value = "no value" if column is None else batch.cell(row, column)
         return describe_value(batch.locate(row), value)
 
-    selected = rules.apply(features, labels, describe)
-    kept = _kept(name, batch, columns.kept)
-    arrays = [np.ascontiguousarray(features.T), labels, *([] if kept is None else [kept])]
-    if selected is not None:
-        arrays = [array[selected] for array in arrays]
-    return Events(*arrays) if kept is None else KeptEvents(*arrays)
+    return features, rules.apply(features, labels, describe)
 
 
 def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float32] | None:

@@ -18,6 +18,8 @@ from pipeline.intake.intake_error import enumerate_names, quote
 SNAP_LIMIT = 1e-4
 """Largest distance of a b-tag from the code that `snap_b_tags` takes it for."""
 
+_DROP = "Drop them with --missing drop, or complete them"
+
 _SCHEMA = Path(__file__).parents[1] / "schema" / SCHEMA_FILE
 
 
@@ -110,14 +112,14 @@ class ValueFaults:
             fault.first = f"{describe(row, index)} as {name}{self._expectation(kind, name)}"
         return found
 
-    def refusals(self) -> list[str]:
+    def refusals(self, missing_remedy: str = _DROP) -> list[str]:
         """Returns a sentence with the remedy for each kind of fault that the options refuse."""
         missing, domain, b_tag = self._faults.values()
         sentences = []
         if missing.events and not self._options.drop_missing:
             sentences.append(
-                f"{missing.describe('missing or infinite values')}. Drop them with --missing drop, "
-                "or complete them in the input; values are never imputed."
+                f"{missing.describe('missing or infinite values')}. {missing_remedy} in the "
+                "input; values are never imputed."
             )
         if domain.events:
             found = domain.describe("values outside the domain")

@@ -1,6 +1,6 @@
 """Rules for the values of events: missing values, units, domains and b-tags, with exact counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "
 _LARGE_MOMENTUM = 10.0
 
 
+OnFault = Callable[[str, Mapping[str, NDArray[np.bool_]], NDArray[np.float32]], None]
+"""Takes a kind of fault, the rows that have it, bool [N] by column, and the features [28, N]."""
+
+
 class ValueRules:
     """Converts and checks the values of one input; counts what it finds.
 
@@ -23,9 +27,9 @@ class ValueRules:
         changed: number of events with changed values, by reason.
     """
 
-    def __init__(self, options: ValueOptions) -> None:
-        """Takes the options."""
-        self._options = options
+    def __init__(self, options: ValueOptions, on_fault: OnFault | None = None) -> None:
+        """Takes the options, and what is called with each fault of a batch."""
+        self._options, self._on_fault = options, on_fault
         self.faults = ValueFaults(options)
         self.dropped: dict[str, int] = {}
         self.changed: dict[str, int] = {}
@@ -71,11 +75,23 @@ class ValueRules:
             is_missing |= features == np.float32(sentinel)
         is_missing |= np.abs(features).max(axis=0) == 0  # An event without any value.
         columns = {name: is_missing[i] for i, name in enumerate(FEATURES)}
-        missing = self.faults.count("missing", {LABEL: ~np.isfinite(labels), **columns}, describe)
+        faults = {LABEL: ~np.isfinite(labels), **columns}
+        missing = self._count("missing", faults, features, describe)
         features[:, missing] = 0  # Not checked any further, and not written.
         if self._options.drop_missing and (count := int(missing.sum())):
             self.dropped[_MISSING] = self.dropped.get(_MISSING, 0) + count
         return missing
+
+    def _count(
+        self,
+        kind: str,
+        columns: Mapping[str, NDArray[np.bool_]],
+        features: NDArray[np.float32],
+        describe: Callable[[int, int], str],
+    ) -> NDArray[np.bool_]:
+        if self._on_fault:
+            self._on_fault(kind, columns, features)
+        return self.faults.count(kind, columns, describe)
 
     def _to_published(
         self,
@@ -95,7 +111,7 @@ class ValueRules:
             codes = _codes(name)
             features[i] = codes[np.where(is_level, levels, 0).astype(np.intp)]
         if invalid:
-            self.faults.count("b_tag", invalid, describe)
+            self._count("b_tag", invalid, features, describe)
 
     def _hint_codes(self, name: str, values: NDArray[np.float32]) -> None:
         codes = _codes(name)
@@ -131,7 +147,7 @@ class ValueRules:
             if not is_code.all():
                 invalid[name] = ~is_code
         if invalid:
-            self.faults.count("b_tag", invalid, describe)
+            self._count("b_tag", invalid, features, describe)
         if snapped.any():
             self.changed["b-tags snapped to the nearest code"] = self.changed.get(
                 "b-tags snapped to the nearest code", 0
@@ -152,7 +168,7 @@ class ValueRules:
                 if is_outside.any():
                     outside[name] = is_outside
         if outside:
-            self.faults.count("domain", outside, describe)
+            self._count("domain", outside, features, describe)
             momenta = features[list(_MOMENTA)]
             if np.median(momenta) > _LARGE_MOMENTUM:
                 self.faults.hints.add("gev")

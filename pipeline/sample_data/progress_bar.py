@@ -1,7 +1,9 @@
 """Progress of a long command: a bar on a terminal, otherwise a line every ten seconds."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,8 +14,15 @@ from formats.throttle import Throttle
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+class OnProgress(Protocol):
+    """Takes the amount of work completed, and a remark such as a rate."""
+
+    def __call__(self, completed: int, remark: str = "") -> None:
+        """Shows both."""
+
+
 @contextmanager
-def progress(activity: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress(activity: str, total: int | None) -> Iterator[OnProgress]:
     """Shows progress on standard error while the block runs.
 
     Args:
@@ -27,19 +36,33 @@ def progress(activity: str, total: int | None) -> Iterator[Callable[[int], None]
     if not console.is_terminal:
         yield _line_printer(console, activity, total)
         return
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[remark]}", markup=False),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(activity, total=total)
-        yield lambda completed: bars.update(bar, completed=completed)
+        bar = bars.add_task(activity, total=total, remark="")
+
+        def update(completed: int, remark: str = "") -> None:
+            bars.update(bar, completed=completed, remark=remark)
+
+        yield update
 
 
-def _line_printer(console: Console, activity: str, total: int | None) -> Callable[[int], None]:
-    throttle = Throttle(_SECONDS_BETWEEN_LINES)
+def _line_printer(console: Console, activity: str, total: int | None) -> OnProgress:
+    throttle, start = Throttle(_SECONDS_BETWEEN_LINES), time.monotonic()
     throttle.restart()
 
-    def print_line(completed: int) -> None:
+    def print_line(completed: int, remark: str = "") -> None:
         if throttle.is_due():
             done = f"{completed:,} bytes" if total is None else f"{completed / max(total, 1):.0%}"
-            console.print(Text(f"{activity}: {done}"), soft_wrap=True)
+            parts = [done, remark]
+            if remark and total and completed:
+                left = (time.monotonic() - start) * (total - completed) / completed
+                parts.append(f"{max(left, 0):,.0f} s left")
+            text = ", ".join(part for part in parts if part)
+            console.print(Text(f"{activity}: {text}"), soft_wrap=True)
 
     return print_line

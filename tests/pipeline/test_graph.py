@@ -77,14 +77,15 @@ def test_paths_caching_and_beam_come_from_the_config():
 
 @pytest.mark.parametrize("node", get_args(BeamNode))
 def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
-    _, nodes = graph(beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
+    score = {"data_root": "/new"}
+    _, nodes = graph(score=score, beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
     for name in get_args(BeamNode):
         options = list(nodes[name].executor_spec.beam_pipeline_args)
         assert options == (["--a=1", "--a=2"] if name == node else ["--a=1"])
 
 
 def test_beam_nodes_are_those_that_run_on_beam():
-    _, nodes = graph()
+    _, nodes = graph(score={"data_root": "/new"})
     on_beam = {name for name, node in nodes.items() if isinstance(node, BaseBeamComponent)}
     assert on_beam == set(get_args(BeamNode))
 
@@ -110,6 +111,25 @@ def test_warm_start_is_optional():
         warm["Trainer"].exec_properties["custom_config"]
         == cold["Trainer"].exec_properties["custom_config"]
     )
+
+
+def test_a_fresh_set_is_scored_by_the_model_in_service_after_the_push():
+    _, without = graph()
+    score = {"data_root": "/new", "columns": ["weight"], "id": "event", "flag_invalid": True}
+    _, nodes = graph(score=score, push={"directory": "/push"})
+    assert set(nodes) - set(without) == {"ServedModel", "Scorer"}
+    assert nodes["Pusher"] in nodes["ServedModel"].upstream_nodes
+    assert nodes["ServedModel"].exec_properties["push_directory"] == "/push"
+    scorer = nodes["Scorer"]
+    assert {node.id for node in scorer.upstream_nodes} == {"ServedModel"}
+    assert scorer.exec_properties == {
+        "data_root": "/new",
+        "reader": "pipeline.intake.scored_rows.file_rows",
+        "columns": '["weight"]',
+        "id_column": "event",
+        "flag_invalid": 1,
+    }
+    assert any("--code_version" in flag for flag in scorer.executor_spec.extra_flags)
 
 
 @pytest.mark.parametrize(

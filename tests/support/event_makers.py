@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import wire_records as wire
 
 from formats.features import DISCRETE_VALUES, FEATURES, NUM_FEATURES
 from formats.published.record import Events
@@ -37,6 +38,13 @@ def make_published_events(count: int, seed: int = 0) -> Events:
 def toy_events(count: int, seed: int = 0) -> Events:
     """Events of the toy Monte Carlo, whose masses follow from their momenta."""
     return select(join_events(monte_carlo.generate(count, seed)), slice(count))
+
+
+def to_records(features: np.ndarray) -> list[bytes]:
+    """Records of the published layout without a label, as TensorFlow writes them."""
+    return [
+        wire.example(features=wire.field(1, wire.field(1, wire.tensor(row)))) for row in features
+    ]
 
 
 def select(events: Events, rows: slice | np.ndarray) -> Events:

@@ -133,7 +133,9 @@ def test_the_last_of_two_equal_keys_wins_as_in_protobuf():
 
 def test_all_zeros_are_decoded_by_the_template(monkeypatch):
     events = Events(np.zeros((1000, 28), np.float32), np.zeros(1000, np.float32))
-    monkeypatch.setattr(record, "_decode_single", None)  # parsing a single record would fail
+    monkeypatch.setattr(
+        record._Decoder, "_decode_single", None
+    )  # parsing a single record would fail
 
     assert same_events(read(encode_events(events)), events)
 
@@ -146,7 +148,7 @@ def test_both_map_orders_are_decoded_by_templates(monkeypatch):
             for i, (row, label) in enumerate(zip(*events, strict=True))
         ]
     )
-    monkeypatch.setattr(record, "_decode_single", None)
+    monkeypatch.setattr(record._Decoder, "_decode_single", None)
 
     assert same_events(read(shard), events)
 

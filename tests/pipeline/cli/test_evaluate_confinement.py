@@ -6,8 +6,8 @@ import pytest
 
 CODE = """
 import json, os, socket
-from pipeline.cli.report_commands import _confine
-_confine()
+from pipeline.cli.report_commands import confine
+confine()
 server = socket.create_server(("localhost", 0))
 def attempt(action):
     try:

@@ -76,7 +76,7 @@ def test_one_of_several_matrices_can_be_chosen(tmp_path, save):
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
-        (lambda path: np.save(path, X), "holds 28 columns and no labels for its 30 rows, only"),
+        (lambda path: np.save(path, X), "no column is named as the label. .* an .npy file"),
         (lambda path: np.save(path, Y), r"holds an array of shape \[30\], not a matrix of events"),
         (lambda path: np.save(path, MATRIX[:, :20]), "has 20 columns without names, not 29"),
         (lambda path: np.save(path, np.array([{}], object)), "holds Python objects"),

@@ -1,0 +1,104 @@
+"""Runtimes of exported models: TensorFlow for a SavedModel, ONNX Runtime for ``.onnx``.
+
+Neither imports the other.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.features import NUM_FEATURES
+from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILITY
+
+Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Scores features, float32 [N, 28]; returns the probabilities, float32 [N]."""
+
+ONNX_SUFFIX = ".onnx"
+ONNX_INPUT = "features"
+
+
+class UnusableModelError(ValueError):
+    """A file or folder is not a model that scores events, or is damaged."""
+
+
+@lru_cache(maxsize=1)
+def loaded_model(path: str, sha256: str) -> Model:
+    """Loads a model once per process; the digest tells models at the same path apart."""
+    del sha256
+    return load_model(path)
+
+
+def load_model(path: str) -> Model:
+    """Loads a model.
+
+    Args:
+        path: a SavedModel's folder with the signature ``score_features``, or an ``.onnx`` file
+            with the input ``features`` and the output ``signal_probability``.
+
+    Raises:
+        UnusableModelError: it is neither, or is damaged.
+    """
+    return _load_onnx(path) if path.endswith(ONNX_SUFFIX) else _load_saved_model(path)
+
+
+def _load_onnx(path: str) -> Model:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    with _described(path, "an ONNX model"):
+        session = onnxruntime.InferenceSession(
+            path, providers=onnxruntime.get_available_providers()
+        )
+    inputs = {value.name: value for value in session.get_inputs()}
+    outputs = [value.name for value in session.get_outputs()]
+    if list(inputs) != [ONNX_INPUT] or SIGNAL_PROBABILITY not in outputs:
+        raise UnusableModelError(
+            f"{path} has the inputs {', '.join(inputs)} and the outputs {', '.join(outputs)}; the "
+            f"input {ONNX_INPUT}, float32 [N, {NUM_FEATURES}], and the output "
+            f"{SIGNAL_PROBABILITY} are required"
+        )
+
+    def score(features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.ravel(session.run([SIGNAL_PROBABILITY], {ONNX_INPUT: features})[0])
+
+    return score
+
+
+def _load_saved_model(path: str) -> Model:
+    # Before its import, which prints otherwise.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    with _described(path, "a SavedModel"):
+        loaded = tf.saved_model.load(path)
+    signature = loaded.signatures.get(FEATURES_SIGNATURE)
+    if signature is None:
+        raise UnusableModelError(
+            f"{path} has the signatures {', '.join(sorted(loaded.signatures)) or 'none'}; "
+            f"{FEATURES_SIGNATURE} is required, which takes float32 [N, {NUM_FEATURES}]"
+        )
+
+    def score(features: NDArray[np.float32]) -> NDArray[np.float32]:
+        # The signature alone would not keep the variables.
+        assert loaded is not None
+        result: Any = signature(features=tf.constant(features))[SIGNAL_PROBABILITY]
+        return np.ravel(result.numpy())
+
+    return score
+
+
+@contextmanager
+def _described(path: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the runtimes raise errors of many kinds for damaged files
+        reason = " ".join(str(error).split())[:200]
+        raise UnusableModelError(
+            f"{path} cannot be loaded as {kind} ({type(error).__name__}: {reason}). Give an "
+            f"exported model: a folder with {SAVED_MODEL_FILE}, or a file that ends in "
+            f"{ONNX_SUFFIX}"
+        ) from error

@@ -1,0 +1,84 @@
+"""Files of scores: Parquet with one row per row of an input, and a key in the footer.
+
+A file holds where each row is from (its file and its number from 1, or an id), the score, and what
+else was requested. A row that was not scored has no score, and the reason in a column.
+"""
+
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from formats.artifact_manifest import is_remote
+from formats.names import SIGNAL_PROBABILITY
+
+FILES = "**/*.parquet"
+"""Pattern of the files below a folder of scores."""
+
+FILE = "file"
+ROW = "row"
+REASON = "reason"
+RESERVED = (FILE, ROW, REASON, SIGNAL_PROBABILITY)
+"""Names of columns that are always there, or with some options."""
+
+FORMAT = "1"
+"""Version of this format; part of every key."""
+
+_KEY = b"higgs.key"
+
+
+class ScoresFooter(NamedTuple):
+    """What the footer of a file of scores tells.
+
+    Attributes:
+        rows: number of rows.
+        flagged: number of rows without a score.
+        key: identifies the input, the model and the options; empty if they are unknown.
+    """
+
+    rows: int
+    flagged: int
+    key: str
+
+
+def with_key(schema: pa.Schema, key: str) -> pa.Schema:
+    """Adds a key to the schema of a file of scores."""
+    return schema.with_metadata({_KEY: key.encode()})
+
+
+def read_footer(path: str) -> ScoresFooter | None:
+    """Reads a footer; None if the file does not exist or is not a file of scores.
+
+    Args:
+        path: a file, on a disk or in an object store.
+    """
+    try:
+        with open_scores(path) as file:
+            metadata = pq.read_metadata(file)
+    except (OSError, pa.ArrowInvalid):
+        return None
+    key = (metadata.metadata or {}).get(_KEY)
+    names = metadata.schema.names
+    if key is None or SIGNAL_PROBABILITY not in names:
+        return None
+    column = names.index(SIGNAL_PROBABILITY)
+    groups = (metadata.row_group(i).column(column) for i in range(metadata.num_row_groups))
+    flagged = sum(group.statistics.null_count for group in groups)
+    return ScoresFooter(metadata.num_rows, flagged, key.decode())
+
+
+def open_scores(path: str) -> Any:
+    """Opens a file of scores for reading.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if not is_remote(path):
+        return open(path, "rb")  # noqa: PTH123 (the same call as below)
+    from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except BeamIOError as error:
+        raise OSError(str(error)) from error

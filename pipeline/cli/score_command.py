@@ -1,0 +1,222 @@
+"""The command ``higgs score``: scores of an exported model for every row of any files."""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.convert_command import intake_errors
+from pipeline.cli.convert_options import intake_options, make_intake_options
+from pipeline.cli.data_commands import user_errors
+from pipeline.cli.path_type import LocalPath
+from pipeline.cli.report_commands import DEFAULT_ROOT, confine
+
+if TYPE_CHECKING:
+    from components.scorer.file_scoring import ScoreTask
+    from pipeline.config import Config
+    from pipeline.scoring import Scoring
+
+
+@click.command(short_help="Score events, labelled or not, with an exported model.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="VERSION|DIR|FILE.onnx",
+    help="A pushed version, a SavedModel's folder, or an ONNX file, for which TensorFlow is not "
+    "needed.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    required=True,
+    metavar="ANY",
+    help="A file, a folder, a pattern or - for standard input; may be repeated.",
+)
+@click.option("--out", required=True, metavar="DIR", help="Folder for one Parquet file per input.")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="NAMES",
+    help="Columns to copy, with commas: the input's own, or features; 'features' stands for all "
+    "28. May be repeated.",
+)
+@click.option(
+    "--id",
+    "id_column",
+    default="",
+    metavar="NAME",
+    help="The column that identifies a row.  [default: the columns file and row]",
+)
+@click.option(
+    "--flag-invalid",
+    is_flag=True,
+    help="Give rows with invalid values no score, and the reason in the column 'reason', instead "
+    "of refusing the input.",
+)
+@click.option(
+    "--serving",
+    metavar="DIR",
+    help=f"The folder of the versions.  [default: that of --config, or {DEFAULT_ROOT}/serving]",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=LocalPath(),
+    help="A run's configuration: its beam.args say where the files are scored.",
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As for `higgs run`.")
+@intake_options
+def score(
+    model: str,
+    inputs: tuple[str, ...],
+    out: str,
+    columns: tuple[str, ...],
+    id_column: str,
+    flag_invalid: bool,
+    serving: str | None,
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Score every row of files in any form that `higgs convert` reads, labelled or not.
+
+    OUT gets one Parquet file per input file: the row's file and number, or its id, and
+    signal_probability. A file appears when it is complete. When the command is repeated, files
+    whose input, model and options are unchanged are kept.
+
+    \b
+    Examples:
+      higgs score --model 1795580600 --input data/new --out scores
+      higgs score --model model.onnx --input 'new/*.csv.gz' --columns weight,features --out s
+      higgs score --model DIR --input x.parquet --id event --flag-invalid --out scores
+      higgs score --model 1795580600 --input gs://BUCKET/new --out gs://BUCKET/scores --config F
+
+    \b
+    Exit codes:
+      0  every row was read and written   4  an input was refused, with the reasons
+      1  any other failure              130  interrupted: repeat the command to resume
+      2  bad usage or configuration
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)
+    config = _load_config(config_file, overrides)
+    names = _split_names(columns, id_column)
+    out = _check_out(out)
+    beam_args = config.beam.args if config else ()
+    if not beam_args and not any("://" in text for text in (model, out, serving or "", *inputs)):
+        confine()
+    kept = "complete files are kept; run the same command again to resume."
+    with intake_errors(kept), user_errors(), _model_errors():
+        from pipeline import scoring
+        from pipeline.intake.scored_rows import RowOptions
+        from pipeline.scored_model import find_model
+
+        start = time.monotonic()
+        found, notes = scoring.find_inputs(inputs)
+        _check_place(found.values(), out)
+        directory = serving or (config.push_directory if config else f"{DEFAULT_ROOT}/serving")
+        chosen = find_model(model, directory)
+        row_options = RowOptions(make_intake_options(**options), id_column, names, flag_invalid)
+        tasks = scoring.plan_tasks(found, out, chosen, row_options)
+        if others := scoring.find_others(out, found):
+            notes.append(f"{out}: has files of other inputs: {others}")
+        for note in notes:
+            click.echo(f"note: {note}")
+        click.echo(f"Model {chosen.description}")
+        if beam_args:
+            result = scoring.score_on_workers(tasks, out, beam_args)
+        else:
+            result = _score_here(tasks)
+    _print_summary(result, out, time.monotonic() - start)
+
+
+def _score_here(tasks: "list[ScoreTask]") -> "Scoring":
+    from pipeline.sample_data.progress_bar import progress
+    from pipeline.scoring import score_here, total_bytes
+
+    more = f" and {len(tasks) - 1} more" if tasks[1:] else ""
+    with progress(f"scoring {tasks[0].source.name}{more}", total_bytes(tasks)) as on_progress:
+        return score_here(tasks, on_progress)
+
+
+def _load_config(file: Path | None, overrides: tuple[str, ...]) -> "Config | None":
+    from pipeline.config import ConfigError, load_config
+
+    if file is None:
+        if overrides:
+            raise click.UsageError("--set needs --config.")
+        return None
+    try:
+        return load_config(file, overrides)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _split_names(columns: tuple[str, ...], id_column: str) -> tuple[str, ...]:
+    from formats.features import FEATURES
+    from formats.scores import RESERVED
+
+    names: list[str] = []
+    for name in (part.strip() for text in columns for part in text.split(",")):
+        names += FEATURES if name == "features" else [name]
+    for name in (id_column, *names):
+        if name in RESERVED:
+            raise click.UsageError(
+                f"--columns: the output has a column {name} of its own; rename it in the input."
+            )
+    if "" in names:
+        raise click.UsageError("--columns: there is an empty name; give names with commas.")
+    return tuple(name for name in dict.fromkeys(names) if name != id_column)
+
+
+def _check_out(out: str) -> str:
+    from pipeline.paths import PathError, check_location, is_remote
+
+    try:
+        check_location(out)
+    except PathError as error:
+        raise click.UsageError(f"--out: {error}") from None
+    if is_remote(out):
+        return out.rstrip("/")
+    folder = Path(out).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"--out: {out} is a file; give a folder")
+    return str(folder)
+
+
+def _check_place(sources: Any, out: str) -> None:
+    for source in sources:
+        if source.path and Path(out).resolve() in source.path.resolve().parents:
+            raise click.UsageError(f"--out: {out} contains the input {source.name}; give another")
+
+
+@contextmanager
+def _model_errors() -> Iterator[None]:
+    from components.scorer.file_scoring import LostRowsError
+    from components.scorer.model_runtime import UnusableModelError
+    from pipeline.scored_model import ModelNotFoundError
+    from pipeline.user_errors import UnsuitableModelError
+
+    try:
+        yield
+    except ModelNotFoundError as error:
+        raise click.UsageError(f"--model: {error}") from error
+    except (LostRowsError, UnusableModelError, UnsuitableModelError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _print_summary(result: "Scoring", out: str, seconds: float) -> None:
+    from components.report.number_format import plural
+
+    files = plural(len(result.files), "file")
+    reused = f", {result.reused} of them unchanged since an earlier command" * bool(result.reused)
+    click.echo(f"Read and wrote {plural(result.rows, 'row')} in {files}{reused}")
+    if result.flagged:
+        click.echo(f"No score for {plural(result.flagged, 'row')}: see the column reason")
+    click.echo(f"Wrote to {out} in {seconds:.1f} s")

@@ -1,0 +1,301 @@
+"""Rows to score: the features of any table, labelled or not, with requested columns."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from components.scorer.file_scoring import Rows
+from formats.column_names import ALIASES, normalize
+from formats.errors import DataRefusedError
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL
+from formats.published.manifest import hash_file
+from formats.published.shard_files import describe_unreadable
+from formats.published.tfrecord import RecordError
+from pipeline.intake.column_mapping import ColumnMap, map_columns
+from pipeline.intake.event_source import read_source
+from pipeline.intake.input_sources import Source
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
+from pipeline.intake.table import Batch, Table
+from pipeline.intake.table_events import Counts, IntakeOptions, apply_rules, check_order
+from pipeline.intake.text_layout import MISSING_TEXTS
+from pipeline.intake.value_faults import domains
+from pipeline.intake.value_rules import ValueRules
+from pipeline.paths import is_remote
+
+_REMEDY = "Complete them"
+_FLAG = "--flag-invalid scores the other rows, and gives the reasons in a column."
+_TEXT_FORMATS = ("CSV", "ARFF")
+_MAX_CLAUSES = 3
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """How rows are read.
+
+    Attributes:
+        intake: how the features are found and converted.
+        id_column: the column that identifies a row; empty: its file and number do.
+        columns: other columns to write, of the input or features.
+        flag_invalid: give the reason for each row that is not valid, instead of refusing the input.
+    """
+
+    intake: IntakeOptions = field(default_factory=IntakeOptions)
+    id_column: str = ""
+    columns: tuple[str, ...] = ()
+    flag_invalid: bool = False
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of one input.
+
+    Attributes:
+        source: the input.
+        options: how it is read.
+    """
+
+    source: Source
+    options: RowOptions = field(default_factory=RowOptions)
+
+    @property
+    def name(self) -> str:
+        """The input's name, for messages."""
+        return self.source.name
+
+    def digest(self) -> str:
+        """Identifies the content: the SHA-256 of a local file, the checksum of an object store.
+
+        Returns:
+            Empty for streams, and where the store has no checksums.
+
+        Raises:
+            DataRefusedError: the file cannot be read.
+        """
+        if self.source.uri:
+            return _stored_checksum(self.source.uri)
+        if not self.source.is_regular:
+            return ""
+        with _refusing(self.name):
+            return hash_file(cast("Path", self.source.path))
+
+    def read(self, digest: str, on_read: Callable[[int], None]) -> Iterator[Rows]:
+        """Reads the rows in order.
+
+        Raises:
+            DataRefusedError: the input cannot be read, has other content than the digest says, or
+                rows that are not valid and must not be flagged.
+        """
+        counts, reader = Counts(), partial(_read_table, self.options)
+        with _refusing(self.name):
+            yield from read_source(self.source, self.options.intake, counts, on_read, reader)
+        if self.source.is_regular and counts.sources[0].sha256 != digest:
+            raise DataRefusedError(
+                f"{self.name} was changed while it was read; run the command again when nothing "
+                "writes to it"
+            )
+
+
+def file_rows(path: str, columns: Sequence[str], id_column: str, flag_invalid: bool) -> TableRows:
+    """Makes the rows of a file on a disk or in an object store, for the node Scorer."""
+    options = RowOptions(id_column=id_column, columns=tuple(columns), flag_invalid=flag_invalid)
+    if is_remote(path):
+        return TableRows(Source(path, None, uri=path), options)
+    return TableRows(Source(path, Path(path)), options)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (IntakeError, RecordError) as error:
+        raise DataRefusedError(str(error)) from error
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataRefusedError(describe_unreadable(name, error)) from error
+
+
+def _stored_checksum(uri: str) -> str:
+    from apache_beam.io.filesystem import BeamIOError
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        return f"{FileSystems.checksum(uri)}"
+    except (BeamIOError, NotImplementedError):
+        return ""
+
+
+def _read_table(
+    options: RowOptions,
+    table: Table,
+    label: int | None,
+    intake: IntakeOptions,
+    counts: Counts,
+    on_fraction: Callable[[float], None],
+) -> Iterator[Rows]:
+    """Reads the rows of a table; the class of its events, if it is known, does not matter."""
+    del label
+    columns = map_columns(table, intake.columns, is_labelled=False)
+    requested = _find_requested(table, columns, options)
+    faults = _RowFaults(intake.values.units)
+    rules = ValueRules(intake.values, faults.add)
+    as_stored = {r.index for r in requested.values() if r.feature is None}
+    numbers = tuple(dict.fromkeys(columns.features))
+    texts = tuple(sorted(as_stored - set(numbers)))
+    first = 1
+    for batch in table.read(numbers, texts):
+        count = len(batch.columns[columns.features[0]])
+        with np.errstate(over="ignore", invalid="ignore"):
+            features, _ = apply_rules(batch, columns, np.zeros(count, np.float32), rules)
+        reasons = faults.take(count)
+        if options.flag_invalid or not rules.faults.refusals():
+            values = {
+                name: column.values(name, batch, features) for name, column in requested.items()
+            }
+            matrix = np.ascontiguousarray(features.T)
+            if options.flag_invalid and reasons is None:
+                reasons = np.full(count, None, object)
+            rows = Rows(table.name, first, matrix, reasons, values, not options.id_column)
+            if first == 1 and intake.values.units == "published":
+                check_order(table, matrix[rows.is_valid], columns)
+            yield rows
+        first += count
+        if batch.fraction is not None:
+            on_fraction(batch.fraction)
+    counts.read += first - 1
+    if not options.flag_invalid and (sentences := rules.faults.refusals(_REMEDY)):
+        raise IntakeError(f"{table.name}: {' '.join(sentences)} {_FLAG}")
+
+
+class _RowFaults:
+    """Collects the faults of each row of a batch, in published units."""
+
+    def __init__(self, units: str):
+        self._units = units
+        self._clauses: dict[int, list[str]] = {}
+
+    def add(
+        self, kind: str, columns: Mapping[str, NDArray[np.bool_]], features: NDArray[np.float32]
+    ) -> None:
+        for name, rows in columns.items():
+            for row in np.flatnonzero(rows).tolist():
+                value = features[FEATURES.index(name), row]
+                self._clauses.setdefault(row, []).append(self._describe(kind, name, value))
+
+    def take(self, count: int) -> NDArray[np.object_] | None:
+        """Returns the reasons of the rows since the last call, object [N]; None without any."""
+        clauses, self._clauses = self._clauses, {}
+        if not clauses:
+            return None
+        reasons = np.full(count, None, object)
+        for row, parts in clauses.items():
+            more = f" and {len(parts) - _MAX_CLAUSES} more" if parts[_MAX_CLAUSES:] else ""
+            reasons[row] = "; ".join(parts[:_MAX_CLAUSES]) + more
+        return reasons
+
+    def _describe(self, kind: str, name: str, value: np.float32) -> str:
+        if kind == "missing":
+            return f"{name} is missing ({value:.9g})"
+        if kind == "domain":
+            low, high = domains()[name]
+            return f"{name} is {value:.9g}, expected {low:.5g} to {high:.5g}"
+        codes = ", ".join(f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
+        return f"{name} is {value:.9g}, expected {'0, 1, 2' if self._units == 'gev' else codes}"
+
+
+@dataclass
+class _Requested:
+    """A column to write.
+
+    Attributes:
+        index: of the column in the table.
+        feature: index of the feature whose converted values are written; None for the column as
+            it is stored.
+        is_text: whether it is a column of a text file.
+        stays_text: whether such a column is not converted to numbers.
+        decimal: the decimal separator of text files.
+    """
+
+    index: int
+    feature: int | None
+    is_text: bool
+    stays_text: bool
+    decimal: str
+    _is_number: bool | None = None
+
+    def values(self, name: str, batch: Batch, features: NDArray[np.float32]) -> pa.Array:
+        """Returns the values of a batch."""
+        if self.feature is not None:
+            return pa.array(features[self.feature])
+        values = batch.columns[self.index]
+        if isinstance(values, pa.ChunkedArray):
+            values = pa.concat_arrays(values.chunks) if values.chunks else pa.array([], values.type)
+        elif not isinstance(values, pa.Array):
+            values = pa.array(values)
+        if not (self.is_text and pa.types.is_string(values.type)) or self.stays_text:
+            return values
+        return self._to_numbers(name, values, batch)
+
+    def _to_numbers(self, name: str, texts: pa.Array, batch: Batch) -> pa.Array:
+        """Converts texts to float64 if those of the first batch are numbers."""
+        trimmed = pc.utf8_trim_whitespace(texts)
+        if self.decimal == ",":
+            trimmed = pc.replace_substring(trimmed, ",", ".")
+        is_missing = pc.is_in(trimmed, pa.array(MISSING_TEXTS))
+        numbers = _cast(pc.if_else(is_missing, None, trimmed))
+        if self._is_number is None:
+            self._is_number = numbers is not None
+        if not self._is_number:
+            return texts
+        if numbers is None:
+            row = next(i for i in range(len(texts)) if _cast(trimmed[i : i + 1]) is None)
+            raise IntakeError(
+                f"{batch.locate(row)} has {quote(texts[row].as_py())} as {name}, which is not a "
+                f"number as the values before it are. Correct the row, or leave out --columns "
+                f"{name}."
+            )
+        return numbers
+
+
+def _cast(texts: pa.Array) -> pa.Array | None:
+    try:
+        return pc.cast(texts, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _find_requested(table: Table, columns: ColumnMap, options: RowOptions) -> dict[str, _Requested]:
+    """Finds the id and the requested columns, in this order."""
+    is_text = table.kind.split(" in ")[0] in _TEXT_FORMATS
+    decimal = options.intake.text.decimal
+    found = {}
+    for name in (*((options.id_column,) if options.id_column else ()), *options.columns):
+        index, feature = _find_column(table, columns.names, columns.features, name)
+        stays_text = name == options.id_column
+        found[name] = _Requested(index, feature, is_text, stays_text, decimal)
+    return found
+
+
+def _find_column(
+    table: Table, names: Sequence[str], features: Sequence[int], name: str
+) -> tuple[int, int | None]:
+    if name in names and names.index(name) not in features:
+        return names.index(name), None
+    if name in FEATURES:
+        feature = FEATURES.index(name)
+        return features[feature], feature
+    if name in names:
+        return names.index(name), features.index(names.index(name))
+    labels = [i for i, each in enumerate(names) if ALIASES.get(normalize(each)) == LABEL]
+    if name == LABEL and labels:
+        return labels[0], None
+    raise IntakeError(
+        f"{table.name}: has no column {quote(name)}; it has {enumerate_names(names)}. Correct "
+        "--columns or --id."
+    )

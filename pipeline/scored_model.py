@@ -1,0 +1,164 @@
+"""The model to score with: found by version, folder or file, and verified."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.scorer.model_runtime import ONNX_SUFFIX
+from formats import provenance
+from formats.artifact_manifest import (
+    Manifest,
+    compare_file,
+    digest_file,
+    is_remote,
+    list_files,
+    manifest_digest,
+    open_file,
+    summarize,
+    take_manifest,
+    verify,
+)
+from formats.manifest_record import ManifestRecord
+from formats.names import SAVED_MODEL_FILE
+from formats.provenance import Provenance
+from pipeline.artifact_records import FOLDER
+from pipeline.user_errors import UnsuitableModelError
+
+_MAX_NAMES = 5
+
+
+class ModelNotFoundError(LookupError):
+    """There is no such model; the message says which there are."""
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A model.
+
+    Attributes:
+        path: a SavedModel's folder or an ``.onnx`` file.
+        sha256: one digest for all its files.
+        description: what it is, and whether its files were compared with a record.
+    """
+
+    path: str
+    sha256: str
+    description: str
+
+
+def find_model(text: str, push_directory: str) -> ScoredModel:
+    """Finds a model and verifies its files, if there is a record of them.
+
+    Args:
+        text: a version, a SavedModel's folder, or an ``.onnx`` file.
+        push_directory: the folder of the versions.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        UnsuitableModelError: it is damaged, or is no model.
+    """
+    if text.isdecimal() and not Path(text).exists():
+        folder = f"{push_directory}/{text}"
+        if not any(True for _ in list_files(folder)):
+            raise ModelNotFoundError(
+                f"no version {text} in {push_directory}{_known(push_directory)}"
+            )
+        return _find_saved_model(folder)
+    path = text if is_remote(text) else str(Path(text).expanduser())
+    if path.endswith(ONNX_SUFFIX):
+        return _find_onnx(path)
+    if not is_remote(path) and not Path(path).exists():
+        raise ModelNotFoundError(
+            f"{path} does not exist; give a version, a SavedModel's folder or an {ONNX_SUFFIX} file"
+        )
+    return _find_saved_model(path.rstrip("/"))
+
+
+def _find_onnx(path: str) -> ScoredModel:
+    if is_remote(path):
+        raise ModelNotFoundError(f"{path} is in an object store; copy the file to a local disk")
+    if not Path(path).is_file():
+        raise ModelNotFoundError(f"{path} does not exist; give a file that exists")
+    record = _read_provenance(str(Path(path).parent))
+    expected = record.manifest.get(Path(path).name) if record else None
+    if record and expected:
+        _refuse(path, [problem] if (problem := compare_file(path, path, expected)) else [])
+    verified = f" of version {record.version}, verified" if record and expected else ""
+    return ScoredModel(str(Path(path).absolute()), digest_file(path).sha256, f"{path}{verified}")
+
+
+def _find_saved_model(folder: str) -> ScoredModel:
+    path = folder if is_remote(folder) else str(Path(folder).absolute())
+    record = _read_provenance(folder)
+    if record:
+        _refuse(folder, verify(folder, record.manifest, others_allowed=True))
+        description = f"version {record.version}, verified ({folder})"
+        return ScoredModel(path, record.model_sha256, description)
+    manifest = take_manifest(folder)
+    if SAVED_MODEL_FILE not in manifest:
+        raise UnsuitableModelError(
+            f"{folder} has no {SAVED_MODEL_FILE}{_known(folder)}; give an exported model, such as "
+            "ROOT/serving/VERSION"
+        )
+    recorded = _recorded_manifest(Path(path)) if not is_remote(path) else None
+    if recorded:
+        _refuse(folder, verify(folder, recorded))
+    description = f"{folder}, {'verified' if recorded else 'without provenance'}"
+    return ScoredModel(path, manifest_digest(manifest), description)
+
+
+def _refuse(place: str, problems: list[str]) -> None:
+    if problems:
+        raise UnsuitableModelError(
+            f"{place} is not the model that was recorded: {summarize(problems)}; restore it, or "
+            "give another one"
+        )
+
+
+def _read_provenance(folder: str) -> Provenance | None:
+    """Reads the provenance of a version; None if there is none.
+
+    Raises:
+        UnsuitableModelError: it cannot be used.
+    """
+    if provenance.FILE_NAME not in set(list_files(folder)):
+        return None
+    try:
+        with open_file(f"{folder}/{provenance.FILE_NAME}") as file:
+            return Provenance.from_json(file.read())
+    except (ValueError, OSError) as error:
+        raise UnsuitableModelError(
+            f"{folder}: {error}; its files cannot be verified: restore the file, or remove it"
+        ) from None
+
+
+def _recorded_manifest(folder: Path) -> Manifest | None:
+    """Finds the record of a model below a pipeline root, which a run has made; None without one."""
+    for root in folder.parents:
+        for artifact in (folder, *folder.parents):
+            if root not in artifact.parents or not (root / FOLDER).is_dir():
+                continue
+            file = root / FOLDER / f"{artifact.relative_to(root)}.json"
+            try:
+                record = ManifestRecord.model_validate_json(file.read_bytes())
+            except (OSError, ValidationError):
+                continue
+            prefix = f"{folder.relative_to(artifact)}/" if artifact != folder else ""
+            return {
+                path.removeprefix(prefix): digest
+                for path, digest in record.manifest.items()
+                if path.startswith(prefix)
+            }
+    return None
+
+
+def _known(push_directory: str) -> str:
+    versions = sorted(
+        {path.split("/")[0] for path in list_files(push_directory) if path[0].isdecimal()},
+        key=lambda name: (len(name), name),
+    )
+    if not versions:
+        return ""
+    more = f" and {len(versions) - _MAX_NAMES} older ones" if versions[_MAX_NAMES:] else ""
+    return f"; it has {', '.join(versions[: -_MAX_NAMES - 1 : -1])}{more}"

@@ -1,0 +1,199 @@
+"""`higgs score`: scores every row of any files with an exported model."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from components.scorer.file_scoring import FileScores, ScoreTask, score_file
+from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
+from formats.artifact_manifest import is_remote, list_files
+from formats.published.shards import MANIFEST
+from pipeline.intake.input_members import is_visible
+from pipeline.intake.input_sources import Source, find_sources
+from pipeline.intake.intake_error import InputNotFoundError, enumerate_names
+from pipeline.intake.scored_rows import RowOptions, TableRows
+from pipeline.paths import local_path
+from pipeline.scored_model import ScoredModel
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The outcome of a command.
+
+    Attributes:
+        files: the scores of each input, in order.
+    """
+
+    files: Sequence[FileScores]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def flagged(self) -> int:
+        """Number of rows without a score."""
+        return sum(file.flagged for file in self.files)
+
+    @property
+    def reused(self) -> int:
+        """Number of files that were complete already."""
+        return sum(file.is_reused for file in self.files)
+
+
+def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
+    """Finds the files to score.
+
+    Args:
+        texts: files, folders, patterns or ``-``; files and folders in object stores.
+
+    Returns:
+        Each file by the path of its output, relative to the folder of the outputs; and notes.
+
+    Raises:
+        InputNotFoundError: two files would have the same output.
+        IntakeError: one does not exist, is named twice, or is there in two forms.
+    """
+    found: dict[str, Source] = {}
+    notes: list[str] = []
+    remote = [text for text in texts if is_remote(text)]
+    sources, notes = find_sources([text for text in texts if not is_remote(text)])
+    folders = [local_path(t) for t in texts if not is_remote(t) and local_path(t).is_dir()]
+    each = [part for source in sources for part in _parts(source)]
+    named = [(_output_name(source, folders), source) for source in each]
+    named += [entry for text in remote for entry in _find_remote(text)]
+    for name, source in named:
+        if name in found:
+            raise InputNotFoundError(
+                f"{found[name].name} and {source.name} would both be written to {name}; give the "
+                "folder that contains both, or score them into two folders."
+            )
+        found[name] = source
+    return found, notes
+
+
+def _parts(source: Source) -> Iterator[Source]:
+    """Yields the files of a folder of Parquet files, which are scored one by one."""
+    if source.path is None or not source.path.is_dir():
+        yield source
+        return
+    for path in sorted(source.path.rglob("*")):
+        name = path.relative_to(source.path).as_posix()
+        if path.is_file() and is_visible(name) and path.name != MANIFEST:
+            yield Source(str(path), path)
+
+
+def _output_name(source: Source, folders: Sequence[Path]) -> str:
+    if source.path is None:
+        return f"stdin{SUFFIX}"
+    name = source.path.name
+    for folder in folders:
+        if folder in source.path.parents:
+            name = source.path.relative_to(folder).as_posix()
+    tree = f".{source.tree.replace('/', '.')}" if source.tree else ""
+    return output_name(f"{name}{tree}")
+
+
+def _find_remote(text: str) -> Iterator[tuple[str, Source]]:
+    folder = text.rstrip("/")
+    paths = list_data_files(folder)
+    for path in paths:
+        uri = f"{folder}/{path}"
+        yield output_name(path), Source(uri, None, uri=uri)
+    if not paths:
+        yield output_name(PurePosixPath(folder).name), Source(folder, None, uri=folder)
+
+
+def plan_tasks(
+    inputs: dict[str, Source], out: str, model: ScoredModel, options: RowOptions
+) -> list[ScoreTask]:
+    """Plans one task per file."""
+    return [
+        ScoreTask(
+            index=index,
+            source=TableRows(source, options),
+            output=f"{out}/{name}",
+            model=model.path,
+            model_sha256=model.sha256,
+            options=repr(options),
+        )
+        for index, (name, source) in enumerate(inputs.items())
+    ]
+
+
+def find_others(out: str, inputs: dict[str, Source]) -> str:
+    """Names files of scores in the folder that are not of these inputs; empty if there are none."""
+    others = sorted(
+        path for path in list_files(out) if path.endswith(SUFFIX) and path not in inputs
+    )
+    return enumerate_names(others, 3) if others else ""
+
+
+def total_bytes(tasks: Sequence[ScoreTask]) -> int | None:
+    """Returns the bytes of all inputs; None if there is a stream or an object store."""
+    sizes = [_size(task) for task in tasks]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def _size(task: ScoreTask) -> int | None:
+    source = task.source.source if isinstance(task.source, TableRows) else None
+    is_file = source is not None and source.path is not None and source.path.is_file()
+    return source.path.stat().st_size if is_file and source and source.path else None
+
+
+def score_here(tasks: Sequence[ScoreTask], on_progress: Callable[[int, str], None]) -> Scoring:
+    """Scores files one after the other in this process.
+
+    Args:
+        tasks: one per file.
+        on_progress: called with the number of bytes of all inputs read so far, and the rate.
+
+    Raises:
+        DataRefusedError: an input was refused; the outputs of those before it are complete.
+    """
+    files: list[FileScores] = []
+    start, done, rows = time.monotonic(), 0, 0
+    for task in tasks:
+
+        def note(read: int, written: int, done: int = done, rows: int = rows) -> None:
+            rate = (rows + written) / max(time.monotonic() - start, 1e-9)
+            on_progress(done + read, f"{rate:,.0f} rows/s")
+
+        scores = score_file(task, note)
+        files.append(scores)
+        done += _size(task) or 0
+        rows += 0 if scores.is_reused else scores.rows
+        on_progress(done, "")
+    return Scoring(files)
+
+
+def score_on_workers(tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[str]) -> Scoring:
+    """Scores files on Beam's workers.
+
+    Raises:
+        DataRefusedError: an input was refused; the outputs of the others are complete.
+        RuntimeError: the Beam runner lost or duplicated a file.
+    """
+    import apache_beam as beam
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from components.scorer.score_pipeline import score_on_beam
+
+    pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
+    if is_remote(out):
+        staging = f"{out}/.staging-{time.time_ns()}"
+        try:
+            return Scoring(score_on_beam(pipeline, tasks, staging))
+        finally:
+            FileSystems.delete([staging])
+    Path(out).mkdir(parents=True, exist_ok=True)
+    local = tempfile.mkdtemp(prefix=".staging-", dir=out)
+    try:
+        return Scoring(score_on_beam(pipeline, tasks, local))
+    finally:
+        shutil.rmtree(local, ignore_errors=True)

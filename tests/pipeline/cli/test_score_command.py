@@ -1,0 +1,216 @@
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from event_makers import make_published_events
+from pyarrow import dataset
+from pyarrow import parquet as pq
+from score_models import expected_scores, write_onnx
+from shard_makers import write_shards
+from table_makers import to_csv, to_frame, to_rows, uci_csv
+
+from formats.features import FEATURES
+from pipeline.cli import score_command
+from pipeline.cli.score_command import score
+
+EVENTS = make_published_events(60, seed=2)
+SCORES = expected_scores(EVENTS.features)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # It would take the network from the tests' own process.
+    monkeypatch.setattr(score_command, "confine", lambda: None)
+    write_onnx(tmp_path / "m.onnx")
+    write_shards(tmp_path / "shards" / "sub", EVENTS, [20, 40])
+    (tmp_path / "x.csv").write_bytes(uci_csv(EVENTS))
+    return lambda *words, model="m.onnx": CliRunner().invoke(
+        score, ["--model", model, "--out", "out", *words]
+    )
+
+
+def test_a_folder_has_one_output_per_shard(run, tmp_path):
+    result = run("--input", "shards", "--columns", f"label,{FEATURES[25]}")
+
+    assert result.exit_code == 0, result.output
+    assert "Model m.onnx\nRead and wrote 60 rows in 2 files\nWrote to " in result.output
+    files = sorted(path.relative_to(tmp_path / "out") for path in tmp_path.glob("out/**/*.parquet"))
+    assert [str(file) for file in files] == [
+        "sub/shard-00000.tfrecord.parquet",
+        "sub/shard-00001.tfrecord.parquet",
+    ]
+    table = dataset.dataset(tmp_path / "out").to_table()
+    np.testing.assert_allclose(table["signal_probability"], SCORES, rtol=1e-5)
+    assert table["label"].to_pylist() == EVENTS.labels.tolist()
+    assert table[FEATURES[25]].to_pylist() == EVENTS.features[:, 25].tolist()
+    assert table["row"].to_pylist() == [*range(1, 21), *range(1, 41)]
+
+
+def test_only_what_changed_is_scored_again(run, tmp_path):
+    run("--input", "shards", "--input", "x.csv")
+    unchanged = tmp_path / "out" / "sub" / "shard-00000.tfrecord.parquet"
+    before = unchanged.stat().st_mtime_ns
+    (tmp_path / "x.csv").write_bytes(uci_csv(make_published_events(70)))
+
+    result = run("--input", "shards", "--input", "x.csv")
+    assert "Read and wrote 130 rows in 3 files, 2 of them unchanged" in result.output
+    assert unchanged.stat().st_mtime_ns == before
+    write_onnx(tmp_path / "m.onnx", factor=2)
+    assert "unchanged" not in run("--input", "shards", "--input", "x.csv").output
+    np.testing.assert_allclose(
+        pq.read_table(unchanged)["signal_probability"],
+        expected_scores(EVENTS.features[:20], factor=2),
+        rtol=1e-5,
+    )
+    result = run("--input", "shards", "--input", "x.csv", "--columns", FEATURES[0])
+    assert "unchanged" not in result.output
+
+
+def test_files_of_other_inputs_are_named(run):
+    run("--input", "x.csv")
+    result = run("--input", "shards")
+    assert "has files of other inputs: x.csv.parquet" in result.output
+
+
+def test_an_id_takes_the_place_of_file_and_row(run, tmp_path):
+    frame = to_frame(EVENTS).assign(event=np.arange(60) + 100)
+    frame.drop(columns="label").to_parquet(tmp_path / "x.parquet")
+    assert run("--input", "x.parquet", "--id", "event").exit_code == 0
+    table = pq.read_table(tmp_path / "out" / "x.parquet")
+    assert table.column_names == ["event", "signal_probability"]
+    assert table["event"].to_pylist() == list(range(100, 160))
+
+
+def test_a_folder_of_parquet_files_is_scored_file_by_file(run, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for i in range(2):
+        frame = to_frame(EVENTS)[i * 30 : (i + 1) * 30].drop(columns="label")
+        frame.to_parquet(tmp_path / "parts" / f"part-{i}.parquet")
+    assert "60 rows in 2 files" in run("--input", "parts").output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "part-0.parquet",
+        "part-1.parquet",
+    }
+
+
+def test_invalid_rows_are_refused_or_flagged(run, tmp_path):
+    rows = to_rows(EVENTS, "%.9g")
+    rows[3][1] = "nan"
+    (tmp_path / "bad.csv").write_text(to_csv(rows))
+
+    result = run("--input", "x.csv", "--input", "bad.csv")
+    assert result.exit_code == 4
+    assert "bad.csv: 1 event with missing or infinite values: 1 in lepton_pt" in result.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.csv.parquet"]
+
+    result = run("--input", "bad.csv", "--flag-invalid")
+    assert result.exit_code == 0
+    assert "Read and wrote 60 rows" in result.output
+    assert "No score for 1 row: see the column reason" in result.output
+    table = pq.read_table(tmp_path / "out" / "bad.csv.parquet")
+    assert table["reason"][3].as_py() == "lepton_pt is missing (nan)"
+    assert table["signal_probability"].null_count == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--input", "none"], "'none' does not exist"),
+        (["--input", "x.csv", "--columns", "row"], "the output has a column row of its own"),
+        (["--input", "x.csv", "--columns", "a,,b"], "there is an empty name"),
+        (["--input", "x.csv", "--set", "seed=1"], "--set needs --config"),
+        (["--input", "x.csv", "--config", "none.yaml"], "cannot read the configuration none.yaml"),
+        (["--input", "x.csv", "--out", "x.csv"], "--out: x.csv is a file; give a folder"),
+        (["--input", "x.csv", "--out", "."], "contains the input x.csv; give another"),
+        (["--input", "x.csv", "--out", "ftp://x"], "ftp://x is neither a local path nor one of"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_a_sentence(run, words, sentence):
+    result = run(*words)
+    assert result.exit_code == 2, result.output
+    assert sentence in " ".join(result.output.split())
+
+
+def test_a_model_that_is_not_there_is_bad_usage(run):
+    result = run("--input", "x.csv", "--serving", "nowhere", model="17")
+    assert result.exit_code == 2
+    assert "--model: no version 17 in nowhere" in result.output
+
+
+def test_a_damaged_model_exits_with_1(run, tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"x")
+    result = run("--input", "x.csv", model="bad.onnx")
+    assert result.exit_code == 1
+    assert "cannot be loaded as an ONNX model" in result.output
+
+
+def test_two_inputs_with_one_output_are_bad_usage(run, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.csv").write_bytes(uci_csv(make_published_events(5)))
+    result = run("--input", "x.csv", "--input", "a/x.csv")
+    assert result.exit_code == 2
+    assert "x.csv and a/x.csv would both be written to x.csv.parquet" in result.output
+
+
+def test_workers_write_what_this_process_writes(run, tmp_path):
+    config = tmp_path / "run.yaml"
+    config.write_text("data_root: d\nroot: r\nbeam:\n  args: [--runner=DirectRunner]\n")
+    assert run("--input", "shards").exit_code == 0
+    files = sorted((tmp_path / "out").glob("sub/*"))
+    tables = [pq.read_table(file) for file in files]
+    for file in files:
+        file.unlink()
+
+    result = run("--input", "shards", "--config", "run.yaml")
+    assert result.exit_code == 0, result.output
+    assert "Read and wrote 60 rows in 2 files" in result.output
+    assert [pq.read_table(file) for file in files] == tables
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["sub"]
+    assert "2 of them unchanged" in run("--input", "shards", "--config", "run.yaml").output
+
+
+def test_workers_report_a_refused_input_and_complete_the_others(run, tmp_path):
+    config = tmp_path / "run.yaml"
+    config.write_text("data_root: d\nroot: r\nbeam:\n  args: [--runner=DirectRunner]\n")
+    (tmp_path / "bad.csv").write_text("1,2,3\n4,5,6\n")
+    result = run("--input", "bad.csv", "--input", "x.csv", "--config", "run.yaml")
+    assert result.exit_code == 4
+    assert "bad.csv: has 3 columns without names, not 28 (the features)" in result.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.csv.parquet"]
+
+
+HIGGS = [sys.executable, "-m", "pipeline.cli.main", "score", "--model", "m.onnx", "--out", "out"]
+
+
+@pytest.mark.slow
+def test_standard_input_is_scored_and_an_interruption_keeps_complete_files(run, tmp_path):
+    done = subprocess.run(
+        [*HIGGS, "--input", "-"], cwd=tmp_path, input=uci_csv(EVENTS), capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(tmp_path / "out" / "stdin.parquet").num_rows == 60
+
+    command = [*HIGGS, "--input", "x.csv", "--input", "-"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    stop = time.monotonic() + 60
+    while not (tmp_path / "out" / "x.csv.parquet").exists() and time.monotonic() < stop:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert b"Interrupted: complete files are kept; run the same command again" in error
+    assert b"Traceback" not in error
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "stdin.parquet",
+        "x.csv.parquet",
+    }
+
+
+def test_help_has_examples(run):
+    result = CliRunner().invoke(score, ["--help"])
+    assert "higgs score --model model.onnx --input" in result.output

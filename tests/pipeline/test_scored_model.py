@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import pytest
+from export_makers import push
+
+from formats.artifact_manifest import manifest_digest, take_manifest
+from formats.manifest_record import ManifestRecord
+from formats.provenance import FILE_NAME, Provenance, file_hashes
+from pipeline.scored_model import ModelNotFoundError, find_model
+from pipeline.user_errors import UnsuitableModelError
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """A push directory with a version that has a provenance and an ONNX file."""
+    folder = Path(push(tmp_path / "serving", "17"))
+    (folder / "model.onnx").write_bytes(b"graph")
+    record = Provenance(
+        version="17",
+        pipeline="higgs",
+        pushed_at="2026-11-27T01:00:00+01:00",
+        files=file_hashes(take_manifest(str(folder))),
+    )
+    (folder / FILE_NAME).parent.mkdir()
+    (folder / FILE_NAME).write_text(record.to_json())
+    return folder.parent
+
+
+def test_a_version_is_found_and_verified(serving):
+    model = find_model("17", str(serving))
+    assert model.path == str(serving / "17")
+    assert model.description == f"version 17, verified ({serving}/17)"
+    assert find_model(str(serving / "17"), "").sha256 == model.sha256
+
+
+def test_what_a_server_adds_does_not_make_it_another_model(serving):
+    before = find_model("17", str(serving)).sha256
+    (serving / "17" / "assets.extra" / "tf_serving_warmup_requests").write_text("x")
+    assert find_model("17", str(serving)).sha256 == before
+
+
+@pytest.mark.parametrize("name", ["17", "17/model.onnx"])
+def test_a_version_whose_files_were_changed_is_refused(serving, name):
+    (serving / "17" / "model.onnx").write_bytes(b"Graph")
+    with pytest.raises(UnsuitableModelError, match=r"model\.onnx has other content"):
+        find_model(str(serving / name), "")
+
+
+def test_an_onnx_file_of_a_version_is_verified(serving):
+    model = find_model(str(serving / "17" / "model.onnx"), "")
+    assert model.description.endswith("model.onnx of version 17, verified")
+
+
+def test_a_provenance_that_cannot_be_read_is_refused(serving):
+    (serving / "17" / FILE_NAME).write_text(json.dumps({"format": 9}))
+    with pytest.raises(UnsuitableModelError, match=r"provenance\.json cannot be used.*restore"):
+        find_model("17", str(serving))
+
+
+def test_an_artifact_of_a_run_is_compared_with_its_manifest(tmp_path):
+    export = tmp_path / "artifacts" / "Trainer" / "model" / "5" / "Format-Serving"
+    push(export.parent, export.name)
+    file = tmp_path / "manifests" / "artifacts" / "Trainer" / "model" / "5.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(ManifestRecord.take(str(export.parent)).model_dump_json())
+
+    model = find_model(str(export), "")
+    assert model.description == f"{export}, verified"
+    assert model.sha256 == manifest_digest(take_manifest(str(export)))
+    (export / "saved_model.pb").write_text("other")
+    with pytest.raises(UnsuitableModelError, match=r"saved_model\.pb has "):
+        find_model(str(export), "")
+
+
+def test_a_model_without_any_record_says_so(tmp_path):
+    folder = push(tmp_path, "model")
+    assert find_model(folder, "").description == f"{folder}, without provenance"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "sentence"),
+    [
+        ("18", ModelNotFoundError, "no version 18 in .*serving; it has 17"),
+        ("none", ModelNotFoundError, "none does not exist; give a version"),
+        ("none.onnx", ModelNotFoundError, r"none\.onnx does not exist"),
+        ("serving", UnsuitableModelError, r"has no saved_model\.pb; it has 17; give an exported"),
+        ("gs://b/m.onnx", ModelNotFoundError, "is in an object store; copy the file"),
+    ],
+)
+def test_what_is_no_model_is_described(serving, monkeypatch, text, error, sentence):
+    monkeypatch.chdir(serving.parent)
+    with pytest.raises(error, match=sentence):
+        find_model(text, str(serving))
