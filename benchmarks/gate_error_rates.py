@@ -18,7 +18,7 @@ from scipy.stats import binom, multivariate_normal, norm
 from tensorflow_model_analysis.evaluators.metrics_validator import validate_metrics
 from tensorflow_model_analysis.metrics.metric_types import MetricKey
 
-from benchmarks import command_line, error_rate_figure
+from benchmarks import command_line, data_gate_error_rates, error_rate_figure
 from benchmarks.error_rate_figure import Rates
 from benchmarks.measurement import Measure, Measurement, Sense
 from components.evaluator.eval_config import AucThresholds, eval_config
@@ -209,6 +209,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
                 )
     if not quick:
         error_rate_figure.draw(found)
+    yield from data_gate_error_rates.measure(quick)
 
 
 if __name__ == "__main__":

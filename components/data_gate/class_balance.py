@@ -9,8 +9,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from formats.features import LABEL
 
-MAX_PROBABILITY = 1e-6
-"""Probability, for one population, of a difference that is refused."""
+MAX_FALSE_REFUSALS = 1e-4
+"""Probability that any difference is refused although all splits are of one population."""
 
 MIN_DIFFERENCE = 0.01
 """Differences in the share of signal up to this one are accepted, however many events there are."""
@@ -34,16 +34,24 @@ def count_classes(statistics: statistics_pb2.DatasetFeatureStatistics) -> ClassC
 
 
 def find_imbalances(splits: Mapping[str, ClassCounts]) -> Iterator[str]:
-    """Yields one reason per pair of splits whose shares of signal differ beyond chance."""
-    for (name, counts), (other_name, others) in combinations(splits.items(), 2):
-        if not counts.events or not others.events:
-            continue
+    """Yields one reason per pair of splits whose shares of signal differ beyond chance.
+
+    All pairs are tested at once, with Holm's correction (Holm 1979, Scandinavian Journal of
+    Statistics 6, 65).
+    """
+    counted = {name: counts for name, counts in splits.items() if counts.events}
+    pairs = list(combinations(counted, 2))
+    chances = {pair: chance(counted[pair[0]], counted[pair[1]]) for pair in pairs}
+    for tested, pair in enumerate(sorted(pairs, key=chances.__getitem__)):
+        if chances[pair] > MAX_FALSE_REFUSALS / (len(pairs) - tested):
+            return
+        (name, counts), (other_name, others) = ((part, counted[part]) for part in pair)
         share, other = counts.signal / counts.events, others.signal / others.events
-        if abs(share - other) > MIN_DIFFERENCE and chance(counts, others) < MAX_PROBABILITY:
+        if abs(share - other) > MIN_DIFFERENCE:
             yield (
                 f"{name} and {other_name}: {share:.1%} of {counts.events} events are signal in "
                 f"{name}, and {other:.1%} of {others.events} in {other_name}, which is not chance "
-                f"(probability below {MAX_PROBABILITY:g}): shuffle the events before they are "
+                f"(probability below {MAX_FALSE_REFUSALS:g}): shuffle the events before they are "
                 "divided, or put all shards into one folder, which is split by a hash"
             )
 

@@ -39,6 +39,23 @@ def test_splits_of_one_population_are_never_refused_in_a_thousand_draws(events):
         assert list(find_imbalances(splits)) == []
 
 
+def test_a_difference_that_few_events_resolve_is_refused():
+    # Fisher's exact test: 2.6e-5.
+    assert len(list(find_imbalances({"train": counts(600, 0.53), "eval": counts(300, 0.38)}))) == 1
+
+
+def test_pairs_of_three_splits_share_the_probability_of_a_false_refusal():
+    # 5.9e-5 is below the limit for one pair, and above a third of it.
+    pair = {"train": counts(1000, 0.53), "eval": counts(1000, 0.44)}
+    assert 1e-4 / 3 < chance(*pair.values()) < 1e-4
+    assert len(list(find_imbalances(pair))) == 1
+    assert list(find_imbalances(pair | {"test": counts(1000, 0.485)})) == []
+    # The second smallest has half of it, after the first.
+    sorted_by_class = pair | {"test": counts(1000, 0.1)}
+    found = [problem.partition(":")[0] for problem in find_imbalances(sorted_by_class)]
+    assert found == ["train and test", "eval and test", "train and eval"]
+
+
 def test_the_probability_is_that_of_fishers_exact_test():
     # 8 of 10 against 1 of 6: scipy.stats.fisher_exact, one-sided 0.02448.
     assert chance(ClassCounts(10, 8), ClassCounts(6, 1)) == pytest.approx(2 * 0.024476, rel=1e-3)
