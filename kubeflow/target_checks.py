@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from pipeline.beam_options import DEFAULT_RUNNER, selected_runner
 from pipeline.cloud_config import EndpointConfig, KubeflowConfig, TrainingConfig, VertexConfig
 from pipeline.config import BeamConfig, Config, ConfigError
 
@@ -54,7 +55,7 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
 
 def beam_runners(beam: BeamConfig) -> set[str]:
     """The Beam runners that the options select, for all nodes or for one; the last option wins."""
-    return {_runner(args) for args in _option_lists(beam)}
+    return {selected_runner(args) for args in _option_lists(beam)}
 
 
 def option_names(args: tuple[str, ...]) -> set[str]:
@@ -85,11 +86,6 @@ def _option_lists(beam: BeamConfig) -> list[tuple[str, ...]]:
     return [beam.args, *((*beam.args, *args) for args in beam.nodes.values())]
 
 
-def _runner(args: tuple[str, ...]) -> str:
-    runners = [arg.partition("=")[2] for arg in args if arg.startswith("--runner=")]
-    return runners[-1] if runners else "DirectRunner"
-
-
 def _shared_folders(config: Config) -> dict[str, str]:
     """The folders that outlive a run, by their keys."""
     return {
@@ -113,7 +109,8 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
         if not path.startswith("gs://"):
             yield f"{key}: Vertex AI uses Cloud Storage only, got {path}; give gs://BUCKET/..."
     if section.worker_image is None and any(
-        _runner(args) == "DataflowRunner" and "--sdk_container_image" not in option_names(args)
+        selected_runner(args) == "DataflowRunner"
+        and "--sdk_container_image" not in option_names(args)
         for args in _option_lists(config.beam)
     ):
         yield (
@@ -221,7 +218,7 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
             f"kubeflow.artifacts_volume: nothing is mounted at {volume}; give the mount_path of "
             f"one of kubeflow.volumes ({listed_mounts})"
         )
-    remote_runners = sorted(beam_runners(config.beam) - {"DirectRunner"})
+    remote_runners = sorted(beam_runners(config.beam) - {DEFAULT_RUNNER})
     if remote_runners and volume is None:
         yield (
             f"beam.args: the workers of {remote_runners[0]} cannot see the folders of a node's "

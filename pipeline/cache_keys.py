@@ -1,7 +1,8 @@
-"""Cache keys that stay the same when the root is moved or copied.
+"""Cache keys that stay the same when the root is moved or copied, and on every Beam runner.
 
 TFX hashes the parameters of a node and its input artifacts, with the absolute paths in both. In a
-moved root every node would run again, and train another model.
+moved root every node would run again, and train another model. It also hashes the Beam options,
+which say where a result is computed and not what it is.
 """
 
 import copy
@@ -11,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.portable import cache_utils
+from tfx.proto.orchestration import executable_spec_pb2
 from tfx.types import Artifact
 
 ROOT_MARK = "<root>"
@@ -20,7 +23,7 @@ ROOT_MARK = "<root>"
 
 @contextmanager
 def portable_cache_keys(root: str) -> Iterator[None]:
-    """Lets TFX compute cache keys in which ``root`` is replaced by a mark.
+    """Lets TFX compute cache keys without Beam options, and with a mark in place of ``root``.
 
     TFX has no hook for the key; its launcher looks the function up in the module at each call.
     """
@@ -28,6 +31,7 @@ def portable_cache_keys(root: str) -> Iterator[None]:
 
     def get_cache_context(
         *arguments: Any,
+        executor_spec: Message | None = None,
         input_artifacts: Mapping[str, Sequence[Artifact]] | None = None,
         parameters: Mapping[str, Any] | None = None,
         **others: Any,
@@ -37,13 +41,30 @@ def portable_cache_keys(root: str) -> Iterator[None]:
             for key, artifacts in (input_artifacts or {}).items()
         }
         values = {key: mark_root(value, root) for key, value in (parameters or {}).items()}
-        return original(*arguments, input_artifacts=inputs, parameters=values, **others)
+        return original(
+            *arguments,
+            executor_spec=without_beam_options(executor_spec),
+            input_artifacts=inputs,
+            parameters=values,
+            **others,
+        )
 
     cache_utils.get_cache_context = get_cache_context
     try:
         yield
     finally:
         cache_utils.get_cache_context = original
+
+
+def without_beam_options(executor_spec: Message | None) -> Message | None:
+    """Returns a copy of a Beam executor's specification without its Beam options."""
+    if not isinstance(executor_spec, executable_spec_pb2.BeamExecutableSpec):
+        return executor_spec
+    copied = executable_spec_pb2.BeamExecutableSpec()
+    copied.CopyFrom(executor_spec)
+    copied.ClearField("beam_pipeline_args")
+    copied.ClearField("beam_pipeline_args_placeholders")
+    return copied
 
 
 def without_root(artifact: Artifact, root: str) -> Artifact:

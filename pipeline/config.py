@@ -22,6 +22,7 @@ from pydantic import (
 
 from formats.gate_metrics import GATE_METRICS, REJECTION, SLICE_VALUES, MetricGate
 from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
+from pipeline.beam_options import find_option_problems
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 from pipeline.paths import check_location
 from pipeline.secret_values import find_secrets, redact
@@ -255,6 +256,23 @@ class BeamConfig(_Frozen):
     nodes: dict[BeamNode, tuple[str, ...]] = Field(
         default_factory=dict, description="Beam pipeline options of single nodes, after args"
     )
+
+    @field_validator("args")
+    @classmethod
+    def _are_usable(cls, args: tuple[str, ...]) -> tuple[str, ...]:
+        if problem := next(find_option_problems(args), None):
+            raise ValueError(problem)
+        return args
+
+    @field_validator("nodes")
+    @classmethod
+    def _of_nodes_are_usable(
+        cls, nodes: dict[BeamNode, tuple[str, ...]]
+    ) -> dict[BeamNode, tuple[str, ...]]:
+        for node, args in nodes.items():
+            if problem := next(find_option_problems(args), None):
+                raise ValueError(f"{node}: {problem}")
+        return nodes
 
 
 class Config(_Frozen):

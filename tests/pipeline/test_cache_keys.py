@@ -11,9 +11,11 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_artifacts import Model
 
 from pipeline.cache_keys import mark_root, portable_cache_keys
+from pipeline.config import Config
+from pipeline.graph import create_pipeline
 
 
-def key(tmp_path, root, **parameters):
+def key(tmp_path, root, executor_spec=None, **parameters):
     """The cache key of a node whose inputs and parameters lie below a root."""
     model = Model()
     model.uri = f"{root}/artifacts/Trainer/model/8"
@@ -25,6 +27,7 @@ def key(tmp_path, root, **parameters):
             metadata_handle=handle,
             pipeline_node=pipeline_pb2.PipelineNode(),
             pipeline_info=pipeline_pb2.PipelineInfo(id="higgs"),
+            executor_spec=executor_spec,
             input_artifacts={"model": [model]},
             output_artifacts={},
             parameters={"push_destination": text, **parameters},
@@ -48,6 +51,31 @@ def test_the_key_depends_on_everything_else(tmp_path):
         key(tmp_path, "/a", data="/a/1"),
     }
     assert len(keys) == 5
+
+
+def statistics_spec(*beam_args, node_args=(), extra_flags=()):
+    """What TFX hashes of StatisticsGen's executor, in a graph with these options."""
+    beam = {"args": beam_args, "nodes": {"StatisticsGen": node_args}}
+    folders = {"layout": "folders"}
+    config = Config(data_root="/data", root="/a", ingestion=folders, beam=beam)
+    nodes = {node.id: node for node in create_pipeline(config).components}
+    spec = nodes["StatisticsGen"].executor_spec
+    spec.add_extra_flags(extra_flags)
+    return spec.encode()
+
+
+def test_beam_options_are_not_part_of_the_key(tmp_path):
+    flink = ("--runner=PortableRunner", "--job_endpoint=localhost:8099")
+    specs = [
+        statistics_spec(),
+        statistics_spec(*flink),
+        statistics_spec(*flink, node_args=["--parallelism=2"]),
+    ]
+    assert len({spec.SerializeToString(deterministic=True) for spec in specs}) == 3
+    keys = {key(tmp_path, "/a", spec) for spec in specs}
+    assert len(keys) == 1
+    # The code that the executor runs is.
+    assert key(tmp_path, "/a", statistics_spec(extra_flags=["--code_version=1"])) not in keys
 
 
 def test_tfx_computes_its_own_keys_afterwards(tmp_path):
