@@ -4,8 +4,7 @@ They are invariant under the symmetries of proton collisions: the rotation about
 reflections in phi and in eta. All shapes are static, and XLA can compile every operation.
 """
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import chain, combinations
 from typing import Any
 
@@ -13,23 +12,21 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from formats.features import FEATURES, HIGH_LEVEL, NUM_FEATURES, UNITS
-from models.physics.constraints import constrained_columns
-from models.physics.hypotheses import hypothesis_columns
+from formats.features import FEATURES, HIGH_LEVEL, UNITS
+from models.physics import constraints, hypotheses
 from models.physics.jet_roles import assign_roles
 from models.physics.kinematics import (
     LEPTON,
     NEUTRINO,
     Particles,
-    column,
     four_momenta,
     log_masses,
-    ordered_sum,
     published_masses,
-    squared_pair_masses,
+    select,
+    sum_rows,
 )
 
-NAMES = ("b1", "b2", "j1", "j2", "l", "v")
+PARTICLE_NAMES = ("b1", "b2", "j1", "j2", "l", "v")
 """The particles in the order of their roles."""
 
 Group = tuple[int, ...]
@@ -43,6 +40,9 @@ def _subsets(minimum: int) -> list[Group]:
 JET_GROUPS = _subsets(2)
 LEPTON_GROUPS = [(*jets, LEPTON) for jets in _subsets(1)]
 W_GROUPS = [(*jets, LEPTON, NEUTRINO) for jets in _subsets(1)]
+MASS_GROUPS = [*JET_GROUPS, *LEPTON_GROUPS, *W_GROUPS]
+"""Groups whose ln(m / GeV) are columns: of jets, lepton and jets, and the leptonic W and jets."""
+
 MOVING_GROUPS = [*JET_GROUPS, (LEPTON, NEUTRINO), (*range(4), LEPTON, NEUTRINO)]
 
 DIFFERENCES = (
@@ -58,21 +58,26 @@ DIFFERENCES = (
 )
 """Published masses: the first minus the others, so that their common errors cancel."""
 
-Columns = Mapping[str, tf.Tensor]
+CANONICAL = tuple(name for name in FEATURES if name != "lepton_phi")
+"""Published columns without their symmetries; ``lepton_phi`` is then 0 in every event."""
 
 
-def derived_columns(features: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Computes the derived columns of features, float32 [N, 28], by name, float32 [N] each."""
-    particles, other = assign_roles(features)
-    pairs, other_pairs = squared_pair_masses(particles), squared_pair_masses(other)
-    return {
-        **canonical_columns(features),
-        **mass_columns(pairs),
-        **difference_columns(features),
-        **constrained_columns(pairs, other_pairs),
-        **hypothesis_columns(pairs, other_pairs, particles.tags),
-        **motion_columns(particles),
-    }
+def derived_columns(features: tf.Tensor) -> tf.Tensor:
+    """Computes the derived columns of features, float32 [28, N], in the order of ``derived_names``.
+
+    Returns:
+        float32 [columns, N].
+    """
+    particles, _, pairs = assign_roles(features)
+    blocks = [
+        canonical_columns(features),
+        log_masses(pairs[:, 0], MASS_GROUPS),
+        mass_differences(features),
+        constraints.constrained_masses(pairs),
+        hypotheses.hypothesis_scores(pairs, particles.tags),
+        motion_columns(particles),
+    ]
+    return tf.concat(blocks, axis=0)
 
 
 class DerivedColumns(tf_keras.layers.Layer):
@@ -80,100 +85,104 @@ class DerivedColumns(tf_keras.layers.Layer):
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         """Computes the columns, in the order of ``derived_names``."""
-        return tf.stack(list(derived_columns(features).values()), axis=1)
+        return tf.transpose(derived_columns(tf.transpose(features)))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
         """Returns [N, columns] for [N, 28]."""
         return input_shape[0], len(derived_names())
 
 
-def canonical_columns(features: tf.Tensor) -> Columns:
+def canonical_columns(features: tf.Tensor) -> tf.Tensor:
     """Removes the symmetries: lepton at phi 0 and eta >= 0, missing energy at phi >= 0.
 
-    ``lepton_phi`` is then 0 in every event and omitted.
+    Returns:
+        In the order of ``CANONICAL``, float32 [27, N].
     """
-    lepton_phi = column(features, "lepton_phi")
     turn = 2 * np.pi / UNITS["lepton_phi"]
-
-    def turned(name: str) -> tf.Tensor:
-        return tf.math.floormod(column(features, name) - lepton_phi + turn / 2, turn) - turn / 2
-
-    phi_sign = _sign(turned("missing_energy_phi"))
-    eta_sign = _sign(column(features, "lepton_eta"))
-    canonical = {}
-    for name in FEATURES:
-        if name.endswith("_phi"):
-            canonical[name] = turned(name) * phi_sign
-        elif name.endswith("_eta"):
-            canonical[name] = column(features, name) * eta_sign
-        else:
-            canonical[name] = column(features, name)
-    del canonical["lepton_phi"]
-    return canonical
+    phi_names = [name for name in CANONICAL if name.endswith("_phi")]
+    eta_names = [name for name in CANONICAL if name.endswith("_eta")]
+    other_names = [name for name in CANONICAL if name not in (*phi_names, *eta_names)]
+    phi = select(features, phi_names) - select(features, ["lepton_phi"])
+    phi = tf.math.floormod(phi + turn / 2, turn) - turn / 2
+    eta = select(features, eta_names)
+    rows = [
+        phi * _sign(phi[phi_names.index("missing_energy_phi")]),
+        eta * _sign(eta[eta_names.index("lepton_eta")]),
+        select(features, other_names),
+    ]
+    names = [*phi_names, *eta_names, *other_names]
+    return tf.gather(tf.concat(rows, axis=0), [names.index(name) for name in CANONICAL])
 
 
 def _sign(values: tf.Tensor) -> tf.Tensor:
     return tf.where(values < 0, -1.0, 1.0)
 
 
-def mass_columns(pairs: tf.Tensor) -> Columns:
-    """Computes ln(m / GeV) of jets, of lepton and jets, and of the leptonic W and jets.
-
-    Args:
-        pairs: squared pair masses of the particles by role, [N, 15].
-    """
-    groups = [*JET_GROUPS, *LEPTON_GROUPS, *W_GROUPS]
-    values = tf.unstack(log_masses(pairs, groups), axis=1)
-    return dict(zip((f"m_{_name(group)}" for group in groups), values, strict=True))
-
-
-def difference_columns(features: tf.Tensor) -> Columns:
-    """Computes differences of published masses, in TeV."""
-    masses = tf.unstack(published_masses(features) / 1000, axis=1)
-    by_name = dict(zip(HIGH_LEVEL, masses, strict=True))
-    return {
-        "-".join((first, *others)): by_name[first] - ordered_sum([by_name[name] for name in others])
-        for first, *others in DIFFERENCES
-    }
+def mass_differences(features: tf.Tensor) -> tf.Tensor:
+    """Computes the ``DIFFERENCES`` of published masses, in TeV: float32 [differences, N]."""
+    masses = published_masses(features) / 1000
+    first, others = (
+        sum_rows(masses, [[HIGH_LEVEL.index(name) for name in names] for names in part])
+        for part in ([names[:1] for names in DIFFERENCES], [names[1:] for names in DIFFERENCES])
+    )
+    return first - others
 
 
-def motion_columns(particles: Particles) -> Columns:
+def motion_columns(particles: Particles) -> tf.Tensor:
     """Computes transverse momenta of groups, sums over all particles, and momentum fractions.
 
     Momenta and energies are logarithms of GeV. ``x1`` and ``x2`` belong to the two partons that
     collided: E +- |pz| of all particles.
+
+    Returns:
+        In the order of ``MOTION_NAMES``, float32 [19, N].
     """
     p = four_momenta(particles)
-    jets_pt = tf.reduce_sum(particles.pt[:, :4], axis=1)
-    energy = tf.reduce_sum(p[:, :, 0], axis=1)
-    longitudinal = tf.abs(tf.reduce_sum(p[:, :, 3], axis=1))
-    return {
-        **{f"pt_{_name(group)}": _log_pt(p, group) for group in MOVING_GROUPS},
-        "pt_jets": tf.math.log(jets_pt),
-        "pt_sum": tf.math.log(tf.reduce_sum(particles.pt, axis=1)),
-        "centrality": jets_pt / tf.reduce_sum(p[:, :4, 0], axis=1),
-        "energy": tf.math.log(energy),
-        "x1": tf.math.log(energy + longitudinal),
-        "x2": tf.math.log(1 + tf.maximum(energy - longitudinal, 0.0)),
-    }
+    px, py = tf.unstack(sum_rows(p[:, 1:3], MOVING_GROUPS), axis=1)
+    jets_pt, all_pt = tf.unstack(sum_rows(particles.pt, [range(4), range(6)]))
+    jets_energy, energy = tf.unstack(sum_rows(p[:, 0], [range(4), range(6)]))
+    longitudinal = tf.abs(tf.reduce_sum(p[:, 3], axis=0))
+    logarithms = tf.math.log(
+        tf.stack(
+            [
+                jets_pt,
+                all_pt,
+                energy,
+                energy + longitudinal,
+                1 + tf.maximum(energy - longitudinal, 0.0),
+            ]
+        )
+    )
+    rows = [
+        tf.math.log(1 + tf.sqrt(px**2 + py**2)),
+        logarithms[:2],
+        (jets_pt / jets_energy)[None],
+        logarithms[2:],
+    ]
+    return tf.concat(rows, axis=0)
 
 
-def _log_pt(p: tf.Tensor, group: Group) -> tf.Tensor:
-    px, py = (ordered_sum([p[:, particle, axis] for particle in group]) for axis in (1, 2))
-    return tf.math.log(1 + tf.sqrt(px**2 + py**2))
+def _names_of(prefix: str, groups: Sequence[Group]) -> list[str]:
+    return [prefix + "".join(PARTICLE_NAMES[particle] for particle in group) for group in groups]
 
 
-def _name(group: Group) -> str:
-    return "".join(NAMES[particle] for particle in group)
+MOTION_NAMES = (
+    *_names_of("pt_", MOVING_GROUPS),
+    *("pt_jets", "pt_sum", "centrality", "energy", "x1", "x2"),
+)
 
 
-@functools.cache
 def derived_names() -> tuple[str, ...]:
     """Returns the names of the derived columns, in order.
 
     >>> derived_names()[:2], "m_b1b2" in derived_names()
     (('lepton_pt', 'lepton_eta'), True)
     """
-    # Not at import, which must not fix the devices that TensorFlow uses.
-    with tf.init_scope():
-        return tuple(derived_columns(tf.ones([1, NUM_FEATURES])))
+    return (
+        *CANONICAL,
+        *_names_of("m_", MASS_GROUPS),
+        *("-".join(names) for names in DIFFERENCES),
+        *constraints.NAMES,
+        *hypotheses.NAMES,
+        *MOTION_NAMES,
+    )

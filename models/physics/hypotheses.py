@@ -9,22 +9,12 @@ doi:10.1143/JPSJ.57.4126). Widths and tag likelihoods are rounded by hand: the n
 the scores are worth.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
-import numpy as np
 import tensorflow as tf
 
-from models.physics.constraints import correction
-from models.physics.kinematics import (
-    ALL,
-    LEPTON,
-    NEUTRINO,
-    log_masses_of,
-    membership,
-    ordered_sum,
-    scale_momenta,
-)
+from models.physics.constraints import LEPTONS, correction, sum_pairs
+from models.physics.kinematics import log_mass, ordered_sum, pairs_between, sum_rows
 from models.physics.resonances import CHARGED_HIGGS, HEAVY_HIGGS, HIGGS, TOP, W
 
 LIGHT_WIDTH, BOTTOM_WIDTH = 0.12, 0.1
@@ -35,7 +25,9 @@ CORRECTED_WIDTH = 0.035
 BOTTOM_TAGS, LIGHT_TAGS = (-1.3, -1.1, -0.7), (-0.15, -1.9, -2.6)
 """Log likelihood of the b-tag levels 0, 1, 2 for a b jet and for a light jet."""
 
-LEPTONIC = (LEPTON, NEUTRINO)
+NAMES = tuple(
+    f"fit_{name}{suffix}" for suffix in ("", "_tagged") for name in ("top_pair", "signal", "ratio")
+)
 
 BOTTOMS = tuple(combinations(range(4), 2))
 """The choices of the two b jets."""
@@ -43,84 +35,63 @@ BOTTOMS = tuple(combinations(range(4), 2))
 LIGHTS = tuple(tuple(jet for jet in range(4) if jet not in pair) for pair in BOTTOMS)
 """The two light jets of each choice."""
 
-Group = tuple[int, ...]
 
-
-def hypothesis_columns(
-    pairs: tf.Tensor, other_pairs: tf.Tensor, tags: tf.Tensor
-) -> Mapping[str, tf.Tensor]:
+def hypothesis_scores(pairs: tf.Tensor, tags: tf.Tensor) -> tf.Tensor:
     """Computes the scores of both processes and their differences, without and with b-tags.
 
     Args:
-        pairs: squared pair masses with the chosen neutrino, [N, 15].
-        other_pairs: the same with the other neutrino.
-        tags: b-tag levels, [N, 4].
+        pairs: squared pair masses with each neutrino, [15, 2, N].
+        tags: b-tag levels, [4, N].
 
     Returns:
-        Six columns by name, float32 [N] each; asinh shortens their tails.
+        In the order of ``NAMES``, float32 [6, N]; asinh shortens their tails.
     """
-    top_pair = [_top_pair_scores(squares[:, None]) for squares in (pairs, other_pairs)]
-    signal = [_signal_scores(squares[:, None]) for squares in (pairs, other_pairs)]
-    columns: dict[str, tf.Tensor] = {}
-    untagged, tagged = tf.zeros([1, 1, 1]), _tag_scores(tags)[..., None]
-    for suffix, tag_scores in (("", untagged), ("_tagged", tagged)):
-        top_pair_score, signal_score = _log_sum(top_pair, tag_scores), _log_sum(signal, tag_scores)
-        columns[f"fit_top_pair{suffix}"] = tf.asinh(top_pair_score)
-        columns[f"fit_signal{suffix}"] = tf.asinh(signal_score)
-        columns[f"fit_ratio{suffix}"] = tf.asinh(signal_score - top_pair_score)
-    return columns
+    tag_scores = _tag_scores(tags)
+    # [tags, process, choice of b jets, assignment, neutrino, N]
+    tag_scores = tf.stack([tf.zeros_like(tag_scores), tag_scores])[:, None, :, None, None]
+    scores = tf.reduce_logsumexp(_assignment_scores(pairs) + tag_scores, axis=[2, 3, 4])
+    top_pair, signal = scores[:, 0], scores[:, 1]
+    columns = tf.stack([top_pair, signal, signal - top_pair], axis=1)
+    return tf.asinh(tf.reshape(columns, [len(NAMES), tf.shape(tags)[1]]))
 
 
-def _top_pair_scores(pairs: tf.Tensor) -> tf.Tensor:
-    """Scores the assignments: [N, 6 choices of b jets, 2 choices of the hadronic top's b jet].
+def _assignment_scores(pairs: tf.Tensor) -> tf.Tensor:
+    """Scores each assignment of the jets: [process, 6 choices of b jets, 2, 2 neutrinos, N].
 
-    Args:
-        pairs: squared pair masses, [N, 1, 15].
+    The third dimension is the b jet of the hadronic top, and for signal the W of the charged Higgs:
+    that of the light jets or that of the leptons.
     """
-    light, at_w = _light_at_w(pairs)
-    hadronic = log_masses_of(at_w, _each_choice(lambda b, light: [(jet, *light) for jet in b]))
-    leptonic = log_masses_of(
-        pairs, _each_choice(lambda b, _: [(jet, *LEPTONIC) for jet in b[::-1]])
-    )
-    return ordered_sum(
+    sums = sum_pairs(pairs, BOTTOMS, LIGHTS)
+    log_light, log_bottom = log_mass(sums.light), log_mass(sums.bottom)
+    to_w, to_higgs = correction(log_light, W), correction(log_bottom, HIGGS)
+    light = _exponent(log_light, W, LIGHT_WIDTH)[:, :, None]
+    bottom = _exponent(log_bottom, HIGGS, BOTTOM_WIDTH)[:, :, None]
+
+    hadronic = log_mass(to_w**2 * sums.light + to_w * sums.light_with)
+    hadronic = _exponent(hadronic, TOP, HADRONIC_TOP_WIDTH)[:, :, None]
+    leptonic = _exponent(log_mass(_leptonic_tops(pairs)), TOP, LEPTONIC_TOP_WIDTH)
+
+    jets, with_leptons, total = map(log_mass, sums.squares(to_w, to_higgs))
+    charged = tf.stack([tf.broadcast_to(jets, tf.shape(with_leptons)), with_leptons], axis=1)
+    charged = _exponent(charged, CHARGED_HIGGS, CORRECTED_WIDTH)
+    heavy = _exponent(total, HEAVY_HIGGS, CORRECTED_WIDTH)[:, None]
+    return tf.stack(
         [
-            _exponent(light, W, LIGHT_WIDTH),
-            _exponent(hadronic, TOP, HADRONIC_TOP_WIDTH),
-            _exponent(leptonic, TOP, LEPTONIC_TOP_WIDTH),
+            ordered_sum([light, hadronic, leptonic]),
+            ordered_sum([light, bottom, heavy, charged]),
         ]
     )
 
 
-def _signal_scores(pairs: tf.Tensor) -> tf.Tensor:
-    """Scores the assignments: [N, 6 choices of b jets, 2 choices of the charged Higgs' W].
+def _leptonic_tops(pairs: tf.Tensor) -> tf.Tensor:
+    """Computes the squared masses of leptons and the b jet that is not the hadronic top's.
 
-    Args:
-        pairs: squared pair masses, [N, 1, 15].
+    Returns:
+        [6 choices of b jets, 2, 2 neutrinos, N].
     """
-    light, at_w = _light_at_w(pairs)
-    bottom = log_masses_of(pairs, _each_choice(lambda b, _: [b]))
-    corrected = scale_momenta(at_w, membership(BOTTOMS), correction(bottom[..., 0], HIGGS))
-    charged = _each_choice(lambda b, light: [(*b, *light), (*b, *LEPTONIC)])
-    heavy = log_masses_of(corrected, membership([ALL]))
-    return ordered_sum(
-        [
-            _exponent(light, W, LIGHT_WIDTH),
-            _exponent(bottom, HIGGS, BOTTOM_WIDTH),
-            _exponent(heavy, HEAVY_HIGGS, CORRECTED_WIDTH),
-            _exponent(log_masses_of(corrected, charged), CHARGED_HIGGS, CORRECTED_WIDTH),
-        ]
-    )
-
-
-def _light_at_w(pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns ln m of the light jets, [N, 6, 1], and the pair masses at the W, [N, 6, 15]."""
-    light = log_masses_of(pairs, _each_choice(lambda _, light: [light]))
-    return light, scale_momenta(pairs, membership(LIGHTS), correction(light[..., 0], W))
-
-
-def _each_choice(groups: Callable[[Group, Group], list[Group]]) -> np.ndarray:
-    """Returns ``membership`` of the groups of each choice of b and light jets: [6, groups, 15]."""
-    return np.stack([membership(groups(*jets)) for jets in zip(BOTTOMS, LIGHTS, strict=True)])
+    (leptons,) = pairs_between(LEPTONS[:1], LEPTONS[1:])
+    tops = sum_rows(pairs, [[*pairs_between([jet], LEPTONS), leptons] for jet in range(4)])
+    return tf.gather(tops, [pair[::-1] for pair in BOTTOMS])
 
 
 def _exponent(log_mass: tf.Tensor, expected: float, width: float) -> tf.Tensor:
@@ -128,13 +99,12 @@ def _exponent(log_mass: tf.Tensor, expected: float, width: float) -> tf.Tensor:
 
 
 def _tag_scores(tags: tf.Tensor) -> tf.Tensor:
-    """Computes the log likelihood of the b-tags for each choice of b jets, [N, 6]."""
-    one_hot = tf.one_hot(tf.cast(tf.round(tags), tf.int32), len(BOTTOM_TAGS))
-    bottom, light = (tf.reduce_sum(one_hot * table, axis=2) for table in (BOTTOM_TAGS, LIGHT_TAGS))
-    is_bottom = np.array([[jet in pair for jet in range(4)] for pair in BOTTOMS])
-    return tf.reduce_sum(tf.where(is_bottom, bottom[:, None], light[:, None]), axis=2)
-
-
-def _log_sum(scores: Sequence[tf.Tensor], tag_scores: tf.Tensor) -> tf.Tensor:
-    """Computes the logarithm of the sum over the assignments of both neutrinos, [N]."""
-    return tf.reduce_logsumexp(tf.stack(scores, axis=1) + tag_scores[:, None], axis=[1, 2, 3])
+    """Computes the log likelihood of the b-tags for each choice of b jets, [6, N]."""
+    level = tf.round(tags)
+    bottom, light = (
+        tf.where(level < 0.5, table[0], tf.where(level < 1.5, table[1], table[2]))
+        for table in (BOTTOM_TAGS, LIGHT_TAGS)
+    )
+    both = tf.concat([bottom, light], axis=0)
+    groups = zip(BOTTOMS, LIGHTS, strict=True)
+    return sum_rows(both, [[*pair, *(4 + jet for jet in others)] for pair, others in groups])

@@ -9,6 +9,8 @@ group of them is the sum over its pairs (i, j) of
 it is invariant under a rotation about the beam and the two reflections, and it loses no digits in
 float32, as E^2 - p^2 would. Masses are sums of products and not matrix products, which a TPU would
 round to bfloat16.
+
+Events are the last dimension of every array: operations on a few particles then work on long rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,10 +24,10 @@ from formats.features import DISCRETE_VALUES, FEATURES, HIGH_LEVEL, JETS, UNITS
 
 JET_1, JET_2, JET_3, JET_4, LEPTON, NEUTRINO = ALL = tuple(range(6))
 
-PAIRS = tuple(combinations(ALL, 2))
-"""All pairs of particles, in the order of the columns of pair masses."""
-
-_FIRST, _SECOND = np.array(PAIRS).T
+VISIBLE_PAIRS = tuple(combinations(range(NEUTRINO), 2))
+NEUTRINO_PAIRS = tuple((particle, NEUTRINO) for particle in range(NEUTRINO))
+PAIRS = VISIBLE_PAIRS + NEUTRINO_PAIRS
+"""All pairs of particles, in the order of the rows of pair masses."""
 
 MAX_COSH = 200.0
 """Limits the neutrino's distance from the lepton in eta; beyond, it has more energy than any
@@ -37,15 +39,17 @@ MAX_ETA = 10.0
 MIN_GEV = 1e-2
 """Lower limit of momenta and published masses, so that their logarithms are finite."""
 
+Pair = tuple[int, int]
+
 
 class Particles(NamedTuple):
     """Four jets, lepton and neutrino of N events, in this order, all massless.
 
     Attributes:
-        pt: transverse momentum, GeV, float32 [N, 6].
-        eta: pseudorapidity, float32 [N, 6].
-        phi: azimuth, radians, float32 [N, 6].
-        tags: b-tag level 0, 1 or 2 of the jets, float32 [N, 4].
+        pt: transverse momentum, GeV, float32 [6, N].
+        eta: pseudorapidity, float32 [6, N].
+        phi: azimuth, radians, float32 [6, N].
+        tags: b-tag level 0, 1 or 2 of the jets, float32 [4, N].
     """
 
     pt: tf.Tensor
@@ -54,134 +58,138 @@ class Particles(NamedTuple):
     tags: tf.Tensor
 
 
-def column(features: tf.Tensor, name: str) -> tf.Tensor:
-    """Selects a column of features, float32 [N, 28], by name: float32 [N]."""
-    return features[:, FEATURES.index(name)]
+def select(features: tf.Tensor, names: Sequence[str]) -> tf.Tensor:
+    """Selects rows of features, float32 [28, N], by name: float32 [names, N]."""
+    return tf.gather(features, [FEATURES.index(name) for name in names])
 
 
-def natural(features: tf.Tensor, name: str) -> tf.Tensor:
-    """Converts a column to GeV, radians or pseudorapidity: float32 [N].
+def natural(features: tf.Tensor, names: Sequence[str]) -> tf.Tensor:
+    """Converts rows to GeV, radians or pseudorapidity: float32 [names, N].
 
-    >>> round(float(natural(tf.ones([1, 28]), "m_bb")), 2)
+    >>> round(float(natural(tf.ones([28, 1]), ["m_bb"])[0, 0]), 2)
     126.04
     """
-    return column(features, name) * UNITS[name]
+    units = np.array([UNITS[name] for name in names], np.float32)
+    return select(features, names) * units[:, None]
 
 
 def published_masses(features: tf.Tensor) -> tf.Tensor:
-    """Returns the seven masses in the order of ``HIGH_LEVEL``, GeV: float32 [N, 7]."""
-    masses = [natural(features, name) for name in HIGH_LEVEL]
-    return tf.maximum(tf.stack(masses, axis=1), MIN_GEV)
+    """Returns the seven masses in the order of ``HIGH_LEVEL``, GeV: float32 [7, N]."""
+    return tf.maximum(natural(features, HIGH_LEVEL), MIN_GEV)
 
 
-def two_solutions(features: tf.Tensor) -> tuple[Particles, Particles]:
+def two_solutions(features: tf.Tensor) -> tuple[Particles, tf.Tensor]:
     """Computes the particles of each event for both neutrinos that give the published m_lv.
 
     The missing energy is the neutrino's transverse momentum. m_lv determines its distance from the
     lepton in pseudorapidity, but not the direction.
 
     Args:
-        features: published, float32 [N, 28].
+        features: published, float32 [28, N].
 
     Returns:
-        The particles with the neutrino at eta_l + d, and with the neutrino at eta_l - d.
+        The particles with the neutrino at eta_l + d, and the neutrino's eta_l - d, float32 [N].
     """
     names = [*(f"jet_{jet}" for jet in JETS), "lepton"]
-    missing_phi = natural(features, "missing_energy_phi")
-    eta = [tf.clip_by_value(natural(features, f"{name}_eta"), -MAX_ETA, MAX_ETA) for name in names]
-    phi = [*(natural(features, f"{name}_phi") for name in names), missing_phi]
     momenta = [*(f"{name}_pt" for name in names), "missing_energy_magnitude"]
-    pt = tf.maximum(tf.stack([natural(features, name) for name in momenta], axis=1), MIN_GEV)
-    scale = 2 * pt[:, LEPTON] * pt[:, NEUTRINO]
-    cosh = natural(features, "m_lv") ** 2 / scale + tf.cos(phi[LEPTON] - missing_phi)
+    pt = tf.maximum(natural(features, momenta), MIN_GEV)
+    eta = natural(features, [f"{name}_eta" for name in names])
+    eta = tf.clip_by_value(eta, -MAX_ETA, MAX_ETA)
+    phi = natural(features, [f"{name}_phi" for name in (*names, "missing_energy")])
+    (m_lv,) = tf.unstack(natural(features, ["m_lv"]))
+    scale = 2 * pt[LEPTON] * pt[NEUTRINO]
+    cosh = m_lv**2 / scale + tf.cos(phi[LEPTON] - phi[NEUTRINO])
     distance = tf.acosh(tf.clip_by_value(cosh, 1.0, MAX_COSH))
-    tags = [column(features, name) / levels[1] for name, levels in DISCRETE_VALUES.items()]
-    plus, minus = (
-        Particles(
-            pt,
-            tf.stack([*eta, eta[LEPTON] + offset], axis=1),
-            tf.stack(phi, axis=1),
-            tf.stack(tags, axis=1),
-        )
-        for offset in (distance, -distance)
-    )
-    return plus, minus
+    loose = np.array([levels[1] for levels in DISCRETE_VALUES.values()], np.float32)
+    tags = select(features, [*DISCRETE_VALUES]) / loose[:, None]
+    plus, minus = eta[LEPTON] + distance, eta[LEPTON] - distance
+    return Particles(pt, tf.concat([eta, plus[None]], axis=0), phi, tags), minus
 
 
-def ordered_sum(terms: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Adds up tensors in the given order; their shapes are broadcast to that of the last one.
+def squared_pair_masses(particles: Particles, pairs: Sequence[Pair] = PAIRS) -> tf.Tensor:
+    """Computes the squared masses of pairs of particles, GeV^2: float32 [pairs, N]."""
+    first, second = np.array(pairs).T
+
+    def differences(values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(values, first) - tf.gather(values, second)
+
+    pt, eta, phi, _ = particles
+    angles = tf.cosh(differences(eta)) - tf.cos(differences(phi))
+    return 2 * tf.gather(pt, first) * tf.gather(pt, second) * tf.maximum(angles, 0.0)
+
+
+def sum_rows(rows: tf.Tensor, groups: Sequence[Sequence[int]]) -> tf.Tensor:
+    """Sums groups of rows in a fixed order: float32 [rows, ..., N] to [groups, ..., N].
+
+    >>> sum_rows(tf.constant([[1.0], [2.0], [4.0]]), [(0, 1, 2), (2,), (0, 2)]).numpy().tolist()
+    [[7.0], [4.0], [5.0]]
 
     TensorFlow computes ``tf.add_n``, and a chain of additions as well, beginning with a term whose
     memory happens to be free. The last digit would then depend on the load of the machine, and so
     would the trained model.
     """
+    sizes = sorted({len(group) for group in groups})
+    order = [[i for i, group in enumerate(groups) if len(group) == size] for size in sizes]
+    sums = [
+        tf.reduce_sum(tf.gather(rows, [[*groups[i]] for i in members]), axis=1)
+        if size > 1
+        else tf.gather(rows, [groups[i][0] for i in members])
+        for size, members in zip(sizes, order, strict=True)
+    ]
+    if len(sums) == 1:
+        return sums[0]
+    return tf.gather(tf.concat(sums, axis=0), np.argsort(np.concatenate(order)))
+
+
+def ordered_sum(terms: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Adds terms in their order, the last of which has the shape of the sum; see ``sum_rows``."""
     shape = tf.shape(terms[-1])
     return tf.reduce_sum(tf.stack([tf.broadcast_to(term, shape) for term in terms]), axis=0)
 
 
-def squared_pair_masses(particles: Particles) -> tf.Tensor:
-    """Computes the squared masses of all pairs, GeV^2, in the order of ``PAIRS``: [N, 15]."""
+def pairs_within(group: Iterable[int]) -> list[int]:
+    """Returns the rows of the pairs of a group's particles.
 
-    def of_first(values: tf.Tensor) -> tf.Tensor:
-        return tf.gather(values, _FIRST, axis=1)
-
-    def of_second(values: tf.Tensor) -> tf.Tensor:
-        return tf.gather(values, _SECOND, axis=1)
-
-    pt, eta, phi, _ = particles
-    angles = tf.cosh(of_first(eta) - of_second(eta)) - tf.cos(of_first(phi) - of_second(phi))
-    return 2 * of_first(pt) * of_second(pt) * tf.maximum(angles, 0.0)
-
-
-def membership(groups: Iterable[Iterable[int]]) -> np.ndarray:
-    """Counts how many particles of each pair are in a group: float32 [groups, 15] of 0, 1 and 2.
-
-    >>> dict(zip(PAIRS, membership([(0, 1)])[0].tolist()))[(0, 5)]
-    1.0
+    >>> [PAIRS[row] for row in pairs_within([5, 0, 1])]
+    [(0, 1), (0, 5), (1, 5)]
     """
-    return np.array(
-        [[len({*group} & {*pair}) for pair in PAIRS] for group in groups], dtype=np.float32
-    )
+    members = {*group}
+    return [row for row, pair in enumerate(PAIRS) if members.issuperset(pair)]
+
+
+def pairs_between(first: Iterable[int], second: Iterable[int]) -> list[int]:
+    """Returns the rows of the pairs of a particle of one group and a particle of another.
+
+    >>> [PAIRS[row] for row in pairs_between([0], [1, 5])]
+    [(0, 1), (0, 5)]
+    """
+    return [PAIRS.index((min(a, b), max(a, b))) for a in first for b in second]
 
 
 def log_masses(pairs: tf.Tensor, groups: Sequence[Sequence[int]]) -> tf.Tensor:
     """Computes the invariant masses of groups of particles.
 
-    >>> pairs = tf.constant([[30.0**2 if pair == (0, 1) else 0.0 for pair in PAIRS]])
+    >>> pairs = tf.constant([[30.0**2 if pair == (0, 1) else 0.0] for pair in PAIRS])
     >>> tf.exp(log_masses(pairs, [(0, 1), (2, 3)])).numpy().round(3).tolist()
-    [[30.0, 1.0]]
+    [[30.0], [1.0]]
 
     Args:
-        pairs: squared pair masses, GeV^2, [N, 15].
-        groups: the particles of each group.
+        pairs: squared pair masses, GeV^2, [15, ..., N].
+        groups: the particles of each group, at least two.
 
     Returns:
-        ln(m / GeV), float32 [N, groups]; masses below 1 GeV count as 1 GeV.
+        ln(m / GeV), float32 [groups, ..., N]; masses below 1 GeV count as 1 GeV.
     """
-    return log_masses_of(pairs, membership(groups))
+    return log_mass(sum_rows(pairs, [pairs_within(group) for group in groups]))
 
 
-def log_masses_of(pairs: tf.Tensor, members: np.ndarray) -> tf.Tensor:
-    """Computes ``log_masses`` of ``membership`` [..., groups, 15]: [..., groups]."""
-    is_inside = (members == 2).astype(np.float32)
-    squares = tf.reduce_sum(pairs[..., None, :] * is_inside, axis=-1)
-    return 0.5 * tf.math.log(tf.maximum(squares, 1.0))
-
-
-def scale_momenta(pairs: tf.Tensor, members: np.ndarray, factor: tf.Tensor) -> tf.Tensor:
-    """Computes the squared pair masses after the momenta of a group are scaled.
-
-    Args:
-        pairs: squared pair masses before, GeV^2, [..., 15].
-        members: ``membership`` of the group, [..., 15].
-        factor: the factor of the momenta, [...].
-    """
-    factor = factor[..., None]
-    return pairs * tf.where(members == 2, factor**2, tf.where(members == 1, factor, 1.0))
+def log_mass(square: tf.Tensor) -> tf.Tensor:
+    """Converts squared masses, GeV^2, to ln(m / GeV); masses below 1 GeV count as 1 GeV."""
+    return 0.5 * tf.math.log(tf.maximum(square, 1.0))
 
 
 def four_momenta(particles: Particles) -> tf.Tensor:
-    """Computes (E, px, py, pz) of the particles, GeV, float32 [N, 6, 4]."""
+    """Computes (E, px, py, pz) of the particles, GeV, float32 [6, 4, N]."""
     pt, eta, phi, _ = particles
     parts = [pt * tf.cosh(eta), pt * tf.cos(phi), pt * tf.sin(phi), pt * tf.sinh(eta)]
-    return tf.stack(parts, axis=2)
+    return tf.stack(parts, axis=1)

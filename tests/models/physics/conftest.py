@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from formats.features import FEATURES, UNITS
 from pipeline.sample_data import monte_carlo
@@ -14,6 +15,12 @@ def toy():
 def features(toy):
     """Toy events in published units, float32 [2000, 28]."""
     return toy.features
+
+
+@pytest.fixture(scope="session")
+def rows(features):
+    """The same with the events as last dimension, float32 [28, 2000]."""
+    return tf.constant(features.T)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from models.physics.kinematics import Particles
 
 def momenta(particles: Particles):
     """(E, px, py, pz) of massless particles, float64 [N, 6, 4]."""
-    pt, eta, phi = (np.asarray(part, np.float64) for part in particles[:3])
+    pt, eta, phi = (np.asarray(part, np.float64).T for part in particles[:3])
     return np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], -1)
 
 

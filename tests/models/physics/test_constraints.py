@@ -2,21 +2,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.physics.constraints import LARGEST_FACTOR, constrained_columns, correction
+from models.physics.constraints import LARGEST_FACTOR, NAMES, constrained_masses, correction
 from models.physics.jet_roles import B1, B2, J1, J2, assign_roles
-from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
+from models.physics.kinematics import LEPTON, NEUTRINO
 from models.physics.resonances import HIGGS, W
 from tests.models.physics.reference import invariant_mass, momenta
 
 
 @pytest.fixture(scope="module")
-def particles(features):
-    return assign_roles(tf.constant(features))
+def roles(rows):
+    return assign_roles(rows)
 
 
 @pytest.fixture(scope="module")
-def columns(particles):
-    return constrained_columns(*(squared_pair_masses(each) for each in particles))
+def columns(roles):
+    masses = constrained_masses(roles.pairs)
+    return dict(zip(NAMES, np.asarray(masses), strict=True))
 
 
 def corrected(particles, *, light, bottom):
@@ -43,9 +44,9 @@ def corrected(particles, *, light, bottom):
     ],
 )
 def test_masses_are_those_of_corrected_four_vectors(
-    columns, particles, name, light, bottom, group, other
+    columns, roles, name, light, bottom, group, other
 ):
-    p = corrected(particles[int(other)], light=light, bottom=bottom)
+    p = corrected(roles[int(other)], light=light, bottom=bottom)
     expected = invariant_mass(p[:, list(group)])
     np.testing.assert_allclose(np.exp(columns[name]), expected, rtol=3e-4)
 
@@ -63,10 +64,10 @@ def test_the_correction_of_a_mass_is_limited():
     )
 
 
-def test_the_peaks_of_signal_are_narrower_after_the_correction(particles, labels):
+def test_the_peaks_of_signal_are_narrower_after_the_correction(roles, labels):
     signal = labels == 1
-    before = invariant_mass(momenta(particles[0]))[signal]
-    after = invariant_mass(corrected(particles[0], light=True, bottom=True))[signal]
+    before = invariant_mass(momenta(roles.particles))[signal]
+    after = invariant_mass(corrected(roles.particles, light=True, bottom=True))[signal]
 
     def width(values):
         low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])

@@ -2,24 +2,27 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy.special import logsumexp
 
-from models.physics.hypotheses import BOTTOM_TAGS, LIGHT_TAGS, hypothesis_columns
+from models.physics.hypotheses import BOTTOM_TAGS, LIGHT_TAGS, NAMES, hypothesis_scores
 from models.physics.jet_roles import assign_roles
-from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
+from models.physics.kinematics import LEPTON, NEUTRINO
 from tests.models.physics.reference import invariant_mass, momenta
 
 
 @pytest.fixture(scope="module")
-def particles(features):
-    return assign_roles(tf.constant(features[:300]))
+def roles(rows):
+    return assign_roles(rows[:, :300])
 
 
 @pytest.fixture(scope="module")
-def columns(particles):
-    pairs = (squared_pair_masses(each) for each in particles)
-    return hypothesis_columns(*pairs, particles[0].tags)
+def columns(roles):
+    return hypotheses_by_name(roles)
+
+
+def hypotheses_by_name(roles):
+    scores = hypothesis_scores(roles.pairs, roles.particles.tags)
+    return dict(zip(NAMES, np.asarray(scores), strict=True))
 
 
 def exponent(mass, expected, width):
@@ -34,11 +37,11 @@ def scale(p, jets, mass):
     return scaled
 
 
-def reference_scores(particles, *, tagged):
+def reference_scores(roles, *, tagged):
     """Computes all assignments one after the other."""
-    levels = np.asarray(particles[0].tags).round().astype(int)
+    levels = np.asarray(roles.particles.tags).T.round().astype(int)
     top_pair, signal = [], []
-    for p in map(momenta, particles):
+    for p in map(momenta, roles[:2]):
         for pair in combinations(range(4), 2):
             bottoms, light = list(pair), [jet for jet in range(4) if jet not in pair]
             common = exponent(invariant_mass(p[:, light]), 80.4, 0.12)
@@ -64,17 +67,15 @@ def reference_scores(particles, *, tagged):
 
 
 @pytest.mark.parametrize("tagged", [False, True])
-def test_scores_are_those_of_all_assignments(columns, particles, tagged):
+def test_scores_are_those_of_all_assignments(columns, roles, tagged):
     suffix = "_tagged" if tagged else ""
-    top_pair, signal = reference_scores(particles, tagged=tagged)
+    top_pair, signal = reference_scores(roles, tagged=tagged)
     expected = {"top_pair": top_pair, "signal": signal, "ratio": signal - top_pair}
     for name, scores in expected.items():
         column = np.asarray(columns[f"fit_{name}{suffix}"])
         np.testing.assert_allclose(column, np.arcsinh(scores), atol=5e-3)
 
 
-def test_ratio_is_higher_for_signal(features, labels):
-    particles = assign_roles(tf.constant(features))
-    pairs = (squared_pair_masses(each) for each in particles)
-    ratio = np.asarray(hypothesis_columns(*pairs, particles[0].tags)["fit_ratio_tagged"])
+def test_ratio_is_higher_for_signal(rows, labels):
+    ratio = hypotheses_by_name(assign_roles(rows))["fit_ratio_tagged"]
     assert np.median(ratio[labels == 1]) > np.median(ratio[labels == 0]) + 1

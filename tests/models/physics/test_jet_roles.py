@@ -4,29 +4,29 @@ import tensorflow as tf
 
 from formats.features import DISCRETE_VALUES, FEATURES, JETS, UNITS
 from models.physics.jet_roles import B1, B2, J1, J2, assign_roles
-from models.physics.kinematics import LEPTON, NEUTRINO
+from models.physics.kinematics import LEPTON, NEUTRINO, squared_pair_masses
 from tests.models.physics.reference import invariant_mass, momenta
 
 
 @pytest.fixture(scope="module")
-def roles(features):
-    return assign_roles(tf.constant(features))
+def roles(rows):
+    return assign_roles(rows)
 
 
 def test_the_jets_with_the_highest_b_tags_are_the_b_jets(roles):
-    tags = np.asarray(roles[0].tags)
+    tags = np.asarray(roles.particles.tags).T
     assert (tags[:, [B1, B2]].min(axis=1) >= tags[:, [J1, J2]].max(axis=1)).all()
 
 
 def test_every_jet_has_one_role(roles, value):
-    pt = np.sort(np.asarray(roles[0].pt)[:, :4], axis=1)
+    pt = np.sort(np.asarray(roles.particles.pt).T[:, :4], axis=1)
     expected = np.sort(np.stack([value(f"jet_{jet}_pt") for jet in JETS], axis=1), axis=1)
     np.testing.assert_allclose(pt, expected, rtol=1e-6)
 
 
 def test_light_jets_are_ordered_by_momentum(roles):
-    pt = np.asarray(roles[0].pt)
-    assert (pt[:, J1] >= pt[:, J2]).all()
+    pt = np.asarray(roles.particles.pt)
+    assert (pt[J1] >= pt[J2]).all()
 
 
 def is_near(values, expected):
@@ -34,12 +34,14 @@ def is_near(values, expected):
 
 
 def test_the_b_jets_have_the_published_mass(roles, value):
-    assert is_near(invariant_mass(momenta(roles[0])[:, [B1, B2]]), value("m_bb")).mean() > 0.99
+    assert (
+        is_near(invariant_mass(momenta(roles.particles)[:, [B1, B2]]), value("m_bb")).mean() > 0.99
+    )
 
 
 def test_roles_reproduce_the_published_top_masses(roles, value):
     """Only for events whose hadronic W is the two light jets, which are most."""
-    p = momenta(roles[0])
+    p = momenta(roles.particles)
     is_recorded = is_near(invariant_mass(p[:, [J1, J2]]), value("m_jj"))
     assert is_recorded.mean() > 0.5
     assert is_near(invariant_mass(p[:, [B1, J1, J2]]), value("m_jjj"))[is_recorded].mean() > 0.95
@@ -49,9 +51,15 @@ def test_roles_reproduce_the_published_top_masses(roles, value):
 
 
 def test_the_two_solutions_differ_only_in_the_neutrino(roles):
-    chosen, other = (np.asarray(particles.eta) for particles in roles)
-    np.testing.assert_array_equal(chosen[:, :NEUTRINO], other[:, :NEUTRINO])
-    assert (chosen[:, NEUTRINO] != other[:, NEUTRINO]).mean() > 0.7
+    chosen, other = (np.asarray(particles.eta) for particles in roles[:2])
+    np.testing.assert_array_equal(chosen[:NEUTRINO], other[:NEUTRINO])
+    assert (chosen[NEUTRINO] != other[NEUTRINO]).mean() > 0.7
+
+
+def test_the_pair_masses_are_those_of_both_solutions(roles):
+    for solution, particles in enumerate(roles[:2]):
+        expected = squared_pair_masses(particles)
+        np.testing.assert_allclose(roles.pairs[:, solution], expected, rtol=1e-5)
 
 
 def test_order_of_equal_jets_does_not_matter(features):
@@ -71,6 +79,6 @@ def test_order_of_equal_jets_does_not_matter(features):
     swapped[:, second] = features[:, first] * ratio
     swapped[:, first] = features[:, second] / ratio
     tagged = (features[:, [first[3], second[3]]] > 0).sum(axis=1) == 1
-    both = (assign_roles(tf.constant(each))[0] for each in (features, swapped))
-    for one, other in zip(*both, strict=True):
-        np.testing.assert_allclose(one[tagged], other[tagged], rtol=1e-4, atol=1e-4)
+    both = (assign_roles(tf.constant(each.T)).particles for each in (features, swapped))
+    for one, other in zip(*(map(np.asarray, particles) for particles in both), strict=True):
+        np.testing.assert_allclose(one[:, tagged], other[:, tagged], rtol=1e-4, atol=1e-4)
