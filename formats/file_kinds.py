@@ -7,7 +7,9 @@ _COMPRESSIONS = {
     b"\x1f\x8b\x08": "gzip",
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
+    b"\x5d\x00\x00": "xz",  # What `lzma` wrote before there was xz.
     b"\x28\xb5\x2f\xfd": "zstd",
+    **{bytes([0x50 + i]) + b"\x2a\x4d\x18": "zstd" for i in range(16)},  # A frame to be skipped.
 }
 _TABLES = {
     b"PAR1": "Parquet",
@@ -41,6 +43,9 @@ _REFUSED = {
     b"\x80\x03": RefusedKind("a Python pickle", _PANDAS),
     b"\x80\x04": RefusedKind("a Python pickle", _PANDAS),
     b"\x80\x05": RefusedKind("a Python pickle", _PANDAS),
+    b"\xff\xfe\x00\x00": RefusedKind(
+        "text in UTF-32", "Convert it with `iconv -f UTF-32 -t UTF-8 FILE > NEW`"
+    ),
     b"\xff\xfe": RefusedKind(
         "text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`"
     ),

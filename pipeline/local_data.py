@@ -9,7 +9,7 @@ from typing import Literal
 from components.report.number_format import plural
 from formats.errors import DataRefusedError
 from formats.published.manifest import MANIFEST
-from formats.published.shards import ShardNames, classify_names, looks_like_data
+from formats.published.shards import ShardNames, classify_names, looks_like_data, missing_parts
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
@@ -55,6 +55,10 @@ class LocalData:
         yield "data", "; ".join(parts)
         if self.has_test_set:
             yield "test set", f"{self.root / TEST} is not read; `higgs evaluate` takes it"
+        # A set of parts may be spread over the folders.
+        names = [file.name for files in self.shards.values() for file in files]
+        if missing := missing_parts(names):
+            yield "missing", f"{_shortened(missing)}, by the names of the other shards"
         if self.unread:
             yield "not read", f"{_shortened(self.unread)} in {self.root}"
 
@@ -185,7 +189,8 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
             "`higgs inspect` tells"
         )
     if tables:
-        return f"Make shards of it with `higgs convert {place / tables[0]} --out NEW_FOLDER`"
+        table = place if tables[1:] else place / tables[0]
+        return f"Make shards of it with `higgs convert {table} --out NEW_FOLDER`"
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
     if renames:
         return f"Rename {' and '.join(renames)}"

@@ -108,6 +108,19 @@ def write_hdf5():
         file["x"], file["y"] = X, Y
 
 
+def write_groups():
+    with h5py.File("events.h5", "w") as file:
+        for name in COLUMNS:
+            file[f"train/{name}"] = FRAME[name].to_numpy()
+            file[f"test/{name}"] = FRAME[name].to_numpy()[:9]
+
+
+def two_splits():
+    Path("parts").mkdir()
+    Path("parts/train.csv").write_text(to_csv(ROWS[:-60], COLUMNS))
+    Path("parts/test.csv").write_text(to_csv(ROWS[-60:], COLUMNS))
+
+
 def two_arrays():
     np.save("X.npy", X)
     np.save("y.npy", Y.astype(int))
@@ -184,6 +197,8 @@ INPUTS = {
     ),
     "X.npy --label y.npy": two_arrays,
     "events.h5": write_hdf5,
+    "events.h5 --features train": write_groups,
+    "parts": two_splits,
     "events.libsvm": write_libsvm,
     "events.arff": write_arff,
     "tfds": one_key_per_column,

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from components.report.figures.network_figure import output_shape
 from components.report.report_data import ReportData
 from components.report.run_status import gates, run_status
 from formats import names
+from formats.errors import printable
 from formats.evaluation_record import SMALL_SLICE
 
 
@@ -59,15 +59,7 @@ def render(report: ReportData) -> str:
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    return replace_unprintable(page)
-
-
-def replace_unprintable(page: str) -> str:
-    """Replaces surrogates and control characters, which files or browsers do not accept."""
-    return _CONTROL.sub("\ufffd", page).encode("utf-8", "replace").decode("utf-8")
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+    return printable(page)
 
 
 def _environment() -> Environment:

@@ -22,6 +22,11 @@ _DATA = re.compile(
     re.I | re.S,
 )
 
+_PART = re.compile(r"(?P<start>.*[-._])(?P<number>\d+)-of-(?P<count>\d+)(\D.*)?", re.S)
+
+MAX_PARTS = 10_000
+"""Parts of a set beyond which none is looked for."""
+
 
 @dataclass(frozen=True)
 class ShardNames:
@@ -67,6 +72,23 @@ twins=[('a.tfrecord', 'a.tfrecord.gz')], unread=['b.tfrecord.bak'])
         elif looks_like_data(name):
             content.unread.append(name)
     return content
+
+
+def missing_parts(names: Iterable[str]) -> list[str]:
+    """Lists the files that are missing from sets whose names count them.
+
+    >>> missing_parts(["a.tfrecord-00000-of-00003", "a.tfrecord-00002-of-00003", "b.csv"])
+    ['a.tfrecord-00001-of-00003']
+    """
+    parts = [match for name in names if (match := _PART.fullmatch(name))]
+    present = {(match["start"], int(match["number"]), match["count"]) for match in parts}
+    missing = {
+        f"{match['start']}{number:0{len(match['number'])}d}-of-{match['count']}"
+        for match in parts
+        for number in range(min(int(match["count"]), MAX_PARTS))
+        if (match["start"], number, match["count"]) not in present
+    }
+    return sorted(missing)
 
 
 def looks_like_data(name: str) -> bool:

@@ -164,11 +164,12 @@ def intake_errors(interrupted: str) -> Iterator[None]:
 
 def _print_summary(result: "Conversion", notes: list[str], directory: Path, seconds: float) -> None:
     from components.report.number_format import plural
+    from formats.errors import printable
 
     counts, sizes = result.counts, result.sizes
     notes = list(dict.fromkeys([*notes, *counts.notes]))
     for note in notes[:_MAX_NOTES]:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {printable(note)}")
     if notes[_MAX_NOTES:]:
         click.echo(f"note: {len(notes) - _MAX_NOTES} more of this kind")
     kinds = ", ".join(dict.fromkeys(source.kind for source in counts.sources))

@@ -33,7 +33,7 @@ class InvalidFileError(click.ClickException):
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Reports problems with data and folders as one sentence and an exit code."""
-    from formats.errors import DataRefusedError
+    from formats.errors import DataRefusedError, printable
     from formats.published.manifest import ManifestError
     from formats.published.tfrecord import RecordError
     from pipeline.local_data import NoShardsError
@@ -42,7 +42,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (RecordError, ManifestError, NoShardsError, DataRefusedError) as error:
-        raise InvalidFileError(str(error)) from error
+        raise InvalidFileError(printable(str(error))) from error
     except OutputExistsError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:

@@ -1,6 +1,6 @@
 """Readers of NumPy and HDF5 files: one matrix, a matrix and labels, or named columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ class ArrayChoice(NamedTuple):
     """Names of the arrays to read, if given.
 
     Attributes:
-        features: the array of 28 columns.
+        features: the array of 28 columns, a table, or the group of the columns.
         label: the array of labels, or the file of an array.
     """
 
@@ -110,22 +110,55 @@ def _pickled(name: str) -> IntakeError:
 
 
 def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
-    for name, array in arrays.items():
-        if array.dtype.names and (choice.features in (None, name)):
-            return _structured_table(member, array)
-    vectors = {_last(name): array for name, array in arrays.items() if array.ndim == 1}
-    if len(vectors) >= NUM_FEATURES:
-        return _vectors_table(member, vectors)
-    return _matrix_table(member, arrays, choice)
+    group = f"{choice.features}/"
+    named = {n: a for n, a in arrays.items() if n == choice.features or n.startswith(group)}
+    tables = [n for n, array in (named or arrays).items() if array.dtype.names]
+    if len(tables) > 1:
+        raise _several(member, "tables", tables, "--features TABLE")
+    if tables:
+        return _structured_table(member, arrays[tables[0]], _others(member, arrays, tables))
+    columns = {n: array for n, array in (named or arrays).items() if array.ndim == 1}
+    if len(columns) < NUM_FEATURES:
+        return _matrix_table(member, arrays, choice)
+    vectors = {_last(name): array for name, array in columns.items()}
+    if len(vectors) < len(columns):
+        repeated = next(name for name in vectors if [*map(_last, columns)].count(name) > 1)
+        places = [name for name in columns if _last(name) == repeated]
+        raise _several(member, f"columns {repeated}", places, "--features GROUP")
+    return _vectors_table(member, vectors, _others(member, arrays, columns))
 
 
-def _structured_table(member: Member, array: Any) -> Table:
+def _several(member: Member, kind: str, names: Sequence[str], option: str) -> IntakeError:
+    return IntakeError(
+        f"{member.name}: holds several {kind}: {enumerate_names(names)}. Choose with {option}, and "
+        "convert the others on their own."
+    )
+
+
+def _others(member: Member, arrays: Mapping[str, Any], read: Iterable[str]) -> list[str]:
+    """Returns a note on the arrays that are not read, if there are any."""
+    others = [name for name in arrays if name not in {*read}]
+    return [f"{member.name}: left out {enumerate_names(others)}"] if others else []
+
+
+def _check_type(member: Member, name: str, kind: np.dtype[Any]) -> None:
+    """Refuses complex numbers, dates and raw bytes; texts may be numbers."""
+    if kind.kind not in "biufSUO":
+        raise IntakeError(f"{member.name}: {name} holds {kind}, not numbers. Save it as float32.")
+
+
+def _structured_table(member: Member, array: Any, notes: list[str]) -> Table:
     names = array.dtype.names
-    read = array_batches(lambda index, part: array[part][names[index]], len(array))
-    return Table(member.name, member.description, names, len(names), read, [])
+
+    def column(index: int, part: slice) -> Any:
+        _check_type(member, names[index], array.dtype[index])
+        return array[part][names[index]]
+
+    read = array_batches(column, len(array))
+    return Table(member.name, member.description, names, len(names), read, notes)
 
 
-def _vectors_table(member: Member, vectors: Mapping[str, Any]) -> Table:
+def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str]) -> Table:
     names = tuple(vectors)
     rows = {name: len(vectors[name]) for name in names}
     if len(set(rows.values())) > 1:
@@ -134,17 +167,24 @@ def _vectors_table(member: Member, vectors: Mapping[str, Any]) -> Table:
             f"{member.name}: {shortest} has {rows[shortest]} rows and {longest} {rows[longest]}. "
             "Write columns of the same length."
         )
-    read = array_batches(lambda index, part: vectors[names[index]][part], rows[names[0]])
-    return Table(member.name, member.description, names, len(names), read, [])
+
+    def column(index: int, part: slice) -> Any:
+        _check_type(member, names[index], vectors[names[index]].dtype)
+        return vectors[names[index]][part]
+
+    read = array_batches(column, rows[names[0]])
+    return Table(member.name, member.description, names, len(names), read, notes)
 
 
 def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
     key = _find_matrix(member, arrays, choice)
     matrix = arrays[key]
     rows, width = matrix.shape
+    _check_type(member, key, matrix.dtype)
     if width != NUM_FEATURES:
         read = array_batches(lambda index, part: matrix[part, index], rows)
-        return Table(member.name, member.description, None, width, read, [])
+        notes = _others(member, arrays, [key])
+        return Table(member.name, member.description, None, width, read, notes)
     vectors = _find_vectors(arrays, choice, key, rows)
     if choice.label is not None and choice.label not in vectors:
         raise _no_labels(member, arrays, choice.label, rows)
@@ -152,11 +192,14 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     def column(index: int, part: slice) -> Any:
         if index < NUM_FEATURES:
             return matrix[part, index]
-        return list(vectors.values())[index - NUM_FEATURES][part].reshape(-1)
+        name, values = list(vectors.items())[index - NUM_FEATURES]
+        _check_type(member, name, values.dtype)
+        return values[part].reshape(-1)
 
-    read = array_batches(column, rows)
-    names = (*FEATURES, *vectors)
-    return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
+    read, names = array_batches(column, rows), (*FEATURES, *vectors)
+    fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]
+    notes = _others(member, arrays, [key, *fitting])
+    return Table(member.name, member.description, names, len(names), read, notes, has_vectors=True)
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:

@@ -10,9 +10,11 @@ import pyarrow.dataset
 from pyarrow import feather, ipc
 from pyarrow import parquet as pq
 
+from formats.column_names import ALIASES, normalize
 from formats.features import FEATURES, NUM_FEATURES
+from formats.published.record_parser import FEATURES_KEY
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError, shorten
+from pipeline.intake.intake_error import IntakeError, enumerate_names, shorten
 from pipeline.intake.table import Batch, Table, make_batch
 
 _BATCH_ROWS = 1 << 14
@@ -48,6 +50,7 @@ def open_parquet_folder(folder: Path) -> Table:
         dataset = pyarrow.dataset.dataset(folder, format="parquet", partitioning="hive")
         fragments = list(dataset.get_fragments())
         rows = sum(fragment.count_rows() for fragment in fragments)
+        _check_equal_columns(fragments)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise _damaged(str(folder), "Parquet", error) from error
 
@@ -59,6 +62,18 @@ def open_parquet_folder(folder: Path) -> Table:
 
     kind = f"Parquet ({len(fragments)} files)"
     return _arrow_table(str(folder), kind, dataset.schema, batches, rows)
+
+
+def _check_equal_columns(fragments: Sequence[Any]) -> None:
+    """Refuses files with other columns than the first, which would be missing or left out."""
+    expected = {*fragments[0].physical_schema.names} if fragments else set()
+    for fragment in fragments:
+        if different := sorted(expected ^ {*fragment.physical_schema.names}):
+            raise IntakeError(
+                f"{fragment.path}: has other columns than {Path(fragments[0].path).name}: "
+                f"{enumerate_names(different)} only in one of them. Write all files of a data set "
+                "with the same columns."
+            )
 
 
 def open_arrow(member: Member, stack: ExitStack) -> Table:
@@ -111,11 +126,9 @@ def _arrow_table(
         batches: gives the batches of some columns, by name.
         rows: number of rows; 0 if unknown.
     """
-    vector = _find_vector(schema)
-    fields = [field for field in schema if field.name != vector]
-    names = [field.name for field in fields]
+    vector = _find_vector(name, schema)
+    names = [column for column in schema.names if column != vector]
     _check_names(name, names)
-    _check_types(name, [f for f in fields if pa.types.is_nested(f.type)])
     width = len(names) + (NUM_FEATURES if vector else 0)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
@@ -145,16 +158,24 @@ def _arrow_table(
     return Table(name, kind, all_names, width, read, [], has_vectors=vector is not None)
 
 
-def _find_vector(schema: pa.Schema) -> str | None:
-    """Returns the name of the column of lists, if there is exactly one."""
-    nested = [
-        field.name
-        for field in schema
-        if pa.types.is_list(field.type)
-        or pa.types.is_large_list(field.type)
-        or pa.types.is_fixed_size_list(field.type)
-    ]
-    return nested[0] if len(nested) == 1 else None
+def _find_vector(name: str, schema: pa.Schema) -> str | None:
+    """Returns the name of the column of lists that holds the features; None if none does.
+
+    Raises:
+        IntakeError: there are only other nested columns, or several lists.
+    """
+    if any(ALIASES.get(normalize(column)) in FEATURES for column in schema.names):
+        return None
+    is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    lists = [field.name for field in schema if any(test(field.type) for test in is_list)]
+    lists = [column for column in lists if column == FEATURES_KEY] or lists
+    nested = [f for f in schema if f.name in lists or pa.types.is_nested(f.type)]
+    if len(lists) == 1 or not nested:
+        return lists[0] if lists else None
+    raise IntakeError(
+        f"{name}: the column {shorten(nested[0].name)} holds {nested[0].type} instead of one "
+        "number per event. Write one column per feature, or one list of 28 numbers."
+    )
 
 
 def _check_names(name: str, names: Iterable[str]) -> None:
@@ -165,15 +186,6 @@ def _check_names(name: str, names: Iterable[str]) -> None:
                 f"{name}: has two columns with the name {shorten(column)}. Rename or drop one."
             )
         seen.add(column)
-
-
-def _check_types(name: str, nested: list[Any]) -> None:
-    if nested:
-        column = shorten(nested[0].name)
-        raise IntakeError(
-            f"{name}: the column {column} holds {nested[0].type} instead of one number per event. "
-            "Write one column per feature, or one list of 28 numbers."
-        )
 
 
 def _split_vector(name: str, column: Any, first: int, start: int) -> dict[int, Any]:

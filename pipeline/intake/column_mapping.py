@@ -120,7 +120,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
         names, by_position = numbered, True
     found = _find_columns(table.name, names, options)
     _require_all(table.name, names, found, is_labelled=is_labelled)
-    kept = {name: _find_kept(table.name, name, names) for name in options.keep}
+    kept = {name: _find_named(table.name, names, name, "") for name in options.keep}
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)
     label = found.get(LABEL) if is_labelled else None
@@ -209,15 +209,9 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
     if options.label is not None:
         explicit[LABEL] = options.label
     for ours, theirs in explicit.items():
-        if theirs not in names:
-            near = get_close_matches(theirs, names, 3, 0.5) or list(names)
-            raise IntakeError(
-                f"{source}: has no column {quote(theirs)} for {ours}; it has "
-                f"{enumerate_names(near)}. Correct --{'label' if ours == LABEL else 'names'}."
-            )
-        found[ours] = names.index(theirs)
+        found[ours] = _find_named(source, names, theirs, ours)
     taken = set(found.values())
-    for index, name in enumerate(names):
+    for index, name in enumerate(_without_prefix(names)):
         ours = ALIASES.get(normalize(name), "")
         if not ours or index in taken or ours in explicit:
             continue
@@ -231,15 +225,34 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
     return found
 
 
+def _without_prefix(names: Sequence[str]) -> Sequence[str]:
+    """Removes what stands before the name of every feature.
+
+    >>> _without_prefix([f"event.{name}" for name in FEATURES]) == list(FEATURES)
+    True
+    """
+    first = FEATURES[0]
+    prefixes = [name[: -len(first)] for name in names if name.lower().endswith(first)]
+    if len(prefixes) != 1 or not all(prefixes[0] + name in names for name in FEATURES[1:]):
+        return names
+    return [name.removeprefix(prefixes[0]) for name in names]
+
+
 def _require_all(
     source: str, names: Sequence[str], found: Mapping[str, int], *, is_labelled: bool
 ) -> None:
     missing = [name for name in FEATURES if name not in found]
     others = [name for index, name in enumerate(names) if index not in found.values()]
     shown = f"; unused columns: {enumerate_names(others)}" if others else ""
-    if missing:
+    if len(names) == 1:
         raise IntakeError(
-            f"{source}: {len(missing)} of the {len(FEATURES)} features are missing "
+            f"{source}: has one column, {quote(names[0])}. Separate the columns by comma, "
+            "semicolon, tab, | or blanks."
+        )
+    if missing:
+        verb = "are" if missing[1:] else "is"
+        raise IntakeError(
+            f"{source}: {len(missing)} of the {len(FEATURES)} features {verb} missing "
             f"({enumerate_names(missing)}){shown}. If they have other names, give them with "
             "--names FILE, one line 'OURS: THEIRS' per column."
         )
@@ -251,10 +264,23 @@ def _require_all(
         )
 
 
-def _find_kept(source: str, name: str, names: Sequence[str]) -> int:
+def _find_named(source: str, names: Sequence[str], name: str, ours: str) -> int:
+    """Returns the index of a column that an option names, as ours or to be kept.
+
+    Raises:
+        IntakeError: there is no such column, or more than one.
+    """
+    purpose = f"for {ours}" if ours else "to keep"
+    option = f"--{'label' if ours == LABEL else 'names'}" if ours else "--keep"
     if name not in names:
+        near = get_close_matches(name, names, 3, 0.5) or names
         raise IntakeError(
-            f"{source}: has no column {quote(name)} to keep; it has {enumerate_names(names)}. "
-            "Correct --keep."
+            f"{source}: has no column {quote(name)} {purpose}; it has {enumerate_names(near)}. "
+            f"Correct {option}."
         )
-    return list(names).index(name)
+    if (count := names.count(name)) > 1:
+        raise IntakeError(
+            f"{source}: has {count} columns named {quote(name)}, so {option} is ambiguous. Rename "
+            "all but one in the input."
+        )
+    return names.index(name)

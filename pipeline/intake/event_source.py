@@ -126,7 +126,14 @@ def _read_file(
         for member in open_members(source.name, raw.open(), path):
             kinds[member.description] = None
             with _library_faults_named(member, counts), ExitStack() as stack:
-                table = open_table(member, options.text, options.arrays, source.tree, stack)
+                table = open_table(
+                    member,
+                    options.text,
+                    options.arrays,
+                    source.tree,
+                    stack,
+                    has_label_values=options.labels.are_given,
+                )
                 yield from reader(
                     table, source.label, options, counts, lambda part: on_read(int(part * size))
                 )

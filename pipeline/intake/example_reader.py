@@ -13,9 +13,9 @@ import numpy as np
 
 from formats.column_names import ALIASES, normalize
 from formats.features import FEATURES, LABEL, NUM_FEATURES
-from formats.published.record import PUBLISHED_STARTS, read_events
-from formats.published.record_parser import FEATURES_KEY
-from formats.published.tfrecord import iter_chunks
+from formats.published.record import PUBLISHED_STARTS, Events, read_events
+from formats.published.record_parser import FEATURES_KEY, InvalidRecordError
+from formats.published.tfrecord import RecordError, iter_chunks
 from pipeline.intake.array_readers import ArrayChoice
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
@@ -30,37 +30,44 @@ class _Form(NamedTuple):
     Attributes:
         vector: key of the 28 features, if they are under one key.
         scalars: keys of one number each.
+        others: keys of anything else, which are left out.
     """
 
     vector: str | None
     scalars: tuple[str, ...]
+    others: frozenset[str] = frozenset()
 
 
-def open_records(member: Member, choice: ArrayChoice) -> Table:
+def open_records(member: Member, choice: ArrayChoice, *, has_label_values: bool) -> Table:
     """Opens a TFRecord file; its form is that of its first record.
+
+    Args:
+        member: the file.
+        choice: names of the keys.
+        has_label_values: whether options say which labels are signal and background.
 
     Raises:
         IntakeError: the file has no records of ``tf.train.Example``, or none with 28 features.
     """
-    for start, is_labelled in PUBLISHED_STARTS.items():
-        if member.head[12:].startswith(start):  # The usual case, without TensorFlow.
-            return _published_table(member, is_labelled)
-    example = _first_example(member)
-    form = _find_form(member.name, example, choice)
-    is_published = (
-        form.vector == FEATURES_KEY
-        and form.scalars in ((LABEL,), ())
-        and all(
-            example.features.feature[k].WhichOneof("kind") == "float_list" for k in form.scalars
-        )
-        and _is_published_tensor(example.features.feature[FEATURES_KEY])
+    # The usual case, without TensorFlow.
+    starts = (
+        is_labelled
+        for start, is_labelled in PUBLISHED_STARTS.items()
+        if member.head[12:].startswith(start)
     )
-    if is_published:
-        return _published_table(member, bool(form.scalars))
+    is_labelled = None if has_label_values else next(starts, None)
+    if is_labelled is not None:
+        return _published_table(member, is_labelled)
+    example = _first_example(member)
+    if _is_published(example) and not has_label_values:
+        return _published_table(member, LABEL in example.features.feature)
+    form = _find_form(member.name, example, choice)
     names = (*(FEATURES if form.vector else ()), *form.scalars)
-    read, is_vector = _read_examples(member, form), form.vector is not None
+    is_vector, others = form.vector is not None, sorted(form.others)
+    notes = [f"{member.name}: left out {enumerate_names(others)}"] if others else []
+    read = _read_examples(member, form)
     return Table(
-        member.name, member.description, names, len(names), read, [], has_vectors=is_vector
+        member.name, member.description, names, len(names), read, notes, has_vectors=is_vector
     )
 
 
@@ -84,6 +91,15 @@ def _first_example(member: Member) -> Any:
     return example
 
 
+def _is_published(example: Any) -> bool:
+    features = example.features.feature
+    return (
+        {FEATURES_KEY} <= {*features} <= {FEATURES_KEY, LABEL}
+        and (LABEL not in features or features[LABEL].WhichOneof("kind") == "float_list")
+        and _is_published_tensor(features[FEATURES_KEY])
+    )
+
+
 def _is_published_tensor(feature: Any) -> bool:
     from tensorflow.core.framework import tensor_pb2
 
@@ -101,19 +117,25 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
     features = example.features.feature
     keys = sorted(features)
     vector = choice.features or FEATURES_KEY
+    label = choice.label or next((k for k in keys if ALIASES.get(normalize(k)) == LABEL), None)
+    if label and label in features and features[label].bytes_list.value:
+        raise IntakeError(
+            f"{name}: record 1 holds the label {quote(label)} as bytes, "
+            f"{quote(features[label].bytes_list.value[0])}. Write it as a number."
+        )
     scalars = tuple(
         key
         for key in keys
         if key != vector
-        and (
-            _size(features[key]) == 1 or ALIASES.get(normalize(key)) == LABEL or key == choice.label
-        )
+        and (_size(features[key]) == 1 or key == label)
+        and not features[key].bytes_list.value
     )
-    if vector in features:
-        return _Form(vector, tuple(k for k in scalars if not features[k].bytes_list.value))
     known = [key for key in keys if ALIASES.get(normalize(key), LABEL) != LABEL]
+    others = frozenset(keys) - {vector, *scalars}
+    if vector in features:
+        return _Form(vector, scalars, others)
     if len(known) >= NUM_FEATURES // 2:
-        return _Form(None, tuple(k for k in scalars if not features[k].bytes_list.value))
+        return _Form(None, scalars, others)
     raise IntakeError(
         f"{name}: record 1 has no key '{vector}' and no keys named like the features; its keys: "
         f"{enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features with "
@@ -129,8 +151,7 @@ def _size(feature: Any) -> int:
 def _read_published(member: Member) -> Any:
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         start, is_labelled = 0, NUM_FEATURES in (*numbers, *texts)
-        keys = () if is_labelled else None
-        for events in read_events(member.stream, member.name, keys, is_labelled=is_labelled):
+        for events in _published_events(member, is_labelled=is_labelled):
             columns = {
                 i: events.labels if i == NUM_FEATURES else events.features[:, i]
                 for i in (*numbers, *texts)
@@ -141,10 +162,25 @@ def _read_published(member: Member) -> Any:
     return read
 
 
+def _published_events(member: Member, *, is_labelled: bool) -> Iterator[Events]:
+    keys = () if is_labelled else None
+    try:
+        yield from read_events(member.stream, member.name, keys, is_labelled=is_labelled)
+    except RecordError as error:
+        if not isinstance(error.__cause__, InvalidRecordError) or error.number is None:
+            raise
+        raise IntakeError(
+            f"{member.name}: record {error.number + 1} {error.reason}, unlike the records before "
+            "it. Correct or leave out the record; if the label has other values than 0 and 1, name "
+            "them with --signal VALUE --background VALUE."
+        ) from error
+
+
 def _read_examples(member: Member, form: _Form) -> Any:
     from tensorflow.core.example import example_pb2
 
     offset = NUM_FEATURES if form.vector else 0
+    known = {form.vector, *form.scalars, *form.others}
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         keys = [(i, form.scalars[i - offset]) for i in (*numbers, *texts) if i >= offset]
@@ -155,6 +191,7 @@ def _read_examples(member: Member, form: _Form) -> Any:
             for row, record in enumerate(chunk):
                 with _record_named(member.name, start + row + 1):
                     features = example_pb2.Example.FromString(record).features.feature
+                    _check_keys(features, known)
                     if form.vector:
                         vectors[row] = _parse_vector(features, form.vector)
                     for k, (_, key) in enumerate(keys):
@@ -183,6 +220,11 @@ def _record_named(name: str, number: int) -> Iterator[None]:
 
 class _RecordError(ValueError):
     """What is wrong with a record, as the predicate of a sentence."""
+
+
+def _check_keys(features: Any, known: set[str | None]) -> None:
+    if others := [key for key in features if key not in known]:
+        raise _RecordError(f"has keys that record 1 does not have: {enumerate_names(others)}")
 
 
 def _parse_scalar(features: Any, key: str) -> float:

@@ -5,7 +5,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ from formats.file_kinds import RefusedKind, find_container, find_format
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
 from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.local_data import SPLIT_NAMES, TRAINING, VALIDATION
 
 _MAX_DEPTH = 5
 _HEADER_BYTES = 12  # Of the frame of a TFRecord.
@@ -109,11 +110,17 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
     found = False
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
-            if entry.isfile() and is_visible(entry.name) and not is_document(entry.name):
-                found = True
-                content = archive.extractfile(entry)
-                assert content is not None  # A regular file has content.
-                yield from _unpack(f"{name}:{entry.name}", content, None, containers)
+            if entry.isdir() or not is_visible(entry.name) or is_document(entry.name):
+                continue
+            if not entry.isfile():
+                raise IntakeError(
+                    f"{name}: holds {entry.name}, which is a link or a device. Unpack the archive, "
+                    "and name the files."
+                )
+            found = True
+            content = archive.extractfile(entry)
+            assert content is not None  # A regular file has content.
+            yield from _unpack(f"{name}:{entry.name}", content, None, containers)
     if not found:
         raise IntakeError(f"{name}: is a tar archive without files. Name the file of the data.")
 
@@ -152,11 +159,29 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         raise IntakeError(
             f"{name}: is a PyTorch file. Save the arrays with `numpy.savez(FILE, X=x, y=y)`."
         )
+    if all(names_of_splits(names)):
+        raise IntakeError(
+            f"{name}: holds a training and a validation set ({enumerate_names(names)}). Unpack it "
+            "and name the folder, so that they stay apart."
+        )
     locked = [entry.filename for entry in entries if entry.flag_bits & 1]
     if locked:
         raise IntakeError(
             f"{name}: is protected by a password ({enumerate_names(locked)}). Unpack it first."
         )
+
+
+def names_of_splits(names: Iterable[str]) -> list[list[str]]:
+    """Returns those names that mean the training set, and those that mean the validation set.
+
+    >>> names_of_splits(["train.csv.gz", "Test", "testing", "x.csv"])
+    [['train.csv.gz'], ['Test', 'testing']]
+    """
+    stems = {name: PurePosixPath(name).name.lower().split(".")[0] for name in names}
+    return [
+        [name for name, stem in stems.items() if stem in SPLIT_NAMES[split]]
+        for split in (TRAINING, VALIDATION)
+    ]
 
 
 def is_document(name: str) -> bool:

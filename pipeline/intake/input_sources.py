@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from formats.published.shards import MANIFEST, looks_like_data
-from pipeline.intake.input_members import is_document, is_visible
+from formats.published.shards import MANIFEST, looks_like_data, missing_parts
+from pipeline.intake.input_members import is_document, is_visible, names_of_splits
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, enumerate_names
-from pipeline.local_data import SPLIT_NAMES, TRAINING, VALIDATION
 from pipeline.paths import PathError, local_path
 
 STDIN = "-"
@@ -72,14 +71,14 @@ def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
 
 
 def find_splits(text: str) -> tuple[str, str] | None:
-    """Finds the two folders of an input that is split already.
+    """Finds the two parts of an input that is split already: ``train/`` or ``train.csv``.
 
     Returns:
-        The folders of the training set and of the validation set; None if it is not a folder with
-        both.
+        The folder or file of the training set and that of the validation set; None if it is not a
+        folder with both.
 
     Raises:
-        IntakeError: there is more than one folder of a split.
+        IntakeError: there is more than one part of a split.
     """
     try:
         root = local_path(text)
@@ -87,17 +86,14 @@ def find_splits(text: str) -> tuple[str, str] | None:
         return None
     if not root.is_dir():
         return None
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir())
-    found = [
-        [name for name in folders if name.lower() in SPLIT_NAMES[split]]
-        for split in (TRAINING, VALIDATION)
-    ]
+    paths = [path for path in sorted(root.iterdir()) if path.is_dir() or looks_like_data(path.name)]
+    found = names_of_splits([path.name for path in paths])
     if not all(found):
         return None
     if max(map(len, found)) > 1:
         raise IntakeError(
-            f"{root}: has the folders {enumerate_names([*found[0], *found[1]])}, more than two "
-            "splits. Name the folders of events that belong together."
+            f"{root}: has {enumerate_names([*found[0], *found[1]])}, more than two splits. Name "
+            "the folders or files of events that belong together."
         )
     _check_beside(root, found[0][0], found[1][0])
     return str(root / found[0][0]), str(root / found[1][0])
@@ -114,7 +110,7 @@ def _check_beside(root: Path, training: str, validation: str) -> None:
     ]
     if beside:
         raise IntakeError(
-            f"{root}: contains {enumerate_names(beside)} beside {training}/ and {validation}/. "
+            f"{root}: contains {enumerate_names(beside)} beside {training} and {validation}. "
             "Move it away, or name the folders and files of events that belong together."
         )
 
@@ -156,21 +152,17 @@ def _split_tree(text: str) -> tuple[Path, str | None]:
 def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
     files: list[Path] = []
     left_out: list[Path] = []
-    for path in sorted(folder.rglob("*")):
+    for path in _files_below(folder):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir():
-            continue
-        if not path.exists():
-            raise IntakeError(f"{path}: is a broken link. Remove it, or name the files.")
         is_data = is_visible(name) and not is_document(name) and path.name != MANIFEST
         (files if is_data else left_out).append(path)
     _check_files(folder, files)
+    if missing := missing_parts(path.name for path in files):
+        notes.append(f"{folder}: {enumerate_names(missing)} is missing, by the names of the others")
     seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
     if seen:
         notes.append(f"{folder}: left out {enumerate_names([path.name for path in seen])}")
-    empty = [
-        path for path in files if stat.S_ISREG(path.stat().st_mode) and not path.stat().st_size
-    ]
+    empty = [path for path in files if not path.stat().st_size]
     if files and len(empty) == len(files):
         raise IntakeError(f"{folder}: has only empty files ({len(files)}). Name files with events.")
     if empty:
@@ -181,6 +173,26 @@ def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
         return
     for path in files:
         yield Source(str(path), path)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yields the files below a folder, sorted.
+
+    Raises:
+        IntakeError: there is something else, or a link to a folder, which would be left out.
+    """
+    for path in sorted(folder.rglob("*")):
+        is_seen = is_visible(path.relative_to(folder).as_posix())
+        if is_seen and path.is_symlink() and path.is_dir():
+            raise IntakeError(
+                f"{path}: is a link to a folder, which is not followed. Remove it, or name both "
+                "folders as inputs."
+            )
+        if path.is_file():
+            yield path
+        elif not path.is_dir():
+            kind = "is not a file" if path.exists() else "is a broken link"
+            raise IntakeError(f"{path}: {kind}. Remove it, or name the files.")
 
 
 def _check_files(folder: Path, files: Sequence[Path]) -> None:

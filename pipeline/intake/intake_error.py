@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+from formats.errors import printable
+
 MAX_CELL = 40
 """Longest quotation of a value in a message, in characters."""
 
 
 class IntakeError(ValueError):
     """An input that cannot be converted; the message has place, fault and remedy."""
+
+    def __init__(self, message: str) -> None:
+        """Takes the message, which may quote names and values of the input."""
+        super().__init__(printable(message))
 
 
 class InputNotFoundError(IntakeError):

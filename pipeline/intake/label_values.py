@@ -114,9 +114,14 @@ def _same(first: str, second: str) -> bool:
     if first == second:
         return True
     try:
-        return float(first.replace("_", "?")) == float(second.replace("_", "?"))
+        # A decimal comma; features with one are refused without --decimal.
+        return _to_float(first) == _to_float(second)
     except ValueError:
         return False
+
+
+def _to_float(text: str) -> float:
+    return float(text.replace("_", "?").replace(",", "."))
 
 
 def _plain(value: object) -> str:

@@ -117,6 +117,11 @@ class LineParser:
         return np.nan if cell in MISSING_TEXTS else None
 
     def _bad_cell(self, number: int, cells: list[str], numbers: Sequence[int]) -> IntakeError:
+        if any(NUMBER.fullmatch(cell.strip("'")) and cell[0] == "'" for cell in cells):
+            return IntakeError(
+                f"{self.name}: line {number} has numbers in single quotes, such as "
+                f'{quote(cells[numbers[0]])}. Remove them, such as with `tr -d "\'" < FILE > NEW`.'
+            )
         if is_header(cells) and not self.layout.header:
             return self._misplaced_header(number, cells)
         if is_header(cells):

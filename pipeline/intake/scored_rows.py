@@ -162,7 +162,7 @@ def _read_table(
             if options.flag_invalid and reasons is None:
                 reasons = np.full(count, None, object)
             rows = Rows(table.name, first, matrix, reasons, values, not options.id_column)
-            if first == 1 and intake.values.units == "published":
+            if first == 1:
                 check_order(table, matrix[rows.is_valid], columns)
             yield rows
         first += count

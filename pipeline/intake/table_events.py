@@ -104,7 +104,7 @@ def read_table(
         with np.errstate(over="ignore", invalid="ignore"):
             events = _to_events(table.name, batch, columns, labels, rules)
         if not rules.faults.refusals():
-            if first and options.values.units == "published":
+            if first:
                 check_order(table, events.features, columns)
             yield events  # type: ignore[misc]
         first = False
@@ -117,10 +117,10 @@ def read_table(
 
 
 def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
-    if columns.dropped:
-        dropped = enumerate_names(columns.dropped)
-        plural = "s" if columns.dropped[1:] else ""
-        counts.notes.append(f"{table.name}: dropped the column{plural} {dropped}")
+    dropped = [name or "(no name)" for name in columns.dropped]
+    if dropped:
+        names = enumerate_names(list(dict.fromkeys(dropped)))
+        counts.notes.append(f"{table.name}: dropped the column{'s' * (len(dropped) > 1)} {names}")
     if columns.by_position:
         counts.notes.append(
             f"{table.name}: its columns have no names and are taken to be in the published order"
@@ -128,17 +128,17 @@ def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
 
 
 def check_order(table: Table, features: NDArray[np.float32], columns: ColumnMap) -> None:
-    """Compares masses with momenta, if the columns were named by their positions.
+    """Compares masses with momenta, as a run does.
 
     Raises:
         IntakeError: they do not fit together.
     """
-    if not (columns.by_position or table.has_vectors):
-        return
     if problem := find_order_problem(features):
         remedy = problem.remedy
         if columns.by_position:
             remedy = "Name the columns, in the order in which they stand, with --header."
+        elif not table.has_vectors:
+            remedy = "Correct the names in its header, or give the right ones with --names FILE."
         raise IntakeError(f"{table.name}: {problem.reason}. {remedy}")
 
 
@@ -207,9 +207,10 @@ def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float3
         is_lost = (exact == np.round(exact)) & (rounded != exact) | ~np.isfinite(rounded)
         if is_lost.any():
             row = int(is_lost.argmax())
+            reason = "exact as float32" if np.isfinite(exact[row]) else "a finite number"
             raise IntakeError(
-                f"{name}: {describe_value(batch.locate(row), batch.cell(row, index))} as {column} "
-                "cannot be kept exactly as float32. Leave out --keep for this column."
+                f"{name}: {describe_value(batch.locate(row), batch.cell(row, index))} as {column}, "
+                f"which is not {reason}. Correct the value, or leave out --keep {column}."
             )
         columns.append(rounded)
     return np.stack(columns, axis=1)

@@ -10,7 +10,13 @@ from pipeline.intake.table import Table
 
 
 def open_table(
-    member: Member, text: TextOptions, choice: ArrayChoice, tree: str | None, stack: ExitStack
+    member: Member,
+    text: TextOptions,
+    choice: ArrayChoice,
+    tree: str | None,
+    stack: ExitStack,
+    *,
+    has_label_values: bool = False,
 ) -> Table:
     """Opens the table of a member; rarely used readers are imported when they are needed.
 
@@ -20,6 +26,7 @@ def open_table(
         choice: names of arrays or keys.
         tree: name of a ROOT tree.
         stack: keeps files open until the table was read.
+        has_label_values: whether options say which labels are signal and background.
 
     Raises:
         IntakeError: the member cannot be read.
@@ -37,7 +44,7 @@ def open_table(
     if member.kind == "TFRecord":
         from pipeline.intake.example_reader import open_records
 
-        return open_records(member, choice)
+        return open_records(member, choice, has_label_values=has_label_values)
     if member.kind == "ROOT":
         from pipeline.intake.root_reader import open_root
 

@@ -72,9 +72,9 @@ class ValueFaults:
     """The faults of one input, by kind: ``missing``, ``domain`` and ``b_tag``.
 
     Attributes:
-        hints: signs of what the input is instead: ``gev`` (large momenta), ``levels`` (b-tags),
-            ``codes`` (published b-tags where levels are expected), ``near`` and ``far`` (b-tags
-            within and beyond `SNAP_LIMIT` of a code).
+        hints: signs of what the input is instead: ``gev`` and ``mev`` (large momenta), ``levels``
+            (b-tags), ``codes`` (published b-tags where levels are expected), ``near`` and ``far``
+            (b-tags within and beyond `SNAP_LIMIT` of a code).
     """
 
     def __init__(self, options: ValueOptions) -> None:
@@ -124,7 +124,7 @@ class ValueFaults:
         if domain.events:
             found = domain.describe("values outside the domain")
             sentences.append(f"{found}. {self._domain_remedy()}")
-        if b_tag.events and not {"gev", "levels"} <= self.hints:
+        if b_tag.events and not ("levels" in self.hints and self.hints & {"gev", "mev"}):
             sentences.append(f"{b_tag.describe('invalid b-tags')}. {self._b_tag_remedy()}")
         return sentences
 
@@ -139,6 +139,8 @@ class ValueFaults:
         return ""
 
     def _domain_remedy(self) -> str:
+        if "mev" in self.hints or (self._options.units == "gev" and "gev" in self.hints):
+            return "They look like MeV: divide momenta and masses by 1000, and add --units gev."
         if self._options.units == "gev":
             return "Values in GeV and radians are expected with --units gev; correct the input."
         if "gev" in self.hints:

@@ -11,7 +11,7 @@ from pipeline.intake.value_faults import SNAP_LIMIT, ValueFaults, ValueOptions, 
 _SENTINELS = (-999.0, -9999.0, -99.0)
 _MISSING = "missing or infinite values"
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
-_LARGE_MOMENTUM = 10.0
+_LARGE_MOMENTUM, _HUGE_MOMENTUM = 10.0, 5_000.0  # Typical: 1 in published units, 50 in GeV.
 
 
 OnFault = Callable[[str, Mapping[str, NDArray[np.bool_]], NDArray[np.float32]], None]
@@ -170,8 +170,8 @@ class ValueRules:
         if outside:
             self._count("domain", outside, features, describe)
             momenta = features[list(_MOMENTA)]
-            if np.median(momenta) > _LARGE_MOMENTUM:
-                self.faults.hints.add("gev")
+            if (median := np.median(momenta)) > _LARGE_MOMENTUM:
+                self.faults.hints.add("gev" if median < _HUGE_MOMENTUM else "mev")
 
 
 def _codes(name: str) -> NDArray[np.float32]:

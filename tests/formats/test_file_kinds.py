@@ -7,6 +7,7 @@ from formats.file_kinds import RefusedKind, describe, find_container, find_forma
 REFUSED = {
     pickle.dumps({"x": 1}): "a Python pickle",
     "1,2,3\n".encode("utf-16"): "text in UTF-16",
+    "1,2,3\n".encode("utf-32"): "text in UTF-32",
     "1,2,3\n4,5,6\n".encode("utf-16-le"): "text in UTF-16",
     b"  \n<!DOCTYPE html><html>": "an HTML or XML page",
     b'{"label": 1}\n{"label": 0}\n': "JSON",

@@ -87,7 +87,16 @@ def test_a_shard_beside_its_compressed_twin_is_refused(folder, first, second):
 
 def test_shards_of_one_set_are_no_twins(folder):
     parts = ["training/x.tfrecord-00000-of-00002", "training/x.tfrecord-00001-of-00002.gz"]
-    assert lines(folder("validation/a.tfrecord", *parts))["data"].startswith("2 files")
+    found = lines(folder("validation/a.tfrecord", *parts))
+    assert found["data"].startswith("2 files")
+    assert "missing" not in found
+
+
+def test_a_missing_part_of_a_set_is_named(folder):
+    parts = ["training/x.tfrecord-00000-of-00003", "validation/x.tfrecord-00002-of-00003"]
+    assert lines(folder(*parts))["missing"] == (
+        "x.tfrecord-00001-of-00003, by the names of the other shards"
+    )
 
 
 def test_a_folder_named_as_a_shard_is_refused(folder):

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from components.report.html_page import render, replace_unprintable
+from components.report.html_page import render
 from components.report.report_data import ReportData
 from formats import names
 from formats.gate_decision import GateDecision, ThresholdCheck
@@ -133,7 +133,3 @@ def test_nodes_are_listed_with_their_states():
     text = Outline(render(ReportData(RunOutcome("r", nodes)))).text
     for state in states:
         assert f"{state} {state}" in text
-
-
-def test_control_characters_and_surrogates_are_replaced():
-    assert replace_unprintable("a\x00b\x1b\ud800 c\n\td") == "a\ufffdb\ufffd? c\n\td"

@@ -73,6 +73,20 @@ def test_one_of_several_matrices_can_be_chosen(tmp_path, save):
     assert same_events(events, EVENTS)
 
 
+def test_one_of_several_tables_can_be_chosen_and_the_others_are_named(tmp_path):
+    np.savez(tmp_path / "x.npz", a=RECORDS, b=RECORDS[9:], w=Y)
+    write_hdf5(tmp_path / "x.h5", **{f"b__{k}": v[:9] for k, v in VECTORS.items()})
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        for name, values in VECTORS.items():
+            file[f"a/{name}"] = values
+
+    for name in ("x.npz", "x.h5"):
+        events, conversion = convert_all([tmp_path / name], tmp_path / name[2:], chosen("a"))
+        assert same_events(events, EVENTS)
+        [note] = conversion.counts.notes
+        assert note.startswith(f"{tmp_path / name}: left out b")
+
+
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
@@ -90,6 +104,18 @@ def test_one_of_several_matrices_can_be_chosen(tmp_path, save):
             lambda path: write_hdf5(path, df__axis0=Y, df__block0_values=X),
             "was written by pandas. Save it as Parquet",
         ),
+        (
+            lambda path: np.savez(path, a=RECORDS[:9], b=RECORDS[9:]),
+            "holds several tables: a, b. Choose with --features TABLE",
+        ),
+        (
+            lambda path: write_hdf5(
+                path, **{f"{part}__{k}": v for part in ("a", "b") for k, v in VECTORS.items()}
+            ),
+            r"holds several columns (\w+): a/\1, b/\1. Choose with --features GROUP",
+        ),
+        (lambda path: np.save(path, MATRIX.astype(complex)), "the array holds complex128, not num"),
+        (lambda path: np.save(path, MATRIX.astype("M8[s]")), "holds datetime64"),
         (lambda path: path.write_bytes(b"\x93NUMPY\x01\0v\0{"), "truncated or corrupt NumPy"),
         (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(9)), "corrupt HDF5 file"),
     ],

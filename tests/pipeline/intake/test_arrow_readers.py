@@ -105,7 +105,7 @@ def in_order(events):
             "--signal sig --background bkg",
         ),
         (FRAME.assign(label=FRAME[LABEL] * 2 - 1), "--signal 1 --background -1"),
-        (FRAME.drop(columns=FEATURES[2]), rf"1 of the 28 features are missing \({FEATURES[2]}\)"),
+        (FRAME.drop(columns=FEATURES[2]), rf"1 of the 28 features is missing \({FEATURES[2]}\)"),
         (FRAME.assign(jet1pt=1.0), f"{FEATURES[5]} and jet1pt are both names of {FEATURES[5]}"),
     ],
 )
@@ -114,6 +114,27 @@ def test_other_tables_are_refused_with_the_option(tmp_path, frame, sentence):
 
     with pytest.raises(IntakeError, match=f"x.parquet: .*{sentence}"):
         convert_all([tmp_path / "x.parquet"], tmp_path / "out")
+
+
+def test_additional_columns_may_be_nested(tmp_path):
+    table = pa.Table.from_pandas(FRAME, preserve_index=False)
+    table = table.append_column("hits", pa.array([[1.0]] * len(FRAME)))
+    table = table.append_column("meta", pa.array([{"run": 1}] * len(FRAME)))
+    pq.write_table(table, tmp_path / "x")
+
+    events, conversion = convert_all([tmp_path / "x"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert conversion.counts.notes == [f"{tmp_path / 'x'}: dropped the columns hits, meta"]
+
+
+def test_files_of_a_data_set_need_the_same_columns(tmp_path):
+    (tmp_path / "d").mkdir()
+    FRAME.to_parquet(tmp_path / "d/a.parquet", index=False)
+    FRAME.assign(weight=2.0).to_parquet(tmp_path / "d/b.parquet", index=False)
+
+    with pytest.raises(IntakeError, match=r"b.parquet: has other columns than a.parquet: weight"):
+        convert_all([tmp_path / "d"], tmp_path / "out")
 
 
 def test_lists_of_other_lengths_are_named(tmp_path):

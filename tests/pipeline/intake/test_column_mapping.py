@@ -86,10 +86,10 @@ def test_a_table_of_one_class_needs_no_label():
         (
             ["label", *FEATURES[1:], "lep1"],
             {},
-            f"x: 1 of the 28 features are missing ({FEATURES[0]}); unused columns: lep1. If they "
+            f"x: 1 of the 28 features is missing ({FEATURES[0]}); unused columns: lep1. If they "
             "have other names, give them with --names FILE",
         ),
-        (FEATURES, {}, "x: no column is named as the label. Name it with --label NAME, or"),
+        (FEATURES, {}, "x: no column is named as the label. Name it with --label NAME (for"),
         (
             [*COLUMNS, "class"],
             {},
@@ -116,6 +116,13 @@ def test_a_table_of_one_class_needs_no_label():
 )
 def test_what_is_missing_or_ambiguous_is_named_with_the_option(names, options, sentence):
     assert sentence in refusal(names, **options)
+
+
+def test_a_name_that_occurs_twice_cannot_be_chosen():
+    names = [*COLUMNS, "kind", "kind"]
+
+    assert "has 2 columns named 'kind', so --label is ambig" in refusal(names, label="kind")
+    assert "has 2 columns named 'kind', so --keep is ambig" in refusal(names, keep=("kind",))
 
 
 def test_the_header_must_name_every_column():

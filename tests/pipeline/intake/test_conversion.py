@@ -173,7 +173,9 @@ def test_kept_numbers_must_be_exact(tmp_path):
     to_frame(EVENTS).assign(event=np.arange(200) + 2**24).to_parquet(tmp_path / "x.parquet")
     keep = IntakeOptions(columns=ColumnOptions(keep=("event",)))
 
-    with pytest.raises(IntakeError, match=r"row 2 with 16777217 as event cannot be kept exactly"):
+    with pytest.raises(
+        IntakeError, match=r"row 2 with 16777217 as event, which is not exact as float32"
+    ):
         convert_all([tmp_path / "x.parquet"], tmp_path / "out", keep)
 
 

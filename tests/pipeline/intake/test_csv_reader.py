@@ -1,5 +1,6 @@
 import gzip
 import re
+from itertools import count
 
 import numpy as np
 import pytest
@@ -68,6 +69,7 @@ READ = {
     "old Mac line ends": PLAIN.replace("\n", "\r"),
     "header": NAMED,
     "header in another order": shuffled,
+    "names with a prefix": to_csv(ROWS, [LABEL, *(f"event.{name}" for name in FEATURES)]),
     "names of TF Datasets": to_csv(ROWS, other_names),
     "names without underscores": to_csv(ROWS, short_names),
     "upper case": to_csv(ROWS, [name.upper() for name in COLUMNS]),
@@ -119,6 +121,15 @@ def test_decimal_commas_need_the_option(converted):
     assert same_events(events, EVENTS)
 
 
+def test_labels_may_have_decimal_commas(converted):
+    rows = [[f"{float(row[0]):.1f}", *row[1:]] for row in ROWS]
+    text = to_csv(rows, separator=";").replace(".", ",")
+
+    events, _ = converted(text, IntakeOptions(text=TextOptions(",")))
+
+    assert same_events(events, EVENTS)
+
+
 def test_names_of_a_table_without_header_can_be_given(converted):
     text = to_csv([[*row[1:], "7", row[0]] for row in ROWS])
 
@@ -167,7 +178,7 @@ def test_columns_that_are_not_the_published_ones_are_named_with_the_option(
 def test_no_message_advises_to_delete_the_header(converted):
     message = refusal(converted, to_csv(ROWS, ["a", "b", *COLUMNS[2:]]))
 
-    assert "1 of the 28 features are missing" in message
+    assert "1 of the 28 features is missing" in message
     assert "--names FILE" in message
     assert "delete" not in message
 
@@ -226,10 +237,20 @@ def test_line_numbers_are_exact_in_later_blocks(tmp_path, monkeypatch, name):
             "x.csv: line 41 is a header, 'label,lepton_pt,lepton_eta,lepton_p...', in the middle",
         ),
         (
+            NAMED + to_csv([[f"'{cell}'" for cell in row] for row in ROWS]),
+            "x.csv: line 42 has numbers in single quotes, such as \"'",
+        ),
+        (NAMED.replace(",", ":"), "x.csv: has one column, 'label:lepton_pt:"),
+        (
+            NAMED.replace(LABEL, "evil\x1b[31m", 1),
+            "x.csv: no column is named as the label; unused columns: evil\ufffd[31m. Name it",
+        ),
+        (
             NAMED + to_csv(ROWS, COLUMNS[::-1]),
             "x.csv: line 42 is a second header, 'm_wwbb,m_wbb,m_bb,m_jlv,m_lv,m_jjj,...', that",
         ),
     ],
+    ids=count(),
 )
 def test_lines_of_another_form_are_named(converted, text, sentence):
     assert refusal(converted, text).startswith(sentence)

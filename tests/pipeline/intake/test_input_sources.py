@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from pipeline.intake.input_sources import find_sources, find_splits, open_source
@@ -87,6 +89,25 @@ def test_inputs_that_cannot_be_right_are_refused(make, files, texts, sentence):
         find_sources(texts)
 
 
+def test_pipes_and_linked_folders_of_a_folder_are_refused_without_waiting(make, tmp_path):
+    make("d/b.csv", "other/c.csv", "e/a.csv")
+    os.mkfifo(tmp_path / "d/a.csv")
+    (tmp_path / "e/sub").symlink_to(tmp_path / "other")
+
+    with pytest.raises(IntakeError, match=r"d/a\.csv: is not a file"):
+        find_sources(["d"])
+    with pytest.raises(IntakeError, match=r"e/sub: is a link to a folder, which is not followed"):
+        find_sources(["e"])
+
+
+def test_a_missing_part_is_named(make):
+    make("d/x.tfrecord-00000-of-00002", "d/y-00000-of-00001.csv", "d/z-1-of-1.csv")
+
+    assert find_sources(["d"])[1] == [
+        "d: x.tfrecord-00001-of-00002, z-0-of-1 is missing, by the names of the others"
+    ]
+
+
 def test_missing_inputs_are_bad_usage():
     with pytest.raises(InputNotFoundError):
         find_sources(["none.csv"])
@@ -113,6 +134,12 @@ def test_an_input_that_is_split_already_is_recognized(make, training, validation
     assert find_splits("d") == (f"d/{training}", f"d/{validation}")
 
 
+def test_files_that_are_named_as_splits_stay_apart(make):
+    make("d/test.csv", "d/Train.csv.gz", "d/README.md")
+
+    assert find_splits("d") == ("d/Train.csv.gz", "d/test.csv")
+
+
 def test_other_inputs_are_not_split(make):
     make("d/training/a.csv", "x.csv")
 
@@ -123,16 +150,14 @@ def test_other_inputs_are_not_split(make):
 def test_data_beside_the_splits_are_not_left_out(make, beside):
     make("d/training/a.csv", "d/validation/a.csv", beside, "d/README.md", "d/manifest.json")
 
-    with pytest.raises(
-        IntakeError, match=r"d: contains (extra.tfrecord|more) beside training/ and"
-    ):
+    with pytest.raises(IntakeError, match=r"d: contains (extra.tfrecord|more) beside training and"):
         find_splits("d")
 
 
 def test_three_splits_are_ambiguous(make):
     make("d/train/a.csv", "d/valid/a.csv", "d/test/a.csv")
 
-    with pytest.raises(IntakeError, match="d: has the folders train, test, valid, more than two"):
+    with pytest.raises(IntakeError, match="d: has train, test, valid, more than two"):
         find_splits("d")
 
 

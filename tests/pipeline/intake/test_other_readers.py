@@ -163,17 +163,22 @@ def float_feature(*values):
     return Feature(float_list=FloatList(value=values))
 
 
-def int_feature(value):
+def int_feature(*values):
     from tensorflow.train import Feature, Int64List
 
-    return Feature(int64_list=Int64List(value=[int(value)]))
+    return Feature(int64_list=Int64List(value=map(int, values)))
+
+
+def bytes_feature(value):
+    from tensorflow.train import BytesList, Feature
+
+    return Feature(bytes_list=BytesList(value=[value]))
 
 
 def tensor_feature(array):
     import tensorflow as tf
 
-    content = tf.io.serialize_tensor(tf.constant(array)).numpy()
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+    return bytes_feature(tf.io.serialize_tensor(tf.constant(array)).numpy())
 
 
 def shard(make_features):
@@ -201,7 +206,13 @@ FORMS = {
         "label": float_feature(y),
         "weight": float_feature(0.5),
     },
+    "other lists": lambda x, y: {
+        "features": tensor_feature(x),
+        "label": float_feature(y),
+        "ids": int_feature(1, 2),
+    },
 }
+NOTES = {"a weight": ["dropped the column weight"], "other lists": ["left out ids"]}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -209,8 +220,8 @@ def test_records_of_every_form_give_the_same_events(tmp_path, write, form):
     events, conversion = convert_all([write(shard(FORMS[form]))], tmp_path / "out")
 
     assert same_events(events, EVENTS)
-    dropped = [note for note in conversion.counts.notes if "dropped the column weight" in note]
-    assert len(dropped) == (form == "a weight")
+    [*notes] = (note.partition(": ")[2] for note in conversion.counts.notes)
+    assert notes == NOTES.get(form, [])
 
 
 def test_half_precision_loses_the_codes_of_b_tags(tmp_path, write):
@@ -225,6 +236,11 @@ def test_half_precision_loses_the_codes_of_b_tags(tmp_path, write):
     ("features", "sentence"),
     [
         (lambda x, _: {"features": tensor_feature(x)}, "no column is named as the label"),
+        (lambda *_: {}, "record 1 has no key 'features' .* its keys: none"),
+        (
+            lambda x, _: {"features": tensor_feature(x), "label": bytes_feature(b"s")},
+            "record 1 holds the label 'label' as bytes, 's'. Write it as a number.",
+        ),
         (lambda x, y: {"x": tensor_feature(x), "y": float_feature(y)}, "--features and that of"),
         (
             lambda x, y: {"features": tensor_feature(x[:21]), "label": float_feature(y)},
@@ -265,6 +281,36 @@ def test_the_labels_of_records_may_be_other_values(tmp_path, write):
     events, _ = convert_all([write(content)], tmp_path / "out", options)
 
     assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize("as_features", [tensor_feature, lambda x: float_feature(*x)])
+def test_labels_of_minus_one_need_the_options(tmp_path, write, as_features):
+    path = write(
+        shard(lambda x, y: {"features": as_features(x), "label": float_feature(2 * y - 1)})
+    )
+
+    with pytest.raises(
+        IntakeError, match=r"has the label '?-1'?, which .* --signal \S+ --background"
+    ):
+        convert_all([path], tmp_path / "out")
+    options = IntakeOptions(labels=LabelValues("1", "-1", True))
+    events, _ = convert_all([path], tmp_path / "out", options)
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize("as_features", [tensor_feature, lambda x: float_feature(*x)])
+def test_a_key_that_only_later_records_have_is_not_dropped(tmp_path, write, as_features):
+    count = iter(range(len(ROWS)))
+    content = shard(
+        lambda x, y: {
+            "features": as_features(x),
+            "label": float_feature(y),
+            **({"weight": float_feature(2.0)} if next(count) == 9 else {}),
+        }
+    )
+
+    with pytest.raises(IntakeError, match=r"record 10 .*weight.*Correct or leave out the record"):
+        convert_all([write(content)], tmp_path / "out")
 
 
 def test_published_records_are_read_without_tensorflow(tmp_path, write, monkeypatch):
