@@ -4,9 +4,9 @@ A column is a list with exactly one float32 per event, the layout that TFX and T
 Parquet. Files are split into row groups, the unit of work on Beam's workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,8 @@ DICTIONARY_COLUMNS = [f"{name}.list.item" for name in (LABEL, *DISCRETE_VALUES)]
 CONCURRENT_READS = 16
 """Files whose metadata is read at a time."""
 
+T = TypeVar("T")
+
 RowGroup = tuple[str, int]
 """A file and the index of one of its row groups."""
 
@@ -58,11 +60,40 @@ def parquet_writer(stream: Any) -> pq.ParquetWriter:
 
 def find_row_groups(pattern: str) -> Iterator[RowGroup]:
     """Yields every row group of the matching files, in the order of the files' names."""
+    for path in _files(pattern):
+        yield from ((path, group) for group in range(_num_row_groups(path)))
+
+
+def sample_row_groups(pattern: str, number: int) -> list[RowGroup]:
+    """Chooses row groups spread evenly over the matching files, and at most ``number`` files.
+
+    The choice depends on nothing but the files.
+    """
+    files = _evenly(_files(pattern), number)
+    share = -(-number // max(1, len(files)))
+    return [
+        (path, group) for path in files for group in _evenly(range(_num_row_groups(path)), share)
+    ]
+
+
+def _files(pattern: str) -> list[str]:
     [matched] = FileSystems.match([pattern])
-    for path in sorted(file.path for file in matched.metadata_list):
-        with _open(path) as stream:
-            groups = pq.read_metadata(stream).num_row_groups
-        yield from ((path, group) for group in range(groups))
+    return sorted(file.path for file in matched.metadata_list)
+
+
+def _num_row_groups(path: str) -> int:
+    with _open(path) as stream:
+        return int(pq.read_metadata(stream).num_row_groups)
+
+
+def _evenly(items: Sequence[T], number: int) -> list[T]:
+    """Chooses up to ``number`` items at equal distances.
+
+    >>> _evenly("abcdefgh", 3), _evenly("ab", 3)
+    (['a', 'c', 'f'], ['a', 'b'])
+    """
+    number = min(number, len(items))
+    return [items[index * len(items) // number] for index in range(number)]
 
 
 def read_row_group(row_group: RowGroup) -> pa.Table:

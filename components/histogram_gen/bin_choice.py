@@ -1,6 +1,14 @@
-"""Choice of bins: from TFDV's statistics, such that outliers do not stretch the histogram."""
+"""Choice of bins, such that outliers do not stretch the histogram.
+
+TFDV's quantiles are not used: they depend on the order in which an engine merges its sketches, and
+the same events must have the same bins on every engine. The minimum and the maximum do not depend
+on it, and the central range is that of a sample of the row groups.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from formats.features import DISCRETE_VALUES, FEATURES
@@ -23,22 +31,39 @@ SECOND_LARGEST = float(np.nextafter(LARGEST, np.float32(0)))
 Binnings = dict[str, Binning]
 
 
-def choose_binnings(statistics: statistics_pb2.DatasetFeatureStatistics) -> Binnings:
-    """Chooses the bins of every feature from the statistics of a split."""
+def choose_binnings(
+    statistics: statistics_pb2.DatasetFeatureStatistics,
+    sample: Mapping[str, npt.NDArray[np.float32]],
+) -> Binnings:
+    """Chooses the bins of every feature of a split.
+
+    Args:
+        statistics: of the split, of which only minimum and maximum are used.
+        sample: values of some of its events by feature, float32 [n].
+    """
     numbers = {feature.path.step[0]: feature.num_stats for feature in statistics.features}
-    return {name: choose_binning(name, numbers[name]) for name in FEATURES}
+    return {
+        name: choose_binning(name, numbers[name], central_range(sample[name])) for name in FEATURES
+    }
 
 
-def choose_binning(name: str, statistics: statistics_pb2.NumericStatistics) -> Binning:
+def choose_binning(
+    name: str, statistics: statistics_pb2.NumericStatistics, central: tuple[float, float]
+) -> Binning:
     """Chooses bins that show most events: around each discrete value, or the central 80 %.
 
     Any statistics yield bins, so that data that DataGate will refuse is counted as well.
+
+    Args:
+        name: the feature.
+        statistics: of all its values.
+        central: from ``central_range``.
     """
     if name in DISCRETE_VALUES:
         first, second, _ = DISCRETE_VALUES[name]
         # The edges are midway between the values, which are equidistant.
         return Binning(first - second / 2, first + second * 2.5, 3)
-    low, high = _central_range(statistics)
+    low, high = central
     margin = MARGIN * (high - low)
     low, high = max(low - margin, statistics.min), min(high + margin, statistics.max)
     if not np.isfinite(high - low):  # Many events are infinite; DataGate will refuse them.
@@ -51,9 +76,14 @@ def choose_binning(name: str, statistics: statistics_pb2.NumericStatistics) -> B
     return Binning(low, float(edge), BINS)
 
 
-def _central_range(statistics: statistics_pb2.NumericStatistics) -> tuple[float, float]:
-    """Returns the limits of the central 80 % of the events, from TFDV's ten quantiles."""
-    for histogram in statistics.histograms:
-        if histogram.type == statistics_pb2.Histogram.QUANTILES and histogram.buckets:
-            return histogram.buckets[0].high_value, histogram.buckets[-1].low_value
-    return 0.0, 0.0
+def central_range(values: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Returns the limits of the central 80 % of the values, which are two of them; NaN is ignored.
+
+    >>> central_range(np.arange(101, dtype=np.float32))
+    (10.0, 90.0)
+    """
+    numbers = values[~np.isnan(values)]
+    if not len(numbers):
+        return 0.0, 0.0
+    low, high = np.quantile(numbers, [0.1, 0.9], method="nearest")
+    return float(low), float(high)

@@ -22,7 +22,7 @@ def HistogramGen(  # noqa: N802 (named as TFX names nodes)
 ) -> None:
     """Counts each split's events by feature, class and bin, and computes its fingerprint.
 
-    All splits have the same bins, chosen from the statistics of the first split.
+    All splits have the same bins, chosen from the first split: the same on every Beam engine.
 
     Component ``outputs`` contains:
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.types import Artifact, artifact_utils
 
@@ -11,9 +13,14 @@ from components.histogram_gen.class_counts import add, count_events
 from formats import examples as parquet_examples
 from formats import histograms as histograms_file
 from formats.examples import RowGroup
-from formats.features import LABEL
+from formats.features import FEATURES, LABEL
 from formats.histograms import ClassCounts
 from formats.names import events_property
+
+SAMPLED_ROW_GROUPS = 8
+"""Row groups whose values determine the bins: half a million events, 60 MB."""
+
+Columns = dict[str, npt.NDArray[np.float32]]
 
 
 def write_histograms(
@@ -31,7 +38,7 @@ def write_histograms(
             split, folder, examples.get_int_custom_property(events_property(split))
         )
     first = stats_artifact_utils.load_statistics(statistics, splits[0]).proto().datasets[0]
-    binnings = choose_binnings(first)
+    binnings = choose_binnings(first, read_sample(folders[splits[0]]))
     with beam_pipeline as pipeline:
         _ = (
             pipeline
@@ -51,14 +58,25 @@ def write_histograms(
         )
 
 
+def read_sample(folder: str) -> Columns:
+    """Reads the values of row groups that are spread evenly over the files of a split."""
+    groups = parquet_examples.sample_row_groups(
+        f"{folder}/{parquet_examples.FILES}", SAMPLED_ROW_GROUPS
+    )
+    parts = [_columns(group, FEATURES) for group in groups]
+    return {name: np.concatenate([part[name] for part in parts]) for name in FEATURES}
+
+
 def count_row_group(row_group: RowGroup, binnings: Binnings) -> ClassCounts:
     """Counts the events of one row group."""
-    table = parquet_examples.read_row_group(row_group)
-    columns = {
-        name: table.column(name).chunk(0).flatten().to_numpy() for name in (LABEL, *binnings)
-    }
+    columns = _columns(row_group, (LABEL, *binnings))
     labels = columns.pop(LABEL)
     return count_events(columns, labels, binnings)
+
+
+def _columns(row_group: RowGroup, columns: Iterable[str]) -> Columns:
+    table = parquet_examples.read_row_group(row_group)
+    return {name: table.column(name).chunk(0).flatten().to_numpy() for name in columns}
 
 
 def _row_groups(split: str, folder: str) -> Iterator[tuple[str, RowGroup]]:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from formats.examples import (
     find_row_groups,
     parquet_writer,
     read_row_group,
+    sample_row_groups,
     to_table,
 )
 from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, LABEL
@@ -73,3 +76,19 @@ def test_every_event_is_read_once_for_any_row_groups(tmp_path):
     assert all(table.column("x").num_chunks == 1 for table in tables)
     values = np.concatenate([table.column("x").chunk(0).flatten() for table in tables])
     assert values.tolist() == list(range(17))
+
+
+def test_sampled_row_groups_are_spread_over_files_and_within_them(tmp_path):
+    for index in range(5):
+        file = tmp_path / f"{index}.parquet"
+        pq.write_table(to_table(make_events(60)), file, row_group_size=10)
+
+    def sample(pattern, number):
+        return [(Path(path).stem, group) for path, group in sample_row_groups(pattern, number)]
+
+    every = f"{tmp_path}/*.parquet"
+    assert sample(every, 3) == [("0", 0), ("1", 0), ("3", 0)]
+    assert sample(every, 8) == [(str(i), group) for i in range(5) for group in (0, 3)]
+    assert sample(f"{tmp_path}/0.parquet", 3) == [("0", 0), ("0", 2), ("0", 4)]
+    assert len(sample(every, 100)) == 30
+    assert sample(f"{tmp_path}/none", 3) == []

@@ -8,7 +8,7 @@ from tfx.types import standard_artifacts
 
 from components.histogram_gen.bin_choice import choose_binnings
 from components.histogram_gen.class_counts import add, fingerprint
-from components.histogram_gen.executor import count_row_group, write_histograms
+from components.histogram_gen.executor import count_row_group, read_sample, write_histograms
 from formats import histograms
 from formats.artifact_types import ClassHistograms
 from formats.event_counts import EventCountError
@@ -22,7 +22,8 @@ def test_every_row_group_is_counted_by_class(tmp_path):
     pq.write_table(table, tmp_path / "part.parquet", row_group_size=120)
     (batch,) = table.to_batches()
 
-    binnings = choose_binnings(generate_statistics_in_memory(batch).datasets[0])
+    statistics = generate_statistics_in_memory(batch).datasets[0]
+    binnings = choose_binnings(statistics, read_sample(str(tmp_path)))
     total = add(
         count_row_group(group, binnings) for group in find_row_groups(f"{tmp_path}/*.parquet")
     )
