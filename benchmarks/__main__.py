@@ -21,6 +21,7 @@ QUICK_MODULES = {
 }
 MODULES = {
     **QUICK_MODULES,
+    "serving": "serving_speed",
     "training": "training_speed",
     "data_nodes": "data_nodes",
     "full_run": "full_run",

@@ -40,7 +40,7 @@ NAMES = (
 """Masses with the light jets at the W, the b jets at the Higgs, both; a prime marks the other
 neutrino."""
 
-Pair = tuple[int, int]
+Group = tuple[int, ...]
 
 
 class PairSums(NamedTuple):
@@ -82,7 +82,7 @@ class PairSums(NamedTuple):
         return jets, with_leptons, total
 
 
-def sum_pairs(pairs: tf.Tensor, bottoms: Sequence[Pair], lights: Sequence[Pair]) -> PairSums:
+def sum_pairs(pairs: tf.Tensor, bottoms: Sequence[Group], lights: Sequence[Group]) -> PairSums:
     """Sums the squared pair masses of both neutrinos, [15, 2, N], for choices of jets."""
     single, choices = pairs[:, 0], [*zip(bottoms, lights, strict=True)]
     light_with = sum_rows(single, [pairs_between([b], j) for pair, j in choices for b in pair])

@@ -103,11 +103,11 @@ def _tagged_first(particles: Particles) -> Particles:
     order = tf.cast(rank == position[:, None], tf.float32)  # one-hot, [role, jet, N]
     jets = tf.stack([part[:4] for part in particles])
     pt, eta, phi, tags = tf.unstack(tf.reduce_sum(order * jets[:, None], axis=2))
-    ordered = (
+    pt, eta, phi = (
         tf.concat([part, each[4:]], axis=0)
         for part, each in zip((pt, eta, phi), particles[:3], strict=True)
     )
-    return Particles(*ordered, tags)
+    return Particles(pt, eta, phi, tags)
 
 
 def _rank(keys: tf.Tensor) -> tf.Tensor:

@@ -23,10 +23,20 @@ CONTENT_BYTES = 4 * NUM_FEATURES
 WEIGHT_PREFIX, WEIGHT_SUFFIX = "weights/", "/.ATTRIBUTES/VARIABLE_VALUE"
 """What surrounds the name of a weight in the export's checkpoint."""
 
+CHUNK_EVENTS = 2048
+"""Events that the export scores at a time: their intermediate values, some 30 KB each, then stay in
+the processor's cache and need the same memory for any number of events."""
+
+CHUNKS_AT_ONCE = 2
+"""Chunks in progress: while one waits for a small operation, another keeps the processor busy."""
+
 Scores = dict[str, tf.Tensor]
 
 NamedWeights = Mapping[str, Array]
 """Weights by name."""
+
+
+FEATURE_VECTORS = tf.TensorSpec([None, NUM_FEATURES], tf.float32, "features")
 
 
 def export(model: tf_keras.Model, path: str) -> None:
@@ -81,9 +91,13 @@ def signatures(model: tf_keras.Model) -> dict[str, Callable[..., Scores]]:
     """Traces the three signatures of the model; returns them by name."""
 
     # Keras needs no autograph, which would take seconds.
+    @tf.function(autograph=False, input_signature=[FEATURE_VECTORS])
+    def score(features: tf.Tensor) -> tf.Tensor:
+        return model(features, training=False)
+
     @tf.function(autograph=False)
     def score_features(features: tf.Tensor) -> Scores:
-        return {names.SIGNAL_PROBABILITY: model(features, training=False)}
+        return {names.SIGNAL_PROBABILITY: apply_by_chunk(score, features)}
 
     @tf.function(autograph=False)
     def score_columns(**columns: tf.Tensor) -> Scores:
@@ -93,14 +107,44 @@ def signatures(model: tf_keras.Model) -> dict[str, Callable[..., Scores]]:
     def score_records(examples: tf.Tensor) -> Scores:
         return score_features(decode_records(examples))
 
-    vectors = tf.TensorSpec([None, NUM_FEATURES], tf.float32, "features")
     columns = {name: tf.TensorSpec([None, 1], tf.float32, name) for name in FEATURES}
     records = tf.TensorSpec([None], tf.string, "examples")
     return {
         names.SERVING_SIGNATURE: score_records.get_concrete_function(records),
-        names.FEATURES_SIGNATURE: score_features.get_concrete_function(vectors),
+        names.FEATURES_SIGNATURE: score_features.get_concrete_function(FEATURE_VECTORS),
         names.COLUMNS_SIGNATURE: score_columns.get_concrete_function(**columns),
     }
+
+
+def apply_by_chunk(score: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
+    """Scores any number of events in a graph, ``CHUNK_EVENTS`` at a time.
+
+    Args:
+        score: from float32 [n, 28] to float32 [n, 1], for any n.
+        features: float32 [N, 28].
+
+    Returns:
+        float32 [N, 1].
+    """
+    count = tf.shape(features)[0]
+
+    def score_all() -> tf.Tensor:
+        chunks = -(-count // CHUNK_EVENTS)
+        scores = tf.TensorArray(tf.float32, chunks, element_shape=[None, 1], infer_shape=False)
+
+        def score_next(chunk: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, ...]:
+            start = chunk * CHUNK_EVENTS
+            return chunk + 1, scores.write(chunk, score(features[start : start + CHUNK_EVENTS]))
+
+        _, scores = tf.while_loop(
+            lambda chunk, _: chunk < chunks,
+            score_next,
+            (0, scores),
+            parallel_iterations=CHUNKS_AT_ONCE,
+        )
+        return tf.ensure_shape(scores.concat(), [None, 1])
+
+    return tf.cond(count <= CHUNK_EVENTS, lambda: score(features), score_all)
 
 
 def decode_records(examples: tf.Tensor) -> tf.Tensor:

@@ -42,9 +42,9 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
         100_000,
         {
             "buckets": 12,
-            "trees": 450,
+            "trees": 1000,
             "tree_depth": 6,
-            "tree_learning_rate": 0.08,
+            "tree_learning_rate": 0.06,
             "units": 256,
             "blocks": 2,
             "dropout": 0.3,

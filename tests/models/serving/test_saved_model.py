@@ -8,7 +8,13 @@ import pytest
 import tensorflow as tf
 
 from formats.features import FEATURES
-from models.serving.saved_model import decode_records, export, read_weights
+from models.serving.saved_model import (
+    CHUNK_EVENTS,
+    apply_by_chunk,
+    decode_records,
+    export,
+    read_weights,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +49,8 @@ def signatures(exported):
 
 @pytest.fixture(scope="module")
 def features(make_events):
-    return make_events(40, seed=20).features
+    """Events in three chunks, the last of which is not full."""
+    return make_events(2 * CHUNK_EVENTS + 40, seed=20).features
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,25 @@ def test_no_events_give_no_scores(signatures):
     assert scores(signatures["score_columns"], **empty).shape == (0, 1)
 
 
+@pytest.mark.parametrize("count", [1, CHUNK_EVENTS, CHUNK_EVENTS + 1, 2 * CHUNK_EVENTS])
+def test_any_number_of_events_is_scored_in_order(signatures, features, expected, count):
+    outputs = scores(signatures["score_features"], features=tf.constant(features[:count]))
+    np.testing.assert_allclose(outputs, expected[:count], atol=1e-6)
+
+
+def test_large_batches_are_scored_chunk_by_chunk():
+    sizes = []
+
+    def score(features):
+        tf.numpy_function(lambda size: sizes.append(int(size)), [tf.shape(features)[0]], [])
+        return features[:, :1]
+
+    features = tf.range(5 * CHUNK_EVENTS + 3, dtype=tf.float32)[:, None] * tf.ones([1, 28])
+    outputs = tf.function(lambda x: apply_by_chunk(score, x))(features)
+    np.testing.assert_array_equal(outputs, features[:, :1])
+    assert sorted(sizes) == [3, *5 * [CHUNK_EVENTS]]
+
+
 @pytest.mark.slow
 def test_the_export_scores_where_the_project_is_not_installed(
     exported, features, expected, tmp_path
@@ -97,8 +123,8 @@ def test_the_export_scores_where_the_project_is_not_installed(
 
 @pytest.mark.parametrize("encode", [published, as_float_val])
 def test_every_encoding_of_the_vector_is_decoded(features, encode):
-    decoded = decode_records(tf.constant([encode(vector) for vector in features]))
-    np.testing.assert_array_equal(decoded.numpy(), features)
+    decoded = decode_records(tf.constant([encode(vector) for vector in features[:40]]))
+    np.testing.assert_array_equal(decoded.numpy(), features[:40])
 
 
 def test_encodings_may_be_mixed(features):
