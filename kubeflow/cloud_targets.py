@@ -10,7 +10,6 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
-from tfx.extensions.google_cloud_ai_platform.pusher.component import Pusher as VertexPusher
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
@@ -18,6 +17,7 @@ from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
 from components.scorer.component import Scorer
 from formats import names
+from kubeflow.endpoint_pusher import EndpointPusher
 from kubeflow.target_checks import (
     beam_runners,
     check_kubeflow,
@@ -123,10 +123,11 @@ class VertexTarget(RemoteTarget):
         endpoint = self.section.endpoint
         if endpoint is None:
             return super().pusher(**inputs)
-        return VertexPusher(
+        node = EndpointPusher(
             custom_config=serving_settings(self.section, endpoint),
             **{key: inputs[key] for key in ("model", "model_blessing", "infra_blessing")},
         )
+        return node.with_id(names.PUSHER)
 
     def reads_outside_state(self, node: BaseNode) -> bool:
         """True for ingestion without a content key as well.

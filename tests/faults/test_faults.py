@@ -36,6 +36,12 @@ def tasks(workshop, prepared):
 def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
     calls = prepared[FIRST.name].calls
     assert 0 < sum(is_metadata(call) for call in calls) < len(calls)
+    # Arrow's Parquet files are written by way of Beam, under temporary names.
+    examples = [(name, path) for _, name, path in calls if "CollisionExampleGen/examples" in path]
+    parquet = {path for name, path in examples if name == "rename" and path.endswith(".parquet")}
+    writes = [path for name, path in examples if name == "write" and "/.staging/" in path]
+    assert len(parquet) == 2
+    assert len(writes) > 10
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_deployment_to_an_endpoint(compiled, tmp_path):
     command = command_line(parse(file.read_text()).executor("Pusher").container)
     invocation = executor_input(parse(file.read_text()), tmp_path)
     (tmp_path / "model" / "Format-Serving").mkdir(parents=True)
+    (tmp_path / "model" / "Format-Serving" / "saved_model.pb").write_text("graph")
     cloud = Cloud(tmp_path)
     name = f"{PARENT}/endpoints/1"
     cloud.endpoints[name] = v1.Endpoint(
@@ -170,7 +171,12 @@ def test_deployment_to_an_endpoint(compiled, tmp_path):
     script = Path(__file__).with_name("push_without_bucket.py")
     process = subprocess.run(
         [sys.executable, script, *(word.replace("{{$}}", invocation) for word in command[3:])],
-        env={**cloud.environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        env={
+            **cloud.environment(),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
         capture_output=True,
         text=True,
     )
@@ -180,6 +186,7 @@ def test_deployment_to_an_endpoint(compiled, tmp_path):
     assert upload.model.artifact_uri == "gs://my-bucket/pushed_model"
     assert "tf2-cpu" in upload.model.container_spec.image_uri
     assert dict(deploy.traffic_split) == {"0": 20, "7": 80}
+    assert upload.model.display_name == deploy.deployed_model.display_name
     machines = deploy.deployed_model.dedicated_resources
     assert machines.machine_spec.machine_type == "n1-standard-2"
     assert deploy.deployed_model.service_account == "higgs@my-project.iam.gserviceaccount.com"
