@@ -42,6 +42,9 @@ BATCH = 16_384
 
 LARGE_MODEL_EVENTS, SMALL_MODEL_EVENTS = 1_000_000, 30_000
 
+GROWING_EVENTS = 20_000
+"""Events on which the earlier forest is grown; enough for its number of leaves."""
+
 EARLIER_TREES = {SMALL_MODEL_EVENTS: (450, 24), LARGE_MODEL_EVENTS: (600, 63)}
 """Trees and leaves per tree of the earlier forest, by number of training events."""
 
@@ -143,7 +146,9 @@ def earlier_booster(columns: EventTable, trees: int, leaves: int) -> lgb.Booster
         "num_threads": os.cpu_count(),
         "verbose": -1,
     }
-    return lgb.train(settings, lgb.Dataset(columns.features, columns.labels[:, 0]), trees)
+    sample = slice(GROWING_EVENTS)
+    data = lgb.Dataset(columns.features[sample], columns.labels[sample, 0])
+    return lgb.train(settings, data, trees)
 
 
 def earlier_model(network: tf_keras.Model, booster: lgb.Booster) -> tf_keras.Model:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from catboost import CatBoost, Pool
+from catboost import CatBoost, CatBoostError, Pool
 
 from formats.throttle import Throttle
-from models.event_table import Array, EventTable
+from models.event_table import Array, EventTable, InputDataError
 from models.training.training_plan import SizedHyperparameters
 
 log = logging.getLogger("higgs.trainer")
@@ -73,6 +73,9 @@ def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed:
         events: with columns as features.
         hyperparameters: with ``trees`` at least 1.
         seed: seed of the sample of events, and of the columns and events of each tree.
+
+    Raises:
+        InputDataError: all events are of one class, or no column varies.
     """
     sample = _sample(events, hyperparameters.tree_events, seed)
     log.info("growing %d trees on %d events", hyperparameters.trees, len(sample))
@@ -85,10 +88,17 @@ def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed:
             "random_seed": seed,
         }
     )
-    booster.fit(
-        Pool(sample.features, sample.labels[:, 0]),
-        callbacks=[_Progress(hyperparameters.trees)],
-    )
+    try:
+        booster.fit(
+            Pool(sample.features, sample.labels[:, 0]),
+            callbacks=[_Progress(hyperparameters.trees)],
+        )
+    except CatBoostError as error:
+        reason = str(error).rpartition(": ")[2]
+        raise InputDataError(
+            f"no trees can be grown on {len(sample)} events: {reason}: give events of both classes "
+            "whose columns differ, or set trainer.trees to 0"
+        ) from None
     return to_forest(_model(booster), len(sample))
 
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from catboost import CatBoost
 
+from models.event_table import InputDataError
 from models.layers.forest_layer import ForestLayer
 from models.training import boosted_trees
 from models.training.boosted_trees import grow_forest, to_forest
@@ -152,6 +153,14 @@ def test_the_forest_separates_the_classes(make_events, demo):
     events = make_events(2000, seed=9)
     logits = ForestLayer(forest)(tf.constant(events.features)).numpy()
     assert ((logits > 0) == events.labels).mean() > 0.75
+
+
+@pytest.mark.parametrize(("part", "reason"), [("labels", "Target"), ("features", "constant")])
+def test_events_that_no_tree_can_separate_are_refused(make_events, demo, part, reason):
+    events = make_events(300)
+    getattr(events, part)[:] = 1
+    with pytest.raises(InputDataError, match=rf"300 events: .*{reason}.*trainer.trees to 0"):
+        grow_forest(events, demo(trees=2), seed=1)
 
 
 def test_growing_writes_no_file(make_events, demo, tmp_path, monkeypatch):
