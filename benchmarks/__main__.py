@@ -22,6 +22,7 @@ QUICK_MODULES = {
 MODULES = {
     **QUICK_MODULES,
     "serving": "serving_speed",
+    "scoring": "scoring_speed",
     "training": "training_speed",
     "data_nodes": "data_nodes",
     "full_run": "full_run",

@@ -230,18 +230,20 @@ class ScoreConfig(_Frozen):
     columns: tuple[str, ...] = Field(
         (), description="columns to copy: those of the files, or features"
     )
-    id: str = Field("", description="column that identifies a row; default: its file and number")
+    id: str | None = Field(
+        None, description="column that identifies a row; default: its file and number"
+    )
     flag_invalid: bool = Field(
         False, description="give rows with invalid values no score and a reason, instead of failing"
     )
 
     @field_validator("columns", "id")
     @classmethod
-    def _not_reserved(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+    def _not_reserved(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
         # Not above: it imports PyArrow, which most commands do without.
         from formats.scores import RESERVED
 
-        for name in (value,) if isinstance(value, str) else value:
+        for name in (value,) if isinstance(value, str) else value or ():
             if name in RESERVED:
                 raise ValueError(f"the scores have a column {name} of their own")
         return value

@@ -192,7 +192,7 @@ def _scoring_nodes(score: ScoreConfig, target: Target, pusher: BaseNode) -> list
         data_root=score.data_root,
         reader=ROW_READER,
         columns=score.columns,
-        id_column=score.id,
+        id_column=score.id or "",
         flag_invalid=score.flag_invalid,
     )
     return [served, scorer]

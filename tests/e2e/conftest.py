@@ -107,8 +107,9 @@ class FirstRun:
 
 
 @pytest.fixture(scope="session")
-def first_run(project):
-    done = project.run(SECRETS)
+def first_run(project, events):
+    # The set to score is the eval split, so that both have the same scores.
+    done = project.run(SECRETS, score__data_root=events / "validation")
     assert done.code == 0, done.output
     return FirstRun(done, latest_run(str(project.root / "metadata" / "metadata.sqlite")))
 

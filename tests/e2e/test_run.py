@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from running import higgs
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from formats import names
@@ -31,6 +32,8 @@ NODES = [
     "ServingCheck",
     "Evaluator",
     "Pusher",
+    "ServedModel",
+    "Scorer",
 ]
 
 
@@ -85,6 +88,33 @@ def test_auc_is_scikit_learns_on_the_same_predictions(outcome, scored, first_run
     assert decision.auc > 0.7
     assert decision.baseline_auc is None
     assert f"AUC {decision.auc:.4f} on 2,000 events" in first_run.done.output
+
+
+def test_a_fresh_set_is_scored_by_the_pushed_model(outcome, scored, first_run):
+    scores = outcome.output(names.SCORES)
+    version = outcome.push.version
+    assert scores.properties["rows"] == 2000
+    assert scores.properties["model_version"] == version
+    assert f"2,000 rows with version {version}, 0 of them invalid" in first_run.done.output
+    table = pq.read_table(scores.uri)
+    np.testing.assert_allclose(
+        sorted(table["signal_probability"].to_numpy()), sorted(scored[1]), atol=1e-5
+    )
+
+
+def test_higgs_score_scores_as_the_pushed_model(outcome, scored, project, events, tmp_path):
+    command = (
+        *("score", "--model", outcome.push.version, "--config", project.config),
+        *("--input", events / "validation", "--out", tmp_path / "scores", "--columns", "label"),
+    )
+    done = higgs(*command)
+    assert done.code == 0, done.output
+    assert f"Model version {outcome.push.version}, verified" in done.output
+    assert "Read and wrote 2,000 rows in 2 files" in done.output
+    table = pq.read_table(tmp_path / "scores")
+    auc = roc_auc_score(table["label"], table["signal_probability"])
+    assert auc == pytest.approx(roc_auc_score(*scored), abs=1e-6)
+    assert "2 of them unchanged since an earlier command" in higgs(*command).output
 
 
 def test_background_rejection_is_scikit_learns_too(outcome, scored):

@@ -59,7 +59,8 @@ REFUSED = Scenario(
 )
 GENERATE = Scenario("generate", command="generate", settings={"seed": 1})
 REPLACE = Scenario("generate --overwrite", "generate", {"seed": 2}, base="generate")
+SCORE = Scenario("score", command="score")
 
-LIGHT = (FIRST, AGAIN, SECOND, REFUSED, GENERATE, REPLACE)
+LIGHT = (FIRST, AGAIN, SECOND, REFUSED, GENERATE, REPLACE, SCORE)
 # The nodes that compute, each disturbed in a first run.
 HEAVY = tuple(Scenario(f"first run, {node}", real=(node,), versions=1) for node in REAL)

@@ -11,6 +11,7 @@ from pathlib import Path
 from file_layer import FileLayer, build
 from folder_digests import file_digests
 from scenarios import EVAL_EVENTS, SETTINGS, TRAIN_EVENTS, Scenario
+from score_models import write_onnx
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parents[1]
@@ -113,12 +114,16 @@ class Workshop:
             events = ["--events=120", "--validation-events=40", "--shard-size=50"]
             overwrite = ["--overwrite"] if scenario.base or again else []
             return ["generate", *events, *options, *overwrite, f"--out={self.work}"]
+        if scenario.command == "score":
+            options = [f"--model={self.folder}/model.onnx", f"--input={self.data}/validation"]
+            return ["score", *options, f"--out={self.work}"]
         pairs = {"data_root": self.data, "root": self.work, **SETTINGS, **scenario.settings}
         config = str(SOURCES / "configs" / "demo.yaml")
         return ["run", "--config", config, *(f"--set={k}={v}" for k, v in pairs.items())]
 
     def generate_data(self) -> None:
-        """Makes the events of the runs."""
+        """Makes the events of the runs, and a model that scores them."""
+        write_onnx(self.folder / "model.onnx")
         if not self.data.exists():
             events = f"--events={TRAIN_EVENTS + EVAL_EVENTS}"
             command = ["generate", events, f"--validation-events={EVAL_EVENTS}"]

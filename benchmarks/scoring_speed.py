@@ -1,0 +1,102 @@
+"""Scoring from TFRecord shards to Parquet: ``higgs score`` against the rate of the model alone.
+
+The model is that of the default preset, as sized for 30,000 events; it is trained for one epoch,
+since its rate does not depend on its weights. The peer calls it with the same events in memory.
+"""
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from pyarrow import parquet as pq
+from tfx.utils import path_utils
+
+from benchmarks import command_line, generated_events
+from benchmarks.measurement import Measure, Measurement, Sense, compare, rate, seconds
+from benchmarks.process_memory import run_module
+from components.scorer.file_scoring import BATCH_ROWS, ScoreTask, score_file
+from components.scorer.model_runtime import loaded_model
+from formats.hyperparameters import resolve
+from formats.published.record import Events
+from models.serving.saved_model import export
+from models.training.hardware import find_machine
+from models.training.model_fit import fit
+from pipeline.intake.scored_rows import file_rows
+
+RUNTIMES = {"savedmodel": "", "onnx": "/model.onnx"}
+"""The runtimes that are measured, with the path of their model in an export."""
+
+MEMORY = Measure("score_memory", "GB", 2, Sense.AT_MOST)
+MILLION = Measure("score_million", "s", 120, Sense.AT_MOST)
+
+_TRAIN_EVENTS = 30_000
+_MILLION = 1_000_000
+
+
+def measure(quick: bool) -> Iterator[Measurement]:
+    """Measures each runtime, and the command on a million events."""
+    count = 50_000 if quick else 200_000
+    with generated_events.scratch_folder() as folder:
+        model = _train(folder / "model")
+        events = generated_events.training_events(count)
+        shards = generated_events.write_shards(folder / "data", num_train=count, num_eval=1)
+        for name, path in RUNTIMES.items():
+            if Path(f"{model}{path}").exists():
+                yield _compare(name, f"{model}{path}", events, shards / "training", folder)
+        if not quick:
+            large = generated_events.write_shards(folder / "large", num_train=_MILLION, num_eval=1)
+            yield from _measure_command(model, large / "training", folder / "scores")
+
+
+def _train(folder: Path) -> str:
+    splits = generated_events.split_for_training(_TRAIN_EVENTS)
+    fitted = fit(
+        splits,
+        resolve("default", epochs=1),
+        seed=0,
+        machine=find_machine(),
+        log_dir=str(folder / "logs"),
+    )
+    path: str = path_utils.serving_model_path(str(folder))
+    export(fitted.model, path)
+    return path
+
+
+def _compare(name: str, model: str, events: Events, shards: Path, folder: Path) -> Measurement:
+    score = loaded_model(model, name)
+    score(events.features[:BATCH_ROWS])
+    count, out = len(events.features), folder / name
+
+    def score_memory() -> None:
+        for start in range(0, count, BATCH_ROWS):
+            score(events.features[start : start + BATCH_ROWS])
+
+    def score_shards() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        for index, shard in enumerate(sorted(shards.iterdir())):
+            source = file_rows(str(shard), (), "", False)
+            score_file(ScoreTask(index, source, f"{out}/{index}.parquet", model, name))
+        assert pq.read_table(out).num_rows == count
+
+    return compare(
+        Measure(f"score_shards_{name}", "events/s", 0.8, Sense.AT_LEAST),
+        ours=partial(rate, count, score_shards),
+        peer=partial(rate, count, score_memory),
+        sizes=f"{count:,} events, default preset for {_TRAIN_EVENTS:,}",
+    )
+
+
+def _measure_command(model: str, shards: Path, out: Path) -> Iterator[Measurement]:
+    arguments = ("score", "--model", model, "--input", shards, "--out", out)
+    results = []
+    duration = seconds(lambda: results.append(run_module("pipeline.cli.main", *arguments)))
+    assert f"{_MILLION:,} rows" in results[0].output
+    assert sum(pq.read_metadata(path).num_rows for path in out.rglob("*.parquet")) == _MILLION
+    sizes = f"{_MILLION:,} events, SavedModel of the default preset"
+    yield Measurement(MILLION, (duration,), sizes=sizes)
+    yield Measurement(MEMORY, (results[0].peak_bytes / 1e9,), sizes=sizes)
+
+
+if __name__ == "__main__":
+    command_line.main(measure)
