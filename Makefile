@@ -34,7 +34,7 @@ clouds: .venv/.ready  ## Run the compiled pipeline on every release of Kubeflow 
 	@$(BIN)/pytest tests/kubeflow/test_compiled_runs.py -k every_release
 
 faults: .venv/.ready  ## Make 10,000 writes fail, for hours; resumes; rewrites docs/faults.md
-	@PYTHONPATH=. $(BIN)/python tests/faults/campaign.py --document
+	@PYTHONPATH=.:tests/support $(BIN)/python tests/faults/campaign.py --document
 
 golden: .venv/.ready  ## Rewrite the compiled files that tests compare with; then look at git diff
 	@$(BIN)/pytest tests/kubeflow -m "not e2e" -k golden --golden

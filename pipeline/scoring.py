@@ -1,15 +1,15 @@
 """`higgs score`: scores every row of any files with an exported model."""
 
-import shutil
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from components.scorer.file_scoring import FileScores, ScoreTask, score_file
+from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, score_file
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
 from formats.artifact_manifest import is_remote, list_files
+from formats.errors import DataRefusedError
 from formats.published.shards import MANIFEST
 from pipeline.intake.input_members import is_visible
 from pipeline.intake.input_sources import Source, find_sources
@@ -176,7 +176,7 @@ def score_on_workers(tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[s
 
     Raises:
         DataRefusedError: an input was refused; the outputs of the others are complete.
-        RuntimeError: the Beam runner lost or duplicated a file.
+        ScoringError: the model cannot be used, a file was lost or duplicated, or Beam failed.
     """
     import apache_beam as beam
     from apache_beam.io.filesystems import FileSystems
@@ -184,16 +184,15 @@ def score_on_workers(tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[s
 
     from components.scorer.score_pipeline import score_on_beam
 
-    pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
-    if is_remote(out):
-        staging = f"{out}/.staging-{time.time_ns()}"
-        try:
-            return Scoring(score_on_beam(pipeline, tasks, staging))
-        finally:
-            FileSystems.delete([staging])
-    Path(out).mkdir(parents=True, exist_ok=True)
-    local = tempfile.mkdtemp(prefix=".staging-", dir=out)
+    staging = f"{out}/.staging-{uuid.uuid4().hex}"
+    FileSystems.mkdirs(staging)
     try:
-        return Scoring(score_on_beam(pipeline, tasks, local))
+        pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
+        return Scoring(score_on_beam(pipeline, tasks, staging))
+    except (DataRefusedError, ScoringError):
+        raise
+    except Exception as error:  # of any runner; its last line says what happened
+        reason = str(error).strip().rpartition("\n")[2]
+        raise ScoringError(f"the Beam pipeline failed: {reason}") from error
     finally:
-        shutil.rmtree(local, ignore_errors=True)
+        FileSystems.delete([staging])

@@ -53,7 +53,7 @@ class Executor(BaseBeamExecutor):
         Raises:
             DataRefusedError: there is no file, or one cannot be read, has invalid rows, or is not
                 the one that the content key describes.
-            RuntimeError: the Beam runner lost or duplicated a file, or the storage rows.
+            ScoringError: the model cannot be used, or files or rows were lost or duplicated.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         scores = artifact_utils.get_single_instance(output_dict[SCORES.key])

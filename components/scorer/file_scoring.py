@@ -68,8 +68,8 @@ class RowSource(Protocol):
         """
 
 
-class LostRowsError(RuntimeError):
-    """The file of scores does not have the rows that were read."""
+class ScoringError(RuntimeError):
+    """Rows or files were lost; the message has the remedy."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def score_file(
 
     Raises:
         DataRefusedError: the input cannot be read, or has rows that are not valid.
-        LostRowsError: the file does not have the rows that were read.
+        ScoringError: the file does not have the rows that were read.
         OSError: a file cannot be read or written.
         UnusableModelError: the model cannot be loaded, or gave other values than probabilities.
     """
@@ -155,12 +155,12 @@ def check_output(task: ScoreTask, expected: ScoresFooter) -> None:
     """Reads the footer of an output again.
 
     Raises:
-        LostRowsError: it says something else than expected.
+        ScoringError: it says something else than expected.
     """
     written = read_footer(task.output)
     if written != expected:
         found = f"{written.rows:,} rows, {written.flagged:,}" if written else "no rows, none"
-        raise LostRowsError(
+        raise ScoringError(
             f"{task.output} has {found} of them without a score, but {expected.rows:,} and "
             f"{expected.flagged:,} were written for {task.source.name}; check the storage and run "
             "the command again"

@@ -21,6 +21,8 @@ Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ONNX_SUFFIX = ".onnx"
 ONNX_INPUT = "features"
 
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
 
 class UnusableModelError(ValueError):
     """A file or folder is not a model that scores events, or is damaged."""
@@ -50,9 +52,9 @@ def _load_onnx(path: str) -> Model:
     import onnxruntime  # type: ignore[import-untyped]
 
     with _described(path, "an ONNX model"):
-        session = onnxruntime.InferenceSession(
-            path, providers=onnxruntime.get_available_providers()
-        )
+        available = onnxruntime.get_available_providers()
+        providers = [name for name in _PROVIDERS if name in available]
+        session = onnxruntime.InferenceSession(path, providers=providers)
     inputs = {value.name: value for value in session.get_inputs()}
     outputs = [value.name for value in session.get_outputs()]
     if list(inputs) != [ONNX_INPUT] or SIGNAL_PROBABILITY not in outputs:

@@ -9,7 +9,14 @@ import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from components.scorer.file_scoring import FileScores, ScoreTask, check_output, score_file
+from components.scorer.file_scoring import (
+    FileScores,
+    ScoreTask,
+    ScoringError,
+    check_output,
+    score_file,
+)
+from components.scorer.model_runtime import UnusableModelError
 from formats.errors import DataRefusedError
 from formats.scores import ScoresFooter
 
@@ -18,11 +25,12 @@ logger = logging.getLogger("higgs.scorer")
 
 @dataclass(frozen=True)
 class _Result:
-    """The result of a task: its scores, or why its input was refused."""
+    """The result of a task: its scores, why its input was refused, or why it failed."""
 
     index: int
     scores: list[object] | None
     error: str = ""
+    failure: str = ""
 
 
 def score_on_beam(
@@ -40,8 +48,7 @@ def score_on_beam(
 
     Raises:
         DataRefusedError: an input was refused; the outputs of the others are complete.
-        LostRowsError: an output does not have the rows that were written.
-        RuntimeError: the Beam runner lost or duplicated a file.
+        ScoringError: the model cannot be used, or a file or rows were lost or duplicated.
     """
     with pipeline as started:
         _ = (
@@ -67,16 +74,18 @@ def combine(tasks: Sequence[ScoreTask], results: Iterable[str]) -> list[FileScor
 
     Raises:
         DataRefusedError: an input was refused.
-        RuntimeError: the result of a task is missing or there twice.
+        ScoringError: the model cannot be used, or the result of a task is missing or there twice.
     """
     parsed = sorted((_Result(**json.loads(line)) for line in results), key=lambda r: r.index)
+    if failures := [result.failure for result in parsed if result.failure]:
+        raise ScoringError(failures[0])
     errors = [result.error for result in parsed if result.error]
     if errors:
         more = f"\n({len(errors)} of {len(tasks)} inputs were refused)" if errors[1:] else ""
         raise DataRefusedError(errors[0] + more)
     indices = [result.index for result in parsed]
     if indices != [task.index for task in tasks]:
-        raise RuntimeError(
+        raise ScoringError(
             f"the Beam runner reported {len(indices)} files ({len(set(indices))} distinct) of "
             f"{len(tasks)}: work was lost or done twice; use another runner in beam.args"
         )
@@ -88,7 +97,9 @@ def _score(task: ScoreTask) -> str:
     try:
         result = _Result(task.index, list(score_file(task)))
     except DataRefusedError as error:
-        result = _Result(task.index, None, str(error))
+        result = _Result(task.index, None, error=str(error))
+    except (ScoringError, UnusableModelError) as error:
+        result = _Result(task.index, None, failure=str(error))
     return json.dumps(asdict(result))
 
 

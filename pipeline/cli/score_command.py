@@ -198,7 +198,7 @@ def _check_place(sources: Any, out: str) -> None:
 
 @contextmanager
 def _model_errors() -> Iterator[None]:
-    from components.scorer.file_scoring import LostRowsError
+    from components.scorer.file_scoring import ScoringError
     from components.scorer.model_runtime import UnusableModelError
     from pipeline.scored_model import ModelNotFoundError
     from pipeline.user_errors import UnsuitableModelError
@@ -207,7 +207,7 @@ def _model_errors() -> Iterator[None]:
         yield
     except ModelNotFoundError as error:
         raise click.UsageError(f"--model: {error}") from error
-    except (LostRowsError, UnusableModelError, UnsuitableModelError) as error:
+    except (ScoringError, UnusableModelError, UnsuitableModelError) as error:
         raise click.ClickException(str(error)) from error
 
 

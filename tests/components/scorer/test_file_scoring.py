@@ -8,7 +8,7 @@ from pyarrow import parquet as pq
 from score_models import expected_scores, write_onnx
 
 from components.scorer import file_scoring
-from components.scorer.file_scoring import LostRowsError, Rows, ScoreTask, score_file
+from components.scorer.file_scoring import Rows, ScoreTask, ScoringError, score_file
 from components.scorer.model_runtime import UnusableModelError
 from formats.errors import DataRefusedError
 from formats.scores import read_footer
@@ -168,7 +168,7 @@ def test_rows_that_the_storage_lost_are_noticed(task, monkeypatch):
         "read_footer",
         lambda path: (f := read_footer(path)) and f._replace(rows=39_999),
     )
-    with pytest.raises(LostRowsError, match=r"has 39,999 rows, 0 of them .* but 40,000 and 0"):
+    with pytest.raises(ScoringError, match=r"has 39,999 rows, 0 of them .* but 40,000 and 0"):
         score_file(task(Source()))
 
 

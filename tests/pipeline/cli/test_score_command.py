@@ -13,6 +13,7 @@ from score_models import expected_scores, write_onnx
 from shard_makers import write_shards
 from table_makers import to_csv, to_frame, to_rows, uci_csv
 
+from components.scorer import score_pipeline
 from formats.features import FEATURES
 from pipeline.cli import score_command
 from pipeline.cli.score_command import score
@@ -182,6 +183,26 @@ def test_workers_report_a_refused_input_and_complete_the_others(run, tmp_path):
     assert result.exit_code == 4
     assert "bad.csv: has 3 columns without names, not 28 (the features)" in result.output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.csv.parquet"]
+
+
+def test_workers_that_fail_give_one_sentence(run, tmp_path, monkeypatch):
+    config = tmp_path / "run.yaml"
+    config.write_text("data_root: d\nroot: r\nbeam:\n  args: [--runner=DirectRunner]\n")
+    (tmp_path / "bad.onnx").write_bytes(b"x")
+    result = run("--input", "x.csv", "--config", "run.yaml", model="bad.onnx")
+    assert result.exit_code == 1
+    assert "Error: " in result.output
+    assert "bad.onnx cannot be loaded as an ONNX model" in result.output
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(score_pipeline, "score_file", fail)
+    result = run("--input", "x.csv", "--config", "run.yaml")
+    assert result.exit_code == 1
+    assert "Error: the Beam pipeline failed: " in result.output
+    assert "No space left on device" in result.output
+    assert not list((tmp_path / "out").iterdir())
 
 
 HIGGS = [sys.executable, "-m", "pipeline.cli.main", "score", "--model", "m.onnx", "--out", "out"]
