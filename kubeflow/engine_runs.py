@@ -14,6 +14,7 @@ DECIDING_NODES = {
     names.EXAMPLE_GEN: ExitCode.DATA_REFUSED,
     names.DATA_GATE: ExitCode.DATA_REFUSED,
     names.PUSH_GATE: ExitCode.NOT_BLESSED,
+    names.SCORER: ExitCode.DATA_REFUSED,
 }
 """Exit code of a run in which this node failed, in the order of precedence."""
 

@@ -92,6 +92,7 @@ def _shared_folders(config: Config) -> dict[str, str]:
         "data_root": config.data_root,
         "trainer.checkpoints": config.checkpoint_root,
         "push.directory": config.push_directory,
+        **({"score.data_root": config.score.data_root} if config.score else {}),
     }
 
 

@@ -203,10 +203,11 @@ def test_the_table_of_signatures_is_complete(exported):
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=str)
 def test_shown_sections_are_valid_in_the_shipped_configuration(overlay):
-    [(target, section)] = overlay.items()
-    shipped = yaml.safe_load((ROOT / "configs" / f"{target}.yaml").read_text())
-    config = Config.model_validate({**shipped, target: {**shipped[target], **section}})
-    checked = CHECKS[target](config)
+    [(key, section)] = overlay.items()
+    name = key if key in CHECKS else "demo"
+    shipped = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    config = Config.model_validate({**shipped, key: {**shipped.get(key, {}), **section}})
+    checked = CHECKS[key](config) if key in CHECKS else getattr(config, key)
     assert checked.model_dump(exclude_unset=True).keys() >= section.keys()
 
 
