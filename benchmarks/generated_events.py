@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from formats.published.record import Events
-from models.event_table import EventTable, Splits
+from models.event_table import EventTable
 from pipeline.sample_data import monte_carlo, shard_writer
 
 TRAIN_SEED, EVAL_SEED = 0, 1
@@ -43,14 +43,6 @@ def evaluation_events(count: int) -> Events:
 def training_events(count: int) -> Events:
     """The first events of every ``training/``, in memory."""
     return _concatenate(monte_carlo.generate(count, TRAIN_SEED))
-
-
-def split_for_training(count: int) -> Splits:
-    """Events to train on, a tenth of them for validation, as a Trainer splits them."""
-    validation = count // 10
-    return Splits(
-        to_table(training_events(count - validation)), to_table(evaluation_events(validation))
-    )
 
 
 def to_table(events: Events) -> EventTable:

@@ -1,7 +1,7 @@
 """Scoring from TFRecord shards to Parquet: ``higgs score`` against the rate of the model alone.
 
-The model is that of the default preset, as sized for 30,000 events; it is trained for one epoch,
-since its rate does not depend on its weights. The peer calls it with the same events in memory.
+The model is that of the default preset, as sized for 30,000 events, with random weights, on which
+its rate does not depend. The peer calls it with the same events in memory.
 """
 
 import shutil
@@ -10,18 +10,20 @@ from functools import partial
 from pathlib import Path
 
 from pyarrow import parquet as pq
-from tfx.utils import path_utils
 
 from benchmarks import command_line, generated_events
 from benchmarks.measurement import Measure, Measurement, Sense, compare, rate, seconds
 from benchmarks.process_memory import run_module
+from benchmarks.serving_speed import random_forest
 from components.scorer.file_scoring import BATCH_ROWS, ScoreTask, score_file
 from components.scorer.model_runtime import loaded_model
 from formats.hyperparameters import resolve
 from formats.published.record import Events
+from models.network import build_network, measure_columns
+from models.physics.input_columns import compute_columns
+from models.serving.assembly import assemble
 from models.serving.saved_model import export
-from models.training.hardware import find_machine
-from models.training.model_fit import fit
+from models.training.training_plan import size_hyperparameters
 from pipeline.intake.scored_rows import file_rows
 
 RUNTIMES = {"savedmodel": "", "onnx": "/model.onnx"}
@@ -38,7 +40,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
     """Measures each runtime, and the command on a million events."""
     count = 50_000 if quick else 200_000
     with generated_events.scratch_folder() as folder:
-        model = _train(folder / "model")
+        model = _export_model(folder / "model")
         events = generated_events.training_events(count)
         shards = generated_events.write_shards(folder / "data", num_train=count, num_eval=1)
         for name, path in RUNTIMES.items():
@@ -49,18 +51,15 @@ def measure(quick: bool) -> Iterator[Measurement]:
             yield from _measure_command(model, large / "training", folder / "scores")
 
 
-def _train(folder: Path) -> str:
-    splits = generated_events.split_for_training(_TRAIN_EVENTS)
-    fitted = fit(
-        splits,
-        resolve("default", epochs=1),
-        seed=0,
-        machine=find_machine(),
-        log_dir=str(folder / "logs"),
-    )
-    path: str = path_utils.serving_model_path(str(folder))
-    export(fitted.model, path)
-    return path
+def _export_model(folder: Path) -> str:
+    hyperparameters = size_hyperparameters(resolve("default"), _TRAIN_EVENTS)
+    events = generated_events.to_table(generated_events.training_events(_TRAIN_EVENTS))
+    columns = compute_columns(events, derived=True)
+    network = build_network(hyperparameters, measure_columns(columns, hyperparameters.buckets))
+    forest = random_forest(hyperparameters, columns.features)
+    model, _ = assemble(network, forest, columns, derived=True)
+    export(model, str(folder))
+    return str(folder)
 
 
 def _compare(name: str, model: str, events: Events, shards: Path, folder: Path) -> Measurement:
