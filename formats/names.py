@@ -16,6 +16,7 @@ WARM_START = "WarmStart"
 TRAINER = "Trainer"
 BASELINE = "Baseline"
 EVALUATOR = "Evaluator"
+TEST_EVALUATOR = "TestEvaluator"
 SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
 PUSH_GATE = "PushGate"
@@ -37,6 +38,7 @@ NODES = frozenset(
         TRAINER,
         BASELINE,
         EVALUATOR,
+        TEST_EVALUATOR,
         SERVING_CHECK,
         PUSHER,
         PUSH_GATE,
@@ -66,13 +68,17 @@ MODEL_RUN = NodeOutput(TRAINER, "model_run")
 MODEL_IN_SERVICE = NodeOutput(BASELINE, "model")
 EVALUATION = NodeOutput(EVALUATOR, "evaluation")
 BLESSING = NodeOutput(EVALUATOR, "blessing")
+TEST_EVALUATION = NodeOutput(TEST_EVALUATOR, "evaluation")
 INFRA_BLESSING = NodeOutput(SERVING_CHECK, "blessing")
 PUSHED_MODEL = NodeOutput(PUSHER, "pushed_model")
 SCORES = NodeOutput(SCORER, "scores")
 
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
-SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
+TEST_SPLIT = "test"
+"""The split of the figure to publish: no gate depends on it."""
+
+SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
 
 SAVED_MODEL_FILE = "saved_model.pb"
 """File that makes a folder a SavedModel; Pusher copies it last."""

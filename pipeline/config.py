@@ -29,7 +29,9 @@ from pipeline.secret_values import find_secrets, redact
 from pipeline.yaml_values import load_yaml
 
 # The nodes that run on Beam; the others read their artifacts.
-BeamNode = Literal["CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator", "Scorer"]
+BeamNode = Literal[
+    "CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator", "TestEvaluator", "Scorer"
+]
 
 
 def _without_last_slash(path: str) -> str:
@@ -49,13 +51,18 @@ class _Frozen(BaseModel):
     model_config = FROZEN
 
 
+WITH_TEST = "folders-with-test"
+"""The layout with a third folder, ``test/``."""
+
+
 class IngestionConfig(_Frozen):
     """How the shards under ``data_root`` become the splits ``train`` and ``eval``."""
 
-    layout: Literal["auto", "folders", "single"] = Field(
+    layout: Literal["auto", "folders", "folders-with-test", "single"] = Field(
         "auto",
-        description="folders: training/ and validation/ are the splits; single: one folder of "
-        "shards, split by a hash of each record; auto: detected when the run starts",
+        description="folders: training/ and validation/ are the splits; folders-with-test: also "
+        "test/, which no gate depends on; single: one folder of shards, split by a hash of each "
+        "record; auto: detected when the run starts",
     )
     train_buckets: int = Field(2, ge=1, description="hash buckets that become train")
     eval_buckets: int = Field(1, ge=1, description="hash buckets that become eval")

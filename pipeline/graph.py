@@ -28,7 +28,7 @@ from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ColumnarStatisticsGen
 from formats import names
 from pipeline.code_version import track_code
-from pipeline.config import Config, IngestionConfig, ScoreConfig
+from pipeline.config import WITH_TEST, Config, IngestionConfig, ScoreConfig
 from pipeline.target import Target
 
 SCHEMA_FILE = Path(__file__).with_name("schema") / names.SCHEMA_FILE
@@ -125,6 +125,20 @@ def create_pipeline(
         module_path=EXTRACTORS_MODULE,
     ).with_id(names.EVALUATOR)
 
+    # The figure to publish; nothing depends on it.
+    test_evaluator = []
+    if config.ingestion.layout == WITH_TEST:
+        test_evaluator.append(
+            CountingEvaluator(
+                examples=examples,
+                model=model,
+                example_splits=[names.TEST_SPLIT],
+                schema=schema,
+                eval_config=eval_config(None),
+                module_path=EXTRACTORS_MODULE,
+            ).with_id(names.TEST_EVALUATOR)
+        )
+
     # Blesses a model that scores the same when served without this project's code.
     serving_check = ServingCheck(
         model=model,
@@ -160,6 +174,7 @@ def create_pipeline(
         trainer,
         baseline,
         evaluator,
+        *test_evaluator,
         serving_check,
         pusher,
         *scoring,
@@ -205,7 +220,8 @@ def _example_gen(
         input_config = single_folder()
         output_config = hashed_splits(ingestion.train_buckets, ingestion.eval_buckets)
     else:
-        input_config, output_config = split_folders(), example_gen_pb2.Output()
+        input_config = split_folders(has_test=ingestion.layout == WITH_TEST)
+        output_config = example_gen_pb2.Output()
     return CollisionExampleGen(
         input_base=data_root,
         input_config=input_config,

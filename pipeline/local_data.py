@@ -4,14 +4,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from components.report.number_format import plural
 from formats.errors import DataRefusedError
 from formats.published.manifest import MANIFEST
 from formats.published.shards import ShardNames, classify_names, looks_like_data, missing_parts
+from pipeline.config import WITH_TEST
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
+
+LAYOUTS = {
+    "folders": (TRAINING, VALIDATION),
+    WITH_TEST: (TRAINING, VALIDATION, TEST),
+    "single": ("",),
+}
+"""The folders that are read, by layout; "" is the root."""
 
 MAX_NAMES = 5
 """Names that a message lists; the others are counted."""
@@ -36,14 +43,13 @@ class LocalData:
 
     Attributes:
         shards: the files of each folder, by the folder's name below the root; "" is the root.
-        has_test_set: whether there is a folder ``test`` beside the two splits, for the figure that
-            is published.
+        has_unread_test: whether there is a folder ``test`` beside the splits that is not read.
         unread: what looks like data and is not read, relative to the root.
     """
 
     root: Path
     shards: dict[str, list[Path]]
-    has_test_set: bool
+    has_unread_test: bool
     unread: list[str]
 
     def lines(self) -> Iterator[tuple[str, str]]:
@@ -53,7 +59,9 @@ class LocalData:
             for name, files in self.shards.items()
         )
         yield "data", "; ".join(parts)
-        if self.has_test_set:
+        if TEST in self.shards:
+            yield "test set", "for the figure to publish; no gate depends on it"
+        if self.has_unread_test:
             yield "test set", f"{self.root / TEST} is not read; `higgs evaluate` takes it"
         # A set of parts may be spread over the folders.
         names = [file.name for files in self.shards.values() for file in files]
@@ -63,9 +71,12 @@ class LocalData:
             yield "not read", f"{_shortened(self.unread)} in {self.root}"
 
 
-def data_layout(root: Path) -> Literal["folders", "single"]:
-    """Tells the layout of a local folder: with ``training/``, or one folder of shards."""
-    return "folders" if (root / TRAINING).is_dir() else "single"
+def data_layout(root: Path) -> str:
+    """Tells the layout of a local folder, a key of ``LAYOUTS``."""
+    if not (root / TRAINING).is_dir():
+        return "single"
+    has_test = (root / VALIDATION).is_dir() and bool(_list_folder(root / TEST).shards)
+    return WITH_TEST if has_test else "folders"
 
 
 def find_data(root: Path, layout: str) -> LocalData:
@@ -73,13 +84,13 @@ def find_data(root: Path, layout: str) -> LocalData:
 
     Args:
         root: the folder ``data_root``.
-        layout: ``folders`` or ``single``.
+        layout: a key of ``LAYOUTS``.
 
     Raises:
         NoShardsError: there are no shards in one of the folders.
         DataRefusedError: a shard is there twice, plain and gzip, or is a folder.
     """
-    folders = (TRAINING, VALIDATION) if layout == "folders" else ("",)
+    folders = LAYOUTS[layout]
     names = {folder: _list_folder(root / folder) for folder in folders}
     for folder, content in names.items():
         if not content.shards:
@@ -91,7 +102,7 @@ def find_data(root: Path, layout: str) -> LocalData:
         for folder, content in names.items()
         for name in (*content.unread, *_folders_with_data(root / folder, skip=folders))
     ]
-    if layout == "folders":
+    if layout != "single":
         beside = _list_folder(root)
         unread += [*beside.shards, *beside.unread, *_folders_with_data(root, skip=(*folders, TEST))]
     return LocalData(

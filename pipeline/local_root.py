@@ -41,7 +41,7 @@ def resolve(config: Config) -> Config:
     if is_remote(config.root):
         raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
     data_root = _absolute("data_root", config.data_root)
-    layout = config.ingestion.layout
+    layout: str = config.ingestion.layout
     if not is_remote(data_root):
         layout = data_layout(Path(data_root)) if layout == "auto" else layout
         try:

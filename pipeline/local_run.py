@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.report.report_data import read_test
 from formats import names
 from formats.errors import DataRefusedError
 from formats.gate_decision import GateDecision, read_decision
@@ -16,7 +17,7 @@ from pipeline.failure_log import log_traceback
 from pipeline.machine_checks import describe_failure
 from pipeline.repeated_interrupts import repeated_interrupts
 from pipeline.report_page import report_path, write_report
-from pipeline.run_table import decision_lines, summary_table
+from pipeline.run_table import decision_lines, published_line, summary_table
 
 
 def run(config: Config, console: Console) -> ExitCode:
@@ -73,6 +74,7 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
         console.print(f"baseline    {remark}", soft_wrap=True)
     evaluation = outcome.uri(names.EVALUATION)
     decision = _print_evaluation(evaluation, console) if evaluation else None
+    _print_test(outcome.uri(names.TEST_EVALUATION), console)
     _print_scores(outcome, console)
     serving = outcome.output(names.INFRA_BLESSING)
     if serving and not serving.is_blessed:
@@ -95,6 +97,17 @@ def _print_evaluation(uri: str, console: Console) -> GateDecision | None:
     for line in (*lines, f"evaluation  {uri}"):
         console.print(line, soft_wrap=True)
     return decision
+
+
+def _print_test(uri: str | None, console: Console) -> None:
+    if uri is None:
+        return
+    try:
+        line = published_line(read_test(uri))
+    except Exception as error:  # no decision depends on it
+        log_traceback()
+        line = f"test AUC    not read: {type(error).__name__}: {error}"
+    console.print(line, soft_wrap=True)
 
 
 def _print_scores(outcome: RunOutcome, console: Console) -> None:

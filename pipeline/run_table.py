@@ -10,6 +10,7 @@ from components.report.report_data import ReportData, read_report, read_summary
 from components.report.report_tables import lineage, total_seconds
 from components.report.run_status import run_status
 from formats import names
+from formats.evaluation_record import SliceEvaluation
 from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Push, RunOutcome
 
@@ -39,6 +40,17 @@ def decision_lines(decision: GateDecision) -> Iterator[str]:
             f"gate: {check.name} {_measured(check, check.value)}, {check.requirement} "
             f"{_measured(check, check.limit)} needed: {_check_result(check)}{_interval(check)}"
         )
+
+
+def published_line(test: SliceEvaluation) -> str:
+    """Returns the AUC on the split that no gate depends on, which is the one to publish."""
+    low, high = test.auc_interval
+    interval = "" if math.isnan(low) else f", 95 % interval {low:.4f} to {high:.4f} (DeLong)"
+    fault = test.auc_fault and f": {test.auc_fault}"
+    return (
+        f"test AUC {_auc(test.auc)}{interval}, on {test.events or 0:,} events that no gate "
+        f"depends on{fault}"
+    )
 
 
 def _auc(value: float) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from tfx import types
 from tfx.components.evaluator import executor
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import json_utils
 
 from formats.evaluation_record import join_evaluation, read_metrics
 from formats.examples import check_split
@@ -26,7 +27,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model on the split ``eval``; an absent baseline counts as none.
+        """Evaluates the model on one split, by default ``eval``; an absent baseline counts as none.
 
         Raises:
             EventCountError: files were deleted or added since ingestion.
@@ -35,9 +36,11 @@ class Executor(executor.Executor):
         examples = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.EXAMPLES_KEY]
         )
-        folder = artifact_utils.get_split_uri([examples], EVAL_SPLIT)
-        ingested = examples.get_int_custom_property(events_property(EVAL_SPLIT))
-        check_split(EVAL_SPLIT, folder, ingested)
+        splits = exec_properties.get(standard_component_specs.EXAMPLE_SPLITS_KEY)
+        (split,) = json_utils.loads(splits or "null") or [EVAL_SPLIT]
+        folder = artifact_utils.get_split_uri([examples], split)
+        ingested = examples.get_int_custom_property(events_property(split))
+        check_split(split, folder, ingested)
         baselines = [
             model
             for model in input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
@@ -55,7 +58,7 @@ class Executor(executor.Executor):
         evaluated = count_events(evaluation)
         if evaluated != ingested:
             # Only if the files are still complete is it the fault of the runner.
-            check_split(EVAL_SPLIT, folder, ingested)
+            check_split(split, folder, ingested)
             check_count(ingested, evaluated)
 
 

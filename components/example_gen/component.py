@@ -13,7 +13,7 @@ from tfx.types.standard_artifacts import Examples
 from tfx.types.standard_component_specs import FileBasedExampleGenSpec
 
 from components.example_gen.executor import CONTENT_KEY_KEY, IGNORED_KEYS_KEY, Executor
-from formats.names import EVAL_SPLIT, TRAIN_SPLIT
+from formats.names import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 from formats.published.shards import SHARDS
 
 
@@ -32,10 +32,10 @@ class CollisionExampleGen(FileBasedExampleGen):
 
     Component ``outputs`` contains:
 
-    - ``examples``: ``standard_artifacts.Examples`` with the splits ``train`` and ``eval``: the
-      label and the 28 features, one float per event each. The custom properties ``events_train``
-      and ``events_eval`` hold the number of events, ``unknown_codes_train`` and
-      ``unknown_codes_eval`` the invalid values of the b-tag columns.
+    - ``examples``: ``standard_artifacts.Examples`` with the splits ``train``, ``eval`` and maybe
+      ``test``: the label and the 28 features, one float per event each. The custom properties
+      ``events_train``, ``events_eval`` and so on hold the number of events,
+      ``unknown_codes_train`` and so on the invalid values of the b-tag columns.
 
     Example:
     ```python
@@ -89,12 +89,14 @@ class CollisionExampleGen(FileBasedExampleGen):
         BaseBeamComponent.__init__(self, spec=spec)
 
 
-def split_folders() -> example_gen_pb2.Input:
-    """The published layout: ``training/`` and ``validation/`` are the splits."""
+def split_folders(*, has_test: bool = False) -> example_gen_pb2.Input:
+    """The published layout: ``training/``, ``validation/`` and maybe ``test/`` are the splits."""
+    folders = {TRAIN_SPLIT: "training", EVAL_SPLIT: "validation"}
+    folders |= {TEST_SPLIT: "test"} if has_test else {}
     return example_gen_pb2.Input(
         splits=[
-            example_gen_pb2.Input.Split(name=TRAIN_SPLIT, pattern=f"training/{SHARDS}"),
-            example_gen_pb2.Input.Split(name=EVAL_SPLIT, pattern=f"validation/{SHARDS}"),
+            example_gen_pb2.Input.Split(name=split, pattern=f"{folder}/{SHARDS}")
+            for split, folder in folders.items()
         ]
     )
 

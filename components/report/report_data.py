@@ -13,7 +13,13 @@ from components.report import data_section
 from components.report.data_section import Split
 from components.report.drift import Drift, measure_drift
 from formats import names, training_record
-from formats.evaluation_record import Evaluation, join_evaluation, read_metrics, read_scores
+from formats.evaluation_record import (
+    Evaluation,
+    SliceEvaluation,
+    join_evaluation,
+    read_metrics,
+    read_scores,
+)
 from formats.gate_decision import GateDecision, read_decision
 from formats.run_outcome import RunOutcome, describe_invalid
 from formats.training_record import TrainingRecord
@@ -34,6 +40,7 @@ class ReportData:
         outcome: the run with its nodes, artifacts and record.
         decision: the Evaluator's decision.
         evaluation: of the candidate and the baseline.
+        test: of the candidate on the split that no gate depends on; None without one.
         training: the record of the training.
         splits: the data.
         drift: of the data relative to an earlier run.
@@ -45,6 +52,7 @@ class ReportData:
     outcome: RunOutcome
     decision: GateDecision | None = None
     evaluation: Evaluation | None = None
+    test: SliceEvaluation | None = None
     training: TrainingRecord | None = None
     splits: tuple[Split, ...] = ()
     drift: Drift | None = None
@@ -68,6 +76,7 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
         outcome,
         decision=_read_decision(reader, outcome),
         evaluation=_read_evaluation(reader, outcome),
+        test=reader.read("test figures", None, read_test, outcome.uri(names.TEST_EVALUATION)),
         training=reader.read("training", None, _read_training, outcome.uri(names.MODEL_RUN)),
         splits=splits,
         drift=reader.read("earlier histograms", None, _read_drift, splits[:1], earlier),
@@ -137,6 +146,15 @@ def _read_evaluation(reader: _Reader, outcome: RunOutcome) -> Evaluation | None:
     # The metrics are still known where the score histograms are missing.
     scores = reader.read("scores", {}, read_scores, folder)
     return reader.read("evaluation", None, join_evaluation, metrics, scores)
+
+
+def read_test(folder: str) -> SliceEvaluation:
+    """Reads the candidate's evaluation on the split ``test``, on all events.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return join_evaluation(read_metrics(folder), {}).candidate.overall
 
 
 def _read_training(folder: str) -> TrainingRecord:

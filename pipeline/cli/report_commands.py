@@ -132,7 +132,7 @@ def lineage(version: str, root: Path) -> None:
     "shards",
     type=LocalPath(file_okay=False),
     required=True,
-    help="A folder of TFRecord shards in the published layout.",
+    help="A folder of TFRecord shards in the published layout, or a data_root with test/.",
 )
 @click.option(
     "--out",
@@ -168,12 +168,16 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
         raise click.UsageError(str(error)) from None
     confine()
     with _quiet() as console:
-        from pipeline.local_data import NoShardsError, find_data
+        from pipeline.config import WITH_TEST
+        from pipeline.local_data import TEST, NoShardsError, data_layout, find_data
         from pipeline.model_evaluation import evaluate_model
         from pipeline.run_table import decision_lines
         from pipeline.shard_digests import check_shards
 
         try:
+            if data_layout(shards) == WITH_TEST:
+                shards = shards / TEST
+                console.print(f"test set    {shards}: no gate depends on it", soft_wrap=True)
             data = find_data(shards, "single")
         except NoShardsError as error:
             raise click.UsageError(f"--input: {error}") from None

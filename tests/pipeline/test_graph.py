@@ -77,15 +77,15 @@ def test_paths_caching_and_beam_come_from_the_config():
 
 @pytest.mark.parametrize("node", get_args(BeamNode))
 def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
-    score = {"data_root": "/new"}
-    _, nodes = graph(score=score, beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
+    options = {"score": {"data_root": "/new"}, "ingestion": {"layout": "folders-with-test"}}
+    _, nodes = graph(**options, beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
     for name in get_args(BeamNode):
         options = list(nodes[name].executor_spec.beam_pipeline_args)
         assert options == (["--a=1", "--a=2"] if name == node else ["--a=1"])
 
 
 def test_beam_nodes_are_those_that_run_on_beam():
-    _, nodes = graph(score={"data_root": "/new"})
+    _, nodes = graph(score={"data_root": "/new"}, ingestion={"layout": "folders-with-test"})
     on_beam = {name for name, node in nodes.items() if isinstance(node, BaseBeamComponent)}
     assert on_beam == set(get_args(BeamNode))
 
@@ -136,6 +136,15 @@ def test_a_fresh_set_is_scored_by_the_model_in_service_after_the_push():
     ("layout", "inputs", "outputs"),
     [
         ("folders", {"train": f"training/{SHARDS}", "eval": f"validation/{SHARDS}"}, {}),
+        (
+            "folders-with-test",
+            {
+                "train": f"training/{SHARDS}",
+                "eval": f"validation/{SHARDS}",
+                "test": f"test/{SHARDS}",
+            },
+            {},
+        ),
         ("single", {"all": SHARDS}, {"train": 3, "eval": 1}),
     ],
 )
@@ -146,6 +155,17 @@ def test_splits_of_each_layout(layout, inputs, outputs):
     assert {split["name"]: split["pattern"] for split in splits} == inputs
     hashed = json.loads(properties["output_config"]).get("split_config", {}).get("splits", [])
     assert {split["name"]: split["hash_buckets"] for split in hashed} == outputs
+
+
+def test_nothing_depends_on_the_evaluation_of_the_test_set():
+    _, nodes = graph(ingestion={"layout": "folders-with-test"})
+    test = nodes["TestEvaluator"]
+    assert json.loads(test.exec_properties["example_splits"]) == ["test"]
+    assert "value_threshold" not in test.exec_properties["eval_config"]
+    assert not test.downstream_nodes
+    assert not json.loads(nodes["Evaluator"].exec_properties["example_splits"])
+    _, without = graph()
+    assert set(nodes) - set(without) == {"TestEvaluator"}
 
 
 def test_ingestion_gets_the_content_key_and_the_ignored_keys():

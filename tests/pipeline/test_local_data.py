@@ -1,7 +1,7 @@
 import pytest
 
 from formats.errors import DataRefusedError
-from pipeline.local_data import NoShardsError, find_data
+from pipeline.local_data import NoShardsError, data_layout, find_data
 
 PLAIN = ["training/a.tfrecord", "training/b.tfrecord", "validation/a.tfrecord"]
 
@@ -57,7 +57,22 @@ def test_other_files_are_not_mentioned(folder, name):
     assert "not read" not in lines(folder(*PLAIN, name))
 
 
-def test_a_test_set_is_left_for_the_figure_to_publish(folder):
+def test_a_test_set_is_read_for_the_figure_to_publish(folder):
+    root = folder(*PLAIN, "test/a.tfrecord")
+    layout = data_layout(root)
+    assert layout == "folders-with-test"
+    assert lines(root, layout) == {
+        "data": "2 files, 1.0 MB in training/; 1 file, 0.5 MB in validation/; 1 file, 0.5 MB in "
+        "test/",
+        "test set": "for the figure to publish; no gate depends on it",
+    }
+
+
+def test_a_test_set_without_validation_is_no_layout(folder):
+    assert data_layout(folder("training/a.tfrecord", "test/a.tfrecord")) == "folders"
+
+
+def test_a_test_set_is_not_read_where_the_configuration_names_two_folders(folder):
     root = folder(*PLAIN, "test/a.tfrecord")
     expected = f"{root}/test is not read; `higgs evaluate` takes it"
     assert lines(root)["test set"] == expected

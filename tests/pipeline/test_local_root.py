@@ -27,6 +27,13 @@ def test_layout_is_folders_when_there_is_a_training_folder(folders):
     assert resolve(config(data_root=str(folders))).ingestion.layout == "folders"
 
 
+def test_a_test_folder_is_read_if_it_has_shards(folders):
+    (folders / "test").mkdir()
+    assert resolve(config(data_root=str(folders))).ingestion.layout == "folders"
+    (folders / "test" / "shard-0.tfrecord").touch()
+    assert resolve(config(data_root=str(folders))).ingestion.layout == "folders-with-test"
+
+
 def test_layout_is_single_for_a_folder_of_shards(folders):
     resolved = resolve(config(data_root=str(folders / "training")))
     assert resolved.ingestion.layout == "single"

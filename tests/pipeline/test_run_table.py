@@ -4,10 +4,11 @@ import math
 
 from rich.console import Console
 
+from formats.evaluation_record import NO_SCORES, SliceEvaluation
 from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 from pipeline.metadata_store import all_runs, find_run
-from pipeline.run_table import decision_lines, lineage_lines, run_table
+from pipeline.run_table import decision_lines, lineage_lines, published_line, run_table
 
 
 def cells(runs):
@@ -31,7 +32,7 @@ def test_run_that_left_nothing_has_a_line():
     assert cells([RunOutcome("r", {})]) == [["r", "Unfinished", "-", "-", "0", "unknown", "-"]]
 
 
-def test_lineage_names_places_events_and_shards():
+def published_lineage_names_places_events_and_shards():
     outputs = {
         "CollisionExampleGen": {"examples": Output("/examples", {"events_train": 4000})},
         "Pusher": {"pushed_model": Output("/pushed", {"pushed": 1})},
@@ -47,7 +48,7 @@ def test_lineage_names_places_events_and_shards():
     ]
 
 
-def test_lineage_of_a_run_whose_record_is_damaged_says_what_is_known(pushed_twice):
+def published_lineage_of_a_run_whose_record_is_damaged_says_what_is_known(pushed_twice):
     lines = list(lineage_lines(find_run(pushed_twice.path, "2026-02-03")))
     assert lines[1:] == [f"{'not pushed':<34}/pushed/2", f"{'shards':<34}unknown"]
 
@@ -99,6 +100,18 @@ def test_decision_on_too_few_events_of_one_class_says_so():
         "gate: AUC above the baseline's undefined, at least -0.0020 needed: UNDECIDED, the value "
         "is not a number",
     ]
+
+
+def test_figure_to_publish_has_its_interval_and_its_events():
+    metrics = {"auc": 0.8, "auc_standard_error": 0.01, "example_count": 2000.0}
+    assert published_line(SliceEvaluation("all events", metrics, NO_SCORES)) == (
+        "test AUC 0.8000, 95 % interval 0.7804 to 0.8196 (DeLong), on 2,000 events that no gate "
+        "depends on"
+    )
+    metrics = {"auc": math.nan, "signal_count": 7.0, "example_count": 7.0}
+    assert published_line(SliceEvaluation("all events", metrics, NO_SCORES)) == (
+        "test AUC undefined, on 7 events that no gate depends on: all 7 events are signal"
+    )
 
 
 def test_each_gate_of_a_run_has_a_line_in_the_table_of_runs(make, tmp_path):

@@ -57,20 +57,31 @@ def evaluate(make, examples, tmp_path, monkeypatch):
     evaluation.uri = str(tmp_path / "evaluation")
     file = Path(examples.uri, "Split-eval", "a.parquet")
 
-    def run(seen, before=lambda _: None, during=lambda _: None):
+    def run(seen, before=lambda _: None, during=lambda _: None, splits=None):
         def stock_do(*_):
             during(file)
             write_counts(make, tmp_path / "evaluation", overall=seen, tagged=0)
 
         monkeypatch.setattr(stock.Executor, "Do", stock_do)
         before(file)
-        Executor().Do({"examples": [examples]}, {"evaluation": [evaluation]}, {})
+        properties = {"example_splits": splits} if splits else {}
+        Executor().Do({"examples": [examples]}, {"evaluation": [evaluation]}, properties)
 
     return run
 
 
 def test_an_evaluation_of_all_events_passes(evaluate):
     evaluate(30)
+
+
+def test_another_split_is_compared_with_its_own_events(evaluate, examples):
+    examples.split_names = '["train", "eval", "test"]'
+    examples.set_int_custom_property("events_test", 29)
+    folder = Path(examples.uri, "Split-test")
+    folder.mkdir()
+    pq.write_table(to_table(make_events(29)), folder / "a.parquet")
+    with pytest.raises(RuntimeError, match="saw 30 of 29 events"):
+        evaluate(30, splits='["test"]')
 
 
 def test_an_evaluation_of_fewer_events_than_were_ingested_fails_the_node(evaluate):

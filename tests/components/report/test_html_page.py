@@ -127,6 +127,18 @@ def test_baseline_is_shown_beside_the_candidate(make):
     assert "baseline 0.7900 , change +0.0100" in Outline(render(report)).text
 
 
+def test_figure_to_publish_is_beside_that_of_the_gates(make):
+    decision = GateDecision(True, 20_000, 0.8, None, (ThresholdCheck("AUC", 0.8, 0.7),))
+    test = make.evaluation().candidate.overall
+    report = make.report(decision=decision, test=test, training=None, splits=())
+    text = Outline(render(report)).text
+    assert f"AUC 0.8000 95 % interval 0.7945 to 0.8055, on {test.events:,} events of test" in text
+    assert "the figure to publish. No gate depends on it." in text
+    assert "measured on eval , on which the gates decide" in text
+    without = make.report(decision=decision, training=None, splits=())
+    assert "figure to publish" not in Outline(render(without)).text
+
+
 def test_nodes_are_listed_with_their_states():
     states = ("failed", "running", "unknown", "cached")
     nodes = {name: NodeRun(name, name, math.nan, {}) for name in states}
