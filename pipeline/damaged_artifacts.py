@@ -5,9 +5,9 @@ the run that uses it is in progress fails its node; the next run rebuilds it.
 """
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
+from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from formats import names
@@ -18,9 +18,6 @@ from pipeline.artifact_records import ArtifactRecords
 
 PUSHED_DIGEST_PROPERTY = "pushed_manifest_sha256"
 """Custom property of a pushed model that holds the digest of the manifest of its version."""
-
-OLDER_NAMED = 3
-"""Damaged outputs per node that are named though a later run has replaced them."""
 
 logger = logging.getLogger("higgs.artifacts")
 
@@ -59,35 +56,24 @@ def check_input(records: ArtifactRecords, node: str, artifact: Output) -> None:
         )
 
 
-def forget_damaged(
-    metadata_path: str, records: ArtifactRecords, pipeline: str, nodes: Iterable[str]
-) -> None:
-    """Makes TFX forget outputs of earlier runs that are damaged, and logs each with the reason.
+def forget_damaged(store: MetadataStore, records: ArtifactRecords, node: str, key: int) -> None:
+    """Makes TFX forget damaged outputs of earlier runs, and logs each with the reason.
 
-    Their nodes run again, and no model among them becomes a baseline. The files stay.
+    Only the outputs that the node may reuse now are looked at, so the time does not grow with the
+    number of runs that are recorded. The node runs again; the files stay.
 
     Args:
-        metadata_path: the metadata's file.
+        store: the metadata.
         records: what the outputs were.
-        pipeline: the pipeline's name.
-        nodes: the ids of its nodes.
+        node: the node's id.
+        key: id of the context that holds the executions with the node's cache key.
     """
-    for node in nodes:
-        outputs = metadata_store.live_outputs(metadata_path, pipeline, node)
-        damaged = {
-            artifact_id: message
-            for artifact_id, output in outputs.artifacts.items()
-            if (message := _describe_damage(records, node, output))
-        }
-        for artifact_id in sorted(damaged.keys() & outputs.newest):
-            logger.warning("%s", damaged[artifact_id])
-        older_ids = sorted(damaged.keys() - outputs.newest, reverse=True)
-        older = [damaged[artifact_id] for artifact_id in older_ids]
-        for message in older[:OLDER_NAMED]:
-            logger.info("%s, when it is needed", message)
-        if older[OLDER_NAMED:]:
-            logger.info("so are %d more older outputs of %s", len(older) - OLDER_NAMED, node)
-        metadata_store.forget_artifacts(metadata_path, list(damaged))
+    damaged = {}
+    for artifact_id, output in metadata_store.reusable_outputs(store, key).items():
+        if message := _describe_damage(records, node, output):
+            damaged[artifact_id] = message
+            logger.warning("%s", message)
+    metadata_store.forget_artifacts(store, list(damaged))
 
 
 def _describe_damage(records: ArtifactRecords, node: str, output: Output) -> str:

@@ -1,7 +1,6 @@
 """Runs of the pipeline in ML Metadata: read as outcomes, and their records written."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ml_metadata import MetadataStore
@@ -89,53 +88,32 @@ def pushed_models(metadata_path: str) -> list[tuple[str, Push]]:
     return [(uri, push) for uri, push in pushes if push]
 
 
-@dataclass(frozen=True)
-class NodeOutputs:
-    """The outputs of a node in all runs that TFX may still reuse.
+def reusable_outputs(store: MetadataStore, key: int) -> dict[int, Output]:
+    """Returns the outputs, by id, of the executions with one cache key that TFX may reuse.
 
-    Attributes:
-        artifacts: the artifacts by id.
-        newest: ids of the outputs of the node's last successful execution.
+    Args:
+        store: the metadata.
+        key: id of the context of the cache key.
     """
-
-    artifacts: Mapping[int, Output]
-    newest: frozenset[int]
-
-
-def live_outputs(metadata_path: str, pipeline: str, node: str) -> NodeOutputs:
-    """Lists the outputs of a node that TFX may reuse, of one pipeline."""
-    store = open_store(metadata_path)
-    context = store.get_context_by_type_and_name(NODE_CONTEXT, f"{pipeline}.{node}")
-    executions = store.get_executions_by_context(context.id) if context else []
     successful = [
         execution.id
-        for execution in executions
+        for execution in store.get_executions_by_context(key)
         if execution.last_known_state in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
     ]
     events = store.get_events_by_execution_ids(successful) if successful else []
-    made_by = [
-        (event.execution_id, event.artifact_id)
-        for event in events
-        if event.type == mlmd.Event.OUTPUT
-    ]
-    ids = sorted({artifact_id for _, artifact_id in made_by})
+    ids = sorted({event.artifact_id for event in events if event.type == mlmd.Event.OUTPUT})
     artifacts = store.get_artifacts_by_id(ids) if ids else []
-    last = max(successful, default=None)
-    return NodeOutputs(
-        {
-            artifact.id: Output.from_mlmd(artifact)
-            for artifact in artifacts
-            if artifact.state == mlmd.Artifact.LIVE
-        },
-        frozenset(artifact_id for execution_id, artifact_id in made_by if execution_id == last),
-    )
+    return {
+        artifact.id: Output.from_mlmd(artifact)
+        for artifact in artifacts
+        if artifact.state == mlmd.Artifact.LIVE
+    }
 
 
-def forget_artifacts(metadata_path: str, ids: Sequence[int]) -> None:
+def forget_artifacts(store: MetadataStore, ids: Sequence[int]) -> None:
     """Marks artifacts as deleted: TFX neither reuses nor resolves them; their lineage stays."""
     if not ids:
         return
-    store = open_store(metadata_path)
     artifacts = store.get_artifacts_by_id(ids)
     for artifact in artifacts:
         artifact.state = mlmd.Artifact.DELETED

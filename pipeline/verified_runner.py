@@ -1,12 +1,13 @@
 """TFX's local runner, for which an artifact is more than a directory that exists.
 
 TFX takes a node from its cache if the directories of its outputs exist. This runner records the
-files of every output before ML Metadata learns of it, forgets the damaged outputs of earlier runs,
-and compares the inputs of each node with their records before and after it runs.
+files of every output before ML Metadata learns of it, forgets damaged outputs that a node would
+reuse, and compares the inputs of each node with their records before and after it runs.
 """
 
 import datetime
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from absl import logging
@@ -15,7 +16,12 @@ from tfx.dsl.compiler import constants
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
-from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
+from tfx.orchestration.portable import (
+    cache_utils,
+    data_types,
+    launcher,
+    runtime_parameter_utils,
+)
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from formats.run_outcome import Output
@@ -43,12 +49,6 @@ class VerifiedRunner(LocalDagRunner):
         """
         assert run_options is None, "partial runs are not supported"
         nodes = [node.pipeline_node for node in pipeline.nodes]
-        forget_damaged(
-            self._metadata_path,
-            self._records,
-            pipeline.pipeline_info.id,
-            [node.node_info.id for node in nodes],
-        )
         run_id = datetime.datetime.now().isoformat()
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
@@ -82,6 +82,28 @@ class VerifiedLauncher(launcher.Launcher):
         """Takes the records, and the arguments of TFX's launcher."""
         super().__init__(**arguments)
         self._records = records
+
+    def _prepare_execution(self) -> Any:
+        with self._verified_cache():
+            return super()._prepare_execution()
+
+    @contextmanager
+    def _verified_cache(self) -> Iterator[None]:
+        """Lets TFX find only those cached outputs that are as their node left them.
+
+        TFX has no hook for it; its launcher looks the function up in the module at each call.
+        """
+        find_cached, node = cache_utils.get_cached_outputs, self._pipeline_node.node_info.id
+
+        def get_cached_outputs(metadata_handle: Metadata, cache_context: mlmd.Context) -> Any:
+            forget_damaged(metadata_handle.store, self._records, node, cache_context.id)
+            return find_cached(metadata_handle, cache_context)
+
+        cache_utils.get_cached_outputs = get_cached_outputs
+        try:
+            yield
+        finally:
+            cache_utils.get_cached_outputs = find_cached
 
     def _run_executor(
         self, execution_info: data_types.ExecutionInfo

@@ -11,6 +11,16 @@ from pipeline.damaged_artifacts import forget_damaged
 PUSH = {"pushed": 1, "pushed_version": "17"}
 
 
+def key(recorder, node="Pusher"):
+    """A context of the node's executions, as that of a cache key is."""
+    return recorder.store.get_context_by_type_and_name("node", f"higgs.{node}").id
+
+
+def reusable(recorder, node="Pusher"):
+    outputs = metadata_store.reusable_outputs(recorder.store, key(recorder, node))
+    return [output.uri for output in outputs.values()]
+
+
 @pytest.fixture
 def forget(recorder, tmp_path, caplog):
     """Forgets what is damaged; returns the messages."""
@@ -18,7 +28,7 @@ def forget(recorder, tmp_path, caplog):
     def run():
         caplog.clear()
         with caplog.at_level(logging.INFO, "higgs.artifacts"):
-            forget_damaged(recorder.path, ArtifactRecords(str(tmp_path)), "higgs", ["Pusher"])
+            forget_damaged(recorder.store, ArtifactRecords(str(tmp_path)), "Pusher", key(recorder))
         own = (record for record in caplog.records if record.name == "higgs.artifacts")
         return [record.getMessage() for record in own]
 
@@ -36,38 +46,28 @@ def test_a_push_without_manifest_is_forgotten_if_its_model_is_gone(recorder, for
     (version / "saved_model.pb").touch()
     put_push(recorder, version)
     assert forget() == []
-    assert len(metadata_store.live_outputs(recorder.path, "higgs", "Pusher").artifacts) == 1
+    assert reusable(recorder) == ["/pushed/1"]
     (version / "saved_model.pb").unlink()
     assert forget() == [
         f"version 17 in {version} is damaged (saved_model.pb is missing); "
         "Pusher will push the model again"
     ]
-    assert metadata_store.live_outputs(recorder.path, "higgs", "Pusher").artifacts == {}
+    assert reusable(recorder) == []
     # It is said once, and the push stays in the lineage.
     assert forget() == []
     assert [push.version for _, push in metadata_store.pushed_models(recorder.path)] == ["17"]
 
 
-def test_many_older_pushes_that_are_gone_are_counted(recorder, forget, tmp_path):
-    for number in range(6):
+def test_each_push_that_is_gone_is_named_once(recorder, forget, tmp_path):
+    for number in range(3):
         put_push(recorder, tmp_path / "serving" / str(number), run=str(number))
-    newest, *older = forget()
-    assert newest.startswith(f"version 17 in {tmp_path}/serving/5 is damaged (saved_model.pb is m")
-    assert newest.endswith("; Pusher will push the model again")
-    assert [line.endswith("again, when it is needed") for line in older] == [True] * 3 + [False]
-    assert older[-1] == "so are 2 more older outputs of Pusher"
+    messages = forget()
+    assert [str(tmp_path / "serving" / str(number)) in messages[number] for number in range(3)]
+    assert len(messages) == 3
     assert forget() == []
 
 
-def test_a_root_where_nothing_has_run_has_nothing_to_forget(recorder, forget):
-    assert forget() == []
-
-
-def test_the_newest_outputs_are_those_of_the_last_successful_run(recorder, tmp_path):
+def test_outputs_of_failed_executions_are_not_reusable(recorder):
     for number, state in (("1", "COMPLETE"), ("2", "CACHED"), ("3", "FAILED")):
-        output = (state, "model", f"/model/{number}", {})
-        recorder.put_run(number, Trainer=output)
-    outputs = metadata_store.live_outputs(recorder.path, "higgs", "Trainer")
-    assert [output.uri for output in outputs.artifacts.values()] == ["/model/1", "/model/2"]
-    assert [outputs.artifacts[number].uri for number in outputs.newest] == ["/model/2"]
-    assert metadata_store.live_outputs(recorder.path, "other", "Trainer").artifacts == {}
+        recorder.put_run(number, Trainer=(state, "model", f"/model/{number}", {}))
+    assert reusable(recorder, "Trainer") == ["/model/1", "/model/2"]

@@ -5,11 +5,12 @@ import shutil
 
 import pytest
 from damages import DAMAGES, add, delete, delete_folder, flip
-from tiny_pipeline import NAME, tiny_pipeline
+from tiny_pipeline import tiny_pipeline
 
 from formats.artifact_manifest import DIGEST_PROPERTY
 from formats.manifest_record import ManifestRecord
 from pipeline import metadata_store
+from pipeline.artifact_records import ArtifactRecords
 from pipeline.damaged_artifacts import ArtifactChangedError
 from pipeline.verified_runner import VerifiedRunner
 
@@ -150,10 +151,27 @@ def test_an_older_output_is_not_reused_either(root):
     index = root.file(MODEL)
     root.run(rate=2)
     delete(index)
-    states, [message] = root.run(rate=2)
-    assert states == ["cached", "cached", "cached"]
-    assert message.endswith("; Train will rebuild it, when it is needed")
-    assert root.run(rate=1) == (["cached", "done", "done"], [])
+    assert root.run(rate=2) == (["cached", "cached", "cached"], [])
+    states, [message] = root.run(rate=1)
+    assert states == ["cached", "done", "done"]
+    assert message.endswith("; Train will rebuild it")
+
+
+def test_outputs_of_other_runs_are_not_looked_at(root, monkeypatch):
+    for rate in (2, 3, 4):
+        root.run(rate=rate)
+    checked = []
+    find = ArtifactRecords.find_problems
+
+    def find_problems(records, folder, *arguments, **options):
+        checked.append(folder)
+        return find(records, folder, *arguments, **options)
+
+    monkeypatch.setattr(ArtifactRecords, "find_problems", find_problems)
+    root.run(rate=1)
+    # The three outputs of the first run, its version, and what its nodes read.
+    assert len(checked) <= 6
+    assert not [folder for folder in checked if folder.endswith(("serving/2", "serving/4"))]
 
 
 def test_a_lost_record_is_taken_again_from_intact_files_only(root):
@@ -178,7 +196,7 @@ def test_a_forged_record_does_not_vouch_for_other_files(root):
 
 
 def test_every_output_has_the_digest_of_its_manifest_before_it_is_published(root):
-    for node in ("Ingest", "Train", "Push"):
-        outputs = metadata_store.live_outputs(root.metadata_path, NAME, node)
-        assert all(len(o.properties[DIGEST_PROPERTY]) == 64 for o in outputs.artifacts.values())
-        assert outputs.newest == set(outputs.artifacts)
+    nodes = metadata_store.latest_run(root.metadata_path).nodes
+    assert list(nodes) == ["Ingest", "Train", "Push"]
+    for node in nodes.values():
+        assert [len(output.properties[DIGEST_PROPERTY]) for output in node.outputs.values()] == [64]
