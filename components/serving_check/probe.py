@@ -28,6 +28,8 @@ class _NoProjectCode(MetaPathFinder):
 def main(model: str, records_file: str, scores_file: str, verdict_file: str) -> None:
     """Loads ``model``, scores the records, and writes the scores and the verdict."""
     sys.meta_path.insert(0, _NoProjectCode())
+    # TensorFlow imports Keras where it can, in half of its time; a server has no Keras.
+    sys.modules["keras"] = None  # type: ignore[assignment]
     import numpy as np
     import tensorflow as tf
 
