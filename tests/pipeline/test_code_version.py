@@ -108,6 +108,7 @@ def test_parameters_name_the_code_of_stock_executors(roots):
     }
 
 
+@pytest.mark.slow
 def test_every_module_changes_the_keys_of_the_nodes_that_run_it_and_no_others(roots, sources):
     closures = {name: import_closure(modules) for name, modules in roots.items() if modules}
     before = digests(roots)
