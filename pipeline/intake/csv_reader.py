@@ -133,7 +133,7 @@ class _TextTable:
             if not block.endswith((b"\n", b"\r")):
                 self._check_end(block, first)
             data, skipped = self._without_head(block, first)
-            if data.strip():
+            if data and not data.isspace():
                 yield self._parse(data, first + skipped, numbers, texts)
         if count := self.parser.repeated_headers:
             self.notes.append(f"{self.member.name}: skipped {plural(count, 'repeated header')}")

@@ -30,45 +30,46 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         IntakeError: a line is too long, or the data are truncated or corrupt; all lines before
             have been yielded by then.
     """
-    rest, line = b"", 1
-    try:
-        for piece in _pieces(stream):
-            data = rest + piece
-            end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, len(data) - 1) + 1
-            block, rest = data[:end], data[end:]
-            if block:
-                yield block, line
-                line += count_lines(block)
-            if len(rest) > _MAX_LINE_BYTES:
-                raise IntakeError(
-                    f"{name}: line {line} is longer than {_MAX_LINE_BYTES >> 20} MB. Expected a "
-                    "table with one event per line."
-                )
-    except UNPACKING_ERRORS as error:
+    parts: list[bytes] = []
+    line, size, ended, fault = 1, 0, False, None
+    while not ended:
+        try:
+            chunk = stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
+        except UNPACKING_ERRORS as error:
+            chunk, fault = b"", error
+        ended, size = not chunk, size + len(chunk)
+        parts.append(chunk)
+        if size < BLOCK_BYTES and not ended:
+            continue
+        block, parts = _split_off_lines(parts)
+        if block:
+            yield block, line
+            line += count_lines(block)
+        size = sum(map(len, parts))
+        if size > _MAX_LINE_BYTES:
+            raise IntakeError(
+                f"{name}: line {line} is longer than {_MAX_LINE_BYTES >> 20} MB. Expected a "
+                "table with one event per line."
+            )
+    if fault:
         raise IntakeError(
             f"{name}: cannot be unpacked after line {line - 1}: the compressed data are truncated "
-            f"or corrupt ({error}). Fetch the file again."
-        ) from error
-    if rest:
+            f"or corrupt ({fault}). Fetch the file again."
+        ) from fault
+    if rest := b"".join(parts):
         yield rest, line
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """Yields all data before the end or an error, in pieces of about `BLOCK_BYTES`."""
-    piece, error = bytearray(), None
-    while True:
-        try:
-            chunk = stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
-        except UNPACKING_ERRORS as raised:
-            chunk, error = b"", raised
-        piece += chunk
-        if piece and (not chunk or len(piece) >= BLOCK_BYTES):
-            yield bytes(piece)
-            piece.clear()
-        if error:
-            raise error
-        if not chunk:
-            return
+def _split_off_lines(parts: list[bytes]) -> tuple[bytes, list[bytes]]:
+    """Joins the parts up to the last line end, and returns what is behind it."""
+    # Most often it is in the last part, so the others are copied once.
+    for index in range(len(parts) - 1, -1, -1):
+        if end := parts[index].rfind(b"\n") + 1:
+            whole = b"".join([*parts[:index], memoryview(parts[index])[:end]])
+            return whole, [parts[index][end:], *parts[index + 1 :]]
+    data = b"".join(parts)
+    end = data.rfind(b"\r", 0, len(data) - 1) + 1  # The last one may be the first half of \r\n.
+    return data[:end], [data[end:]]
 
 
 def count_lines(block: bytes) -> int:
