@@ -83,6 +83,12 @@ SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
 SAVED_MODEL_FILE = "saved_model.pb"
 """File that makes a folder a SavedModel; Pusher copies it last."""
 
+ONNX_FILE = "model.onnx"
+"""The same model for runtimes without TensorFlow, in the SavedModel's folder.
+
+Its input and output are those of ``FEATURES_SIGNATURE``.
+"""
+
 SERVING_SIGNATURE = "serving_default"
 """Signature on serialized records, string [N]."""
 

@@ -16,8 +16,10 @@ import tf_keras
 
 from formats import reference_scores, training_record
 from formats.hyperparameters import Hyperparameters
-from formats.names import INGESTED_EVENTS, SAVED_MODEL_FILE, TRAIN_SPLIT
+from formats.names import INGESTED_EVENTS, ONNX_FILE, SAVED_MODEL_FILE, TRAIN_SPLIT
 from models.event_table import read_splits
+from models.serving import warmup_requests
+from models.serving.onnx_model import to_onnx
 from models.serving.reference_events import write_reference
 from models.serving.saved_model import NamedWeights, export, is_exported, read_weights
 from models.training.checkpoints import checkpoint_folder, discard_checkpoints
@@ -37,8 +39,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     The split ``eval``, on which the Evaluator judges, is not read.
 
     The exported network has the weights of the last epoch, or with a patience those of the best.
-    Writes the SavedModel to ``serving_model_dir``, and TensorBoard's logs, ``training.json`` and
-    ``reference_scores.npz`` to ``model_run_dir``. A training that was killed resumes after its
+    Writes the SavedModel, ``model.onnx`` and TensorFlow Serving's warm-up requests to
+    ``serving_model_dir``, and TensorBoard's logs, ``training.json`` and ``reference_scores.npz`` to
+    ``model_run_dir``. A training that was killed resumes after its
     last finished epoch when it is started again. With a ``base_model`` it starts with that model's
     weights. If several hosts train together, the first one writes and the others wait for it.
 
@@ -93,7 +96,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         file.write(fitted.to_record().to_json())
     reference_path = f"{fn_args.model_run_dir}/{reference_scores.FILE_NAME}"
     write_reference(fitted.model, splits.validation, reference_path)
-    export(fitted.model, fn_args.serving_model_dir)
+    others = {
+        ONNX_FILE: to_onnx(fitted.model).SerializeToString(),
+        warmup_requests.FILE_NAME: warmup_requests.warmup_file(splits.validation.features[:1]),
+    }
+    export(fitted.model, fn_args.serving_model_dir, others)
     discard_checkpoints(checkpoint_dir)
 
 

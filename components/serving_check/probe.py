@@ -1,12 +1,14 @@
-"""Script that scores records with an export as a server would, without this project.
+"""Script that scores events with an export as a server would, without this project.
 
-Usage: python -I probe.py SAVED_MODEL RECORDS.npz SCORES.npz VERDICT.json
+Usage: python -I probe.py MODEL INPUT.npz SCORES.npz VERDICT.json
 
-Importing the project's code raises, so an export that needs it fails; this script therefore
-spells out the names of the signature and its output. The input holds the array ``records``, one
-serialized example per cell; the output holds ``signal_probability``. The verdict holds ``fault``:
-what is wrong with the export, or null. If this script ends without a verdict, something else than
-the export is at fault: the machine, the environment or a limit.
+MODEL is the folder of a SavedModel, or an ONNX file, which is scored without TensorFlow. Importing
+what the runtime must not need raises, so an export that needs it fails; this script therefore
+spells out the names of signatures, inputs and outputs. The input holds the same events as
+``records``, one serialized example per cell, and as ``features``, float32 [N, 28]; the output holds
+``signal_probability``. The verdict holds ``fault``: what is wrong with the export, or null. If
+this script ends without a verdict, something else than the export is at fault: the machine, the
+environment or a limit.
 """
 
 import errno
@@ -16,31 +18,39 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
+ONNX_SUFFIX = ".onnx"
+
 PROJECT = ("components", "configs", "formats", "higgs", "kubeflow", "models", "pipeline")
 
+TENSORFLOW = ("keras", "tensorflow", "tf2onnx", "tf_keras")
 
-class _NoProjectCode(MetaPathFinder):
+OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
+"""What ONNX Runtime, whose errors have no kinds that say so, prints when memory runs out."""
+
+
+class _Refused(MetaPathFinder):
+    def __init__(self, packages: tuple[str, ...]):
+        self._packages = packages
+
     def find_spec(self, name: str, *_: Any) -> None:
         if name.split(".")[0] in PROJECT:
             raise ImportError(f"the export imports the project's module {name!r}")
+        if name.split(".")[0] in self._packages:
+            raise ImportError(f"{name!r} is imported to score with an ONNX file")
 
 
-def main(model: str, records_file: str, scores_file: str, verdict_file: str) -> None:
-    """Loads ``model``, scores the records, and writes the scores and the verdict."""
-    sys.meta_path.insert(0, _NoProjectCode())
-    # TensorFlow imports Keras where it can, in half of its time; a server has no Keras.
-    sys.modules["keras"] = None  # type: ignore[assignment]
+def main(model: str, input_file: str, scores_file: str, verdict_file: str) -> None:
+    """Loads ``model``, scores the events, and writes the scores and the verdict."""
+    is_onnx = model.endswith(ONNX_SUFFIX)
+    sys.meta_path.insert(0, _Refused(TENSORFLOW if is_onnx else ()))
     import numpy as np
-    import tensorflow as tf
 
-    with np.load(records_file) as data:
-        records = [cell.tobytes() for cell in data["records"]]
+    score = score_with_onnx_runtime if is_onnx else score_with_tensorflow
     fault = None
+    with np.load(input_file) as data:
+        arrays = dict(data)
     try:
-        serve = tf.saved_model.load(model).signatures["serving_default"]
-        outputs = serve(examples=tf.constant(records))
-        scores = np.asarray(outputs["signal_probability"].numpy(), np.float32)
-        np.savez(scores_file, signal_probability=scores)
+        np.savez(scores_file, signal_probability=score(model, arrays))
     except Exception as error:
         if is_of_the_machine(error):
             raise
@@ -48,11 +58,29 @@ def main(model: str, records_file: str, scores_file: str, verdict_file: str) -> 
     Path(verdict_file).write_text(json.dumps({"fault": fault}), encoding="utf-8")
 
 
-def is_of_the_machine(error: Exception) -> bool:
-    """Tells whether an error says nothing about the model: memory, disk, permissions, a signal."""
+def score_with_tensorflow(model: str, arrays: dict[str, Any]) -> Any:
+    """Scores records with the signature ``serving_default`` of a SavedModel: float32 [N, 1]."""
+    # TensorFlow imports Keras where it can, in half of its time; a server has no Keras.
+    sys.modules["keras"] = None  # type: ignore[assignment]
     import tensorflow as tf
 
-    if isinstance(error, tf.errors.OpError):
+    records = tf.constant([cell.tobytes() for cell in arrays["records"]])
+    outputs = tf.saved_model.load(model).signatures["serving_default"](examples=records)
+    return outputs["signal_probability"].numpy().astype("float32")
+
+
+def score_with_onnx_runtime(model: str, arrays: dict[str, Any]) -> Any:
+    """Scores features with an ONNX file on the CPU: float32 [N, 1]."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(["signal_probability"], {"features": arrays["features"]})[0]
+
+
+def is_of_the_machine(error: Exception) -> bool:
+    """Tells whether an error says nothing about the model: memory, disk, permissions, a signal."""
+    tf = sys.modules.get("tensorflow")
+    if tf and isinstance(error, tf.errors.OpError):
         return "Input/output error" in str(error) or isinstance(
             error,
             (
@@ -67,6 +95,8 @@ def is_of_the_machine(error: Exception) -> bool:
     if isinstance(error, OSError):
         # TensorFlow raises it without a number for a file that is missing or cannot be parsed.
         return error.errno not in (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
+    if type(error).__module__.startswith("onnxruntime"):
+        return any(sign in str(error) for sign in OUT_OF_MEMORY)
     return isinstance(error, MemoryError)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import posixpath
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 from components.serving_check import confinement, probe
 from formats.names import SIGNAL_PROBABILITY
+from formats.published.record import Events, encode_records
 
 STDERR_TAIL_BYTES = 65536
 
@@ -26,9 +29,10 @@ OUT_OF_MEMORY = (
     "bad_alloc",
     "OOM when allocating",
     "Cannot allocate memory",
+    "Failed to allocate memory",
     "failed to map segment",
 )
-"""What Python, TensorFlow and the dynamic linker print when memory runs out."""
+"""What Python, the runtimes and the dynamic linker print when memory runs out."""
 
 
 class ServingCheckError(RuntimeError):
@@ -63,15 +67,17 @@ class Verdict:
     messages: str = ""
 
 
-def score_in_fresh_process(model: str, records: list[bytes], limits: Limits) -> Verdict:
-    """Loads an export in a process without the project's code, and scores records with it.
+def score_in_fresh_process(
+    model: str, features: npt.NDArray[np.float32], limits: Limits
+) -> Verdict:
+    """Loads an export in a process without the project's code, and scores events with it.
 
     The process runs on the CPU. It has neither network nor credentials in its environment, and it
     dies with this one.
 
     Args:
-        model: folder of a SavedModel, local or remote.
-        records: serialized examples of one length.
+        model: folder of a SavedModel, or an ONNX file, local or remote.
+        features: the events, float32 [N, 28]; a SavedModel gets them as records.
         limits: what the process may use.
 
     Raises:
@@ -81,12 +87,11 @@ def score_in_fresh_process(model: str, records: list[bytes], limits: Limits) -> 
     with tempfile.TemporaryDirectory(prefix="higgs-serving-check-") as name:
         folder = Path(name)
         if "://" in model:  # the process has no network to read it with
-            io_utils.copy_dir(model, str(folder / "model"))
-            model = str(folder / "model")
+            model = _copy(model, folder)
+        records = encode_records(Events(features, np.zeros(len(features), np.float32)))
         # Records of this layout have one length; void cells keep their zero bytes.
-        np.savez(
-            folder / "records.npz", records=np.frombuffer(b"".join(records), f"V{len(records[0])}")
-        )
+        cells = np.frombuffer(b"".join(records), f"V{len(records[0])}")
+        np.savez(folder / "input.npz", features=features, records=cells)
         code = _run(_command(folder, str(Path(model).absolute()), limits), folder, limits)
         messages = _tail(folder / "stderr.txt")
         if code:
@@ -98,6 +103,16 @@ def score_in_fresh_process(model: str, records: list[bytes], limits: Limits) -> 
             return Verdict(None, arrays[SIGNAL_PROBABILITY], messages)
 
 
+def _copy(model: str, folder: Path) -> str:
+    """Copies a remote model; one that is missing is left to the process to report."""
+    copy = str(folder / posixpath.basename(model))
+    if fileio.isdir(model):
+        io_utils.copy_dir(model, copy)
+    elif fileio.exists(model):
+        io_utils.copy_file(model, copy)
+    return copy
+
+
 def _command(folder: Path, model: str, limits: Limits) -> list[str]:
     settings = {
         "parent": os.getpid(),
@@ -107,7 +122,7 @@ def _command(folder: Path, model: str, limits: Limits) -> list[str]:
         "memory_bytes": limits.memory_gb * GIB,
     }
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    files = [str(folder / name) for name in ("records.npz", "scores.npz", "verdict.json")]
+    files = [str(folder / name) for name in ("input.npz", "scores.npz", "verdict.json")]
     scripts = [confinement.__file__, str(folder / "settings.json"), probe.__file__]
     return [
         sys.executable,
@@ -179,7 +194,7 @@ def _remedy(number: int, messages: str, limits: Limits) -> str:
     elif number == signal.SIGKILL:
         remedy = "the kernel does this when memory runs out; free memory"
     elif "ModuleNotFoundError" in messages or "ImportError" in messages:
-        remedy = f"check that {sys.executable} can import TensorFlow and NumPy"
+        remedy = f"check that {sys.executable} can import TensorFlow, ONNX Runtime and NumPy"
     elif "No space left" in messages or "Disk quota exceeded" in messages:
         remedy = f"free disk space in {tempfile.gettempdir()}, or set TMPDIR to another folder"
     else:

@@ -5,8 +5,7 @@ import sys
 import numpy as np
 
 from components.serving_check.probe_process import Limits, score_in_fresh_process
-from formats.names import SERVING_SIGNATURE
-from formats.published.record import Events, encode_records
+from formats.names import ONNX_FILE
 from formats.reference_scores import ReferenceScores
 
 TOLERANCE = 1e-5
@@ -17,28 +16,30 @@ def find_fault(model: str, reference: ReferenceScores, limits: Limits | None = N
     """Finds out what is wrong with an export; None if it scores as the trained model did.
 
     Args:
-        model: folder of a SavedModel.
-        reference: events, which are scored as records of the published layout, and their
+        model: folder of a SavedModel with an ONNX file. Both are checked, each in a process of its
+            own.
+        reference: events, which the SavedModel gets as records of the published layout, and their
             scores.
-        limits: time and memory for the check.
+        limits: time and memory for each process.
 
     Raises:
         ServingCheckError: the check failed for a reason that says nothing about the export.
     """
-    labels = np.zeros(len(reference.features), np.float32)
-    records = encode_records(Events(reference.features, labels))
-    verdict = score_in_fresh_process(model, records, limits or Limits())
-    # Into the log, and not to the console: most of it is TensorFlow's greeting.
-    sys.stderr.write(verdict.messages)
-    if verdict.scores is None:
-        return f"the export could not be loaded and scored: {verdict.fault}"
-    return compare(verdict.scores, reference.scores)
+    for name, part in (("the SavedModel", model), (ONNX_FILE, f"{model}/{ONNX_FILE}")):
+        verdict = score_in_fresh_process(part, reference.features, limits or Limits())
+        # Into the log, and not to the console: most of it is TensorFlow's greeting.
+        sys.stderr.write(verdict.messages)
+        if verdict.scores is None:
+            return f"{name} could not be loaded and scored: {verdict.fault}"
+        if fault := compare(verdict.scores, reference.scores):
+            return f"{name}: {fault}"
+    return None
 
 
 def compare(scores: np.ndarray, expected: np.ndarray) -> str | None:
     """Describes the first way in which served scores differ from the expected ones, or None."""
     if scores.shape != expected.shape:
-        return f"{SERVING_SIGNATURE} returned the shape {scores.shape}, expected {expected.shape}"
+        return f"scores have the shape {scores.shape}, expected {expected.shape}"
     finite = np.isfinite(scores)
     if not finite.all():
         return f"{np.count_nonzero(~finite)} of {scores.size} scores are NaN or infinite"

@@ -5,7 +5,9 @@ so that any TensorFlow can load it. Each signature returns ``signal_probability`
 for any N, including 0.
 """
 
+import posixpath
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import tensorflow as tf
 import tf_keras
@@ -39,7 +41,9 @@ NamedWeights = Mapping[str, Array]
 FEATURE_VECTORS = tf.TensorSpec([None, NUM_FEATURES], tf.float32, "features")
 
 
-def export(model: tf_keras.Model, path: str) -> None:
+def export(
+    model: tf_keras.Model, path: str, others: Mapping[str, bytes] = MappingProxyType({})
+) -> None:
     """Writes the model as a SavedModel, to a temporary folder first.
 
     On a disk the export is therefore complete or absent.
@@ -47,12 +51,17 @@ def export(model: tf_keras.Model, path: str) -> None:
     Args:
         model: from float32 [N, 28] to float32 [N, 1], with its variables on this host.
         path: the SavedModel's folder; an existing one is replaced.
+        others: other files of the folder by their relative paths.
     """
     module = tf.Module()
     # Only the weights: with the model itself, Keras would add its own functions.
     module.weights = {weight_name(variable): variable for variable in model.variables}
     temporary = _temporary(path)
     tf.saved_model.save(module, temporary, signatures=signatures(model))
+    for name, content in others.items():
+        tf.io.gfile.makedirs(posixpath.dirname(f"{temporary}/{name}"))
+        with tf.io.gfile.GFile(f"{temporary}/{name}", "wb") as file:
+            file.write(content)
     if tf.io.gfile.exists(path):
         tf.io.gfile.rmtree(path)
     tf.io.gfile.rename(temporary, path)

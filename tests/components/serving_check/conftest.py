@@ -1,6 +1,7 @@
 """A small export, and the scores that it must reproduce."""
 
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
@@ -25,11 +26,34 @@ class Scorer(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def export(tmp_path_factory):
+def export(tmp_path_factory, onnx_scorer):
     folder = str(tmp_path_factory.mktemp("export") / "model")
     scorer = Scorer()
     tf.saved_model.save(scorer, folder, signatures={"serving_default": scorer.serve})
+    onnx.save(onnx_scorer(), f"{folder}/model.onnx")
     return folder
+
+
+@pytest.fixture(scope="session")
+def onnx_scorer():
+    """Makes the same stand-in as an ONNX model, which adds ``bias`` to the scores."""
+    return _onnx_scorer
+
+
+def _onnx_scorer(bias=0.0):
+    return onnx.parser.parse_model(
+        f"""
+        <ir_version: 8, opset_import: ["" : 17]>
+        scorer (float[events, 28] features) => (float[events, 1] signal_probability) {{
+            first = Constant <value_ints = [0]> ()
+            second = Constant <value_ints = [1]> ()
+            column = Slice (features, first, second, second)
+            bias = Constant <value_float = {bias}> ()
+            score = Sigmoid (column)
+            signal_probability = Add (score, bias)
+        }}
+        """
+    )
 
 
 @pytest.fixture(scope="module")

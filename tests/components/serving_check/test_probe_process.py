@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 from components.serving_check import probe, probe_process
 from components.serving_check.probe_process import (
@@ -20,14 +21,13 @@ from components.serving_check.probe_process import (
     probe_environment,
     score_in_fresh_process,
 )
-from formats.published.record import Events, encode_records
 
 LIMITS = Limits(timeout_minutes=10, memory_gb=16)
 
 
 @pytest.fixture
-def records(reference):
-    return encode_records(Events(reference.features, np.zeros(64, np.float32)))
+def features(reference):
+    return reference.features
 
 
 @pytest.fixture
@@ -45,44 +45,44 @@ def is_running(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def reason(records, limits=LIMITS):
+def reason(features, limits=LIMITS):
     with pytest.raises(ServingCheckError) as caught:
-        score_in_fresh_process("a model", records, limits)
+        score_in_fresh_process("a model", features, limits)
     assert "the model was not refused" in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.slow
-def test_a_killed_probe_is_no_verdict(stand_in, records):
+def test_a_killed_probe_is_no_verdict(stand_in, features):
     stand_in("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    assert "was killed by SIGKILL: the kernel does this when memory runs out" in reason(records)
+    assert "was killed by SIGKILL: the kernel does this when memory runs out" in reason(features)
 
 
 @pytest.mark.slow
-def test_a_probe_that_crashes_is_no_verdict(stand_in, records):
+def test_a_probe_that_crashes_is_no_verdict(stand_in, features):
     stand_in("import os, sys\nprint('bad magic', file=sys.stderr, flush=True)\nos.abort()")
-    assert "was killed by SIGABRT (bad magic): the log has what it printed" in reason(records)
+    assert "was killed by SIGABRT (bad magic): the log has what it printed" in reason(features)
 
 
 @pytest.mark.slow
-def test_a_probe_that_takes_too_long_is_no_verdict(stand_in, records):
+def test_a_probe_that_takes_too_long_is_no_verdict(stand_in, features):
     stand_in("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)")
-    message = reason(records, Limits(timeout_minutes=0.02))
+    message = reason(features, Limits(timeout_minutes=0.02))
     assert "ended after 0.02 minutes, its time limit" in message
     assert "raise serving_check.timeout_minutes" in message
 
 
 @pytest.mark.slow
-def test_a_probe_without_its_packages_is_no_verdict(stand_in, records, tmp_path, monkeypatch):
+def test_a_probe_without_its_packages_is_no_verdict(stand_in, features, tmp_path, monkeypatch):
     stand_in("import a_package_that_is_not_installed")
-    message = reason(records)
+    message = reason(features)
     assert "No module named 'a_package_that_is_not_installed'" in message
-    assert f"check that {sys.executable} can import TensorFlow and NumPy" in message
+    assert f"check that {sys.executable} can import TensorFlow, ONNX Runtime and NumPy" in message
 
 
 @pytest.mark.slow
-def test_packages_are_found_where_this_process_finds_them(records, tmp_path, monkeypatch, stand_in):
+def test_packages_are_found_where_this_process_finds_them(features, tmp_path, monkeypatch, stand_in):
     """Not on the path of `python -I`: a folder of PYTHONPATH, or the user's own packages."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "numpy_elsewhere.py").write_text("from numpy import savez")
@@ -92,24 +92,24 @@ def test_packages_are_found_where_this_process_finds_them(records, tmp_path, mon
         "numpy_elsewhere.savez(sys.argv[3], signal_probability=[[0.5]])\n"
         "open(sys.argv[4], 'w').write(json.dumps({'fault': None}))\n"
     )
-    assert score_in_fresh_process("a model", records, LIMITS).scores.tolist() == [[0.5]]
+    assert score_in_fresh_process("a model", features, LIMITS).scores.tolist() == [[0.5]]
 
 
 @pytest.mark.slow
-def test_a_probe_without_memory_is_no_verdict(stand_in, records):
+def test_a_probe_without_memory_is_no_verdict(stand_in, features):
     stand_in("import numpy\nnumpy.ones(2**31)")
-    message = reason(records, Limits(memory_gb=1))
+    message = reason(features, Limits(memory_gb=1))
     assert "raise serving_check.memory_gb, now 1" in message
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_no_verdict(stand_in, records):
+def test_a_full_disk_is_no_verdict(stand_in, features):
     stand_in("import os\nwith open('/dev/full', 'w') as file:\n    file.write('scores')\n")
-    assert "free disk space in" in reason(records)
+    assert "free disk space in" in reason(features)
 
 
 @pytest.mark.slow
-def test_an_exception_ends_the_process(stand_in, records, tmp_path):
+def test_an_exception_ends_the_process(stand_in, features, tmp_path):
     """As Ctrl-C does: `KeyboardInterrupt` in this process."""
     stand_in(
         f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
@@ -124,25 +124,28 @@ def test_an_exception_ends_the_process(stand_in, records, tmp_path):
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        score_in_fresh_process("a model", records, LIMITS)
+        score_in_fresh_process("a model", features, LIMITS)
     assert not is_running(int(pid_file.read_text()))
 
 
-def test_a_missing_interpreter_is_no_verdict(records, monkeypatch):
+def test_a_missing_interpreter_is_no_verdict(features, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert "/nowhere/python" in reason(records)
+    assert "/nowhere/python" in reason(features)
 
 
 @pytest.mark.slow
-def test_a_remote_export_is_copied_for_the_process(export, records, reference, monkeypatch):
+def test_a_remote_export_is_copied_for_the_process(export, features, reference, monkeypatch):
     """The process has no network to read it with; the bucket here is a file system in memory."""
     remote = "ram://bucket/model"
     for path in Path(export).rglob("*"):
         if path.is_file():
             tf.io.gfile.makedirs(f"{remote}/{path.parent.relative_to(export)}")
             tf.io.gfile.copy(str(path), f"{remote}/{path.relative_to(export)}", overwrite=True)
-    scores = score_in_fresh_process(remote, records, LIMITS).scores
-    np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
+    for model in (remote, f"{remote}/model.onnx"):
+        scores = score_in_fresh_process(model, features, LIMITS).scores
+        np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
+    missing = score_in_fresh_process(f"{remote}/other.onnx", features, LIMITS)
+    assert "NoSuchFile" in missing.fault
 
 
 @pytest.mark.parametrize(
@@ -197,10 +200,27 @@ def test_no_credential_is_in_the_environment():
         (tf.errors.NotFoundError(None, None, "Op type not registered"), False),
         (tf.errors.DataLossError(None, None, "truncated"), False),
         (tf.errors.UnknownError(None, None, "KeyError: pyfunc_0"), False),
+        (RuntimeException("Failed to allocate memory for requested buffer of size 9"), True),
+        (RuntimeException("Non-zero status code returned while running Add node"), False),
     ],
 )
 def test_errors_of_the_machine_are_told_from_those_of_the_model(error, expected):
     assert probe.is_of_the_machine(error) is expected
+
+
+@pytest.mark.slow
+def test_an_onnx_file_is_scored_without_tensorflow(tmp_path, stand_in, features):
+    text = Path(probe.__file__).read_text()
+    stand_in(
+        text.replace(
+            "        np.savez(scores_file",
+            "        __import__('tensorflow')\n        np.savez(scores_file",
+        )
+    )
+    verdict = score_in_fresh_process("no model.onnx", features, LIMITS)
+    assert verdict.fault == (
+        "ImportError: 'tensorflow' is imported to score with an ONNX file"
+    )
 
 
 @pytest.mark.slow
@@ -215,8 +235,8 @@ def test_the_probe_cannot_import_the_project(tmp_path):
         "    except ImportError as error:\n"
         "        print(error)\n"
     )
-    np.savez(tmp_path / "records.npz", records=np.frombuffer(b"ab", "V1"))
-    files = [str(tmp_path / name) for name in ("records.npz", "verdict.json")]
+    np.savez(tmp_path / "input.npz", records=np.frombuffer(b"ab", "V1"))
+    files = [str(tmp_path / name) for name in ("input.npz", "verdict.json")]
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, *files],
         env={"PROBE": probe.__file__},

@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from components.serving_check.score_comparison import TOLERANCE, compare, find_fault
@@ -20,11 +21,32 @@ def test_an_export_that_scores_otherwise(export, reference):
 
 
 @pytest.mark.slow
+def test_both_forms_of_an_export_are_compared(export, reference, onnx_scorer, tmp_path):
+    changed = tmp_path / "model"
+    shutil.copytree(export, changed)
+    file = changed / "model.onnx"
+    onnx.save(onnx_scorer(bias=2e-5), file)
+    assert find_fault(str(changed), reference).startswith(
+        "model.onnx: scores differ from the trained model's by up to 2e-05"
+    )
+    onnx.save(onnx_scorer(bias=5e-6), file)
+    assert find_fault(str(changed), reference) is None
+    file.write_bytes(file.read_bytes()[:-20])
+    assert "model.onnx could not be loaded and scored: InvalidProtobuf" in find_fault(
+        str(changed), reference
+    )
+    file.unlink()
+    assert "model.onnx could not be loaded and scored: NoSuchFile" in find_fault(
+        str(changed), reference
+    )
+
+
+@pytest.mark.slow
 def test_a_broken_export(export, reference, tmp_path):
     broken = tmp_path / "model"
     shutil.copytree(export, broken)
     (broken / "saved_model.pb").write_bytes(b"not a model")
-    assert "could not be loaded and scored" in find_fault(str(broken), reference)
+    assert "the SavedModel could not be loaded and scored" in find_fault(str(broken), reference)
 
 
 @pytest.mark.slow
@@ -33,7 +55,7 @@ def test_an_export_that_lacks_its_weights(export, reference, tmp_path):
     shutil.copytree(export, broken)
     for shard in Path(broken, "variables").iterdir():
         shard.unlink()
-    assert "could not be loaded and scored" in find_fault(str(broken), reference)
+    assert "the SavedModel could not be loaded and scored" in find_fault(str(broken), reference)
 
 
 @pytest.mark.parametrize(
