@@ -8,6 +8,7 @@ times as fast as what their TensorFlow operations, or ONNX' own ``TreeEnsembleRe
 
 import json
 from collections.abc import Callable, Container
+from importlib import metadata
 
 import onnx
 import tensorflow as tf
@@ -17,6 +18,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from formats.features import FEATURES, NUM_FEATURES, UNITS
 from formats.names import SIGNAL_PROBABILITY
+from formats.source_version import PROJECT
 from models.layers.bucketized_columns import BucketWeights
 from models.layers.forest_layer import ForestLayer
 from models.serving.onnx_look_ups import Nodes, bucket_nodes, forest_nodes
@@ -68,7 +70,9 @@ def _convert(model: tf_keras.Model, look_ups: Container[str]) -> onnx.ModelProto
     # Not tf2onnx' from_function, which takes constants of Keras' layers for inputs.
     frozen = convert_variables_to_constants_v2(score.get_concrete_function(*signature))
     inputs = {tensor.name: name for tensor, name in zip(frozen.inputs, names, strict=True)}
-    outputs = dict(zip((t.name for t in frozen.outputs), (COLUMNS, SIGNAL_PROBABILITY), strict=True))
+    outputs = dict(
+        zip((t.name for t in frozen.outputs), (COLUMNS, SIGNAL_PROBABILITY), strict=True)
+    )
     proto, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
         input_names=[*inputs],
@@ -131,6 +135,7 @@ def _finished(proto: onnx.ModelProto) -> onnx.ModelProto:
     onnx.helper.set_model_props(
         proto,
         {
+            "model_version": metadata.version(PROJECT),
             "features": json.dumps(FEATURES),
             "units": json.dumps(UNITS),
             "output": "probability of signal for the mixture of classes in training",

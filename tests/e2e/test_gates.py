@@ -131,7 +131,9 @@ def test_a_broken_export_is_not_pushed(tmp_path, first_run):
 
     screen = StringIO()
     assert print_outcome(outcome, Console(file=screen, width=160)) == ExitCode.NOT_BLESSED
-    assert "serving check: FAILED, the SavedModel could not be loaded and scored" in screen.getvalue()
+    assert (
+        "serving check: FAILED, the SavedModel could not be loaded and scored" in screen.getvalue()
+    )
     assert "NOT PUSHED" in screen.getvalue()
 
 

@@ -82,7 +82,9 @@ def test_a_probe_without_its_packages_is_no_verdict(stand_in, features, tmp_path
 
 
 @pytest.mark.slow
-def test_packages_are_found_where_this_process_finds_them(features, tmp_path, monkeypatch, stand_in):
+def test_packages_are_found_where_this_process_finds_them(
+    features, tmp_path, monkeypatch, stand_in
+):
     """Not on the path of `python -I`: a folder of PYTHONPATH, or the user's own packages."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "numpy_elsewhere.py").write_text("from numpy import savez")
@@ -218,9 +220,7 @@ def test_an_onnx_file_is_scored_without_tensorflow(tmp_path, stand_in, features)
         )
     )
     verdict = score_in_fresh_process("no model.onnx", features, LIMITS)
-    assert verdict.fault == (
-        "ImportError: 'tensorflow' is imported to score with an ONNX file"
-    )
+    assert verdict.fault == ("ImportError: 'tensorflow' is imported to score with an ONNX file")
 
 
 @pytest.mark.slow
