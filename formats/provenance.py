@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from formats.artifact_manifest import FileDigest, Manifest, manifest_digest
+from formats.names import ONNX_FILE
 from formats.run_outcome import describe_invalid
 
 FILE_NAME = "assets.extra/provenance.json"
@@ -153,8 +154,18 @@ class Provenance(_Frozen):
 
     @property
     def model_sha256(self) -> str:
-        """One SHA-256 for all files of the model: equal for equal models."""
-        return manifest_digest(self.manifest)
+        """One SHA-256 for the model: equal for equal models."""
+        return model_digest(self.manifest)
+
+
+def model_digest(manifest: Manifest) -> str:
+    """Returns one SHA-256 for a model, whether or not it was pushed with its ONNX file.
+
+    Args:
+        manifest: the files of a SavedModel's folder, as trained or as pushed.
+    """
+    others = (FILE_NAME, ONNX_FILE)
+    return manifest_digest({path: file for path, file in manifest.items() if path not in others})
 
 
 def file_hashes(manifest: Manifest) -> dict[str, FileHash]:

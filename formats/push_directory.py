@@ -11,14 +11,13 @@ from tfx.dsl.io import fileio
 from formats import provenance
 from formats.artifact_manifest import (
     is_remote,
-    manifest_digest,
     open_file,
     summarize,
     take_manifest,
     verify,
 )
 from formats.names import SAVED_MODEL_FILE
-from formats.provenance import Provenance
+from formats.provenance import Provenance, model_digest
 
 MAX_VERSION = 2**63 - 1
 """TensorFlow Serving reads a version as int64."""
@@ -109,7 +108,7 @@ def _without_provenance(folder: str, number: int) -> PushedVersion | None:
     """Reads a version of an earlier release, or what is left of a version."""
     if _exists(f"{folder}/{SAVED_MODEL_FILE}"):
         try:
-            return PushedVersion(number, folder, manifest_digest(take_manifest(folder)))
+            return PushedVersion(number, folder, model_digest(take_manifest(folder)))
         except OSError as error:
             return PushedVersion(number, folder, "", f"a file cannot be read ({error})")
     # Every push makes this folder, in the same step as the files that are gone.

@@ -33,6 +33,8 @@ BeamNode = Literal[
     "CollisionExampleGen", "StatisticsGen", "HistogramGen", "Evaluator", "TestEvaluator", "Scorer"
 ]
 
+ModelFormat = Literal["saved_model", "onnx"]
+
 
 def _without_last_slash(path: str) -> str:
     return path.rstrip("/") or path
@@ -221,11 +223,27 @@ class ServingCheckConfig(_Frozen):
 
 
 class PushConfig(_Frozen):
-    """Where blessed models go."""
+    """Where blessed models go, and in which formats."""
 
     directory: FolderPath | None = Field(
         None, description="serving directory; default: serving/ under root"
     )
+    formats: tuple[ModelFormat, ...] = Field(
+        ("saved_model", "onnx"),
+        description="formats of a version; saved_model is always one of them, because later models "
+        "are compared with it",
+    )
+    triton: bool = Field(
+        False, description="write config.pbtxt, so that the serving directory is a model of Triton"
+    )
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "PushConfig":
+        if "saved_model" not in self.formats:
+            raise ValueError("formats lacks saved_model, with which later models are compared")
+        if self.triton and "onnx" not in self.formats:
+            raise ValueError("triton needs onnx among formats: Triton serves model.onnx")
+        return self
 
 
 class ScoreConfig(_Frozen):

@@ -46,7 +46,14 @@ class Target:
             base_directory=self.config.push_directory
         )
         destination = pusher_pb2.PushDestination(filesystem=filesystem)
-        return SingleVersionPusher(destination, self.config.name, **inputs).with_id(names.PUSHER)
+        push = self.config.push
+        return SingleVersionPusher(
+            destination,
+            self.config.name,
+            with_onnx="onnx" in push.formats,
+            for_triton=push.triton,
+            **inputs,
+        ).with_id(names.PUSHER)
 
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
         """Makes the nodes after the push.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import path_utils
 
-from formats import provenance
-from formats.artifact_manifest import manifest_digest, take_manifest
+from formats.artifact_manifest import take_manifest
+from formats.provenance import model_digest
 from formats.push_directory import PushedVersion, pushed_versions
 
 Inputs = dict[str, list[Artifact]]
@@ -66,6 +66,4 @@ def candidate_digest(inputs: Inputs) -> str:
     if not inputs.get("candidate"):
         return ""
     model = artifact_utils.get_single_instance(inputs["candidate"])
-    manifest = take_manifest(path_utils.serving_model_path(model.uri))
-    manifest.pop(provenance.FILE_NAME, None)
-    return manifest_digest(manifest)
+    return model_digest(take_manifest(path_utils.serving_model_path(model.uri)))

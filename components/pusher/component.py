@@ -28,6 +28,8 @@ class SingleVersionPusherSpec(ComponentSpec):
     PARAMETERS: ClassVar = {
         "push_destination": ExecutionParameter(type=PushDestination),
         "pipeline": ExecutionParameter(type=str),
+        "with_onnx": ExecutionParameter(type=int),
+        "for_triton": ExecutionParameter(type=int),
     }
     INPUTS: ClassVar = {
         "model": ChannelParameter(type=Model),
@@ -73,12 +75,30 @@ class SingleVersionPusher(BaseComponent):
     SPEC_CLASS = SingleVersionPusherSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, push_destination: PushDestination, pipeline: str, **inputs: Channel):
-        """Exports to a folder of ``push_destination``, in the name of ``pipeline``."""
+    def __init__(
+        self,
+        push_destination: PushDestination,
+        pipeline: str,
+        *,
+        with_onnx: bool = True,
+        for_triton: bool = False,
+        **inputs: Channel,
+    ):
+        """Exports to a folder of ``push_destination``, in the name of ``pipeline``.
+
+        Args:
+            push_destination: the push directory.
+            pipeline: the pipeline's name.
+            with_onnx: whether a version contains ``model.onnx``.
+            for_triton: whether the push directory gets Triton's ``config.pbtxt``.
+            inputs: the inputs of the specification.
+        """
         super().__init__(
             SingleVersionPusherSpec(
                 push_destination=push_destination,
                 pipeline=pipeline,
+                with_onnx=int(with_onnx),
+                for_triton=int(for_triton),
                 pushed_model=Channel(type=PushedModel),
                 **inputs,
             )

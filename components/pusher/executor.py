@@ -16,8 +16,10 @@ from components.pusher.publication import (
     remove_leftovers,
 )
 from components.pusher.push_facts import describe
+from components.pusher.triton import write_triton_config
 from formats import names
 from formats.artifact_manifest import MODEL_DIGEST_PROPERTY, Manifest, manifest_digest
+from formats.provenance import model_digest
 from formats.push_directory import newest_version
 from formats.run_outcome import Output
 from formats.verified_copy import check_copy, copy_files
@@ -54,8 +56,11 @@ class Executor(executor.Executor):
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         directory = destination.filesystem.base_directory
         model = self.GetModelPath(input_dict)
-        manifest, pipeline = model_manifest(model), exec_properties["pipeline"]
+        with_onnx, pipeline = exec_properties["with_onnx"], exec_properties["pipeline"]
+        manifest = model_manifest(model, *([names.ONNX_FILE] if with_onnx else []))
         check_blessed_files(input_dict, model, manifest)
+        if not with_onnx:
+            manifest.pop(names.ONNX_FILE, None)
         with exclusive_push(directory):
             remove_leftovers(directory, pipeline)
             version = version_in_service(directory, manifest)
@@ -64,6 +69,8 @@ class Executor(executor.Executor):
                 run = (self._context and self._context.pipeline_run_id) or pushed.uri
                 facts = functools.partial(describe, input_dict, pipeline, run, manifest)
                 version = publish(model, manifest, directory, pipeline, facts).version
+            if exec_properties["for_triton"]:
+                write_triton_config(directory)
         copy_files(model, pushed.uri, manifest)
         check_copy(pushed.uri, manifest)
         self._MarkPushed(
@@ -92,9 +99,11 @@ def check_blessed_files(
 
 
 def version_in_service(push_directory: str, manifest: Manifest) -> str | None:
-    """Finds the newest version, if it is this model and none of its files has changed."""
+    """Finds the newest version, if it is this model in its formats, and no file has changed."""
     newest = newest_version(push_directory)
-    if newest is None or newest.model_sha256 != manifest_digest(manifest):
+    if newest is None or newest.model_sha256 != model_digest(manifest):
+        return None
+    if newest.provenance and set(newest.provenance.manifest) != set(manifest):
         return None
     if newest.fault:
         logger.warning(

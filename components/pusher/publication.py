@@ -56,18 +56,19 @@ def exclusive_push(push_directory: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def model_manifest(model: str) -> Manifest:
+def model_manifest(model: str, *required: str) -> dict[str, FileDigest]:
     """Returns the files of a model to push, without the provenance of an earlier push.
 
     Raises:
-        FileNotFoundError: the folder has no SavedModel.
+        FileNotFoundError: the folder has no SavedModel, or lacks another required file.
     """
     manifest = take_manifest(model)
-    if SAVED_MODEL_FILE not in manifest:
-        raise FileNotFoundError(
-            f"{model} has no {SAVED_MODEL_FILE}: the trained model was deleted or damaged; delete "
-            "the folder and run again to train it again"
-        )
+    for name in (SAVED_MODEL_FILE, *required):
+        if name not in manifest:
+            raise FileNotFoundError(
+                f"{model} has no {name}: the trained model was deleted or damaged; delete the "
+                "folder and run again to train it again"
+            )
     manifest.pop(provenance.FILE_NAME, None)
     return manifest
 

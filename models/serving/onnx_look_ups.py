@@ -1,12 +1,13 @@
 """Buckets and trees as ONNX nodes: compare, count or combine the bits, look the result up.
 
 Columns are transposed first, so that each comparison and each look-up runs along the events.
-``MatMulInteger`` turns the results of comparisons, one byte each, into numbers of buckets and leaves,
-and ``GatherElements`` looks up one table per column or tree. Other operators for this were at most
-half as fast in ONNX Runtime 1.23.
+``MatMulInteger`` turns the results of comparisons, one byte each, into the numbers of buckets and
+leaves, and ``GatherElements`` looks up one table per column or tree. Other operators for this were
+at most half as fast in ONNX Runtime 1.23.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ class Nodes:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Adds a node with one output; returns the output's name."""
         name = f"{self.prefix}/{operator}_{len(self.nodes)}"
         node = helper.make_node(operator, inputs, [output or name], name, **attributes)
@@ -81,7 +82,7 @@ def forest_nodes(layer: ForestLayer, columns: str, output: str) -> Nodes:
     values = nodes.add("Gather", by_column, nodes.constant(weights["column"]), axis=0)
     is_above = _is_above(nodes, values, weights["border"][:, None])
     levels = nodes.add("Gather", is_above, nodes.constant(weights["cut"].T), axis=0)
-    leaf = _combine(nodes, levels, 2 ** np.arange(depth, dtype=np.uint8))
+    leaf = _combine(nodes, levels, (2 ** np.arange(depth)).astype(np.uint8))
     weight = _look_up(nodes, weights["weight"].reshape(trees, -1), leaf)
     total = nodes.add("ReduceSum", weight, nodes.constant(np.array([0])), keepdims=1)
     nodes.add("Transpose", total, perm=[1, 0], output=output)

@@ -1,8 +1,8 @@
 """The model as an ONNX file, for runtimes without TensorFlow.
 
 tf2onnx converts derived columns and network. Buckets and trees, which compare columns with
-thresholds, are written by ``models.serving.onnx_look_ups`` instead: in ONNX Runtime these run several
-times as fast as what their TensorFlow operations, or ONNX' own ``TreeEnsembleRegressor``, become
+thresholds, are written by ``models.serving.onnx_look_ups`` instead. In ONNX Runtime these nodes run
+several times as fast as the converted TensorFlow operations and as ``TreeEnsembleRegressor``
 (decision 38).
 """
 
@@ -103,7 +103,8 @@ def _without_look_ups(model: tf_keras.Model) -> Callable[..., tuple[tf.Tensor, t
 def _insert(graph: onnx.GraphProto, look_ups: dict[str, Nodes]) -> None:
     """Puts nodes between those that compute the columns and those that need their outputs."""
     late = set(look_ups)
-    before, after = [], []
+    before: list[onnx.NodeProto] = []
+    after: list[onnx.NodeProto] = []
     # Nodes are in topological order.
     for node in graph.node:
         is_late = not late.isdisjoint(node.input)

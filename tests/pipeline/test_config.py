@@ -32,6 +32,19 @@ def test_defaults_and_derived_paths(config_file):
     assert load_config(config_file, ["push.directory=elsewhere"]).push_directory == "elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["push.formats=[onnx]"], "push: formats lacks saved_model, with which later models are"),
+        (["push.formats=[saved_model]", "push.triton=true"], "push: triton needs onnx among"),
+        (["push.formats=[saved_model, tflite]"], "push.formats.1: Input should be 'saved_model'"),
+    ],
+)
+def test_formats_that_cannot_be_pushed(config_file, overrides, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_config(config_file, overrides)
+
+
 def test_trainer_is_its_preset_with_differences(config_file):
     config = load_config(config_file, ["trainer.units=64"])
     assert config.trainer.hyperparameters() == resolve("demo", epochs=3, units=64)

@@ -49,9 +49,20 @@ class Pushes:
         (export / "variables").mkdir(parents=True, exist_ok=True)
         (export / "saved_model.pb").write_text("graph")
         (export / "variables" / "variables.data").write_text(weights)
+        (export / names.ONNX_FILE).write_text(f"ONNX {weights}")
         return export
 
-    def push(self, weights, *, blessed=True, run="run-1", baseline="", checked=""):
+    def push(
+        self,
+        weights,
+        *,
+        blessed=True,
+        run="run-1",
+        baseline="",
+        checked="",
+        onnx=True,
+        triton=False,
+    ):
         """Pushes an export with the given weights; returns the artifact.
 
         ServingCheck has blessed the files with the digest ``checked``; unknown by default.
@@ -81,6 +92,8 @@ class Pushes:
             {
                 "push_destination": proto_utils.proto_to_json(destination),
                 "pipeline": self.pipeline,
+                "with_onnx": int(onnx),
+                "for_triton": int(triton),
             },
         )
         return pushed

@@ -63,6 +63,42 @@ def test_only_the_files_that_serving_check_has_blessed_are_pushed(pushes, servin
     assert pushes.versions() == ["1000"]
 
 
+def test_a_version_holds_the_formats_that_are_asked_for(pushes, serving, clock):
+    checked = manifest_digest(take_manifest(str(pushes.write_model("a"))))
+    assert pushes.version("a", checked=checked, onnx=False) == "1000"
+    assert not (serving / "1000" / "model.onnx").exists()
+    assert "model.onnx" not in provenance(serving / "1000").manifest
+    assert pushes.version("a", checked=checked, onnx=False) == "1000"
+    # The same model, which another format makes another version.
+    clock.seconds = 2000
+    assert pushes.version("a", checked=checked) == "2000"
+    assert (serving / "2000" / "model.onnx").read_text() == "ONNX a"
+    models = [provenance(serving / version).model_sha256 for version in ("1000", "2000")]
+    assert models[0] == models[1]
+
+
+def test_a_model_that_lost_its_onnx_file_is_not_pushed(pushes, monkeypatch):
+    write_model = pushes.write_model
+    monkeypatch.setattr(
+        pushes, "write_model", lambda weights: (write_model(weights) / "model.onnx").unlink()
+    )
+    with pytest.raises(FileNotFoundError, match=r"has no model.onnx: the trained model was dele"):
+        pushes.push("a")
+    assert pushes.versions() == []
+    assert pushes.version("a", onnx=False) == "1000"
+
+
+def test_tritons_configuration_lies_beside_the_versions(pushes, serving):
+    pushes.push("a")
+    assert not (serving / "config.pbtxt").exists()
+    # The version is there already; the configuration is not.
+    pushes.push("a", triton=True)
+    assert sorted(path.name for path in serving.iterdir() if path.name[0] != ".") == [
+        "1000",
+        "config.pbtxt",
+    ]
+
+
 def test_a_repeated_push_keeps_its_version(pushes, serving):
     first, second = pushes.push("a"), pushes.push("a")
     assert pushes.versions() == ["1000"]
@@ -140,7 +176,7 @@ def test_every_file_is_pushed_whatever_the_path_is(tmp_path, complete_run, parts
     pushes = Pushes(tmp_path / parts / "root", tmp_path / parts / "serving", complete_run)
     pushes.push("a")
     model = take_manifest(str(pushes.folder / "model" / "Format-Serving"))
-    assert len(model) == 2
+    assert len(model) == 3
     assert verify(str(pushes.serving / "1000"), model) == [f"{FILE_NAME} was added"]
 
 

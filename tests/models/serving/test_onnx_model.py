@@ -1,4 +1,5 @@
 import json
+from importlib import metadata
 
 import numpy as np
 import onnx
@@ -8,6 +9,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from formats.features import FEATURES
+from models.event_table import EventTable
 from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
 from models.serving.assembly import assemble
@@ -15,19 +17,25 @@ from models.serving.onnx_model import to_onnx
 from models.serving.reference_events import stable_scores
 from models.serving.warmup_requests import FILE_NAME
 from models.training.boosted_trees import grow_forest
+from pipeline.sample_data import monte_carlo
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def assembled(make_events, demo):
+def toy():
+    return next(monte_carlo.generate(600, 11))
+
+
+@pytest.fixture(scope="module")
+def assembled(toy, demo):
     """Assembles a model of random weights."""
 
     def make(*, derived=False, trees=7, buckets=6, activation="relu"):
         hyperparameters = demo(
             units=8, blocks=2, trees=trees or 1, buckets=buckets, activation=activation
         )
-        columns = compute_columns(make_events(600), derived=derived)
+        columns = compute_columns(EventTable(toy.features, toy.labels[:, None]), derived=derived)
         network = build_network(hyperparameters, measure_columns(columns, buckets), seed=1)
         rng = np.random.default_rng(2)
         for layer in network.layers:
@@ -57,11 +65,9 @@ def score(proto, features):
     ],
     ids=str,
 )
-def test_onnx_runtime_scores_like_the_model(assembled, make_events, parts):
+def test_onnx_runtime_scores_like_the_model(assembled, toy, parts):
     model = assembled(**parts)
-    features = make_events(500, seed=3).features
-    # What decides a bucket or a leaf: values on an edge, and values that no event had.
-    features[:4] = [[np.inf], [-np.inf], [0.0], [1e30]]
+    features = toy.features[:500]
     scores, is_stable = stable_scores(model, features)
     got = score(to_onnx(model), features)
     assert got.dtype == np.float32
@@ -69,16 +75,16 @@ def test_onnx_runtime_scores_like_the_model(assembled, make_events, parts):
     np.testing.assert_allclose(got[is_stable], scores[is_stable], atol=2e-6)
 
 
-def test_values_on_an_edge_are_in_the_same_bucket_and_leaf(assembled, make_events):
+def test_values_on_an_edge_are_in_the_same_bucket_and_leaf(assembled, toy):
     model = assembled()
-    features = make_events(200, seed=4).features
-    edges = np.concatenate(
-        [model.get_layer("network").get_layer("buckets").get_weights()[0].T[:, :28]]
-    )
+    features = toy.features[:200].copy()
+    edges = model.get_layer("network").get_layer("buckets").get_weights()[0].T
     features[: len(edges)] = edges
-    borders, columns = (model.get_layer("leaves").get_weights()[i] for i in (1, 0))
-    for row, (column, border) in enumerate(zip(columns[:100], borders[:100], strict=True)):
-        features[100 + row % 100, column] = border
+    columns, borders, *_ = model.get_layer("leaves").get_weights()
+    for row, (column, border) in enumerate(zip(columns, borders, strict=True)):
+        features[len(edges) + row % 150, column] = border
+    # Values that no event has.
+    features[-2:] = [[1e30], [-1e30]]
     np.testing.assert_allclose(score(to_onnx(model), features), model(features).numpy(), atol=2e-6)
 
 
@@ -95,7 +101,7 @@ def test_the_file_has_standard_operators_only_and_says_what_it_is(assembled):
     properties = {entry.key: entry.value for entry in proto.metadata_props}
     assert json.loads(properties["features"]) == list(FEATURES)
     assert json.loads(properties["units"])["m_bb"] == 126.04
-    assert properties["model_version"].startswith("0.") or properties["model_version"]
+    assert properties["model_version"] == metadata.version("higgs-pipeline")
 
 
 @pytest.fixture(scope="module")
