@@ -49,7 +49,7 @@ def load_model(path: str) -> Model:
 
 
 def _load_onnx(path: str) -> Model:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     with _described(path, "an ONNX model"):
         available = onnxruntime.get_available_providers()

@@ -136,7 +136,7 @@ def _finished(proto: onnx.ModelProto) -> onnx.ModelProto:
     onnx.helper.set_model_props(
         proto,
         {
-            "model_version": metadata.version(PROJECT),
+            "version": metadata.version(PROJECT),
             "features": json.dumps(FEATURES),
             "units": json.dumps(UNITS),
             "output": "probability of signal for the mixture of classes in training",

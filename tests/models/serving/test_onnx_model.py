@@ -101,7 +101,7 @@ def test_the_file_has_standard_operators_only_and_says_what_it_is(assembled):
     properties = {entry.key: entry.value for entry in proto.metadata_props}
     assert json.loads(properties["features"]) == list(FEATURES)
     assert json.loads(properties["units"])["m_bb"] == 126.04
-    assert properties["model_version"] == metadata.version("higgs-pipeline")
+    assert properties["version"] == metadata.version("higgs-pipeline")
 
 
 @pytest.fixture(scope="module")
