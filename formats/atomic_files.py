@@ -29,6 +29,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Removes what `atomic_path` has left beside a path in processes that were killed."""
+    if not path.parent.is_dir():
+        return
+    prefix = f".{path.name}."
+    for file in path.parent.iterdir():
+        process = file.name.removeprefix(prefix)
+        if file.name != process and process.isdecimal() and not Path("/proc", process).exists():
+            file.unlink(missing_ok=True)
+
+
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
     """Adds a file to errors of the system that name none, such as those of a write."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from formats.artifact_manifest import is_remote
-from formats.atomic_files import atomic_path, naming
+from formats.atomic_files import atomic_path, naming, remove_leftovers
 from formats.names import SIGNAL_PROBABILITY
 from formats.scores import FILE, REASON, with_key
 
@@ -95,6 +95,7 @@ def score_writer(path: str, key: str) -> Iterator[ScoreWriter]:
 @contextmanager
 def _staged(path: str) -> Iterator[Any]:
     if not is_remote(path):
+        remove_leftovers(Path(path))
         with atomic_path(Path(path)) as staged:
             yield staged
         return

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.atomic_files import atomic_path
+from formats.atomic_files import atomic_path, remove_leftovers
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -52,3 +52,14 @@ def test_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     with atomic_path(path) as temporary:
         temporary.write_text("complete")
     assert calls == [(str(temporary), False), (str(tmp_path), True)]
+
+
+def test_leftovers_of_killed_processes_are_removed_and_no_others(tmp_path):
+    path = tmp_path / "a.parquet"
+    remove_leftovers(tmp_path / "none" / "a.parquet")
+    dead = 2**22 + 1  # above the largest process id
+    kept = [f".a.parquet.{os.getpid()}", f".b.parquet.{dead}", ".a.parquet.x", "a.parquet"]
+    for name in (*kept, f".a.parquet.{dead}"):
+        (tmp_path / name).write_text("x")
+    remove_leftovers(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(kept)

@@ -117,6 +117,21 @@ def test_vertex_never_caches_ingestion_or_the_baseline(specs):
     assert not container.lifecycle.pre_cache_check.command
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_set_to_score_adds_two_nodes_after_the_push(target, compiled, specs):
+    file = compiled(target, "score.data_root=gs://bucket/new", "score.columns=[weight]")
+    spec = parse(file.read_text())
+    assert set(spec.tasks) - set(specs[target].tasks) == {"ServedModel", "Scorer"}
+    assert "Pusher" in spec.tasks["ServedModel"].dependent_tasks
+    assert set(spec.tasks["Scorer"].inputs.artifacts) == {"model"}
+    for name in ("ServedModel", "Scorer"):
+        assert not spec.tasks[name].caching_options.enable_cache
+    runner = [arg for arg in spec.executor("Scorer").container.args if "--runner=" in arg]
+    assert bool(runner) == (target == "vertex")
+    [output] = spec.component("Scorer").output_definitions.artifacts.values()
+    assert output.artifact_type.instance_schema.splitlines()[0] == "title: higgs.Scores"
+
+
 def test_vertex_caches_ingestion_of_data_whose_content_has_a_name(compiled):
     spec = parse(compiled("vertex", "ingestion.content_key=events-1").read_text())
     task = spec.tasks["CollisionExampleGen"]
