@@ -18,15 +18,17 @@ from benchmarks.serving_speed import random_forest
 from components.scorer.file_scoring import BATCH_ROWS, ScoreTask, score_file
 from components.scorer.model_runtime import loaded_model
 from formats.hyperparameters import resolve
+from formats.names import ONNX_FILE
 from formats.published.record import Events
 from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
 from models.serving.assembly import assemble
+from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
 from models.training.training_plan import size_hyperparameters
 from pipeline.intake.scored_rows import file_rows
 
-RUNTIMES = {"savedmodel": "", "onnx": "/model.onnx"}
+RUNTIMES = {"savedmodel": "", "onnx": f"/{ONNX_FILE}"}
 """The runtimes that are measured, with the path of their model in an export."""
 
 MEMORY = Measure("score_memory", "GB", 2, Sense.AT_MOST)
@@ -44,8 +46,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
         events = generated_events.training_events(count)
         shards = generated_events.write_shards(folder / "data", num_train=count, num_eval=1)
         for name, path in RUNTIMES.items():
-            if Path(f"{model}{path}").exists():
-                yield _compare(name, f"{model}{path}", events, shards / "training", folder)
+            yield _compare(name, f"{model}{path}", events, shards / "training", folder)
         if not quick:
             large = generated_events.write_shards(folder / "large", num_train=_MILLION, num_eval=1)
             yield from _measure_command(model, large / "training", folder / "scores")
@@ -59,6 +60,7 @@ def _export_model(folder: Path) -> str:
     forest = random_forest(hyperparameters, columns.features)
     model, _ = assemble(network, forest, columns, derived=True)
     export(model, str(folder))
+    (folder / ONNX_FILE).write_bytes(to_onnx(model).SerializeToString())
     return str(folder)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 import tensorflow as tf
 import tf_keras
 from rich.console import Console

@@ -13,7 +13,6 @@ from formats.artifact_manifest import (
     digest_file,
     is_remote,
     list_files,
-    manifest_digest,
     open_file,
     summarize,
     take_manifest,
@@ -21,7 +20,7 @@ from formats.artifact_manifest import (
 )
 from formats.manifest_record import ManifestRecord
 from formats.names import SAVED_MODEL_FILE
-from formats.provenance import Provenance
+from formats.provenance import Provenance, model_digest
 from pipeline.artifact_records import FOLDER
 from pipeline.user_errors import UnsuitableModelError
 
@@ -105,7 +104,7 @@ def _find_saved_model(folder: str) -> ScoredModel:
     if recorded:
         _refuse(folder, verify(folder, recorded))
     description = f"{folder}, {'verified' if recorded else 'without provenance'}"
-    return ScoredModel(path, manifest_digest(manifest), description)
+    return ScoredModel(path, model_digest(manifest), description)
 
 
 def _refuse(place: str, problems: list[str]) -> None:

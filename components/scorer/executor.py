@@ -15,8 +15,7 @@ from tfx.utils import path_utils
 from components.scorer.file_scoring import RowSource, ScoreTask
 from components.scorer.score_inputs import list_data_files, output_name
 from components.scorer.score_pipeline import score_on_beam
-from formats import provenance
-from formats.artifact_manifest import manifest_digest, take_manifest
+from formats.artifact_manifest import take_manifest
 from formats.content_key import content_key
 from formats.errors import DataRefusedError
 from formats.names import (
@@ -27,6 +26,7 @@ from formats.names import (
     ROWS_PROPERTY,
     SCORES,
 )
+from formats.provenance import model_digest
 
 logger = logging.getLogger("higgs.scorer")
 
@@ -107,9 +107,7 @@ def find_sources(exec_properties: Mapping[str, Any]) -> dict[str, RowSource]:
 def plan_tasks(sources: Mapping[str, RowSource], model: Artifact, uri: str) -> list[ScoreTask]:
     """Plans one task per file."""
     path = path_utils.serving_model_path(model.uri)
-    manifest = take_manifest(path)
-    manifest.pop(provenance.FILE_NAME, None)
-    digest = manifest_digest(manifest)
+    digest = model_digest(take_manifest(path))
     return [
         ScoreTask(index, source, f"{uri}/{output_name(name)}", path, digest)
         for index, (name, source) in enumerate(sources.items())
