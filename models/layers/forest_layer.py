@@ -49,5 +49,6 @@ class ForestLayer(tf_keras.layers.Layer):
         # A byte holds the levels of a tree up to a depth of 8.
         leaf = sum(tf.gather(is_above, self._cut[level]) * 2**level for level in range(self._depth))
         leaf = tf.cast(leaf, tf.int32) + self._first[:, None]
-        # On CPUs gather_nd is faster than gather, which copies slices.
-        return tf.reduce_sum(tf.gather_nd(self._weight, leaf[..., None]), axis=0)[:, None]
+        # Faster on CPUs than gather, which copies slices; XLA compiles it for tensors only.
+        weights = tf.gather_nd(tf.convert_to_tensor(self._weight), leaf[..., None])
+        return tf.reduce_sum(weights, axis=0)[:, None]
