@@ -1,9 +1,12 @@
 """Settings for every test, and which of them share a process when several run."""
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from forks import ADDRESS_VARIABLE, ForkServer
 from hypothesis import settings
 
 # A busy machine is not a failure.
@@ -12,6 +15,23 @@ settings.load_profile("unhurried")
 
 # Runs of the whole pipeline that many tests look at are made once, in one process.
 SHARED = {"project": "run", "image": "engines", "history": "engines"}
+
+LONGEST_FIRST = ("e2e", "slow")
+"""Markers of the files whose tests last longest, in the order in which they start."""
+
+_server = pytest.StashKey[ForkServer]()
+
+
+def pytest_configure(config):
+    """Starts the one server of all processes; it imports nothing before it is needed."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_server] = ForkServer(sys.executable)
+        os.environ[ADDRESS_VARIABLE] = config.stash[_server].address
+
+
+def pytest_unconfigure(config):
+    if _server in config.stash:
+        config.stash[_server].close()
 
 
 def pytest_addoption(parser):
@@ -37,11 +57,20 @@ def golden(request):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Groups the tests of a file, or of a shared run; the shared runs come first: they last."""
+    """Groups the tests of a file, or of a shared run; long groups come first, so that all
+    processes end at the same time."""
     groups = {item: _group(item) for item in items}
+    ranks = {}
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: groups[item] not in SHARED.values())
+        ranks[group] = min(_rank(item), ranks.get(group, len(LONGEST_FIRST)))
+    items.sort(key=lambda item: (groups[item] not in SHARED.values(), ranks[groups[item]]))
+
+
+def _rank(item) -> int:
+    """The place of an item's longest-lasting marker in `LONGEST_FIRST`."""
+    marks = {mark.name for mark in item.iter_markers()}
+    return next((i for i, mark in enumerate(LONGEST_FIRST) if mark in marks), len(LONGEST_FIRST))
 
 
 def _group(item) -> str:

@@ -16,6 +16,7 @@ from engine.image import Stage
 from engine.kubeflow import RELEASES, KubeflowEngine
 from engine.processes import Commands, Forks
 from engine.vertex import VertexEngine
+from forks import ForkServer
 
 from kubeflow.cloud_targets import TARGETS
 from kubeflow.compiler import compile_pipeline
@@ -82,6 +83,14 @@ def image(tmp_path_factory):
     return folder / "venv" / "bin"
 
 
+@pytest.fixture(scope="session")
+def image_server(image):
+    """Address of a server that runs commands in the image's environment."""
+    server = ForkServer(image / "python")
+    yield server.address
+    server.close()
+
+
 @dataclass
 class History:
     """An engine and the results of its runs by name."""
@@ -97,7 +106,7 @@ class History:
 
 
 @pytest.fixture(scope="session")
-def histories(tmp_path_factory, compiled, image):
+def histories(tmp_path_factory, compiled, image, image_server):
     """Both engines at the same time: each runs one node after the other."""
     specs = {
         "vertex": {
@@ -113,7 +122,7 @@ def histories(tmp_path_factory, compiled, image):
     with ThreadPoolExecutor(2) as pool:
         return {
             target: pool.submit(
-                run_all[target], tmp_path_factory.mktemp(target), specs[target], image
+                run_all[target], tmp_path_factory.mktemp(target), specs[target], image, image_server
             )
             for target in TARGETS
         }
@@ -139,27 +148,25 @@ def _result(future: "Future[History]") -> History:
     return future.result()
 
 
-def _run_all_on_vertex(folder: Path, specs, image: Path) -> History:
+def _run_all_on_vertex(folder: Path, specs, image: Path, server: str) -> History:
     folder.joinpath("cloud").mkdir()
     cloud = Cloud(folder / "cloud", Commands(image))
-    forks = Forks(image, **cloud.environment())
+    forks = Forks(image, server, **cloud.environment())
     engine = VertexEngine(folder / "engine", forks)
     history = History(engine, folder / "bucket/pipelines/higgs/serving", cloud)
     local_paths = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
     # The short run starts every node's own command.
     _run_all(history, specs, local_paths, Commands(image, **cloud.environment()))
-    forks.close()
     cloud.close()
     return history
 
 
-def _run_all_on_kubeflow(folder: Path, specs, image: Path) -> History:
+def _run_all_on_kubeflow(folder: Path, specs, image: Path, server: str) -> History:
     # The entry point is the same as on Vertex, so forks are enough.
-    forks = Forks(image)
+    forks = Forks(image, server)
     history = History(KubeflowEngine(folder / "engine", forks), folder / "models")
     local_paths = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
     _run_all(history, specs, local_paths, forks)
-    forks.close()
     return history
 
 
@@ -178,11 +185,11 @@ TINY = (
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory, image):
+def tiny_run(tmp_path_factory, image, image_server):
     """Runs every node once on a release, with a root of a scheme: the history of the run."""
     folder = tmp_path_factory.mktemp("tiny")
     data = _events(folder, train=600, validation=400)
-    forks = Forks(image)
+    forks = Forks(image, image_server)
 
     def run(release: str, scheme: str) -> History:
         place = folder / f"{release}-{scheme}"
@@ -194,8 +201,7 @@ def tiny_run(tmp_path_factory, image):
         engine = KubeflowEngine(place / "engine", forks, release=RELEASES[release])
         return History(engine, place / "models", runs={"first": engine.run(text, root)})
 
-    yield run
-    forks.close()
+    return run
 
 
 def submitted(*overrides: str) -> tuple[str, str]:

@@ -1,11 +1,10 @@
 """Starts containers' commands in an environment that stands for the image."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
-FORK_SERVER = Path(__file__).with_name("fork_server.py")
+from forks import run_in_fork
 
 
 class Commands:
@@ -25,27 +24,15 @@ class Commands:
             ).returncode
 
 
-class Forks:
-    """Runs the same modules and arguments in forks of a process with everything imported."""
+class Forks(Commands):
+    """Runs the same command lines in forks of a server in that environment."""
 
-    def __init__(self, bin_folder: Path, **environment: str):
-        self._server = subprocess.Popen(
-            [str(bin_folder / "python"), str(FORK_SERVER)],
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    def __init__(self, bin_folder: Path, server: str, **environment: str):
+        super().__init__(bin_folder, **environment)
+        self._server = server
 
     def __call__(self, command: list[str], log: Path) -> int:
         assert command[:2] == ["python", "-m"], command[:2]
-        request = {"module": command[2], "arguments": command[3:], "log": str(log)}
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        return int(self._server.stdout.readline())
-
-    def close(self) -> None:
-        self._server.stdin.close()
-        self._server.wait()
-        self._server.stdout.close()
+        return run_in_fork(
+            self._server, command, log, folder=log.parent, environment=self.environment
+        )
