@@ -1,5 +1,6 @@
 """One real run of the pipeline, shared by the tests that look at what it left."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,24 @@ def first_run(project, events):
     done = project.run(higgs_process, SECRETS, score__data_root=events / "validation")
     assert done.code == 0, done.output
     return FirstRun(done, latest_run(str(project.root / "metadata" / "metadata.sqlite")))
+
+
+@dataclass(frozen=True)
+class RefusedRun:
+    """What a later run printed and left that missed two gates, read before any later run."""
+
+    done: Finished
+    outcome: RunOutcome
+    page: Path
+
+
+@pytest.fixture(scope="session")
+def refused_run(first_run, project, tmp_path_factory):
+    done = project.run(evaluation__auc_lower_bound=0.995, evaluation__least_events=2001)
+    assert done.code == 3, done.output
+    page = re.search(r"^report +(\S+)$", done.output, re.MULTILINE)[1]
+    kept = shutil.copy(page, tmp_path_factory.mktemp("refused") / "page.html")
+    return RefusedRun(done, latest_run(str(project.root / "metadata" / "metadata.sqlite")), kept)
 
 
 @pytest.fixture

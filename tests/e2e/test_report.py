@@ -19,7 +19,6 @@ from components.report.html_page import render
 from components.report.report_data import read_report
 from formats import names
 from formats.gate_decision import read_decision
-from pipeline.metadata_store import latest_run
 
 MAX_BYTES = 3_000_000
 
@@ -27,17 +26,6 @@ MAX_BYTES = 3_000_000
 @pytest.fixture(scope="module")
 def pushed_page(first_run, project):
     return project.root / "reports" / f"{first_run.outcome.run_id.replace(':', '-')}.html"
-
-
-@pytest.fixture(scope="module")
-def refused(first_run, project, tmp_path_factory):
-    """A run that the AUC gate refused, and its page, kept where no later run can touch it."""
-    done = project.run(evaluation__auc_lower_bound=0.995)
-    assert done.code == 3, done.output
-    page = re.search(r"^report +(\S+)$", done.output, re.MULTILINE)[1]
-    kept = tmp_path_factory.mktemp("refused") / "page.html"
-    shutil.copy(page, kept)
-    return latest_run(str(project.root / "metadata" / "metadata.sqlite")), kept
 
 
 def test_every_run_prints_where_its_page_is(first_run, pushed_page):
@@ -79,14 +67,15 @@ def test_page_shows_the_metrics_of_tfma(browser, first_run, pushed_page):
         assert float(browser.text(f"#metric-{name}")) == pytest.approx(metrics[name], rel=1e-3)
 
 
-def test_page_of_a_refused_run_names_the_gate_and_the_margin(browser, refused):
-    run, page = refused
-    browser.open(page)
+def test_page_of_a_refused_run_names_the_gates_and_the_margins(browser, refused_run):
+    browser.open(refused_run.page)
     assert browser.messages() == []
-    decision = read_decision(run.uri(names.EVALUATION))
+    decision = read_decision(refused_run.outcome.uri(names.EVALUATION))
     missed = 0.995 - decision.auc
     status = browser.text("#verdict")
-    assert status == f"Refused not pushed: refused by Evaluator: AUC, missed by {missed:.4f}"
+    assert status.startswith("Refused not pushed: refused by Evaluator: ")
+    assert f"Evaluator: AUC, missed by {missed:.4f}" in status
+    assert "Evaluator: events, missed by 1" in status
     assert browser.text("#auc") == f"{decision.auc:.4f}"
 
 
@@ -149,15 +138,23 @@ def test_page_shows_the_rest_when_an_artifact_is_missing(first_run, project, tmp
     assert "Loss by epoch" in page
 
 
-def test_refused_data_gets_a_page_with_the_reasons(browser, own_data):
+def test_a_corrupt_shard_is_refused_by_name_and_record_and_gets_a_page(any_browser, own_data):
     shard = sorted((own_data.data / "validation").iterdir())[0]
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 0xFF
     shard.write_bytes(bytes(content))
     done = own_data.run()
     assert done.code == 4, done.output
+    assert "DATA REFUSED" in done.output
+    assert str(shard) in done.output
+    assert "record 7" in done.output
     (page,) = (own_data.root / "reports").glob("*.html")
     assert str(page) in done.output
+    if any_browser:
+        check_page_of_refused_data(any_browser, page)
+
+
+def check_page_of_refused_data(browser, page):
     browser.open(page)
     assert browser.messages() == []
     assert browser.text("#verdict").startswith("Data refused")
@@ -167,20 +164,20 @@ def test_refused_data_gets_a_page_with_the_reasons(browser, own_data):
     assert "not evaluated: not run" in browser.text("#gates tbody tr")
 
 
-def test_newest_runs_are_listed_first(first_run, refused, project):
+def test_newest_runs_are_listed_first(first_run, refused_run, project):
     done = higgs("runs", "--root", project.root)
     assert done.code == 0, done.output
     lines = [line for line in done.output.splitlines() if line.startswith("│")]
     # Other tests may have run the pipeline in between.
     places = {
         run.run_id: next(i for i, line in enumerate(lines) if run.run_id in line)
-        for run in (first_run.outcome, refused[0])
+        for run in (first_run.outcome, refused_run.outcome)
     }
-    assert places[refused[0].run_id] < places[first_run.outcome.run_id]
+    assert places[refused_run.outcome.run_id] < places[first_run.outcome.run_id]
     line = lines[places[first_run.outcome.run_id]]
     for word in ("Pushed", first_run.done.version, "6,000"):
         assert word in line
-    assert "Refused" in lines[places[refused[0].run_id]]
+    assert "Refused" in lines[places[refused_run.outcome.run_id]]
 
 
 def test_lineage_leads_from_a_version_to_its_shards(first_run, project):
