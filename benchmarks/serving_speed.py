@@ -3,8 +3,7 @@
 The models have the shape of the default preset, as sized for 30,000 and for a million events, and
 random weights. The peers: the earlier export, whose LightGBM trees were looked up node by node
 (with today's derived columns, which are faster than those it had); LightGBM's own ``predict`` on
-these trees with the columns already computed; and ONNX Runtime, if the export contains
-``model.onnx``.
+these trees with the columns already computed; and ONNX Runtime with ``model.onnx``.
 """
 
 import os
@@ -32,6 +31,7 @@ from models.event_table import Array, EventTable
 from models.network import LOGITS, build_network, measure_columns
 from models.physics.input_columns import column_layer, compute_columns
 from models.serving.assembly import BlendLayer, assemble
+from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
 from models.training.boosted_trees import Forest
 from models.training.training_plan import SizedHyperparameters, size_hyperparameters
@@ -52,6 +52,8 @@ AGAINST_EARLIER = Measure("serving", "events/s", 5, Sense.AT_LEAST)
 AGAINST_LIGHTGBM = Measure("serving_lightgbm", "events/s", 1, Sense.AT_LEAST)
 LARGE_MODEL = Measure("serving_million", "events/s", 4, Sense.AT_LEAST)
 LARGE_BATCH = Measure("serving_large_batch", "events/s", 0.9, Sense.AT_LEAST)
+ONNX_RATE = Measure("serving_onnx", "events/s", 1.5, Sense.AT_LEAST)
+ONNX_MEDIAN = Measure("serving_onnx_one_event_p50", "ms", 0.3, Sense.AT_MOST)
 MEDIAN = Measure("serving_one_event_p50", "ms", 0.8, Sense.AT_MOST)
 TAIL = Measure("serving_one_event_p99", "ms", 2, Sense.AT_MOST)
 
@@ -80,10 +82,14 @@ def measure(quick: bool) -> Iterator[Measurement]:
         yield Measurement(
             LARGE_BATCH, *large_batches, f"batches of {max(BATCHES):,}; peer: of {BATCH:,}"
         )
+        yield Measurement(
+            ONNX_RATE, rates[ONNX, BATCH], rates[OURS, BATCH], f"batches of {BATCH:,}; peer: {OURS}"
+        )
         latencies = measure_latencies(small, calls)
         medians, tails = latencies[OURS]
         yield Measurement(MEDIAN, medians, sizes=f"{calls:,} calls")
         yield Measurement(TAIL, tails, sizes=f"{calls:,} calls")
+        yield Measurement(ONNX_MEDIAN, latencies[ONNX][0], sizes=f"{calls:,} calls")
         show("sized for 30,000 events", rates, latencies)
         large = peers(LARGE_MODEL_EVENTS, events, folder / "large")
         rates = measure_rates(large)
@@ -105,14 +111,12 @@ def peers(training_size: int, events: EventTable, folder: Path) -> dict[str, Sco
     model, _ = assemble(network, forest, columns, derived=True)
     booster = earlier_booster(columns, *EARLIER_TREES[training_size])
     earlier = earlier_model(network, booster)
-    scores = {
+    return {
         OURS: _exported(model, events.features, folder / "ours"),
         EARLIER: _exported(earlier, events.features, folder / "earlier"),
         LIGHTGBM: lambda count: booster.predict(columns.features[:count]),
+        ONNX: _in_onnx_runtime(model, events.features),
     }
-    if (path := folder / "ours" / "model.onnx").exists():
-        scores[ONNX] = _in_onnx_runtime(path, events.features)
-    return scores
 
 
 def random_forest(hyperparameters: SizedHyperparameters, columns: Array) -> Forest:
@@ -174,8 +178,10 @@ def _exported(model: tf_keras.Model, features: Array, folder: Path) -> Score:
     return score
 
 
-def _in_onnx_runtime(path: Path, features: Array) -> Score:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def _in_onnx_runtime(model: tf_keras.Model, features: Array) -> Score:
+    session = onnxruntime.InferenceSession(
+        to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     return lambda count: session.run([SIGNAL_PROBABILITY], {"features": features[:count]})
 
 
