@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo browser test unit clouds faults golden pictures bench bench-quick fuzz sbom docs lint format constraints
+.PHONY: help setup demo browser engines fetched-engines test unit clouds engine-kills faults golden pictures bench bench-quick fuzz sbom docs lint format constraints
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -24,7 +24,14 @@ demo: .venv/.ready data/demo/training  ## Generate events and run the whole pipe
 browser:
 	@tools/browser.sh
 
-test: lint browser  ## Run the linters and every test
+engines: .venv/.ready  ## Fetch Flink and Spark for the engine tests; needs Java and Maven
+	@tools/engines/fetch.sh
+
+# Without the engines their tests are skipped, with the reason.
+fetched-engines: .venv/.ready
+	@tools/engines/fetch.sh || true
+
+test: lint browser fetched-engines  ## Run the linters and every test
 	@$(BIN)/pytest $(PARALLEL) --durations=10 -m "not matrix"
 
 unit: .venv/.ready  ## Run every fast test, in a minute
@@ -32,6 +39,9 @@ unit: .venv/.ready  ## Run every fast test, in a minute
 
 clouds: .venv/.ready  ## Run the compiled pipeline on every release of Kubeflow and every store
 	@$(BIN)/pytest tests/kubeflow/test_compiled_runs.py -k every_release
+
+engine-kills: engines  ## Kill workers of Spark in every node that runs on Beam
+	@$(BIN)/pytest -s tests/engines/test_spark.py
 
 faults: .venv/.ready  ## Make 10,000 writes fail, for hours; resumes; rewrites docs/faults.md
 	@PYTHONPATH=.:tests/support $(BIN)/python tests/faults/campaign.py --document

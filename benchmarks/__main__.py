@@ -26,6 +26,7 @@ MODULES = {
     "training": "training_speed",
     "data_nodes": "data_nodes",
     "full_run": "full_run",
+    "engines": "engines",
     "auc": "auc_accuracy",
     "gates": "gate_error_rates",
     "quality": "quality",
@@ -67,7 +68,10 @@ def _run(name: str, *, quick: bool) -> bool:
         )
     duration = f"{time.monotonic() - start:.0f} s"
     succeeded = process.returncode == 0
+    table = saved_results.OUT / f"{name}.md"
     print(duration if succeeded else f"FAILED after {duration}, see {log}", flush=True)
+    if succeeded and table.exists():
+        print(table.read_text(encoding="utf-8"), flush=True)
     return succeeded
 
 

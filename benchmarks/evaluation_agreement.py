@@ -41,7 +41,7 @@ def check_agreement(ours: Path, peer: Path, auc: float) -> int:
     Raises:
         DisagreementError: values differ; the message lists the first ones.
     """
-    our_numbers, peer_numbers = _numbers(ours), _numbers(peer)
+    our_numbers, peer_numbers = read_numbers(ours), read_numbers(peer)
     our_numbers = {key: number for key, number in our_numbers.items() if key[-1] not in OURS_ALONE}
     if our_numbers.keys() != peer_numbers.keys():
         unmatched = sorted(our_numbers.keys() ^ peer_numbers.keys())
@@ -68,7 +68,7 @@ def check_agreement(ours: Path, peer: Path, auc: float) -> int:
     return len(our_numbers)
 
 
-def _numbers(outputs: Path) -> dict[Key, float]:
+def read_numbers(outputs: Path) -> dict[Key, float]:
     """Every number of an evaluation by kind, slice and name."""
     result = tfma.load_eval_result(str(outputs / "evaluation"))
     kinds = {"metrics": result.slicing_metrics, "plots": result.plots}

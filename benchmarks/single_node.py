@@ -3,11 +3,12 @@
 Our nodes come from ``create_pipeline``, so that the benchmarks measure what a run executes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
 
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import Artifact, standard_artifacts
 
@@ -27,19 +28,23 @@ def our_nodes(data_root: Path, root: Path) -> dict[str, BaseNode]:
     return {node.id: node for node in create_pipeline(config).components}
 
 
-def execute(node: BaseNode, inputs: Mapping[str, Artifact], folder: Path) -> Artifacts:
+def execute(
+    node: BaseNode, inputs: Mapping[str, Artifact], folder: Path, beam_args: Sequence[str] = ()
+) -> Artifacts:
     """Runs a node's executor.
 
     Args:
         node: the node; its connections in a graph do not matter.
         inputs: one artifact per input key; optional inputs may be missing.
         folder: where the outputs go, in one folder per key.
+        beam_args: Beam options of a node that runs on Beam; the in-memory runner by default.
 
     Returns:
         The output artifacts by key.
     """
     outputs = {key: _artifact(channel.type, folder / key) for key, channel in node.outputs.items()}
-    node.executor_spec.executor_class().Do(
+    context = BaseBeamExecutor.Context(beam_pipeline_args=list(beam_args)) if beam_args else None
+    node.executor_spec.executor_class(context).Do(
         {key: [artifact] for key, artifact in inputs.items()},
         {key: [artifact] for key, artifact in outputs.items()},
         dict(node.exec_properties),

@@ -14,7 +14,12 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 # Runs of the whole pipeline that many tests look at are made once, in one process.
-SHARED = {"project": "run", "image": "engines", "history": "engines"}
+SHARED = {
+    "project": "run",
+    "image": "engines",
+    "history": "engines",
+    "engine_files": "beam engines",
+}
 
 LONGEST_FIRST = ("e2e", "slow")
 """Markers of the files whose tests last longest, in the order in which they start."""
