@@ -18,9 +18,14 @@ from pipeline.sample_data.shard_writer import write_dataset
 
 SPLITS = {"train": 18_000, "eval": 2_000}
 
-# TFMA divides by zero where no event passes a threshold.
-UNDEFINED = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-pytestmark = [pytest.mark.engine, pytest.mark.slow, UNDEFINED]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    # TFMA divides by zero where no event passes a threshold.
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+    # Beam's workers in this process complain when the job server hangs up.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,7 @@ class Engine:
         self.name = name
         default = FETCHED / "run" / name
         self.state = Path(os.environ.get("ENGINE_STATE", default)).resolve()
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
         self.job_port = int(os.environ.get("JOB_PORT", "8099"))
         self.pool_port = int(os.environ.get("POOL_PORT", "50000"))
 
@@ -194,6 +195,7 @@ class Engine:
         master_port, *ports = _free_ports(4)
         home = next((FETCHED / "pyspark").glob("lib/python*/site-packages/pyspark"))
         spark = f"{home}/jars/*"
+        environment = {"SPARK_HOME": str(home), "SPARK_SCALA_VERSION": "2.12"}
         deploy = "org.apache.spark.deploy"
         master = f"spark://127.0.0.1:{master_port}"
         self._java(
@@ -207,7 +209,7 @@ class Engine:
             str(master_port),
             "--webui-port",
             str(ports[0]),
-            SPARK_HOME=str(home),
+            **environment,
         )
         self._wait_for("master", master_port)
         for number in (1, 2):
@@ -227,7 +229,7 @@ class Engine:
                 "--work-dir",
                 f"{self.state}/work",
                 master,
-                SPARK_HOME=str(home),
+                **environment,
             )
         self._pool()
         self._job_server(
@@ -283,12 +285,14 @@ class Engine:
                 start_new_session=True,
             )
         (self.state / f"{name}.pid").write_text(str(process.pid))
+        self._started[name] = process
 
     def _wait_for(self, name: str, port: int) -> None:
-        pid = int((self.state / f"{name}.pid").read_text())
+        # Not by `processes`: the environment of a process that starts another program is empty.
+        process = self._started[name]
         deadline = time.monotonic() + START_SECONDS
         while not _is_open(port):
-            if pid not in self.processes() or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise EngineError(f"{name} did not start; see {self.state}/{name}.log")
             time.sleep(0.2)
 
@@ -323,7 +327,9 @@ def main() -> None:
             engine.start(form)
         except EngineError as error:
             sys.exit(f"engines: {error}")
-        print(f"beam.args=[{', '.join(engine.options(form))}]")
+        options = f"beam.args=[{', '.join(engine.options(form))}]"
+        (engine.state / "set").write_text(options)
+        print(options)
     elif arguments.command == "stop":
         engine.stop()
     else:
