@@ -10,8 +10,9 @@ import numpy as np
 from benchmarks.quality_samples import Sample
 from benchmarks.tuned_boosting import LIBRARIES, Library, tune
 from formats.hyperparameters import resolve
-from models.event_table import Array, EventTable, Splits, apply_in_chunks
+from models.event_table import Array, EventTable, apply_in_chunks
 from models.physics.input_columns import compute_columns
+from models.training.event_survey import Splits
 from models.training.hardware import find_machine
 from models.training.model_fit import fit
 
@@ -30,7 +31,11 @@ def _preset(name: str, sample: Sample) -> Train:
         with tempfile.TemporaryDirectory() as log_dir:
             start = time.perf_counter()
             fitted = fit(
-                sample.splits, resolve(name), seed=seed, machine=find_machine(), log_dir=log_dir
+                Splits.of_tables(sample.train, sample.validation),
+                resolve(name),
+                seed=seed,
+                machine=find_machine(),
+                log_dir=log_dir,
             )
             seconds = time.perf_counter() - start
         return apply_in_chunks(fitted.model, sample.test.features)[:, 0], seconds
@@ -41,9 +46,9 @@ def _preset(name: str, sample: Sample) -> Train:
 def _boosting(library: Library, derived: bool, sample: Sample) -> Train:
     training, validation, test = (
         compute_columns(events, derived=derived)
-        for events in (sample.splits.train, sample.splits.validation, sample.test)
+        for events in (sample.train, sample.validation, sample.test)
     )
-    settings, trees = tune(library, Splits(training, validation))
+    settings, trees = tune(library, training, validation)
     all_events = EventTable(
         np.concatenate([training.features, validation.features]),
         np.concatenate([training.labels, validation.labels]),

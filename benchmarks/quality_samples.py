@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.generated_events import evaluation_events, to_table, training_events
 from formats.published.record import Events
-from models.event_table import EventTable, Splits
+from models.event_table import EventTable
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
 from pipeline.intake.table_events import Counts, IntakeOptions
@@ -25,18 +25,20 @@ class Sample:
 
     Attributes:
         name: description of the events.
-        splits: events to fit, and events for early stopping and the choice of settings.
+        train: events to fit.
+        validation: events for early stopping and the choice of settings.
         test: events that are not used for any choice.
     """
 
     name: str
-    splits: Splits
+    train: EventTable
+    validation: EventTable
     test: EventTable
 
     def digest(self) -> str:
         """A digest of the name and the events."""
         digest = hashlib.sha256(self.name.encode())
-        for events in (self.splits.train, self.splits.validation, self.test):
+        for events in (self.train, self.validation, self.test):
             digest.update(events.features.tobytes())
             digest.update(events.labels.tobytes())
         return digest.hexdigest()
@@ -71,11 +73,11 @@ def _concatenate(chunks: Iterator[Events]) -> EventTable:
 
 def _sample(name: str, events: EventTable, test: EventTable) -> Sample:
     train, validation = _split(events, round(len(events) * (1 - VALIDATION_FRACTION)))
-    return Sample(name, Splits(train, validation), test)
+    return Sample(name, train, validation, test)
 
 
 def _split(events: EventTable, first: int) -> tuple[EventTable, EventTable]:
     return (
-        EventTable(events.features[:first], events.labels[:first]),
-        EventTable(events.features[first:], events.labels[first:]),
+        events[:first],
+        events[first:],
     )

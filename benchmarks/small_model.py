@@ -11,8 +11,9 @@ from benchmarks.generated_events import evaluation_events, to_table, training_ev
 from formats.hyperparameters import resolve
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
 from formats.published.record import Events
-from models.event_table import Array, Splits
+from models.event_table import Array
 from models.serving.saved_model import export
+from models.training.event_survey import Splits
 from models.training.hardware import find_machine
 from models.training.model_fit import fit
 
@@ -21,7 +22,7 @@ TRAIN_EVENTS, VALIDATION_EVENTS = 40_000, 4_000
 
 def train_small_model(folder: Path) -> Artifact:
     """Trains for one epoch and exports the model, as a Model artifact."""
-    splits = Splits(
+    splits = Splits.of_tables(
         to_table(training_events(TRAIN_EVENTS)), to_table(evaluation_events(VALIDATION_EVENTS))
     )
     fitted = fit(

@@ -1,7 +1,8 @@
 """Training input speed: batches of 2048 events, against the notebook's tf.data pipeline.
 
-The first epoch starts from the files, later ones from the events in memory. Batches are drawn as
-in a fit, several steps per graph call, but no network uses them, so that only the input is timed.
+The first epoch starts from the files, with the survey, later ones from the events in memory.
+Batches are drawn as in a fit, several steps per graph call, but no network uses them, so that only
+the input is timed.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,8 +14,12 @@ from benchmarks import command_line, generated_events
 from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
 from benchmarks.single_node import ingest
 from formats.features import NUM_FEATURES
-from models.event_table import read_events
-from models.training.batches import training_dataset
+from formats.hyperparameters import resolve
+from formats.training_record import StrategyRecord
+from models.row_groups import ParquetSource
+from models.training.batches import Blocks, training_dataset
+from models.training.event_survey import survey
+from models.training.training_plan import plan_training, size_hyperparameters
 
 FIRST = Measure("input_first_epoch", "events/s", 20, Sense.AT_LEAST)
 LATER = Measure("input_later_epochs", "events/s", 20, Sense.AT_LEAST)
@@ -64,7 +69,13 @@ def epoch_rates(build: Callable[[], tf.data.Dataset], events: int) -> Rates:
 
 def our_dataset(pattern: str) -> tf.data.Dataset:
     """Our input, from Parquet Examples."""
-    return training_dataset(read_events([pattern]), BATCH, seed=0)
+    splits = survey(ParquetSource([pattern]), 0.0)
+    hyperparameters = size_hyperparameters(
+        resolve("kaggle", batch_size_per_replica=BATCH), len(splits.train)
+    )
+    cpu = StrategyRecord(kind="cpu", replicas=1, devices=("/device:CPU:0",))
+    plan = plan_training(len(splits.train), hyperparameters, 0, cpu)
+    return training_dataset(Blocks(splits.train, plan))
 
 
 def notebook_dataset(folder: Path) -> tf.data.Dataset:

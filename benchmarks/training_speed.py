@@ -1,7 +1,8 @@
 """Training speed at the notebook's size: 5 blocks of 2048 units, batches of 2048.
 
 Compares our fit with the notebook's ``fit`` and with the machine's matrix products of the same
-shapes and dtype, and measures the duration of the first step.
+shapes and dtype, and measures the duration of the first step. The default network for more than
+3 million events is trained through a window as well, against itself with all events in memory.
 """
 
 import subprocess
@@ -20,13 +21,17 @@ from benchmarks.generated_events import evaluation_events, to_table, training_ev
 from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
 from formats.features import NUM_FEATURES
 from formats.hyperparameters import Hyperparameters, resolve
-from models.event_table import EventTable, Splits
+from models.event_table import EventTable
+from models.training.event_survey import Splits
 from models.training.hardware import choose_policy, find_machine
 from models.training.model_fit import FittedModel, fit
+from models.training.training_plan import size_hyperparameters
 
 AGAINST_FIT = Measure("training", "events/s", 1.6, Sense.AT_LEAST)
 OF_LIMIT = Measure("training_of_limit", "events/s", 0.85, Sense.AT_LEAST)
 FIRST_STEP = Measure("training_first_step", "s", 6, Sense.AT_MOST)
+
+STREAMED = Measure("training_streamed", "events/s", 0.9, Sense.AT_LEAST)
 
 BATCH, UNITS, BLOCKS = 2048, 2048, 5
 
@@ -35,23 +40,29 @@ STEPS = 8
 
 VALIDATION_EVENTS = 2048
 
+STREAMED_EVENTS, WINDOW = 80 * BATCH, 40 * BATCH
+"""Number of events, and of those that are in memory at a time."""
+
 PRODUCTS_STEPS = 12
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
     """Measures later epochs of both fits, the matrix products, and the first step."""
     epochs = 1 if quick else 3
-    splits = Splits(
-        to_table(training_events(STEPS * BATCH)), to_table(evaluation_events(VALIDATION_EVENTS))
-    )
+    training = to_table(training_events(STEPS * BATCH))
+    splits = Splits.of_tables(training, to_table(evaluation_events(VALIDATION_EVENTS)))
     sizes = f"{epochs} epochs of {len(splits.train):,} events"
     ours, fits, products = take_turns(
         partial(our_rate, splits, epochs),
-        partial(notebook_rate, splits.train, epochs),
+        partial(notebook_rate, training, epochs),
         matrix_product_rate,
     )
     yield Measurement(AGAINST_FIT, ours, fits, sizes)
     yield Measurement(OF_LIMIT, ours, products, sizes)
+    streamed, held = take_turns(
+        partial(default_rate, WINDOW, epochs), partial(default_rate, None, epochs)
+    )
+    yield Measurement(STREAMED, streamed, held, f"{epochs} epochs of {STREAMED_EVENTS:,} events")
     (seconds,) = take_turns(first_step_seconds)
     yield Measurement(FIRST_STEP, seconds, sizes="from the start of the first epoch")
 
@@ -61,13 +72,42 @@ def our_rate(splits: Splits, epochs: int) -> float:
     hyperparameters = resolve(
         "kaggle", epochs=epochs + 1, early_stopping_patience=None, steps_per_execution=STEPS
     )
-    later_epochs = _fit(splits, hyperparameters).trained.epochs[1:]
+    return _later_rate(splits, hyperparameters)
+
+
+def default_rate(window: int | None, epochs: int) -> float:
+    """Events per second of the default network for many events after its first epoch.
+
+    Args:
+        window: number of events in memory; None for all.
+        epochs: number of epochs after the first.
+    """
+    splits = Splits.of_tables(
+        to_table(training_events(STREAMED_EVENTS)), to_table(evaluation_events(VALIDATION_EVENTS))
+    )
+    sizes = size_hyperparameters(resolve("default", trees=0, epochs=epochs + 1), 10**7)
+    return _later_rate(splits, sizes, window)
+
+
+def _later_rate(
+    splits: Splits, hyperparameters: Hyperparameters, window: int | None = None
+) -> float:
+    later_epochs = _fit(splits, hyperparameters, window).trained.epochs[1:]
     return float(np.median([epoch["events_per_second"] for epoch in later_epochs]))
 
 
-def _fit(splits: Splits, hyperparameters: Hyperparameters) -> FittedModel:
+def _fit(
+    splits: Splits, hyperparameters: Hyperparameters, window: int | None = None
+) -> FittedModel:
     with tempfile.TemporaryDirectory() as log_dir:
-        return fit(splits, hyperparameters, seed=0, machine=find_machine(), log_dir=log_dir)
+        return fit(
+            splits,
+            hyperparameters,
+            seed=0,
+            machine=find_machine(),
+            log_dir=log_dir,
+            window=window,
+        )
 
 
 def notebook_rate(training: EventTable, epochs: int) -> float:
@@ -150,7 +190,7 @@ def first_step_seconds() -> float:
 def print_first_step() -> None:
     """Trains the preset ``kaggle`` for one step; prints its duration after the network is built."""
     events = to_table(training_events(BATCH))
-    (epoch,) = _fit(Splits(events, events), resolve("kaggle", epochs=1)).trained.epochs
+    (epoch,) = _fit(Splits.of_tables(events, events), resolve("kaggle", epochs=1)).trained.epochs
     print(BATCH / epoch["events_per_second"])
 
 

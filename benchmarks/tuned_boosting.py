@@ -13,7 +13,7 @@ import lightgbm as lgb
 import numpy as np
 import xgboost as xgb
 
-from models.event_table import Array, EventTable, Splits
+from models.event_table import Array, EventTable
 
 DRAWS = 12
 """Number of settings tried per library."""
@@ -66,39 +66,34 @@ class Library:
 
     Attributes:
         space: values of each setting to draw from.
-        stop_early: trains with the settings and stops early.
+        stop_early: trains with the settings on the first events and stops early by the second.
         train: from settings, number of trees, events and seed to a function from columns to scores.
     """
 
     space: Mapping[str, tuple[Any, ...]]
-    stop_early: Callable[[Settings, Splits], EarlyStopping]
+    stop_early: Callable[[Settings, EventTable, EventTable], EarlyStopping]
     train: Callable[[Settings, int, EventTable, int], Predict]
 
 
-def tune(library: Library, splits: Splits) -> tuple[Settings, int]:
+def tune(library: Library, training: EventTable, validation: EventTable) -> tuple[Settings, int]:
     """The best settings of those drawn, and the number of trees for all events.
 
     Prints each result, because a training takes minutes.
     """
     rng = np.random.default_rng(0)
-    tuning_splits = Splits(_head(splits.train, TUNING_EVENTS), splits.validation)
     draws = [
         {name: values[rng.integers(len(values))] for name, values in library.space.items()}
         for _ in range(DRAWS)
     ]
     losses = []
     for number, settings in enumerate(draws, 1):
-        result = library.stop_early(settings, tuning_splits)
+        result = library.stop_early(settings, training[:TUNING_EVENTS], validation)
         losses.append(result.loss)
         print(f"  draw {number} of {DRAWS}: {settings}: {result}", flush=True)
     best = draws[int(np.argmin(losses))]
-    result = library.stop_early(best, splits)
+    result = library.stop_early(best, training, validation)
     print(f"  the best, on all events: {best}: {result}", flush=True)
     return best, result.trees
-
-
-def _head(events: EventTable, count: int) -> EventTable:
-    return EventTable(events.features[:count], events.labels[:count])
 
 
 def _lightgbm_parameters(settings: Settings, seed: int) -> dict[str, Any]:
@@ -106,9 +101,10 @@ def _lightgbm_parameters(settings: Settings, seed: int) -> dict[str, Any]:
     return {**fixed, **settings, "seed": seed}
 
 
-def _stop_lightgbm_early(settings: Settings, splits: Splits) -> EarlyStopping:
-    data = lgb.Dataset(splits.train.features, splits.train.labels[:, 0])
-    validation = splits.validation
+def _stop_lightgbm_early(
+    settings: Settings, training: EventTable, validation: EventTable
+) -> EarlyStopping:
+    data = lgb.Dataset(training.features, training.labels[:, 0])
     booster = lgb.train(
         _lightgbm_parameters(settings, seed=0),
         data,
@@ -130,8 +126,9 @@ def _xgboost_parameters(settings: Settings, seed: int) -> dict[str, Any]:
     return {**fixed, **settings, "seed": seed, "verbosity": 0}
 
 
-def _stop_xgboost_early(settings: Settings, splits: Splits) -> EarlyStopping:
-    training, validation = splits.train, splits.validation
+def _stop_xgboost_early(
+    settings: Settings, training: EventTable, validation: EventTable
+) -> EarlyStopping:
     booster = xgb.train(
         _xgboost_parameters(settings, seed=0),
         xgb.DMatrix(training.features, training.labels),

@@ -86,6 +86,8 @@ class TrainingRecord(_Record):
         trees: the boosted trees; None for a model without trees.
         blend: weights of the network's and the forest's logits; None without trees.
         events: number of events of the parts ``train`` and ``validation`` of the training split.
+        events_in_memory: number of training events that were in memory at a time, over all hosts;
+            0 in the records of earlier releases, which held all of them.
         batch_size: events per step, over all replicas.
         steps_per_epoch: steps per epoch; events beyond the last whole batch are left out.
         peak_learning_rate: the highest learning rate.
@@ -94,6 +96,8 @@ class TrainingRecord(_Record):
             (training and validation) and ``events_per_second`` (training only).
         epoch_kept: the epoch whose weights the model has, from 1.
         resumed_at: the last epoch that an earlier, killed training had finished; 0 without one.
+        resumed_step: the steps of the epoch after it that the earlier training had finished as
+            well.
         warm_start: names of the weights that were taken from an earlier model.
         events_per_second: median over the epochs.
         seconds: wall time of all epochs, including the compilation in the first one.
@@ -110,12 +114,14 @@ class TrainingRecord(_Record):
     trees: ForestRecord | None
     blend: BlendRecord | None
     events: dict[str, Count]
+    events_in_memory: Count = 0
     batch_size: Count
     steps_per_epoch: Count
     peak_learning_rate: FiniteFloat
     epochs: tuple[dict[str, int | FiniteFloat], ...]
     epoch_kept: Count
     resumed_at: Count
+    resumed_step: Count = 0
     warm_start: tuple[str, ...]
     events_per_second: FiniteFloat
     seconds: FiniteFloat

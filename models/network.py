@@ -97,6 +97,13 @@ class WideAndDeep(tf_keras.Model):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self.finite_steps = FiniteSteps(name="finite_steps")
+        self.first_step = 0
+
+    def _maybe_load_initial_counters_from_ckpt(
+        self, _steps: int, initial_epoch: int
+    ) -> tuple[int, int]:
+        """Lets ``fit`` begin its first epoch at ``first_step``, as Keras' BackupAndRestore does."""
+        return initial_epoch, self.first_step
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:

@@ -2,29 +2,34 @@
 
 The component names it by its dotted path, ``models.trainer.run_fn``. Its ``custom_config`` holds
 ``hyperparameters`` (all of them by name), ``seed``, ``cluster_timeout_minutes``,
+``memory``, the bytes that training events may use (None for a quarter of the machine's),
 ``ingested_events``, the number of events by split, and ``checkpoint_root``, the folder for the
 checkpoints of unfinished trainings.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from formats import reference_scores, training_record
+from formats.event_counts import check_events
 from formats.hyperparameters import Hyperparameters
 from formats.names import INGESTED_EVENTS, ONNX_FILE, SAVED_MODEL_FILE, TRAIN_SPLIT
-from models.event_table import read_splits
+from models.row_groups import ParquetSource
 from models.serving import warmup_requests
 from models.serving.onnx_model import to_onnx
 from models.serving.reference_events import write_reference
 from models.serving.saved_model import NamedWeights, export, is_exported, read_weights
 from models.training.checkpoints import checkpoint_folder, discard_checkpoints
-from models.training.hardware import find_machine
-from models.training.model_fit import fit
+from models.training.event_survey import SAMPLE_EVENTS, check_parts, survey
+from models.training.hardware import default_memory, find_machine, gather
+from models.training.model_fit import choose_window, fit
 
 if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed.
     from tfx import v1 as tfx
@@ -62,11 +67,21 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         timeout=60 * settings["cluster_timeout_minutes"],
     )
     tf_keras.utils.set_random_seed(seed)
-    splits = read_splits(
-        fn_args.train_files,
+    source = ParquetSource(fn_args.train_files)
+    ingested = settings[INGESTED_EVENTS][TRAIN_SPLIT]
+    check_events(TRAIN_SPLIT, sum(source.counts), ingested, source.name)
+    splits = survey(
+        source,
         hyperparameters.validation_share,
-        ingested=settings[INGESTED_EVENTS][TRAIN_SPLIT],
+        sample_events=max(SAMPLE_EVENTS, hyperparameters.tree_events),
+        hosts=machine.hardware.hosts,
+        own_hosts=[machine.hardware.host],
+        gather=functools.partial(gather, machine.strategy),
     )
+    check_parts(splits, hyperparameters.validation_share)
+    # The hosts must agree on the window, even if they have different memories.
+    memory = gather(machine.strategy, np.array([settings["memory"] or default_memory()])).min()
+    window = choose_window(splits.train.by_host, int(memory), hyperparameters)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     initial_weights = read_initial_weights(fn_args.base_model)
     checkpoint_dir = checkpoint_folder(
@@ -76,9 +91,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             "seed": seed,
             # Of all hosts, which may have different CPUs.
             "devices": f"{machine.hardware.replicas} {machine.hardware.kind}",
+            "events": splits.fingerprint,
+            "window": window,
         },
         initial_weights,
-        splits,
     )
     fitted = fit(
         splits,
@@ -86,6 +102,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         seed=seed,
         machine=machine,
         log_dir=fn_args.model_run_dir,
+        window=window,
         checkpoint_dir=checkpoint_dir,
         initial_weights=initial_weights,
     )

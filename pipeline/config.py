@@ -14,8 +14,10 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    ByteSize,
     Field,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -43,6 +45,10 @@ def _without_last_slash(path: str) -> str:
 # An object store takes gs://bucket//file for another file than gs://bucket/file.
 FolderPath = Annotated[str, AfterValidator(check_location), AfterValidator(_without_last_slash)]
 """A local folder or the URI of one, without a slash at its end."""
+
+
+MemorySize = Annotated[ByteSize, Field(ge=1_000_000), WithJsonSchema({"type": "string"})]
+"""A number of bytes, or text such as 4GB or 512MiB."""
 
 
 class ConfigError(ValueError):
@@ -95,6 +101,11 @@ class TrainerConfig(Hyperparameters):
         None, description="checkpoints of unfinished trainings; default: checkpoints/ under root"
     )
 
+    memory: MemorySize | None = Field(
+        None,
+        description="memory for training events and their columns on each host, such as 4GB; more "
+        "events pass through a window; default: a quarter of the machine's memory",
+    )
     cluster_timeout_minutes: Number = Field(
         10, gt=0, description="time to wait for the other hosts that TF_CONFIG names, or a TPU's"
     )

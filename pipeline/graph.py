@@ -99,6 +99,7 @@ def create_pipeline(
             "checkpoint_root": config.checkpoint_root,
             "seed": config.seed,
             "cluster_timeout_minutes": config.trainer.cluster_timeout_minutes,
+            "memory": config.trainer.memory,
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
         },
     )

@@ -147,12 +147,24 @@ def node_state(node: NodeRun, record: RunRecord) -> str:
     return "cached (from an earlier run)" if node.state == "cached" else node.state
 
 
+def _events_in_memory(training: TrainingRecord) -> str:
+    total, held = training.events.get("train", 0), training.events_in_memory
+    return f"{held:,} at a time of {total:,}" if 0 < held < total else f"all {total:,}"
+
+
+def _resume(training: TrainingRecord) -> str:
+    if training.resumed_step:
+        return f"{training.resumed_at} and {plural(training.resumed_step, 'step')}"
+    return str(training.resumed_at or "never")
+
+
 def training_facts(training: TrainingRecord) -> dict[str, str]:
     """Lists the facts of a training."""
     return {
         "Epochs": f"{len(training.epochs)}, the weights of epoch {training.epoch_kept} kept",
         "Throughput": f"{training.events_per_second:,.0f} events/s",
         "Time": duration(training.seconds),
+        "Events in memory": _events_in_memory(training),
         "Batch": plural(training.batch_size, "event"),
         "Steps per epoch": str(training.steps_per_epoch),
         "Boosted trees": _trees(training),
@@ -161,7 +173,7 @@ def training_facts(training: TrainingRecord) -> dict[str, str]:
             if training.warm_start
             else "none"
         ),
-        "Resumed after epoch": str(training.resumed_at or "never"),
+        "Resumed after epoch": _resume(training),
     }
 
 

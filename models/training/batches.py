@@ -1,13 +1,26 @@
 """Batches of events as ``tf.data`` datasets, with static shapes.
 
-Batches are gathered from memory. Each host draws the part of a global batch that its own replicas
-need; together the hosts draw every event of it once.
+The training events of a host pass through memory in blocks. The row groups are put in an order
+drawn from seed and epoch, the sequence of their events is cut into blocks of whole batches, and the
+events of a block are shuffled. While the batches of one block are drawn, the next one is read and
+its columns are computed, so that two blocks are in memory: the window. If the window can hold all
+events, there is a single block, which stays in memory from epoch to epoch.
+
+A block follows from seed, epoch and its number alone, so a training resumes at any step.
 """
 
+from collections import Counter
+from itertools import accumulate
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from models.event_table import EventTable, as_tensor
+from formats.features import NUM_FEATURES
+from models.event_table import EventTable, apply_in_chunks, as_tensor, empty
+from models.physics.input_columns import column_layer, column_names
+from models.training.event_survey import TrainingEvents
+from models.training.training_plan import TrainingPlan
 
 PREFETCHED_BATCHES = 8
 
@@ -15,97 +28,187 @@ SINGLE_REPLICA = tf.distribute.InputContext()
 """One host with one replica."""
 
 
+Rows = tuple[tuple[int, int, int], ...]
+"""Index of a piece, and first row and end among its training events."""
+
+
+class Blocks:
+    """The blocks of one host's training events.
+
+    Attributes:
+        per_epoch: number of blocks of an epoch.
+        steps_per_block: number of batches of a block; the last one of an epoch may have fewer.
+        batch_size: events per batch of this host.
+        seen: number of events that were read, by epoch from 0.
+    """
+
+    def __init__(self, events: TrainingEvents, plan: TrainingPlan):
+        """Prepares the blocks.
+
+        Args:
+            events: those of one host.
+            plan: decides on columns, batches, seed and the size of blocks.
+        """
+        self._events = events
+        self._seed = plan.seed
+        self._derived = plan.hyperparameters.derived_columns
+        # Traced once: the shapes are static.
+        self._layer = tf.function(column_layer(derived=self._derived), autograph=False)
+        self._steps = plan.steps_per_epoch
+        self._rows: Rows = ()
+        self._columns, self._labels = tf.zeros([0, 0]), tf.zeros([0, 1])
+        self.width = len(column_names(derived=self._derived))
+        self.steps_per_block = plan.steps_per_block
+        self.per_epoch = -(-self._steps // self.steps_per_block)
+        self.batch_size = plan.batch_size // len(events.by_host)
+        self.seen: Counter[int] = Counter()
+
+    def load(self, epoch: int, block: int) -> tuple[tf.Tensor, tf.Tensor, npt.NDArray[np.int32]]:
+        """Reads a block, unless it has the same events as the one before.
+
+        Returns:
+            Columns float32 [N, columns], labels float32 [N, 1], and the indices of the events of
+            each batch, int32 [steps, events].
+
+        Raises:
+            EventCountError: the files changed since the survey.
+        """
+        rows, self.seen[epoch] = self._select(epoch, block)
+        if self._rows != rows:
+            self._rows, self._columns, self._labels = rows, *self._read(rows)
+        steps = min(self.steps_per_block, self._steps - block * self.steps_per_block)
+        order = np.arange(len(self._labels), dtype=np.int32)
+        np.random.default_rng([self._seed, epoch, block]).shuffle(order)
+        batches = order[: steps * self.batch_size].reshape(steps, self.batch_size)
+        return self._columns, self._labels, batches
+
+    def _select(self, epoch: int, block: int) -> tuple[Rows, int]:
+        """Returns the rows of a block, and the number of events of the epoch up to its end."""
+        pieces = self._events.pieces
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(pieces)).tolist()
+        ends = [*accumulate(pieces[index].count for index in order)]
+        first = block * self.steps_per_block * self.batch_size
+        # The last block also has the events beyond the last whole batch.
+        is_last = block == self.per_epoch - 1
+        end = ends[-1] if is_last else first + self.steps_per_block * self.batch_size
+        rows = [
+            (index, max(first - start, 0), min(end, stop) - start)
+            for index, start, stop in zip(order, [0, *ends], ends, strict=False)
+            if start < end and stop > first
+        ]
+        return tuple(sorted(rows)), end
+
+    def _read(self, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
+        """Reads events, and sorts them by their hashes, so that the files do not matter."""
+        count = sum(stop - start for _, start, stop in rows)
+        table = EventTable(np.empty([count, NUM_FEATURES], np.float32), empty(count, 1))
+        keys, filled = np.empty(count, np.uint64), 0
+        for index, start, stop in rows:
+            events, sort_keys = self._events.read(self._events.pieces[index])
+            part = slice(filled, filled + stop - start)
+            table.features[part] = events.features[start:stop]
+            table.labels[part] = events.labels[start:stop]
+            keys[part] = sort_keys[start:stop]
+            filled = part.stop
+        order = np.argsort(keys)
+        features = np.take(table.features, order, axis=0, out=empty(count, NUM_FEATURES))
+        labels = np.take(table.labels, order, axis=0, out=empty(count, 1))
+        with tf.device("CPU"):
+            columns = apply_in_chunks(self._layer, features) if self._derived else features
+            return as_tensor(columns), as_tensor(labels)
+
+
 def training_dataset(
-    events: EventTable,
-    batch_size: int,
-    seed: int,
+    blocks: Blocks,
     first_epoch: int = 0,
+    first_step: int = 0,
     context: tf.distribute.InputContext = SINGLE_REPLICA,
 ) -> tf.data.Dataset:
-    """Yields endless batches; each epoch is a new permutation of all events.
+    """Yields endless batches; each epoch has every event of the host once, in another order.
 
-    An epoch has ``len(events) // batch_size`` global batches. Its permutation depends only on the
-    seed and on the number of the epoch; the events beyond the last whole batch differ from epoch
-    to epoch.
+    The events beyond the last whole batch are left out; they differ from epoch to epoch.
 
     Args:
-        events: with any number of columns as features.
-        batch_size: events per global batch.
-        seed: seed of the permutations.
+        blocks: those of this host.
         first_epoch: the epoch at which a resumed training continues, from 0.
-        context: number of hosts and replicas, and the index of this host.
+        first_step: the step of this epoch, from 0.
+        context: number of hosts and replicas.
 
     Returns:
         Columns float32 [n, columns] and labels float32 [n, 1], where n is the number of events
         per replica.
     """
-    steps = len(events) // batch_size
-    share = _HostShare(context, batch_size)
+    first_block, skipped = divmod(first_step, blocks.steps_per_block)
+    replicas = context.num_replicas_in_sync // context.num_input_pipelines
 
-    def epoch_indices(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(events)), seed=key)
-        batches = tf.reshape(order[: steps * batch_size], [steps, batch_size])
-        return tf.data.Dataset.from_tensor_slices(share.of(batches))
+    def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        columns, labels, order = tf.py_function(
+            lambda number: blocks.load(*divmod(int(number), blocks.per_epoch)),
+            [number],
+            [tf.float32, tf.float32, tf.int32],
+        )
+        order = tf.reshape(order, [-1, blocks.batch_size // replicas])
+        columns, labels = (
+            tf.ensure_shape(values, [None, width])
+            for values, width in ((columns, blocks.width), (labels, 1))
+        )
+        return columns, labels, order
 
-    indices = tf.data.Dataset.counter(first_epoch).flat_map(epoch_indices)
-    columns, labels = as_tensor(events.features), as_tensor(events.labels)
+    def batches(columns: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
+        def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return tf.gather(columns, batch), tf.gather(labels, batch)
 
-    def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.gather(columns, batch), tf.gather(labels, batch)
+        return tf.data.Dataset.from_tensor_slices(order).map(gather, num_parallel_calls=2)
 
-    return _with_options(indices.map(gather, num_parallel_calls=2))
+    numbers = tf.data.Dataset.counter(first_epoch * blocks.per_epoch + first_block)
+    loaded = numbers.map(load).prefetch(1)
+    return _with_options(loaded.flat_map(batches).skip(skipped * replicas))
 
 
 def validation_dataset(
-    events: EventTable, batch_size: int, context: tf.distribute.InputContext = SINGLE_REPLICA
+    events: EventTable, plan: TrainingPlan, context: tf.distribute.InputContext = SINGLE_REPLICA
 ) -> tf.data.Dataset:
     """Yields every event exactly once, in order; the last batch is padded with weight 0.
 
     The weights average 1 over all batches, padding included, so that the mean of the mean losses
-    of the batches is the mean over the events.
+    of the batches is the mean over the events. The columns are computed batch by batch; they are
+    kept from epoch to epoch if those of the training events are.
+
+    Args:
+        events: the validation events, with the features as published.
+        plan: decides on columns and batches.
+        context: number of hosts and replicas, and the index of this host.
 
     Returns:
         Columns float32 [n, columns], labels float32 [n, 1] and weights float32 [n], where n is the
         number of events per replica.
     """
-    steps = -(-len(events) // batch_size)
-    weight = np.float32(steps * batch_size / len(events))
-    share = _HostShare(context, batch_size)
-    columns, labels = as_tensor(events.features), as_tensor(events.labels)
+    size = plan.batch_size
+    steps = -(-len(events) // size)
+    weight = np.float32(steps * size / len(events))
+    hosts = context.num_input_pipelines
+    shape = [hosts, context.num_replicas_in_sync // hosts, context.get_per_replica_batch_size(size)]
+    layer = tf.function(column_layer(derived=plan.hyperparameters.derived_columns), autograph=False)
+    features, labels = as_tensor(events.features), as_tensor(events.labels)
 
     def indices(step: tf.Tensor) -> tf.data.Dataset:
-        batch = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices(share.of(batch[None]))
+        batch = step * size + tf.range(size, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices(
+            tf.reshape(batch, shape)[context.input_pipeline_id]
+        )
 
     def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         weights = tf.where(batch < len(events), weight, np.float32(0))
         batch = tf.minimum(batch, len(events) - 1)
-        return tf.gather(columns, batch), tf.gather(labels, batch), weights
+        return layer(tf.gather(features, batch)), tf.gather(labels, batch), weights
 
-    return _with_options(tf.data.Dataset.range(steps).flat_map(indices).map(gather))
-
-
-class _HostShare:
-    """The part of global batches that this host's replicas need, one row per replica's batch."""
-
-    def __init__(self, context: tf.distribute.InputContext, batch_size: int):
-        self._host = context.input_pipeline_id
-        self._shape = [
-            context.num_input_pipelines,
-            context.num_replicas_in_sync // context.num_input_pipelines,
-            context.get_per_replica_batch_size(batch_size),
-        ]
-
-    def of(self, batches: tf.Tensor) -> tf.Tensor:
-        """Selects from indices [steps, batch_size]: [steps x local replicas, events]."""
-        selected = tf.reshape(batches, [-1, *self._shape])[:, self._host]
-        return tf.reshape(selected, [-1, self._shape[-1]])
+    batches = tf.data.Dataset.range(steps).flat_map(indices).map(gather, num_parallel_calls=2)
+    return _with_options(batches.cache() if plan.is_in_memory else batches)
 
 
 def _with_options(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
-    # The events are in this process, so there are no files to shard.
+    # Each host reads its own events, so there is nothing to shard.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     # There is nothing to tune, and the tuner's thread delays the end of a fit by seconds.
     options.autotune.enabled = False

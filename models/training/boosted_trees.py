@@ -67,17 +67,17 @@ class Forest:
 
 
 def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed: int) -> Forest:
-    """Grows a forest on at most ``tree_events`` of the training events.
+    """Grows a forest on the first ``tree_events`` events.
 
     Args:
-        events: with columns as features.
+        events: a random sample of the training events, with columns as features.
         hyperparameters: with ``trees`` at least 1.
-        seed: seed of the sample of events, and of the columns and events of each tree.
+        seed: seed of the columns and events of each tree.
 
     Raises:
         InputDataError: all events are of one class, or no column varies.
     """
-    sample = _sample(events, hyperparameters.tree_events, seed)
+    sample = events[: hyperparameters.tree_events]
     log.info("growing %d trees on %d events", hyperparameters.trees, len(sample))
     booster = CatBoost(
         {
@@ -100,13 +100,6 @@ def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed:
             "whose columns differ, or set trainer.trees to 0"
         ) from None
     return to_forest(_model(booster), len(sample))
-
-
-def _sample(events: EventTable, maximum: int, seed: int) -> EventTable:
-    if len(events) <= maximum:
-        return events
-    rows = np.sort(np.random.default_rng(seed).choice(len(events), maximum, replace=False))
-    return EventTable(events.features[rows], events.labels[rows])
 
 
 class _Progress:

@@ -13,7 +13,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from formats.event_counts import check_events
 from formats.hyperparameters import Hyperparameters
+from formats.names import TRAIN_SPLIT
 from formats.throttle import Throttle
 from models.training.checkpoints import TrainingState
 from models.training.training_plan import TrainingPlan
@@ -82,18 +84,22 @@ class EpochTracker(tf_keras.callbacks.Callback):
     better than the weights with the lowest validation loss (AUC by 0.0015).
     """
 
+    # Keras then passes tensors, and does not wait for the metrics of each step.
+    _supports_tf_logs = True
+
     def __init__(
         self, plan: TrainingPlan, state: TrainingState, save: Callable[[], None] | None = None
     ):
         """Continues a training.
 
         Args:
-            plan: decides on epochs, patience and schedule.
-            state: the epochs so far; it is updated after each epoch.
+            plan: decides on epochs, patience, schedule and blocks.
+            state: what is reached so far; it is updated after each block and epoch.
             save: saves a checkpoint; None for a training that is not resumed.
         """
         super().__init__()
         self._hyperparameters = plan.hyperparameters
+        self._steps_per_block, self._steps = plan.steps_per_block, plan.steps_per_epoch
         self._peak = plan.peak_learning_rate
         self._state = state
         self._save = save
@@ -112,14 +118,25 @@ class EpochTracker(tf_keras.callbacks.Callback):
         return all_done or should_stop(self._losses(), self._hyperparameters)
 
     def on_epoch_begin(self, _epoch: int, _logs: Mapping[str, Any] | None = None) -> None:
-        """Sets the learning rate if it depends on the epochs before."""
+        """Sets the learning rate if it depends on the epochs before; continues the metrics."""
+        if self._state.metrics:
+            _set_weights(self.model.metrics, self._state.metrics)
         if self._hyperparameters.schedule == "plateau":
             rate = plateau_rate(self._losses(), self._peak, self._hyperparameters)
             tf_keras.backend.set_value(self.model.optimizer.learning_rate, rate)
 
+    def on_train_batch_end(self, batch: int, _logs: Mapping[str, Any] | None = None) -> None:
+        """Saves a checkpoint after each block but the last, which ends the epoch."""
+        step = batch + 1
+        if self._save and step % self._steps_per_block == 0 and step < self._steps:
+            self._state.step = step
+            self._state.metrics = _get_weights(self.model.metrics)
+            self._save()
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Records the metrics, saves a checkpoint, and stops the training if it is finished."""
         epochs = self._state.epochs
+        self._state.step, self._state.metrics = 0, []
         epochs.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in logs}})
         if self.kept_epoch == len(epochs) - 1:
             self._state.kept_weights = self.model.get_weights()
@@ -129,6 +146,42 @@ class EpochTracker(tf_keras.callbacks.Callback):
 
     def _losses(self) -> list[float]:
         return [epoch[MONITOR] for epoch in self._state.epochs]
+
+
+def _get_weights(metrics: Sequence[tf_keras.metrics.Metric]) -> list[Any]:
+    return [values for metric in metrics for values in metric.get_weights()]
+
+
+def _set_weights(metrics: Sequence[tf_keras.metrics.Metric], weights: Sequence[Any]) -> None:
+    remaining = iter(weights)
+    for metric in metrics:
+        metric.set_weights([next(remaining) for _ in metric.weights])
+
+
+class EventCheck(tf_keras.callbacks.Callback):
+    """Checks after each epoch that all hosts together have read every training event once."""
+
+    # Keras then passes tensors, and does not wait for the metrics of each step.
+    _supports_tf_logs = True
+
+    def __init__(self, events: int, count_seen: Callable[[int], int], location: str):
+        """Sets what to compare.
+
+        Args:
+            events: number of training events of all hosts.
+            count_seen: returns how many of them all hosts have read in an epoch, from 0.
+            location: where the events are, for the error.
+        """
+        super().__init__()
+        self._events, self._count_seen, self._location = events, count_seen, location
+
+    def on_epoch_end(self, epoch: int, _logs: Mapping[str, Any] | None = None) -> None:
+        """Compares the numbers.
+
+        Raises:
+            EventCountError: they differ.
+        """
+        check_events(TRAIN_SPLIT, self._count_seen(epoch), self._events, self._location)
 
 
 class NanGuard(tf_keras.callbacks.Callback):
@@ -186,9 +239,11 @@ class ProgressLog(tf_keras.callbacks.Callback):
     # Keras then passes tensors, and does not wait for the metrics of each step.
     _supports_tf_logs = True
 
-    def __init__(self, plan: TrainingPlan):
+    def __init__(self, plan: TrainingPlan, resumed_step: int = 0):
+        """Sets the plan, and the step at which a resumed training continues its first epoch."""
         super().__init__()
         self._plan = plan
+        self._resumed_step = resumed_step
         self._step_throttle = Throttle(SECONDS_BETWEEN_STEPS)
         self._epoch_throttle = Throttle(SECONDS_BETWEEN_EPOCHS)
         self._pending_line = ""
@@ -196,6 +251,7 @@ class ProgressLog(tf_keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, Any]) -> None:
         """Starts the epoch's clock."""
         self._epoch = f"{epoch + 1}/{self._plan.hyperparameters.epochs}"
+        self._first_step, self._resumed_step = self._resumed_step, 0
         self._started = self._trained = time.perf_counter()
         self._step_throttle.restart()
 
@@ -235,4 +291,5 @@ class ProgressLog(tf_keras.callbacks.Callback):
             self._pending_line = ""
 
     def _rate(self, steps: int) -> float:
-        return steps * self._plan.batch_size / (self._trained - self._started)
+        trained = (steps - self._first_step) * self._plan.batch_size
+        return trained / (self._trained - self._started)

@@ -1,8 +1,8 @@
 """Checkpoints of a training, from which it resumes after it was killed.
 
 The optimizer, the network, the metrics by epoch and the weights to keep are one checkpoint, written
-after each epoch. ``tf.train.CheckpointManager`` names it in the file ``checkpoint`` once it is
-complete, on disks and object stores alike.
+after each block of events and each epoch. ``tf.train.CheckpointManager`` names it in the file
+``checkpoint`` once it is complete, on disks and object stores alike.
 """
 
 import hashlib
@@ -20,13 +20,15 @@ import tf_keras
 
 import models
 from formats import features
-from models.event_table import Splits
 from models.serving.saved_model import NamedWeights
 
 log = logging.getLogger("higgs.trainer")
 
 MANAGER_FILE = "checkpoint"
 """The file in which ``tf.train.CheckpointManager`` names the last complete checkpoint."""
+
+EPOCH_NUMBER = 10**9
+"""Difference of the numbers of two checkpoints that are an epoch apart; more than its steps."""
 
 SOURCES = (Path(models.__file__).parent, Path(features.__file__))
 """The code that determines a training; with other code no checkpoint is resumed."""
@@ -39,26 +41,33 @@ class TrainingState(tf.train.experimental.PythonState):
     """What a training has reached, apart from the network and its optimizer.
 
     Attributes:
-        epochs: metrics by epoch.
+        epochs: metrics by finished epoch.
+        step: number of finished steps of the epoch after those.
+        metrics: weights of the metrics after these steps.
         kept_weights: the weights that the network would have if the training ended now.
     """
 
     def __init__(self) -> None:
         """Starts a training."""
         self.epochs: list[Mapping[str, float]] = []
+        self.step = 0
+        self.metrics: LayerWeights = []
         self.kept_weights: LayerWeights = []
 
     def serialize(self) -> bytes:
         """Returns the content of the checkpoint's entry, NumPy's ``.npz`` without pickles."""
         content = io.BytesIO()
-        np.savez(content, json.dumps(self.epochs).encode(), *self.kept_weights)
+        reached = {"epochs": self.epochs, "step": self.step, "metrics": len(self.metrics)}
+        np.savez(content, json.dumps(reached).encode(), *self.metrics, *self.kept_weights)
         return content.getvalue()
 
     def deserialize(self, string_value: bytes) -> None:
         """Restores the state from the checkpoint's entry."""
         with np.load(io.BytesIO(string_value), allow_pickle=False) as arrays:
-            epochs, *self.kept_weights = (arrays[name] for name in arrays.files)
-        self.epochs = json.loads(epochs.item())
+            text, *weights = (arrays[name] for name in arrays.files)
+        reached = json.loads(text.item())
+        self.epochs, self.step, metrics = reached["epochs"], reached["step"], reached["metrics"]
+        self.metrics, self.kept_weights = weights[:metrics], weights[metrics:]
 
 
 class Checkpoints:
@@ -96,8 +105,9 @@ class Checkpoints:
         )
 
     def save(self) -> None:
-        """Writes a checkpoint after an epoch, then deletes the one before."""
-        self._manager.save(len(self._state.epochs), options=self._options)
+        """Writes a checkpoint, then deletes the one before."""
+        number = EPOCH_NUMBER * len(self._state.epochs) + self._state.step
+        self._manager.save(number, options=self._options)
         if not self._writes:
             tf.io.gfile.rmtree(self._manager.directory)
 
@@ -106,21 +116,21 @@ class Checkpoints:
         path = tf.train.latest_checkpoint(self._folder)
         if path:
             self._checkpoint.restore(path, self._options).assert_consumed()
-            log.info("resumed after epoch %d from %s", len(self._state.epochs), path)
+            reached = len(self._state.epochs), self._state.step
+            log.info("resumed after epoch %d and %d steps from %s", *reached, path)
 
 
 def checkpoint_folder(
-    root: str, settings: Mapping[str, object], initial_weights: NamedWeights, splits: Splits
+    root: str, settings: Mapping[str, object], initial_weights: NamedWeights
 ) -> str:
     """Returns a folder that is different for everything that determines a training.
 
-    That is the settings, the initial weights, the events, the code and TensorFlow's version.
+    That is the settings, the initial weights, the code and TensorFlow's version.
 
     Args:
         root: the folder that contains those of all trainings.
-        settings: values that JSON can represent.
+        settings: values that JSON can represent, with a fingerprint of the events among them.
         initial_weights: the weights of a warm start, by name.
-        splits: the events of the training.
     """
     versions = [tf.__version__, tf_keras.__version__]
     digest = hashlib.sha256(json.dumps([settings, *versions], sort_keys=True).encode())
@@ -128,9 +138,6 @@ def checkpoint_folder(
     for name in sorted(initial_weights):
         digest.update(f"{name}\n".encode())
         digest.update(np.ascontiguousarray(initial_weights[name]).tobytes())
-    for events in (splits.train, splits.validation):
-        for array in (events.features, events.labels):
-            digest.update(np.ascontiguousarray(array).tobytes())
     return f"{root}/{digest.hexdigest()[:16]}"
 
 

@@ -4,7 +4,9 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import tensorflow as tf
 
 from formats.cluster import parse_address, read_cluster
@@ -21,6 +23,14 @@ POLICIES = {
 """Keras' mixed precision policy by value of the hyperparameter ``precision``."""
 
 CPU_INFO = Path("/proc/cpuinfo")
+
+MEMORY_LIMITS = tuple(
+    Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")
+)
+"""Files with the memory limit of a container, for cgroups v2 and v1."""
+
+MEMORY_SHARE = 4
+"""Without a limit, training events may use the machine's memory divided by this."""
 
 TIMEOUT = 600.0
 """Seconds to wait for other hosts."""
@@ -153,3 +163,35 @@ def choose_policy(precision: str, hardware: StrategyRecord) -> str:
 def cpu_multiplies_bfloat16() -> bool:
     """Tells whether this machine's CPU has AVX512_BF16."""
     return CPU_INFO.exists() and "avx512_bf16" in CPU_INFO.read_text(encoding="utf-8")
+
+
+def default_memory() -> int:
+    """Returns a quarter of the memory of this machine, or of the container that limits it.
+
+    In bytes.
+    """
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    texts = [path.read_text(encoding="utf-8").strip() for path in MEMORY_LIMITS if path.exists()]
+    # "max" stands for no limit.
+    limits = [int(text) for text in texts if text.isdecimal()]
+    return min([physical, *limits]) // MEMORY_SHARE
+
+
+def gather(strategy: tf.distribute.Strategy, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Concatenates the arrays of all processes of a training along the first axis.
+
+    Every process must call this, and gets the same result.
+
+    Args:
+        strategy: the strategy of the training.
+        array: of this process, float32 or int64; only the first axis may differ.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return array
+    local_replicas = len(strategy.extended.worker_devices)
+    values = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(
+            array[:0] if context.replica_id_in_sync_group % local_replicas else array
+        )
+    )
+    return strategy.gather(values, axis=0).numpy()

@@ -1,5 +1,6 @@
 """Fit of the model: columns, network, forest and blend, and the record of all that."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +15,18 @@ from formats.training_record import (
     ParameterCounts,
     TrainingRecord,
 )
-from models.event_table import Splits
 from models.network import describe_layers
-from models.physics.input_columns import compute_columns
+from models.physics.input_columns import column_names, compute_columns
 from models.serving.assembly import assemble, copy_to_host
 from models.serving.saved_model import NamedWeights
 from models.training.boosted_trees import Forest, grow_forest
+from models.training.event_survey import Splits
 from models.training.hardware import Machine
 from models.training.network_fit import TrainedNetwork, train
 from models.training.training_plan import plan_training, size_hyperparameters
+
+WINDOW_EVENTS = 1 << 20
+"""Training events in memory if not all of them fit: 16 row groups."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,14 @@ class FittedModel:
             trees=_forest_record(self.forest),
             blend=self.blend,
             events=self.events,
+            events_in_memory=plan.events_in_memory(self.events["train"]),
             batch_size=plan.batch_size,
             steps_per_epoch=plan.steps_per_epoch,
             peak_learning_rate=plan.peak_learning_rate,
             epochs=tuple(map(dict, trained.epochs)),
             epoch_kept=trained.epoch_kept,
-            resumed_at=trained.resumed_at,
+            resumed_at=trained.resumed_at[0],
+            resumed_step=trained.resumed_at[1],
             warm_start=tuple(trained.warm_start),
             events_per_second=float(
                 np.median([epoch["events_per_second"] for epoch in trained.epochs])
@@ -98,42 +104,73 @@ def fit(
     seed: int,
     machine: Machine,
     log_dir: str,
+    window: int | None = None,
     checkpoint_dir: str | None = None,
     initial_weights: NamedWeights | None = None,
 ) -> FittedModel:
     """Derives the columns, trains the network, grows the forest and assembles the model.
 
     Args:
-        splits: training and validation events, with published features.
+        splits: training and validation events.
         hyperparameters: those that are None follow the number of training events.
         seed: seed of everything that is drawn.
         machine: from ``find_machine``.
         log_dir: folder for TensorBoard.
+        window: from ``choose_window``; None to hold all training events in memory.
         checkpoint_dir: folder for the checkpoints of this training, from which it resumes; None
             for a training that is not resumed.
         initial_weights: weights of an earlier model for the network to start with.
 
     Raises:
         DivergedError: the loss was not finite.
+        EventCountError: the files changed since the survey.
         ValueError: there are fewer training events than replicas.
     """
     sized = size_hyperparameters(hyperparameters, len(splits.train))
-    plan = plan_training(len(splits.train), sized, seed, machine.hardware)
     derived = sized.derived_columns
-    columns = Splits(
-        train=compute_columns(splits.train, derived=derived),
-        validation=compute_columns(splits.validation, derived=derived),
+    plan = plan_training(
+        splits.train.usable,
+        sized,
+        seed,
+        machine.hardware,
+        window=window,
     )
     trained = train(
-        columns,
+        splits,
         plan,
         strategy=machine.strategy,
         log_dir=log_dir,
         checkpoint_dir=checkpoint_dir,
         initial_weights=initial_weights,
     )
-    forest = grow_forest(columns.train, sized, seed) if sized.trees else None
+    forest = None
+    if sized.trees:
+        tree_events = splits.sample[: sized.tree_events]
+        forest = grow_forest(compute_columns(tree_events, derived=derived), sized, seed)
     network = copy_to_host(trained.network, sized, trained.statistics)
-    model, blend = assemble(network, forest, columns.validation, derived=derived)
+    model, blend = assemble(
+        network, forest, compute_columns(splits.validation, derived=derived), derived=derived
+    )
     events = {"train": len(splits.train), "validation": len(splits.validation)}
     return FittedModel(model, network, trained, forest, blend, events)
+
+
+def choose_window(
+    events_by_host: Sequence[int], memory: int, hyperparameters: Hyperparameters
+) -> int | None:
+    """Chooses how many training events all hosts together hold in memory.
+
+    Args:
+        events_by_host: number of training events of each host.
+        memory: bytes that the events of a host may use.
+        hyperparameters: decide on the columns of an event.
+
+    Returns:
+        The number; None if all events fit.
+    """
+    columns = len(column_names(derived=hyperparameters.derived_columns))
+    # Columns and label, and an index in the order of the batches.
+    fitting = memory // (4 * (columns + 1) + 4)
+    if max(events_by_host) <= fitting:
+        return None
+    return min(WINDOW_EVENTS, fitting) * len(events_by_host)

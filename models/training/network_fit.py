@@ -11,18 +11,21 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.event_table import EventTable, Splits
 from models.network import ColumnStatistics, WideAndDeep, build_network, measure_columns
+from models.physics.input_columns import compute_columns
 from models.serving.saved_model import NamedWeights, weight_name
-from models.training.batches import training_dataset, validation_dataset
+from models.training.batches import Blocks, training_dataset, validation_dataset
 from models.training.callbacks import (
     MONITOR,
     EpochTracker,
+    EventCheck,
     NanGuard,
     ProgressLog,
     current_learning_rate,
 )
 from models.training.checkpoints import Checkpoints, TrainingState
+from models.training.event_survey import Splits
+from models.training.hardware import gather
 from models.training.training_plan import TrainingPlan, cosine_schedule
 
 log = logging.getLogger("higgs.trainer")
@@ -42,7 +45,8 @@ class TrainedNetwork:
         plan: the plan of the training.
         epochs: metrics by epoch, as in ``formats.training_record``.
         epoch_kept: the epoch whose weights the network has, from 1.
-        resumed_at: the last epoch that an earlier, killed training had finished; 0 without one.
+        resumed_at: the number of epochs, and of steps of the next one, that an earlier, killed
+            training had finished; 0 and 0 without one.
         warm_start: names of the weights that were taken from an earlier model.
     """
 
@@ -51,7 +55,7 @@ class TrainedNetwork:
     plan: TrainingPlan
     epochs: Sequence[Mapping[str, float]]
     epoch_kept: int
-    resumed_at: int
+    resumed_at: tuple[int, int]
     warm_start: Sequence[str]
 
 
@@ -67,7 +71,7 @@ def train(
     """Trains a network and keeps the weights of the last or the best epoch.
 
     Args:
-        splits: training and validation events, with columns as features.
+        splits: training and validation events.
         plan: from ``plan_training``.
         strategy: the strategy to train under.
         log_dir: folder for TensorBoard.
@@ -77,15 +81,19 @@ def train(
 
     Raises:
         DivergedError: the loss was not finite.
+        EventCountError: the files changed since the survey.
     """
-    statistics = measure_columns(splits.train, plan.hyperparameters.buckets)
+    statistics = measure_columns(
+        compute_columns(splits.sample, derived=plan.hyperparameters.derived_columns),
+        plan.hyperparameters.buckets,
+    )
     state = TrainingState()
     with strategy.scope():
         network = build_network(plan.hyperparameters, statistics, plan.seed, plan.policy)
         compile_network(network, plan)
         warm_start = assign_weights(network, initial_weights or {})
         save = _resume(checkpoint_dir, network, state, plan) if checkpoint_dir else None
-    resumed_at = len(state.epochs)
+    resumed_at = len(state.epochs), state.step
     tracker = EpochTracker(plan, state, save)
     if not tracker.is_finished:
         _fit(network, tracker, splits, plan, strategy, resumed_at, log_dir)
@@ -116,12 +124,16 @@ def compile_network(network: WideAndDeep, plan: TrainingPlan) -> None:
             tf_keras.metrics.AUC(name="auc"),
             tf_keras.metrics.BinaryAccuracy(name="binary_accuracy"),
         ],
-        steps_per_execution=min(plan.hyperparameters.steps_per_execution, plan.steps_per_epoch),
+        steps_per_execution=plan.steps_per_execution,
         # TPUs compile in any case; mirrored replicas sum their gradients outside of XLA.
         jit_compile=plan.hardware.replicas == 1 and plan.hardware.kind != "tpu",
     )
-    # If the first step created variables, it would be traced twice.
+    # If the first step created variables, it would be traced twice, and a resumed training needs
+    # the metrics before it.
     network.optimizer.build(network.trainable_variables)
+    scores = tf.zeros([1, 1])
+    network.compiled_loss.build(scores)
+    network.compiled_metrics.build(scores, scores)
 
 
 def _optimizer(plan: TrainingPlan) -> tf_keras.optimizers.Optimizer:
@@ -174,24 +186,34 @@ def _fit(
     splits: Splits,
     plan: TrainingPlan,
     strategy: tf.distribute.Strategy,
-    first_epoch: int,
+    reached: tuple[int, int],
     log_dir: str,
 ) -> None:
-    train, validation, batch_size = splits.train, splits.validation, plan.batch_size
+    """Trains from an epoch and step on, both from 0."""
+    first_epoch, network.first_step = reached
+    blocks: dict[int, Blocks] = {}
+
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        host = context.input_pipeline_id
+        blocks[host] = Blocks(splits.train.of_host(host), plan)
+        return training_dataset(blocks[host], *reached, context)
+
+    def count_seen(epoch: int) -> int:
+        return int(gather(strategy, np.array([part.seen[epoch] for part in blocks.values()])).sum())
+
     network.fit(
-        strategy.distribute_datasets_from_function(
-            lambda host: training_dataset(train, batch_size, plan.seed, first_epoch, host)
-        ),
+        strategy.distribute_datasets_from_function(batches),
         validation_data=strategy.distribute_datasets_from_function(
-            lambda host: validation_dataset(validation, batch_size, host)
+            lambda context: validation_dataset(splits.validation, plan, context)
         ),
-        validation_steps=-(-len(validation) // batch_size),
+        validation_steps=-(-len(splits.validation) // plan.batch_size),
         epochs=plan.hyperparameters.epochs,
         initial_epoch=first_epoch,
         steps_per_epoch=plan.steps_per_epoch,
         callbacks=[
-            NanGuard(functools.partial(_diverged_error, network, train, plan)),
-            ProgressLog(plan),
+            NanGuard(functools.partial(_diverged_error, network, blocks)),
+            EventCheck(len(splits.train), count_seen, splits.train.source.name),
+            ProgressLog(plan, network.first_step),
             tf_keras.callbacks.TensorBoard(
                 log_dir, write_graph=False, profile_batch=_profiled_calls(plan)
             ),
@@ -208,16 +230,16 @@ def _profiled_calls(plan: TrainingPlan) -> int | tuple[int, int]:
     """
     hyperparameters = plan.hyperparameters
     steps = min(hyperparameters.profile_steps, plan.steps_per_epoch)
-    steps_per_call = min(hyperparameters.steps_per_execution, plan.steps_per_epoch)
+    steps_per_call = plan.steps_per_execution
     first = 1 + math.ceil(plan.steps_per_epoch / steps_per_call)
     return (first, first - 1 + math.ceil(steps / steps_per_call)) if steps else 0
 
 
 def _diverged_error(
-    network: WideAndDeep, events: EventTable, plan: TrainingPlan, epoch: int, step: int
+    network: WideAndDeep, blocks: dict[int, Blocks], epoch: int, step: int
 ) -> DivergedError:
-    batches = training_dataset(events, plan.batch_size, plan.seed, epoch).skip(step - 1)
-    columns, _ = next(iter(batches))
+    part = next(iter(blocks.values()))
+    columns, _ = next(iter(training_dataset(part, epoch, step - 1)))
     values = columns.numpy()
     finite = values[np.isfinite(values)]
     extent = f"run from {finite.min():g} to {finite.max():g}" if finite.size else "hold no number"

@@ -101,6 +101,8 @@ class TrainingPlan:
         policy: Keras' mixed precision policy of the deep blocks.
         batch_size: events per step, over all replicas.
         steps_per_epoch: steps per epoch.
+        steps_per_block: steps of the events that are shuffled together; two such blocks are in
+            memory, or the only one of an epoch.
         peak_learning_rate: the highest learning rate.
     """
 
@@ -110,7 +112,22 @@ class TrainingPlan:
     policy: str
     batch_size: int
     steps_per_epoch: int
+    steps_per_block: int
     peak_learning_rate: float
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Tells whether the training events stay in memory from epoch to epoch."""
+        return self.steps_per_block >= self.steps_per_epoch
+
+    def events_in_memory(self, events: int) -> int:
+        """Returns how many of the training events are in memory at a time, over all hosts."""
+        return events if self.is_in_memory else 2 * self.steps_per_block * self.batch_size
+
+    @property
+    def steps_per_execution(self) -> int:
+        """Steps that the device runs between two calls from Python."""
+        return min(self.hyperparameters.steps_per_execution, self.steps_per_epoch)
 
 
 def size_hyperparameters(hyperparameters: Hyperparameters, events: int) -> SizedHyperparameters:
@@ -122,15 +139,21 @@ def size_hyperparameters(hyperparameters: Hyperparameters, events: int) -> Sized
 
 
 def plan_training(
-    events: int, hyperparameters: SizedHyperparameters, seed: int, hardware: StrategyRecord
+    events: int,
+    hyperparameters: SizedHyperparameters,
+    seed: int,
+    hardware: StrategyRecord,
+    *,
+    window: int | None = None,
 ) -> TrainingPlan:
-    """Computes batch size, precision and learning rate.
+    """Computes batch size, precision, learning rate and the size of blocks.
 
     Args:
         events: number of training events.
         hyperparameters: all of them.
         seed: seed of weights, dropout and shuffling.
         hardware: the devices that the training will run on.
+        window: number of training events that all hosts together hold in memory; None for all.
 
     Raises:
         ValueError: there are fewer training events than replicas.
@@ -138,15 +161,35 @@ def plan_training(
     batch_size = global_batch_size(
         events, hyperparameters.batch_size_per_replica, hardware.replicas
     )
+    steps = events // batch_size
     return TrainingPlan(
         hyperparameters=hyperparameters,
         seed=seed,
         hardware=hardware,
         policy=choose_policy(hyperparameters.precision, hardware),
         batch_size=batch_size,
-        steps_per_epoch=events // batch_size,
+        steps_per_epoch=steps,
+        steps_per_block=steps
+        if window is None
+        else steps_per_block(steps, window // batch_size, hyperparameters.steps_per_execution),
         peak_learning_rate=peak_learning_rate(hyperparameters, batch_size),
     )
+
+
+def steps_per_block(steps: int, window: int, multiple: int) -> int:
+    """Divides an epoch into equal blocks, two of which fit into the window.
+
+    Args:
+        steps: steps of an epoch.
+        window: steps of the window.
+        multiple: steps that the device runs at a time; a block ends between two such executions.
+
+    >>> steps_per_block(steps=100, window=60, multiple=10)
+    30
+    """
+    largest = max(multiple, window // 2 // multiple * multiple)
+    blocks = math.ceil(steps / largest)
+    return min(steps, math.ceil(steps / blocks / multiple) * multiple)
 
 
 def global_batch_size(events: int, per_replica: int, replicas: int) -> int:

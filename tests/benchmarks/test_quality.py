@@ -1,3 +1,4 @@
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from benchmarks.quality import run
 from benchmarks.quality_models import Models, Train
 from benchmarks.quality_results import measurements, table
 from benchmarks.quality_samples import Sample
-from models.event_table import Array, EventTable, Splits
+from models.event_table import Array, EventTable
 
 MEASURE = Measure("quality", "AUC", 1.0, Sense.AT_LEAST)
 
@@ -19,7 +20,7 @@ def events(*values: float) -> EventTable:
     return EventTable(features, (features > 0.5).astype(np.float32))
 
 
-SAMPLE = Sample("4 events", Splits(events(0.1, 0.9), events(0.2, 0.8)), events(0.3, 0.4, 0.6, 0.7))
+SAMPLE = Sample("4 events", events(0.1, 0.9), events(0.2, 0.8), events(0.3, 0.4, 0.6, 0.7))
 
 Trainings = list[tuple[str, int]]
 
@@ -91,8 +92,7 @@ def test_models_can_be_trained_one_by_one(trainings):
 def test_other_events_are_trained_again(trainings):
     first = models(trainings, first=1.0)
     run(SAMPLE, 1, first)
-    other_splits = Splits(SAMPLE.splits.train, events(0.2, 0.9))
-    run(Sample(SAMPLE.name, other_splits, SAMPLE.test), 1, first)
+    run(dataclasses.replace(SAMPLE, validation=events(0.2, 0.9)), 1, first)
     assert trainings == [("first", 1), ("first", 1)]
 
 

@@ -15,7 +15,7 @@ def write_rows(path, count):
 
 def test_the_last_rows_are_the_test_and_validation_precedes_them(tmp_path):
     sample = real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS + 100))
-    tables = (sample.splits.train, sample.splits.validation, sample.test)
+    tables = (sample.train, sample.validation, sample.test)
     row_numbers = [table.features[:, 0] for table in tables]
     assert [len(numbers) for numbers in row_numbers] == [92, 8, TEST_ROWS]
     expected = (1 + np.arange(TEST_ROWS + 100)) / 1000
@@ -30,5 +30,5 @@ def test_too_few_rows_are_an_error(tmp_path):
 def test_the_digest_depends_on_name_and_events(tmp_path):
     sample = real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS + 100))
     renamed = dataclasses.replace(sample, name="other")
-    shortened = dataclasses.replace(sample, test=sample.splits.validation)
+    shortened = dataclasses.replace(sample, test=sample.validation)
     assert len({sample.digest(), renamed.digest(), shortened.digest()}) == 3

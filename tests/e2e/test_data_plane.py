@@ -16,7 +16,7 @@ from components.example_gen.component import split_folders
 from components.example_gen.executor import Executor
 from formats.features import COLUMNS
 from formats.published.record import Events
-from models.event_table import read_events
+from models.row_groups import ParquetSource
 
 EVENTS = 1_000_000
 
@@ -59,10 +59,13 @@ def test_a_million_events_arrive_once_at_any_number_of_workers(million, sent, tm
     )
     for split, expected in sent.items():
         assert examples.get_int_custom_property(f"events_{split}") == len(expected)
-        arrived = read_events([f"{examples.uri}/Split-{split}/*"])
-        np.testing.assert_array_equal(
-            fingerprints(Events(arrived.features, arrived.labels)), expected
+        source = ParquetSource([f"{examples.uri}/Split-{split}/*"])
+        parts = [source.read(group) for group in range(len(source.counts))]
+        arrived = Events(
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.labels for part in parts]),
         )
+        np.testing.assert_array_equal(fingerprints(arrived), expected)
 
 
 @pytest.fixture(scope="module")

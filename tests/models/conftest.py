@@ -12,10 +12,11 @@ from formats.hyperparameters import resolve
 from formats.names import EVAL_SPLIT, TRAIN_SPLIT
 from formats.published.record import Events
 from formats.training_record import StrategyRecord
-from models.event_table import EventTable, Splits, in_validation
+from models.event_table import EventTable
 from models.network import build_network, measure_columns
 from models.serving.saved_model import export
 from models.trainer import run_fn
+from models.training.event_survey import below, event_keys, sort_keys
 from models.training.training_plan import plan_training, size_hyperparameters
 
 
@@ -70,9 +71,9 @@ def demo():
 def make_plan(cpu):
     """Plans a training with the demo preset on one CPU."""
 
-    def make(events=1000, seed=1, **overrides):
+    def make(events=1000, seed=1, window=None, **overrides):
         hyperparameters = size_hyperparameters(resolve("demo", **overrides), events)
-        return plan_training(events, hyperparameters, seed, cpu)
+        return plan_training(events, hyperparameters, seed, cpu, window=window)
 
     return make
 
@@ -99,10 +100,19 @@ def exported(network, tmp_path_factory):
 def prepare_run():
     """Writes the training split to a folder; returns the arguments that TFX passes."""
 
-    def prepare(folder: Path, events: EventTable, seed=3, base_model=None, **overrides):
+    def prepare(
+        folder: Path,
+        events: EventTable,
+        seed=3,
+        base_model=None,
+        memory=None,
+        row_group_size=None,
+        **overrides,
+    ):
         for split in (TRAIN_SPLIT, EVAL_SPLIT):
             (folder / f"Split-{split}").mkdir(parents=True)
-        pq.write_table(_make_table(events), folder / f"Split-{TRAIN_SPLIT}" / "data.parquet")
+        path = folder / f"Split-{TRAIN_SPLIT}" / "data.parquet"
+        pq.write_table(_make_table(events), path, row_group_size=row_group_size)
         # Reading the split that judges the model would fail.
         (folder / f"Split-{EVAL_SPLIT}" / "data.parquet").write_text("not for the Trainer")
         return types.SimpleNamespace(
@@ -116,6 +126,7 @@ def prepare_run():
                 "seed": seed,
                 "checkpoint_root": f"{folder}/checkpoints",
                 "cluster_timeout_minutes": 5,
+                "memory": memory,
                 "ingested_events": {TRAIN_SPLIT: len(events), EVAL_SPLIT: 1000},
             },
         )
@@ -161,15 +172,11 @@ def run_events():
 
 
 @pytest.fixture(scope="session")
-def run_splits(run_events):
-    """The two parts of the events of the finished run."""
-    is_validation = in_validation(run_events.features, RUN["validation_share"])
-    return Splits(
-        *(
-            EventTable(run_events.features[rows], run_events.labels[rows])
-            for rows in (~is_validation, is_validation)
-        )
-    )
+def run_validation(run_events):
+    """The validation events of the finished run."""
+    keys = event_keys(run_events.features)
+    order = np.argsort(sort_keys(keys, run_events.labels))
+    return run_events[order[below(keys[order], RUN["validation_share"])]]
 
 
 @pytest.fixture(scope="session")

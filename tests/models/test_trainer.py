@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,15 +62,15 @@ def test_the_network_learns_to_separate_the_classes(record):
 
 
 @pytest.mark.slow
-def test_the_model_is_better_than_its_network(record, reference, run_splits):
-    labels = run_splits.validation.labels[reference.positions]
+def test_the_model_is_better_than_its_network(record, reference, run_validation):
+    labels = run_validation.labels[reference.positions]
     assert roc_auc_score(labels, reference.scores) > 0.01 + record.epochs[-1]["val_auc"]
 
 
 @pytest.mark.slow
-def test_the_record_describes_the_training(record, run_overrides, run_splits):
-    train, validation = len(run_splits.train), len(run_splits.validation)
-    assert train + validation == 7100
+def test_the_record_describes_the_training(record, run_overrides, run_validation):
+    validation = len(run_validation)
+    train = 7100 - validation
     expected = size_hyperparameters(resolve("demo", **run_overrides), train).model_dump()
     assert record.hyperparameters == expected
     assert record.seed == 3
@@ -77,6 +78,7 @@ def test_the_record_describes_the_training(record, run_overrides, run_splits):
     assert record.strategy.model_dump() == {"kind": "cpu", **devices}
     assert record.precision in {"float32", "mixed_bfloat16"}
     assert record.events == {"train": train, "validation": validation}
+    assert record.events_in_memory == train
     assert (record.batch_size, record.steps_per_epoch) == (128, train // 128)
     assert record.events_per_second > 0
     assert (record.resumed_at, record.warm_start) == (0, ())
@@ -109,9 +111,9 @@ def test_the_record_numbers_epochs_by_integers(finished_run):
 
 
 @pytest.mark.slow
-def test_reference_events_are_the_first_validation_events(reference, run_splits):
+def test_reference_events_are_the_first_validation_events(reference, run_validation):
     positions = reference.positions
-    np.testing.assert_array_equal(reference.features, run_splits.validation.features[positions])
+    np.testing.assert_array_equal(reference.features, run_validation.features[positions])
     # Except those close to a border of a tree.
     assert 900 < len(positions) <= 1000
     assert positions.max() < 1000
@@ -222,7 +224,7 @@ def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
     prepare_run, run_events, run_overrides, record, reference, tmp_path
 ):
     fn_args = prepare_run(tmp_path, run_events, **run_overrides)
-    kill_after_an_epoch(fn_args)
+    kill_after_a_checkpoint(fn_args)
     assert not Path(fn_args.serving_model_dir).exists()
     assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
     run_fn(fn_args)
@@ -234,12 +236,38 @@ def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
     np.testing.assert_allclose(read_reference(fn_args).scores, reference.scores, atol=1e-5)
 
 
-def kill_after_an_epoch(fn_args):
+WINDOW = {"memory": 240_000, "row_group_size": 500}
+"""Row groups, and memory for a third of the training events."""
+
+
+@pytest.mark.slow
+def test_a_training_killed_within_an_epoch_ends_like_an_uninterrupted_one(
+    start_run, prepare_run, run_events, run_overrides, tmp_path
+):
+    overrides = run_overrides | {"trees": 0, "epochs": 2, "units": 8}
+    whole = start_run(tmp_path / "whole", run_events, **WINDOW, **overrides)
+    fn_args = prepare_run(tmp_path / "killed", run_events, **WINDOW, **overrides)
+    kill_after_a_checkpoint(fn_args)
+    (checkpoint,) = Path(fn_args.custom_config["checkpoint_root"]).glob(f"*/{MANAGER_FILE}")
+    assert re.search(r"ckpt-\d0\b", checkpoint.read_text()), "killed at the end of an epoch"
+    run_fn(fn_args)
+    expected, resumed = read_record(whole), read_record(fn_args)
+    assert resumed.resumed_step in {10, 20, 30, 40}
+    assert resumed.events_in_memory == 2 * 10 * 128 < resumed.events["train"] / 2
+    for epoch, other in zip(resumed.epochs, expected.epochs, strict=True):
+        for metric in ("loss", "auc", "val_loss", "val_auc"):
+            assert epoch[metric] == pytest.approx(other[metric], abs=1e-6), metric
+    np.testing.assert_allclose(
+        read_reference(fn_args).scores, read_reference(whole).scores, atol=1e-6
+    )
+
+
+def kill_after_a_checkpoint(fn_args):
     """Runs the trainer and kills it, without a warning, when it has its first checkpoint."""
     process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
     root = Path(fn_args.custom_config["checkpoint_root"])
     while not [*root.glob(f"*/{MANAGER_FILE}")]:
-        assert process.poll() is None, "the training ended before its first epoch"
+        assert process.poll() is None, "the training ended before its first checkpoint"
         time.sleep(0.005)
     process.kill()
     assert process.wait() == -signal.SIGKILL
@@ -250,7 +278,7 @@ def test_hosts_train_together_and_the_first_one_exports(
     prepare_run, run_events, run_overrides, tmp_path
 ):
     overrides = run_overrides | {"precision": "float32", "epochs": 2}
-    fn_args = prepare_run(tmp_path / "run", run_events, **overrides)
+    fn_args = prepare_run(tmp_path / "run", run_events, **WINDOW, **overrides)
     with contextlib.ExitStack() as stack:
         ports = [stack.enter_context(socket.socket()) for _ in range(2)]
         for port in ports:
@@ -262,6 +290,8 @@ def test_hosts_train_together_and_the_first_one_exports(
     record, reference = read_record(fn_args), read_reference(fn_args)
     assert (record.strategy.replicas, record.strategy.hosts) == (2, 2)
     assert record.batch_size == 256
+    assert record.events_in_memory == 2 * 10 * 256
+    assert sum(record.events.values()) == len(run_events)
     assert record.epochs[-1]["val_auc"] > 0.7
     scores = score(fn_args, reference.features)
     np.testing.assert_allclose(scores, reference.scores, atol=1e-6)

@@ -50,6 +50,20 @@ def test_trainer_is_its_preset_with_differences(config_file):
     assert config.trainer.hyperparameters() == resolve("demo", epochs=3, units=64)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4GB", 4 * 10**9), ("512MiB", 2**29), ("5000000000", 5 * 10**9), ("null", None)],
+)
+def test_the_memory_of_the_trainer_is_a_size(config_file, text, size):
+    assert load_config(config_file, [f"trainer.memory={text}"]).trainer.memory == size
+
+
+@pytest.mark.parametrize("text", ["-4GB", "0", "100", "4 elephants", "lots", "true", "[4]"])
+def test_other_values_of_the_memory_are_refused(config_file, text):
+    with pytest.raises(ConfigError, match=r"trainer\.memory: .*got"):
+        load_config(config_file, [f"trainer.memory={text}"])
+
+
 def test_overrides_are_yaml_and_the_last_one_wins(config_file):
     config = load_config(
         config_file, ["beam.args=[--a, --b=c]", "seed=1", "seed=2", "trainer.learning_rate=0.01"]

@@ -53,6 +53,19 @@ def test_facts_of_a_training(make):
     assert facts["Boosted trees"] == "100 trees, 2,400 leaves; logit = 0.90 network + 0.20 leaves"
     assert facts["Warm start"] == "none"
     assert facts["Resumed after epoch"] == "never"
+    assert facts["Events in memory"].startswith("all ")
+
+
+def test_facts_of_a_training_through_a_window(make):
+    training = make.training(
+        events={"train": 4_000_000, "validation": 444_444},
+        events_in_memory=1_048_576,
+        resumed_at=0,
+        resumed_step=250,
+    )
+    facts = report_tables.training_facts(training)
+    assert facts["Events in memory"] == "1,048,576 at a time of 4,000,000"
+    assert facts["Resumed after epoch"] == "0 and 250 steps"
 
 
 def test_facts_of_a_resumed_training_with_a_warm_start_and_without_trees(make):

@@ -1,67 +1,188 @@
+import dataclasses
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from formats.event_counts import EventCountError
 from models.event_table import EventTable
-from models.training.batches import training_dataset, validation_dataset
+from models.physics.input_columns import column_layer
+from models.row_groups import TableSource
+from models.training import event_survey
+from models.training.batches import Blocks, training_dataset, validation_dataset
 
 
-@pytest.fixture
-def numbered():
-    """Twelve events with their index in every feature, and its parity as label."""
-    numbers = np.arange(12, dtype=np.float32)
+def number_events(count):
+    """Events with their index in every feature, and its parity as label."""
+    numbers = np.arange(count, dtype=np.float32)
     return EventTable(np.repeat(numbers[:, None], 28, axis=1), numbers[:, None] % 2)
 
 
-def epochs(dataset, count, steps):
+@pytest.fixture
+def make_blocks(make_plan):
+    """Makes the blocks of numbered events, in row groups of ten."""
+
+    def make(
+        count=100, batch_size=4, window=None, seed=1, hosts=1, host=0, group_events=10, rows=None
+    ):
+        events = number_events(count)
+        source = TableSource(events if rows is None else events[rows], group_events)
+        splits = event_survey.survey(source, 0.0, hosts=hosts, own_hosts=range(hosts))
+        plan = make_plan(
+            splits.train.usable,
+            seed,
+            window=window,
+            batch_size_per_replica=batch_size,
+            derived_columns=False,
+            steps_per_execution=1,
+        )
+        return Blocks(splits.train.of_host(host), plan)
+
+    return make
+
+
+WINDOWS = [None, 40, 24]
+"""No limit, and windows whose blocks have 20 and 12 events: two row groups, and parts of them."""
+
+
+def epochs(blocks, count, steps=25, **options):
     """Returns the indices of the events of each epoch, in order."""
-    batches = [features[:, 0] for features, _ in dataset.take(count * steps).as_numpy_iterator()]
-    return np.reshape(np.stack(batches), [count, -1])
+    batches = training_dataset(blocks, **options).take(count * steps).as_numpy_iterator()
+    return np.reshape(np.stack([features[:, 0] for features, _ in batches]), [count, -1])
 
 
-def test_an_epoch_is_a_permutation_of_all_events(numbered):
-    for order in epochs(training_dataset(numbered, 4, seed=1), count=3, steps=3):
-        assert sorted(order) == list(range(12))
+@pytest.mark.parametrize("window", WINDOWS)
+def test_an_epoch_is_a_permutation_of_all_events(make_blocks, window):
+    for order in epochs(make_blocks(window=window), count=3):
+        assert sorted(order) == list(range(100))
 
 
-def test_every_epoch_is_another_permutation(numbered):
-    orders = epochs(training_dataset(numbered, 4, seed=1), count=5, steps=3)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_epoch_is_another_permutation(make_blocks, window):
+    orders = epochs(make_blocks(window=window), count=5)
     assert len({tuple(order) for order in orders}) == 5
 
 
-def test_batches_follow_from_the_seed(numbered):
+@pytest.mark.parametrize("window", WINDOWS)
+def test_batches_follow_from_the_seed(make_blocks, window):
     first, again, other = (
-        epochs(training_dataset(numbered, 4, seed), count=2, steps=3) for seed in (1, 1, 2)
+        epochs(make_blocks(seed=seed, window=window), count=2) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
-def test_labels_stay_with_their_features(numbered):
-    for features, labels in training_dataset(numbered, 4, seed=1).take(6).as_numpy_iterator():
+def test_events_are_mixed_within_a_block(make_blocks):
+    blocks = make_blocks(window=80)
+    (order,) = epochs(blocks, count=1)
+    first_block = order[: 4 * blocks.steps_per_block]
+    assert len(first_block) == 36
+    assert len(set(first_block // 10)) in {4, 5}
+    # Batches of four events from one row group would have 39 steps of 1, or a few jumps.
+    groups = [first // 10 != second // 10 for first, second in pairwise(first_block)]
+    assert sum(groups) > 15
+
+
+def test_two_blocks_are_in_memory_at_a_time(make_blocks):
+    blocks = make_blocks(window=40)
+    assert blocks.per_epoch == 5
+    sizes = [len(blocks.load(0, block)[1]) for block in range(5)]
+    assert sizes == [20] * 5
+
+
+@pytest.mark.parametrize("rows", [slice(None, None, -1), np.random.default_rng(0).permutation(100)])
+def test_in_memory_the_order_of_the_events_in_the_files_does_not_matter(make_blocks, rows):
+    expected = epochs(make_blocks(), count=2)
+    np.testing.assert_array_equal(epochs(make_blocks(rows=rows, group_events=7), count=2), expected)
+
+
+def test_in_a_window_the_order_within_a_row_group_does_not_matter(make_blocks):
+    within = np.concatenate([np.arange(start, start + 10)[::-1] for start in range(0, 100, 10)])
+    expected = epochs(make_blocks(window=24), count=2)
+    np.testing.assert_array_equal(epochs(make_blocks(window=24, rows=within), count=2), expected)
+
+
+def test_events_in_memory_are_read_once(make_blocks, monkeypatch):
+    reads = []
+    read = TableSource.read
+    blocks = make_blocks()
+    monkeypatch.setattr(
+        TableSource, "read", lambda self, group: reads.append(group) or read(self, group)
+    )
+    epochs(blocks, count=3)
+    assert sorted(reads) == list(range(10))
+
+
+def test_labels_stay_with_their_features(make_blocks):
+    batches = training_dataset(make_blocks(window=40)).take(60).as_numpy_iterator()
+    for features, labels in batches:
         np.testing.assert_array_equal(labels, features[:, :1] % 2)
 
 
-def test_the_remainder_is_left_out_and_differs_by_epoch(numbered):
-    orders = epochs(training_dataset(numbered, 5, seed=1), count=20, steps=2)
+@pytest.mark.parametrize("window", [None, 6])
+def test_the_remainder_is_left_out_and_differs_by_epoch(make_blocks, window):
+    blocks = make_blocks(12, 5, window=window, group_events=4)
+    orders = epochs(blocks, count=20, steps=2)
     assert all(len(set(order)) == 10 for order in orders)
     assert set(orders.ravel()) == set(range(12))
 
 
-def test_shapes_are_static(numbered):
-    features, labels = training_dataset(numbered, 5, seed=1).element_spec
+def test_every_epoch_reads_every_event(make_blocks):
+    blocks = make_blocks(12, 5, window=6, group_events=4)
+    epochs(blocks, count=3, steps=2)
+    assert [blocks.seen[epoch] for epoch in range(3)] == [12, 12, 12]
+
+
+def test_files_that_lose_events_during_the_training_stop_it(make_blocks):
+    blocks = make_blocks(window=40)
+    piece = blocks._events.pieces[3]
+    blocks._events.pieces[3] = dataclasses.replace(piece, count=piece.count + 1)
+    with pytest.raises((EventCountError, tf.errors.OpError), match="found 10 events"):
+        epochs(blocks, count=1)
+
+
+def test_shapes_are_static(make_blocks, make_plan):
+    features, labels = training_dataset(make_blocks(12, 5)).element_spec
     assert features.shape == [5, 28]
     assert labels.shape == [5, 1]
-    features, labels, weights = validation_dataset(numbered, 5).element_spec
-    assert features.shape == [5, 28]
+    plan = make_plan(12, batch_size_per_replica=5)
+    features, labels, weights = validation_dataset(number_events(12), plan).element_spec
+    assert features.shape == [5, 115]
     assert labels.shape == [5, 1]
     assert weights.shape == [5]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [None, 400])
+def test_columns_are_those_of_the_serving_layer(make_events, make_plan, window):
+    events = make_events(1000)
+    splits = event_survey.survey(TableSource(events, 150), 0.2)
+    plan = make_plan(len(splits.train), window=window, batch_size_per_replica=100)
+    layer = column_layer(derived=True)
+    expected = {tuple(row[:3]): row for row in layer(tf.constant(events.features)).numpy().round(4)}
+    (columns, _), *_ = training_dataset(Blocks(splits.train, plan)).take(1).as_numpy_iterator()
+    (validation, _, _), *_ = validation_dataset(splits.validation, plan).as_numpy_iterator()
+    for row in np.concatenate([columns, validation]).round(4):
+        np.testing.assert_allclose(row, expected[tuple(row[:3])], atol=2e-3, rtol=1e-3)
+
+
+@pytest.fixture
+def validate(make_plan):
+    def validate(batch_size, context=None, events=None):
+        events = events or number_events(12)
+        plan = make_plan(1000, batch_size_per_replica=batch_size, derived_columns=False)
+        options = [context] if context else []
+        return validation_dataset(events, plan, *options).as_numpy_iterator()
+
+    return validate
+
+
 @pytest.mark.parametrize("batch_size", [3, 5, 12, 16])
-def test_validation_has_every_event_once(numbered, batch_size):
-    batches = list(validation_dataset(numbered, batch_size).as_numpy_iterator())
-    features, labels, weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+def test_validation_has_every_event_once(validate, batch_size):
+    features, labels, weights = (
+        np.concatenate(parts) for parts in zip(*validate(batch_size), strict=True)
+    )
     is_event = weights > 0
     np.testing.assert_array_equal(features[is_event, 0], np.arange(12))
     np.testing.assert_array_equal(labels[is_event, 0], np.arange(12) % 2)
@@ -69,16 +190,31 @@ def test_validation_has_every_event_once(numbered, batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [3, 5, 16])
-def test_the_mean_of_weighted_batch_means_is_the_mean_over_events(numbered, batch_size):
-    batches = validation_dataset(numbered, batch_size).as_numpy_iterator()
-    means = [(weights * features[:, 0]).mean() for features, _, weights in batches]
+def test_the_mean_of_weighted_batch_means_is_the_mean_over_events(validate, batch_size):
+    means = [(weights * features[:, 0]).mean() for features, _, weights in validate(batch_size)]
     assert np.mean(means) == pytest.approx(5.5)
 
 
-def test_a_resumed_training_has_the_batches_of_an_uninterrupted_one(numbered):
-    whole = epochs(training_dataset(numbered, 4, seed=1), count=5, steps=3)
-    rest = epochs(training_dataset(numbered, 4, seed=1, first_epoch=3), count=2, steps=3)
-    np.testing.assert_array_equal(rest, whole[3:])
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(("epoch", "step"), [(3, 0), (0, 7), (2, 5), (1, 24)])
+def test_a_resumed_training_has_the_batches_of_an_uninterrupted_one(
+    make_blocks, window, epoch, step
+):
+    whole = epochs(make_blocks(window=window), count=5).reshape(125, 4)
+    rest = training_dataset(make_blocks(window=window), first_epoch=epoch, first_step=step)
+    for expected, (features, _) in zip(
+        whole[epoch * 25 + step :], rest.as_numpy_iterator(), strict=False
+    ):
+        np.testing.assert_array_equal(features[:, 0], expected)
+
+
+def test_a_resumed_training_reads_no_block_that_is_finished(make_blocks, monkeypatch):
+    blocks = make_blocks(window=40)
+    loaded = []
+    load = Blocks.load
+    monkeypatch.setattr(Blocks, "load", lambda self, *at: loaded.append(at) or load(self, *at))
+    next(training_dataset(blocks, first_epoch=2, first_step=16).as_numpy_iterator())
+    assert loaded[0] == (2, 3)
 
 
 def hosts(count, replicas):
@@ -90,20 +226,25 @@ def hosts(count, replicas):
     ]
 
 
-def test_hosts_share_the_batches_of_a_single_host(numbered):
-    single = epochs(training_dataset(numbered, 12, seed=1), count=2, steps=1)
-    parts = [
-        # Two replicas per host, each with 3 of the 12 events of a batch.
-        epochs(training_dataset(numbered, 12, seed=1, context=context), count=2, steps=2)
-        for context in hosts(2, 4)
-    ]
-    np.testing.assert_array_equal(np.hstack(parts), single)
+@pytest.mark.parametrize("window", [None, 40])
+def test_hosts_together_train_on_every_event_once(make_blocks, window):
+    parts = []
+    for context in hosts(2, 4):
+        blocks = make_blocks(batch_size=20, window=window, hosts=2, host=context.input_pipeline_id)
+        batches = training_dataset(blocks, context=context)
+        assert batches.element_spec[0].shape == [5, 28]
+        # Two replicas per host, each with 5 of the 20 events of a batch.
+        parts += [epochs(blocks, count=2, steps=10, context=context)]
+        assert blocks.seen[0] == 50
+    for one, other in zip(*parts, strict=True):
+        assert set(one) == set(range(50))
+        assert set(other) == set(range(50, 100))
 
 
-def test_hosts_together_validate_on_every_event_once(numbered):
+def test_hosts_together_validate_on_every_event_once(validate):
     indices = []
     for context in hosts(2, 4):
-        for features, _, weights in validation_dataset(numbered, 8, context).as_numpy_iterator():
+        for features, _, weights in validate(8, context):
             assert features.shape == (2, 28)
             indices += list(features[weights > 0, 0])
     assert sorted(indices) == list(range(12))

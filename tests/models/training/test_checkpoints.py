@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,6 @@ import tensorflow as tf
 import tf_keras
 
 import models.trainer
-from models.event_table import Splits
 from models.training import checkpoints
 from models.training.checkpoints import (
     SOURCES,
@@ -86,6 +84,17 @@ def test_kept_weights_are_restored(folder):
     assert steps == 7
 
 
+def test_the_step_within_an_epoch_and_its_metrics_are_restored(folder):
+    training = Training()
+    training.set_state(2)
+    training.state.step, training.state.metrics = 30, [np.float32(0.5), np.ones(3)]
+    training.checkpoints(folder).save()
+    state = Training().restore(folder).state
+    assert (len(state.epochs), state.step) == (2, 30)
+    assert [values.tolist() for values in state.metrics] == [0.5, [1, 1, 1]]
+    assert len(state.kept_weights) == 2
+
+
 def test_only_the_last_checkpoint_stays(folder):
     training = Training()
     saved = training.checkpoints(folder)
@@ -93,7 +102,7 @@ def test_only_the_last_checkpoint_stays(folder):
         training.set_state(count)
         saved.save()
     names = {path.name.partition(".")[0] for path in folder.iterdir()}
-    assert names == {"checkpoint", "ckpt-3"}
+    assert names == {"checkpoint", "ckpt-3000000000"}
 
 
 def test_a_resumed_training_deletes_the_checkpoint_it_started_from(folder):
@@ -180,37 +189,33 @@ def test_a_host_that_does_not_write_restores_what_another_wrote(folder):
     assert len(training.state.epochs) == 3
 
 
-def test_the_folder_depends_on_settings_weights_and_events(make_events):
-    splits = Splits(make_events(50), make_events(50, seed=1))
-    settings = {"seed": 1, "hyperparameters": {"units": 8, "blocks": 2}}
+def test_the_folder_depends_on_settings_and_weights():
+    settings = {"seed": 1, "events": 7, "hyperparameters": {"units": 8, "blocks": 2}}
     weights = {"a": np.zeros(3), "b": np.ones(3)}
-    folder = checkpoint_folder("r", settings, weights, splits)
+    folder = checkpoint_folder("r", settings, weights)
     reordered = dict(reversed(settings.items())), dict(reversed(weights.items()))
-    assert checkpoint_folder("r", *reordered, splits) == folder
-    changed = dataclasses.replace(splits.train, labels=1 - splits.train.labels)
+    assert checkpoint_folder("r", *reordered) == folder
     assert folder not in {
-        checkpoint_folder("r", settings | {"seed": 2}, weights, splits),
-        checkpoint_folder("r", settings, {}, splits),
-        checkpoint_folder("r", settings, {"a": np.ones(3), "b": np.zeros(3)}, splits),
-        checkpoint_folder("r", settings, {"a": np.zeros(3), "c": np.ones(3)}, splits),
-        checkpoint_folder("r", settings, weights, Splits(changed, splits.validation)),
-        checkpoint_folder("r", settings, weights, Splits(splits.validation, splits.train)),
-        checkpoint_folder("q", settings, weights, splits),
+        checkpoint_folder("r", settings | {"seed": 2}, weights),
+        checkpoint_folder("r", settings | {"events": 8}, weights),
+        checkpoint_folder("r", settings, {}),
+        checkpoint_folder("r", settings, {"a": np.ones(3), "b": np.zeros(3)}),
+        checkpoint_folder("r", settings, {"a": np.zeros(3), "c": np.ones(3)}),
+        checkpoint_folder("q", settings, weights),
     }
 
 
-def test_the_folder_depends_on_the_code(make_events, tmp_path, monkeypatch):
+def test_the_folder_depends_on_the_code(tmp_path, monkeypatch):
     package, module = tmp_path / "models", tmp_path / "features.py"
     (package / "physics").mkdir(parents=True)
     files = [package / "physics" / "columns.py", module]
     for file in files:
         file.write_text("a = 1\n")
     monkeypatch.setattr(checkpoints, "SOURCES", (package, module))
-    splits = Splits(make_events(5), make_events(5))
-    folders = {checkpoint_folder("r", {}, {}, splits)}
+    folders = {checkpoint_folder("r", {}, {})}
     for file in files:
         file.write_text("a = 2\n")
-        folders.add(checkpoint_folder("r", {}, {}, splits))
+        folders.add(checkpoint_folder("r", {}, {}))
     assert len(folders) == 3
     assert code_digest([package]) == code_digest([package])
 

@@ -1,8 +1,10 @@
 import json
 import logging
+import os
 from types import SimpleNamespace
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -233,3 +235,28 @@ def test_a_chosen_precision_does_not_depend_on_the_hardware(set_cpu_flags, preci
 def test_without_cpu_flags_the_precision_is_float32(monkeypatch, tmp_path):
     monkeypatch.setattr(hardware, "CPU_INFO", tmp_path / "none")
     assert choose_policy("auto", make_hardware()) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({}, None),
+        ({"memory.max": "max"}, None),
+        ({"memory.max": "4000000\n"}, 4_000_000),
+        ({"memory/memory.limit_in_bytes": "8000000"}, 8_000_000),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+    ],
+)
+def test_the_default_memory_is_a_quarter_of_the_container_s(monkeypatch, tmp_path, files, limit):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    names = ("memory.max", "memory/memory.limit_in_bytes")
+    monkeypatch.setattr(hardware, "MEMORY_LIMITS", tuple(tmp_path / name for name in names))
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert hardware.default_memory() == (limit or physical) // 4
+
+
+def test_a_single_process_gathers_its_own_array():
+    array = np.arange(3)
+    assert hardware.gather(tf.distribute.get_strategy(), array) is array

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from models.event_table import Splits
 from models.network import build_network, measure_columns
 from models.serving.saved_model import read_weights
+from models.training.event_survey import Splits
 from models.training.network_fit import DivergedError, assign_weights, train
 
 SCRIPT = Path(__file__).parent / "train_mirrored.py"
@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).parent / "train_mirrored.py"
 def fit(tmp_path_factory, make_plan):
     def fit(splits, log_dir=None, **overrides):
         tf_keras.utils.set_random_seed(1)
-        defaults = {"units": 32, "precision": "float32", "buckets": 8}
+        defaults = {"units": 32, "precision": "float32", "buckets": 8, "derived_columns": False}
         return train(
             splits,
             make_plan(len(splits.train), **defaults | overrides),
@@ -36,7 +36,8 @@ def fit(tmp_path_factory, make_plan):
 @pytest.fixture(scope="module")
 def noise(make_events):
     """Labels that no feature predicts: learning them makes validation worse."""
-    return Splits(make_events(256, seed=30, noise=0.5), make_events(1000, seed=31, noise=0.5))
+    train, validation = (make_events(count, count, noise=0.5) for count in (256, 1000))
+    return Splits.of_tables(train, validation)
 
 
 OVERFIT = {
@@ -126,7 +127,12 @@ def test_metrics_count_every_validation_event_once(overfitted, noise):
 def test_weights_decay_except_biases_and_the_wide_part(fit, make_events):
     events = make_events(512)
     free, decayed = (
-        fit(Splits(events, events), epochs=3, weight_decay=decay, batch_size_per_replica=32).network
+        fit(
+            Splits.of_tables(events, events),
+            epochs=3,
+            weight_decay=decay,
+            batch_size_per_replica=32,
+        ).network
         for decay in (0.0, 100.0)
     )
     kernels = [network.get_layer("dense_1").get_weights()[0] for network in (free, decayed)]
@@ -140,7 +146,7 @@ def test_a_loss_that_is_not_finite_is_reported_with_step_rate_and_batch(fit, mak
     events = make_events(320, seed=4)
     with pytest.raises(DivergedError) as caught:
         fit(
-            Splits(events, events),
+            Splits.of_tables(events, events),
             epochs=40,
             batch_size_per_replica=32,
             learning_rate=1e30,
@@ -159,7 +165,7 @@ def test_a_loss_that_is_not_finite_is_reported_with_step_rate_and_batch(fit, mak
 
 @pytest.mark.slow
 def test_bfloat16_has_the_auc_of_float32(fit, make_events):
-    splits = Splits(make_events(6000, seed=50), make_events(4000, seed=51))
+    splits = Splits.of_tables(make_events(6000, seed=50), make_events(4000, seed=51))
     aucs = [
         fit(splits, epochs=8, batch_size_per_replica=64, precision=precision).epochs[-1]["val_auc"]
         for precision in ("float32", "bfloat16")
@@ -171,7 +177,9 @@ def test_bfloat16_has_the_auc_of_float32(fit, make_events):
 @pytest.mark.slow
 def test_float16_learns_with_a_scaled_loss(fit, make_events):
     events = make_events(3000, seed=50)
-    trained = fit(Splits(events, events), epochs=5, batch_size_per_replica=64, precision="float16")
+    trained = fit(
+        Splits.of_tables(events, events), epochs=5, batch_size_per_replica=64, precision="float16"
+    )
     assert isinstance(trained.network.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
     assert trained.epochs[-1]["val_auc"] > 0.85
 
@@ -181,7 +189,7 @@ def test_fewer_events_than_a_batch_are_one_step_which_tensorboard_profiles(
     fit, make_events, tmp_path
 ):
     events = make_events(50)
-    trained = fit(Splits(events, events), tmp_path, epochs=2, units=4, profile_steps=2)
+    trained = fit(Splits.of_tables(events, events), tmp_path, epochs=2, units=4, profile_steps=2)
     assert (trained.plan.batch_size, trained.plan.steps_per_epoch) == (50, 1)
     assert [*tmp_path.rglob("*.xplane.pb")]
 
@@ -190,13 +198,14 @@ def test_fewer_events_than_a_batch_are_one_step_which_tensorboard_profiles(
 def test_eight_replicas_train_to_the_loss_of_one(fit, make_events, tmp_path):
     events = make_events(4096, seed=40)
     overrides = {"units": 16, "blocks": 1, "epochs": 3, "buckets": 8, "precision": "float32"}
+    overrides |= {"derived_columns": False}
     # Several steps per execution take eight replicas twice as long to trace.
     overrides |= {"dropout": 0.0, "input_dropout": 0.0, "steps_per_execution": 1}
     np.savez(tmp_path / "events.npz", features=events.features, labels=events.labels)
     command = [sys.executable, SCRIPT, tmp_path / "events.npz", "8", "512", tmp_path / "logs"]
     process = subprocess.run([*command, json.dumps(overrides)], check=True, stdout=subprocess.PIPE)
     mirrored = json.loads(process.stdout)
-    single = fit(Splits(events, events), **overrides, batch_size_per_replica=512)
+    single = fit(Splits.of_tables(events, events), **overrides, batch_size_per_replica=512)
     assert mirrored["batch_size"] == single.plan.batch_size == 512
     assert mirrored["peak"] == single.plan.peak_learning_rate
     assert np.isfinite(mirrored["scores"]).all()

@@ -13,6 +13,7 @@ from models.training.training_plan import (
     peak_learning_rate,
     plan_training,
     size_hyperparameters,
+    steps_per_block,
 )
 
 OPEN = {name for name, value in resolve("default").model_dump().items() if value is None}
@@ -107,3 +108,21 @@ def test_the_learning_rate_grows_with_the_root_of_the_batch(batch, expected):
 def test_the_learning_rate_is_constant_without_a_batch():
     hyperparameters = resolve("default", learning_rate=2e-3, learning_rate_batch=None)
     assert peak_learning_rate(hyperparameters, 8192) == 2e-3
+
+
+@pytest.mark.parametrize("multiple", [1, 10])
+@pytest.mark.parametrize("window", [1, 17, 60, 99, 1000])
+def test_blocks_are_equal_and_two_of_them_fit_the_window(window, multiple):
+    size = steps_per_block(100, window, multiple)
+    assert size % multiple == 0
+    assert 2 * size <= max(window + multiple, 2 * multiple)
+    blocks = -(-100 // size)
+    assert 100 - (blocks - 1) * size > size - multiple * blocks
+
+
+def test_without_a_window_an_epoch_is_one_block(make_plan):
+    plan = make_plan(10_000)
+    assert plan.is_in_memory
+    assert plan.events_in_memory(10_000) == 10_000
+    windowed = make_plan(10_000, window=4000, batch_size_per_replica=100)
+    assert (windowed.steps_per_block, windowed.events_in_memory(10_000)) == (20, 4000)

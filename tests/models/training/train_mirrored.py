@@ -14,8 +14,9 @@ import tf_keras
 
 from formats.hyperparameters import resolve
 from formats.training_record import StrategyRecord
-from models.event_table import EventTable, Splits
+from models.event_table import EventTable
 from models.serving.assembly import copy_to_host
+from models.training.event_survey import Splits
 from models.training.network_fit import train
 from models.training.training_plan import plan_training, size_hyperparameters
 
@@ -36,7 +37,7 @@ if __name__ == "__main__":
     hardware = StrategyRecord(kind="cpu", replicas=len(names), devices=names)
     plan = plan_training(len(events), hyperparameters, 1, hardware)
     strategy = tf.distribute.MirroredStrategy(names)
-    trained = train(Splits(events, events), plan, strategy=strategy, log_dir=log_dir)
+    trained = train(Splits.of_tables(events, events), plan, strategy=strategy, log_dir=log_dir)
     network = copy_to_host(trained.network, hyperparameters, trained.statistics)
     results = {
         "batch_size": plan.batch_size,
