@@ -21,8 +21,8 @@ def test_the_example_scores_events(tmp_path):
     if not shutil.which("cmake") or not [*Path(root).glob("include/**/onnxruntime_cxx_api.h")]:
         pytest.skip("not compiled: cmake and the headers of ONNX Runtime (ONNXRUNTIME_ROOT)")
     configure = ["cmake", "-S", EXAMPLE, "-B", tmp_path, f"-DONNXRUNTIME_ROOT={root}"]
-    subprocess.run(configure, check=True)
-    subprocess.run(["cmake", "--build", tmp_path], check=True)
+    for command in (configure, ["cmake", "--build", tmp_path]):
+        subprocess.run(command, check=True)
     model = onnx.parser.parse_model(
         """
         <ir_version: 8, opset_import: ["" : 17]>
