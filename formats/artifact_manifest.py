@@ -10,7 +10,9 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+
+from formats.content_key import HashingReader
 
 DIGEST_PROPERTY = "manifest_sha256"
 """Custom property of an artifact that holds the digest of its manifest."""
@@ -123,12 +125,10 @@ def digest_file(location: str) -> FileDigest:
     """
     if not is_remote(location) and not stat.S_ISREG(Path(location).lstat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file", location)
-    digest, size = hashlib.sha256(), 0
     with open_file(location) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return FileDigest(size, digest.hexdigest())
+        reader = HashingReader(file)
+        digest = reader.finish()
+    return FileDigest(reader.bytes, digest)
 
 
 def list_files(folder: str) -> Iterator[str]:
@@ -157,10 +157,10 @@ def is_remote(location: str) -> bool:
     return "://" in location
 
 
-def open_file(location: str) -> IO[bytes]:
+def open_file(location: str) -> BinaryIO:
     """Opens a file for reading bytes, on a disk or in an object store."""
     if is_remote(location):
-        file: IO[bytes] = _fileio().open(location, "rb")
+        file: BinaryIO = _fileio().open(location, "rb")
         return file
     return Path(location).open("rb")
 

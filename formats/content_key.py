@@ -7,7 +7,8 @@ keep all three.
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 PREFIX = "sha256:"
@@ -30,12 +31,22 @@ def content_key(digests: Mapping[str, str]) -> str:
 
 
 class HashingReader(io.RawIOBase):
-    """A binary stream that computes the SHA-256 of the bytes read from another one."""
+    """A binary stream that computes the SHA-256 of the bytes read from another one.
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Reads ``stream`` from its position on; closing stays with the caller."""
+    Attributes:
+        bytes: number of bytes read so far.
+    """
+
+    def __init__(self, stream: BinaryIO, on_read: Callable[[int], None] = lambda _: None) -> None:
+        """Reads ``stream`` from its position on; closing stays with the caller.
+
+        Args:
+            stream: the other one.
+            on_read: called with the number of bytes read so far.
+        """
         super().__init__()
-        self._stream, self._digest = stream, hashlib.sha256()
+        self._stream, self._on_read = stream, on_read
+        self._digest, self.bytes = hashlib.sha256(), 0
 
     def readable(self) -> bool:
         """Returns True."""
@@ -43,13 +54,25 @@ class HashingReader(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Reads into ``buffer``; returns the number of bytes, 0 at the end."""
-        data = self._stream.read(len(buffer))
-        self._digest.update(data)
+        data = self._take(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def finish(self) -> str:
         """Reads the rest and returns the digest of all bytes, hexadecimal."""
-        while self.read(BLOCK_BYTES):
+        while self._take(BLOCK_BYTES):
             pass
         return self._digest.hexdigest()
+
+    def _take(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._digest.update(data)
+        self.bytes += len(data)
+        self._on_read(self.bytes)
+        return data
+
+
+def hash_file(path: Path) -> str:
+    """Returns the SHA-256 of a file's content, hexadecimal."""
+    with path.open("rb") as file:
+        return HashingReader(file).finish()

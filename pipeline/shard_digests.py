@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from formats.atomic_files import atomic_path
-from formats.content_key import content_key
+from formats.content_key import content_key, hash_file
 from formats.errors import DataRefusedError
-from formats.published.manifest import MANIFEST, find_manifest, hash_file
+from formats.published.manifest import MANIFEST, find_manifest
 from formats.published.shard_files import UnreadableShardError, check_readable
 from pipeline.config import Config
 from pipeline.local_data import find_data

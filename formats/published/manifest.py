@@ -4,7 +4,6 @@
 when the data set is complete and is removed before any of its shards is replaced.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,12 +11,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from formats.atomic_files import atomic_path
+from formats.content_key import hash_file
 from formats.published.shards import MANIFEST
 
 GENERATED = "generated"
 """Kind of a source that is not a file: toy events, whose shards may be changed or removed."""
-
-_BLOCK_BYTES = 1 << 20
 
 
 class _Entry(BaseModel):
@@ -143,12 +141,3 @@ def find_differences(path: Path, manifest: Manifest, *, with_hashes: bool) -> It
             yield f"{shard.path} has {size} bytes, not {shard.bytes}"
         elif with_hashes and (digest := hash_file(file)) != shard.sha256:
             yield f"{shard.path} has the SHA-256 {digest[:12]}..., not {shard.sha256[:12]}..."
-
-
-def hash_file(path: Path) -> str:
-    """Returns the SHA-256 of a file's content, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

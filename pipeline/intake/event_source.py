@@ -1,17 +1,17 @@
 """Events of one input: opens it, unpacks it and reads the tables in it."""
 
-import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tarfile import TarError
-from typing import Any, BinaryIO
+from typing import Any
 from zipfile import BadZipFile
 
-from formats.published.manifest import SourceEntry, hash_file
+from formats.content_key import BLOCK_BYTES, HashingReader, hash_file
+from formats.published.manifest import SourceEntry
 from pipeline.intake.arrow_readers import open_parquet_folder
-from pipeline.intake.byte_streams import UNPACKING_ERRORS, ChunkStream
+from pipeline.intake.byte_streams import UNPACKING_ERRORS
 from pipeline.intake.input_members import Member, open_members
 from pipeline.intake.input_sources import Source, is_stream, open_source
 from pipeline.intake.intake_error import IntakeError
@@ -24,36 +24,10 @@ TableReader = Callable[
 ]
 """Reads the events of a table, as `read_table` does."""
 
-_CHUNK_BYTES = 1 << 20
 _FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile, NotImplementedError)
 
 _READ_BY_LIBRARIES = ("Arrow", "HDF5", "NumPy array", "NumPy archive", "Parquet", "ROOT")
 """Formats whose readers raise errors of any kind for damaged or hostile files."""
-
-
-class _RawFile:
-    """The bytes of an input: counted, and hashed."""
-
-    def __init__(self, file: BinaryIO, on_read: Callable[[int], None]) -> None:
-        self._file, self._on_read = file, on_read
-        self._digest, self.bytes = hashlib.sha256(), 0
-
-    def open(self) -> BinaryIO:
-        """Returns the stream of the bytes."""
-        return io.BufferedReader(ChunkStream(self._chunks()), _CHUNK_BYTES)
-
-    def sha256(self) -> str:
-        """Reads the rest; returns the hash of all bytes."""
-        for _ in self._chunks():
-            pass
-        return self._digest.hexdigest()
-
-    def _chunks(self) -> Iterator[bytes]:
-        while chunk := self._file.read(_CHUNK_BYTES):
-            self._digest.update(chunk)
-            self.bytes += len(chunk)
-            self._on_read(self.bytes)
-            yield chunk
 
 
 def read_source(
@@ -82,7 +56,9 @@ def read_source(
         yield from _read_folder(source, source.path, options, counts, on_read, reader)
         return
     with _opened(source) as file:
-        yield from _read_file(source, _RawFile(file, on_read), options, counts, on_read, reader)
+        yield from _read_file(
+            source, HashingReader(file, on_read), options, counts, on_read, reader
+        )
 
 
 def _opened(source: Source) -> Any:
@@ -113,7 +89,7 @@ def _read_folder(
 
 def _read_file(
     source: Source,
-    raw: _RawFile,
+    raw: HashingReader,
     options: IntakeOptions,
     counts: Counts,
     on_read: Callable[[int], None],
@@ -123,7 +99,7 @@ def _read_file(
     size = path.stat().st_size if path else 0
     before, kinds = counts.read, dict[str, None]()
     with _faults_named(source.name, counts):
-        for member in open_members(source.name, raw.open(), path):
+        for member in open_members(source.name, io.BufferedReader(raw, BLOCK_BYTES), path):
             kinds[member.description] = None
             with _library_faults_named(member, counts), ExitStack() as stack:
                 table = open_table(
@@ -142,7 +118,7 @@ def _read_file(
             name=source.name,
             kind=", ".join(kinds),
             bytes=size if path else raw.bytes,
-            sha256=hash_file(path) if path and raw.bytes < size else raw.sha256(),
+            sha256=hash_file(path) if path and raw.bytes < size else raw.finish(),
             events=counts.read - before,
         )
     )

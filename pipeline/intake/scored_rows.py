@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from components.scorer.file_scoring import Rows
 from formats.column_names import ALIASES, normalize
+from formats.content_key import hash_file
 from formats.errors import DataRefusedError
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
-from formats.published.manifest import hash_file
 from formats.published.shard_files import describe_unreadable
 from formats.published.tfrecord import RecordError
 from pipeline.intake.column_mapping import ColumnMap, map_columns
