@@ -167,6 +167,36 @@ class SliceEvaluation:
             return math.nan, math.nan
         return max(0.0, self.auc - error), min(1.0, self.auc + error)
 
+    def interval(self, metric: str) -> tuple[float, float]:
+        """Computes the 95 % confidence interval of a metric; NaN if it is undefined.
+
+        That of the AUC is ``auc_interval``, that of the accuracy Wilson's (1927, Journal of the
+        American Statistical Association 22, 209). The others follow from their standard errors:
+        that of the background rejection on a logarithmic scale, because it is an inverse.
+        """
+        value = self.metrics.get(metric, math.nan)
+        if metric == AUC:
+            return self.auc_interval
+        if metric == gate_metrics.ACCURACY:
+            return _wilson(value, self.events or 0)
+        error = Z_95 * self.metrics.get(gate_metrics.error_of(metric), math.nan)
+        if not (math.isfinite(value) and error > 0):
+            return math.nan, math.nan
+        if metric.startswith(gate_metrics.REJECTION):
+            factor = math.exp(error / value)
+            return value / factor, value * factor
+        return max(0.0, value - error), value + error
+
+
+def _wilson(share: float, events: int) -> tuple[float, float]:
+    """The 95 % interval of a binomial share; NaN if it is undefined."""
+    if math.isnan(share) or not events:
+        return math.nan, math.nan
+    weight = Z_95**2 / events
+    centre = (share + weight / 2) / (1 + weight)
+    distance = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
+    return centre - distance, centre + distance
+
 
 @dataclass(frozen=True)
 class ModelEvaluation:

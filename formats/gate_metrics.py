@@ -24,6 +24,11 @@ def clear_confidence(confidence: float) -> float:
     return 1.0 - (1.0 - confidence) / 50.0
 
 
+def error_of(metric: str) -> str:
+    """Returns the name of the metric that is another metric's standard error."""
+    return f"{metric}_standard_error"
+
+
 @dataclass(frozen=True)
 class GateMetric:
     """A metric that a gate can compare with a limit.
@@ -31,24 +36,27 @@ class GateMetric:
     Attributes:
         label: its name for readers.
         class_name: its class in ``components.evaluator.metrics``.
+        interval: how its 95 % confidence interval is computed.
         lower_is_better: whether a smaller value is a better model.
     """
 
     label: str
     class_name: str
+    interval: str
     lower_is_better: bool = False
 
 
 REJECTION = "background_rejection"
+ACCURACY = "binary_accuracy"
 
 GATE_METRICS = {
-    AUC: GateMetric("AUC", "RocAuc"),
-    "binary_accuracy": GateMetric("accuracy", "Accuracy"),
-    "binary_crossentropy": GateMetric("log loss", "LogLoss", lower_is_better=True),
-    REJECTION: GateMetric("background rejection", "BackgroundRejection"),
-    "maximal_significance": GateMetric("largest AMS", "MaximalSignificance"),
+    AUC: GateMetric("AUC", "RocAuc", "DeLong 1988"),
+    ACCURACY: GateMetric("accuracy", "Accuracy", "Wilson 1927"),
+    "binary_crossentropy": GateMetric("log loss", "LogLoss", "normal", lower_is_better=True),
+    REJECTION: GateMetric("background rejection", "BackgroundRejection", "delta method, log scale"),
+    "maximal_significance": GateMetric("largest AMS", "MaximalSignificance", "delta method"),
     "expected_calibration_error": GateMetric(
-        "calibration error", "ExpectedCalibrationError", lower_is_better=True
+        "calibration error", "ExpectedCalibrationError", "delta method", lower_is_better=True
     ),
 }
 """The metrics by their names in TFMA's results."""
@@ -97,3 +105,9 @@ def metric_label(name: str) -> str:
     metric, _, efficiency = name.partition("_at_")
     label = GATE_METRICS[metric].label if metric in GATE_METRICS else name
     return f"{label} at {efficiency}" if efficiency else label
+
+
+def interval_method(name: str) -> str:
+    """Returns how the 95 % interval of a metric is computed; empty for an unknown one."""
+    metric, _, _ = name.partition("_at_")
+    return GATE_METRICS[metric].interval if metric in GATE_METRICS else ""

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
@@ -23,7 +23,7 @@ from formats.evaluation_record import (
     SliceEvaluation,
     slice_title,
 )
-from formats.gate_metrics import CLEAR_DROP, clear_confidence, metric_label
+from formats.gate_metrics import CLEAR_DROP, clear_confidence, interval_method, metric_label
 
 Changes = Mapping[str, Mapping[str, float]]
 """Differences of the candidate from the baseline by slice and metric."""
@@ -47,6 +47,7 @@ class ThresholdCheck:
             would decide; otherwise empty.
         interval: the 95 % confidence interval of the value; None if there is none.
         is_upper: whether the limit is the largest value that passes.
+        method: how the interval is computed.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ThresholdCheck:
     undecided: str = ""
     interval: tuple[float, float] | None = None
     is_upper: bool = False
+    method: str = field(default="", compare=False)
 
     @property
     def margin(self) -> float:
@@ -136,14 +138,14 @@ class _Compared:
         if self.metric == EVENT_COUNT:
             events = float(self.candidate.events or 0)
             return ThresholdCheck(self.label, events, limit, is_count=True, is_upper=is_upper)
-        interval = self.candidate.auc_interval if self.metric == AUC else (math.nan, math.nan)
         return ThresholdCheck(
             self.label,
             self._value(self.candidate),
             limit,
             fault=self._fault(self.candidate),
-            interval=_defined(interval),
+            interval=_defined(self.candidate.interval(self.metric)),
             is_upper=is_upper,
+            method=interval_method(self.metric),
         )
 
     def _change_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
@@ -159,6 +161,7 @@ class _Compared:
             fault=self._fault(self.candidate) or (fault and f"baseline: {fault}"),
             interval=_defined((change - error, change + error)) if self.metric == AUC else None,
             is_upper=is_upper,
+            method=interval_method(self.metric),
         )
 
     def _bound_check(self, limit: float, is_upper: bool) -> ThresholdCheck:

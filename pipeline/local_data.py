@@ -7,11 +7,12 @@ from pathlib import Path
 
 from components.report.number_format import plural
 from formats.errors import DataRefusedError
+from formats.names import TEST_SPLIT
 from formats.published.manifest import MANIFEST
 from formats.published.shards import ShardNames, classify_names, looks_like_data, missing_parts
 from pipeline.config import WITH_TEST
 
-TRAINING, VALIDATION, TEST = "training", "validation", "test"
+TRAINING, VALIDATION, TEST = "training", "validation", TEST_SPLIT
 
 LAYOUTS = {
     "folders": (TRAINING, VALIDATION),
@@ -28,7 +29,7 @@ MAX_ENTRIES = 10_000
 
 SPLIT_NAMES = {
     TRAINING: ("training", "train", "trn"),
-    VALIDATION: ("validation", "valid", "val", "test", "testing", "eval", "dev", "holdout"),
+    VALIDATION: ("validation", "valid", "val", TEST, "testing", "eval", "dev", "holdout"),
 }
 """Names in use for the folder of each split, in lower case."""
 

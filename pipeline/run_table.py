@@ -66,18 +66,21 @@ def _measured(check: ThresholdCheck, value: float) -> str:
 def _check_result(check: ThresholdCheck) -> str:
     if math.isnan(check.margin):
         return f"UNDECIDED, {check.fault or 'the value is not a number'}"
-    margin = abs(check.margin)
-    distance = f"{margin:,.0f}" if check.is_count else f"{margin:.4f}"
     if check.undecided:
-        return f"UNDECIDED by {distance}, {check.undecided}"
-    return f"{'passed' if check.passed else 'MISSED'} by {distance}"
+        return f"UNDECIDED by {_distance(check)}, {check.undecided}"
+    return f"{'passed' if check.passed else 'MISSED'} by {_distance(check)}"
+
+
+def _distance(check: ThresholdCheck) -> str:
+    margin = abs(check.margin)
+    return f"{margin:,.0f}" if check.is_count else f"{margin:.4f}"
 
 
 def _interval(check: ThresholdCheck) -> str:
     if check.interval is None:
         return ""
     low, high = (_measured(check, bound) for bound in check.interval)
-    return f"; 95 % interval {low} to {high}"
+    return f"; 95 % interval {low} to {high}{check.method and f' ({check.method})'}"
 
 
 def run_table(runs: Iterable[RunOutcome]) -> Table:
@@ -140,7 +143,11 @@ def _gate_lines(decision: GateDecision) -> Iterator[str]:
     """Yields one short line per threshold."""
     for check in decision.checks:
         limit = f"{check.requirement} {_measured(check, check.limit)}"
-        yield f"{check.name} {_measured(check, check.value)}, {limit}: {_outcome(check)}"
+        margin = "" if math.isnan(check.margin) else f" by {_distance(check)}"
+        yield (
+            f"{check.name} {_measured(check, check.value)}, {limit}: {_outcome(check)}{margin}"
+            f"{_interval(check)}"
+        )
 
 
 def _outcome(check: ThresholdCheck) -> str:

@@ -207,6 +207,28 @@ class MeanCombiner(_SumCombiner):
         return {self._key: total / weights if weights else float("nan")}
 
 
+class MeanErrorCombiner(MeanCombiner):
+    """The standard error of the mean; the accumulator is [sum, weights, sum of squares]."""
+
+    @override
+    def create_accumulator(self) -> Array:
+        return np.zeros(3)
+
+    @override
+    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
+        labels, predictions, weights = self._events(element)
+        values = self._value(labels, predictions)
+        return accumulator + np.array([weights @ values, weights.sum(), weights @ values**2])
+
+    @override
+    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
+        total, weights, squares = accumulator
+        if weights < 2:
+            return {self._key: float("nan")}
+        variance = max(0.0, squares / weights - (total / weights) ** 2)
+        return {self._key: float(np.sqrt(variance / (weights - 1)))}
+
+
 class SumOfWeightsCombiner(_SumCombiner):
     """The number of events, or the sum of their weights if they are weighted."""
 

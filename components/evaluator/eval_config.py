@@ -16,7 +16,7 @@ from formats.evaluation_record import (
     EVENT_COUNT,
 )
 from formats.features import LABEL
-from formats.gate_metrics import CLEAR_DROP, GATE_METRICS, REJECTION, MetricGate
+from formats.gate_metrics import CLEAR_DROP, GATE_METRICS, REJECTION, MetricGate, error_of
 from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 
 METRICS_MODULE = "components.evaluator.metrics"
@@ -96,11 +96,14 @@ def _metrics(
         _metric("AucChangeClearBound", per_slice, name=AUC_CHANGE_CLEAR_BOUND, **undecided),
         _metric("Accuracy", per_slice, name="binary_accuracy"),
         _metric("LogLoss", per_slice, name="binary_crossentropy"),
+        _metric("LogLossError", per_slice),
         *(
-            _metric("BackgroundRejection", per_slice, name=name, signal_efficiency=efficiency)
+            _metric(class_name, per_slice, name=rename(name), signal_efficiency=efficiency)
             for name, efficiency in ({REJECTION: 0.5} | efficiencies).items()
+            for class_name, rename in (("BackgroundRejection", str), ("RejectionError", error_of))
         ),
         _metric("MaximalSignificance", per_slice, name="maximal_significance"),
+        _metric("SignificanceError", per_slice),
         _metric("ExpectedCalibrationError", per_slice, name="expected_calibration_error"),
         _metric("ScoreCalibration", per_slice),
         _metric("ScoreConfusion", per_slice),

@@ -14,12 +14,13 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import calibration_histogram, metric_types
 from tensorflow_model_analysis.utils import model_util
 
-from components.evaluator import score_counts
+from components.evaluator import score_counts, standard_errors
 from components.evaluator.combiners import (
     BUCKETS,
     Array,
     EventValue,
     MeanCombiner,
+    MeanErrorCombiner,
     PairSampleCombiner,
     ScoreCountsCombiner,
     SumOfWeightsCombiner,
@@ -42,7 +43,7 @@ from formats.evaluation_record import (
     EVENT_COUNT,
     SIGNAL_COUNT,
 )
-from formats.gate_metrics import clear_confidence
+from formats.gate_metrics import clear_confidence, error_of
 
 ScoreValue: TypeAlias = Callable[..., float]
 """Computes a metric from events by score and the metric's settings."""
@@ -214,11 +215,34 @@ class MaximalSignificance(_OfScoreCounts):
         )
 
 
+class RejectionError(_OfScoreCounts):
+    """The standard error of ``BackgroundRejection``; NaN if undefined."""
+
+    def __init__(self, signal_efficiency: float = 0.5, name: str = ""):
+        """Construct the metric; the settings are those of ``BackgroundRejection``."""
+        super().__init__(standard_errors.rejection_error, name, signal_efficiency=signal_efficiency)
+
+
+class SignificanceError(_OfScoreCounts):
+    """The standard error of ``MaximalSignificance`` with its default settings; NaN if undefined."""
+
+    def __init__(self, name: str = error_of("maximal_significance")):
+        value = functools.partial(
+            standard_errors.significance_error,
+            expected_signal=EXPECTED_SIGNAL,
+            expected_background=EXPECTED_BACKGROUND,
+            regularisation=REGULARISATION,
+        )
+        super().__init__(value, name)
+
+
 class ExpectedCalibrationError(metric_types.Metric):
     """The mean distance between scores and the share of signal among events with such scores.
 
     The mean over bins of the score, weighted by their events, of |mean label - mean score|:
-    Naeini, Cooper, Hauskrecht 2015 (AAAI, 2901).
+    Naeini, Cooper, Hauskrecht 2015 (AAAI, 2901). Its standard error is a metric too: that of the
+    mean of +-(label - score), with the sign of each bin fixed. The error of few events is
+    slightly too large, because chance also moves the share of signal away from the score.
     """
 
     def __init__(self, num_bins: int = 10, name: str = "expected_calibration_error"):
@@ -259,6 +283,13 @@ class LogLoss(metric_types.Metric):
 
     def __init__(self, name: str = "binary_crossentropy"):
         super().__init__(_per_model(MeanCombiner, value=_cross_entropy), name=name)
+
+
+class LogLossError(metric_types.Metric):
+    """The standard error of ``LogLoss``: the standard deviation over the root of the events."""
+
+    def __init__(self, name: str = error_of("binary_crossentropy")):
+        super().__init__(_per_model(MeanErrorCombiner, value=_cross_entropy), name=name)
 
 
 def _of_score_counts(
@@ -400,9 +431,20 @@ def _calibration_error(
             for name in ("weighted_labels", "weighted_predictions", "weighted_examples")
         )
         total = weights.sum()
-        return {key: float(np.abs(labels - scores).sum() / total) if total else float("nan")}
+        if not total:
+            return {key: float("nan"), error_key: float("nan")}
+        error = float(np.abs(labels - scores).sum() / total)
+        # Within a fine bin the scores are equal but for 1e-4.
+        squares = sum(
+            b.weighted_labels * (1 - 2 * b.weighted_predictions / b.weighted_examples)
+            + b.weighted_predictions**2 / b.weighted_examples
+            for b in buckets
+        )
+        variance = max(0.0, squares / total - error**2)
+        return {key: error, error_key: float(np.sqrt(variance / total))}
 
-    derived = metric_types.DerivedMetricComputation(keys=[key], result=result)
+    error_key = key._replace(name=error_of(name))
+    derived = metric_types.DerivedMetricComputation(keys=[key, error_key], result=result)
     return [*computations, derived]
 
 

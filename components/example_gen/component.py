@@ -92,7 +92,7 @@ class CollisionExampleGen(FileBasedExampleGen):
 def split_folders(*, has_test: bool = False) -> example_gen_pb2.Input:
     """The published layout: ``training/``, ``validation/`` and maybe ``test/`` are the splits."""
     folders = {TRAIN_SPLIT: "training", EVAL_SPLIT: "validation"}
-    folders |= {TEST_SPLIT: "test"} if has_test else {}
+    folders |= {TEST_SPLIT: TEST_SPLIT} if has_test else {}
     return example_gen_pb2.Input(
         splits=[
             example_gen_pb2.Input.Split(name=split, pattern=f"{folder}/{SHARDS}")

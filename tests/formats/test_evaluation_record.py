@@ -150,3 +150,26 @@ def test_invalid_score_histograms_are_rejected(make, tmp_path, bins, count, mess
     make.evaluation_files(tmp_path / "evaluation", {"": {"": (make.metrics(), scores)}})
     with pytest.raises(ValueError, match=message):
         read_scores(str(tmp_path / "evaluation"))
+
+
+def test_interval_of_each_metric_is_its_own():
+    metrics = {
+        "binary_accuracy": 0.8,
+        "example_count": 100.0,
+        "background_rejection": 20.0,
+        "background_rejection_standard_error": 2.0,
+        "background_rejection_at_0.7": math.inf,
+        "binary_crossentropy": 0.5,
+        "binary_crossentropy_standard_error": 0.01,
+        "expected_calibration_error": 0.01,
+        "expected_calibration_error_standard_error": 0.02,
+    }
+    interval = SliceEvaluation("all events", metrics, NO_SCORES).interval
+    # statsmodels.stats.proportion.proportion_confint(80, 100, method="wilson")
+    assert interval("binary_accuracy") == pytest.approx((0.711170, 0.866633), abs=1e-5)
+    factor = math.exp(1.959964 * 2 / 20)
+    assert interval("background_rejection") == pytest.approx((20 / factor, 20 * factor))
+    assert interval("binary_crossentropy") == pytest.approx((0.4804004, 0.5195996))
+    assert interval("expected_calibration_error") == pytest.approx((0.0, 0.0491993))
+    for undefined in ("background_rejection_at_0.7", "maximal_significance", "auc"):
+        assert all(map(math.isnan, interval(undefined)))

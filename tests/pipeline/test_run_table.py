@@ -68,7 +68,7 @@ def test_decision_lists_thresholds_and_margins():
 
 def test_undecided_comparison_is_printed_with_intervals_and_remedy():
     checks = (
-        ThresholdCheck("AUC", 0.81, 0.8, interval=(0.80, 0.82)),
+        ThresholdCheck("AUC", 0.81, 0.8, interval=(0.80, 0.82), method="DeLong 1988"),
         ThresholdCheck(
             "AUC above the baseline's, 95 % lower bound",
             -0.004,
@@ -79,7 +79,7 @@ def test_undecided_comparison_is_printed_with_intervals_and_remedy():
     )
     assert list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))[1:] == [
         "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100; 95 % interval +0.8000 to "
-        "+0.8200",
+        "+0.8200 (DeLong 1988)",
         "gate: AUC above the baseline's, 95 % lower bound -0.0040, at least -0.0020 needed: "
         "UNDECIDED by 0.0020, about 80,000 eval events would decide",
     ]
@@ -119,5 +119,6 @@ def test_each_gate_of_a_run_has_a_line_in_the_table_of_runs(make, tmp_path):
     evaluation = Output(str(tmp_path / "evaluation"))
     node = NodeRun("Evaluator", "done", 1.0, {"evaluation": evaluation})
     first, second = cells([RunOutcome("r", {"Evaluator": node})])
-    assert (first[4], first[6]) == ("0", "events 20,000, at least 30,000: missed")
-    assert second == ["", "", "", "", "", "", "AUC +0.8000, at least +0.7000: passed"]
+    assert (first[4], first[6]) == ("0", "events 20,000, at least 30,000: missed by 10,000")
+    gate = "AUC +0.8000, at least +0.7000: passed by 0.1000; 95 % interval +0.7945 to +0.8055"
+    assert second == ["", "", "", "", "", "", f"{gate} (DeLong 1988)"]

@@ -81,13 +81,13 @@ def test_unsuitable_model_is_one_sentence(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_test_set_of_a_data_root_is_evaluated(tmp_path, capsys):
+def test_test_set_of_a_data_root_is_evaluated(tmp_path, capfd):
     for split in ("training", "validation", "test"):
         (tmp_path / split).mkdir()
         (tmp_path / split / f"{split}.tfrecord").touch()
     options = ("--model", tmp_path / "model", "--input", tmp_path, "--out", tmp_path / "out")
     call(evaluate, *options)
-    assert capsys.readouterr().out == (
+    assert capfd.readouterr().out == (
         f"test set    {tmp_path}/test: no gate depends on it\ndata        1 file, 0.0 MB\n"
     )
 
