@@ -42,7 +42,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
     """Measures each runtime, and the command on a million events."""
     count = 50_000 if quick else 200_000
     with generated_events.scratch_folder() as folder:
-        model = _export_model(folder / "model")
+        model = export_model(folder / "model")
         events = generated_events.training_events(count)
         shards = generated_events.write_shards(folder / "data", num_train=count, num_eval=1)
         for name, path in RUNTIMES.items():
@@ -52,7 +52,8 @@ def measure(quick: bool) -> Iterator[Measurement]:
             yield from _measure_command(model, large / "training", folder / "scores")
 
 
-def _export_model(folder: Path) -> str:
+def export_model(folder: Path) -> str:
+    """Exports the default model with random weights to a folder; returns its path."""
     hyperparameters = size_hyperparameters(resolve("default"), _TRAIN_EVENTS)
     events = generated_events.to_table(generated_events.training_events(_TRAIN_EVENTS))
     columns = compute_columns(events, derived=True)
