@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from campaign import execute, is_metadata, plan, prepare, scratch_folder
-from damage import targets
+from damage import FOLDERS, targets
 from file_layer import compiler
 from scenarios import AGAIN, FIRST, GENERATE, REFUSED, REPLACE, SCORE, SECOND
 from workshop import Workshop
@@ -52,6 +52,14 @@ def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
 def test_after_a_fault(workshop, prepared, tasks, scenario, count):
     chosen = [task for task in tasks if task.scenario == scenario.name and not task.file]
     check(workshop, prepared, chosen[:count], least=count * 3 // 4)
+
+
+def test_after_a_damage(workshop, prepared, tasks):
+    """One file of an artifact, of a manifest and of a pushed version."""
+    chosen = [
+        next(task for task in tasks if task.file.startswith(f"{folder}/")) for folder in FOLDERS
+    ]
+    check(workshop, prepared, chosen, least=len(FOLDERS))
 
 
 def check(workshop, prepared, tasks, least):
