@@ -74,6 +74,12 @@ def check_keras(environment: Mapping[str, str]) -> None:
         )
 
 
+WRAPPED_FAULT = re.compile(
+    "Permission denied|Read-only file system|Input/output error|No space left on device"
+)
+"""Reasons of errors that libraries report as text."""
+
+
 def check_space(root: Path) -> None:
     """Checks that the root and the folder of temporary files can take what a run writes.
 
@@ -113,6 +119,11 @@ def _refused_write(error: BaseException, root: Path) -> str | None:
         place = f" for {error.filename}" if error.filename else ""
         remedy = "free some" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
         return f"{NO_SPACE[error.errno]}{place}; {remedy}"
+    # Beam reports the errors of its file layer as text.
+    place = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
+    reason = WRAPPED_FAULT.search(str(error))
+    if place and reason:
+        return f"cannot use {place[0]}: {reason[0]}; check its disk and permissions"
     return None
 
 

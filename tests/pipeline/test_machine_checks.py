@@ -124,5 +124,17 @@ def test_a_failed_commit_names_the_metadata_file(tmp_path, words, reason):
     assert query not in description
 
 
+def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
+    path = tmp_path / "artifacts" / "Evaluator" / "attributions.tfrecord"
+    fault = PermissionError(13, "Permission denied")
+    error = RuntimeError(f"Rename failed with exceptions {{('/a', '{path}'): {fault!r}}} [while")
+    assert describe_failure(error, tmp_path) == (
+        f"cannot use {path}: Permission denied; check its disk and permissions and run again: "
+        "finished nodes are reused (reported as RuntimeError)"
+    )
+    other = RuntimeError(f"{tmp_path}/x is not a model")
+    assert describe_failure(other, tmp_path) == f"RuntimeError: {other}"
+
+
 def test_any_other_error_is_described_as_it_is(tmp_path):
     assert describe_failure(ValueError("a reason"), tmp_path) == "ValueError: a reason"
