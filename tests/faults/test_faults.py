@@ -46,7 +46,7 @@ def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
 
 @pytest.mark.parametrize(
     ("scenario", "count"),
-    [(FIRST, 8), (AGAIN, 3), (SECOND, 8), (REFUSED, 3), (GENERATE, 60), (REPLACE, 60), (SCORE, 30)],
+    [(FIRST, 8), (AGAIN, 3), (SECOND, 8), (REFUSED, 3), (GENERATE, 60), (REPLACE, 60), (SCORE, 20)],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_after_a_fault(workshop, prepared, tasks, scenario, count):
