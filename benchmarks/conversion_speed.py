@@ -1,7 +1,8 @@
 """Conversion speed and memory: ``higgs convert`` of CSV in gzip, and of Parquet.
 
-The peer of CSV is pandas, with one ``tf.train.Example`` per row. The CSV is written as UCI writes
-it, 19 digits per number. The peer's constant cost does not count.
+The peer of CSV is pandas, with one ``tf.train.Example`` per row; its constant cost does not count.
+Beside it, both formats are compared with Arrow, which only reads the same file. The CSV is written
+as UCI writes it, 19 digits per number.
 """
 
 import gzip
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet as pq
 
 from benchmarks import command_line, generated_events
 from benchmarks.measurement import (
@@ -21,7 +24,6 @@ from benchmarks.measurement import (
     Side,
     compare,
     rate,
-    take_turns,
     without_startup,
 )
 from benchmarks.process_memory import run_module
@@ -33,9 +35,12 @@ from pipeline.intake.table_events import IntakeOptions
 CSV = Measure("convert_csv_vs_pandas", "rows/s", 5, Sense.AT_LEAST)
 CSV_RATE = Measure("convert_csv", "rows/s", 100_000, Sense.AT_LEAST)
 PARQUET_RATE = Measure("convert_parquet", "rows/s", 1_000_000, Sense.AT_LEAST)
+CSV_READ = Measure("convert_csv_vs_arrow_read", "rows/s", 0.3, Sense.AT_LEAST)
+PARQUET_READ = Measure("convert_parquet_vs_arrow_read", "rows/s", 0.03, Sense.AT_LEAST)
 MEMORY = Measure("convert_memory", "GB", 1, Sense.AT_MOST)
 
 _FIRST_ROWS = 1_000
+_WITHOUT_NAMES = arrow_csv.ReadOptions(autogenerate_column_names=True)
 _CHUNK_ROWS = 10_000
 
 
@@ -50,7 +55,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
         parquet = folder / "events.parquet"
         repeated = pd.concat([frame] * (parquet_rows // rows), ignore_index=True)
         repeated.to_parquet(parquet, index=False)
-        compared = compare(
+        yield compare(
             CSV,
             ours=_our_side(csv[rows], rows, folder),
             peer=without_startup(
@@ -61,10 +66,23 @@ def measure(quick: bool) -> Iterator[Measurement]:
             ),
             sizes=f"{rows:,} rows, peer {peer_rows:,} of them",
         )
-        yield compared
-        yield Measurement(CSV_RATE, compared.ours_runs, sizes=f"{rows:,} rows")
-        [runs] = take_turns(_our_side(parquet, parquet_rows, folder))
-        yield Measurement(PARQUET_RATE, runs, sizes=f"{parquet_rows:,} rows")
+        read = partial(arrow_csv.read_csv, read_options=_WITHOUT_NAMES)
+        beside_read = compare(
+            CSV_READ,
+            ours=_our_side(csv[rows], rows, folder),
+            peer=lambda: rate(rows, partial(read, csv[rows])),
+            sizes=f"{rows:,} rows",
+        )
+        yield beside_read
+        yield Measurement(CSV_RATE, beside_read.ours_runs, sizes=f"{rows:,} rows")
+        beside_read = compare(
+            PARQUET_READ,
+            ours=_our_side(parquet, parquet_rows, folder),
+            peer=lambda: rate(parquet_rows, partial(pq.read_table, parquet)),
+            sizes=f"{parquet_rows:,} rows",
+        )
+        yield beside_read
+        yield Measurement(PARQUET_RATE, beside_read.ours_runs, sizes=f"{parquet_rows:,} rows")
         peaks = [
             run_module(
                 "pipeline.cli.main", "convert", path, "--out", folder / "memory", "--overwrite"

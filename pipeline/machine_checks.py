@@ -120,10 +120,10 @@ def _refused_write(error: BaseException, root: Path) -> str | None:
         remedy = "free some" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
         return f"{NO_SPACE[error.errno]}{place}; {remedy}"
     # Beam reports the errors of its file layer as text.
-    place = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
-    reason = WRAPPED_FAULT.search(str(error))
-    if place and reason:
-        return f"cannot use {place[0]}: {reason[0]}; check its disk and permissions"
+    path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
+    fault = WRAPPED_FAULT.search(str(error))
+    if path and fault:
+        return f"cannot use {path[0]}: {fault[0]}; check its disk and permissions"
     return None
 
 
