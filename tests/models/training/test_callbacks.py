@@ -4,12 +4,15 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
+from formats.event_counts import EventCountError
 from formats.hyperparameters import resolve
 from models.training import callbacks
 from models.training.callbacks import (
     EpochTracker,
+    EventCheck,
     NanGuard,
     ProgressLog,
     best_epoch,
@@ -142,6 +145,48 @@ def test_on_a_plateau_the_learning_rate_is_set_before_each_epoch(track):
 def test_a_cosine_leaves_the_learning_rate_to_the_optimizer(track):
     tracker, _ = track([0.5, 0.5], epochs=9)
     assert float(tracker.model.optimizer.learning_rate) == 0.5
+
+
+def test_within_an_epoch_the_state_is_saved_after_each_block(make_plan, stub):
+    plan = make_plan(1000, window=400, batch_size_per_replica=10, steps_per_execution=10)
+    assert (plan.steps_per_epoch, plan.steps_per_block) == (100, 20)
+    state, saved = TrainingState(), []
+    tracker = EpochTracker(plan, state, lambda: saved.append((len(state.epochs), state.step)))
+    tracker.set_model(stub)
+    for epoch in range(2):
+        tracker.on_epoch_begin(epoch)
+        for step in range(10, 101, 10):
+            tracker.on_train_batch_end(step - 1)
+        tracker.on_epoch_end(epoch, METRICS | VALIDATION)
+    within = [20, 40, 60, 80]
+    assert saved == [
+        *((0, step) for step in within),
+        (1, 0),
+        *((1, step) for step in within),
+        (2, 0),
+    ]
+    assert state.metrics == []
+
+
+def test_a_resumed_epoch_continues_its_metrics(make_plan):
+    model = tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=[1])])
+    model.compile(metrics=[tf_keras.metrics.MeanSquaredError()])
+    model.compiled_metrics.build(tf.zeros([1, 1]), tf.zeros([1, 1]))
+    (metric,) = [metric for metric in model.metrics if metric.name == "mean_squared_error"]
+    state = TrainingState()
+    others = [weight for other in model.metrics if other is not metric for weight in other.weights]
+    state.metrics = [np.float32(7)] * len(others) + [np.float32(12), np.float32(4)]
+    tracker = EpochTracker(make_plan(), state)
+    tracker.set_model(model)
+    tracker.on_epoch_begin(0)
+    assert float(metric.result()) == 3
+
+
+def test_events_that_no_host_read_stop_the_training():
+    check = EventCheck(100, {0: 100, 1: 99}.get, "here")
+    check.on_epoch_end(0)
+    with pytest.raises(EventCountError, match="split train: found 99 events in here"):
+        check.on_epoch_end(1)
 
 
 class DivergedError(Exception):
