@@ -29,9 +29,9 @@ SECONDS_BETWEEN_LINES = 10.0
 
 SETTINGS: Mapping[str, Any] = {
     "loss_function": "Logloss",
-    "l2_leaf_reg": 5.0,
+    "l2_leaf_reg": 20.0,
     "border_count": 64,
-    "rsm": 0.3,
+    "rsm": 0.15,
     "bootstrap_type": "Bernoulli",
     "subsample": 0.7,
     "boosting_type": "Plain",
