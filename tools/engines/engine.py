@@ -9,12 +9,14 @@ The environment may set ``JOB_PORT`` (default 8099), ``POOL_PORT`` (50000) and `
 """
 
 import argparse
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +68,9 @@ taskmanager.memory.task.off-heap.size: 128m
 taskmanager.memory.framework.heap.size: 128m
 taskmanager.memory.framework.off-heap.size: 128m
 taskmanager.memory.managed.size: 64m
+taskmanager.memory.jvm-metaspace.size: 256m
+taskmanager.memory.jvm-overhead.min: 192m
+taskmanager.memory.jvm-overhead.max: 192m
 # StatisticsGen needs 512 buffers per TaskManager and more; 128m failed.
 taskmanager.memory.network.min: 512m
 taskmanager.memory.network.max: 512m
@@ -186,6 +191,7 @@ class Engine:
                 "-D",
                 f"taskmanager.resource-id=taskmanager{number}",
             )
+        self._wait_for_task_managers(rest_port)
         self._pool()
         self._job_server(
             "flink.FlinkJobServerDriver", f"--flink-master=127.0.0.1:{rest_port}", self._jars()
@@ -287,6 +293,14 @@ class Engine:
         (self.state / f"{name}.pid").write_text(str(process.pid))
         self._started[name] = process
 
+    def _wait_for_task_managers(self, rest_port: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while _count_task_managers(rest_port) < 2:
+            for name in ("taskmanager1", "taskmanager2"):
+                if self._started[name].poll() is not None or time.monotonic() > deadline:
+                    raise EngineError(f"{name} did not start; see {self.state}/{name}.log")
+            time.sleep(0.5)
+
     def _wait_for(self, name: str, port: int) -> None:
         # Not by `processes`: the environment of a process that starts another program is empty.
         process = self._started[name]
@@ -295,6 +309,11 @@ class Engine:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise EngineError(f"{name} did not start; see {self.state}/{name}.log")
             time.sleep(0.2)
+
+
+def _count_task_managers(rest_port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{rest_port}/overview", timeout=10) as answer:
+        return int(json.load(answer)["taskmanagers"])
 
 
 def _is_open(port: int) -> bool:
