@@ -31,15 +31,10 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
         ) from error
     path = stack.enter_context(member.local_file())
     try:
-        # In braces, uproot would take a colon of the path for the name of a tree. Without threads:
-        # its event loop does not survive a fork, and reading would wait forever.
-        file = stack.enter_context(
-            uproot.open(
-                {str(path): None},
-                handler=uproot.source.file.MultithreadedFileSource,
-                use_threads=False,
-            )
-        )
+        # A file of ours, because uproot does not close its own when it cannot read it. Without
+        # threads: its event loop does not survive a fork, and reading would wait forever.
+        stream = stack.enter_context(path.open("rb"))
+        file = stack.enter_context(uproot.open(stream, use_threads=False))
         trees = sorted({key.split(";")[0] for key in file.keys(filter_classname=_is_tree)})
     except Exception as error:  # uproot raises errors of many kinds for damaged files.
         raise IntakeError(

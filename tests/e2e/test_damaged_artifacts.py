@@ -44,9 +44,8 @@ def test_deleted_files_are_named_and_their_nodes_run_again(damaged):
         f"    {folder} is damaged (Split-train/data_parquet-00001.parquet is missing (" in examples
     )
     assert re.search(r"missing \([0-9,]+ bytes\)\); CollisionExampleGen will rebuild it$", examples)
-    model = next(line for line in lines if "/Trainer/model/" in line)
-    assert "(Format-Serving/fingerprint.pb is missing (" in model
-    assert "Trainer will rebuild it" in model
+    # The model is of other Examples now, so nobody looks for it.
+    assert len(lines) == 1
     assert set(cleaned.states.values()) - {"cached"} == {"done"}
     assert {node for node, state in cleaned.states.items() if state == "cached"} <= {
         names.SCHEMA_IMPORT

@@ -64,7 +64,10 @@ def test_page_shows_the_metrics_of_tfma(browser, first_run, pushed_page):
     assert browser.text("#verdict").startswith("Pushed as version ")
     assert first_run.done.version in browser.text("#verdict")
     for name in ("binary_accuracy", "binary_crossentropy", "background_rejection"):
-        assert float(browser.text(f"#metric-{name}")) == pytest.approx(metrics[name], rel=1e-3)
+        value, interval = browser.text(f"#metric-{name}").split(maxsplit=1)
+        assert float(value) == pytest.approx(metrics[name], rel=1e-3)
+        low, high = map(float, interval.strip("()").split(" to "))
+        assert low < float(value) < high
 
 
 def test_page_of_a_refused_run_names_the_gates_and_the_margins(browser, refused_run):
@@ -203,7 +206,7 @@ def test_provenance_of_a_copy_leads_there_too_and_is_verified(first_run, tmp_pat
     assert f"by pipeline higgs, run {first_run.outcome.run_id}\n" in done.output
     assert f"AUC {decision.auc:.4f} on 2,000 events, no baseline" in done.output
     assert "data: 4,000 train events, fingerprint " in done.output
-    assert "verified: 4 files, " in done.output
+    assert "verified: 6 files, " in done.output
     assert tf.saved_model.load(str(copy)).signatures
     index = copy / "variables" / "variables.index"
     index.write_bytes(index.read_bytes()[:-1])

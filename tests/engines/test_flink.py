@@ -12,7 +12,7 @@ from benchmarks.evaluation_agreement import read_numbers
 from formats import histograms
 from formats.features import COLUMNS
 from formats.names import EVALUATOR, EXAMPLE_GEN, HISTOGRAM_GEN, STATISTICS_GEN, events_property
-from models.event_table import read_events
+from models.row_groups import ParquetSource
 from pipeline.sample_data import monte_carlo
 from pipeline.sample_data.shard_writer import write_dataset
 
@@ -108,8 +108,10 @@ def test_the_statistics_are_the_same(outputs, split):
 @pytest.mark.parametrize("split", SPLITS)
 def test_quantiles_are_within_the_error_of_the_sketch(outputs, split):
     for result in outputs.values():
-        table = read_events([f"{result['examples'].uri}/Split-{split}/*"])
-        exact = dict(zip(COLUMNS, np.column_stack([table.labels, table.features]).T, strict=True))
+        source = ParquetSource([f"{result['examples'].uri}/Split-{split}/*"])
+        groups = [source.read(group) for group in range(len(source.counts))]
+        rows = np.concatenate([np.column_stack([part.labels, part.features]) for part in groups])
+        exact = dict(zip(COLUMNS, rows.T, strict=True))
         statistics = stats_artifact_utils.load_statistics(result["statistics"], split)
         for feature in statistics.proto().datasets[0].features:
             values = np.sort(exact[feature.path.step[0]])

@@ -90,7 +90,13 @@ def push(run, store):
     (store.folder / "data_verdict").mkdir(exist_ok=True)
     verdict = (store.folder / names.DATA_VERDICT.key / "verdict.json").read_text()
     (store.folder / "data_verdict" / "verdict.json").write_text(verdict)
-    return run("Pusher", inputs, {"push_destination": json.dumps(destination), "pipeline": "higgs"})
+    parameters = {
+        "push_destination": json.dumps(destination),
+        "pipeline": "higgs",
+        "with_onnx": 0,
+        "for_triton": 0,
+    }
+    return run("Pusher", inputs, parameters)
 
 
 def baseline(run, store):

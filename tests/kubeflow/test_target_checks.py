@@ -174,7 +174,7 @@ def test_a_missing_section_names_its_example():
         ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
         ("vertex.labels={Team: a}", "String should match pattern '^[a-z0-9_-]{0,63}$', got 'Team'"),
         ("vertex.schedule.cron=daily", "vertex.schedule.cron: 'daily' does not have five fields"),
-        ("beam.nodes={Trainer: [--x]}", "'HistogramGen', 'Evaluator' or 'Scorer', got"),
+        ("beam.nodes={Trainer: [--x]}", "'TestEvaluator' or 'Scorer', got"),
     ],
 )
 def test_single_keys_are_validated(override, message):

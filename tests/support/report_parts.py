@@ -102,6 +102,8 @@ TRAINING = {
     ],
     "epoch_kept": 2,
     "resumed_at": 0,
+    "resumed_step": 0,
+    "events_in_memory": 400,
     "warm_start": [],
     "events_per_second": 12_345.0,
     "seconds": 12.5,

@@ -109,8 +109,8 @@ def export_folder(finished_run):
     return finished_run.serving_model_dir
 
 
-def test_the_trainer_writes_the_file_beside_the_savedmodel(export_folder, run_splits):
-    features = run_splits.validation.features[:100]
+def test_the_trainer_writes_the_file_beside_the_savedmodel(export_folder, run_validation):
+    features = run_validation.features[:100]
     signature = tf.saved_model.load(export_folder).signatures["score_features"]
     expected = signature(features=tf.constant(features))["signal_probability"].numpy()
     got = score(onnx.load(f"{export_folder}/model.onnx"), features)
