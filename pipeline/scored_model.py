@@ -55,7 +55,7 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
 
     Raises:
         ModelNotFoundError: there is no such model.
-        UnsuitableModelError: it is damaged, or is no model.
+        UnsuitableModelError: it is damaged, or is not a model.
     """
     if text.isdecimal() and not Path(text).exists():
         folder = f"{push_directory}/{text}"

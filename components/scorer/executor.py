@@ -51,8 +51,8 @@ class Executor(BaseBeamExecutor):
         """Scores every file, unless the model is absent.
 
         Raises:
-            DataRefusedError: there is no file, or one cannot be read, has invalid rows, or is not
-                the one that the content key describes.
+            DataRefusedError: the folder has no files, or a file cannot be read, has invalid rows,
+                or was changed since the content key was computed.
             ScoringError: the model cannot be used, or files or rows were lost or duplicated.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
