@@ -78,7 +78,7 @@ def _compare(name: str, model: str, events: Events, shards: Path, folder: Path) 
         shutil.rmtree(out, ignore_errors=True)
         for index, shard in enumerate(sorted(shards.iterdir())):
             source = file_rows(str(shard), (), "", False)
-            score_file(ScoreTask(index, source, f"{out}/{index}.parquet", model, name))
+            score_file(ScoreTask(source, f"{out}/{index}.parquet", model, name))
         assert pq.read_table(out).num_rows == count
 
     return compare(

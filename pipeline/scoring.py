@@ -114,14 +114,13 @@ def plan_tasks(
     """Plans one task per file."""
     return [
         ScoreTask(
-            index=index,
             source=TableRows(source, options),
             output=f"{out}/{name}",
             model=model.path,
             model_sha256=model.sha256,
             options=repr(options),
         )
-        for index, (name, source) in enumerate(inputs.items())
+        for name, source in inputs.items()
     ]
 
 

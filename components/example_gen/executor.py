@@ -1,7 +1,7 @@
 """Executor of CollisionExampleGen: distributes the shards over Beam's workers.
 
-A shard is one element of the Beam pipeline. A worker decodes and writes it whole, and returns one
-line with its counts or the reason why it was rejected.
+A shard is one task. A worker decodes and writes it whole, and its result is the counts, or the
+reason why it was refused.
 """
 
 import json
@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import apache_beam as beam
 from tfx import types
 from tfx.components.example_gen import utils
 from tfx.components.example_gen.import_example_gen import executor
@@ -20,15 +19,14 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.example_gen.shard_content import check_content
-from components.example_gen.shard_ingestion import ShardTask, SplitSummary, ingest_shard
-from components.example_gen.shard_results import Ingested, ShardResult, combine
+from components.example_gen.shard_ingestion import ShardTask, SplitSummary
+from components.example_gen.shard_results import Ingested, ShardResult, combine, ingest
 from formats import examples as parquet_examples
 from formats import hash_runs, ingested_shards, invalid_values, names
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestionFile
-from formats.published.shard_files import describe_unreadable
 from formats.published.shards import is_shard
-from formats.published.tfrecord import RecordError
+from formats.task_results import run_tasks
 
 logger = logging.getLogger("higgs.example_gen")
 
@@ -51,7 +49,7 @@ class Executor(executor.Executor):
         Raises:
             DataRefusedError: a shard contains anything but valid records, is not the one that the
                 content key or the manifest describes, or a split is empty.
-            RuntimeError: the Beam runner lost or duplicated a shard.
+            LostTaskError: the Beam runner lost a shard.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
@@ -66,15 +64,8 @@ class Executor(executor.Executor):
             json.loads(exec_properties.get(IGNORED_KEYS_KEY) or "[]"),
         )
         staging = f"{examples.uri}/.staging"
-        with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(tasks)
-                | "Spread" >> beam.Reshuffle()
-                | "Ingest" >> beam.Map(_ingest)
-                | "Results" >> beam.io.WriteToText(f"{staging}/results")
-            )
-        ingested = combine(tasks, _read_results(f"{staging}/results*"))
+        results = run_tasks(self._make_beam_pipeline(), tasks, ingest, f"{staging}/results")
+        ingested = combine(tasks, [*map(ShardResult.from_json, results)])
         key = exec_properties.get(CONTENT_KEY_KEY) or ""
         manifest_problem = check_content(input_base, ingested.shards, key)
         check_files(examples.uri, ingested.splits)
@@ -141,30 +132,11 @@ def check_files(uri: str, summaries: Mapping[str, SplitSummary]) -> None:
             )
 
 
-def _ingest(task: ShardTask) -> str:
-    # A distributed runner would retry an exception and report it as a stack trace.
-    try:
-        result = ShardResult(task.index, ingest_shard(task))
-    except RecordError as error:
-        result = ShardResult(task.index, None, str(error))
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        result = ShardResult(task.index, None, describe_unreadable(task.path, error))
-    return result.to_json()
-
-
 def _shards(pattern: str) -> list[str]:
     shards = [path for path in sorted(fileio.glob(pattern)) if is_shard(path)]
     if not shards:
         raise DataRefusedError(f"no TFRecord shard matches {pattern}")
     return shards
-
-
-def _read_results(pattern: str) -> list[ShardResult]:
-    results = []
-    for path in fileio.glob(pattern):
-        with fileio.open(path, "r") as lines:
-            results += [ShardResult.from_json(line) for line in lines.read().splitlines()]
-    return results
 
 
 def _report_empty(ingested: Ingested) -> None:

@@ -1,13 +1,24 @@
-"""Results of the shards: one line of JSON per shard, combined to a summary per split."""
+"""Results of the shards: JSON per shard, combined to a summary per split.
+
+Workers import this module without TFX and TensorFlow, which would take most of their time.
+"""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.example_gen.shard_ingestion import ShardSummary, ShardTask, SplitSummary
+from components.example_gen.shard_ingestion import (
+    ShardSummary,
+    ShardTask,
+    SplitSummary,
+    ingest_shard,
+)
 from formats import invalid_values
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestedShard
+from formats.published.shard_files import describe_unreadable
+from formats.published.tfrecord import RecordError
+from formats.task_results import check_refusals
 
 
 @dataclass(frozen=True)
@@ -15,18 +26,16 @@ class ShardResult:
     """The result of ingesting one shard.
 
     Attributes:
-        index: the shard's index.
         shard: what was ingested; None for a rejected shard.
         error: why the shard was rejected; empty if it was not.
     """
 
-    index: int
     shard: ShardSummary | None
     error: str = ""
 
     def to_json(self) -> str:
-        """Returns the result as one line."""
-        content: dict[str, object] = {"index": self.index, "error": self.error}
+        """Returns the result as JSON."""
+        content: dict[str, object] = {"error": self.error}
         if self.shard:
             content["sha256"] = self.shard.sha256
             content["splits"] = {
@@ -36,16 +45,16 @@ class ShardResult:
         return json.dumps(content)
 
     @classmethod
-    def from_json(cls, line: str) -> "ShardResult":
-        """Reads a line that ``to_json`` wrote."""
-        content = json.loads(line)
+    def from_json(cls, text: str) -> "ShardResult":
+        """Reads what ``to_json`` wrote."""
+        content = json.loads(text)
         if "splits" not in content:
-            return cls(content["index"], None, content["error"])
+            return cls(None, content["error"])
         splits = {
             split: SplitSummary(events, invalid_values.from_json(invalid))
             for split, (events, invalid) in content["splits"].items()
         }
-        return cls(content["index"], ShardSummary(splits, content["sha256"]), content["error"])
+        return cls(ShardSummary(splits, content["sha256"]), content["error"])
 
 
 @dataclass(frozen=True)
@@ -66,24 +75,29 @@ class Ingested:
         return [shard.path for shard in self.shards if not sum(shard.events.values())]
 
 
-def combine(tasks: Sequence[ShardTask], results: Iterable[ShardResult]) -> Ingested:
-    """Adds up the summaries by split, after checking that every shard was ingested once.
+def ingest(task: ShardTask) -> str:
+    """Ingests one shard; returns its ``ShardResult`` as JSON."""
+    # A distributed runner would retry an exception and report it as a stack trace.
+    try:
+        result = ShardResult(ingest_shard(task))
+    except RecordError as error:
+        result = ShardResult(None, str(error))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        result = ShardResult(None, describe_unreadable(task.path, error))
+    return result.to_json()
+
+
+def combine(tasks: Sequence[ShardTask], results: Sequence[ShardResult]) -> Ingested:
+    """Adds up the summaries by split.
+
+    Args:
+        tasks: all tasks.
+        results: their results, in the same order.
 
     Raises:
-        DataRefusedError: a shard was rejected (the first one is named) or a split is empty.
-        RuntimeError: the result of a shard is missing or duplicated.
+        DataRefusedError: a shard was refused (the first one is named) or a split is empty.
     """
-    results = sorted(results, key=lambda result: result.index)
-    errors = [result.error for result in results if result.error]
-    if errors:
-        more = f"\n({len(errors)} of {len(tasks)} shards were rejected)" if errors[1:] else ""
-        raise DataRefusedError(errors[0] + more)
-    indices = [result.index for result in results]
-    if indices != [task.index for task in tasks]:
-        raise RuntimeError(
-            f"the Beam runner reported {len(indices)} shards ({len(set(indices))} distinct) of "
-            f"{len(tasks)}: work was lost or done twice; use another runner in beam.args"
-        )
+    check_refusals((result.error for result in results), "shards")
     shards = [result.shard for result in results if result.shard]
     total = {split: SplitSummary(0, {}) for task in tasks for split in task.splits}
     for shard in shards:

@@ -109,8 +109,8 @@ def plan_tasks(sources: Mapping[str, RowSource], model: Artifact, uri: str) -> l
     path = path_utils.serving_model_path(model.uri)
     digest = model_digest(take_manifest(path))
     return [
-        ScoreTask(index, source, f"{uri}/{output_name(name)}", path, digest)
-        for index, (name, source) in enumerate(sources.items())
+        ScoreTask(source, f"{uri}/{output_name(name)}", path, digest)
+        for name, source in sources.items()
     ]
 
 

@@ -77,7 +77,6 @@ class ScoreTask:
     """One file to score.
 
     Attributes:
-        index: of the task among all.
         source: the input.
         output: the file to write.
         model: path of the model.
@@ -85,7 +84,6 @@ class ScoreTask:
         options: other options that determine the output, as text.
     """
 
-    index: int
     source: RowSource
     output: str
     model: str

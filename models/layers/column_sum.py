@@ -7,12 +7,18 @@ training step at 2,048 units. Here parts of the batch are added first, row by ro
 
 import tensorflow as tf
 
-PARTS = 8
+HALVINGS = 3
 
 
 def column_sum(values: tf.Tensor) -> tf.Tensor:
-    """Sums each column of [N, units]; fast if N is static and a multiple of ``PARTS``."""
+    """Sums each column of [N, units]; fast if N is static and a multiple of 8.
+
+    Halves are added pair by pair, and not all parts by ``tf.add_n``, whose order, and with it the
+    last digit, may depend on the load of the machine (``models.physics.kinematics.sum_rows``).
+    """
     rows = values.shape[0]
-    if rows is None or rows % PARTS:
-        return tf.reduce_sum(values, axis=0)
-    return tf.reduce_sum(tf.add_n(tf.split(values, PARTS)), axis=0)
+    if rows is not None and rows % 2**HALVINGS == 0:
+        for _ in range(HALVINGS):
+            first, second = tf.split(values, 2)
+            values = first + second
+    return tf.reduce_sum(values, axis=0)

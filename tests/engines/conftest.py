@@ -38,6 +38,18 @@ class Running:
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().decode()
         return found
 
+    def log_tails(self, lines=15):
+        """The last lines of every log of the engine and of its tasks, for a failure's message."""
+        logs = [*self.state.glob("*.log"), *self.state.glob("work/app-*/*/stderr")]
+        return "\n".join(
+            "\n".join([f"--- {log.relative_to(self.state)}", *tail_of(log, lines)])
+            for log in sorted(logs, key=lambda log: log.stat().st_mtime)
+        )
+
+
+def tail_of(log, lines):
+    return log.read_text(errors="replace").splitlines()[-lines:]
+
 
 def why_missing():
     if (FETCHED / "missing").exists():

@@ -1,13 +1,18 @@
 """Workers that are killed on Spark: a node has exact counts, or it fails; it is never short.
 
 One combination is part of `make test`; `make engine-kills` runs all of them.
+
+The test holds a lease on an input (fcntl(2)): the kernel lets the worker that opens it wait, and
+names it in /proc/locks. So the kill hits a task that has begun and cannot end before.
 """
 
+import fcntl
 import os
+import re
 import signal
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +27,7 @@ from formats.names import EVALUATOR, EXAMPLE_GEN, STATISTICS_GEN, events_propert
 from pipeline.sample_data import monte_carlo
 from pipeline.sample_data.shard_writer import write_dataset
 
-SHARD_EVENTS, EVAL_SHARDS = 20_000, 40
+SHARD_EVENTS, EVAL_SHARDS = 2_000, 4
 SPLITS = {"train": SHARD_EVENTS, "eval": SHARD_EVENTS * EVAL_SHARDS}
 
 NODE_SECONDS = 400
@@ -58,21 +63,12 @@ class Job:
         self.thread.start()
         return self
 
-    def wait(self):
-        self.thread.join(NODE_SECONDS)
-        assert not self.thread.is_alive(), f"the node takes longer than {NODE_SECONDS} s"
-
 
 @pytest.fixture(scope="module")
 def data(engine_files, tmp_path_factory):
-    """Shards of which all but two are links to the others."""
     folder = tmp_path_factory.mktemp("data")
-    write_dataset(
-        folder, monte_carlo.generate(SHARD_EVENTS, 0), monte_carlo.generate(SHARD_EVENTS, 1)
-    )
-    [shard] = (folder / "validation").iterdir()
-    for index in range(1, EVAL_SHARDS):
-        os.link(shard, shard.with_name(f"copy-{index:03d}.tfrecord"))
+    splits = (monte_carlo.generate(events, seed) for seed, events in enumerate(SPLITS.values()))
+    write_dataset(folder, *splits, shard_size=SHARD_EVENTS)
     return folder
 
 
@@ -82,34 +78,83 @@ def examples(data, tmp_path_factory):
     return single_node.ingest(data, tmp_path_factory.mktemp("examples"))
 
 
-def wait_for_reader(engine, job, folder, seconds=NODE_SECONDS):
-    """Waits until a Python worker has opened an input of the node; returns its pid."""
-    deadline = time.monotonic() + seconds
+@contextmanager
+def held(path):
+    """Lets every process that opens a file wait for the end of the block."""
+    previous = signal.signal(signal.SIGIO, signal.SIG_IGN)  # it says that somebody waits
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield
+    finally:
+        os.close(descriptor)
+        signal.signal(signal.SIGIO, previous)
+
+
+def waiting_for(path):
+    """The processes that wait for a held file."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    inode = path.stat().st_ino
+    numbers = {line.split(":")[0] for line in lines if "LEASE" in line and f":{inode} " in line}
+    return [
+        int(waiting[2])
+        for line in lines
+        if (waiting := re.match(r"(\d+): +-> LEASE +BREAKER +READ +(\d+)", line))
+        and waiting[1] in numbers
+    ]
+
+
+def wait_for(condition, job):
+    """Waits for a condition of a node that runs; returns its value."""
+    deadline = time.monotonic() + NODE_SECONDS
     while job.thread.is_alive() and time.monotonic() < deadline:
-        for pid, command in engine.processes().items():
-            if PYTHON_WORKER in command and reads(pid, folder):
-                return pid
-        time.sleep(0.01)
-    pytest.fail(f"no worker has read from {folder}; the node ended with {job.error!r}")
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    return None
 
 
-def reads(pid, folder):
+def executor_of(engine, worker):
+    """The executor that listens on the port that a Python worker is connected to."""
+    port = int(re.search(r'SdkHarness\("localhost:(\d+)"', engine.processes()[worker])[1])
+    listening = {
+        f"socket:[{fields[9]}]"
+        for table in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"
+    }
+    [executor] = [
+        pid
+        for pid, command in engine.processes().items()
+        if EXECUTOR in command and listening & open_files(pid)
+    ]
+    return executor
+
+
+def open_files(pid):
+    files = set()
     for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
         with suppress(OSError):
-            if str(descriptor.readlink()).startswith(f"{folder}/"):
-                return True
-    return False
+            files.add(str(descriptor.readlink()))
+    return files
 
 
-def kill_while_reading(engine, victim, folder, run):
-    """Starts a node, kills a process of the engine while a worker reads, and waits for the node."""
+def kill_while_reading(engine, victim, path, run):
+    """Starts a node, kills a process of its task while that opens an input; awaits the node."""
     job = Job(run).start()
-    reader = wait_for_reader(engine, job, folder)
-    if victim is EXECUTOR:
-        reader = next(pid for pid, command in engine.processes().items() if EXECUTOR in command)
-    os.kill(reader, signal.SIGKILL)
-    assert job.thread.is_alive(), "the node was finished before the kill"
-    job.wait()
+    # The node itself looks at its inputs before it sends a job to Spark.
+    started = wait_for(lambda: any(EXECUTOR in text for text in engine.processes().values()), job)
+    with held(path):
+        [reader, *_] = wait_for(lambda: waiting_for(path), job) or [None]
+        if started and reader:
+            os.kill(executor_of(engine, reader) if victim is EXECUTOR else reader, signal.SIGKILL)
+    job.thread.join(NODE_SECONDS)
+    if not reader:
+        pytest.fail(f"nothing was killed; the node ended with {job.error!r}\n{engine.log_tails()}")
+    if job.thread.is_alive():
+        pytest.fail(f"the node takes longer than {NODE_SECONDS} s\n{engine.log_tails()}")
+    if job.error:
+        print(engine.log_tails())
     print(f"{victim} killed: {job.error or 'success'!r}")
     return job
 
@@ -121,14 +166,20 @@ FURTHER_VICTIMS = [pytest.param(victim, marks=pytest.mark.matrix) for victim in 
 @pytest.mark.parametrize("victim", [EXECUTOR, FURTHER_VICTIMS[1]])
 def test_ingestion_is_exact_or_fails_when_a_process_is_killed(spark, data, tmp_path, victim):
     node = single_node.our_nodes(data, tmp_path)[EXAMPLE_GEN]
+    shard = data / "validation" / "shard-00002.tfrecord"
     job = kill_while_reading(
-        spark, victim, data, lambda: single_node.execute(node, {}, tmp_path, spark.options)
+        spark, victim, shard, lambda: single_node.execute(node, {}, tmp_path, spark.options)
     )
     if job.error is None:
         written = job.outputs["examples"]
         check_files(written.uri, {split: SplitSummary(n, {}) for split, n in SPLITS.items()})
         for split, events in SPLITS.items():
             assert written.get_int_custom_property(events_property(split)) == events
+
+
+def parquet_file(examples):
+    [path, *_] = sorted(Path(examples.uri, "Split-eval").glob("*.parquet"))
+    return path
 
 
 @pytest.mark.parametrize("victim", FURTHER_VICTIMS)
@@ -138,7 +189,7 @@ def test_statistics_are_exact_or_fail_when_a_process_is_killed(spark, examples, 
     job = kill_while_reading(
         spark,
         victim,
-        examples.uri,
+        parquet_file(examples),
         lambda: single_node.execute(node, inputs, tmp_path, spark.options),
     )
     if job.error is None:
@@ -157,7 +208,7 @@ def test_an_evaluation_is_exact_or_fails_when_a_process_is_killed(
     job = kill_while_reading(
         spark,
         victim,
-        f"{examples.uri}/Split-eval",
+        parquet_file(examples),
         lambda: single_node.execute(node, inputs, tmp_path, spark.options),
     )
     if job.error is None:

@@ -52,7 +52,7 @@ def task(tmp_path):
     model = str(write_onnx(tmp_path / "m.onnx"))
 
     def make(source, **changes):
-        arguments = {"index": 0, "output": f"{tmp_path}/out/x.parquet", "model": model}
+        arguments = {"output": f"{tmp_path}/out/x.parquet", "model": model}
         return ScoreTask(source=source, **{**arguments, "model_sha256": "m", **changes})
 
     return make
