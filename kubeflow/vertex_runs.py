@@ -126,7 +126,7 @@ class VertexRuns:
                 parent=self._parent,
                 schedule=v1.Schedule(
                     display_name=self._config.name,
-                    cron=schedule.cron,
+                    cron=schedule.times.with_zone,
                     max_concurrent_run_count=schedule.max_concurrent_runs,
                     create_pipeline_job_request=request,
                 ),

@@ -1,6 +1,7 @@
 """Cron expressions of schedules: one form, converted to what each target expects.
 
-The form is ``[TZ=ZONE ]MINUTE HOUR DAY MONTH WEEKDAY``, the one of Vertex AI.
+The form is ``[TZ=ZONE ]MINUTE HOUR DAY MONTH WEEKDAY``, the one of Vertex AI, without everything
+that implementations of cron read differently.
 """
 
 import re
@@ -10,12 +11,25 @@ from zoneinfo import ZoneInfo
 
 FORM = "[TZ=ZONE ]MINUTE HOUR DAY MONTH WEEKDAY, such as '0 3 * * 1' for Mondays at 3:00 UTC"
 
-# Without the extensions of single implementations: L, W, #, ?, H, @daily.
-_FIELD = re.compile(r"[0-9*/,-]+")
-_NAMED_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
-_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
-_WEEKDAYS = "SUN MON TUE WED THU FRI SAT"
-_NAMES = {*_MONTHS.split(), *_WEEKDAYS.split()}
+# Without the extensions of single implementations: L, W, #, ?, H, 5/10, @daily.
+_ITEM = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?")
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    low: int
+    high: int
+    words: tuple[str, ...] = ()
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of the month", 1, 31),
+    _Field("month", 1, 12, tuple("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split())),
+    _Field("day of the week", 0, 6, tuple("SUN MON TUE WED THU FRI SAT".split())),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,15 @@ class CronSchedule:
         """
         return f"0 {self.expression}"
 
+    @property
+    def with_zone(self) -> str:
+        """The expression with its time zone, if it has one, as Vertex AI reads it.
+
+        >>> parse_cron("TZ=Europe/Zurich  0 3 * * 1").with_zone
+        'TZ=Europe/Zurich 0 3 * * 1'
+        """
+        return f"TZ={self.zone} {self.expression}" if self.zone else self.expression
+
     def next_times(self, now: datetime, count: int = 3) -> list[datetime]:
         """Computes the next times after ``now``, in the schedule's zone."""
         from croniter import croniter
@@ -55,21 +78,24 @@ def parse_cron(text: str) -> CronSchedule:
         ValueError: it does not have the form ``FORM``; the message says what is wrong.
     """
     zone, fields = None, text.split()
-    if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
-        zone = fields.pop(0).partition("=")[2]
+    if fields and "=" in fields[0]:
+        key, _, zone = fields.pop(0).partition("=")
+        if key not in ("TZ", "CRON_TZ"):
+            raise ValueError(f"{text!r}: {key}= is not a time zone; write TZ={zone}: {FORM}")
         _check_zone(zone)
     if len(fields) == 6:
         raise ValueError(f"{text!r} has six fields; remove the first one, the seconds: {FORM}")
     if len(fields) != 5:
         raise ValueError(f"{text!r} does not have five fields: {FORM}")
-    for field in fields[:3]:
-        _check_field(text, field, _FIELD)
-    for field in fields[3:]:
-        _check_field(text, field, _NAMED_FIELD)
-    if re.search(r"\b7\b", fields[4]):
-        raise ValueError(f"{text!r}: the day of the week is 0 (Sunday) to 6; write 0 for Sunday")
+    for field, kind in zip(fields, _FIELDS, strict=True):
+        items = field.split(",")
+        if len(items) > 1 and any(item.startswith("*") for item in items):
+            raise ValueError(f"{text!r}: {field!r} lists '*'; write '*' alone, or the values")
+        for item in items:
+            _check_item(text, item, kind)
+    _check_days(text, fields[2], fields[4])
     expression = " ".join(fields)
-    _check_values(text, expression)
+    _check_dates(text, expression)
     return CronSchedule(expression, zone)
 
 
@@ -80,13 +106,49 @@ def _check_zone(zone: str) -> None:
         raise ValueError(f"{zone!r} is not a time zone, such as Europe/Zurich") from None
 
 
-def _check_field(text: str, field: str, form: re.Pattern[str]) -> None:
-    words = re.findall(r"[A-Za-z]+", field)
-    if not form.fullmatch(field) or not {word.upper() for word in words} <= _NAMES:
-        raise ValueError(f"{text!r}: {field!r} is not supported by every target: {FORM}")
+def _check_item(text: str, item: str, kind: _Field) -> None:
+    parts = _ITEM.fullmatch(item)
+    if parts is None or (parts["step"] and not (parts["all"] or parts["last"])):
+        raise ValueError(f"{text!r}: {item!r} is not supported by every target: {FORM}")
+    bounds = [_value(text, word, kind) for word in (parts["first"], parts["last"]) if word]
+    low, high = bounds if len(bounds) == 2 else (kind.low, kind.high)
+    if low >= high:
+        raise ValueError(
+            f"{text!r}: {item!r} does not go from a lower to a higher value of the {kind.name}; "
+            "write two ranges, or the value alone"
+        )
+    if parts["step"] and not 1 <= int(parts["step"]) <= high - low:
+        raise ValueError(
+            f"{text!r}: the step of {item!r} must be 1 to {high - low} for the {kind.name}"
+        )
 
 
-def _check_values(text: str, expression: str) -> None:
+def _value(text: str, word: str, kind: _Field) -> int:
+    if word.upper() in kind.words:
+        return kind.low + kind.words.index(word.upper())
+    if not word.isascii() or not word.isdigit():
+        raise ValueError(f"{text!r}: {word!r} is not supported by every target: {FORM}")
+    if kind.name == "day of the week" and int(word) == 7:
+        raise ValueError(f"{text!r}: the day of the week is 0 (Sunday) to 6; write 0 for Sunday")
+    if not kind.low <= int(word) <= kind.high:
+        raise ValueError(
+            f"{text!r} is not a valid schedule: the {kind.name} is {kind.low} to {kind.high}, "
+            f"got {word}"
+        )
+    return int(word)
+
+
+def _check_days(text: str, *days: str) -> None:
+    """Rejects what some implementations read as "either day" and others as "both"."""
+    limited = [day for day in days if day != "*"]
+    if len(limited) == 2 and any(day.startswith("*") for day in limited):
+        raise ValueError(
+            f"{text!r} limits the day of the month and that of the week, one of them by a step; "
+            "targets read this differently; write '*' for one of them"
+        )
+
+
+def _check_dates(text: str, expression: str) -> None:
     from croniter import croniter
     from croniter.croniter import CroniterError
 
