@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -48,7 +48,7 @@ class RunState:
     Attributes:
         ended: whether the run is over.
         succeeded: whether it ended without a failure.
-        canceled: whether someone terminated it.
+        canceled: whether someone terminated it, or has asked for that.
         tasks: state of each node, in the engine's words, lower case.
         errors: the engine's error messages by node.
     """
@@ -86,22 +86,21 @@ def create(
 
     Args:
         request: creates the run under a fixed name; returns its id.
-        find: finds a run of that name; returns its id, or None.
+        find: finds a run of that name; returns its id, or None if there is none.
         attempts: maximum number of requests.
-        delay: seconds before the second request; doubled each time.
+        delay: seconds before the second attempt; doubled each time.
 
     Raises:
         EngineError: the engine rejects the request, or every attempt failed.
     """
     for attempt in range(attempts):
         try:
-            return request()
+            # The request is repeated only after the engine has said that there is no such run.
+            return (attempt and find()) or request()
         except EngineError as error:
             if not error.is_transient or attempt == attempts - 1:
                 raise
         time.sleep(delay * 2**attempt)
-        if run_id := find():
-            return run_id
     raise AssertionError("unreachable")
 
 
@@ -120,16 +119,22 @@ def follow(
         EngineError: polls failed for longer than that, or the engine rejects them for good.
     """
     previous = None
-    last_answer = time.monotonic()
+    outage_began = None
+    is_canceled = False
     while True:
         try:
             state = runs.state(run_id)
         except EngineError as error:
-            if not error.is_transient or time.monotonic() - last_answer > outage_seconds:
+            if outage_began is None:
+                outage_began = time.monotonic()
+            if not error.is_transient or time.monotonic() - outage_began > outage_seconds:
                 raise
             time.sleep(max(interval, 0.01))
             continue
-        last_answer = time.monotonic()
+        outage_began = None
+        # A run that is being terminated may end as one that has failed.
+        is_canceled = is_canceled or state.canceled
+        state = replace(state, canceled=is_canceled)
         if state != previous:
             yield state
         if state.ended:

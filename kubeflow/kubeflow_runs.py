@@ -2,15 +2,20 @@
 
 import json
 import os
+import secrets
 import time
 import warnings
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import kfp_server_api
+from google.auth.exceptions import GoogleAuthError
 from kfp.client import Client
 from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
+from kfp_server_api.rest import RESTClientObject
 from urllib3.exceptions import HTTPError
 
 from formats import names
@@ -18,12 +23,60 @@ from kubeflow.engine_runs import SKIPPED, EngineError, RunState, create
 from pipeline.cloud_config import KubeflowConfig, Schedule
 from pipeline.config import Config
 
-_CLIENT_ERRORS = (kfp_server_api.ApiException, HTTPError)
+# A token file that cannot be read is an OSError; several experiments of a name a ValueError.
+_CLIENT_ERRORS = (kfp_server_api.ApiException, HTTPError, GoogleAuthError, OSError, ValueError)
 
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 (a name)
 """Environment variable of Kubeflow's client: the path of a token file."""
 
+CERTIFICATES_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+"""Environment variables that name a file of certificate authorities, the first one first."""
+
+REQUEST_SECONDS = 60
+"""Time limit of a request; Kubeflow's client has none."""
+
+_REASON_LENGTH = 500
+
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+
+
+class _UnexpectedAnswerError(HTTPError):
+    """The address answered with something other than JSON.
+
+    Attributes:
+        is_page: whether it is a page for a browser, such as a login.
+    """
+
+    def __init__(self, message: str, *, is_page: bool = False):
+        super().__init__(message)
+        self.is_page = is_page
+
+
+class _JsonClient(RESTClientObject):
+    """The client's transport, with a time limit, that accepts JSON only.
+
+    The client itself turns a login page, which gateways send with status 200, into a run without
+    id and state.
+    """
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """Sends a request.
+
+        Raises:
+            HTTPError: there is no answer in time, or it is not a JSON object.
+            kfp_server_api.ApiException: the status of the answer is not 2xx.
+        """
+        options["_request_timeout"] = REQUEST_SECONDS
+        response = super().request(method, url, **options)
+        try:
+            content = json.loads(response.data)
+        except ValueError:
+            content = None
+        if isinstance(content, dict):
+            return response
+        if response.data.lstrip()[:1] == b"<":
+            raise _UnexpectedAnswerError("a page instead of JSON, probably a login", is_page=True)
+        raise _UnexpectedAnswerError(f"{len(response.data)} bytes that are not a JSON object")
 
 
 class _Client(Client):
@@ -36,6 +89,8 @@ class _Client(Client):
             kfp_server_api.ApiException: the server rejects the request; its status says why.
         """
         del sleep_duration
+        # All services of the client share it. The constructor calls this method last.
+        self._healthz_api.api_client.rest_client = _JsonClient(self._existing_config)
         return self._healthz_api.get_healthz()
 
 
@@ -46,7 +101,8 @@ class KubeflowRuns:
         """Connects to the installation.
 
         Raises:
-            EngineError: its address is not given, or it does not answer.
+            EngineError: its address is not given, it does not answer, or the credentials cannot be
+                read.
         """
         if section.host is None:
             raise EngineError(
@@ -54,15 +110,15 @@ class KubeflowRuns:
                 "http://localhost:8080 with `kubectl port-forward svc/ml-pipeline-ui 8080:80`"
             )
         self._config, self._section, self._host = config, section, section.host.rstrip("/")
-        self._is_connected = False
+        self._was_allowed = False
         self._connect()
-        self._is_connected = True
 
     def _connect(self) -> None:
         """Makes a client with the credentials that are valid now."""
         # Read again at every request, because the token of a login expires within the hour.
         token_file = os.environ.get(TOKEN_FILE_VARIABLE)
         credentials = ServiceAccountTokenVolumeCredentials(token_file) if token_file else None
+        certificates = [os.environ[name] for name in CERTIFICATES_VARIABLES if name in os.environ]
         try:
             with warnings.catch_warnings():
                 # The client warns about the server's version at every start.
@@ -71,7 +127,15 @@ class KubeflowRuns:
                     host=self._host,
                     namespace=self._section.namespace or "kubeflow",
                     credentials=credentials,
+                    proxy=_proxy(self._host),
+                    ssl_ca_cert=next(iter(certificates), None),
                 )
+            self._client.get_kfp_healthz()
+        except (KeyError, json.JSONDecodeError) as error:
+            raise EngineError(
+                f"{Client._LOCAL_KFP_CONTEXT}: {error} is missing or malformed; the file is JSON "
+                "with the key namespace"
+            ) from None
         except _CLIENT_ERRORS as error:
             raise self._engine_error(error) from None
 
@@ -81,72 +145,32 @@ class KubeflowRuns:
         Raises:
             EngineError: Kubeflow rejects it.
         """
-        name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}"
-        if self._section.schedule:
-            return self._schedule(file, name, self._section.schedule)
-
-        def create_run() -> str:
-            try:
-                run = self._client.create_run_from_pipeline_package(
-                    str(file),
-                    run_name=name,
-                    experiment_name=self._section.experiment,
-                    namespace=self._section.namespace,
-                    # No release reads a root from the file.
-                    pipeline_root=self._config.artifacts_root,
-                    service_account=self._section.service_account,
-                )
-            except _CLIENT_ERRORS as error:
-                raise self._engine_error(error) from None
-            return str(run.run_id)
-
-        return create(create_run, find=lambda: self._find_run(name))
-
-    def _find_run(self, name: str) -> str | None:
-        """Finds a run by its name, in case the answer to its creation was lost."""
-        has_name = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
-        try:
-            runs = self._client.list_runs(
-                namespace=self._section.namespace, filter=json.dumps({"predicates": [has_name]})
+        # Unique, because a run whose creation was not answered is found by its name.
+        name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}-{secrets.token_hex(3)}"
+        schedule = self._section.schedule
+        if schedule:
+            return create(
+                lambda: self._create_recurring_run(file, name, schedule),
+                find=lambda: self._find("recurring_run", name),
             )
-        except _CLIENT_ERRORS:
-            return None
-        return next((str(run.run_id) for run in runs.runs or ()), None)
+        return create(lambda: self._create_run(file, name), find=lambda: self._find("run", name))
 
-    def link(self, run_id: str) -> str:
-        """URL of the run's page, or of the recurring run's."""
-        page = "recurringrun" if self._section.schedule else "runs"
-        return f"{self._host}/#/{page}/details/{run_id}"
-
-    def state(self, run_id: str) -> RunState:
-        """Current state of a run.
-
-        Raises:
-            EngineError: Kubeflow rejects the request or cannot be reached.
-        """
+    def _create_run(self, file: Path, name: str) -> str:
         try:
-            run = self._client.get_run(run_id)
+            run = self._client.create_run_from_pipeline_package(
+                str(file),
+                run_name=name,
+                experiment_name=self._section.experiment,
+                namespace=self._section.namespace,
+                # No release reads a root from the file.
+                pipeline_root=self._config.artifacts_root,
+                service_account=self._section.service_account,
+            )
         except _CLIENT_ERRORS as error:
-            if getattr(error, "status", None) == HTTPStatus.UNAUTHORIZED:
-                self._connect()
             raise self._engine_error(error) from None
-        all_details = (run.run_details and run.run_details.task_details) or []
-        # Kubeflow also lists the workflow, its root, and each node's driver and executor.
-        details = [detail for detail in all_details if detail.display_name in names.NODES]
-        ended = run.state in _ENDED
-        return RunState(
-            ended=ended,
-            succeeded=run.state == "SUCCEEDED",
-            canceled=run.state == "CANCELED",
-            tasks={detail.display_name: _task_state(detail.state, ended) for detail in details},
-            errors={
-                detail.display_name: detail.error.message or ""
-                for detail in details
-                if detail.error
-            },
-        )
+        return self._identifier(run.run_id)
 
-    def _schedule(self, file: Path, name: str, schedule: Schedule) -> str:
+    def _create_recurring_run(self, file: Path, name: str, schedule: Schedule) -> str:
         try:
             experiment = self._client.create_experiment(
                 self._section.experiment, namespace=self._section.namespace
@@ -163,19 +187,124 @@ class KubeflowRuns:
             )
         except _CLIENT_ERRORS as error:
             raise self._engine_error(error) from None
-        return str(recurring_run.recurring_run_id)
+        return self._identifier(recurring_run.recurring_run_id)
+
+    def _find(self, kind: str, name: str) -> str | None:
+        """Finds a run by its name, in case the answer to its creation was lost."""
+        has_name = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+        list_all = getattr(self._client, f"list_{kind}s")
+        try:
+            answer = list_all(
+                namespace=self._section.namespace, filter=json.dumps({"predicates": [has_name]})
+            )
+        except _CLIENT_ERRORS as error:
+            raise self._engine_error(error) from None
+        found = getattr(answer, f"{kind}s") or ()
+        return next((str(getattr(run, f"{kind}_id")) for run in found), None)
+
+    def _identifier(self, value: str | None) -> str:
+        if not value:
+            raise self._engine_error(_UnexpectedAnswerError("JSON without the id of a run"))
+        self._was_allowed = True
+        return value
+
+    def link(self, run_id: str) -> str:
+        """URL of the run's page, or of the recurring run's."""
+        page = "recurringrun" if self._section.schedule else "runs"
+        return f"{self._host}/#/{page}/details/{run_id}"
+
+    def state(self, run_id: str) -> RunState:
+        """Current state of a run.
+
+        Raises:
+            EngineError: Kubeflow rejects the request or cannot be reached.
+        """
+        try:
+            run = self._client.get_run(run_id)
+        except _CLIENT_ERRORS as error:
+            engine_error = self._engine_error(error)
+            if engine_error.is_transient and _is_login(error):
+                # The next poll uses the credentials that are valid by then.
+                self._connect()
+            raise engine_error from None
+        self._identifier(run.run_id)
+        all_details = (run.run_details and run.run_details.task_details) or []
+        # Kubeflow also lists the workflow, its root, and each node's driver and executor.
+        details = [detail for detail in all_details if detail.display_name in names.NODES]
+        ended = run.state in _ENDED
+        return RunState(
+            ended=ended,
+            succeeded=run.state == "SUCCEEDED",
+            canceled=_was_canceled([status.state for status in run.state_history or ()], run.state),
+            tasks={detail.display_name: _task_state(detail.state, ended) for detail in details},
+            errors={
+                detail.display_name: detail.error.message or ""
+                for detail in details
+                if detail.error
+            },
+        )
 
     def _engine_error(self, error: Exception) -> EngineError:
         status = getattr(error, "status", None) or 0
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if _is_login(error):
             return EngineError(
-                f"{self._host}: not allowed ({int(status)}); log in to the installation, or name a "
-                f"file with its token in {TOKEN_FILE_VARIABLE}",
-                # A token that has expired is renewed.
-                is_transient=status == HTTPStatus.UNAUTHORIZED and self._is_connected,
+                f"{self._host}: not allowed ({status or 'login page'}); log in to the "
+                f"installation, or name a file with its token in {TOKEN_FILE_VARIABLE}: "
+                f"{_reason(error)}",
+                # A login that was valid has expired, and is renewed.
+                is_transient=self._was_allowed,
             )
-        is_transient = status == 0 or status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
-        return EngineError(f"{self._host}: {error}", is_transient=is_transient)
+        if status == HTTPStatus.NOT_FOUND:
+            return EngineError(
+                f"{self._host}: {_reason(error)}; the run was deleted, or it is one of another "
+                "installation: compare kubeflow.host and the run's id"
+            )
+        is_transient = (
+            isinstance(error, (kfp_server_api.ApiException, HTTPError, ConnectionError))
+            and (status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+        ) or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT)
+        prefix = f"{int(status)}: " if status else ""
+        return EngineError(f"{self._host}: {prefix}{_reason(error)}", is_transient=is_transient)
+
+
+def _proxy(host: str) -> str | None:
+    """The proxy that the environment names for an address, except on this machine."""
+    parts = urlsplit(host)
+    name = parts.hostname or ""
+    if name == "localhost" or name.startswith("127.") or name == "::1" or proxy_bypass(name):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def _is_login(error: Exception) -> bool:
+    status = getattr(error, "status", None)
+    is_page = isinstance(error, _UnexpectedAnswerError) and error.is_page
+    return is_page or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
+def _reason(error: Exception) -> str:
+    """The reason of an error in one line: the server's own message, if it sent one."""
+    try:
+        content = json.loads(getattr(error, "body", None) or "")
+        message = content.get("message") or content.get("error")
+    except (ValueError, AttributeError):
+        message = None
+    text = message or getattr(error, "reason", None) or error
+    return " ".join(str(text).split())[:_REASON_LENGTH]
+
+
+def _was_canceled(history: list[str], state: str | None) -> bool:
+    """Whether someone terminated the run since it was last started.
+
+    A run that is terminated ends as ``FAILED``: ``ReportWorkflowResource`` in
+    backend/src/apiserver/resource/resource_manager.go, 2.17.0. The history has ``CANCELING``.
+    """
+    for earlier in reversed([*history, state]):
+        if earlier in ("CANCELING", "CANCELED"):
+            return True
+        if earlier in ("PENDING", "RUNNING"):
+            return False
+    return False
 
 
 def _task_state(state: str | None, run_has_ended: bool) -> str:

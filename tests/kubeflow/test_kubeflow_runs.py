@@ -1,0 +1,255 @@
+"""The client of Kubeflow Pipelines against a server whose answers are those of real gateways."""
+
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import trustme
+from engine.api_server import Fault, Installation
+
+from kubeflow import engine_runs, kubeflow_runs
+from kubeflow.engine_runs import EngineError, exit_code, follow
+from kubeflow.kubeflow_runs import KubeflowRuns
+from pipeline.config import load_config
+from pipeline.exit_codes import ExitCode
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+PAGE = "<!DOCTYPE html><html><body>Log in to your account</body></html>"
+SCHEDULE = "kubeflow.schedule={cron: 0 3 * * 1}"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch, tmp_path):
+    """No credentials of the developer, and no delays."""
+    context = tmp_path / "context.json"
+    monkeypatch.setattr(kubeflow_runs.Client, "_LOCAL_KFP_CONTEXT", str(context))
+    for name in ("KF_PIPELINES_SA_TOKEN_PATH", *kubeflow_runs.CERTIFICATES_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: None)
+    monkeypatch.setattr(engine_runs, "time", clock)
+
+
+@pytest.fixture
+def server():
+    with Installation({"state": "RUNNING"}).running() as server:
+        yield server
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("pipelineInfo: {name: higgs}\nschemaVersion: 2.1.0\nsdkVersion: tfx-1.16\n")
+    return path
+
+
+def connect(server, *overrides):
+    host = server if isinstance(server, str) else server.host
+    config = load_config(ROOT / "configs" / "kubeflow.yaml", (f"kubeflow.host={host}", *overrides))
+    return KubeflowRuns(config, config.kubeflow)
+
+
+def tasks(**states):
+    details = [{"display_name": name, "state": state} for name, state in states.items()]
+    return {"run_details": {"task_details": [*details, {"state": "FAILED"}, {"task_id": "1"}]}}
+
+
+def history(*states):
+    return {"state_history": [{"state": state} for state in states]}
+
+
+def last_state(runs):
+    return list(follow(runs, "7", interval=0))[-1]
+
+
+TRANSIENT = {
+    "a server error": Fault(500, '{"code": 13, "message": "database is locked"}'),
+    "a gateway without a server": Fault(503, "<html>no healthy upstream</html>"),
+    "too many requests": Fault(429, "slow down"),
+    "a closed connection": Fault(0),
+    "a truncated answer": Fault(200, '{"run_id": "7", "sta', length=400),
+    "malformed JSON": Fault(200, '{"run_id": "7", "sta'),
+    "no content": Fault(200, ""),
+    "a list": Fault(200, "[]"),
+    "a run without id": Fault(200, "{}"),
+}
+
+
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
+def test_polls_survive(fault, server):
+    server.states[:] = [{"state": "SUCCEEDED", **tasks(PushGate="SUCCEEDED")}]
+    # urllib3 itself repeats a GET whose connection was closed.
+    server.faults = [fault] * 5
+    assert last_state(connect(server)).succeeded
+    assert not server.faults
+
+
+LOGINS = {
+    "a login page": (Fault(200, PAGE), "not allowed (login page); log in to the installation"),
+    "401": (Fault(401, '{"error": "token expired"}'), "not allowed (401); log in"),
+    "403": (Fault(403, '{"message": "user x may not get runs"}'), "user x may not get runs"),
+}
+
+
+@pytest.mark.parametrize(("fault", "message"), LOGINS.values(), ids=LOGINS)
+def test_a_login_that_expires_is_renewed_and_one_that_never_was_valid_is_reported(
+    fault, message, server
+):
+    server.faults = [fault]
+    with pytest.raises(EngineError) as error:
+        next(follow(connect(server), "7", interval=0))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    runs = connect(server)
+    server.states[:] = [{"state": "RUNNING"}, {"state": "SUCCEEDED"}]
+    states = follow(runs, "7", interval=0)
+    next(states)
+    server.faults = [fault, fault]
+    assert next(states).succeeded
+
+
+def test_a_deleted_run_is_reported_at_once(server):
+    with pytest.raises(EngineError, match="the run was deleted, or it is one of another") as error:
+        next(follow(connect(server), "8", interval=0))
+    assert "/runs/8: not found" in str(error.value)
+
+
+def test_a_server_that_does_not_answer_is_given_up(server, monkeypatch):
+    # Limits of the connection and of the answer; urllib3 repeats the request three times.
+    monkeypatch.setattr(kubeflow_runs, "REQUEST_SECONDS", (0.1, 0.1))
+    server.faults = [Fault(200, seconds=0.3)] * 4
+    runs = connect(server)
+    with pytest.raises(EngineError, match=r"[Tt]imed out") as error:
+        runs.state("7")
+    assert error.value.is_transient
+
+
+LOST_ANSWERS = {
+    "an accepted request without an answer": Fault(0, is_late=True),
+    "an accepted request with a gateway's answer": Fault(504, PAGE, is_late=True),
+    "an accepted request with a truncated answer": Fault(200, '{"run', length=9, is_late=True),
+}
+
+
+@pytest.mark.parametrize("override", [None, SCHEDULE], ids=["run", "schedule"])
+@pytest.mark.parametrize("fault", LOST_ANSWERS.values(), ids=LOST_ANSWERS)
+def test_an_answer_that_is_lost_starts_no_second_run(fault, override, server, file):
+    # The outage goes on while the run is looked for.
+    server.faults = [fault, Fault(503), Fault(503)]
+    runs = connect(server, *([override] if override else []))
+    assert runs.submit(file) == "7"
+    assert len(server.created) == 1
+
+
+def test_a_request_that_was_not_accepted_is_repeated(server, file):
+    server.faults = [Fault(503), Fault(503)]
+    assert connect(server).submit(file) == "7"
+    assert len(server.created) == 1
+
+
+def test_runs_that_are_submitted_in_the_same_second_have_different_names(server, file):
+    runs = connect(server)
+    runs.submit(file)
+    runs.submit(file)
+    assert len(set(server.created)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (400, '{"error": "x", "message": "namespace is empty in multi-user mode"}', "namespace is"),
+        (200, PAGE, "login page"),
+        (413, "<html>too large</html>", "413: "),
+    ],
+)
+def test_a_rejected_creation_is_reported_at_once(status, body, message, server, file):
+    server.faults = [Fault(status, body)] * 2
+    with pytest.raises(EngineError) as error:
+        connect(server).submit(file)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(server.faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        # Kubeflow has no state for a run that was terminated: it ends as failed.
+        (history("PENDING", "RUNNING", "CANCELING", "FAILED"), ExitCode.FAILED),
+        (history("PENDING", "RUNNING", "FAILED"), ExitCode.DATA_REFUSED),
+        # Terminated, then retried by a person, and decided.
+        (history("RUNNING", "CANCELING", "FAILED", "RUNNING", "FAILED"), ExitCode.DATA_REFUSED),
+        ({}, ExitCode.DATA_REFUSED),
+    ],
+)
+def test_a_terminated_run_is_no_decision_of_the_gate_that_was_running(states, code, server):
+    server.states[:] = [{"state": "FAILED", **tasks(DataGate="FAILED"), **states}]
+    assert exit_code(last_state(connect(server))) == code
+
+
+def test_a_termination_that_only_a_poll_saw_counts(server):
+    failed = tasks(PushGate="FAILED")
+    server.states[:] = [{"state": "CANCELING", **failed}, {"state": "FAILED", **failed}]
+    assert exit_code(last_state(connect(server))) == ExitCode.FAILED
+
+
+def test_states_of_later_releases_are_shown_and_awaited(server):
+    server.states[:] = [
+        {"state": "HIBERNATING", "unknown": 1, **tasks(Trainer="MIGRATING")},
+        {"state": "PAUSED"},
+        {"state": "SUCCEEDED", "storage_state": "ARCHIVED"},
+    ]
+    states = list(follow(connect(server), "7", interval=0))
+    assert [state.ended for state in states] == [False, False, True]
+    assert states[0].tasks == {"Trainer": "migrating"}
+
+
+def test_a_token_file_that_cannot_be_read_is_named(server, monkeypatch, tmp_path):
+    monkeypatch.setenv(kubeflow_runs.TOKEN_FILE_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(EngineError, match=r"No such file or directory: '.*none'"):
+        connect(server).state("7")
+
+
+@pytest.mark.parametrize("text", ["{", "{}"])
+def test_a_malformed_context_is_named(text, server):
+    Path(kubeflow_runs.Client._LOCAL_KFP_CONTEXT).write_text(text)
+    with pytest.raises(EngineError, match=r"context\.json: .* missing or malformed"):
+        connect(server)
+
+
+def test_the_environments_certificates_are_trusted(server, monkeypatch, tmp_path):
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    host = server.host.replace("http:", "https:")
+    with pytest.raises(EngineError, match="CERTIFICATE_VERIFY_FAILED"):
+        connect(host)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    assert not connect(host).state("7").ended
+
+
+def test_the_environments_proxy_is_used(monkeypatch):
+    proxy = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+    requests = []
+
+    def answer():
+        connection, _ = proxy.accept()
+        requests.append(connection.recv(4096).split(b"\r\n")[0])
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        connection.close()
+
+    with proxy:
+        threading.Thread(target=lambda: [answer() for _ in range(2)], daemon=True).start()
+        connect("http://kubeflow.example")
+    assert requests[0].startswith(b"GET http://kubeflow.example/apis/v2beta1/healthz ")
+    monkeypatch.setenv("no_proxy", "kubeflow.example")
+    assert kubeflow_runs._proxy("http://kubeflow.example") is None
+    assert kubeflow_runs._proxy("http://localhost:8080") is None
