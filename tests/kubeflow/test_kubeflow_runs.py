@@ -140,7 +140,7 @@ LOST_ANSWERS = {
 @pytest.mark.parametrize("fault", LOST_ANSWERS.values(), ids=LOST_ANSWERS)
 def test_an_answer_that_is_lost_starts_no_second_run(fault, override, server, file):
     # The outage goes on while the run is looked for.
-    server.faults = [fault, Fault(503), Fault(503)]
+    server.faults = [fault, Fault(503)]
     runs = connect(server, *([override] if override else []))
     assert runs.submit(file) == "7"
     assert len(server.created) == 1
