@@ -4,16 +4,22 @@ It does not use the client's `PipelineJob`, which on submission creates a missin
 grants access to it. Only the call that starts the run is made here.
 """
 
+import secrets
 import time
+import warnings
 from pathlib import Path
 
 from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import (
+    Aborted,
     AlreadyExists,
+    Cancelled,
     GoogleAPICallError,
+    NotFound,
     RetryError,
     ServerError,
     TooManyRequests,
+    Unauthenticated,
 )
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1 as v1
@@ -29,7 +35,17 @@ _ENDED = {
     v1.PipelineState.PIPELINE_STATE_CANCELLED,
 }
 
-_TRANSIENT = (ServerError, TooManyRequests, RetryError, TransportError)
+_CLIENT_ERRORS = (GoogleAPICallError, GoogleAuthError, RetryError)
+_LOGIN_ERRORS = (GoogleAuthError, Unauthenticated)
+_TRANSIENT = (ServerError, TooManyRequests, Aborted, Cancelled, RetryError, TransportError)
+
+_LOGIN = (
+    "run `gcloud auth application-default login`, or name a key file in "
+    "GOOGLE_APPLICATION_CREDENTIALS"
+)
+
+REQUEST_SECONDS = 60.0
+"""Time limit of a request; Google's client has none for these."""
 
 
 class VertexRuns:
@@ -44,14 +60,15 @@ class VertexRuns:
         self._config, self._section = config, section
         self._parent = f"projects/{section.project}/locations/{section.region}"
         self._options = ClientOptions(api_endpoint=f"{section.region}-aiplatform.googleapis.com")
+        self._was_allowed = False
+        self._connect()
+
+    def _connect(self) -> None:
+        """Makes a client with the credentials that are valid now."""
         try:
             self._pipelines = v1.PipelineServiceClient(client_options=self._options)
         except GoogleAuthError as error:
-            raise EngineError(
-                f"no credentials for Vertex AI ({error}); run "
-                "`gcloud auth application-default login`, or name a key file in "
-                "GOOGLE_APPLICATION_CREDENTIALS"
-            ) from None
+            raise EngineError(f"no credentials for Vertex AI ({error}); {_LOGIN}") from None
 
     def submit(self, file: Path) -> str:
         """Starts a run, or a schedule if the configuration has one.
@@ -59,22 +76,28 @@ class VertexRuns:
         Raises:
             EngineError: Vertex AI rejects it.
         """
+        # Unique, because a creation that was not answered is recognized by this name.
+        name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}-{secrets.token_hex(3)}"
         request = v1.CreatePipelineJobRequest(parent=self._parent, pipeline_job=self._job(file))
-        if self._section.schedule:
-            return self._schedule(request, self._section.schedule)
+        schedule = self._section.schedule
+        if schedule:
+            return create(
+                lambda: self._create_schedule(name, request, schedule),
+                find=lambda: self._find_schedule(name),
+            )
         # A request that is repeated under the same id cannot start a second run.
-        request.pipeline_job_id = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}"
+        request.pipeline_job_id = name
+        return create(lambda: self._create_job(request), find=lambda: None)
 
-        def create_job() -> str:
-            try:
-                self._pipelines.create_pipeline_job(request)
-            except AlreadyExists:
-                pass
-            except (GoogleAPICallError, GoogleAuthError) as error:
-                raise _engine_error(error) from None
-            return request.pipeline_job_id
-
-        return create(create_job, find=lambda: None)
+    def _create_job(self, request: v1.CreatePipelineJobRequest) -> str:
+        try:
+            self._pipelines.create_pipeline_job(request, timeout=REQUEST_SECONDS)
+        except AlreadyExists:
+            pass
+        except _CLIENT_ERRORS as error:
+            raise self._engine_error(error) from None
+        self._was_allowed = True
+        return str(request.pipeline_job_id)
 
     def _job(self, file: Path) -> v1.PipelineJob:
         section = self._section
@@ -104,42 +127,85 @@ class VertexRuns:
         """
         name = f"{self._parent}/pipelineJobs/{run_id}"
         try:
-            job = self._pipelines.get_pipeline_job(name=name)
-        except (GoogleAPICallError, GoogleAuthError) as error:
-            raise _engine_error(error) from None
+            with warnings.catch_warnings():
+                # The client warns about states of later releases, which are not its own.
+                warnings.simplefilter("ignore")
+                job = self._pipelines.get_pipeline_job(name=name, timeout=REQUEST_SECONDS)
+                return self._run_state(job)
+        except NotFound as error:
+            raise EngineError(
+                f"{_text(error)}; the run was deleted, or it is one of another project or region: "
+                f"compare {self._parent} and the run's id"
+            ) from None
+        except _CLIENT_ERRORS as error:
+            engine_error = self._engine_error(error)
+            if isinstance(error, _LOGIN_ERRORS) and engine_error.is_transient:
+                # The next poll uses the credentials that are valid by then.
+                self._connect()
+            raise engine_error from None
+
+    def _run_state(self, job: v1.PipelineJob) -> RunState:
+        self._was_allowed = True
+        canceling = v1.PipelineState.PIPELINE_STATE_CANCELLING
         # Vertex AI also lists the run itself, under the job's id.
         details = [d for d in job.job_detail.task_details if d.task_name in names.NODES]
         return RunState(
             ended=job.state in _ENDED,
             succeeded=job.state == v1.PipelineState.PIPELINE_STATE_SUCCEEDED,
-            canceled=job.state == v1.PipelineState.PIPELINE_STATE_CANCELLED,
+            canceled=job.state in (canceling, v1.PipelineState.PIPELINE_STATE_CANCELLED),
             tasks={detail.task_name: _task_state(detail.state) for detail in details},
             errors={
                 detail.task_name: detail.error.message for detail in details if detail.error.message
             },
         )
 
-    def _schedule(self, request: v1.CreatePipelineJobRequest, schedule: Schedule) -> str:
-        client = v1.ScheduleServiceClient(client_options=self._options)
+    def _create_schedule(
+        self, name: str, request: v1.CreatePipelineJobRequest, schedule: Schedule
+    ) -> str:
         try:
-            created = client.create_schedule(
+            created = self._schedules().create_schedule(
                 parent=self._parent,
                 schedule=v1.Schedule(
-                    display_name=self._config.name,
+                    display_name=name,
                     cron=schedule.times.with_zone,
                     max_concurrent_run_count=schedule.max_concurrent_runs,
                     create_pipeline_job_request=request,
                 ),
+                timeout=REQUEST_SECONDS,
             )
-        except (GoogleAPICallError, GoogleAuthError) as error:
-            raise _engine_error(error) from None
+        except _CLIENT_ERRORS as error:
+            raise self._engine_error(error) from None
         return str(created.name.rpartition("/")[2])
 
+    def _find_schedule(self, name: str) -> str | None:
+        """Finds a schedule by its name, in case the answer to its creation was lost."""
+        request = v1.ListSchedulesRequest(parent=self._parent, filter=f'display_name="{name}"')
+        try:
+            found = list(self._schedules().list_schedules(request, timeout=REQUEST_SECONDS))
+        except _CLIENT_ERRORS as error:
+            raise self._engine_error(error) from None
+        return next((str(schedule.name.rpartition("/")[2]) for schedule in found), None)
 
-def _task_state(state: v1.PipelineTaskDetail.State) -> str:
+    def _schedules(self) -> v1.ScheduleServiceClient:
+        return v1.ScheduleServiceClient(client_options=self._options)
+
+    def _engine_error(self, error: Exception) -> EngineError:
+        is_transient = isinstance(error, _TRANSIENT) or getattr(error, "retryable", False)
+        if isinstance(error, _LOGIN_ERRORS) and not is_transient:
+            # A login that was valid has expired, and is renewed.
+            return EngineError(
+                f"Vertex AI: not allowed; {_LOGIN}: {_text(error)}", is_transient=self._was_allowed
+            )
+        return EngineError(f"Vertex AI: {_text(error)}", is_transient=is_transient)
+
+
+def _text(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _task_state(state: v1.PipelineTaskDetail.State | int) -> str:
+    """A task's state in lower case; a plain number is a state of a later release."""
+    if not isinstance(state, v1.PipelineTaskDetail.State):
+        return f"state {state}"
     is_skipped = state is v1.PipelineTaskDetail.State.NOT_TRIGGERED
     return SKIPPED if is_skipped else state.name.lower()
-
-
-def _engine_error(error: Exception) -> EngineError:
-    return EngineError(f"Vertex AI: {error}", is_transient=isinstance(error, _TRANSIENT))

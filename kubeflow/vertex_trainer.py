@@ -11,6 +11,8 @@ from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobCl
 
 from components.trainer.executor import with_ingested_events
 
+_UNSUCCESSFUL = (JobState.JOB_STATE_EXPIRED, JobState.JOB_STATE_PARTIALLY_SUCCEEDED)
+
 
 class Executor(executor.GenericExecutor):
     """Starts the custom job and waits for its end."""
@@ -24,12 +26,12 @@ class Executor(executor.GenericExecutor):
         """Runs the job.
 
         Raises:
-            RuntimeError: the job failed, was canceled, or exceeded its time and expired.
+            RuntimeError: the job failed, was canceled, exceeded its time and expired, or succeeded
+                in part only.
         """
-        # TFX's client does not know the state, and would poll an expired job forever.
-        expired = JobState.JOB_STATE_EXPIRED
+        # TFX's client does not know these states, and would poll such a job forever.
         for states in ("JOB_STATES_COMPLETED", "JOB_STATES_FAILED"):
-            setattr(VertexJobClient, states, {*getattr(VertexJobClient, states), expired})
+            setattr(VertexJobClient, states, {*getattr(VertexJobClient, states), *_UNSUCCESSFUL})
         super().Do(input_dict, output_dict, with_ingested_events(input_dict, exec_properties))
 
 

@@ -56,14 +56,16 @@ def train(monkeypatch):
     return run
 
 
-def test_an_expired_job_fails_the_node(train):
+@pytest.mark.parametrize("state", ["EXPIRED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED"])
+def test_a_job_that_ended_otherwise_fails_the_node(state, train):
     with pytest.raises(RuntimeError, match="did not succeed"):
-        train(v1.JobState.JOB_STATE_EXPIRED)
+        train(v1.JobState[f"JOB_STATE_{state}"])
 
 
-def test_a_running_job_is_waited_for(train):
+@pytest.mark.parametrize("state", ["QUEUED", "PENDING", "RUNNING", "PAUSED", "UPDATING"])
+def test_a_job_that_goes_on_is_waited_for(state, train):
     with pytest.raises(TimeoutError):
-        train(v1.JobState.JOB_STATE_RUNNING)
+        train(v1.JobState[f"JOB_STATE_{state}"])
 
 
 def test_a_job_that_succeeded_ends_the_node(train):
