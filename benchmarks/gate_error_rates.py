@@ -32,7 +32,7 @@ from formats.evaluation_record import (
     AUC_CHANGE_LOWER_BOUND,
     EVENT_COUNT,
 )
-from pipeline.config import EvaluationConfig
+from pipeline.evaluation_config import EvaluationConfig
 
 Array = npt.NDArray[np.float64]
 Population = tuple[Array, Array]

@@ -70,7 +70,9 @@ def read_decision(folder: str) -> GateDecision:
     config, *_ = load_eval_run(folder)
     if config is None:
         raise ValueError(f"no thresholds, because there is no configuration in {folder}")
-    checks = tuple(threshold_checks(config, evaluation, read_changes(folder)))
+    compared = threshold_checks(config, evaluation, read_changes(folder))
+    # Several gates can set the same threshold; values that are not numbers are not equal.
+    checks = tuple({repr(check): check for check in compared}.values())
     is_gated = any(m.per_slice_thresholds for spec in config.metrics_specs for m in spec.metrics)
     return GateDecision(
         passed=not is_gated or _read_validation(folder),

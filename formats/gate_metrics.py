@@ -1,5 +1,6 @@
 """The metrics that can gate a push, and the slices that they are measured on."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,26 +38,40 @@ class GateMetric:
         label: its name for readers.
         class_name: its class in ``components.evaluator.metrics``.
         interval: how its 95 % confidence interval is computed.
+        values: the least and the largest value that it can have.
         lower_is_better: whether a smaller value is a better model.
     """
 
     label: str
     class_name: str
     interval: str
+    values: tuple[float, float]
     lower_is_better: bool = False
 
 
 REJECTION = "background_rejection"
 ACCURACY = "binary_accuracy"
 
+_SHARE = (0.0, 1.0)
+
 GATE_METRICS = {
-    AUC: GateMetric("AUC", "RocAuc", "DeLong 1988"),
-    ACCURACY: GateMetric("accuracy", "Accuracy", "Wilson 1927"),
-    "binary_crossentropy": GateMetric("log loss", "LogLoss", "normal", lower_is_better=True),
-    REJECTION: GateMetric("background rejection", "BackgroundRejection", "delta method, log scale"),
-    "maximal_significance": GateMetric("largest AMS", "MaximalSignificance", "delta method"),
+    AUC: GateMetric("AUC", "RocAuc", "DeLong 1988", _SHARE),
+    ACCURACY: GateMetric("accuracy", "Accuracy", "Wilson 1927", _SHARE),
+    "binary_crossentropy": GateMetric(
+        "log loss", "LogLoss", "normal", (0.0, math.inf), lower_is_better=True
+    ),
+    REJECTION: GateMetric(
+        "background rejection", "BackgroundRejection", "delta method, log scale", (1.0, math.inf)
+    ),
+    "maximal_significance": GateMetric(
+        "largest AMS", "MaximalSignificance", "delta method", (0.0, math.inf)
+    ),
     "expected_calibration_error": GateMetric(
-        "calibration error", "ExpectedCalibrationError", "delta method", lower_is_better=True
+        "calibration error",
+        "ExpectedCalibrationError",
+        "delta method",
+        _SHARE,
+        lower_is_better=True,
     ),
 }
 """The metrics by their names in TFMA's results."""
@@ -92,7 +107,7 @@ class MetricGate:
     def name(self) -> str:
         """The metric's name in TFMA's results, which tells signal efficiencies apart."""
         if self.metric == REJECTION and self.signal_efficiency != 0.5:
-            return f"{REJECTION}_at_{self.signal_efficiency:g}"
+            return f"{REJECTION}_at_{self.signal_efficiency!r}"
         return self.metric
 
 

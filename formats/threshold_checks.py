@@ -150,7 +150,8 @@ class _Compared:
 
     def _change_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
         assert self.baseline is not None
-        change = self._value(self.candidate) - self._value(self.baseline)
+        values = self._value(self.candidate), self._value(self.baseline)
+        change = values[0] - values[1]
         error = Z_95 * self.changes.get(AUC_CHANGE_ERROR, math.nan)
         fault = self._fault(self.baseline)
         return ThresholdCheck(
@@ -158,7 +159,9 @@ class _Compared:
             change,
             limit,
             is_change=True,
-            fault=self._fault(self.candidate) or (fault and f"baseline: {fault}"),
+            fault=self._fault(self.candidate)
+            or (fault and f"baseline: {fault}")
+            or ("both values are infinite" if math.isinf(min(values)) else ""),
             interval=_defined((change - error, change + error)) if self.metric == AUC else None,
             is_upper=is_upper,
             method=interval_method(self.metric),
@@ -178,7 +181,7 @@ class _Compared:
             error = (change - bound) / NormalDist().inv_cdf(confidence)
             undecided = self._what_would_decide(change, error, drop)
         return ThresholdCheck(
-            f"AUC{place} above the baseline's, {100 * confidence:.4g} % lower bound",
+            f"AUC{place} above the baseline's, {100 * confidence:.8g} % lower bound",
             bound,
             limit,
             is_change=True,

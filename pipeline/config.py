@@ -22,10 +22,10 @@ from pydantic import (
     model_validator,
 )
 
-from formats.gate_metrics import GATE_METRICS, REJECTION, SLICE_VALUES, MetricGate
 from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
 from pipeline.beam_options import find_option_problems
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
+from pipeline.evaluation_config import EvaluationConfig
 from pipeline.paths import check_location
 from pipeline.secret_values import find_secrets, redact
 from pipeline.yaml_values import load_yaml
@@ -122,108 +122,6 @@ class TrainerConfig(Hyperparameters):
     def hyperparameters(self) -> Hyperparameters:
         """Returns the hyperparameters without the options of the pipeline."""
         return Hyperparameters(**self.model_dump(include=set(Hyperparameters.model_fields)))
-
-
-class GateConfig(_Frozen):
-    """A gate on any metric, on all events or on one slice."""
-
-    metric: Literal[tuple(GATE_METRICS)] = Field(description="the metric")  # type: ignore[valid-type]
-    slice: dict[str, str | int] = Field(
-        default_factory=dict,
-        description="a column to slice by and its value, {COLUMN: VALUE}; default: all events",
-    )
-    at_least: Number | None = Field(None, description="smallest value that passes")
-    at_most: Number | None = Field(None, description="largest value that passes")
-    max_drop: Number | None = Field(
-        None, ge=0, description="how much worse the value may be than that of the model in service"
-    )
-    signal_efficiency: Number | None = Field(
-        None, gt=0, lt=1, description="of the background rejection; default: 0.5"
-    )
-
-    @field_validator("metric", mode="before")
-    @classmethod
-    def _known_metric(cls, value: Any) -> Any:
-        if not isinstance(value, str) or value not in GATE_METRICS:
-            raise ValueError(_not_known("metric", value, GATE_METRICS))
-        return value
-
-    @field_validator("slice")
-    @classmethod
-    def _known_slice(cls, values: dict[str, str | int]) -> dict[str, str | int]:
-        if len(values) > 1:
-            raise ValueError("a slice has one column; write one gate per column")
-        for column, value in values.items():
-            if column not in SLICE_VALUES:
-                raise ValueError(_not_known("column to slice by", column, SLICE_VALUES))
-            if str(value) not in SLICE_VALUES[column]:
-                raise ValueError(_not_known(f"value of {column}", value, SLICE_VALUES[column]))
-        return values
-
-    @model_validator(mode="after")
-    def _has_a_limit(self) -> "GateConfig":
-        if self.at_least is self.at_most is self.max_drop is None:
-            raise ValueError("a gate needs at_least, at_most or max_drop")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"no value is at least {self.at_least} and at most {self.at_most}")
-        if self.signal_efficiency is not None and self.metric != REJECTION:
-            raise ValueError(f"signal_efficiency belongs to {REJECTION}, not to {self.metric}")
-        return self
-
-    def gate(self) -> MetricGate:
-        """Returns the gate for the Evaluator."""
-        return MetricGate(
-            metric=self.metric,
-            slice_values=tuple((column, str(value)) for column, value in self.slice.items()),
-            at_least=self.at_least,
-            at_most=self.at_most,
-            max_drop=self.max_drop,
-            signal_efficiency=self.signal_efficiency or 0.5,
-        )
-
-
-def _not_known(kind: str, value: Any, known: Iterable[str]) -> str:
-    """Describes an unknown name, with the nearest known one."""
-    known = list(known)
-    nearest = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
-    suggestion = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-    return f"no {kind} {reprlib.repr(value)}; {suggestion}"
-
-
-class EvaluationConfig(_Frozen):
-    """The thresholds that a model must reach on the eval split to be pushed."""
-
-    auc_lower_bound: float = Field(0.7, ge=0.0, le=1.0, description="smallest AUC that is blessed")
-    auc_max_drop: float = Field(
-        0.002,
-        ge=0.0,
-        le=1.0,
-        description="how far the AUC may be below that of the model in service",
-    )
-    damaged_baseline: Literal["refuse", "ignore"] = Field(
-        "refuse",
-        description="if the model in service is damaged: refuse: the run fails; ignore: the newest "
-        "undamaged version is the baseline",
-    )
-    least_events: int = Field(
-        1000, ge=2, description="smallest number of events that a model is blessed on"
-    )
-    confidence: float = Field(
-        0.95,
-        ge=0.5,
-        lt=1.0,
-        description="probability with which the AUC's true difference from the model in service "
-        "must be above -auc_max_drop",
-    )
-    when_undecided: Literal["refuse", "keep-baseline", "push"] = Field(
-        "refuse",
-        description="if the measured difference is above -auc_max_drop, but not with that "
-        "probability: refuse: exit 3; keep-baseline: no push, exit 0; push: the measured "
-        "difference decides",
-    )
-    gates: tuple[GateConfig, ...] = Field(
-        (), description="further gates; auc_lower_bound and auc_max_drop are always gates"
-    )
 
 
 class ServingCheckConfig(_Frozen):
@@ -475,7 +373,10 @@ def _explain(entry: Any) -> str:
         return f"{key}: unknown key{_suggest(entry['loc'])}"
     if entry["type"] == "missing":
         return f"{key}: missing; give it in the file or with --set {key}=..."
-    hint = " (a list, for example [--a, --b=c])" if entry["type"] == "tuple_type" else ""
+    if entry["type"] == "model_type":
+        return f"{key}: expected keys and values, got {_quote(entry['input'])}"
+    example = "[{metric: auc, at_least: 0.8}]" if key.endswith("gates") else "[--a, --b=c]"
+    hint = f" (a list, for example {example})" if entry["type"] == "tuple_type" else ""
     return (
         f"{key}: {entry['msg'].removeprefix('Value error, ')}{hint}, got {_quote(entry['input'])}"
     )

@@ -19,6 +19,9 @@ def report_node(config: Config, nodes: Iterable[BaseNode]) -> BaseNode:
     def channel(output: NodeOutput) -> Channel:
         return outputs[output.node][output.key]
 
+    test = {}
+    if names.TEST_EVALUATOR in outputs:
+        test["test_evaluation"] = channel(names.TEST_EVALUATION)
     return Report(
         examples=channel(names.EXAMPLES),
         schema=channel(names.SCHEMA),
@@ -35,4 +38,5 @@ def report_node(config: Config, nodes: Iterable[BaseNode]) -> BaseNode:
         configuration=config.model_dump_json(exclude=None if config.score else {"score"}),
         # Of all the code, because the page states what the run was made with.
         code_version=project_version(),
+        **test,
     )

@@ -88,7 +88,7 @@ def run_table(runs: Iterable[RunOutcome]) -> Table:
     table = Table()
     for heading in ("run", "verdict", "version"):
         table.add_column(heading, overflow="fold")
-    for heading in ("AUC", "events", "time"):
+    for heading in ("AUC", "test AUC", "events", "time"):
         table.add_column(heading, justify="right")
     table.add_column("gates", overflow="fold")
     for run in runs:
@@ -133,6 +133,7 @@ def _cells(report: ReportData) -> list[str]:
         run_status(report).title,
         run.push.version if run.push else NONE,
         _auc(decision.auc) if decision else NONE,
+        _auc(report.test.auc) if report.test else NONE,
         f"{sum(run.events.values()):,}",
         duration(total_seconds(run)),
         "\n".join(_gate_lines(decision)) if decision else NONE,

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import path_utils
@@ -13,6 +14,7 @@ from components.serving_check.probe import is_of_the_machine
 from formats import names
 from formats.artifact_manifest import take_manifest
 from formats.errors import DamagedBaselineError
+from formats.features import FEATURES
 from formats.push_directory import PushedVersion
 from formats.verified_copy import check_copy, copy_files
 
@@ -68,16 +70,30 @@ def find_load_fault(version: PushedVersion) -> str:
 
     The TensorFlow that made it can load it, as long as its files are the same.
     """
-    if version.provenance and version.provenance.packages.get("tensorflow") == tf.__version__:
-        return ""
+    made_with = version.provenance.packages.get("tensorflow") if version.provenance else None
     try:
-        signatures = tf.saved_model.load(version.folder).signatures
+        with tf.io.gfile.GFile(f"{version.folder}/{names.SAVED_MODEL_FILE}", "rb") as file:
+            model = saved_model_pb2.SavedModel.FromString(file.read())
+        if made_with != tf.__version__:
+            tf.saved_model.load(version.folder)
     except Exception as error:
         if is_of_the_machine(error):
             raise
         return f"it cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-    if names.COLUMNS_SIGNATURE not in signatures:
+    return _find_signature_fault(model)
+
+
+def _find_signature_fault(model: saved_model_pb2.SavedModel) -> str:
+    """Compares the evaluated signature with the features of the events."""
+    signatures = [graph.signature_def.get(names.COLUMNS_SIGNATURE) for graph in model.meta_graphs]
+    if not any(signatures):
         return f"it has no signature {names.COLUMNS_SIGNATURE}"
+    inputs, outputs = set(signatures[0].inputs), set(signatures[0].outputs)
+    if inputs != set(FEATURES):
+        differing = ", ".join(sorted(inputs ^ set(FEATURES))[:3])
+        return f"its features are not those of the events: they differ in {differing}"
+    if names.SIGNAL_PROBABILITY not in outputs:
+        return f"it returns {', '.join(sorted(outputs))} instead of {names.SIGNAL_PROBABILITY}"
     return ""
 
 

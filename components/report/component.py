@@ -37,6 +37,7 @@ def Report(  # noqa: N802 (named as TFX names nodes)
     configuration: Parameter[str],
     code_version: Parameter[str],
     report: OutputArtifact[HtmlReport],
+    test_evaluation: InputArtifact[ModelEvaluation] = None,
 ) -> None:
     """Writes the page of a run that reached its end, pushed or refused.
 
@@ -45,8 +46,9 @@ def Report(  # noqa: N802 (named as TFX names nodes)
     cannot be rendered does not fail the run, whose model is already pushed: the output is then a
     page with the outcome and the reason.
 
-    The inputs are outputs of the run's other nodes; ``configuration`` is the run's configuration
-    as JSON and ``code_version`` the version of the whole project.
+    The inputs are outputs of the run's other nodes; only runs with a split ``test`` have a
+    ``test_evaluation``. ``configuration`` is the run's configuration as JSON and ``code_version``
+    the version of the whole project.
 
     Component ``outputs`` contains:
 
@@ -78,6 +80,7 @@ def Report(  # noqa: N802 (named as TFX names nodes)
             names.BLESSING: blessing,
             names.INFRA_BLESSING: infra_blessing,
             names.PUSHED_MODEL: pushed_model,
+            **({names.TEST_EVALUATION: test_evaluation} if test_evaluation else {}),
         },
         configuration,
         code_version,

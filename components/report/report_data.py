@@ -76,7 +76,7 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
         outcome,
         decision=_read_decision(reader, outcome),
         evaluation=_read_evaluation(reader, outcome),
-        test=reader.read("test figures", None, read_test, outcome.uri(names.TEST_EVALUATION)),
+        test=_read_test(reader, outcome),
         training=reader.read("training", None, _read_training, outcome.uri(names.MODEL_RUN)),
         splits=splits,
         drift=reader.read("earlier histograms", None, _read_drift, splits[:1], earlier),
@@ -89,9 +89,14 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
 
 
 def read_summary(outcome: RunOutcome) -> ReportData:
-    """Reads only the Evaluator's decision, which is fast; never fails."""
+    """Reads only the Evaluator's decision and the test figures, which is fast; never fails."""
     reader = _Reader()
-    return ReportData(outcome, decision=_read_decision(reader, outcome), unread=reader.unread)
+    return ReportData(
+        outcome,
+        decision=_read_decision(reader, outcome),
+        test=_read_test(reader, outcome),
+        unread=reader.unread,
+    )
 
 
 def parse_configuration(text: str) -> Mapping[str, Any]:
@@ -146,6 +151,10 @@ def _read_evaluation(reader: _Reader, outcome: RunOutcome) -> Evaluation | None:
     # The metrics are still known where the score histograms are missing.
     scores = reader.read("scores", {}, read_scores, folder)
     return reader.read("evaluation", None, join_evaluation, metrics, scores)
+
+
+def _read_test(reader: _Reader, outcome: RunOutcome) -> SliceEvaluation | None:
+    return reader.read("test figures", None, read_test, outcome.uri(names.TEST_EVALUATION))
 
 
 def read_test(folder: str) -> SliceEvaluation:

@@ -12,7 +12,7 @@ from benchmarks.gate_error_rates import (
     rare_population,
     true_change,
 )
-from pipeline.config import EvaluationConfig
+from pipeline.evaluation_config import EvaluationConfig
 
 
 @pytest.mark.parametrize("population", [normal_population, rare_population])

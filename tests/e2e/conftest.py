@@ -10,8 +10,9 @@ from browser import any_browser, browser  # noqa: F401 (fixtures)
 from running import Finished, higgs, higgs_process
 
 from pipeline.metadata_store import RunOutcome, latest_run
+from pipeline.sample_data import monte_carlo, shard_writer
 
-TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
+TRAIN_EVENTS, EVAL_EVENTS, TEST_EVENTS = 4_000, 2_000, 1_000
 
 # A few seconds of training; the toy is learned well enough for the gates to have a say.
 SMALL = {
@@ -98,7 +99,12 @@ def events(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory, events):
-    return make_project(tmp_path_factory.mktemp("project"), events)
+    """The data with a test set beside it, and a root of its own."""
+    project = make_project(tmp_path_factory.mktemp("project"))
+    shutil.copytree(events, project.data)
+    test = monte_carlo.generate(TEST_EVENTS, seed=2)
+    shard_writer.write_shards(test, project.data / "test", TEST_EVENTS)
+    return project
 
 
 @dataclass(frozen=True)

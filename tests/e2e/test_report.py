@@ -178,7 +178,7 @@ def test_newest_runs_are_listed_first(first_run, refused_run, project):
     }
     assert places[refused_run.outcome.run_id] < places[first_run.outcome.run_id]
     line = lines[places[first_run.outcome.run_id]]
-    for word in ("Pushed", first_run.done.version, "6,000"):
+    for word in ("Pushed", first_run.done.version, "7,000"):
         assert word in line
     assert "Refused" in lines[places[refused_run.outcome.run_id]]
 

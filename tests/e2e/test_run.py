@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from running import higgs
 from sklearn.metrics import roc_auc_score, roc_curve
+from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
 
 from formats import names
 from formats.features import FEATURES
@@ -31,6 +32,7 @@ NODES = [
     "Baseline",
     "ServingCheck",
     "Evaluator",
+    "TestEvaluator",
     "Pusher",
     "ServedModel",
     "Scorer",
@@ -43,17 +45,23 @@ def outcome(first_run):
 
 
 @pytest.fixture(scope="module")
-def evaluated(outcome):
-    """The eval split as it was ingested: labels [N] and features [N, 28]."""
-    folder = outcome.uri(names.EXAMPLES)
-    table = pq.read_table(f"{folder}/Split-eval")
-    columns = [table[name].combine_chunks().flatten().to_numpy() for name in ("label", *FEATURES)]
-    return columns[0], np.column_stack(columns[1:])
+def pushed(outcome):
+    return tf.saved_model.load(outcome.push.destination)
 
 
 @pytest.fixture(scope="module")
-def pushed(outcome):
-    return tf.saved_model.load(outcome.push.destination)
+def score_split(outcome, pushed):
+    """Scores a split as it was ingested; returns labels [N] and the probabilities [N]."""
+
+    def score(split):
+        table = pq.read_table(f"{outcome.uri(names.EXAMPLES)}/Split-{split}")
+        labels, *features = (
+            table[name].combine_chunks().flatten().to_numpy() for name in ("label", *FEATURES)
+        )
+        scores = pushed.signatures["score_features"](features=tf.constant(np.stack(features, 1)))
+        return labels, scores["signal_probability"].numpy()[:, 0]
+
+    return score
 
 
 def test_every_node_ran_once(first_run, outcome):
@@ -64,21 +72,20 @@ def test_every_node_ran_once(first_run, outcome):
 
 def test_counts_agree_from_shards_to_evaluator(outcome):
     examples = outcome.output(names.EXAMPLES)
-    assert (examples.properties["events_train"], examples.properties["events_eval"]) == (4000, 2000)
-    for split, count in (("train", 4000), ("eval", 2000)):
+    events = {"train": 4000, "eval": 2000, "test": 1000}
+    for split, count in events.items():
+        assert examples.properties[f"events_{split}"] == count
         assert pq.read_table(f"{examples.uri}/Split-{split}").num_rows == count
     gate = Path(outcome.uri(names.DATA_VERDICT), "verdict.json")
-    expected = {"events": {"train": 4000, "eval": 2000}, "duplicates": {"train": 0, "eval": 0}}
+    expected = {"events": events, "duplicates": dict.fromkeys(events, 0)}
     assert json.loads(gate.read_text()) == expected
     assert read_decision(outcome.uri(names.EVALUATION)).events == 2000
 
 
 @pytest.fixture(scope="module")
-def scored(evaluated, pushed):
+def scored(score_split):
     """Labels [N] and the pushed model's probabilities [N] of the eval split."""
-    labels, features = evaluated
-    scores = pushed.signatures["score_features"](features=tf.constant(features))
-    return labels, scores["signal_probability"].numpy()[:, 0]
+    return score_split("eval")
 
 
 def test_auc_is_scikit_learns_on_the_same_predictions(outcome, scored, first_run):
@@ -88,6 +95,31 @@ def test_auc_is_scikit_learns_on_the_same_predictions(outcome, scored, first_run
     assert decision.auc > 0.7
     assert decision.baseline_auc is None
     assert f"AUC {decision.auc:.4f} on 2,000 events" in first_run.done.output
+
+
+def test_figure_to_publish_is_that_of_the_test_set_and_no_gate_uses_it(
+    outcome, score_split, first_run, project
+):
+    test = f"{roc_auc_score(*score_split('test')):.4f}"
+    gated = f"{roc_auc_score(*score_split('eval')):.4f}"
+    assert test != gated
+    (line,) = re.findall(r"^test AUC .*", first_run.done.output, re.MULTILINE)
+    assert line.startswith(f"test AUC {test}, 95 % interval 0.")
+    assert line.endswith("on 1,000 events that no gate depends on")
+    assert "in test/" in first_run.done.output
+    assert "for the figure to publish; no gate depends on it" in first_run.done.output
+    run = outcome.run_id.replace(":", "-")
+    page = (project.root / "reports" / f"{run}.html").read_text()
+    assert f'<strong id="test-auc">{test}</strong>' in page
+    assert "1,000 events of <em>test</em>: the figure to publish. No gate depends on it." in page
+    assert "The AUC above is measured on <em>eval</em>, on which the gates decide" in page
+    table = higgs("runs", "--root", project.root).output
+    (row,) = (line for line in table.splitlines() if outcome.run_id in line)
+    assert [cell.strip() for cell in row.split("│")][4:6] == [gated, test]
+    decision = read_decision(outcome.uri(names.EVALUATION))
+    assert [check.value for check in decision.checks] == [2000, decision.auc]
+    config, *_ = load_eval_run(outcome.uri(names.TEST_EVALUATION))
+    assert not [m for m in config.metrics_specs[0].metrics if m.per_slice_thresholds]
 
 
 def test_a_fresh_set_is_scored_by_the_pushed_model(outcome, scored, first_run):

@@ -157,11 +157,11 @@ def test_model_without_thresholds_passes(make, folder):
     assert (decision.passed, decision.checks) == (True, ())
 
 
-def write_threshold(make, folder, metric, threshold, *slice_values, **settings):
+def write_threshold(make, folder, metric, threshold, *slice_values, values=None, **settings):
     """Evaluation of two models whose first metric has another threshold on a slice."""
     models = {
         model: {
-            "": (make.metrics(auc), make.scores()),
+            "": (make.metrics(auc) | (values or {}), make.scores()),
             "n_b_tags = 2": (make.metrics(auc - 0.1, events=400), make.scores()),
         }
         for model, auc in (("candidate", 0.8), ("baseline", 0.79))
@@ -173,6 +173,8 @@ def write_threshold(make, folder, metric, threshold, *slice_values, **settings):
     gate = metric_config.per_slice_thresholds[0]
     gate.threshold.CopyFrom(threshold)
     gate.slicing_specs[0].CopyFrom(tfma.SlicingSpec(feature_values=dict(slice_values)))
+    # As two gates with the same limit have it.
+    metric_config.per_slice_thresholds.append(gate)
     run = config_pb2.EvalRun(eval_config=config, version="1")
     (folder / "eval_config.json").write_text(json_format.MessageToJson(run))
     return read_decision(str(folder)).checks
@@ -194,6 +196,29 @@ def test_metric_of_which_less_is_better_is_compared_with_the_baseline(make, fold
     (check,) = write_threshold(make, folder, "binary_crossentropy", threshold)
     assert check.name == "log loss above the baseline's"
     assert (check.value, check.limit, check.is_upper, check.passed) == (0.0, 0.001, True, True)
+
+
+@pytest.mark.parametrize(
+    ("rejection", "margin", "fault"),
+    [(100.0, 90.0, ""), (math.inf, math.inf, ""), (math.nan, math.nan, "it was not measured")],
+)
+def test_infinite_value_is_above_every_limit(make, folder, rejection, margin, fault):
+    bound = tfma.GenericValueThreshold(lower_bound={"value": 10.0})
+    threshold = tfma.MetricThreshold(value_threshold=bound)
+    name = "background_rejection"
+    (check,) = write_threshold(make, folder, name, threshold, values={name: rejection})
+    assert check.margin == pytest.approx(margin, nan_ok=True)
+    assert (check.passed, check.fault) == (not fault, fault)
+
+
+def test_difference_of_infinite_values_decides_nothing(make, folder):
+    change = tfma.GenericChangeThreshold(
+        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -1.0}
+    )
+    threshold = tfma.MetricThreshold(change_threshold=change)
+    name = "background_rejection"
+    (check,) = write_threshold(make, folder, name, threshold, values={name: math.inf})
+    assert (check.passed, check.undecided, check.fault) == (False, "", "both values are infinite")
 
 
 def test_gate_on_a_slice_takes_its_values(make, folder):

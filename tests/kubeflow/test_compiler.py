@@ -118,6 +118,19 @@ def test_vertex_never_caches_ingestion_or_the_baseline(specs):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_a_test_set_adds_a_node_on_which_only_the_report_depends(target, compiled, specs):
+    spec = parse(compiled(target, "ingestion.layout=folders-with-test").read_text())
+    assert set(spec.tasks) - set(specs[target].tasks) == {"TestEvaluator"}
+    dependent = {n for n, task in spec.tasks.items() if "TestEvaluator" in task.dependent_tasks}
+    assert dependent == {"Report"}
+    source = spec.tasks["Report"].inputs.artifacts["test_evaluation"].task_output_artifact
+    assert (source.producer_task, source.output_artifact_key) == ("TestEvaluator", "evaluation")
+    assert "test_evaluation" not in specs[target].tasks["Report"].inputs.artifacts
+    runner = [arg for arg in spec.executor("TestEvaluator").container.args if "--runner=" in arg]
+    assert bool(runner) == (target == "vertex")
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_set_to_score_adds_two_nodes_after_the_push(target, compiled, specs):
     file = compiled(target, "score.data_root=gs://bucket/new", "score.columns=[weight]")
     spec = parse(file.read_text())

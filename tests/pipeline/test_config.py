@@ -242,18 +242,80 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
         ),
         ("{metric: auc, slice: {jet_1_b_tag: tigth}, at_least: 0.5}", "did you mean tight?"),
         ("{metric: auc}", "a gate needs at_least, at_most or max_drop"),
-        ("{metric: auc, at_least: 0.9, at_most: 0.8}", "no value is at least 0.9 and at most 0.8"),
+        ("{metric: auc, at_least: 0.9, at_most: 0.8}", "no auc is at least 0.9 and at most 0.8"),
         ("{metric: auc, max_drop: -0.1}", "gates.0.max_drop: Input should be greater"),
         (
             "{metric: auc, signal_efficiency: 0.4, at_least: 0.5}",
             "signal_efficiency belongs to background_rejection, not to auc",
         ),
         ("{metric: auc, atleast: 0.5}", "gates.0.atleast: unknown key"),
+        ("{metric: null, at_least: 0.5}", "no metric None; known are auc, binary_accuracy, "),
+        ("{metric: auc, slice: null, at_least: 0.5}", "such as {n_b_tags: 2}, got None"),
+        ("{metric: auc, slice: n_b_tags, at_least: 0.5}", "a slice is a column and its value"),
+        ("{metric: auc, slice: {n_b_tags: true}, at_least: 0.5}", "no value of n_b_tags True"),
+        ("{metric: auc, slice: {n_b_tags: 2.0}, at_least: 0.5}", "did you mean 2?"),
+        ("{metric: auc, slice: {n_b_tags: [2]}, at_least: 0.5}", "no value of n_b_tags [2]"),
+        (
+            "{metric: auc, slice: {n_b_tags: 1, jet_1_b_tag: tight}, at_least: 0.5}",
+            "a slice has one column",
+        ),
+        ("{metric: auc, at_least: .nan}", "gates.0.at_least: Input should be a valid number"),
+        ("{metric: auc, max_drop: 1e999}", "gates.0.max_drop: Input should be a finite number"),
+        ("{metric: auc, at_least: 1.5}", "at_least 1.5 refuses every model: auc is at most 1"),
+        (
+            "{metric: background_rejection, at_most: 0.5}",
+            "at_most 0.5 refuses every model: background_rejection is at least 1",
+        ),
+        (
+            "{metric: background_rejection, signal_efficiency: 0, at_least: 5}",
+            "signal_efficiency: Input should be greater than 0",
+        ),
+        (
+            "{metric: background_rejection, signal_efficiency: 1.5, at_least: 5}",
+            "signal_efficiency: Input should be less than 1",
+        ),
+        ("{metric: auc, at_most: 0.6}", "evaluation: no auc is at least 0.7 and at most 0.6"),
+        (
+            "{metric: auc, slice: {n_b_tags: 2}, at_least: 0.90000001}, "
+            "{metric: auc, slice: {n_b_tags: 2}, at_most: 0.9}",
+            "no auc of n_b_tags 2 is at least 0.90000001 and at most 0.9",
+        ),
+        ("auc", "evaluation.gates.0: expected keys and values, got 'auc'"),
     ],
 )
 def test_a_gate_that_cannot_be_applied_is_refused_with_the_nearest_name(config_file, gate, reason):
     with pytest.raises(ConfigError, match=re.escape(reason)):
         load_config(config_file, [f"evaluation.gates=[{gate}]"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("gates=auc", "a list, for example [{metric: auc, at_least: 0.8}]"),
+        ("confidence=0.4", "greater than or equal to 0.5"),
+        ("confidence=1", "less than or equal to 0.999999"),
+        ("confidence=0.9999999999999999", "less than or equal to 0.999999"),
+        ("least_events=0", "greater than or equal to 2"),
+        (f"least_events={10**400}", "less than or equal to 9007199254740992"),
+        ("auc_max_drop=.nan", "Input should be a valid number"),
+        ("when_undecided=keep", "'refuse', 'keep-baseline' or 'push', got 'keep'"),
+    ],
+)
+def test_evaluation_that_cannot_decide_is_refused(config_file, setting, reason):
+    with pytest.raises(ConfigError, match=re.escape(reason)):
+        load_config(config_file, [f"evaluation.{setting}"])
+
+
+def test_close_signal_efficiencies_are_different_metrics(config_file):
+    gates = [
+        f"{{metric: background_rejection, signal_efficiency: {value}, {limit}: 20}}"
+        for value, limit in ((0.3, "at_least"), (0.30000001, "at_most"))
+    ]
+    config = load_config(config_file, [f"evaluation.gates=[{', '.join(gates)}]"])
+    assert [gate.gate().name for gate in config.evaluation.gates] == [
+        "background_rejection_at_0.3",
+        "background_rejection_at_0.30000001",
+    ]
 
 
 def test_gates_are_read_from_the_configuration(config_file):

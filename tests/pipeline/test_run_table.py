@@ -13,26 +13,26 @@ from pipeline.run_table import decision_lines, lineage_lines, published_line, ru
 
 def cells(runs):
     screen = io.StringIO()
-    Console(file=screen, width=160).print(run_table(runs))
+    Console(file=screen, width=170).print(run_table(runs))
     lines = [line for line in screen.getvalue().splitlines() if line.startswith("│")]
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
 
 
 def test_one_row_per_run_the_newest_first(pushed_twice):
     rows = cells(all_runs(pushed_twice.path))
-    assert [row[:5] for row in rows] == [
-        ["2026-02-03", "Refused", "-", "-", "0"],
-        ["2026-01-02", "Pushed", "17", "-", "0"],
-        ["2026-01-01", "Pushed", "17", "-", "6,000"],
+    assert [row[:6] for row in rows] == [
+        ["2026-02-03", "Refused", "-", "-", "-", "0"],
+        ["2026-01-02", "Pushed", "17", "-", "-", "0"],
+        ["2026-01-01", "Pushed", "17", "-", "-", "6,000"],
     ]
-    assert all(row[5].endswith(" s") for row in rows)
+    assert all(row[6].endswith(" s") for row in rows)
 
 
 def test_run_that_left_nothing_has_a_line():
-    assert cells([RunOutcome("r", {})]) == [["r", "Unfinished", "-", "-", "0", "unknown", "-"]]
+    assert cells([RunOutcome("r", {})]) == [["r", "Unfinished", "-", "-", "-", "0", "unknown", "-"]]
 
 
-def published_lineage_names_places_events_and_shards():
+def test_lineage_names_places_events_and_shards():
     outputs = {
         "CollisionExampleGen": {"examples": Output("/examples", {"events_train": 4000})},
         "Pusher": {"pushed_model": Output("/pushed", {"pushed": 1})},
@@ -48,7 +48,7 @@ def published_lineage_names_places_events_and_shards():
     ]
 
 
-def published_lineage_of_a_run_whose_record_is_damaged_says_what_is_known(pushed_twice):
+def test_lineage_of_a_run_whose_record_is_damaged_says_what_is_known(pushed_twice):
     lines = list(lineage_lines(find_run(pushed_twice.path, "2026-02-03")))
     assert lines[1:] == [f"{'not pushed':<34}/pushed/2", f"{'shards':<34}unknown"]
 
@@ -119,6 +119,18 @@ def test_each_gate_of_a_run_has_a_line_in_the_table_of_runs(make, tmp_path):
     evaluation = Output(str(tmp_path / "evaluation"))
     node = NodeRun("Evaluator", "done", 1.0, {"evaluation": evaluation})
     first, second = cells([RunOutcome("r", {"Evaluator": node})])
-    assert (first[4], first[6]) == ("0", "events 20,000, at least 30,000: missed by 10,000")
+    assert (first[5], first[7]) == ("0", "events 20,000, at least 30,000: missed by 10,000")
     gate = "AUC +0.8000, at least +0.7000: passed by 0.1000; 95 % interval +0.7945 to +0.8055"
-    assert second == ["", "", "", "", "", "", f"{gate} (DeLong 1988)"]
+    assert [cell for cell in second if cell] == [f"{gate} (DeLong 1988)"]
+
+
+def test_a_run_with_a_test_set_has_both_aucs_in_the_table_of_runs(make, tmp_path):
+    make.evaluation_files(tmp_path / "evaluation")
+    test = {"": {"": (make.metrics(0.7531, 3000), make.scores())}}
+    make.evaluation_files(tmp_path / "test", test, lower_bound=None)
+    nodes = {
+        name: NodeRun(name, "done", 1.0, {"evaluation": Output(str(tmp_path / folder))})
+        for name, folder in (("Evaluator", "evaluation"), ("TestEvaluator", "test"))
+    }
+    row, *_ = cells([RunOutcome("r", nodes)])
+    assert row[3:5] == ["0.8000", "0.7531"]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.proto import pusher_pb2
 from tfx.types.standard_artifacts import (
@@ -22,6 +23,7 @@ from components.pusher.executor import Executor
 from formats import names, training_record
 from formats.artifact_manifest import MODEL_DIGEST_PROPERTY
 from formats.artifact_types import ClassHistograms, DataVerdict
+from formats.features import FEATURES
 
 
 class Pushes:
@@ -30,7 +32,10 @@ class Pushes:
     Attributes:
         folder: holds its artifacts.
         serving: the push directory.
+        features: those of the models' signature.
     """
+
+    features = FEATURES
 
     def __init__(self, folder: Path, serving: Path, run_folder: Path, pipeline="higgs"):
         """Takes the artifacts of a run from ``run_folder``."""
@@ -47,7 +52,7 @@ class Pushes:
         """Writes an export with the given weights; returns its folder."""
         export = self.folder / "model" / "Format-Serving"
         (export / "variables").mkdir(parents=True, exist_ok=True)
-        (export / "saved_model.pb").write_text("graph")
+        (export / "saved_model.pb").write_bytes(_saved_model(self.features))
         (export / "variables" / "variables.data").write_text(weights)
         (export / names.ONNX_FILE).write_text(f"ONNX {weights}")
         return export
@@ -105,6 +110,16 @@ class Pushes:
     def versions(self):
         """The names of what servers could take for versions, in order."""
         return sorted((path.name for path in self.serving.glob("[0-9]*")), key=int)
+
+
+def _saved_model(features):
+    """A graph that has the evaluated signature and computes nothing."""
+    model = saved_model_pb2.SavedModel()
+    signature = model.meta_graphs.add().signature_def[names.COLUMNS_SIGNATURE]
+    for name in features:
+        signature.inputs[name].name = f"{name}:0"
+    signature.outputs[names.SIGNAL_PROBABILITY].name = "score:0"
+    return model.SerializeToString(deterministic=True)
 
 
 def _artifact(kind, uri, **properties):

@@ -13,6 +13,7 @@ from components.baseline.executor import Executor
 from formats import names
 from formats.artifact_manifest import take_manifest
 from formats.errors import DamagedBaselineError
+from formats.features import FEATURES
 
 
 @pytest.fixture
@@ -165,6 +166,18 @@ def test_a_version_of_another_tensorflow_must_load(baseline, pushes, monkeypatch
     number = pushes.version("a")
     with pytest.raises(DamagedBaselineError, match=f"version {number} .* cannot be loaded"):
         baseline("b")
+
+
+def test_a_version_for_other_features_is_refused_with_the_difference(baseline, pushes, serving):
+    first = pushes.version("a")
+    pushes.features = [*FEATURES[:-1], "m_top"]
+    number = pushes.version("b")
+    with pytest.raises(DamagedBaselineError) as caught:
+        baseline("c")
+    assert f"version {number} in {serving}, the model in service, is damaged: " in str(caught.value)
+    fault = "its features are not those of the events: they differ in m_top, m_wwbb"
+    assert fault in str(caught.value)
+    assert version(baseline("c", "ignore")) == first
 
 
 def key(pushes, serving, weights):

@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from tfx.types import standard_artifacts
 
 from components.report.component import Report
@@ -31,7 +32,9 @@ def make_artifact(kind, uri, properties):
     return artifact
 
 
-def test_page_is_rendered_from_the_artifacts_alone(make, run_folder, tmp_path):
+@pytest.fixture
+def render(make, run_folder, tmp_path):
+    """Runs the node on the artifacts of a run and further ones; returns the page."""
     run = make.run(run_folder)
     artifacts = {
         name: [
@@ -42,13 +45,34 @@ def test_page_is_rendered_from_the_artifacts_alone(make, run_folder, tmp_path):
         for name, (output, kind) in INPUTS.items()
     }
     report = make_artifact(HtmlReport, tmp_path, {})
-    Report.EXECUTOR_SPEC.executor_class().Do(
-        artifacts,
-        {"report": [report]},
-        {"configuration": json.dumps({"seed": 7}), "code_version": "0.1.0, sources abc"},
-    )
-    page = (tmp_path / "report.html").read_text()
+
+    def run_node(**further):
+        Report.EXECUTOR_SPEC.executor_class().Do(
+            artifacts | further,
+            {"report": [report]},
+            {"configuration": json.dumps({"seed": 7}), "code_version": "0.1.0, sources abc"},
+        )
+        return (tmp_path / "report.html").read_text()
+
+    return run_node
+
+
+def test_page_is_rendered_from_the_artifacts_alone(render):
+    page = render()
     assert "as version 17" in page
     assert '<strong id="auc">0.8000</strong>' in page
     assert "0.1.0, sources abc" in page
     assert "could not be" not in page
+    assert "the figure to publish" not in page
+
+
+def test_page_has_the_figure_of_the_test_set_if_there_is_one(render, make, tmp_path):
+    folder = tmp_path / "test"
+    make.evaluation_files(
+        folder, {"": {"": (make.metrics(0.7531, 3000), make.scores())}}, lower_bound=None
+    )
+    evaluation = make_artifact(standard_artifacts.ModelEvaluation, folder, {})
+    page = render(test_evaluation=[evaluation])
+    assert '<strong id="auc">0.8000</strong>' in page
+    assert '<strong id="test-auc">0.7531</strong>' in page
+    assert "3,000 events of <em>test</em>: the figure to publish. No gate depends on it." in page
