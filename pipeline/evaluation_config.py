@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from formats.features import LEVEL_COUNT
 from formats.gate_metrics import AUC, GATE_METRICS, REJECTION, SLICE_VALUES, MetricGate
 from formats.hyperparameters import Number
 from pipeline.cloud_config import FROZEN
@@ -45,7 +46,7 @@ class GateConfig(BaseModel):
     @classmethod
     def _known_slice(cls, values: Any) -> Any:
         if not isinstance(values, dict):
-            raise ValueError("a slice is a column and its value, such as {n_b_tags: 2}")
+            raise ValueError(f"a slice is a column and its value, such as {{{LEVEL_COUNT}: 2}}")
         if len(values) > 1:
             raise ValueError("a slice has one column; write one gate per column")
         for column, value in values.items():
