@@ -55,7 +55,7 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
 
 def beam_runners(beam: BeamConfig) -> set[str]:
     """The Beam runners that the options select, for all nodes or for one; the last option wins."""
-    return {selected_runner(args) for args in _option_lists(beam)}
+    return {selected_runner(args) for args in beam.option_lists()}
 
 
 def option_names(args: tuple[str, ...]) -> set[str]:
@@ -79,11 +79,6 @@ def _common_problems(config: Config) -> Iterator[str]:
             f"ingestion.layout: auto cannot look at {config.data_root} when the pipeline is "
             "compiled; give folders (training/ and validation/) or single"
         )
-
-
-def _option_lists(beam: BeamConfig) -> list[tuple[str, ...]]:
-    """The options of all nodes, then those of each node that has further ones."""
-    return [beam.args, *((*beam.args, *args) for args in beam.nodes.values())]
 
 
 def _shared_folders(config: Config) -> dict[str, str]:
@@ -112,7 +107,7 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     if section.worker_image is None and any(
         selected_runner(args) == "DataflowRunner"
         and "--sdk_container_image" not in option_names(args)
-        for args in _option_lists(config.beam)
+        for args in config.beam.option_lists()
     ):
         yield (
             f"vertex.worker_image: missing, and Dataflow's workers cannot start from "

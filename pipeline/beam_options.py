@@ -1,10 +1,23 @@
-"""Beam options as Beam reads them, and the runners that must not be used."""
+"""Beam options as Beam reads them, and what cannot be used: runners, modes, misspelled options."""
 
 import argparse
+import contextlib
+import difflib
+import io
+import json
 import re
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 DEFAULT_RUNNER = "DirectRunner"
+
+PORTABLE_RUNNER = "PortableRunner"
+JOB_SERVER_JARS = {"FlinkRunner": "flink_job_server_jar", "SparkRunner": "spark_job_server_jar"}
+"""The option that names the jar of the job server that a runner starts, if it is given none."""
+
+RUNNERS = (DEFAULT_RUNNER, "DataflowRunner", PORTABLE_RUNNER, *JOB_SERVER_JARS)
 
 REFUSED_RUNNERS = {
     "dask": "Beam's DaskRunner ignores transforms that it does not know, and loses their events",
@@ -15,36 +28,176 @@ REFUSED_RUNNERS = {
 
 REMEDY = "leave it out to run in memory, or use Dataflow, or Flink or Spark through a job server"
 
+ENVIRONMENTS = ("DOCKER", "PROCESS", "EXTERNAL", "LOOPBACK")
+
+JOB_SERVER_SECONDS = 10.0
+"""Time in which a job server must answer."""
+
+
+class JobServerError(RuntimeError):
+    """A job server does not answer, or cannot be started; the message has the remedy."""
+
 
 def selected_runner(args: Sequence[str]) -> str:
-    """Returns the runner that Beam options select, as it is written there; the last one wins.
+    """Returns the runner that Beam options select, by Beam's name for it; the last one wins.
 
-    >>> selected_runner(["--runner=FlinkRunner", "--parallelism=2", "--runner", "Direct"])
-    'Direct'
+    >>> selected_runner(["--runner=FlinkRunner", "--parallelism=2", "--runner", "direct"])
+    'DirectRunner'
     """
-    return _parse(args).runner or DEFAULT_RUNNER
+    written = _parse(args).runner or DEFAULT_RUNNER
+    name = written.rpartition(".")[2].lower()
+    return next((known for known in RUNNERS if known.lower() in (name, f"{name}runner")), written)
 
 
 def find_option_problems(args: Sequence[str]) -> Iterator[str]:
-    """Yields why Beam options cannot be used: a refused runner or mode, or an ignored argument."""
+    """Yields why Beam options cannot be used: refused, unknown, misspelled or ignored ones."""
+    if not args:
+        return
     options = _parse(args)
     name = (options.runner or "").lower()
     for part, reason in REFUSED_RUNNERS.items():
         if part in name:
             yield f"--runner={options.runner}: {reason}; {REMEDY}"
+            return
     if options.direct_running_mode == "multi_processing":
         yield (
             "--direct_running_mode=multi_processing: the DirectRunner loses records in this mode; "
             "use multi_threading"
         )
-    for argument in args:
+    for before, argument in zip(["", *args], args, strict=False):
         if re.match(r"--\w+\s", argument):
             option, value = argument.split(maxsplit=1)
             yield f"{argument!r}: Beam ignores it; write {option}={value}"
+        elif not argument.startswith("-") and ("=" in before or not before.startswith("-")):
+            yield f"{argument!r}: Beam ignores it; an option begins with --"
+    yield from _problems_of_beam(args)
+
+
+def check_job_servers(option_lists: Iterable[Sequence[str]]) -> None:
+    """Checks that the job servers that Beam options name answer, or can be started.
+
+    Beam would wait for a minute, and then name no reason.
+
+    Raises:
+        JobServerError: one does not answer, or a program or file that it needs is missing.
+    """
+    for args in dict.fromkeys(map(tuple, option_lists)):
+        _check_job_server(args)
+
+
+def _check_job_server(args: Sequence[str]) -> None:
+    runner = selected_runner(args)
+    if runner not in (PORTABLE_RUNNER, *JOB_SERVER_JARS):
+        return
+    options = _read(args)
+    endpoint = options.get("job_endpoint")
+    if not endpoint:
+        _check_own_job_server(runner, options)
+    elif endpoint != "embed":
+        import grpc
+
+        with grpc.insecure_channel(endpoint) as channel:
+            try:
+                grpc.channel_ready_future(channel).result(JOB_SERVER_SECONDS)
+            except grpc.FutureTimeoutError:
+                raise JobServerError(
+                    f"no Beam job server answers at {endpoint} within {JOB_SERVER_SECONDS:g} s: "
+                    "start it, or correct --job_endpoint in beam.args"
+                ) from None
+
+
+def _check_own_job_server(runner: str, options: dict[str, Any]) -> None:
+    if shutil.which("java") is None:
+        raise JobServerError(
+            f"--runner={runner} without --job_endpoint starts a job server, which needs Java: "
+            "install it, or give the address of a running one"
+        )
+    option = JOB_SERVER_JARS[runner]
+    jar = options.get(option)
+    if jar and "://" not in jar and not Path(jar).is_file():
+        raise JobServerError(f"--{option}={jar}: there is no such file; give the job server's jar")
+
+
+def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
+    """Yields what Beam itself would refuse later, or ignore."""
+    from apache_beam.runners.runner import create_runner
+
+    try:
+        options = _read(args)
+        known = set(_read(()))
+    except ValueError as error:
+        yield f"{error}"
+        return
+    runner = selected_runner(args)
+    portable = runner in (PORTABLE_RUNNER, *JOB_SERVER_JARS)
+    for option in sorted(set(options) - known):
+        # A job server has options of its own, which only it knows.
+        nearest = difflib.get_close_matches(option, known, n=1, cutoff=0.9 if portable else 0.6)
+        if nearest or not portable:
+            suggestion = f"; did you mean --{nearest[0]}?" if nearest else ""
+            yield f"--{option}: Beam has no such option and would ignore it{suggestion}"
+    if runner not in RUNNERS:
+        try:
+            create_runner(runner)
+        except Exception as error:  # whatever the import of a foreign module raises
+            yield f"--runner={runner}: {' '.join(str(error).split())}; {REMEDY}"
+    if portable:
+        yield from _portable_problems(runner, options)
+
+
+def _portable_problems(runner: str, options: dict[str, Any]) -> Iterator[str]:
+    endpoint = options.get("job_endpoint")
+    if runner == PORTABLE_RUNNER and not endpoint:
+        yield f"--runner={runner} needs --job_endpoint=HOST:PORT, the address of a job server"
+    if endpoint and endpoint != "embed" and not re.fullmatch(r"\S+:\d{1,5}", endpoint):
+        yield f"--job_endpoint={endpoint}: not HOST:PORT"
+    kind, value = options.get("environment_type"), options.get("environment_config")
+    if kind and kind not in ENVIRONMENTS and not kind.startswith("beam:env:"):
+        yield f"--environment_type={kind}: unknown; known are {', '.join(ENVIRONMENTS)}"
+    elif kind == "EXTERNAL" and not value:
+        yield "--environment_type=EXTERNAL needs --environment_config=HOST:PORT, a pool of workers"
+    elif kind == "PROCESS" and not _is_json_object(value):
+        yield (
+            '--environment_type=PROCESS needs --environment_config={"command": BOOT_SCRIPT}, '
+            f"not {value}"
+        )
+
+
+def _is_json_object(text: str | None) -> bool:
+    try:
+        return isinstance(json.loads(text or ""), dict)
+    except ValueError:
+        return False
+
+
+def _read(args: Sequence[str]) -> dict[str, Any]:
+    """Reads options as Beam does; unknown ones are part of the result.
+
+    Raises:
+        ValueError: a value is not valid, and Beam would end the process.
+    """
+    from apache_beam.options import pipeline_options
+
+    messages = io.StringIO()
+    # It logs unknown options, which are reported in another way.
+    log, level = pipeline_options._LOGGER, pipeline_options._LOGGER.level
+    log.setLevel("ERROR")
+    try:
+        with contextlib.redirect_stderr(messages):
+            options = pipeline_options.PipelineOptions([*args])
+            return dict(options.get_all_options(retain_unknown_options=True))
+    except SystemExit:
+        reason = messages.getvalue().strip().rpartition("error: ")[2]
+        raise ValueError(reason.removeprefix("argument ")) from None
+    finally:
+        log.setLevel(level)
 
 
 def _parse(args: Sequence[str]) -> argparse.Namespace:
-    """Parses the options as Beam does, which accepts abbreviations and two forms of a value."""
+    """Parses the options that select a runner as Beam does, without the import of Beam.
+
+    It accepts abbreviations and two forms of a value.
+    """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--runner", nargs="?")
     parser.add_argument("--direct_running_mode", nargs="?")

@@ -17,6 +17,7 @@ from pydantic import (
     ByteSize,
     Field,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -203,12 +204,16 @@ class BeamConfig(_Frozen):
     @field_validator("nodes")
     @classmethod
     def _of_nodes_are_usable(
-        cls, nodes: dict[BeamNode, tuple[str, ...]]
+        cls, nodes: dict[BeamNode, tuple[str, ...]], info: ValidationInfo
     ) -> dict[BeamNode, tuple[str, ...]]:
         for node, args in nodes.items():
-            if problem := next(find_option_problems(args), None):
+            if problem := next(find_option_problems((*info.data.get("args", ()), *args)), None):
                 raise ValueError(f"{node}: {problem}")
         return nodes
+
+    def option_lists(self) -> list[tuple[str, ...]]:
+        """Returns the options of all nodes, then those of each node that has further ones."""
+        return [self.args, *((*self.args, *args) for args in self.nodes.values())]
 
 
 class Config(_Frozen):

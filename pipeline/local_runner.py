@@ -15,6 +15,7 @@ from components.pusher.publication import exclusive_push, raise_last_version
 from formats.errors import DataRefusedError
 from formats.push_directory import last_given
 from pipeline import metadata_store
+from pipeline.beam_options import JobServerError, check_job_servers
 from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.graph import create_pipeline
@@ -62,6 +63,7 @@ def main() -> None:
         config = resolve(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
         check_environment(os.environ)
         check_space(Path(config.root))
+        check_job_servers(config.beam.option_lists())
         with used_by_run(Path(config.root)):
             run(config)
     except (
@@ -69,6 +71,7 @@ def main() -> None:
         RootBusyError,
         MetadataError,
         NoSpaceError,
+        JobServerError,
         DataRefusedError,
     ) as error:
         sys.exit(f"{type(error).__name__}: {error}")

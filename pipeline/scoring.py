@@ -182,10 +182,12 @@ def score_on_workers(tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[s
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from components.scorer.score_pipeline import score_on_beam
+    from pipeline.beam_options import check_job_servers
 
     staging = f"{out}/.staging-{uuid.uuid4().hex}"
     FileSystems.mkdirs(staging)
     try:
+        check_job_servers([beam_args])
         pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
         return Scoring(score_on_beam(pipeline, tasks, staging))
     except (DataRefusedError, ScoringError):

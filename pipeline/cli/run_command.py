@@ -49,6 +49,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
       2  bad usage or configuration  130  interrupted: run again to resume
     """
     from formats.errors import DataRefusedError
+    from pipeline.beam_options import JobServerError, check_job_servers
     from pipeline.config import ConfigError, load_config
     from pipeline.console import output_to
     from pipeline.local_root import RootBusyError, resolve
@@ -62,6 +63,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         # Precedes the framework that ~/.keras/keras.json may name.
         os.environ["KERAS_BACKEND"] = "tensorflow"
         check_space(Path(config.root))
+        check_job_servers(config.beam.option_lists())
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
         with used_by_run(Path(config.root)) as former, output_to(log_file) as console:
             for line in _heading(config, former):
@@ -73,7 +75,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
             console.print(f"log         {log_file}", soft_wrap=True)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    except (RootBusyError, MetadataError, NoSpaceError) as error:
+    except (RootBusyError, MetadataError, NoSpaceError, JobServerError) as error:
         raise click.ClickException(str(error)) from None
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")

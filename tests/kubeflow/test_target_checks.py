@@ -193,7 +193,8 @@ def test_a_missing_project_is_named(tmp_path):
 
 def test_the_last_runner_of_a_node_wins():
     assert beam_runners(BeamConfig()) == {"DirectRunner"}
-    twice = ("--runner=A", "--x=1", "--runner=B")
-    assert beam_runners(BeamConfig(args=twice)) == {"B"}
-    nodes = {"Evaluator": ("--runner=C",), "StatisticsGen": ("--x=1",)}
-    assert beam_runners(BeamConfig(args=twice, nodes=nodes)) == {"B", "C"}
+    twice = ("--runner=spark", "--parallelism=1", "--runner=dataflow")
+    assert beam_runners(BeamConfig(args=twice)) == {"DataflowRunner"}
+    nodes = {"Evaluator": ("--runner=flink",), "StatisticsGen": ("--parallelism=1",)}
+    runners = beam_runners(BeamConfig(args=twice, nodes=nodes))
+    assert runners == {"DataflowRunner", "FlinkRunner"}
