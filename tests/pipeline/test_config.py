@@ -66,9 +66,15 @@ def test_other_values_of_the_memory_are_refused(config_file, text):
 
 def test_overrides_are_yaml_and_the_last_one_wins(config_file):
     config = load_config(
-        config_file, ["beam.args=[--a, --b=c]", "seed=1", "seed=2", "trainer.learning_rate=0.01"]
+        config_file,
+        [
+            "beam.args=[--streaming, --parallelism=2]",
+            "seed=1",
+            "seed=2",
+            "trainer.learning_rate=0.01",
+        ],
     )
-    assert config.beam.args == ("--a", "--b=c")
+    assert config.beam.args == ("--streaming", "--parallelism=2")
     assert config.seed == 2
     assert config.trainer.learning_rate == 0.01
 
