@@ -26,7 +26,7 @@ PRIOR_EVENTS = 50
 SAMPLE = 200_000
 """Maximum number of events from which the quantiles are computed."""
 
-EDGES_AT_ONCE = 8
+EDGES_AT_ONCE = 12
 """Edges of each column compared at a time; without XLA all these comparisons are in memory."""
 
 
@@ -81,9 +81,9 @@ class BucketWeights(tf_keras.layers.Layer):
         """Creates weights from the buckets; they are not trained."""
         super().__init__(trainable=False, **options)
         self._buckets = buckets
-        self._edges = self._add("edges", buckets.edges)
+        self._edges = self._add("edges", buckets.edges.T)
         self._first = self._add("first", buckets.log_odds[:, 0])
-        self._steps = self._add("steps", np.diff(buckets.log_odds, axis=1))
+        self._steps = self._add("steps", np.diff(buckets.log_odds, axis=1).T)
 
     def _add(self, name: str, values: Array) -> tf.Variable:
         constant = tf_keras.initializers.Constant(values)
@@ -94,10 +94,12 @@ class BucketWeights(tf_keras.layers.Layer):
     def call(self, columns: tf.Tensor) -> tf.Tensor:
         """Sums the steps below each value."""
         log_odds = tf.zeros_like(columns) + self._first
-        for start in range(0, self._edges.shape[1], EDGES_AT_ONCE):
+        for start in range(0, len(self._buckets.edges.T), EDGES_AT_ONCE):
             chunk = slice(start, start + EDGES_AT_ONCE)
-            is_above = columns[:, :, None] > self._edges[:, chunk]
-            log_odds += tf.reduce_sum(tf.cast(is_above, tf.float32) * self._steps[:, chunk], axis=2)
+            is_above = columns > self._edges[chunk, None]  # [edges, N, columns]
+            log_odds += tf.reduce_sum(
+                tf.cast(is_above, tf.float32) * self._steps[chunk, None], axis=0
+            )
         return log_odds
 
     def get_config(self) -> dict[str, Any]:

@@ -9,17 +9,19 @@ A squared pair mass is proportional to both momenta. The squared mass of a group
 polynomial in the two factors, whose coefficients are sums of pairs.
 """
 
-from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from models.physics.jet_roles import B1, B2, J1, J2
 from models.physics.kinematics import (
     LEPTON,
     NEUTRINO,
+    OTHER_NEUTRINO,
     log_mass,
-    ordered_sum,
     pairs_between,
     pairs_within,
     sum_rows,
@@ -29,7 +31,14 @@ from models.physics.resonances import HIGGS, W
 LARGEST_FACTOR = 2.0
 """Largest correction of a momentum; pairs of jets that need more do not come from a W or Higgs."""
 
-LEPTONS = (LEPTON, NEUTRINO)
+BOTTOMS = tuple(combinations(range(4), 2))
+"""The choices of the two b jets."""
+
+LIGHTS = tuple(tuple(jet for jet in range(4) if jet not in pair) for pair in BOTTOMS)
+"""The two light jets of each choice."""
+
+BY_ROLE = BOTTOMS.index((B1, B2))
+assert LIGHTS[BY_ROLE] == (J1, J2)
 
 NAMES = (
     *("m_b1jj_at_W", "m_b2jj_at_W", "m_jjbb_at_W", "m_all_at_W"),
@@ -40,65 +49,93 @@ NAMES = (
 """Masses with the light jets at the W, the b jets at the Higgs, both; a prime marks the other
 neutrino."""
 
-Group = tuple[int, ...]
+CORRECTIONS = (
+    *((choice, True, True) for choice in range(len(BOTTOMS))),
+    (BY_ROLE, True, False),
+    (BY_ROLE, False, True),
+)
+"""A choice of the b jets, and whether light and b jets are corrected."""
+
+AT_W, AT_HIGGS = len(BOTTOMS), len(BOTTOMS) + 1
+"""The corrections of only the light and only the b jets by role; ``BY_ROLE`` is that of both."""
 
 
-class PairSums(NamedTuple):
-    """Sums of squared pair masses for several choices of the b and the light jets, GeV^2.
+class Group(IntEnum):
+    """Groups of particles whose masses are corrected."""
+
+    HADRONIC_TOP = 0
+    """The light jets with one of the b jets."""
+    JETS = 1
+    BOTTOMS_AND_LEPTONS = 2
+    ALL = 3
+
+
+TERMS_OF_GROUP = ((0, 2), (1, 4), (3, 6), (1, 7))
+"""The terms, of those that ``_terms`` lists, in the squared mass of each group: from and to."""
+
+_LIGHT, _BOTTOM, _ONE = 0, len(BOTTOMS), 2 * len(BOTTOMS)
+"""Rows of the factors: of the light and the b jets of each choice, and 1."""
+
+
+class CorrectedMasses(NamedTuple):
+    """Masses as ln(m / GeV).
 
     Attributes:
-        light: the pair of the light jets, [choices, 1, N].
-        bottom: the pair of the b jets, [choices, 1, N].
-        light_with: the light jets with each of the b jets, [choices, 2, N].
-        mixed: the light jets with both b jets, [choices, 1, N].
-        light_leptons: the light jets with the leptons, for both neutrinos, [choices, 2, N].
-        bottom_leptons: the b jets with the leptons, for both neutrinos, [choices, 2, N].
-        leptons: the pair of the leptons, for both neutrinos, [1, 2, N].
+        pairs: the light jets, then the b jets of each choice, before the correction, [12, N].
+        groups: corrected masses, in the rows of ``corrected_row``, [64, N].
     """
 
-    light: tf.Tensor
-    bottom: tf.Tensor
-    light_with: tf.Tensor
-    mixed: tf.Tensor
-    light_leptons: tf.Tensor
-    bottom_leptons: tf.Tensor
-    leptons: tf.Tensor
-
-    def squares(self, light: tf.Tensor, bottom: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Computes squared masses after a scaling of the momenta of the jets.
-
-        Args:
-            light: factor of the light jets, [choices or factors, 1, N].
-            bottom: factor of the b jets, of the same shape.
-
-        Returns:
-            Of all jets, [..., 1, N]; of b jets and leptons, and of all particles, [..., 2, N].
-        """
-        own_light, own_bottom = light**2 * self.light, bottom**2 * self.bottom
-        jets = ordered_sum([own_light, own_bottom, light * bottom * self.mixed])
-        bottom_leptons = bottom * self.bottom_leptons
-        with_leptons = ordered_sum([own_bottom, self.leptons, bottom_leptons])
-        total = ordered_sum([jets, self.leptons, bottom_leptons, light * self.light_leptons])
-        return jets, with_leptons, total
+    pairs: tf.Tensor
+    groups: tf.Tensor
 
 
-def sum_pairs(pairs: tf.Tensor, bottoms: Sequence[Group], lights: Sequence[Group]) -> PairSums:
-    """Sums the squared pair masses of both neutrinos, [15, 2, N], for choices of jets."""
-    single, choices = pairs[:, 0], [*zip(bottoms, lights, strict=True)]
-    light_with = sum_rows(single, [pairs_between([b], j) for pair, j in choices for b in pair])
-    light_with = tf.reshape(light_with, [len(choices), 2, tf.shape(single)[1]])
-    return PairSums(
-        light=sum_rows(single, [pairs_within(j) for j in lights])[:, None],
-        bottom=sum_rows(single, [pairs_within(b) for b in bottoms])[:, None],
-        light_with=light_with,
-        mixed=tf.reduce_sum(light_with, axis=1, keepdims=True),
-        light_leptons=sum_rows(pairs, [pairs_between(j, LEPTONS) for j in lights]),
-        bottom_leptons=sum_rows(pairs, [pairs_between(b, LEPTONS) for b in bottoms]),
-        leptons=sum_rows(pairs, [pairs_within(LEPTONS)]),
+def corrected_row(group: Group, correction: int, part: int = 0) -> int:
+    """Returns the row of a mass in ``CorrectedMasses.groups``.
+
+    Args:
+        group: the particles.
+        correction: index of ``CORRECTIONS``.
+        part: 0 or 1: which b jet a hadronic top has; for the others, which neutrino.
+    """
+    return (group * len(CORRECTIONS) + correction) * 2 + part
+
+
+def corrected_masses(pairs: tf.Tensor) -> CorrectedMasses:
+    """Computes masses under all ``CORRECTIONS`` from squared pair masses, [20, N]."""
+    before = log_mass(tf.gather(pairs, [pairs_within(jets)[0] for jets in (*LIGHTS, *BOTTOMS)]))
+    target = np.repeat(np.array([W, HIGGS], np.float32), len(BOTTOMS))[:, None]
+    factors = tf.pad(correction(before, target), [[0, 1], [0, 0]], constant_values=1.0)
+    # [term, correction]
+    terms = [*zip(*(_terms(*corrected) for corrected in CORRECTIONS), strict=True)]
+    first, second = (
+        tf.gather(factors, [[each[factor] for each in term] for term in terms]) for factor in (0, 1)
     )
+    sums = sum_rows(pairs, [part for term in terms for *_, parts in term for part in parts])
+    sums = tf.reshape(sums, [len(terms), len(CORRECTIONS), 2, -1])
+    scaled = tf.expand_dims(first * second, axis=2) * sums
+    squares = [tf.reduce_sum(scaled[start:stop], axis=0) for start, stop in TERMS_OF_GROUP]
+    groups = tf.reshape(tf.concat(squares, axis=0), [2 * len(squares) * len(CORRECTIONS), -1])
+    return CorrectedMasses(before, log_mass(groups))
 
 
-def correction(log_mass: tf.Tensor, target: float) -> tf.Tensor:
+def _terms(choice: int, is_light: bool, is_bottom: bool) -> list[tuple[int, int, list[list[int]]]]:
+    """Lists the terms of squared masses, as two factors and the sums of pairs of both parts."""
+    light = _LIGHT + choice if is_light else _ONE
+    bottom = _BOTTOM + choice if is_bottom else _ONE
+    bottoms, lights = BOTTOMS[choice], LIGHTS[choice]
+    leptons = [(LEPTON, neutrino) for neutrino in (NEUTRINO, OTHER_NEUTRINO)]
+    return [
+        (light, _ONE, [[*pairs_between([jet], lights)] for jet in bottoms]),
+        (light, light, [pairs_within(lights)] * 2),
+        (light, bottom, [pairs_between(bottoms, lights)] * 2),
+        (bottom, bottom, [pairs_within(bottoms)] * 2),
+        (_ONE, _ONE, [pairs_within(pair) for pair in leptons]),
+        (bottom, _ONE, [pairs_between(bottoms, pair) for pair in leptons]),
+        (light, _ONE, [pairs_between(lights, pair) for pair in leptons]),
+    ]
+
+
+def correction(log_mass: tf.Tensor, target: np.ndarray) -> tf.Tensor:
     """Returns the factor from a mass to its target, at most ``LARGEST_FACTOR`` either way.
 
     >>> correction(tf.math.log([40.2, 1.0]), W).numpy().round(3).tolist()
@@ -106,35 +143,22 @@ def correction(log_mass: tf.Tensor, target: float) -> tf.Tensor:
 
     Args:
         log_mass: ln(m / GeV), of any shape.
-        target: ln(m / GeV).
+        target: ln(m / GeV), of a shape that fits.
     """
     factor = tf.exp(target - log_mass)
     return tf.clip_by_value(factor, 1 / LARGEST_FACTOR, LARGEST_FACTOR)
 
 
-def constrained_masses(pairs: tf.Tensor) -> tf.Tensor:
-    """Computes ln(m / GeV) in the order of ``NAMES``, float32 [13, N].
-
-    Args:
-        pairs: squared pair masses of the particles by role, with each neutrino, [15, 2, N].
-    """
-    sums = sum_pairs(pairs, [(B1, B2)], [(J1, J2)])
-    to_w = correction(log_mass(sums.light), W)
-    to_higgs = correction(log_mass(sums.bottom), HIGGS)
-    one = tf.ones_like(to_w)
-    # At the W, at the Higgs, at both.
-    light, bottom = tf.concat([to_w, one, to_w], 0), tf.concat([one, to_higgs, to_higgs], 0)
-    tops = to_w**2 * sums.light + to_w * sums.light_with
-    jets, with_leptons, total = sums.squares(light, bottom)
-    squares = {
-        **_rows(tops[0], "m_b1jj_at_W", "m_b2jj_at_W"),
-        **_rows(jets[:, 0], "m_jjbb_at_W", "m_jjbb_at_h", "m_jjbb_at_Wh"),
-        **_rows(with_leptons[1], "m_lvbb_at_h", "m_lvbb_at_h'"),
-        **_rows(total[:, 0], "m_all_at_W", "m_all_at_h", "m_all_at_Wh"),
-        **_rows(total[:, 1], "m_all_at_W'", "m_all_at_h'", "m_all_at_Wh'"),
+def constrained_masses(masses: CorrectedMasses) -> tf.Tensor:
+    """Selects the masses by role, ln(m / GeV) in the order of ``NAMES``: float32 [13, N]."""
+    rows = {
+        "m_b1jj_at_W": corrected_row(Group.HADRONIC_TOP, AT_W, 0),
+        "m_b2jj_at_W": corrected_row(Group.HADRONIC_TOP, AT_W, 1),
+        **{
+            f"{name}_at_{mass}{prime}": corrected_row(group, index, part)
+            for mass, index in (("W", AT_W), ("h", AT_HIGGS), ("Wh", BY_ROLE))
+            for name, group in zip(("m_jjbb", "m_lvbb", "m_all"), [*Group][1:], strict=True)
+            for part, prime in enumerate(("", "'"))
+        },
     }
-    return log_mass(tf.stack([squares[name] for name in NAMES]))
-
-
-def _rows(values: tf.Tensor, *names: str) -> Mapping[str, tf.Tensor]:
-    return dict(zip(names, tf.unstack(values), strict=True))
+    return tf.gather(masses.groups, [rows[name] for name in NAMES])

@@ -12,16 +12,18 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from formats.features import FEATURES, HIGH_LEVEL, UNITS
+from formats.features import FEATURES, HIGH_LEVEL, JETS, UNITS
 from models.physics import constraints, hypotheses
 from models.physics.jet_roles import assign_roles
 from models.physics.kinematics import (
+    ALL,
     LEPTON,
     NEUTRINO,
+    NUM_PARTICLES,
     Particles,
     four_momenta,
     log_masses,
-    published_masses,
+    record,
     select,
     sum_rows,
 )
@@ -44,6 +46,8 @@ MASS_GROUPS = [*JET_GROUPS, *LEPTON_GROUPS, *W_GROUPS]
 """Groups whose ln(m / GeV) are columns: of jets, lepton and jets, and the leptonic W and jets."""
 
 MOVING_GROUPS = [*JET_GROUPS, (LEPTON, NEUTRINO), (*range(4), LEPTON, NEUTRINO)]
+
+ENERGY, PX, PY, PZ, PT = range(5)
 
 DIFFERENCES = (
     ("m_wbb", "m_bb"),
@@ -68,13 +72,15 @@ def derived_columns(features: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 [columns, N].
     """
-    particles, _, pairs = assign_roles(features)
+    event = record(features)
+    particles, pairs = assign_roles(event)
+    masses = constraints.corrected_masses(pairs)
     blocks = [
         canonical_columns(features),
-        log_masses(pairs[:, 0], MASS_GROUPS),
-        mass_differences(features),
-        constraints.constrained_masses(pairs),
-        hypotheses.hypothesis_scores(pairs, particles.tags),
+        log_masses(pairs, MASS_GROUPS),
+        mass_differences(event.masses),
+        constraints.constrained_masses(masses),
+        hypotheses.hypothesis_scores(pairs, masses, particles.tags),
         motion_columns(particles),
     ]
     return tf.concat(blocks, axis=0)
@@ -98,19 +104,16 @@ def canonical_columns(features: tf.Tensor) -> tf.Tensor:
     Returns:
         In the order of ``CANONICAL``, float32 [27, N].
     """
-    turn = 2 * np.pi / UNITS["lepton_phi"]
-    phi_names = [name for name in CANONICAL if name.endswith("_phi")]
-    eta_names = [name for name in CANONICAL if name.endswith("_eta")]
+    turn = np.float32(2 * np.pi / UNITS["lepton_phi"])
+    phi_names = ["missing_energy_phi", *(f"jet_{jet}_phi" for jet in JETS)]
+    eta_names = ["lepton_eta", *(f"jet_{jet}_eta" for jet in JETS)]
     other_names = [name for name in CANONICAL if name not in (*phi_names, *eta_names)]
-    phi = select(features, phi_names) - select(features, ["lepton_phi"])
-    phi = tf.math.floormod(phi + turn / 2, turn) - turn / 2
-    eta = select(features, eta_names)
-    rows = [
-        phi * _sign(phi[phi_names.index("missing_energy_phi")]),
-        eta * _sign(eta[eta_names.index("lepton_eta")]),
-        select(features, other_names),
-    ]
     names = [*phi_names, *eta_names, *other_names]
+    parts = tf.split(select(features, ["lepton_phi", *names]), [1, 5, 5, len(other_names)])
+    lepton_phi, phi, eta, others = parts
+    phi -= lepton_phi
+    phi -= turn * tf.round(phi * (1 / turn))  # to the nearest turn
+    rows = [*(values * _sign(values[:1]) for values in (phi, eta)), others]
     return tf.gather(tf.concat(rows, axis=0), [names.index(name) for name in CANONICAL])
 
 
@@ -118,9 +121,9 @@ def _sign(values: tf.Tensor) -> tf.Tensor:
     return tf.where(values < 0, -1.0, 1.0)
 
 
-def mass_differences(features: tf.Tensor) -> tf.Tensor:
-    """Computes the ``DIFFERENCES`` of published masses, in TeV: float32 [differences, N]."""
-    masses = published_masses(features) / 1000
+def mass_differences(masses: tf.Tensor) -> tf.Tensor:
+    """Computes the ``DIFFERENCES`` of published masses, [7, N] in GeV: float32 [differences, N]."""
+    masses /= 1000  # TeV
     first, others = (
         sum_rows(masses, [[HIGH_LEVEL.index(name) for name in names] for names in part])
         for part in ([names[:1] for names in DIFFERENCES], [names[1:] for names in DIFFERENCES])
@@ -137,29 +140,33 @@ def motion_columns(particles: Particles) -> tf.Tensor:
     Returns:
         In the order of ``MOTION_NAMES``, float32 [19, N].
     """
-    p = four_momenta(particles)
-    px, py = tf.unstack(sum_rows(p[:, 1:3], MOVING_GROUPS), axis=1)
-    jets_pt, all_pt = tf.unstack(sum_rows(particles.pt, [range(4), range(6)]))
-    jets_energy, energy = tf.unstack(sum_rows(p[:, 0], [range(4), range(6)]))
-    longitudinal = tf.abs(tf.reduce_sum(p[:, 3], axis=0))
+    momenta = tf.reshape(four_momenta(particles), [4 * NUM_PARTICLES, -1])
+    rows = tf.concat([momenta, particles.pt], axis=0)
+    first_energy, first_px, first_py, first_pz, first_pt = range(
+        0, 5 * NUM_PARTICLES, NUM_PARTICLES
+    )
+    groups: list[tuple[int, Group]] = [
+        *((first_px, group) for group in MOVING_GROUPS),
+        *((first_py, group) for group in MOVING_GROUPS),
+        *((first_pt, ALL[:4]), (first_energy, ALL[:4])),
+        *((first_pt, ALL), (first_energy, ALL), (first_pz, ALL)),
+    ]
+    sums = sum_rows(rows, [[first + particle for particle in group] for first, group in groups])
+    count = len(MOVING_GROUPS)
+    px, py, jets_pt, jets_energy, all_pt, energy, pz = tf.split(sums, [count, count, 1, 1, 1, 1, 1])
+    longitudinal = tf.abs(pz)
     logarithms = tf.math.log(
-        tf.stack(
+        tf.concat(
             [
-                jets_pt,
-                all_pt,
-                energy,
-                energy + longitudinal,
+                1 + tf.sqrt(tf.square(px) + tf.square(py)),
+                *(jets_pt, all_pt, energy, energy + longitudinal),
                 1 + tf.maximum(energy - longitudinal, 0.0),
-            ]
+            ],
+            axis=0,
         )
     )
-    rows = [
-        tf.math.log(1 + tf.sqrt(px**2 + py**2)),
-        logarithms[:2],
-        (jets_pt / jets_energy)[None],
-        logarithms[2:],
-    ]
-    return tf.concat(rows, axis=0)
+    order = [*range(count + 2), count + 5, *range(count + 2, count + 5)]
+    return tf.gather(tf.concat([logarithms, jets_pt / jets_energy], axis=0), order)
 
 
 def _names_of(prefix: str, groups: Sequence[Group]) -> list[str]:

@@ -9,12 +9,20 @@ doi:10.1143/JPSJ.57.4126). Widths and tag likelihoods are rounded by hand: the n
 the scores are worth.
 """
 
-from itertools import combinations
+from itertools import product
 
+import numpy as np
 import tensorflow as tf
 
-from models.physics.constraints import LEPTONS, correction, sum_pairs
-from models.physics.kinematics import log_mass, ordered_sum, pairs_between, sum_rows
+from models.physics.constraints import (
+    BOTTOMS,
+    CORRECTIONS,
+    LIGHTS,
+    CorrectedMasses,
+    Group,
+    corrected_row,
+)
+from models.physics.kinematics import LEPTON, NEUTRINO, OTHER_NEUTRINO, log_masses, sum_rows
 from models.physics.resonances import CHARGED_HIGGS, HEAVY_HIGGS, HIGGS, TOP, W
 
 LIGHT_WIDTH, BOTTOM_WIDTH = 0.12, 0.1
@@ -29,82 +37,75 @@ NAMES = tuple(
     f"fit_{name}{suffix}" for suffix in ("", "_tagged") for name in ("top_pair", "signal", "ratio")
 )
 
-BOTTOMS = tuple(combinations(range(4), 2))
-"""The choices of the two b jets."""
+ASSIGNMENTS = tuple(product(range(len(BOTTOMS)), (0, 1), (0, 1)))
+"""A choice of the b jets; which of the two is that of the hadronic top, and for signal, whether the
+W of the charged Higgs is that of the light jets or that of the leptons; and a neutrino."""
 
-LIGHTS = tuple(tuple(jet for jet in range(4) if jet not in pair) for pair in BOTTOMS)
-"""The two light jets of each choice."""
+LEPTONIC_TOPS = tuple(
+    (jet, LEPTON, neutrino) for jet in range(4) for neutrino in (NEUTRINO, OTHER_NEUTRINO)
+)
+
+_EXPECTED = (
+    *[(W, LIGHT_WIDTH)] * len(LIGHTS),
+    *[(HIGGS, BOTTOM_WIDTH)] * len(BOTTOMS),
+    *[(TOP, LEPTONIC_TOP_WIDTH)] * len(LEPTONIC_TOPS),
+    *[(TOP, HADRONIC_TOP_WIDTH)] * 2 * len(CORRECTIONS),
+    *[(CHARGED_HIGGS, CORRECTED_WIDTH)] * 4 * len(CORRECTIONS),
+    *[(HEAVY_HIGGS, CORRECTED_WIDTH)] * 2 * len(CORRECTIONS),
+)
+"""Expectation and width of each mass: of the pairs, the leptonic tops and the corrected groups."""
 
 
-def hypothesis_scores(pairs: tf.Tensor, tags: tf.Tensor) -> tf.Tensor:
+def hypothesis_scores(pairs: tf.Tensor, masses: CorrectedMasses, tags: tf.Tensor) -> tf.Tensor:
     """Computes the scores of both processes and their differences, without and with b-tags.
 
     Args:
-        pairs: squared pair masses with each neutrino, [15, 2, N].
+        pairs: squared pair masses, [20, N].
+        masses: the same under corrections.
         tags: b-tag levels, [4, N].
 
     Returns:
         In the order of ``NAMES``, float32 [6, N]; asinh shortens their tails.
     """
-    tag_scores = _tag_scores(tags)
-    # [tags, process, choice of b jets, assignment, neutrino, N]
-    tag_scores = tf.stack([tf.zeros_like(tag_scores), tag_scores])[:, None, :, None, None]
-    scores = tf.reduce_logsumexp(_assignment_scores(pairs) + tag_scores, axis=[2, 3, 4])
-    top_pair, signal = scores[:, 0], scores[:, 1]
-    columns = tf.stack([top_pair, signal, signal - top_pair], axis=1)
-    return tf.asinh(tf.reshape(columns, [len(NAMES), tf.shape(tags)[1]]))
+    rows = tf.concat([masses.pairs, log_masses(pairs, LEPTONIC_TOPS), masses.groups], axis=0)
+    expected, width = np.array(_EXPECTED, np.float32).T[..., None]
+    penalties = sum_rows(tf.square((rows - expected) / (width * np.float32(2**0.5))), _MASSES)
+    # [without and with b-tags, each for both processes; assignment; N]
+    penalties = tf.reshape(penalties, [2, len(ASSIGNMENTS), -1])
+    scores = tf.concat([-penalties, _tag_scores(tags) - penalties], axis=0)
+    largest = tf.reduce_max(scores, axis=1, keepdims=True)
+    total = tf.reduce_sum(tf.exp(scores - largest), axis=1)
+    fits = tf.math.log(total) + tf.squeeze(largest, 1)
+    ratios = tf.gather(fits, [1, 3]) - tf.gather(fits, [0, 2])
+    return tf.asinh(tf.gather(tf.concat([fits, ratios], axis=0), [0, 1, 4, 2, 3, 5]))
 
 
-def _assignment_scores(pairs: tf.Tensor) -> tf.Tensor:
-    """Scores each assignment of the jets: [process, 6 choices of b jets, 2, 2 neutrinos, N].
-
-    The third dimension is the b jet of the hadronic top, and for signal the W of the charged Higgs:
-    that of the light jets or that of the leptons.
-    """
-    sums = sum_pairs(pairs, BOTTOMS, LIGHTS)
-    log_light, log_bottom = log_mass(sums.light), log_mass(sums.bottom)
-    to_w, to_higgs = correction(log_light, W), correction(log_bottom, HIGGS)
-    light = _exponent(log_light, W, LIGHT_WIDTH)[:, :, None]
-    bottom = _exponent(log_bottom, HIGGS, BOTTOM_WIDTH)[:, :, None]
-
-    hadronic = log_mass(to_w**2 * sums.light + to_w * sums.light_with)
-    hadronic = _exponent(hadronic, TOP, HADRONIC_TOP_WIDTH)[:, :, None]
-    leptonic = _exponent(log_mass(_leptonic_tops(pairs)), TOP, LEPTONIC_TOP_WIDTH)
-
-    jets, with_leptons, total = map(log_mass, sums.squares(to_w, to_higgs))
-    charged = tf.stack([tf.broadcast_to(jets, tf.shape(with_leptons)), with_leptons], axis=1)
-    charged = _exponent(charged, CHARGED_HIGGS, CORRECTED_WIDTH)
-    heavy = _exponent(total, HEAVY_HIGGS, CORRECTED_WIDTH)[:, None]
-    return tf.stack(
-        [
-            ordered_sum([light, hadronic, leptonic]),
-            ordered_sum([light, bottom, heavy, charged]),
-        ]
+def _masses_of(choice: int, part: int, neutrino: int) -> tuple[list[int], list[int]]:
+    """Lists the masses that an assignment implies, as rows: for top pairs and for signal."""
+    light, bottom = choice, len(LIGHTS) + choice
+    tops = len(LIGHTS) + len(BOTTOMS)
+    groups = tops + len(LEPTONIC_TOPS)
+    leptonic = tops + LEPTONIC_TOPS.index(
+        (BOTTOMS[choice][1 - part], LEPTON, (NEUTRINO, OTHER_NEUTRINO)[neutrino])
     )
+    hadronic = groups + corrected_row(Group.HADRONIC_TOP, choice, part)
+    boson = (Group.JETS, Group.BOTTOMS_AND_LEPTONS)[part]
+    charged = groups + corrected_row(boson, choice, neutrino)
+    heavy = groups + corrected_row(Group.ALL, choice, neutrino)
+    return [light, hadronic, leptonic], [light, bottom, heavy, charged]
 
 
-def _leptonic_tops(pairs: tf.Tensor) -> tf.Tensor:
-    """Computes the squared masses of leptons and the b jet that is not the hadronic top's.
-
-    Returns:
-        [6 choices of b jets, 2, 2 neutrinos, N].
-    """
-    (leptons,) = pairs_between(LEPTONS[:1], LEPTONS[1:])
-    tops = sum_rows(pairs, [[*pairs_between([jet], LEPTONS), leptons] for jet in range(4)])
-    return tf.gather(tops, [pair[::-1] for pair in BOTTOMS])
-
-
-def _exponent(log_mass: tf.Tensor, expected: float, width: float) -> tf.Tensor:
-    return -0.5 * ((log_mass - expected) / width) ** 2
+_MASSES = [
+    masses
+    for process in zip(*(_masses_of(*each) for each in ASSIGNMENTS), strict=True)
+    for masses in process
+]
 
 
 def _tag_scores(tags: tf.Tensor) -> tf.Tensor:
-    """Computes the log likelihood of the b-tags for each choice of b jets, [6, N]."""
+    """Computes the log likelihood of the b-tags for each assignment, [24, N]."""
     level = tf.round(tags)
-    bottom, light = (
-        tf.where(level < 0.5, table[0], tf.where(level < 1.5, table[1], table[2]))
-        for table in (BOTTOM_TAGS, LIGHT_TAGS)
-    )
-    both = tf.concat([bottom, light], axis=0)
-    groups = zip(BOTTOMS, LIGHTS, strict=True)
-    return sum_rows(both, [[*pair, *(4 + jet for jet in others)] for pair, others in groups])
+    none, loose, tight = np.array([BOTTOM_TAGS, LIGHT_TAGS], np.float32).T[..., None, None]
+    scores = tf.where(level < 0.5, none, tf.where(level < 1.5, loose, tight))
+    groups = [[*BOTTOMS[c], *(4 + jet for jet in LIGHTS[c])] for c, *_ in ASSIGNMENTS]
+    return sum_rows(tf.reshape(scores, [8, -1]), groups)

@@ -5,6 +5,7 @@ The two jets with the highest b-tags form m_bb; one of them is part of m_jjj, th
 and only one of the two possible directions of the neutrino gives m_jlv and m_wwbb.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +16,15 @@ from models.physics.kinematics import (
     ALL,
     LEPTON,
     NEUTRINO,
-    NEUTRINO_PAIRS,
+    NUM_PARTICLES,
+    OTHER_NEUTRINO,
     PAIRS,
-    VISIBLE_PAIRS,
     Particles,
+    Record,
     log_masses,
-    published_masses,
+    particle_rows,
     squared_pair_masses,
-    two_solutions,
+    to_particles,
 )
 
 B1, B2, J1, J2 = range(4)
@@ -33,105 +35,92 @@ FAR_TOP, FAR_NEUTRINO = 0.3, 0.5
 """Largest difference between logarithms of masses that is counted; limits the influence of
 outliers."""
 
-EXCHANGED = (B2, B1, J1, J2, LEPTON, NEUTRINO)
-"""The particles after the b jets have changed their roles."""
+SWAPPED = (B1, B2, J1, J2, LEPTON, OTHER_NEUTRINO, NEUTRINO)
+EXCHANGED = (B2, B1, J1, J2, LEPTON, NEUTRINO, OTHER_NEUTRINO)
+"""The particles after the neutrinos have changed places, and after the b jets have."""
 
-_EXCHANGED_PAIRS = [
-    PAIRS.index((min(pair), max(pair)))
-    for pair in ((EXCHANGED[first], EXCHANGED[second]) for first, second in PAIRS)
-]
+HADRONIC_TOPS = [(bottom, J1, J2) for bottom in (B1, B2)]
+
+NUM_JETS = 4
 
 
 class Roles(NamedTuple):
-    """The particles by role, for both neutrinos: first the one that reproduces the masses.
+    """The particles by role; the first neutrino is the one that reproduces the masses.
 
     Attributes:
-        particles: with the first neutrino.
-        other: with the second neutrino.
-        pairs: squared pair masses with each neutrino, GeV^2, float32 [15, 2, N].
+        particles: the particles.
+        pairs: squared pair masses, GeV^2, float32 [20, N].
     """
 
     particles: Particles
-    other: Particles
     pairs: tf.Tensor
 
 
-def assign_roles(features: tf.Tensor) -> Roles:
-    """Orders the jets of published features, float32 [28, N], by their roles."""
-    masses = tf.math.log(published_masses(features))
-    plus, minus_eta = two_solutions(features)
-    plus = _tagged_first(plus)
-    minus = _with_neutrino(plus, minus_eta)
-    pairs = _pairs_of_both(plus, minus)
-    swap = _neutrinos_are_swapped(masses, pairs)
-    chosen = _with_neutrino(plus, tf.where(swap, minus_eta, plus.eta[NEUTRINO]))
-    other = _with_neutrino(plus, tf.where(swap, plus.eta[NEUTRINO], minus_eta))
-    pairs = tf.where(swap, pairs[:, ::-1], pairs)
-    exchange = _bottoms_are_exchanged(masses, pairs[:, 0])
-    pairs = tf.where(exchange, tf.gather(pairs, _EXCHANGED_PAIRS), pairs)
-    return Roles(_exchanged(chosen, exchange), _exchanged(other, exchange), pairs)
+def assign_roles(event: Record) -> Roles:
+    """Orders the jets of N events by their roles."""
+    rows = particle_rows(event._replace(jets=_tagged_first(event.jets)))
+    pairs = squared_pair_masses(to_particles(rows))
+    for is_changed, order in zip(_changes(event.masses, pairs), (SWAPPED, EXCHANGED), strict=True):
+        rows = tf.where(is_changed, tf.gather(rows, _particles_after(order)), rows)
+        pairs = tf.where(is_changed, tf.gather(pairs, _pairs_after(order)), pairs)
+    return Roles(to_particles(rows), pairs)
 
 
-def _with_neutrino(particles: Particles, eta: tf.Tensor) -> Particles:
-    return particles._replace(eta=tf.concat([particles.eta[:NEUTRINO], eta[None]], axis=0))
+def _particles_after(order: Sequence[int]) -> list[int]:
+    """Returns the rows of particles in another order."""
+    parts = [NUM_PARTICLES * part + particle for part in range(3) for particle in order]
+    return [*parts, *(3 * NUM_PARTICLES + jet for jet in order[:NUM_JETS])]
 
 
-def _pairs_of_both(plus: Particles, minus: Particles) -> tf.Tensor:
-    """Computes the squared pair masses, [15, 2, N]; only the pairs of the neutrino differ."""
-    visible = squared_pair_masses(plus, VISIBLE_PAIRS)
-    neutrinos = (squared_pair_masses(each, NEUTRINO_PAIRS) for each in (plus, minus))
-    return tf.concat([tf.stack([visible] * 2, axis=1), tf.stack([*neutrinos], axis=1)], axis=0)
+def _pairs_after(order: Sequence[int]) -> list[int]:
+    """Returns the rows of the pairs of particles in another order."""
+    ordered = ((order[first], order[second]) for first, second in PAIRS)
+    return [PAIRS.index((min(pair), max(pair))) for pair in ordered]
 
 
-def _neutrinos_are_swapped(masses: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
-    """Tells whether the second neutrino reproduces the masses better, bool [N]."""
-    computed = log_masses(pairs, [*((LEPTON, NEUTRINO, jet) for jet in range(4)), ALL])
-    tops = tf.reduce_min(tf.abs(computed[:4] - _mass(masses, "m_jlv")), axis=0)
-    total = tf.abs(computed[4] - _mass(masses, "m_wwbb"))
-    errors = tf.minimum(tops, FAR_NEUTRINO) + tf.minimum(total, FAR_NEUTRINO)
-    return errors[1] < errors[0]
+def _changes(masses: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Tells whether other roles reproduce the published masses better.
+
+    Args:
+        masses: published masses, GeV, [7, N].
+        pairs: squared pair masses, [20, N].
+
+    Returns:
+        Whether the second neutrino does, and with the better one, whether the b jets do if they
+        exchange their roles; bool [1, N] each.
+    """
+    groups: dict[tuple[int, ...], str] = {}
+    for neutrino in (NEUTRINO, OTHER_NEUTRINO):
+        groups |= {(jet, LEPTON, neutrino): "m_jlv" for jet in range(NUM_JETS)}
+        groups |= {(*ALL[:NEUTRINO], neutrino): "m_wwbb"}
+    groups |= dict.fromkeys(HADRONIC_TOPS, "m_jjj")
+    published = tf.gather(tf.math.log(masses), [HIGH_LEVEL.index(m) for m in groups.values()])
+    errors = tf.minimum(tf.abs(log_masses(pairs, [*groups]) - published), FAR_NEUTRINO)
+    tops, total, other_tops, other_total, hadronic = tf.split(errors, [4, 1, 4, 1, 2])
+    error, other_error = (
+        tf.reduce_min(leptonic, axis=0, keepdims=True) + each
+        for leptonic, each in ((tops, total), (other_tops, other_total))
+    )
+    is_swapped = other_error < error
+    leptonic = tf.gather(tf.where(is_swapped, other_tops, tops), [B1, B2])
+    # As the b of the hadronic top, against as that of the leptonic top.
+    first, second = tf.split(tf.minimum(hadronic, FAR_TOP) - tf.minimum(leptonic, FAR_TOP), 2)
+    return is_swapped, second < first
 
 
-def _tagged_first(particles: Particles) -> Particles:
-    """Orders the jets: the two b jets first, then the others, each by pT.
+def _tagged_first(jets: tf.Tensor) -> tf.Tensor:
+    """Orders the jets, [4, 4, N]: the two b jets first, then the others, each by pT.
 
     Every two jets are compared, because sorting is slow on a TPU, and sums of these are exact.
     """
-    position = np.arange(4, dtype=np.float32)[:, None]
-    is_bottom = tf.cast(_rank(10 * particles.tags - position) < 2, tf.float32)
+    position = np.arange(NUM_JETS, dtype=np.float32)[:, None]
+    tags = tf.gather(jets, 3)
+    is_bottom = tf.cast(_rank(10 * tags - position) < 2, tf.float32)
     rank = _rank(10 * is_bottom - position)
     order = tf.cast(rank == position[:, None], tf.float32)  # one-hot, [role, jet, N]
-    jets = tf.stack([part[:4] for part in particles])
-    pt, eta, phi, tags = tf.unstack(tf.reduce_sum(order * jets[:, None], axis=2))
-    pt, eta, phi = (
-        tf.concat([part, each[4:]], axis=0)
-        for part, each in zip((pt, eta, phi), particles[:3], strict=True)
-    )
-    return Particles(pt, eta, phi, tags)
+    return tf.reduce_sum(order * jets[:, None], axis=2)
 
 
 def _rank(keys: tf.Tensor) -> tf.Tensor:
     """Counts for each key how many keys of its event are larger, float32 [4, N]."""
     return tf.reduce_sum(tf.cast(keys > keys[:, None], tf.float32), axis=1)
-
-
-def _bottoms_are_exchanged(masses: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
-    """Tells whether the masses fit better if the b jets change their roles, bool [N]."""
-    groups = [(B1, J1, J2), (B2, LEPTON, NEUTRINO), (B2, J1, J2), (B1, LEPTON, NEUTRINO)]
-    tops = tf.stack([_mass(masses, "m_jjj"), _mass(masses, "m_jlv")] * 2)
-    errors = tf.minimum(tf.abs(log_masses(pairs, groups) - tops), FAR_TOP)
-    return errors[2] + errors[3] < errors[0] + errors[1]
-
-
-def _exchanged(particles: Particles, exchange: tf.Tensor) -> Particles:
-    """Exchanges the first two jets where ``exchange``, bool [N], is true."""
-    return Particles(
-        *(
-            tf.where(exchange, tf.gather(part, EXCHANGED[: part.shape[0]]), part)
-            for part in particles
-        )
-    )
-
-
-def _mass(masses: tf.Tensor, name: str) -> tf.Tensor:
-    return masses[HIGH_LEVEL.index(name)]

@@ -14,18 +14,25 @@ Events are the last dimension of every array: operations on a few particles then
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
+from itertools import chain, combinations, groupby
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from formats.features import DISCRETE_VALUES, FEATURES, HIGH_LEVEL, JETS, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, HIGH_LEVEL, JETS, MISSING_ENERGY, UNITS
+from formats.features import LEPTON as LEPTON_COLUMNS
 
 JET_1, JET_2, JET_3, JET_4, LEPTON, NEUTRINO = ALL = tuple(range(6))
+OTHER_NEUTRINO = 6
+"""The second neutrino that gives the published m_lv; it takes the place of the first."""
+
+NUM_PARTICLES = 7
 
 VISIBLE_PAIRS = tuple(combinations(range(NEUTRINO), 2))
-NEUTRINO_PAIRS = tuple((particle, NEUTRINO) for particle in range(NEUTRINO))
+NEUTRINO_PAIRS = tuple(
+    (particle, neutrino) for neutrino in (NEUTRINO, OTHER_NEUTRINO) for particle in range(NEUTRINO)
+)
 PAIRS = VISIBLE_PAIRS + NEUTRINO_PAIRS
 """All pairs of particles, in the order of the rows of pair masses."""
 
@@ -36,19 +43,46 @@ collision."""
 MAX_ETA = 10.0
 """No detector reaches further; larger values, recorded by mistake, must not overflow."""
 
-MIN_GEV = 1e-2
-"""Lower limit of momenta and published masses, so that their logarithms are finite."""
+MIN_GEV, MAX_GEV = 1e-2, 1e7
+"""Limits of momenta and published masses, so that their logarithms and squares are finite."""
+
+MAX_PHI = 100.0
+"""Limits angles that were recorded by mistake, whose cosine would depend on the platform."""
+
+RECORDED = (
+    *(f"jet_{jet}_{part}" for part in ("pt", "eta", "phi", "b_tag") for jet in JETS),
+    *LEPTON_COLUMNS,
+    *MISSING_ENERGY,
+    *HIGH_LEVEL,
+)
+"""The features in the order in which ``record`` converts them."""
 
 Pair = tuple[int, int]
 
 
-class Particles(NamedTuple):
-    """Four jets, lepton and neutrino of N events, in this order, all massless.
+class Record(NamedTuple):
+    """Published features in natural units: GeV, radians, pseudorapidity, b-tag level 0, 1 or 2.
 
     Attributes:
-        pt: transverse momentum, GeV, float32 [6, N].
-        eta: pseudorapidity, float32 [6, N].
-        phi: azimuth, radians, float32 [6, N].
+        jets: pT, eta, phi and b-tag of the four jets, float32 [4, 4, N].
+        lepton: its pT, eta and phi, float32 [3, N].
+        missing_energy: its magnitude and phi, float32 [2, N].
+        masses: in the order of ``HIGH_LEVEL``, float32 [7, N].
+    """
+
+    jets: tf.Tensor
+    lepton: tf.Tensor
+    missing_energy: tf.Tensor
+    masses: tf.Tensor
+
+
+class Particles(NamedTuple):
+    """Four jets, lepton and both neutrinos of N events, in this order, all massless.
+
+    Attributes:
+        pt: transverse momentum, GeV, float32 [7, N].
+        eta: pseudorapidity, float32 [7, N].
+        phi: azimuth, radians, float32 [7, N].
         tags: b-tag level 0, 1 or 2 of the jets, float32 [4, N].
     """
 
@@ -58,57 +92,71 @@ class Particles(NamedTuple):
     tags: tf.Tensor
 
 
+PARTICLE_ROWS = (NUM_PARTICLES, NUM_PARTICLES, NUM_PARTICLES, len(JETS))
+"""Number of rows of the fields of ``Particles``."""
+
+
 def select(features: tf.Tensor, names: Sequence[str]) -> tf.Tensor:
     """Selects rows of features, float32 [28, N], by name: float32 [names, N]."""
     return tf.gather(features, [FEATURES.index(name) for name in names])
 
 
-def natural(features: tf.Tensor, names: Sequence[str]) -> tf.Tensor:
-    """Converts rows to GeV, radians or pseudorapidity: float32 [names, N].
+def record(features: tf.Tensor) -> Record:
+    """Converts published features, float32 [28, N], to natural units, within limits.
 
-    >>> round(float(natural(tf.ones([28, 1]), ["m_bb"])[0, 0]), 2)
+    >>> round(float(record(tf.ones([28, 1])).masses[HIGH_LEVEL.index("m_bb"), 0]), 2)
     126.04
     """
-    units = np.array([UNITS[name] for name in names], np.float32)
-    return select(features, names) * units[:, None]
+    units, low, high = np.array([_conversion(name) for name in RECORDED], np.float32).T[..., None]
+    rows = tf.clip_by_value(select(features, RECORDED) * units, low, high)
+    jets, lepton, missing, masses = tf.split(rows, [16, 3, 2, len(HIGH_LEVEL)])
+    return Record(tf.reshape(jets, [4, len(JETS), -1]), lepton, missing, masses)
 
 
-def published_masses(features: tf.Tensor) -> tf.Tensor:
-    """Returns the seven masses in the order of ``HIGH_LEVEL``, GeV: float32 [7, N]."""
-    return tf.maximum(natural(features, HIGH_LEVEL), MIN_GEV)
+def _conversion(name: str) -> tuple[float, float, float]:
+    """Returns unit and limits of a feature."""
+    if name in DISCRETE_VALUES:
+        return 1 / DISCRETE_VALUES[name][1], 0, 2
+    if name.endswith("_eta"):
+        return UNITS[name], -MAX_ETA, MAX_ETA
+    if name.endswith("_phi"):
+        return UNITS[name], -MAX_PHI, MAX_PHI
+    return UNITS[name], MIN_GEV, MAX_GEV
 
 
-def two_solutions(features: tf.Tensor) -> tuple[Particles, tf.Tensor]:
-    """Computes the particles of each event for both neutrinos that give the published m_lv.
+def particle_rows(event: Record) -> tf.Tensor:
+    """Computes the particles, with both neutrinos that give the published m_lv.
 
     The missing energy is the neutrino's transverse momentum. m_lv determines its distance from the
     lepton in pseudorapidity, but not the direction.
 
-    Args:
-        features: published, float32 [28, N].
-
     Returns:
-        The particles with the neutrino at eta_l + d, and the neutrino's eta_l - d, float32 [N].
+        The rows of ``Particles``, float32 [25, N]; the first neutrino is the one at the larger eta.
     """
-    names = [*(f"jet_{jet}" for jet in JETS), "lepton"]
-    momenta = [*(f"{name}_pt" for name in names), "missing_energy_magnitude"]
-    pt = tf.maximum(natural(features, momenta), MIN_GEV)
-    eta = natural(features, [f"{name}_eta" for name in names])
-    eta = tf.clip_by_value(eta, -MAX_ETA, MAX_ETA)
-    phi = natural(features, [f"{name}_phi" for name in (*names, "missing_energy")])
-    (m_lv,) = tf.unstack(natural(features, ["m_lv"]))
-    scale = 2 * pt[LEPTON] * pt[NEUTRINO]
-    cosh = m_lv**2 / scale + tf.cos(phi[LEPTON] - phi[NEUTRINO])
+    lepton_pt, lepton_eta, lepton_phi = tf.split(event.lepton, 3)
+    pt, phi = tf.split(event.missing_energy, 2)
+    m_lv = tf.gather(event.masses, [HIGH_LEVEL.index("m_lv")])
+    cosh = tf.square(m_lv) / (2 * lepton_pt * pt) + tf.cos(lepton_phi - phi)
     distance = tf.acosh(tf.clip_by_value(cosh, 1.0, MAX_COSH))
-    loose = np.array([levels[1] for levels in DISCRETE_VALUES.values()], np.float32)
-    tags = select(features, [*DISCRETE_VALUES]) / loose[:, None]
-    plus, minus = eta[LEPTON] + distance, eta[LEPTON] - distance
-    return Particles(pt, tf.concat([eta, plus[None]], axis=0), phi, tags), minus
+    rows = [
+        tf.reshape(event.jets, [16, -1]),
+        *(event.lepton, event.missing_energy),
+        *(lepton_eta + distance, lepton_eta - distance),
+    ]
+    pt_rows = [*range(4), 16, 19, 19]
+    eta_rows = [*range(4, 8), 17, 21, 22]
+    phi_rows = [*range(8, 12), 18, 20, 20]
+    return tf.gather(tf.concat(rows, 0), [*pt_rows, *eta_rows, *phi_rows, *range(12, 16)])
 
 
-def squared_pair_masses(particles: Particles, pairs: Sequence[Pair] = PAIRS) -> tf.Tensor:
-    """Computes the squared masses of pairs of particles, GeV^2: float32 [pairs, N]."""
-    first, second = np.array(pairs).T
+def to_particles(rows: tf.Tensor) -> Particles:
+    """Splits the rows of ``particle_rows``."""
+    return Particles(*tf.split(rows, PARTICLE_ROWS))
+
+
+def squared_pair_masses(particles: Particles) -> tf.Tensor:
+    """Computes the squared masses of the ``PAIRS``, GeV^2: float32 [20, N]."""
+    first, second = np.array(PAIRS).T
 
     def differences(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, first) - tf.gather(values, second)
@@ -128,23 +176,17 @@ def sum_rows(rows: tf.Tensor, groups: Sequence[Sequence[int]]) -> tf.Tensor:
     memory happens to be free. The last digit would then depend on the load of the machine, and so
     would the trained model.
     """
-    sizes = sorted({len(group) for group in groups})
-    order = [[i for i, group in enumerate(groups) if len(group) == size] for size in sizes]
+    groups = [tuple(sorted(group)) for group in groups]
+    different = sorted(set(groups), key=lambda group: (len(group), group))
     sums = [
-        tf.reduce_sum(tf.gather(rows, [[*groups[i]] for i in members]), axis=1)
+        tf.reduce_sum(tf.gather(rows, [*members]), axis=1)
         if size > 1
-        else tf.gather(rows, [groups[i][0] for i in members])
-        for size, members in zip(sizes, order, strict=True)
+        else tf.gather(rows, [*chain.from_iterable(members)])
+        for size, members in groupby(different, len)
     ]
-    if len(sums) == 1:
-        return sums[0]
-    return tf.gather(tf.concat(sums, axis=0), np.argsort(np.concatenate(order)))
-
-
-def ordered_sum(terms: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Adds terms in their order, the last of which has the shape of the sum; see ``sum_rows``."""
-    shape = tf.shape(terms[-1])
-    return tf.reduce_sum(tf.stack([tf.broadcast_to(term, shape) for term in terms]), axis=0)
+    order = [different.index(group) for group in groups]
+    joined = tf.concat(sums, axis=0) if sums[1:] else sums[0]
+    return joined if order == [*range(len(order))] else tf.gather(joined, order)
 
 
 def pairs_within(group: Iterable[int]) -> list[int]:
@@ -174,11 +216,11 @@ def log_masses(pairs: tf.Tensor, groups: Sequence[Sequence[int]]) -> tf.Tensor:
     [[30.0], [1.0]]
 
     Args:
-        pairs: squared pair masses, GeV^2, [15, ..., N].
+        pairs: squared pair masses, GeV^2, [20, N].
         groups: the particles of each group, at least two.
 
     Returns:
-        ln(m / GeV), float32 [groups, ..., N]; masses below 1 GeV count as 1 GeV.
+        ln(m / GeV), float32 [groups, N]; masses below 1 GeV count as 1 GeV.
     """
     return log_mass(sum_rows(pairs, [pairs_within(group) for group in groups]))
 
@@ -189,7 +231,7 @@ def log_mass(square: tf.Tensor) -> tf.Tensor:
 
 
 def four_momenta(particles: Particles) -> tf.Tensor:
-    """Computes (E, px, py, pz) of the particles, GeV, float32 [6, 4, N]."""
+    """Computes E, px, py and pz of the particles, GeV, float32 [4, 7, N]."""
     pt, eta, phi, _ = particles
-    parts = [pt * tf.cosh(eta), pt * tf.cos(phi), pt * tf.sin(phi), pt * tf.sinh(eta)]
-    return tf.stack(parts, axis=1)
+    parts = tf.concat([tf.cosh(eta), tf.cos(phi), tf.sin(phi), tf.sinh(eta)], axis=0)
+    return pt * tf.reshape(parts, [4, NUM_PARTICLES, -1])

@@ -9,6 +9,7 @@ several times as fast as the converted TensorFlow operations and as ``TreeEnsemb
 import json
 from collections.abc import Callable, Container
 from importlib import metadata
+from typing import Any
 
 import onnx
 import tensorflow as tf
@@ -79,8 +80,18 @@ def _convert(model: tf_keras.Model, look_ups: Container[str]) -> onnx.ModelProto
         output_names=[*outputs],
         tensors_to_rename=inputs | outputs,
         opset=OPSET,
+        custom_op_handlers={"SelectV2": (_to_where, [])},
     )
     return proto
+
+
+def _to_where(_context: Any, node: Any, _name: str, _inputs: list[Any]) -> None:
+    """Converts a selection to Where.
+
+    tf2onnx multiplies both values by 0 or 1 and adds them, which takes six nodes and gives NaN if
+    the value that is not selected is NaN or infinite.
+    """
+    node.type = "Where"
 
 
 def _without_look_ups(model: tf_keras.Model) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:

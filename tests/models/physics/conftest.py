@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from formats.features import FEATURES, UNITS
+from models.physics.kinematics import record
 from pipeline.sample_data import monte_carlo
 
 
@@ -21,6 +22,12 @@ def features(toy):
 def rows(features):
     """The same with the events as last dimension, float32 [28, 2000]."""
     return tf.constant(features.T)
+
+
+@pytest.fixture(scope="session")
+def event(rows):
+    """The same as a record in natural units."""
+    return record(rows)
 
 
 @pytest.fixture(scope="session")

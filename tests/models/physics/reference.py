@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from models.physics.kinematics import Particles
+from models.physics.kinematics import NEUTRINO, OTHER_NEUTRINO, Particles
 
 
-def momenta(particles: Particles):
-    """(E, px, py, pz) of massless particles, float64 [N, 6, 4]."""
-    pt, eta, phi = (np.asarray(part, np.float64).T for part in particles[:3])
+def momenta(particles: Particles, *, other=False):
+    """(E, px, py, pz) of jets, lepton and the first or the other neutrino, float64 [N, 6, 4]."""
+    rows = [*range(NEUTRINO), OTHER_NEUTRINO if other else NEUTRINO]
+    pt, eta, phi = (np.asarray(part, np.float64)[rows].T for part in particles[:3])
     return np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], -1)
 
 

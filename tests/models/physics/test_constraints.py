@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.physics.constraints import LARGEST_FACTOR, NAMES, constrained_masses, correction
+from models.physics.constraints import (
+    LARGEST_FACTOR,
+    NAMES,
+    constrained_masses,
+    corrected_masses,
+    correction,
+)
 from models.physics.jet_roles import B1, B2, J1, J2, assign_roles
 from models.physics.kinematics import LEPTON, NEUTRINO
 from models.physics.resonances import HIGGS, W
@@ -10,19 +16,19 @@ from tests.models.physics.reference import invariant_mass, momenta
 
 
 @pytest.fixture(scope="module")
-def roles(rows):
-    return assign_roles(rows)
+def roles(event):
+    return assign_roles(event)
 
 
 @pytest.fixture(scope="module")
 def columns(roles):
-    masses = constrained_masses(roles.pairs)
+    masses = constrained_masses(corrected_masses(roles.pairs))
     return dict(zip(NAMES, np.asarray(masses), strict=True))
 
 
-def corrected(particles, *, light, bottom):
+def corrected(particles, *, light, bottom, other=False):
     """Four-vectors whose light jets have the mass of a W, whose b jets that of a Higgs, or both."""
-    p = momenta(particles)
+    p = momenta(particles, other=other)
     for is_corrected, jets, mass in ((light, [J1, J2], 80.4), (bottom, [B1, B2], 125.0)):
         if is_corrected:
             factor = mass / np.maximum(invariant_mass(p[:, jets]), 1)
@@ -46,7 +52,7 @@ def corrected(particles, *, light, bottom):
 def test_masses_are_those_of_corrected_four_vectors(
     columns, roles, name, light, bottom, group, other
 ):
-    p = corrected(roles[int(other)], light=light, bottom=bottom)
+    p = corrected(roles.particles, light=light, bottom=bottom, other=other)
     expected = invariant_mass(p[:, list(group)])
     np.testing.assert_allclose(np.exp(columns[name]), expected, rtol=3e-4)
 

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from models.physics.constraints import corrected_masses
 from models.physics.hypotheses import BOTTOM_TAGS, LIGHT_TAGS, NAMES, hypothesis_scores
 from models.physics.jet_roles import assign_roles
-from models.physics.kinematics import LEPTON, NEUTRINO
+from models.physics.kinematics import LEPTON, NEUTRINO, record
 from tests.models.physics.reference import invariant_mass, momenta
 
 
 @pytest.fixture(scope="module")
 def roles(rows):
-    return assign_roles(rows[:, :300])
+    return assign_roles(record(rows[:, :300]))
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,8 @@ def columns(roles):
 
 
 def hypotheses_by_name(roles):
-    scores = hypothesis_scores(roles.pairs, roles.particles.tags)
+    masses = corrected_masses(roles.pairs)
+    scores = hypothesis_scores(roles.pairs, masses, roles.particles.tags)
     return dict(zip(NAMES, np.asarray(scores), strict=True))
 
 
@@ -41,7 +43,7 @@ def reference_scores(roles, *, tagged):
     """Computes all assignments one after the other."""
     levels = np.asarray(roles.particles.tags).T.round().astype(int)
     top_pair, signal = [], []
-    for p in map(momenta, roles[:2]):
+    for p in (momenta(roles.particles, other=other) for other in (False, True)):
         for pair in combinations(range(4), 2):
             bottoms, light = list(pair), [jet for jet in range(4) if jet not in pair]
             common = exponent(invariant_mass(p[:, light]), 80.4, 0.12)
@@ -76,6 +78,6 @@ def test_scores_are_those_of_all_assignments(columns, roles, tagged):
         np.testing.assert_allclose(column, np.arcsinh(scores), atol=5e-3)
 
 
-def test_ratio_is_higher_for_signal(rows, labels):
-    ratio = hypotheses_by_name(assign_roles(rows))["fit_ratio_tagged"]
+def test_ratio_is_higher_for_signal(event, labels):
+    ratio = hypotheses_by_name(assign_roles(event))["fit_ratio_tagged"]
     assert np.median(ratio[labels == 1]) > np.median(ratio[labels == 0]) + 1

@@ -6,6 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from formats.features import FEATURES
@@ -61,7 +62,6 @@ def score(proto, features):
         {"trees": 0},
         {"buckets": 0},
         {"trees": 0, "buckets": 0, "activation": "gelu"},
-        {"derived": True},
     ],
     ids=str,
 )
@@ -75,14 +75,70 @@ def test_onnx_runtime_scores_like_the_model(assembled, toy, parts):
     np.testing.assert_allclose(got[is_stable], scores[is_stable], atol=2e-6)
 
 
+@pytest.fixture(scope="module")
+def derived(assembled):
+    """A model with all parts, and its ONNX file."""
+    model = assembled(derived=True)
+    return model, to_onnx(model)
+
+
+def test_onnx_runtime_scores_derived_columns_like_the_model(derived, toy):
+    model, proto = derived
+    scores, is_stable = stable_scores(model, toy.features[:500])
+    assert is_stable.sum() > 300
+    got = score(proto, toy.features[:500])
+    np.testing.assert_allclose(got[is_stable], scores[is_stable], atol=2e-6)
+
+
+def test_any_number_of_events_is_scored(derived, toy):
+    model, proto = derived
+    for count in (0, 1, 7, 2049):
+        features = np.resize(toy.features, [count, len(FEATURES)])
+        scores = score(proto, features)
+        assert scores.shape == (count, 1)
+        is_close = np.isclose(scores, model(features).numpy(), rtol=0, atol=1e-5)
+        assert np.count_nonzero(~is_close) <= count // 500  # where rounding decides
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e6, 0])
+def test_values_that_no_event_has_are_scored_as_by_the_model(derived, toy, value):
+    model, proto = derived
+    features = np.vstack([toy.features[:56], np.zeros([1, len(FEATURES)], np.float32)])
+    features[np.arange(56), np.arange(56) % len(FEATURES)] = value
+    features[-1] = value
+    expected, got = model(features).numpy(), score(proto, features)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+    assert np.isnan(got).all() if np.isnan(value) else np.isfinite(got).any()
+    # One that rounding decides.
+    assert np.count_nonzero(np.abs(got - expected) > 1e-5) <= 1
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (np.zeros([2, 27], np.float32), "Got: 27 Expected: 28"),
+        (np.zeros([2, 28]), "expected: .tensor.float"),
+        (np.zeros([28], np.float32), "Invalid rank for input: features Got: 1 Expected: 2"),
+    ],
+)
+def test_input_of_another_shape_or_type_is_refused(derived, features, message):
+    with pytest.raises(InvalidArgument, match=message):
+        score(derived[1], features)
+
+
+def test_a_model_has_few_operations(derived):
+    """Each costs one event about a microsecond."""
+    assert len(derived[1].graph.node) <= 320
+
+
 def test_values_on_an_edge_are_in_the_same_bucket_and_leaf(assembled, toy):
     model = assembled()
     features = toy.features[:200].copy()
-    edges = model.get_layer("network").get_layer("buckets").get_weights()[0].T
+    edges = model.get_layer("network").get_layer("buckets").get_weights()[0]
     features[: len(edges)] = edges
-    columns, borders, *_ = model.get_layer("leaves").get_weights()
-    for row, (column, border) in enumerate(zip(columns, borders, strict=True)):
-        features[len(edges) + row % 150, column] = border
+    borders = model.get_layer("leaves").get_weights()[0][..., 0]
+    for row, (rank, column) in enumerate(zip(*np.nonzero(np.isfinite(borders)), strict=True)):
+        features[len(edges) + row % 150, column] = borders[rank, column]
     # Values that no event has.
     features[-2:] = [[1e30], [-1e30]]
     np.testing.assert_allclose(score(to_onnx(model), features), model(features).numpy(), atol=2e-6)
