@@ -85,8 +85,14 @@ class NodeRun:
     started: float | None = None
 
 
+# Of a value of ML Metadata, and of a value in a struct.
+_PLAIN_KINDS = {"int_value", "double_value", "number_value", "string_value", "bool_value"}
+
+
 def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
-    """Reads a property that is a number or text, whatever form it is stored in; else None.
+    """Reads a property that is a number, text or truth value, whatever form it is stored in.
+
+    Others are None.
 
     A local run stores integers, doubles and strings. In a container of a compiled pipeline, TFX
     reads every custom property from JSON and stores it as a struct with the key ``__value__``,
@@ -103,11 +109,12 @@ def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
     if kind == "struct_value":
         content = value.struct_value.fields.get("__value__")
         kind = content.WhichOneof("kind") if content else None
-        plain = getattr(content, kind) if kind in ("number_value", "string_value") else None
+        plain = getattr(content, kind) if kind in _PLAIN_KINDS else None
     else:
-        kinds = ("int_value", "double_value", "string_value")
-        plain = getattr(value, kind) if kind in kinds else None
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+        plain = getattr(value, kind) if kind in _PLAIN_KINDS else None
+    if isinstance(plain, bool) or (isinstance(plain, float) and plain.is_integer()):
+        return int(plain)
+    return plain
 
 
 class RunRecord(BaseModel):

@@ -44,6 +44,9 @@ class RemoteTarget(Target):
     spec_2_1: bool
     """Whether the file is a PipelineSpec 2.1 in YAML rather than a job of version 2.0 in JSON."""
 
+    retry_period: str
+    """Time within which a task may be repeated."""
+
     def required_accelerator(self) -> str | None:
         """``gpu`` or ``tpu`` if the Trainer gets one; without it, the node must fail."""
         raise NotImplementedError
@@ -79,6 +82,7 @@ class VertexTarget(RemoteTarget):
 
     section: VertexConfig
     spec_2_1 = False
+    retry_period = "3600s"
 
     def __init__(self, config: Config):
         """Checks ``config`` for Vertex AI and completes Dataflow's options.
@@ -147,6 +151,9 @@ class KubeflowTarget(RemoteTarget):
 
     section: KubeflowConfig
     spec_2_1 = True
+    # Argo counts from the start of the first attempt, and kills the later ones at its end:
+    # processNodeRetries in workflow/controller/operator.go, 4.0.5.
+    retry_period = "604800s"
 
     def __init__(self, config: Config):
         """Checks ``config`` for Kubeflow.

@@ -21,7 +21,7 @@ from pipeline.cloud_config import Resources
 from pipeline.config import ConfigError
 from pipeline.graph import create_pipeline
 
-BACKOFF = {"backoffDuration": "60s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
+BACKOFF = {"backoffDuration": "60s", "backoffFactor": 2.0}
 """Delay before a task is repeated."""
 
 CONTAINER_COMMAND = ("python", "-m", "kubeflow.container")
@@ -109,7 +109,8 @@ def _complete_task(
         task.pop("cachingOptions", None)
     # Engines repeat a task whatever its exit code was, and a gate's decision is final.
     if target.section.retries and node.id not in DECIDING_NODES:
-        task["retryPolicy"] = {**BACKOFF, "maxRetryCount": target.section.retries}
+        policy = {**BACKOFF, "backoffMaxDuration": target.retry_period}
+        task["retryPolicy"] = {**policy, "maxRetryCount": target.section.retries}
 
 
 def _resource_limits(resources: Resources) -> dict[str, Any]:

@@ -83,14 +83,18 @@ def localize(
 ) -> None:
     """Converts an executor's input to the form that TFX expects.
 
-    Inputs get the types that the component declares, and every URI becomes a path.
+    Inputs get the types that the component declares, those that it does not declare are removed,
+    and every URI becomes a path.
 
     Args:
         executor_input: the input from the launcher; modified.
         inputs_spec: the component's declared inputs.
         paths: the mapping of URIs.
     """
-    for key, channel in executor_input.inputs.artifacts.items():
+    inputs = executor_input.inputs.artifacts
+    for key in set(inputs) - set(inputs_spec.artifacts):
+        del inputs[key]
+    for key, channel in inputs.items():
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)
     for artifact in _artifacts(executor_input):

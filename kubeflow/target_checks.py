@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from kubeflow.location_checks import root_problems, volume_problems
 from pipeline.beam_options import DEFAULT_RUNNER, selected_runner
 from pipeline.cloud_config import EndpointConfig, KubeflowConfig, TrainingConfig, VertexConfig
 from pipeline.config import BeamConfig, Config, ConfigError
@@ -102,7 +103,7 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
                 "remove vertex.endpoint to push to a bucket that has the key"
             )
     for key, path in folders.items():
-        if not path.startswith("gs://"):
+        if not re.match("gs://[^/?]", path):
             yield f"{key}: Vertex AI uses Cloud Storage only, got {path}; give gs://BUCKET/..."
     if section.worker_image is None and any(
         selected_runner(args) == "DataflowRunner"
@@ -113,6 +114,13 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"vertex.worker_image: missing, and Dataflow's workers cannot start from "
             f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
             "target worker"
+        )
+    if re.match("gs://[^/?]", config.root):
+        yield from root_problems(config.root)
+    if section.network and section.psc_network_attachment:
+        yield (
+            f"vertex.psc_network_attachment: {section.psc_network_attachment} with vertex.network "
+            f"{section.network}; a job has one of the two; remove the other"
         )
     yield from _training_problems(section.training)
 
@@ -200,6 +208,9 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
             f"give one of {', '.join(KUBEFLOW_SCHEMES)}, and kubeflow.artifacts_volume to keep "
             "the files themselves on a volume"
         )
+    else:
+        yield from root_problems(config.root)
+    yield from volume_problems(section)
     mounts = [volume.mount_path for volume in section.volumes]
     listed_mounts = ", ".join(mounts) or "none is given"
     for key, path in _shared_folders(config).items():

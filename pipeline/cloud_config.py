@@ -165,7 +165,9 @@ class KubeflowConfig(RemoteConfig):
 
     host: str | None = Field(None, pattern=r"^https?://", description="address, for `higgs submit`")
     namespace: str | None = Field(None, description="namespace, if there are several users")
-    experiment: str = Field("higgs", min_length=1, description="experiment that groups the runs")
+    experiment: str = Field(
+        "higgs", min_length=1, max_length=128, description="experiment that groups the runs"
+    )
     volumes: tuple[Volume, ...] = Field((), description="volumes for data, models and artifacts")
     artifacts_volume: str | None = Field(
         None,

@@ -27,7 +27,7 @@ from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
 from pipeline.beam_options import find_option_problems
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
 from pipeline.evaluation_config import EvaluationConfig
-from pipeline.paths import check_location
+from pipeline.paths import check_location, is_remote
 from pipeline.secret_values import find_secrets, redact
 from pipeline.yaml_values import load_yaml
 
@@ -40,7 +40,7 @@ ModelFormat = Literal["saved_model", "onnx"]
 
 
 def _without_last_slash(path: str) -> str:
-    return path.rstrip("/") or path
+    return path if path.endswith("://") else path.rstrip("/") or path
 
 
 # An object store takes gs://bucket//file for another file than gs://bucket/file.
@@ -247,8 +247,12 @@ class Config(_Frozen):
 
     @property
     def artifacts_root(self) -> str:
-        """The directory in which every node writes its artifacts."""
-        return f"{self.root}/artifacts"
+        """The directory in which every node writes its artifacts.
+
+        Kubeflow's roots can have a query: ``s3://bucket/higgs?region=eu-west-1``.
+        """
+        _, mark, query = self.root.partition("?") if is_remote(self.root) else ("", "", "")
+        return f"{self._below_root('artifacts')}{mark}{query}"
 
     @property
     def metadata_path(self) -> str:
@@ -258,12 +262,16 @@ class Config(_Frozen):
     @property
     def checkpoint_root(self) -> str:
         """The directory of the checkpoints of unfinished trainings."""
-        return self.trainer.checkpoints or f"{self.root}/checkpoints"
+        return self.trainer.checkpoints or self._below_root("checkpoints")
 
     @property
     def push_directory(self) -> str:
         """The directory to which blessed models are pushed, one numbered folder each."""
-        return self.push.directory or f"{self.root}/serving"
+        return self.push.directory or self._below_root("serving")
+
+    def _below_root(self, name: str) -> str:
+        folder = self.root.partition("?")[0].rstrip("/") if is_remote(self.root) else self.root
+        return f"{folder}/{name}"
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -20,20 +20,15 @@ class _Field:
     name: str
     low: int
     high: int
-    words: tuple[str, ...] = ()
+    words: str = ""
 
 
 _FIELDS = (
     _Field("minute", 0, 59),
     _Field("hour", 0, 23),
     _Field("day of the month", 1, 31),
-    _Field(
-        "month",
-        1,
-        12,
-        tuple(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]),
-    ),
-    _Field("day of the week", 0, 6, tuple(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])),
+    _Field("month", 1, 12, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"),
+    _Field("day of the week", 0, 6, "SUN MON TUE WED THU FRI SAT"),
 )
 
 
@@ -129,8 +124,9 @@ def _check_item(text: str, item: str, kind: _Field) -> None:
 
 
 def _value(text: str, word: str, kind: _Field) -> int:
-    if word.upper() in kind.words:
-        return kind.low + kind.words.index(word.upper())
+    words = kind.words.split()
+    if word.upper() in words:
+        return kind.low + words.index(word.upper())
     if not word.isascii() or not word.isdigit():
         raise ValueError(f"{text!r}: {word!r} is not supported by every target: {FORM}")
     if kind.name == "day of the week" and int(word) == 7:

@@ -103,6 +103,30 @@ def test_cloud_build_refers_to_existing_stages_and_steps(cloud_build):
     assert built == set(cloud_build["images"])
 
 
+def test_cloud_build_needs_no_hash_of_libtpu_for_the_other_images(cloud_build, tmp_path):
+    [tpu] = [step for step in cloud_build["steps"] if step["id"] == "tpu"]
+    assert not any("tpu" in image for image in cloud_build["images"])
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "docker $*"\n')
+    docker.chmod(0o755)
+
+    def run(digest):
+        script = tpu["args"][-1]
+        values = {"_LIBTPU_SHA256": digest, "_IMAGES": "images", "_VERSION": "0.1.0"}
+        for name, value in values.items():
+            script = script.replace(f"${{{name}}}", value)
+        command = [tpu["entrypoint"], *tpu["args"][:-1], script]
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert "docker" not in run("").stdout
+    build, push = run("ab12").stdout.splitlines()
+    assert "--build-arg LIBTPU_SHA256=ab12 --tag images/higgs-tpu:0.1.0 ." in build
+    assert push == "docker push images/higgs-tpu:0.1.0"
+    dockerfile = ROOT / option(build.split(), "--file")
+    assert "ARG LIBTPU_SHA256" in dockerfile.read_text()
+
+
 @pytest.mark.slow
 def test_the_bill_of_materials_lists_every_pinned_package_with_its_hashes(tmp_path):
     recipe = re.search(r"^sbom:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]

@@ -20,7 +20,10 @@ def test_properties_from_compiled_pipelines_are_read_too():
     artifact = metadata_store_pb2.Artifact(uri="/model")
     artifact.custom_properties["pushed"].struct_value["__value__"] = 1.0
     artifact.custom_properties["version"].struct_value["__value__"] = "17"
-    assert Output.from_mlmd(artifact) == Output("/model", {"pushed": 1, "version": "17"})
+    artifact.custom_properties["blessed"].struct_value["__value__"] = True
+    artifact.custom_properties["absent"].bool_value = False
+    expected = {"pushed": 1, "version": "17", "blessed": 1, "absent": 0}
+    assert Output.from_mlmd(artifact) == Output("/model", expected)
 
 
 @pytest.mark.parametrize(

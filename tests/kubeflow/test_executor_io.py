@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from google.protobuf import json_format
 
 from kubeflow.executor_io import (
     LocalPaths,
@@ -85,3 +86,32 @@ def test_paths_are_restored_as_whole_names():
     }
     unrelated = json.dumps({"a": "/s3/b/k/examples", "b": "see /s3/b/k/e"})
     assert json.loads(restore(unrelated, paths)) == json.loads(unrelated)
+
+
+def test_inputs_that_are_not_declared_are_removed_and_lists_are_kept():
+    models = [{"name": str(i), "uri": f"s3://b/k/{i}", "customPath": "/x"} for i in range(2)]
+    other = {"uri": "oci://registry/model", "type": {"schemaTitle": "system.Model"}, "new": 1}
+    artifacts = {"baseline_model": {"artifacts": models}, "sidecar": {"artifacts": [other]}}
+    parsed = parse_input(json.dumps({"inputs": {"artifacts": artifacts}, "newer": {}}))
+    localize(parsed, SPEC, LocalPaths())
+    assert list(parsed.inputs.artifacts) == ["baseline_model"]
+    channel = parsed.inputs.artifacts["baseline_model"].artifacts
+    assert [artifact.uri for artifact in channel] == ["/s3/b/k/0", "/s3/b/k/1"]
+    assert {artifact.type.instance_schema for artifact in channel} == {
+        "title: tfx.Model\ntype: object\n"
+    }
+
+
+def test_properties_keep_their_characters_and_kinds():
+    values = {
+        "text": '\u00e4\n"{{$}}"',
+        "list": {"list": [1, "\u2713"]},
+        "flag": True,
+        "none": None,
+    }
+    local = executor_input("gs", **values)
+    paths = LocalPaths()
+    localize(local, SPEC, paths)
+    [model] = local.inputs.artifacts["baseline_model"].artifacts
+    written = json_format.MessageToJson(model.metadata)
+    assert json.loads(restore(written, paths)) == values

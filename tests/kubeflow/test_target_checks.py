@@ -198,3 +198,92 @@ def test_the_last_runner_of_a_node_wins():
     nodes = {"Evaluator": ("--runner=flink",), "StatisticsGen": ("--parallelism=1",)}
     runners = beam_runners(BeamConfig(args=twice, nodes=nodes))
     assert runners == {"DataflowRunner", "FlinkRunner"}
+
+
+@pytest.mark.parametrize(
+    ("root", "artifacts"),
+    [
+        ("s3://b", "s3://b/artifacts"),
+        ("gs://b/", "gs://b/artifacts"),
+        ("minio://mlpipeline/v2/", "minio://mlpipeline/v2/artifacts"),
+        (
+            "s3://b/p?region=eu-west-1&endpoint=s3:9000",
+            "s3://b/p/artifacts?region=eu-west-1&endpoint=s3:9000",
+        ),
+        ("minio://b/p/?disableSSL=true", "minio://b/p/artifacts?disableSSL=true"),
+        ("minio://b/2026=11/\u00fc_(1)", "minio://b/2026=11/\u00fc_(1)/artifacts"),
+    ],
+)
+def test_the_root_of_kubeflow_is_the_launchers(root, artifacts):
+    config = load_config(CONFIGS / "kubeflow.yaml", (f"root={root}",))
+    check_kubeflow(config)
+    assert config.artifacts_root == artifacts
+
+
+UNREADABLE = [
+    "/b/p",
+    "b//p",
+    "b/./p",
+    "b/../p",
+    "b/a+b",
+    "b/a%20b",
+    "b/a#b",
+    "b/a&b",
+    "b/{{x}}",
+    "b_/p",
+]
+
+
+@pytest.mark.parametrize("location", ["", "my bucket/p", "b/a b", "b/p/ ", *UNREADABLE])
+def test_a_root_that_the_launcher_reads_differently_is_rejected(location):
+    with pytest.raises(ConfigError, match="is not SCHEME://BUCKET/FOLDER"):
+        check("kubeflow", f"root=s3://{location}")
+
+
+@pytest.mark.parametrize(
+    ("target", "root"),
+    [
+        ("kubeflow", "gs://b/p?region=x"),
+        ("kubeflow", "s3://b/p?"),
+        ("kubeflow", "s3://b/p?a=b c"),
+        ("vertex", "gs://b/p?x=1"),
+    ],
+)
+def test_a_query_that_no_engine_reads_is_rejected(target, root):
+    with pytest.raises(ConfigError, match=r"root: .* has the query .* remove it"):
+        check(target, f"root={root}")
+
+
+def test_a_bucket_without_a_name_is_rejected():
+    with pytest.raises(
+        ConfigError, match="data_root: Vertex AI uses Cloud Storage only, got gs://"
+    ):
+        check("vertex", "data_root=gs://")
+
+
+def test_two_kinds_of_private_network_are_rejected():
+    attachment = "projects/p/regions/us-central1/networkAttachments/a"
+    with pytest.raises(ConfigError, match="a job has one of the two"):
+        check("vertex", "vertex.network=n", f"vertex.psc_network_attachment={attachment}")
+
+
+@pytest.mark.parametrize(
+    ("volumes", "message"),
+    [
+        (
+            "[{claim: a, mount_path: /mnt/x}, {claim: b, mount_path: /mnt/x}]",
+            "two claims are mounted at /mnt/x",
+        ),
+        ("[{claim: a, mount_path: /minio}]", "/minio is a folder of Kubeflow's own"),
+        ("[{claim: a, mount_path: '/mnt/a:b'}]", "has a colon"),
+    ],
+)
+def test_mounts_that_no_pod_can_have_are_rejected(volumes, message):
+    with pytest.raises(ConfigError, match=message):
+        check("kubeflow", f"kubeflow.volumes={volumes}")
+
+
+def test_an_accelerator_of_vertex_is_no_resource_of_kubernetes():
+    resources = "kubeflow.resources={Trainer: {accelerator: NVIDIA_TESLA_T4}}"
+    with pytest.raises(ConfigError, match="NVIDIA_TESLA_T4 is not a resource of Kubernetes"):
+        check("kubeflow", resources)

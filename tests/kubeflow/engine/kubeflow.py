@@ -26,18 +26,27 @@ class Release:
         publishes_logs: the driver adds an output ``executor-logs`` to every container, and the
             launcher creates its file before it starts the command. provisionOutputs in
             backend/src/v2/driver/driver.go, and getLogWriter in launcher_v2.go; from 2.5.0 on.
-        names_outputs: outputs carry a name. provisionOutputs, 2.17.0; not in 2.5.0.
+        names_outputs: outputs carry a name. provisionOutputs, from 2.15.0 on.
         output_file_in_root: the output file is in the local folder of the task's root, rather
-            than in the container's temporary folder. provisionOutputs, 2.17.0; not in 2.5.0
-            (OutputMetadataFilepath in launcher_v2.go).
+            than in the container's temporary folder. provisionOutputs, from 2.15.0 on;
+            OutputMetadataFilepath in launcher_v2.go before.
+        numbers_logs: the log's name has the number of the retry. qualifyExecutorLogsURI in
+            launcher_v2.go, from 2.16.1 on.
     """
 
     publishes_logs: bool
     names_outputs: bool
     output_file_in_root: bool
+    numbers_logs: bool
 
 
-RELEASES = {"2.4": Release(False, False, False), "2.5 and later": Release(True, True, True)}
+RELEASES = {
+    "2.4": Release(False, False, False, False),
+    "2.5 to 2.14": Release(True, False, False, False),
+    "2.5 and later": Release(True, True, True, True),
+    # The setting PUBLISH_LOGS of the API server is false.
+    "2.15 and later, without logs": Release(False, True, True, False),
+}
 
 
 @dataclass
@@ -103,7 +112,7 @@ class KubeflowEngine(Engine):
             for artifact in channel:
                 self._download(artifact.uri, disk)
         if self.release.publishes_logs:
-            log = _local(f"{task_root}/{LOGS}-0", disk)
+            log = _local(f"{task_root}/{self._log_name}", disk)
             log.parent.mkdir(parents=True, exist_ok=True)
             log.touch()
         command = [
@@ -121,6 +130,10 @@ class KubeflowEngine(Engine):
             self._upload(artifact.uri, disk)
         shutil.rmtree(disk, ignore_errors=True)
         return Task("succeeded", collected, folder / "log")
+
+    @property
+    def _log_name(self):
+        return f"{LOGS}-0" if self.release.numbers_logs else LOGS
 
     def _output_file(self, disk, task_root):
         if self.release.output_file_in_root:
@@ -142,9 +155,8 @@ class KubeflowEngine(Engine):
             for key, artifact in outputs.items()
         }
         if self.release.publishes_logs:
-            # qualifyExecutorLogsURI in launcher_v2.go, 2.17.0: the number is that of the retry.
             entries[LOGS] = {
-                "uri": f"{task_root}/{LOGS}-0",
+                "uri": f"{task_root}/{self._log_name}",
                 "type": {"schemaTitle": "system.Artifact"},
             }
         if self.release.names_outputs:
