@@ -85,7 +85,7 @@ _UNKNOWN = RefusedKind(
     "Expected CSV, Parquet, Arrow, NumPy, HDF5, ROOT, libsvm, ARFF or TFRecord, as it is or in "
     "gzip, bzip2, xz, zstd, zip or tar",
 )
-_LIBSVM = re.compile(rb"\s*[-+.\deE]+(\s+\d+:[-+.\deEnaifNAIF]+)+\s*(#.*)?$")
+_LIBSVM = re.compile(rb"\s*[-+.\deE]+(\s+qid:\d+)?(\s+\d+:[-+.\deEnaifNAIF]+)+\s*(#.*)?$")
 _ARFF = re.compile(rb"\s*@relation\b", re.IGNORECASE)
 
 
@@ -149,10 +149,10 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
     if not _is_text(head):
         half = head[:64].count(b"\0") * 2 >= len(head[:64]) - 2
         return _REFUSED[b"\xff\xfe"] if half and head[:1] != b"\0" else _UNKNOWN
-    lines = text.splitlines() or [b""]
-    if _LIBSVM.match(lines[0]):
+    lines = [line for line in text.splitlines() if line.strip()]
+    if _LIBSVM.match(next((line for line in lines if not line.startswith(b"#")), b"")):
         return "libsvm"
-    first = next((line for line in lines if line.strip() and not line.startswith(b"%")), b"")
+    first = next((line for line in lines if not line.startswith(b"%")), b"")
     return "ARFF" if _ARFF.match(first) else "CSV"
 
 

@@ -1,9 +1,10 @@
 """What is in a folder of shards on this machine: what a run reads, and what it leaves out."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from components.report.number_format import plural
 from formats.errors import DataRefusedError
@@ -32,6 +33,33 @@ SPLIT_NAMES = {
     VALIDATION: ("validation", "valid", "val", TEST, "testing", "eval", "dev", "holdout"),
 }
 """Names in use for the folder of each split, in lower case."""
+
+
+def names_of_splits(names: Iterable[str]) -> list[list[str]]:
+    """Returns those names that mean the training set, and those that mean the validation set.
+
+    Args:
+        names: of files and folders, or paths of which any part may mean a split.
+
+    >>> names_of_splits(["train.csv.gz", "Test", "split=test/a", "higgs_testing.csv", "x.csv"])
+    [['train.csv.gz'], ['Test', 'split=test/a', 'higgs_testing.csv']]
+    """
+    words = {name: split_words(name) for name in names}
+    return [
+        [name for name, found in words.items() if found & {*SPLIT_NAMES[split]}]
+        for split in (TRAINING, VALIDATION)
+    ]
+
+
+def split_words(name: str) -> set[str]:
+    """Returns the words in a name or path that mean a split; suffixes do not count.
+
+    >>> split_words("higgs-Train_1.test")
+    {'train'}
+    """
+    stems = [part.lower().partition(".")[0] for part in PurePosixPath(name).parts]
+    words = {word for stem in stems for word in re.split(r"[^a-z]+", stem)}
+    return {word for group in SPLIT_NAMES.values() for word in group if word in words}
 
 
 class NoShardsError(ValueError):

@@ -11,6 +11,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from formats.invalid_values import InvalidColumns
+from formats.published.scale import SCALED, describe_means, small_means
 
 MIN_CONSTANT = 50
 """Events with the same value that cannot be chance: two thirds of the events have no fourth b-tag,
@@ -49,6 +50,7 @@ def find_problems(
             *_value_problems(invalid_columns),
             *_class_problems(observed),
             *_constant_problems(observed),
+            *_scale_problems(observed),
         )
     ]
 
@@ -101,6 +103,27 @@ def _constant_problems(
                 f"{name}: all {events} events have {numbers.min:g}; a column without information "
                 "is a mistake of the export: write the measured values"
             )
+
+
+def _scale_problems(
+    observed: Mapping[str, statistics_pb2.FeatureNameStatistics],
+) -> Iterator[str]:
+    numbers = {name: observed[name].num_stats for name in SCALED if name in observed}
+    # Constant columns are another problem.
+    numbers = {name: column for name, column in numbers.items() if column.max > column.min}
+    for name, column in numbers.items():
+        if column.num_zeros:
+            yield (
+                f"{name}: {_events_have(column.num_zeros)} 0, which no momentum or mass is: it "
+                "stands for a missing value; leave these events out"
+            )
+    events = max((column.common_stats.num_non_missing for column in numbers.values()), default=0)
+    means = {name: column.mean for name, column in numbers.items()}
+    if small := small_means(means, events):
+        yield (
+            f"{describe_means(small)}: the values are in another unit, such as TeV; convert the "
+            "original events, in GeV, with `higgs convert FOLDER --units gev --out NEW`"
+        )
 
 
 def _explain(

@@ -123,6 +123,8 @@ def _find_inputs(
 ) -> "tuple[Inputs, list[str]]":
     from pipeline.intake.conversion import Inputs
     from pipeline.intake.input_sources import find_sources, find_splits, with_label
+    from pipeline.intake.intake_error import enumerate_names
+    from pipeline.local_data import names_of_splits
 
     if not inputs:
         sources, notes = find_sources([*signal, *background])
@@ -130,10 +132,16 @@ def _find_inputs(
         labelled = [*with_label(sources[:count], 1), *with_label(sources[count:], 0)]
         return Inputs(labelled), notes
     if len(inputs) == 1 and (splits := find_splits(inputs[0])):
-        (training, first), (validation, second) = (find_sources([path]) for path in splits)
-        kept = f"{inputs[0]}: is split already; {splits[0]} and {splits[1]} stay apart"
+        (training, first), (validation, second) = map(find_sources, splits)
+        names = " and ".join(enumerate_names(paths, 1) for paths in splits)
+        kept = f"{inputs[0]}: is split already; {names} stay apart"
         return Inputs(training, validation), [kept, *first, *second]
     sources, notes = find_sources(inputs)
+    if all(names_of_splits([Path(text).name for text in inputs])):
+        notes.append(
+            "the inputs are joined and split again; to keep a training and a validation set apart, "
+            "put them into one folder and name it"
+        )
     return Inputs(sources), notes
 
 

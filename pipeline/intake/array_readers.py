@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,7 +82,10 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
         ) from error
     found: dict[str, Any] = {}
     file.visititems(
-        lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None
+        lambda name, item: (
+            # A data set without a shape is empty.
+            found.update({name: item}) if isinstance(item, h5py.Dataset) and item.shape else None
+        )
     )
     if any("block0_values" in name or "axis0" in name for name in found):
         raise IntakeError(
@@ -92,6 +96,13 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
 
 
 def _load(member: Member, path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+    except ValueError as error:
+        raise IntakeError(
+            f"{path}: is not a NumPy file. Save the array with `numpy.save(FILE, array)`."
+        ) from error
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -119,6 +130,11 @@ def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
         return _structured_table(member, arrays[tables[0]], _others(member, arrays, tables))
     columns = {n: array for n, array in (named or arrays).items() if array.ndim == 1}
     if len(columns) < NUM_FEATURES:
+        if named and choice.features not in arrays:
+            choice = choice._replace(features=None)
+            others = _others(member, arrays, named)
+            table = _matrix_table(member, named, choice)
+            return replace(table, notes=[*others, *table.notes])
         return _matrix_table(member, arrays, choice)
     vectors = {_last(name): array for name, array in columns.items()}
     if len(vectors) < len(columns):
@@ -135,10 +151,12 @@ def _several(member: Member, kind: str, names: Sequence[str], option: str) -> In
     )
 
 
-def _others(member: Member, arrays: Mapping[str, Any], read: Iterable[str]) -> list[str]:
+def _others(
+    member: Member, arrays: Mapping[str, Any], read: Iterable[str], reason: str = ""
+) -> list[str]:
     """Returns a note on the arrays that are not read, if there are any."""
     others = [name for name in arrays if name not in {*read}]
-    return [f"{member.name}: left out {enumerate_names(others)}"] if others else []
+    return [f"{member.name}: left out {enumerate_names(others)}{reason}"] if others else []
 
 
 def _check_type(member: Member, name: str, kind: np.dtype[Any]) -> None:
@@ -198,7 +216,7 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
     read, names = array_batches(column, rows), (*FEATURES, *vectors)
     fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]
-    notes = _others(member, arrays, [key, *fitting])
+    notes = _others(member, arrays, [key, *fitting], f" (not one value for each of {rows} rows)")
     return Table(member.name, member.description, names, len(names), read, notes, has_vectors=True)
 
 

@@ -1,5 +1,6 @@
 """Readers of Parquet files, data sets of Parquet files, and Arrow (Feather) files."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline.intake.table import Batch, Table, make_batch
 
 _BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 20
+_STREAM_END = b"\xff\xff\xff\xff" + bytes(4)
 
 
 def open_parquet(member: Member, stack: ExitStack) -> Table:
@@ -82,7 +84,7 @@ def open_arrow(member: Member, stack: ExitStack) -> Table:
     Raises:
         IntakeError: the file is damaged.
     """
-    path = stack.enter_context(member.local_file())
+    path, notes = stack.enter_context(member.local_file()), []
     try:
         if member.head.startswith(b"FEA1"):
             table = feather.read_table(path)
@@ -94,6 +96,7 @@ def open_arrow(member: Member, stack: ExitStack) -> Table:
         else:
             stream = ipc.open_stream(stack.enter_context(pa.memory_map(str(path))))
             schema, parts, rows = stream.schema, stream, 0
+            notes = _unfinished(member.name, path)
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(member.name, "Arrow", error) from error
 
@@ -102,7 +105,16 @@ def open_arrow(member: Member, stack: ExitStack) -> Table:
         for part in parts:
             yield pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
 
-    return _arrow_table(member.name, member.description, schema, batches, rows)
+    return _arrow_table(member.name, member.description, schema, batches, rows, notes)
+
+
+def _unfinished(name: str, path: Path) -> list[str]:
+    """Returns a note if a stream does not end with its mark, which the format leaves optional."""
+    with path.open("rb") as file:
+        file.seek(-len(_STREAM_END), os.SEEK_END)
+        is_finished = file.read() == _STREAM_END
+    reason = "its stream has no end mark; if it was cut there, the events behind are missing"
+    return [] if is_finished else [f"{name}: {reason}"]
 
 
 def _damaged(name: str, kind: str, error: Exception) -> IntakeError:
@@ -116,6 +128,7 @@ def _arrow_table(
     schema: pa.Schema,
     batches: Any,
     rows: int,
+    notes: Sequence[str] = (),
 ) -> Table:
     """Makes a table of record batches; a column of 28 values counts as the features.
 
@@ -125,6 +138,7 @@ def _arrow_table(
         schema: of the columns.
         batches: gives the batches of some columns, by name.
         rows: number of rows; 0 if unknown.
+        notes: what the reader noticed.
     """
     vector = _find_vector(name, schema)
     names = [column for column in schema.names if column != vector]
@@ -155,7 +169,7 @@ def _arrow_table(
             ) from error
 
     all_names = (*names, *(FEATURES if vector else ()))
-    return Table(name, kind, all_names, width, read, [], has_vectors=vector is not None)
+    return Table(name, kind, all_names, width, read, [*notes], has_vectors=vector is not None)
 
 
 def _find_vector(name: str, schema: pa.Schema) -> str | None:
@@ -173,8 +187,8 @@ def _find_vector(name: str, schema: pa.Schema) -> str | None:
     if len(lists) == 1 or not nested:
         return lists[0] if lists else None
     raise IntakeError(
-        f"{name}: the column {shorten(nested[0].name)} holds {nested[0].type} instead of one "
-        "number per event. Write one column per feature, or one list of 28 numbers."
+        f"{name}: the column {shorten(nested[0].name)} holds {shorten(str(nested[0].type))} "
+        "instead of one number per event. Write one column per feature, or one list of 28 numbers."
     )
 
 
@@ -216,6 +230,7 @@ def _to_numbers(name: str, index: int, names: Sequence[str], array: Any) -> Any:
     elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         column = shorten(names[index])
         raise IntakeError(
-            f"{name}: the column {column} holds {kind}, not numbers. Write it as float32."
+            f"{name}: the column {column} holds {shorten(str(kind))}, not numbers. Write it as "
+            "float32."
         )
     return array.to_numpy(zero_copy_only=False)

@@ -119,7 +119,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     elif numbered := _numbered_features(names):
         names, by_position = numbered, True
     found = _find_columns(table.name, names, options)
-    _require_all(table.name, names, found, is_labelled=is_labelled)
+    _require_all(table, names, found, is_labelled=is_labelled)
     kept = {name: _find_named(table.name, names, name, "") for name in options.keep}
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)
@@ -239,8 +239,9 @@ def _without_prefix(names: Sequence[str]) -> Sequence[str]:
 
 
 def _require_all(
-    source: str, names: Sequence[str], found: Mapping[str, int], *, is_labelled: bool
+    table: Table, names: Sequence[str], found: Mapping[str, int], *, is_labelled: bool
 ) -> None:
+    source = table.name
     missing = [name for name in FEATURES if name not in found]
     others = [name for index, name in enumerate(names) if index not in found.values()]
     shown = f"; unused columns: {enumerate_names(others)}" if others else ""
@@ -257,10 +258,11 @@ def _require_all(
             "--names FILE, one line 'OURS: THEIRS' per column."
         )
     if is_labelled and LABEL not in found:
+        noticed = "".join(f"; {note.removeprefix(source).lstrip(': ')}" for note in table.notes)
         raise IntakeError(
-            f"{source}: no column is named as the label{shown}. Name it with --label NAME (for a "
-            "matrix, an array or an .npy file), or convert files of one class with --signal FILE "
-            "--background FILE."
+            f"{source}: no column is named as the label{shown}{noticed}. Name it with --label NAME "
+            "(for a matrix, an array or an .npy file), or convert files of one class with --signal "
+            "FILE --background FILE."
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from components.example_gen.hash_split import assign_splits
 from formats.prefetching import prefetch
 from formats.published.additional_keys import make_encoder
-from formats.published.manifest import Manifest, ShardEntry, now
+from formats.published.manifest import Manifest, ShardEntry, SourceEntry, now
 from formats.published.record import Events, encode_events
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
@@ -168,6 +168,23 @@ def _read_all(
     for source in sources:
         done = sum(entry.bytes or 0 for entry in counts.sources)
         yield from read_source(source, options, counts, partial(_add, on_read, done))
+        if source.tree is None:  # Of a file with several trees, each is an input.
+            _check_repeated(counts.sources)
+
+
+def _check_repeated(sources: Sequence[SourceEntry]) -> None:
+    """Refuses the last input if an earlier one has the same bytes.
+
+    Raises:
+        IntakeError: one does.
+    """
+    *earlier, last = sources
+    for entry in earlier:
+        if entry.sha256 and entry.sha256 == last.sha256 and last.events:
+            raise IntakeError(
+                f"{last.name} and {entry.name} have the same content, so that each event would be "
+                "there twice. Remove one of them."
+            )
 
 
 def _add(on_read: Callable[[int], None], done: int, part: int) -> None:
@@ -218,7 +235,9 @@ class _ClassCounts:
         events, signal = self._events, self._signal
         total, total_signal = sum(events.values()), sum(signal.values())
         if not total:
-            raise IntakeError("The input has no complete events. Name files with events.")
+            first, *others = counts.sources
+            more = f" and {len(others)} more" if others else ""
+            raise IntakeError(f"{first.name}{more}: no complete events. Name files with events.")
         if total_signal in (0, total):
             kind = "signal" if total_signal else "background"
             counts.notes.append(f"all events are {kind}; training needs both classes")

@@ -54,12 +54,10 @@ def open_csv(member: Member, options: TextOptions, layout: Layout | None = None)
     Raises:
         IntakeError: it has no rows, or its first row does not fit its header.
     """
-    layout = layout or find_layout(member.head)
+    layout = layout or _with_row_names(find_layout(member.head))
     if not layout.sample:
         raise IntakeError(f"{member.name}: {_describe_empty(layout)}. Give a file with events.")
-    if layout.header and len(layout.sample[0]) == len(layout.header) + 1 and layout.sample[0][-1]:
-        # As R writes row names: without a name in the header.
-        layout = layout._replace(header=("", *layout.header))
+    _check_title(member.name, layout)
     names, width = _without_trailing_separator(layout)
     parser = LineParser(member.name, layout, width, options.decimal)
     parser.check_width(layout.skipped + 1, layout.sample[0])
@@ -82,9 +80,29 @@ def _describe_empty(layout: Layout) -> str:
     return "holds a header and no rows"
 
 
+def _with_row_names(layout: Layout) -> Layout:
+    """Adds a name for the first column, to which R gives none."""
+    header, sample = layout.header, layout.sample
+    if header and sample and len(sample[0]) == len(header) + 1 and sample[0][-1]:
+        return layout._replace(header=("", *header))
+    return layout
+
+
+def _check_title(name: str, layout: Layout) -> None:
+    """Refuses a title above the table, which would be taken for its header."""
+    named = [cell for cell in layout.header or () if cell]
+    if len(named) == 1 and len(layout.sample[0]) > 1:
+        raise IntakeError(
+            f"{name}: line {layout.skipped}, {quote(named[0])}, is a title and not a header. "
+            "Delete the line."
+        )
+
+
 def _without_trailing_separator(layout: Layout) -> tuple[tuple[str, ...] | None, int]:
     """Leaves out a last column that is empty in the header and in every line of the sample."""
     names, width = layout.header, len(layout.header or layout.sample[0])
+    if names and not names[-1] and all(len(row) == width - 1 for row in layout.sample):
+        return names[:-1], width - 1  # A separator at the end of the header alone.
     is_empty = all(len(row) == width and row[-1] == "" for row in layout.sample)
     if width > 1 and is_empty and not (names and names[-1]):
         return (names[:-1] if names else None), width - 1

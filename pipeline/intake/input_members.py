@@ -5,7 +5,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from formats.file_kinds import RefusedKind, find_container, find_format
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
 from pipeline.intake.intake_error import IntakeError, enumerate_names
-from pipeline.local_data import SPLIT_NAMES, TRAINING, VALIDATION
+from pipeline.local_data import names_of_splits
 
 _MAX_DEPTH = 5
 _HEADER_BYTES = 12  # Of the frame of a TFRecord.
@@ -107,7 +107,7 @@ def _known_format(name: str, head: bytes, containers: tuple[str, ...]) -> str:
 
 
 def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator[Member]:
-    found = False
+    found: list[str] = []
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
             if entry.isdir() or not is_visible(entry.name) or is_document(entry.name):
@@ -117,7 +117,8 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
                     f"{name}: holds {entry.name}, which is a link or a device. Unpack the archive, "
                     "and name the files."
                 )
-            found = True
+            found.append(entry.name)
+            check_one_split(name, found)
             content = archive.extractfile(entry)
             assert content is not None  # A regular file has content.
             yield from _unpack(f"{name}:{entry.name}", content, None, containers)
@@ -143,6 +144,8 @@ def _unzip(
         if all(entry.filename.endswith(".npy") for entry in entries):
             yield Member(name, "NumPy archive", containers, head, stream, file)
             return
+        check_one_split(name, [entry.filename for entry in entries])
+        _check_contents(name, entries)
         for entry in entries:
             with archive.open(entry) as content:
                 inner = f"{name}:{entry.filename}"
@@ -159,11 +162,6 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         raise IntakeError(
             f"{name}: is a PyTorch file. Save the arrays with `numpy.savez(FILE, X=x, y=y)`."
         )
-    if all(names_of_splits(names)):
-        raise IntakeError(
-            f"{name}: holds a training and a validation set ({enumerate_names(names)}). Unpack it "
-            "and name the folder, so that they stay apart."
-        )
     locked = [entry.filename for entry in entries if entry.flag_bits & 1]
     if locked:
         raise IntakeError(
@@ -171,17 +169,30 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def names_of_splits(names: Iterable[str]) -> list[list[str]]:
-    """Returns those names that mean the training set, and those that mean the validation set.
+def _check_contents(name: str, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuses an archive with the same content twice."""
+    contents: dict[tuple[int, int], str] = {}
+    for entry in entries:
+        first = contents.setdefault((entry.CRC, entry.file_size), entry.filename)
+        if first != entry.filename and entry.file_size:
+            raise IntakeError(
+                f"{name}: {first} and {entry.filename} have the same content, so that each event "
+                "would be there twice. Unpack it and name one of them."
+            )
 
-    >>> names_of_splits(["train.csv.gz", "Test", "testing", "x.csv"])
-    [['train.csv.gz'], ['Test', 'testing']]
+
+def check_one_split(name: str, names: Sequence[str]) -> None:
+    """Refuses an archive or a folder whose names mean two splits, which would be joined.
+
+    Raises:
+        IntakeError: they do.
     """
-    stems = {name: PurePosixPath(name).name.lower().split(".")[0] for name in names}
-    return [
-        [name for name, stem in stems.items() if stem in SPLIT_NAMES[split]]
-        for split in (TRAINING, VALIDATION)
-    ]
+    if all(found := names_of_splits(names)):
+        shown = enumerate_names([first for first, *_ in found])
+        raise IntakeError(
+            f"{name}: holds a training and a validation set, such as {shown}. Put them into one "
+            "folder and name it, so that they stay apart."
+        )
 
 
 def is_document(name: str) -> bool:

@@ -9,12 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
-from pipeline.intake.input_members import is_document, is_visible, names_of_splits
+from pipeline.intake.input_members import check_one_split, is_document, is_visible
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, enumerate_names
+from pipeline.local_data import names_of_splits, split_words
 from pipeline.paths import PathError, local_path
 
 STDIN = "-"
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_TABLE_FORMATS = {
+    "/_delta_log/": "a Delta Lake table",
+    "/.hoodie/": "a Hudi table",
+    ".metadata.json": "an Iceberg table",
+}
 _LEFTOVERS = (".bak", ".tmp", ".part", ".partial", ".crdownload", ".old", ".orig", "~", ".swp")
 
 
@@ -70,15 +76,15 @@ def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
     return sources, notes
 
 
-def find_splits(text: str) -> tuple[str, str] | None:
-    """Finds the two parts of an input that is split already: ``train/`` or ``train.csv``.
+def find_splits(text: str) -> tuple[list[str], list[str]] | None:
+    """Finds the two parts of an input that is split already: ``train/`` or ``higgs_train.csv``.
 
     Returns:
-        The folder or file of the training set and that of the validation set; None if it is not a
-        folder with both.
+        The folders or files of the training set and those of the validation set; None if it is not
+        a folder with both.
 
     Raises:
-        IntakeError: there is more than one part of a split.
+        IntakeError: there are more than two splits, or other data beside them.
     """
     try:
         root = local_path(text)
@@ -90,27 +96,30 @@ def find_splits(text: str) -> tuple[str, str] | None:
     found = names_of_splits([path.name for path in paths])
     if not all(found):
         return None
-    if max(map(len, found)) > 1:
+    # Each by one word: `valid` beside `test` would be two sets.
+    if len({word for names in found for name in names for word in split_words(name)}) > len(found):
         raise IntakeError(
             f"{root}: has {enumerate_names([*found[0], *found[1]])}, more than two splits. Name "
             "the folders or files of events that belong together."
         )
-    _check_beside(root, found[0][0], found[1][0])
-    return str(root / found[0][0]), str(root / found[1][0])
+    _check_beside(root, found)
+    training, validation = ([str(root / name) for name in names] for names in found)
+    return training, validation
 
 
-def _check_beside(root: Path, training: str, validation: str) -> None:
-    """Refuses data beside the two folders, which would be left out."""
+def _check_beside(root: Path, splits: Sequence[Sequence[str]]) -> None:
+    """Refuses data beside the splits, which would be left out."""
     beside = [
         path.name
         for path in sorted(root.iterdir())
-        if path.name not in (training, validation, MANIFEST)
+        if path.name not in (*splits[0], *splits[1], MANIFEST)
         and is_visible(path.name)
         and (path.is_dir() or looks_like_data(path.name))
     ]
     if beside:
+        shown = " and ".join(enumerate_names(names, 1) for names in splits)
         raise IntakeError(
-            f"{root}: contains {enumerate_names(beside)} beside {training} and {validation}. "
+            f"{root}: contains {enumerate_names(beside)} beside {shown}. "
             "Move it away, or name the folders and files of events that belong together."
         )
 
@@ -154,9 +163,11 @@ def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
     left_out: list[Path] = []
     for path in _files_below(folder):
         name = path.relative_to(folder).as_posix()
+        _refuse_table_format(folder, name)
         is_data = is_visible(name) and not is_document(name) and path.name != MANIFEST
         (files if is_data else left_out).append(path)
     _check_files(folder, files)
+    check_one_split(str(folder), [path.relative_to(folder).as_posix() for path in files])
     if missing := missing_parts(path.name for path in files):
         notes.append(f"{folder}: {enumerate_names(missing)} is missing, by the names of the others")
     seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
@@ -193,6 +204,16 @@ def _files_below(folder: Path) -> Iterator[Path]:
         elif not path.is_dir():
             kind = "is not a file" if path.exists() else "is a broken link"
             raise IntakeError(f"{path}: {kind}. Remove it, or name the files.")
+
+
+def _refuse_table_format(folder: Path, name: str) -> None:
+    """Refuses a folder in which a log tells which of the files are still part of the table."""
+    for mark, kind in _TABLE_FORMATS.items():
+        if mark in f"/{name}":
+            raise IntakeError(
+                f"{folder}: is {kind}, whose files may hold deleted and replaced rows. Export its "
+                "current rows as Parquet with the program that wrote it, and name that folder."
+            )
 
 
 def _check_files(folder: Path, files: Sequence[Path]) -> None:

@@ -135,4 +135,14 @@ def _likely_order(kinds: list[str]) -> tuple[str, str]:
     """Returns the two values with the one in front that is more often used for signal."""
     signs = ("1", "s", "signal", "sig", "true", "yes", "higgs")
     first, second = kinds
-    return (second, first) if second.lower() in signs else (first, second)
+    if second.lower() in signs or _is_only_positive(second, first):
+        return second, first
+    return first, second
+
+
+def _is_only_positive(value: str, other: str) -> bool:
+    """Tells whether the values are numbers, of which only the first is positive."""
+    try:
+        return float(value) > 0 >= float(other)
+    except ValueError:
+        return False

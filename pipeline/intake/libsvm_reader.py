@@ -3,6 +3,9 @@
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from sklearn.datasets import load_svmlight_file
@@ -23,14 +26,20 @@ def open_libsvm(member: Member) -> Table:
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         for block, first in prefetch(read_blocks(member.name, member.stream)):
             features, labels = _parse(member.name, block, first)
+            places = _line_numbers(member.name, block, first, len(labels))
             columns = {
                 index: labels if index == 0 else features[:, index - 1]
                 for index in (*numbers, *texts)
             }
-            yield make_batch(columns, first - 1, "line", None)
+            batch = make_batch(columns, 0, "line", None)
+            yield replace(batch, locate=partial(_locate, places))
 
     names = (LABEL, *FEATURES)
     return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
+
+
+def _locate(lines: Sequence[int], row: int) -> str:
+    return f"line {lines[row]}"
 
 
 def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,21 +49,40 @@ def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]
         )
     except ValueError as error:
         raise _bad_line(name, block, first) from error
-    if len(labels) != block.count(b"\n") + (not block.endswith(b"\n")):
-        raise _bad_line(name, block, first)
     return matrix.toarray(), labels
 
 
+def _line_numbers(name: str, block: bytes, first: int, rows: int) -> Sequence[int]:
+    """Returns the number of each row's line; blank lines and comments are no rows."""
+    if rows == block.count(b"\n") + (not block.endswith(b"\n")):
+        return range(first, first + rows)
+    lines = enumerate(block.split(b"\n"), start=first)
+    numbers = [number for number, line in lines if line.partition(b"#")[0].strip()]
+    if len(numbers) != rows:
+        raise _bad_line(name, block, first)
+    return numbers
+
+
 def _bad_line(name: str, block: bytes, first: int) -> IntakeError:
-    for number, line in enumerate(block.splitlines(), start=first):
-        label, *entries = line.split() or [b""]
+    for number, line in enumerate(block.split(b"\n"), start=first):
+        label, *entries = line.partition(b"#")[0].split() or [b"0"]
+        indices = []
         for entry in entries:
             match = _ENTRY.fullmatch(entry)
             if not match or not 1 <= int(match[1]) <= NUM_FEATURES:
+                is_shifted = entry.startswith(b"0:")
+                remedy = "Add 1 to each index" if is_shifted else "Correct or delete the line"
                 return IntakeError(
                     f"{name}: line {number} has {quote(entry)}; expected INDEX:VALUE with an "
-                    f"index from 1 to {NUM_FEATURES} and a number. Correct or delete the line."
+                    f"index from 1 to {NUM_FEATURES} and a number. {remedy}."
                 )
+            indices.append(int(match[1]))
+        if indices != sorted(set(indices)):
+            second = next(b for a, b in pairwise(indices) if b <= a)
+            return IntakeError(
+                f"{name}: line {number} has the index {second} after one that is not smaller. "
+                "Write each index once, in ascending order."
+            )
         try:
             float(label)
         except ValueError:

@@ -19,7 +19,20 @@ from pipeline.intake.text_layout import (
     split_cells,
 )
 
-_COMMA_NUMBER = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
+_REMEDIES = {
+    re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?"): "If the comma is a decimal comma, add "
+    "`--decimal ,`.",
+    re.compile(r"[-+]?\d*\.?\d*[dD][-+]?\d+"): "Write the exponents with E, such as with "
+    "`sed 's/[dD]\\([-+0-9]\\)/E\\1/g' FILE > NEW`.",
+    re.compile(r"[-+]?0[xX].*"): "Write the numbers in decimal.",
+    re.compile("\N{MINUS SIGN}.*"): "Write minus signs as hyphens, such as with "
+    "`sed 's/\N{MINUS SIGN}/-/g' FILE > NEW`.",
+    re.compile(r"[-+]?\d{1,3}([,.'\s]\d{3})+([.,]\d+)?"): "Write it without separators of "
+    "thousands.",
+}
+"""What to do about cells that are numbers in another notation."""
+
+_VALUE = re.compile(r"[-+='\"\N{MINUS SIGN}]*\.?\d")
 
 
 @dataclass
@@ -124,16 +137,20 @@ class LineParser:
             )
         if is_header(cells) and not self.layout.header:
             return self._misplaced_header(number, cells)
-        if is_header(cells):
+        if is_header(cells) and sum(bool(_VALUE.match(cell)) for cell in cells) * 2 <= len(cells):
+            if number == self.layout.skipped + 1:
+                return IntakeError(
+                    f"{self.name}: line {number}, below the header, holds no values but "
+                    f"{quote(','.join(cells))}. Delete the line if it holds units or a rule."
+                )
             return IntakeError(
                 f"{self.name}: line {number} is a second header, {quote(','.join(cells))}, that "
                 "differs from the first. Convert the parts before and after it as two files."
             )
         index = next(index for index in numbers if self._to_float(cells[index]) is None)
         name = shorten(self.layout.header[index]) if self.layout.header else f"column {index + 1}"
-        remedy = "Correct or delete the line."
-        if _COMMA_NUMBER.fullmatch(cells[index]):
-            remedy = "If the comma is a decimal comma, add `--decimal ,`."
+        fitting = (text for kind, text in _REMEDIES.items() if kind.fullmatch(cells[index]))
+        remedy = next(fitting, "Correct or delete the line.")
         return IntakeError(
             f"{self.name}: line {number} has {quote(cells[index])} as {name}, which is not a "
             f"number. {remedy}"

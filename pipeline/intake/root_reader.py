@@ -68,7 +68,7 @@ def _choose(name: str, tree: str | None, trees: list[str]) -> str:
         return tree
     shown = enumerate_names(trees) or "none"
     if tree is not None:
-        raise IntakeError(f"{name}: has no tree '{tree}'; its trees: {shown}.")
+        raise IntakeError(f"{name}: has no tree '{tree}'; its trees: {shown}. Name one of them.")
     if len(trees) == 1:
         return trees[0]
     if not trees:

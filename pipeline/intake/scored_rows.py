@@ -171,6 +171,8 @@ def _read_table(
     counts.read += first - 1
     if not options.flag_invalid and (sentences := rules.faults.refusals(_REMEDY)):
         raise IntakeError(f"{table.name}: {' '.join(sentences)} {_FLAG}")
+    if problem := rules.scale_problem():
+        raise IntakeError(f"{table.name}: {problem}")
 
 
 class _RowFaults:

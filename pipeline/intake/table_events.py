@@ -111,7 +111,7 @@ def read_table(
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     counts.notes += table.notes
-    if sentences := rules.faults.refusals():
+    if sentences := rules.faults.refusals() or [*filter(None, [rules.scale_problem()])]:
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
     counts.add(rules)
 

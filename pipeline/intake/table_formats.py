@@ -6,7 +6,10 @@ from pipeline.intake.array_readers import ArrayChoice, open_hdf5, open_numpy, op
 from pipeline.intake.arrow_readers import open_arrow, open_parquet
 from pipeline.intake.csv_reader import TextOptions, open_csv
 from pipeline.intake.input_members import Member
+from pipeline.intake.intake_error import IntakeError, shorten
 from pipeline.intake.table import Table
+
+_WITH_PARTS = ("ROOT", "HDF5", "NumPy archive")
 
 
 def open_table(
@@ -24,13 +27,18 @@ def open_table(
         member: uncompressed data of a known format.
         text: options of text formats.
         choice: names of arrays or keys.
-        tree: name of a ROOT tree.
+        tree: name of a ROOT tree, or of an array, group or table of NumPy and HDF5 files.
         stack: keeps files open until the table was read.
         has_label_values: whether options say which labels are signal and background.
 
     Raises:
         IntakeError: the member cannot be read.
     """
+    if tree is not None and member.kind not in _WITH_PARTS:
+        raise IntakeError(
+            f"{member.name}: is {member.description}, which has no parts with names. Leave out "
+            f"':{shorten(tree)}'."
+        )
     if member.kind == "CSV":
         return open_csv(member, text)
     if member.kind == "ARFF":
@@ -51,5 +59,6 @@ def open_table(
         return open_root(member, tree, stack)
     readers = {"NumPy array": open_numpy, "NumPy archive": open_numpy_archive, "HDF5": open_hdf5}
     if member.kind in readers:
+        choice = choice._replace(features=tree or choice.features)
         return readers[member.kind](member, choice, stack)
     return {"Parquet": open_parquet, "Arrow": open_arrow}[member.kind](member, stack)

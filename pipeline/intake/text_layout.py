@@ -5,8 +5,11 @@ from collections import Counter
 from typing import NamedTuple
 
 MISSING_TEXTS = (
-    *("", "?", "-", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "-nan", "NAN"),
-    *("NULL", "Null", "null", "None", "none", "missing", "\\N"),
+    *("", "?", "-", "NA", "N/A", "n/a", "na", "NaN", "nan", "-nan", "-NaN", "NAN"),
+    *("NULL", "Null", "null", "None", "none", "nil", "missing", "\\N", "n.a.", "N.A."),
+    *(".", "--", "<NA>", "NaT"),  # SAS, tables for print, pandas
+    *("#N/A", "#NA", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!"),  # spreadsheets
+    *(f"{sign}1.#{kind}" for sign in ("", "-") for kind in ("QNAN", "IND", "INF")),  # Windows
 )
 """Cells that stand for a missing value."""
 

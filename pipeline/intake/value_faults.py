@@ -18,6 +18,9 @@ from pipeline.intake.intake_error import enumerate_names, quote
 SNAP_LIMIT = 1e-4
 """Largest distance of a b-tag from the code that `snap_b_tags` takes it for."""
 
+COARSE_LIMIT = 0.02
+"""Largest distance of a b-tag that lost more digits: half precision, two decimals."""
+
 _DROP = "Drop them with --missing drop, or complete them"
 
 _SCHEMA = Path(__file__).parents[1] / "schema" / SCHEMA_FILE
@@ -73,8 +76,8 @@ class ValueFaults:
 
     Attributes:
         hints: signs of what the input is instead: ``gev`` and ``mev`` (large momenta), ``levels``
-            (b-tags), ``codes`` (published b-tags where levels are expected), ``near`` and ``far``
-            (b-tags within and beyond `SNAP_LIMIT` of a code).
+            (b-tags), ``codes`` (published b-tags where levels are expected), ``near``, ``coarse``
+            and ``far`` (b-tags within `SNAP_LIMIT` of a code, within `COARSE_LIMIT`, and beyond).
     """
 
     def __init__(self, options: ValueOptions) -> None:
@@ -155,6 +158,13 @@ class ValueFaults:
             return "With --units gev, b-tags are the levels 0, 1 and 2."
         if "levels" in self.hints:
             return "They look like levels 0, 1, 2: convert the input with --units gev."
-        if "near" in self.hints and "far" not in self.hints:
+        if "far" in self.hints:
+            return "Correct these events or leave them out of the input."
+        if "coarse" in self.hints:
+            return (
+                f"They lost more digits than --snap-b-tags accepts, {SNAP_LIMIT:g}: write them as "
+                "float32, or as text with nine digits."
+            )
+        if "near" in self.hints:
             return f"They lost digits: --snap-b-tags takes each for the code within {SNAP_LIMIT:g}."
         return "Correct these events or leave them out of the input."

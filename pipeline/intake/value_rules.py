@@ -6,13 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
-from pipeline.intake.value_faults import SNAP_LIMIT, ValueFaults, ValueOptions, domains
+from formats.published.scale import SCALED, describe_means, small_means
+from pipeline.intake.value_faults import (
+    COARSE_LIMIT,
+    SNAP_LIMIT,
+    ValueFaults,
+    ValueOptions,
+    domains,
+)
 
 _SENTINELS = (-999.0, -9999.0, -99.0)
 _MISSING = "missing or infinite values"
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
+_SCALED = tuple(FEATURES.index(name) for name in SCALED)
 _LARGE_MOMENTUM, _HUGE_MOMENTUM = 10.0, 5_000.0  # Typical: 1 in published units, 50 in GeV.
-
+_TEV_MEAN = 0.004  # With --units gev, means of TeV are 0.001, and published ones 0.002 to 0.024.
 
 OnFault = Callable[[str, Mapping[str, NDArray[np.bool_]], NDArray[np.float32]], None]
 """Takes a kind of fault, the rows that have it, bool [N] by column, and the features [28, N]."""
@@ -33,6 +41,8 @@ class ValueRules:
         self.faults = ValueFaults(options)
         self.dropped: dict[str, int] = {}
         self.changed: dict[str, int] = {}
+        self._events = 0
+        self._sums = np.zeros(len(_SCALED))
 
     def apply(
         self,
@@ -54,7 +64,7 @@ class ValueRules:
         # NaN makes all comparisons false.
         is_complete = np.isfinite(low).all() and np.isfinite(high).all() and low.min() > -99
         missing = None
-        is_complete &= not (low[0] == 0 and (np.abs(features).max(axis=0) == 0).any())
+        is_complete &= (low[list(_SCALED)] != 0).all()
         if not (is_complete and np.isfinite(labels).all()):
             missing = self._find_missing(features, labels, describe)
         if self._options.units == "gev":
@@ -62,7 +72,24 @@ class ValueRules:
             low, high = features.min(axis=1, initial=np.inf), features.max(axis=1, initial=-np.inf)
         self._check_b_tags(features, describe)
         self._check_domains(features, low, high, describe)
+        self._events += features.shape[1] - (0 if missing is None else int(missing.sum()))
+        self._sums += [features[i].sum(dtype=np.float32) for i in _SCALED]
         return None if missing is None else ~missing
+
+    def scale_problem(self) -> str:
+        """Tells why momenta or masses of all events so far are in another unit; may be empty."""
+        means = dict(zip(SCALED, self._sums / max(1, self._events), strict=True))
+        small = small_means(means, self._events)
+        if not small:
+            return ""
+        remedy = "Write all momenta and masses in one unit."
+        if all(FEATURES[i] in small for i in _MOMENTA):
+            is_gev = self._options.units == "gev"
+            remedy = "They look like TeV: multiply momenta and masses by 1000"
+            remedy += "." if is_gev else ", and add --units gev."
+            if is_gev and np.median([*small.values()]) > _TEV_MEAN:
+                remedy = "They look like published values: leave out --units gev."
+        return f"{describe_means(small)}. {remedy}"
 
     def _find_missing(
         self,
@@ -73,6 +100,8 @@ class ValueRules:
         is_missing = ~np.isfinite(features)
         for sentinel in _SENTINELS:
             is_missing |= features == np.float32(sentinel)
+        for i in _SCALED:
+            is_missing[i] |= features[i] == 0  # As programs fill in missing values.
         is_missing |= np.abs(features).max(axis=0) == 0  # An event without any value.
         columns = {name: is_missing[i] for i, name in enumerate(FEATURES)}
         faults = {LABEL: ~np.isfinite(labels), **columns}
@@ -118,6 +147,12 @@ class ValueRules:
         if (np.abs(values[:, None] - codes) < SNAP_LIMIT).any(axis=1).all():
             self.faults.hints.add("codes")
 
+    def _hint_digits(self, distances: NDArray[np.float64]) -> None:
+        """Notes how far invalid b-tags are from the nearest code."""
+        is_near, is_far = distances <= SNAP_LIMIT, distances > COARSE_LIMIT
+        found = {"near": is_near, "coarse": ~is_near & ~is_far, "far": is_far}
+        self.faults.hints |= {hint for hint, rows in found.items() if rows.any()}
+
     def _check_b_tags(
         self,
         features: NDArray[np.float32],
@@ -134,14 +169,13 @@ class ValueRules:
             distance = np.abs(column[others, None].astype(np.float64) - codes)
             is_near = distance.min(axis=1) <= SNAP_LIMIT
             if self._options.snap_b_tags:
+                self._hint_digits(distance[~is_near].min(axis=1))
                 near = others[is_near]
                 column[near] = codes[distance[is_near].argmin(axis=1)]
                 snapped[near] = True
                 is_code[near] = True
             else:
-                self.faults.hints.add("near" if is_near.any() else "far")
-                if not is_near.all():
-                    self.faults.hints.add("far")
+                self._hint_digits(distance.min(axis=1))
             if np.isin(column[others], (0, 1, 2)).all():
                 self.faults.hints.add("levels")
             if not is_code.all():

@@ -7,6 +7,7 @@ from tensorflow_data_validation.statistics.stats_impl import generate_statistics
 from components.data_gate.data_problems import find_problems
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from formats.invalid_values import InvalidValues
+from formats.published.scale import SCALED
 from pipeline.graph import SCHEMA_FILE
 
 EVENTS = 200
@@ -103,6 +104,29 @@ def test_one_class_alone_is_refused(columns, schema, label):
     assert problem == (
         f"train: label: all 200 events have {label:g}; expected both 0 (background) and 1 (signal)"
     )
+
+
+def test_a_mean_that_no_published_column_has_is_refused(columns, schema):
+    for name in SCALED:
+        columns[name] *= 0.06
+
+    [problem] = problems(columns, schema)
+
+    assert problem.startswith("train: ")
+    assert f" in published units (and {len(SCALED) - 1} more columns are as small)" in problem
+    assert problem.endswith(
+        "at least 0.2 is expected: the values are in another unit, such as TeV; convert the "
+        "original events, in GeV, with `higgs convert FOLDER --units gev --out NEW`"
+    )
+
+
+def test_a_momentum_or_mass_of_zero_is_refused(columns, schema):
+    columns["m_bb"][:3] = 0
+
+    assert problems(columns, schema) == [
+        "train: m_bb: 3 events have 0, which no momentum or mass is: it stands for a missing "
+        "value; leave these events out"
+    ]
 
 
 def test_a_constant_column_is_refused(columns, schema):

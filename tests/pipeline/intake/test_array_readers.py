@@ -73,6 +73,42 @@ def test_one_of_several_matrices_can_be_chosen(tmp_path, save):
     assert same_events(events, EVENTS)
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_group_with_matrix_and_labels_can_be_chosen(tmp_path, by_name):
+    path = tmp_path / "parts.h5"
+    write_hdf5(path, train__x=X, train__y=Y, test__x=X[:9], test__y=Y[:9])
+    source, options = (f"{path}:train", None) if by_name else (path, chosen("train"))
+
+    events, conversion = convert_all([source], tmp_path / "out", options)
+
+    assert same_events(events, EVENTS)
+    assert conversion.counts.notes == [f"{source}: left out test/x, test/y"]
+
+
+def test_an_empty_data_set_beside_the_events_is_left_out(tmp_path):
+    write_hdf5(tmp_path / "x.h5", x=X, y=Y, empty=h5py.Empty("f4"))
+
+    events, _ = convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize("labels", [Y[:9], np.stack([1 - Y, Y], 1)])
+def test_labels_of_another_shape_are_named(tmp_path, labels):
+    np.savez(tmp_path / "x.npz", X=X, y=labels)
+
+    with pytest.raises(IntakeError, match=r"left out y \(not one value for each of 30 rows\)"):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+def test_labels_in_a_text_file_are_named(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    (tmp_path / "y.txt").write_text("1\n0\n")
+
+    with pytest.raises(IntakeError, match=r"y\.txt: is not a NumPy file"):
+        convert_all([tmp_path / "X.npy"], tmp_path / "out", chosen(label=str(tmp_path / "y.txt")))
+
+
 def test_one_of_several_tables_can_be_chosen_and_the_others_are_named(tmp_path):
     np.savez(tmp_path / "x.npz", a=RECORDS, b=RECORDS[9:], w=Y)
     write_hdf5(tmp_path / "x.h5", **{f"b__{k}": v[:9] for k, v in VECTORS.items()})

@@ -59,6 +59,29 @@ def test_files_read_back_exactly(tmp_path, name):
     assert conversion.counts.read == 60
 
 
+def test_a_stream_without_its_end_is_noted(tmp_path):
+    write_stream(TABLE, tmp_path / "x")
+    content = (tmp_path / "x").read_bytes()
+    (tmp_path / "cut").write_bytes(content[:-8])
+
+    events, conversion = convert_all([tmp_path / "cut"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert conversion.counts.notes == [
+        f"{tmp_path / 'cut'}: its stream has no end mark; if it was cut there, the events behind "
+        "are missing"
+    ]
+    assert convert_all([tmp_path / "x"], tmp_path / "whole")[1].counts.notes == []
+
+
+def test_types_are_shortened(tmp_path):
+    structs = pa.array(FRAME[[*FEATURES]].to_dict("records"))
+    pq.write_table(pa.table({"event": structs, "label": LABELS}), tmp_path / "x")
+
+    with pytest.raises(IntakeError, match=r"event holds struct<.{30}\.\.\. instead of one number"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
 def test_a_folder_of_parts_is_one_table(tmp_path):
     (tmp_path / "parts").mkdir()
     pq.write_table(TABLE.slice(0, 40), tmp_path / "parts/part-0.parquet")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from event_makers import make_published_events, same_events, select
 from shard_makers import read_folder
-from table_makers import convert_all, to_csv, to_frame, to_rows, uci_csv
+from table_makers import convert_all, to_csv, to_frame, to_parquet, to_rows, uci_csv
 
 from formats.features import COLUMNS
 from formats.published.manifest import find_differences, read_manifest
@@ -203,6 +203,22 @@ def test_no_thread_is_left_after_a_refusal(tmp_path, csv):
         convert_all([csv], tmp_path / "out")
 
     assert threading.active_count() == before
+
+
+def test_an_input_with_the_content_of_another_is_refused(tmp_path):
+    for name in ("a.csv", "copy of a.csv"):
+        (tmp_path / name).write_bytes(uci_csv(EVENTS))
+
+    with pytest.raises(IntakeError, match=r"copy of a\.csv and .*a\.csv have the same content"):
+        convert_all(sorted(tmp_path.glob("*.csv")), tmp_path / "out")
+
+
+def test_an_input_without_events_is_named(tmp_path, csv):
+    frame = to_frame(EVENTS)[:0]
+    csv.write_bytes(to_parquet(frame))
+
+    with pytest.raises(IntakeError, match=rf"{csv}: no complete events\."):
+        convert_all([csv], tmp_path / "out")
 
 
 def generated(count):

@@ -135,8 +135,17 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
         (zipped(**{"model/data.pkl": b"x"}), "is a PyTorch file"),
         (
             zipped(**{"x/train.csv": CSV, "x/test.csv": CSV}),
-            "holds a training and a validation set (x/train.csv, x/test.csv)",
+            "holds a training and a validation set, such as x/train.csv, x/test.csv",
         ),
+        (
+            zipped(**{"train/a.csv": CSV, "val/a.csv": CSV}),
+            "holds a training and a validation set, such as train/a.csv, val/a.csv",
+        ),
+        (
+            tarred(**{"higgs_train.csv": CSV, "higgs_test.csv": CSV}),
+            "holds a training and a validation set, such as higgs_train.csv, higgs_test.csv",
+        ),
+        (zipped(**{"a.csv": CSV, "copy/a.csv": CSV}), "a.csv and copy/a.csv have the same content"),
         (linked("x.csv"), "holds x.csv, which is a link or a device"),
         (b"", "is empty"),
         (gzip.compress(b""), "is empty"),

@@ -131,13 +131,48 @@ def test_broken_links_and_empty_folders_are_named(make, tmp_path):
 def test_an_input_that_is_split_already_is_recognized(make, training, validation):
     make(f"d/{training}/a.tfrecord", f"d/{validation}/a.tfrecord")
 
-    assert find_splits("d") == (f"d/{training}", f"d/{validation}")
+    assert find_splits("d") == ([f"d/{training}"], [f"d/{validation}"])
 
 
-def test_files_that_are_named_as_splits_stay_apart(make):
-    make("d/test.csv", "d/Train.csv.gz", "d/README.md")
+@pytest.mark.parametrize(
+    ("training", "validation"),
+    [
+        (["Train.csv.gz"], ["test.csv"]),
+        (["split=train"], ["split=test"]),
+        (["higgs_train_1.csv", "higgs_train_2.csv"], ["higgs_test.csv"]),
+        (["higgs-train.tfrecord-00000-of-00001"], ["higgs-val.tfrecord-00000-of-00001"]),
+    ],
+)
+def test_names_that_mean_a_split_stay_apart(make, training, validation):
+    names = [*training, *validation]
+    make(*(f"d/{name}" if "." in name else f"d/{name}/a.parquet" for name in names), "d/README.md")
 
-    assert find_splits("d") == ("d/Train.csv.gz", "d/test.csv")
+    assert find_splits("d") == tuple(
+        [f"d/{name}" for name in part] for part in (training, validation)
+    )
+
+
+@pytest.mark.parametrize("name", ["run/train.csv", "train/a.csv"])
+def test_splits_below_other_folders_are_not_joined(make, name):
+    make(f"d/higgs/{name}", f"d/higgs/{name.replace('train', 'test')}")
+
+    with pytest.raises(IntakeError, match=r"d: holds a training and a validation set, such as"):
+        find_sources(["d"])
+
+
+@pytest.mark.parametrize(
+    ("log", "kind"),
+    [
+        ("_delta_log/0.json", "a Delta Lake table"),
+        (".hoodie/hoodie.properties", "a Hudi table"),
+        ("metadata/v1.metadata.json", "an Iceberg table"),
+    ],
+)
+def test_tables_with_deleted_rows_are_not_read_as_parquet(make, log, kind):
+    make("d/part-0.parquet", f"d/{log}")
+
+    with pytest.raises(IntakeError, match=f"d: is {kind}, whose files may hold deleted"):
+        find_sources(["d"])
 
 
 def test_other_inputs_are_not_split(make):

@@ -65,6 +65,8 @@ def test_missing_labels_are_nan(missing):
             "which is which, such as --signal s --background b; this file cannot tell.",
         ),
         ([1.0, 2.0], "such as --signal 1 --background 2"),
+        ([0.0, 0.9999], "such as --signal 0.9999 --background 0"),
+        (["0", "1000"], "such as --signal 1000 --background 0"),
         ([-1.0, 1.0], "such as --signal 1 --background -1"),
         ([1.0, 0.0, 2.0], "x: row 3 has the label '2', which is neither 0 nor 1. Correct the row,"),
         ([0.0, 0.95, 0.05], "x: row 2 has the label '0.95', which is neither 0 nor 1."),

@@ -81,6 +81,13 @@ def test_a_tree_that_does_not_exist(tmp_path, root_file):
         convert_all([f"{path}:event"], tmp_path / "out")
 
 
+def test_only_files_with_several_tables_take_a_name(tmp_path, write):
+    path = write(to_arff(ROWS))
+
+    with pytest.raises(IntakeError, match=r"is ARFF, .* no parts with names\. Leave out ':t'"):
+        convert_all([f"{path}:t"], tmp_path / "out")
+
+
 def test_without_uproot_the_extra_is_named(tmp_path, write, monkeypatch):
     monkeypatch.setitem(sys.modules, "uproot", None)
 
@@ -112,9 +119,24 @@ def test_libsvm_leaves_out_zeros(tmp_path, write):
     assert same_events(events, EVENTS)
 
 
+def test_libsvm_with_queries_comments_and_blank_lines(tmp_path, write):
+    lines = to_libsvm(EVENTS).replace("\n", " # an event\n").splitlines()
+    lines = [line.replace(" ", " qid:1 ", 1) for line in lines]
+    text = "\n".join(["# written by a program", *lines[:9], "", *lines[9:]]) + "\n"
+
+    events, _ = convert_all([write(text)], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    with pytest.raises(IntakeError, match="line 28 has the label '2'"):
+        convert_all([write(text + "2 1:0.5\n")], tmp_path / "new")
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
+        ("1 0:0.5 1:0.5\n", r"line 26 has '0:0.5'; .* Add 1 to each index"),
+        ("1 2:0.5 1:0.5\n", "line 26 has the index 1 after one that is not smaller. Write each"),
+        ("1 2:0.5 2:0.5\n", "line 26 has the index 2 after one that is not smaller. Write each"),
         ("1 1:0.5 29:1\n", "x: line 26 has '29:1'; expected INDEX:VALUE with an index from 1 to"),
         ("1 0:0.5\n", "x: line 26 has '0:0.5'"),
         ("1 1:abc\n", "x: line 26 has '1:abc'"),
@@ -148,6 +170,11 @@ def test_lines_of_arff_are_counted_from_the_start_of_the_file(tmp_path, write):
 
     with pytest.raises(IntakeError, match=f"the first in line {line} with '.' as {COLUMNS[5]}"):
         convert_all([write(text)], tmp_path / "out")
+
+
+def test_an_attribute_that_is_missing_in_arff(tmp_path, write):
+    with pytest.raises(IntakeError, match="line 34 has 29 columns, not 28"):
+        convert_all([write(to_arff(ROWS, COLUMNS[:-1]))], tmp_path / "out")
 
 
 def test_sparse_and_incomplete_arff(tmp_path, write):

@@ -4,6 +4,8 @@ from event_makers import make_published_events, same_events, select
 from table_makers import convert_all, to_csv, to_physical, to_rows
 
 from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, UNITS
+from formats.published.record import Events
+from formats.published.scale import SCALED
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import IntakeOptions
 from pipeline.intake.value_faults import ValueOptions
@@ -104,11 +106,85 @@ def test_b_tags_that_lost_digits_are_snapped_on_request(converted):
     assert counts.changed == {"b-tags snapped to the nearest code": tagged.sum()}
 
 
+@pytest.mark.parametrize("snap_b_tags", [False, True])
+def test_b_tags_of_half_precision_are_beyond_snapping(converted, snap_b_tags):
+    features = EVENTS.features.astype(np.float16).astype(np.float32)
+
+    message = refusal(converted, to_rows(Events(features, EVENTS.labels)), snap_b_tags=snap_b_tags)
+
+    assert message.endswith(
+        "They lost more digits than --snap-b-tags accepts, 0.0001: write them as float32, or as "
+        "text with nine digits."
+    )
+
+
 @pytest.mark.parametrize("value", ["0.5", "1.0867"])
 def test_values_farther_than_the_limit_are_not_snapped(converted, value):
     message = refusal(converted, with_values(TAG, {2: value}), snap_b_tags=True)
 
     assert message.startswith(f"1 event with invalid b-tags: 1 in {TAG}; the first in line 4 with")
+
+
+def scaled(factor, names=SCALED):
+    factors = np.array([factor if name in names else 1 for name in FEATURES])
+    return Events(EVENTS.features.astype(np.float64) * factors, EVENTS.labels)
+
+
+def in_tev(events):
+    physical = to_physical(events, UNITS, DISCRETE_VALUES)
+    factors = np.array([1e-3 if name in SCALED else 1 for name in FEATURES])
+    return Events(physical.features * factors, physical.labels)
+
+
+def zero_tags(events):
+    """Without b-tags, whose codes would tell the units."""
+    features = np.array(events.features)
+    features[:, [FEATURES.index(name) for name in DISCRETE_VALUES]] = 0
+    return Events(features, events.labels)
+
+
+@pytest.mark.parametrize(
+    ("events", "units", "remedy"),
+    [
+        (in_tev(EVENTS), "gev", "They look like TeV: multiply momenta and masses by 1000."),
+        (
+            scaled(0.06),
+            "published",
+            "They look like TeV: multiply momenta and masses by 1000, and add --units gev.",
+        ),
+        (zero_tags(EVENTS), "gev", "They look like published values: leave out --units gev."),
+        (
+            to_physical(scaled(0.01, SCALED[-7:]), UNITS, DISCRETE_VALUES),
+            "gev",
+            "Write all momenta and masses in one unit.",
+        ),
+    ],
+)
+def test_momenta_and_masses_in_another_unit_are_refused(converted, events, units, remedy):
+    message = refusal(converted, to_rows(events, "%.9g"), units=units)
+
+    assert " in published units (and " in message
+    assert "; at least 0.2 is expected. " in message
+    assert message.endswith(remedy)
+
+
+def test_the_means_of_a_few_events_are_not_judged(converted):
+    few = Events(scaled(0.06).features[:19], EVENTS.labels[:19])
+
+    assert len(converted(to_rows(few, "%.9g"))[0].labels) == 19
+
+
+@pytest.mark.parametrize("value", ["0", "-0.0", "1e-320"])
+def test_a_momentum_or_mass_of_zero_is_missing(converted, value):
+    rows = with_values(MASS, {3: value})
+
+    assert refusal(converted, rows).startswith(
+        f"1 event with missing or infinite values: 1 in {MASS}; the first in line 5 with "
+        f"'{value}' as {MASS}. Drop them"
+    )
+    events, counts = converted(rows, drop_missing=True)
+    assert same_events(events, select(EVENTS, np.arange(50) != 3))
+    assert counts.dropped == {"missing or infinite values": 1}
 
 
 PHYSICAL = to_rows(to_physical(EVENTS, UNITS, DISCRETE_VALUES), "%.12g")
