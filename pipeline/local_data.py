@@ -142,6 +142,22 @@ def find_data(root: Path, layout: str) -> LocalData:
     )
 
 
+def refuse_named_splits(data: LocalData) -> None:
+    """Refuses one folder of shards whose names mean two splits, which a hash would mix.
+
+    Raises:
+        DataRefusedError: they do.
+    """
+    names = [path.name for paths in data.shards.values() for path in paths]
+    training, validation = names_of_splits(names)
+    if training and validation:
+        raise DataRefusedError(
+            f"{data.root} holds a training and a validation set by its names, such as "
+            f"{training[0]} and {validation[0]}, and would be split again by a hash. Move the "
+            f"shards into {TRAINING}/ and {VALIDATION}/"
+        )
+
+
 def _list_folder(folder: Path) -> ShardNames:
     try:
         return classify_names(_file_names(folder))

@@ -13,7 +13,7 @@ from typing import IO
 
 from pipeline.config import Config, ConfigError, ScoreConfig
 from pipeline.file_access import describe_access, is_writable_folder
-from pipeline.local_data import NoShardsError, data_layout, find_data
+from pipeline.local_data import NoShardsError, data_layout, find_data, refuse_named_splits
 from pipeline.paths import PathError, is_remote, local_path
 from pipeline.remote_data import check_file_systems
 
@@ -36,7 +36,7 @@ def resolve(config: Config) -> Config:
         ConfigError: the root is not on a local disk, the layout of remote data is not given or
             this environment cannot read them, or ``data_root`` has no shards where the layout
             requires them.
-        DataRefusedError: a shard is there twice, or is a folder.
+        DataRefusedError: a shard is there twice or is a folder, or one folder holds two splits.
     """
     if is_remote(config.root):
         raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
@@ -45,9 +45,11 @@ def resolve(config: Config) -> Config:
     if not is_remote(data_root):
         layout = data_layout(Path(data_root)) if layout == "auto" else layout
         try:
-            find_data(Path(data_root), layout)
+            data = find_data(Path(data_root), layout)
         except NoShardsError as error:
             raise ConfigError(f"data_root: {error}") from None
+        if layout == "single":
+            refuse_named_splits(data)
     elif layout == "auto":
         raise ConfigError(
             f"ingestion.layout: give folders or single for data that is not local ({data_root})"

@@ -19,6 +19,7 @@ from formats.published.shard_files import UnreadableShardError, check_readable
 from pipeline.config import Config
 from pipeline.local_data import find_data
 from pipeline.paths import is_remote
+from pipeline.remote_data import stored_content_key
 
 MEMORY_FILE = "shard_digests.json"
 """File of the remembered hashes, in the folder of the metadata."""
@@ -51,13 +52,17 @@ def local_content_key(config: Config) -> str:
         config: a resolved configuration.
 
     Returns:
-        The key; for data in an object store, ``ingestion.content_key``.
+        The key; for data in an object store, ``ingestion.content_key`` or one of the times at
+        which the objects were written.
 
     Raises:
         DataRefusedError: a shard cannot be read.
+        ConfigError: an object store cannot be reached.
     """
     if is_remote(config.data_root):
-        return config.ingestion.content_key or ""
+        return config.ingestion.content_key or stored_content_key(
+            config.data_root, config.ingestion.layout
+        )
     root = Path(config.data_root)
     folders = find_data(root, config.ingestion.layout).shards
     shards = [path for paths in folders.values() for path in paths]

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from formats.errors import DataRefusedError
 from pipeline.config import Config, ConfigError
 from pipeline.local_root import (
     RootBusyError,
@@ -59,6 +60,16 @@ def test_missing_shards_name_the_folder_and_the_remedy(folders):
         ConfigError, match=r"no TFRecord shard .* in .*/validation, which is empty.*higgs generate"
     ):
         resolve(config(data_root=str(folders)))
+
+
+def test_one_folder_with_two_splits_by_its_names_is_refused(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / f"higgs-{part}.tfrecord-00000-of-00001").touch()
+
+    with pytest.raises(
+        DataRefusedError, match=r"such as higgs-train\..* and higgs-test\..*Move the"
+    ):
+        resolve(config(data_root=str(tmp_path)))
 
 
 def test_a_remote_root_is_refused():
