@@ -17,12 +17,13 @@ from formats.features import NUM_FEATURES
 from formats.published.record_parser import (
     FEATURE_BYTES,
     InvalidRecordError,
+    locate_additional,
     parse_record,
 )
 from formats.published.tfrecord import Chunk, RecordError, frame_equal, iter_chunks, split_rows
 
 _LABEL_BYTES = 4
-_MAX_TEMPLATES = 8
+_MAX_TEMPLATES = 24  # As many orders as four keys may have.
 _REMEDY = (
     "Expected the published layout: 'features', one serialized float32 tensor of shape "
     f"[{NUM_FEATURES}], and 'label', one 0.0 or 1.0; `higgs convert` makes it of other forms."
@@ -101,18 +102,22 @@ class _Template(NamedTuple):
         record: uint8 [length], one such record.
         features: slice of the 112 bytes of features.
         label: slice of the 4 bytes of the label; empty, at the end, without a label.
+        ignored: slices of the values of ignored keys, which may hold anything: they are fields with
+            a length of their own, so that their bytes do not affect the structure either.
     """
 
     record: NDArray[np.uint8]
     features: slice
     label: slice
+    ignored: tuple[slice, ...] = ()
 
     def matches(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Tells which rows of a uint8 [N, length] agree outside the payload: bool [N]."""
-        first, second = sorted((self.features, self.label), key=lambda part: part.start)
-        fixed = (slice(first.start), slice(first.stop, second.start), slice(second.stop, None))
+        varying = sorted((self.features, self.label, *self.ignored), key=lambda part: part.start)
+        starts = [0, *(part.stop for part in varying)]
+        stops = [*(part.start for part in varying), None]
         equal = np.ones(len(rows), np.bool_)
-        for part in fixed:
+        for part in map(slice, starts, stops):
             if len(template := self.record[part]):
                 # NumPy compares one value per row five times as fast as byte by byte.
                 value = np.dtype((np.void, len(template)))
@@ -192,7 +197,8 @@ def _learn_template(
         label = end if np.isnan(value) else _locate(record, 1, is_labelled)
     except InvalidRecordError:
         return None
-    return _Template(np.frombuffer(record, np.uint8), features, label)
+    ignored = tuple(locate_additional(record))
+    return _Template(np.frombuffer(record, np.uint8), features, label, ignored)
 
 
 def _locate(record: bytes, field: int, is_labelled: bool) -> slice:

@@ -5,7 +5,8 @@ published, or are invalid.
 """
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,48 @@ def additional_keys(record: bytes) -> tuple[str, ...]:
         InvalidRecordError: it is not one.
     """
     return _additional(_parse_columns(record))
+
+
+def locate_additional(record: bytes) -> Iterator[slice]:
+    """Locates the values of the keys besides features and label in a record that is valid.
+
+    Yields:
+        One slice per key whose value is in one place: the serialized ``tf.train.Feature``.
+    """
+    columns = _parse_columns(record)
+    for key in _additional(columns):
+        value = columns[key].SerializeToString()
+        empty = _placeholder(len(value))
+        entry = b"\x0a" + _prefixed(key.encode()) + b"\x12" + _prefixed(value)
+        end = record.find(entry) + len(entry)
+        position = slice(end - len(value), end)
+        if empty is None or record.count(entry) != 1:
+            continue
+        # Planted there, another value is read under the key, and nothing else changes.
+        with suppress(InvalidRecordError):
+            changed = _parse_columns(record[: position.start] + empty + record[end:])
+            expected = {name: columns[name] for name in columns if name != key}
+            found = {name: changed[name] for name in changed if name != key}
+            if found == expected and changed[key].SerializeToString() == empty:
+                yield position
+
+
+def _placeholder(size: int) -> bytes | None:
+    """Returns a message of unknown content with so many bytes; None if there is none."""
+    for length_bytes in (1, 2, 3):
+        content = size - 1 - length_bytes
+        if content >= 0 and len(_prefixed(bytes(content))) == size - 1:
+            return b"\x7a" + _prefixed(bytes(content))
+    return None
+
+
+def _prefixed(content: bytes) -> bytes:
+    """Puts the length before bytes, as protobuf does."""
+    number, prefix = len(content), b""
+    while number > 0x7F:
+        prefix += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return prefix + bytes([number]) + content
 
 
 def _parse_columns(record: bytes) -> Any:

@@ -148,10 +148,3 @@ def test_the_key_of_a_run_covers_both_splits(tmp_path):
     manifest = tmp_path / "data" / "manifest.json"
     manifest.write_text("{}")
     assert local_content_key(config) == content_key({**digests, "manifest.json": sha256(manifest)})
-
-
-def test_data_in_a_store_has_the_key_that_the_user_chose():
-    values = {"data_root": "gs://bucket/data", "root": "run"}
-    assert local_content_key(Config(**values)) == ""
-    chosen = Config(**values, ingestion={"content_key": "release-3"})
-    assert local_content_key(chosen) == "release-3"

@@ -121,6 +121,46 @@ def test_ignored_keys_are_dropped():
     assert same_events(events, Events(np.tile(RAMP, (3, 1)), np.zeros(3, np.float32)))
 
 
+ADDITIONAL = {
+    "float": lambda i: wire.field(2, wire.floats(1, [i / 7], packed=True)),
+    "int": lambda i: wire.field(3, wire.field(1, bytes([0x80 | i % 128, 1]))),
+    "text": lambda i: wire.field(1, wire.field(1, b"event-%05d" % i)),
+    # Bytes that look like the label's entry.
+    "entry": lambda i: wire.field(
+        1, wire.field(1, wire.entry("label", wire.field(2, wire.floats(1, [i], packed=True))))
+    ),
+}
+
+
+def with_additional(features, label, number, kinds):
+    entries = [wire.entry(kind, ADDITIONAL[kind](number)) for kind in kinds]
+    entries.insert(1, wire.entry("features", wire.field(1, wire.field(1, wire.tensor(features)))))
+    entries.append(wire.entry("label", wire.field(2, wire.floats(1, [label], packed=True))))
+    return wire.field(1, b"".join(entries))
+
+
+@pytest.mark.parametrize("kinds", [[kind] for kind in ADDITIONAL] + [[*ADDITIONAL]])
+def test_records_with_ignored_keys_are_decoded_by_a_template(monkeypatch, kinds):
+    events = make_events(200)
+    rows = zip(*events, strict=True)
+    shard = frame([with_additional(x, y, i, kinds) for i, (x, y) in enumerate(rows)])
+    monkeypatch.setattr(record._Decoder, "_decode_single", None)  # One by one would fail.
+
+    read = join_events(read_events(io.BytesIO(shard), "shard", kinds))
+
+    assert same_events(read, events)
+
+
+def test_a_record_that_differs_outside_of_an_ignored_value_is_not_taken_for_valid():
+    valid = with_additional(RAMP, 1.0, 5, ["text"])
+    other = valid.replace(b"label", b"lebal")
+
+    with pytest.raises(RecordError) as caught:
+        list(read_events(io.BytesIO(frame([valid, valid, other])), "shard", ["text"]))
+
+    assert caught.value.number == 2
+
+
 def test_the_last_of_two_equal_keys_wins_as_in_protobuf():
     def label(value):
         return wire.entry("label", wire.field(2, wire.floats(1, [value], packed=True)))
