@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from formats.features import NUM_FEATURES
+from formats.splitmix64 import Words
 from models.event_table import EventTable, apply_in_chunks, as_tensor, empty
 from models.physics.input_columns import column_layer, column_names
 from models.training.event_survey import TrainingEvents
@@ -56,6 +57,7 @@ class Blocks:
         self._layer = tf.function(column_layer(derived=self._derived), autograph=False)
         self._steps = plan.steps_per_epoch
         self._rows: Rows = ()
+        self._divided: dict[int, tuple[EventTable, Words]] = {}
         self._columns, self._labels = tf.zeros([0, 0]), tf.zeros([0, 1])
         self.width = len(column_names(derived=self._derived))
         self.steps_per_block = plan.steps_per_block
@@ -104,18 +106,32 @@ class Blocks:
         table = EventTable(np.empty([count, NUM_FEATURES], np.float32), empty(count, 1))
         keys, filled = np.empty(count, np.uint64), 0
         for index, start, stop in rows:
-            events, sort_keys = self._events.read(self._events.pieces[index])
             part = slice(filled, filled + stop - start)
-            table.features[part] = events.features[start:stop]
-            table.labels[part] = events.labels[start:stop]
-            keys[part] = sort_keys[start:stop]
+            events, keys[part] = self._read_piece(index, start, stop)
+            table.features[part] = events.features
+            table.labels[part] = events.labels
             filled = part.stop
+        # Pieces that the next block has the rest of.
+        kept = {index for index, _, stop in rows if stop < self._events.pieces[index].count}
+        self._divided = {index: self._divided[index] for index in kept}
         order = np.argsort(keys)
         features = np.take(table.features, order, axis=0, out=empty(count, NUM_FEATURES))
         labels = np.take(table.labels, order, axis=0, out=empty(count, 1))
         with tf.device("CPU"):
             columns = apply_in_chunks(self._layer, features) if self._derived else features
             return as_tensor(columns), as_tensor(labels)
+
+    def _read_piece(self, index: int, start: int, stop: int) -> tuple[EventTable, Words]:
+        """Reads events of a piece and their keys; a piece of two blocks is read once."""
+        piece = self._events.pieces[index]
+        if stop - start == piece.count:
+            return self._events.read(piece)
+        if index not in self._divided:
+            events, keys = self._events.read(piece)
+            order = np.argsort(keys)
+            self._divided[index] = events[order], keys[order]
+        events, keys = self._divided[index]
+        return events[start:stop], keys[start:stop]
 
 
 def training_dataset(

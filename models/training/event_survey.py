@@ -81,7 +81,7 @@ class TrainingEvents:
         return replace(self, pieces=[piece for piece in self.pieces if piece.host == host])
 
     def read(self, piece: Piece) -> tuple[EventTable, Words]:
-        """Reads the training events of a piece, sorted by ``sort_keys``.
+        """Reads the training events of a piece.
 
         Returns:
             The events, with the features as published, and their sort keys, uint64 [N].
@@ -94,9 +94,7 @@ class TrainingEvents:
         is_train = ~below(keys, self.limit)
         events = events[is_train]
         check_events(TRAIN_SPLIT, len(events), piece.count, self.source.name)
-        keys = sort_keys(keys[is_train], events.labels)
-        order = np.argsort(keys)
-        return events[order], keys[order]
+        return events, sort_keys(keys[is_train], events.labels)
 
 
 @dataclass(frozen=True)

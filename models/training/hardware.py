@@ -128,7 +128,14 @@ def _tpu_strategy(name: str, timeout: float) -> tf.distribute.Strategy:
             f"TPU {name!r} cannot be initialized ({reason}): "
             "check TPU_NAME, or unset it to train on this machine's own devices"
         ) from error
-    return tf.distribute.TPUStrategy(resolver)
+    strategy = tf.distribute.TPUStrategy(resolver)
+    if (hosts := strategy.extended.num_hosts) > 1:
+        raise TPUUnavailableError(
+            f"TPU {name!r} is a slice of {hosts} hosts, which one process drives, but events are "
+            "read by Python functions, which run on their own host alone: use a slice of one "
+            "host, or several machines with GPUs that TF_CONFIG names"
+        )
+    return strategy
 
 
 def _wait_for_tpu(name: str, timeout: float) -> None:

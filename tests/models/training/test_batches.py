@@ -114,6 +114,58 @@ def test_events_in_memory_are_read_once(make_blocks, monkeypatch):
     assert sorted(reads) == list(range(10))
 
 
+@dataclasses.dataclass
+class UnequalGroups:
+    """Numbered events in row groups of given sizes."""
+
+    counts: list[int]
+    name: str = "test"
+
+    def read(self, group):
+        start = sum(self.counts[:group])
+        return number_events(100)[start : start + self.counts[group]]
+
+
+@pytest.mark.parametrize("sizes", [[100], [1] * 10 + [90], [0, 60, 0, 39, 1], [33, 33, 34]])
+@pytest.mark.parametrize("window", [None, 8, 40, 72])
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_row_groups_of_any_size_are_divided_and_read_exactly(make_plan, sizes, window, ranks):
+    splits = event_survey.survey(UnequalGroups(sizes), 0.0, hosts=ranks, own_hosts=range(ranks))
+    assert splits.train.by_host == {1: [100], 3: [33, 33, 34]}[ranks]
+    plan = make_plan(
+        splits.train.usable,
+        window=window,
+        batch_size_per_replica=4 * ranks,
+        derived_columns=False,
+        steps_per_execution=1,
+    )
+    parts = [Blocks(splits.train.of_host(host), plan) for host in range(ranks)]
+    for epoch in range(2):
+        trained = []
+        for part in parts:
+            for block in range(part.per_epoch):
+                columns, _, batches = part.load(epoch, block)
+                trained += [*columns.numpy()[batches.ravel(), 0]]
+        assert sum(part.seen[epoch] for part in parts) == 100
+        # All but the events beyond the last whole batch of a host.
+        assert len(trained) == len(set(trained)) == 100 // (4 * ranks) * 4 * ranks
+
+
+@pytest.mark.parametrize("window", [40, 24, 8])
+def test_a_row_group_of_several_blocks_is_read_once_per_epoch(make_blocks, monkeypatch, window):
+    reads = []
+    read = TableSource.read
+    blocks = make_blocks(window=window)
+    monkeypatch.setattr(
+        TableSource, "read", lambda self, group: reads.append(group) or read(self, group)
+    )
+    for epoch in range(2):
+        reads.clear()
+        events = [blocks.load(epoch, block)[0][:, 0] for block in range(blocks.per_epoch)]
+        assert sorted(np.concatenate(events)) == list(range(100))
+        assert sorted(reads) == list(range(10))
+
+
 def test_labels_stay_with_their_features(make_blocks):
     batches = training_dataset(make_blocks(window=40)).take(60).as_numpy_iterator()
     for features, labels in batches:

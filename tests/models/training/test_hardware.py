@@ -44,7 +44,8 @@ def set_devices(monkeypatch):
         return steps
 
     def record(name):
-        return lambda value: steps.append((name, value)) or SimpleNamespace(num_replicas_in_sync=8)
+        strategy = SimpleNamespace(num_replicas_in_sync=8, extended=SimpleNamespace(num_hosts=1))
+        return lambda value: steps.append((name, value)) or strategy
 
     resolver = tf.distribute.cluster_resolver
     monkeypatch.setattr(resolver, "TPUClusterResolver", lambda tpu: f"resolver of {tpu}")
@@ -109,6 +110,16 @@ def test_a_local_tpu_precedes_gpus(set_devices):
     assert steps == prepared("local")
     assert machine.strategy.num_replicas_in_sync == 8
     assert machine.hardware == make_hardware("tpu", 8, tuple(f"/device:TPU:{i}" for i in range(8)))
+
+
+def test_a_tpu_of_several_hosts_is_an_error(set_devices, monkeypatch):
+    set_devices(CPU=1, TPU=8)
+    slice_of_four = SimpleNamespace(extended=SimpleNamespace(num_hosts=4))
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda _: slice_of_four)
+    with pytest.raises(
+        TPUUnavailableError, match="'pod' is a slice of 4 hosts, which one process"
+    ):
+        find_machine("pod")
 
 
 def test_the_environment_names_the_tpu(set_devices, monkeypatch):
