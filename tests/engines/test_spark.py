@@ -30,11 +30,11 @@ from pipeline.sample_data.shard_writer import write_dataset
 SHARD_EVENTS, EVAL_SHARDS = 2_000, 4
 SPLITS = {"train": SHARD_EVENTS, "eval": SHARD_EVENTS * EVAL_SHARDS}
 
-NODE_SECONDS = 400
+NODE_SECONDS = 900
 """A node that takes longer hangs."""
 
-EXECUTOR, PYTHON_WORKER = "CoarseGrainedExecutorBackend", "SdkHarness"
-"""Parts of the command lines of the processes to kill."""
+EXECUTOR, PYTHON_WORKER = "CoarseGrainedExecutorBackend", "Python worker"
+"""The processes to kill; the first is a part of its command line."""
 
 pytestmark = [
     pytest.mark.engine,
@@ -116,7 +116,8 @@ def wait_for(condition, job):
 
 def executor_of(engine, worker):
     """The executor that listens on the port that a Python worker is connected to."""
-    port = int(re.search(r'SdkHarness\("localhost:(\d+)"', engine.processes()[worker])[1])
+    log = (engine.state / "pool.log").read_text()
+    port = int(re.search(rf"worker {worker} of localhost:(\d+)", log)[1])
     listening = {
         f"socket:[{fields[9]}]"
         for table in ("tcp", "tcp6")

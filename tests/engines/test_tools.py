@@ -1,6 +1,5 @@
 """`make engines` and `tools/engines`: what they say if something is missing; stopping."""
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -9,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from apache_beam.portability.api import beam_fn_api_pb2
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,22 +130,3 @@ def test_stop_ends_descendants_and_processes_without_pid_file(tree):
         other.kill()
         other.wait()
         parent.stdout.close()
-
-
-def test_the_pool_does_not_stop_the_worker_of_another_executor():
-    spec = importlib.util.spec_from_file_location(
-        "worker_pool", ROOT / "tools" / "engines" / "worker_pool.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    pool = module.SharedPool(use_process=True)
-    # Both executors call their third worker 3-1.
-    other = subprocess.Popen([shutil.which("sleep"), "300"])
-    pool._worker_processes["3-1"] = other
-    try:
-        pool.StopWorker(beam_fn_api_pb2.StopWorkerRequest(worker_id="3-1"), None)
-        with pytest.raises(subprocess.TimeoutExpired):
-            other.wait(0.3)
-    finally:
-        other.kill()
-        other.wait()
