@@ -6,7 +6,7 @@ A YAML file holds only the differences from the defaults below. Keys given with 
 
 import difflib
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -48,7 +49,21 @@ FolderPath = Annotated[str, AfterValidator(check_location), AfterValidator(_with
 """A local folder or the URI of one, without a slash at its end."""
 
 
-MemorySize = Annotated[ByteSize, Field(ge=1_000_000), WithJsonSchema({"type": "string"})]
+def _checked_size(value: Any, parse: Callable[[Any], ByteSize]) -> ByteSize:
+    try:
+        return parse(value)
+    except ValueError:
+        raise ValueError(
+            "not a size between 1MB and 1EB: give a number of bytes, or text such as 4GB or 512MiB"
+        ) from None
+
+
+MemorySize = Annotated[
+    ByteSize,
+    Field(ge=10**6, le=10**18),
+    WrapValidator(_checked_size),
+    WithJsonSchema({"type": "string"}),
+]
 """A number of bytes, or text such as 4GB or 512MiB."""
 
 
