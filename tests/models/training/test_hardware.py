@@ -116,9 +116,7 @@ def test_a_tpu_of_several_hosts_is_an_error(set_devices, monkeypatch):
     set_devices(CPU=1, TPU=8)
     slice_of_four = SimpleNamespace(extended=SimpleNamespace(num_hosts=4))
     monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda _: slice_of_four)
-    with pytest.raises(
-        TPUUnavailableError, match="'pod' is a slice of 4 hosts, which one process"
-    ):
+    with pytest.raises(TPUUnavailableError, match="'pod' is a slice of 4 hosts, which one process"):
         find_machine("pod")
 
 
