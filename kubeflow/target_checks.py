@@ -7,10 +7,17 @@ do not import TFX, so that a mistake is reported at once.
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import get_args
 
 from kubeflow.location_checks import root_problems, volume_problems
 from pipeline.beam_options import DEFAULT_RUNNER, selected_runner
-from pipeline.cloud_config import EndpointConfig, KubeflowConfig, TrainingConfig, VertexConfig
+from pipeline.cloud_config import (
+    Accelerator,
+    EndpointConfig,
+    KubeflowConfig,
+    TrainingConfig,
+    VertexConfig,
+)
 from pipeline.config import BeamConfig, Config, ConfigError
 
 # TFX makes the name a label, and labels have at most 63 characters.
@@ -122,6 +129,12 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"vertex.psc_network_attachment: {section.psc_network_attachment} with vertex.network "
             f"{section.network}; a job has one of the two; remove the other"
         )
+    for node, resources in section.resources.items():
+        if resources.accelerator not in (None, *get_args(Accelerator)):
+            yield (
+                f"vertex.resources.{node}.accelerator: {resources.accelerator} is not a type of "
+                "Vertex AI; give one such as NVIDIA_TESLA_T4"
+            )
     yield from _training_problems(section.training)
 
 

@@ -283,7 +283,13 @@ def test_mounts_that_no_pod_can_have_are_rejected(volumes, message):
         check("kubeflow", f"kubeflow.volumes={volumes}")
 
 
-def test_an_accelerator_of_vertex_is_no_resource_of_kubernetes():
-    resources = "kubeflow.resources={Trainer: {accelerator: NVIDIA_TESLA_T4}}"
-    with pytest.raises(ConfigError, match="NVIDIA_TESLA_T4 is not a resource of Kubernetes"):
-        check("kubeflow", resources)
+@pytest.mark.parametrize(
+    ("target", "device", "message"),
+    [
+        ("kubeflow", "NVIDIA_TESLA_T4", "NVIDIA_TESLA_T4 is not a resource of Kubernetes"),
+        ("vertex", "nvidia.com/gpu", "nvidia.com/gpu is not a type of Vertex AI"),
+    ],
+)
+def test_each_target_names_devices_in_its_own_way(target, device, message):
+    with pytest.raises(ConfigError, match=message):
+        check(target, f"{target}.resources={{Evaluator: {{accelerator: {device}}}}}")
