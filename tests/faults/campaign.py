@@ -189,7 +189,8 @@ def run_campaign(arguments: argparse.Namespace) -> None:
         # Some calls depend on threads, and a few tasks miss.
         left = arguments.faults - sum(not record["missed"] for record in done.values())
         for task in plan(prepared[0], targets(shops[0]), arguments.seed):
-            if task.key not in done and tasks.qsize() < left:
+            chosen = arguments.only in task.scenario
+            if chosen and task.key not in done and tasks.qsize() < left:
                 tasks.put(task)
         print(f"{len(done):,} faults tried before, {tasks.qsize():,} to try", flush=True)
         work_on = partial(work, tasks=tasks, arguments=arguments)
@@ -264,6 +265,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=24 * 60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--only", default="", help="part of the names of scenarios to disturb")
     parser.add_argument("--light", action="store_true", help="no faults in nodes that compute")
     parser.add_argument("--document", action="store_true", help="rewrite docs/faults.md")
     arguments = parser.parse_args()

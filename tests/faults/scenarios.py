@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-TRAIN_EVENTS, EVAL_EVENTS = 400, 200
+TRAIN_EVENTS, EVAL_EVENTS, TEST_EVENTS = 400, 200, 100
 
 # The smallest model that goes through every node.
 SETTINGS = {
@@ -17,7 +17,16 @@ SETTINGS = {
     "evaluation.least_events": 2,
 }
 
-REAL = ("StatisticsGen", "HistogramGen", "Trainer", "ServingCheck", "Evaluator")
+EXPENSIVE = (
+    "StatisticsGen",
+    "HistogramGen",
+    "Trainer",
+    "ServingCheck",
+    "Evaluator",
+    "TestEvaluator",
+    "Scorer",
+)
+"""The nodes that compute for seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,4 +72,4 @@ SCORE = Scenario("score", command="score")
 
 LIGHT = (FIRST, AGAIN, SECOND, REFUSED, GENERATE, REPLACE, SCORE)
 # The nodes that compute, each disturbed in a first run.
-HEAVY = tuple(Scenario(f"first run, {node}", real=(node,), versions=1) for node in REAL)
+HEAVY = tuple(Scenario(f"first run, {node}", real=(node,), versions=1) for node in EXPENSIVE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from file_layer import FileLayer, build
 from folder_digests import file_digests
-from scenarios import EVAL_EVENTS, SETTINGS, TRAIN_EVENTS, Scenario
+from scenarios import EVAL_EVENTS, SETTINGS, TEST_EVENTS, TRAIN_EVENTS, Scenario
 from score_models import write_onnx
 
 HERE = Path(__file__).parent
@@ -117,7 +117,13 @@ class Workshop:
         if scenario.command == "score":
             options = [f"--model={self.folder}/model.onnx", f"--input={self.data}/validation"]
             return ["score", *options, f"--out={self.work}"]
-        pairs = {"data_root": self.data, "root": self.work, **SETTINGS, **scenario.settings}
+        pairs = {
+            "data_root": self.data,
+            "score.data_root": self.data / "test",
+            "root": self.work,
+            **SETTINGS,
+            **scenario.settings,
+        }
         config = str(SOURCES / "configs" / "demo.yaml")
         return ["run", "--config", config, *(f"--set={k}={v}" for k, v in pairs.items())]
 
@@ -125,11 +131,21 @@ class Workshop:
         """Makes the events of the runs, and a model that scores them."""
         write_onnx(self.folder / "model.onnx")
         if not self.data.exists():
-            events = f"--events={TRAIN_EVENTS + EVAL_EVENTS}"
-            command = ["generate", events, f"--validation-events={EVAL_EVENTS}"]
-            arguments = [*command, "--shard-size=400", f"--out={self.data}"]
-            higgs = str(Path(sys.executable).with_name("higgs"))
-            subprocess.run([higgs, *arguments], check=True, stdout=subprocess.DEVNULL)
+            self._generate(self.data, EVAL_EVENTS, TRAIN_EVENTS)
+            self._generate(self.folder / "more", TEST_EVENTS, seed=1)
+            (self.folder / "more" / "validation").rename(self.data / "test")
+
+    def _generate(self, folder: Path, validation: int, training: int = 1, seed: int = 0) -> None:
+        higgs = str(Path(sys.executable).with_name("higgs"))
+        numbers = {
+            "events": training + validation,
+            "validation-events": validation,
+            "shard-size": 400,
+            "seed": seed,
+        }
+        options = [f"--{name}={number}" for name, number in numbers.items()]
+        command = [higgs, "generate", *options, f"--out={folder}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def save(self, name: str) -> None:
         """Keeps the state of the work folder under a name."""
