@@ -47,6 +47,7 @@ class Executor(BaseExecutor):
         logger.log(level, "baseline: %s", remark)
         model = artifact_utils.get_single_instance(output_dict[names.MODEL_IN_SERVICE.key])
         model.set_string_custom_property(names.BASELINE_REMARK_PROPERTY, remark)
+        model.set_string_custom_property(names.NEWEST_VERSION_PROPERTY, str(selection.newest))
         model.set_int_custom_property(names.ABSENT_PROPERTY, 0 if selection.version else 1)
         if selection.version:
             number = str(selection.version.version)

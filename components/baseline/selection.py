@@ -8,7 +8,7 @@ from tfx.utils import path_utils
 
 from formats.artifact_manifest import take_manifest
 from formats.provenance import model_digest
-from formats.push_directory import PushedVersion, pushed_versions
+from formats.push_directory import PushedVersion, folder_numbers, pushed_versions
 
 Inputs = dict[str, list[Artifact]]
 
@@ -21,11 +21,13 @@ class Selection:
         version: the newest undamaged version of another model than the candidate; None without one.
         damaged: damaged versions of other models that are newer, the newest first.
         is_candidate: whether the newest version is the candidate itself.
+        newest: the largest version there; 0 without one.
     """
 
     version: PushedVersion | None
     damaged: tuple[PushedVersion, ...] = ()
     is_candidate: bool = False
+    newest: int = 0
 
     @property
     def key(self) -> str:
@@ -48,17 +50,19 @@ def select(
     candidate = candidate_digest(inputs)
     damaged: list[PushedVersion] = []
     is_candidate = False
+    # Before they are read: what is pushed meanwhile is newer.
+    newest = max(folder_numbers(push_directory), default=0)
     for version in pushed_versions(push_directory):
         if candidate and version.model_sha256 == candidate:
             is_candidate = is_candidate or not damaged
             continue
         fault = version.fault or (find_fault(version) if find_fault else "")
         if not fault:
-            return Selection(version, tuple(damaged), is_candidate)
+            return Selection(version, tuple(damaged), is_candidate, newest)
         # Behind the candidate itself, older versions are not in service.
         if not is_candidate:
             damaged.append(replace(version, fault=fault))
-    return Selection(None, tuple(damaged), is_candidate)
+    return Selection(None, tuple(damaged), is_candidate, newest)
 
 
 def candidate_digest(inputs: Inputs) -> str:

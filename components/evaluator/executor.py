@@ -14,6 +14,7 @@ from formats.names import (
     BASELINE_VERSION_PROPERTY,
     BLESSING,
     EVAL_SPLIT,
+    NEWEST_VERSION_PROPERTY,
     events_property,
 )
 
@@ -41,17 +42,16 @@ class Executor(executor.Executor):
         folder = artifact_utils.get_split_uri([examples], split)
         ingested = examples.get_int_custom_property(events_property(split))
         check_split(split, folder, ingested)
+        selected = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
         baselines = [
-            model
-            for model in input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
-            if not model.get_int_custom_property(ABSENT_PROPERTY)
+            model for model in selected if not model.get_int_custom_property(ABSENT_PROPERTY)
         ]
         inputs = {**input_dict, standard_component_specs.BASELINE_MODEL_KEY: baselines}
         super().Do(inputs, output_dict, exec_properties)
-        for baseline in baselines:
-            version = baseline.get_string_custom_property(BASELINE_VERSION_PROPERTY)
+        for baseline in selected:
             (blessing,) = output_dict[BLESSING.key]
-            blessing.set_string_custom_property(BASELINE_VERSION_PROPERTY, version)
+            for name in (BASELINE_VERSION_PROPERTY, NEWEST_VERSION_PROPERTY):
+                blessing.set_string_custom_property(name, baseline.get_string_custom_property(name))
         evaluation = artifact_utils.get_single_uri(
             output_dict[standard_component_specs.EVALUATION_KEY]
         )

@@ -20,7 +20,7 @@ from components.pusher.triton import write_triton_config
 from formats import names
 from formats.artifact_manifest import MODEL_DIGEST_PROPERTY, Manifest, manifest_digest
 from formats.provenance import model_digest
-from formats.push_directory import newest_version
+from formats.push_directory import folder_numbers, newest_version, read_version
 from formats.run_outcome import Output
 from formats.verified_copy import check_copy, copy_files
 
@@ -29,6 +29,10 @@ logger = logging.getLogger("higgs.pusher")
 
 class ModelChangedError(RuntimeError):
     """A model's files are not those that were blessed."""
+
+
+class NotComparedError(RuntimeError):
+    """A model is in service with which the blessed one was not compared."""
 
 
 class Executor(executor.Executor):
@@ -47,6 +51,7 @@ class Executor(executor.Executor):
 
         Raises:
             ModelChangedError: the model's files are not those that ServingCheck has blessed.
+            NotComparedError: another model was pushed since the Evaluator chose its baseline.
         """
         pushed = artifact_utils.get_single_instance(output_dict[names.PUSHED_MODEL.key])
         if not self.CheckBlessing(input_dict):
@@ -65,6 +70,7 @@ class Executor(executor.Executor):
             remove_leftovers(directory, pipeline)
             version = version_in_service(directory, manifest)
             if version is None:
+                check_comparison(input_dict, directory, manifest)
                 # On an engine, the folder of the output names the run.
                 run = (self._context and self._context.pipeline_run_id) or pushed.uri
                 facts = functools.partial(describe, input_dict, pipeline, run, manifest)
@@ -96,6 +102,29 @@ def check_blessed_files(
                 f"{manifest_digest(manifest)[:12]}, blessed: {str(blessed)[:12]}), so it is not "
                 "pushed; run again to check or rebuild it"
             )
+
+
+def check_comparison(
+    input_dict: dict[str, list[Artifact]], push_directory: str, manifest: Manifest
+) -> None:
+    """Checks that no other model was pushed since the blessed one was compared with a baseline.
+
+    Raises:
+        NotComparedError: there is one.
+    """
+    for blessing in input_dict[standard_component_specs.MODEL_BLESSING_KEY]:
+        properties = Output.from_mlmd(blessing.mlmd_artifact).properties
+        # A blessing by TFX's Evaluator does not name it.
+        newest = properties.get(names.NEWEST_VERSION_PROPERTY)
+        later = folder_numbers(push_directory) if newest is not None else ()
+        for number in sorted(number for number in later if number > int(newest or 0)):
+            version = read_version(f"{push_directory}/{number}", number)
+            if version and version.model_sha256 != model_digest(manifest):
+                raise NotComparedError(
+                    f"version {number} was pushed to {push_directory} while this run compared its "
+                    f"model with version {properties.get(names.BASELINE_VERSION_PROPERTY) or 'none'}"
+                    ", so the model is not pushed; run again to compare it with that version"
+                )
 
 
 def version_in_service(push_directory: str, manifest: Manifest) -> str | None:

@@ -64,18 +64,22 @@ class Pushes:
         blessed=True,
         run="run-1",
         baseline="",
+        newest=None,
         checked="",
         onnx=True,
         triton=False,
     ):
         """Pushes an export with the given weights; returns the artifact.
 
-        ServingCheck has blessed the files with the digest ``checked``; unknown by default.
+        ServingCheck has blessed the files with the digest ``checked``, and the baseline was chosen
+        when ``newest`` was the largest version; both are unknown by default.
         """
         self.write_model(weights)
         pushed = _artifact(PushedModel, self.folder / f"pushed-{len(list(self.folder.iterdir()))}")
         blessing = _artifact(ModelBlessing, self.folder, blessed=int(blessed))
         blessing.set_string_custom_property(names.BASELINE_VERSION_PROPERTY, baseline)
+        if newest is not None:
+            blessing.set_string_custom_property(names.NEWEST_VERSION_PROPERTY, newest)
         infra_blessing = _artifact(InfraBlessing, self.folder, blessed=1)
         infra_blessing.set_string_custom_property(MODEL_DIGEST_PROPERTY, checked)
         inputs = {

@@ -67,6 +67,7 @@ def damage(serving, number):
 def test_without_a_version_the_baseline_is_absent_and_the_remark_says_so(baseline, serving):
     model = baseline("a")
     assert version(model) == ""
+    assert model.get_string_custom_property("newest_version") == "0"
     assert remark(model) == "none, because no model is in service; only the lower bounds decide"
 
 
@@ -76,6 +77,7 @@ def test_the_newest_version_is_copied_to_where_the_evaluator_looks(baseline, pus
     model = baseline("c")
     assert version(model) == number
     assert remark(model) == f"version {number}"
+    assert model.get_string_custom_property("newest_version") == number
     copy = f"{model.uri}/Format-Serving"
     assert take_manifest(copy) == take_manifest(f"{serving}/{number}")
 

@@ -106,6 +106,7 @@ def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessin
     evaluation.uri = str(tmp_path / "evaluation")
     baseline.set_int_custom_property("absent", absent)
     baseline.set_string_custom_property("baseline_version", "" if absent else "17")
+    baseline.set_string_custom_property("newest_version", "18")
     given = []
 
     def evaluate(_, inputs, *__):
@@ -117,3 +118,4 @@ def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessin
     Executor().Do({"examples": [examples], "baseline_model": [baseline]}, outputs, {})
     assert given == ([] if absent else [baseline])
     assert blessing.get_string_custom_property("baseline_version") == ("" if absent else "17")
+    assert blessing.get_string_custom_property("newest_version") == "18"

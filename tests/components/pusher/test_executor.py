@@ -15,7 +15,7 @@ from tfx.dsl.io.filesystem_registry import DEFAULT_FILESYSTEM_REGISTRY
 from tfx.dsl.io.plugins.tensorflow_gfile import TensorflowFilesystem
 
 from components.pusher import executor, publication
-from components.pusher.executor import ModelChangedError
+from components.pusher.executor import ModelChangedError, NotComparedError
 from formats import verified_copy
 from formats.artifact_manifest import manifest_digest, take_manifest, verify
 from formats.provenance import FILE_NAME, Provenance
@@ -61,6 +61,24 @@ def test_only_the_files_that_serving_check_has_blessed_are_pushed(pushes, servin
     assert "/model/Format-Serving was changed after ServingCheck had blessed it" in str(error.value)
     assert f"blessed: {checked[:12]}), so it is not pushed" in str(error.value)
     assert pushes.versions() == ["1000"]
+
+
+def test_a_model_that_was_not_compared_with_a_later_push_is_not_pushed(pushes, serving):
+    # Another pipeline pushes between this one's Baseline and Pusher.
+    pushes.push("other")
+    with pytest.raises(NotComparedError) as error:
+        pushes.push("a", newest="999", baseline="12")
+    assert str(error.value) == (
+        f"version 1000 was pushed to {serving} while this run compared its model with version 12, "
+        "so the model is not pushed; run again to compare it with that version"
+    )
+    with pytest.raises(NotComparedError, match=r"compared its model with version none, so"):
+        pushes.push("a", newest="0")
+    assert pushes.versions() == ["1000"]
+    assert pushes.version("a", newest="1000", baseline="1000") == "1001"
+    # The candidate itself, damaged since, is not another model.
+    (serving / "1001" / "saved_model.pb").unlink()
+    assert pushes.version("a", newest="1000", baseline="1000") == "1002"
 
 
 def test_a_version_holds_the_formats_that_are_asked_for(pushes, serving, clock):
