@@ -25,6 +25,9 @@ from formats.run_outcome import describe_invalid
 FILE_NAME = "assets.extra/provenance.json"
 """Path in a version's folder; not among the files that it lists."""
 
+MAX_BYTES = 1 << 24
+"""What is read of the file at most; a longer one cannot be used."""
+
 
 def _check_path(path: str) -> str:
     if not path.isprintable() or path in ("", ".") or str(PurePosixPath(path)) != path:

@@ -25,8 +25,6 @@ MAX_VERSION = 2**63 - 1
 MARK_FILE = ".last_version"
 """File of a push directory that holds the largest version ever given in it."""
 
-MAX_PROVENANCE_BYTES = 1 << 24
-
 _NUMBER = re.compile(r"[0-9]+")
 
 
@@ -182,4 +180,4 @@ def _is_folder(path: str) -> bool:
 
 def _read_bytes(path: str) -> bytes:
     with open_file(path) as file:
-        return file.read(MAX_PROVENANCE_BYTES)
+        return file.read(provenance.MAX_BYTES)

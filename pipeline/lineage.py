@@ -3,7 +3,13 @@
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from formats.run_outcome import Output, Push, RunOutcome
-from pipeline.metadata_store import PUSHED_MODEL_TYPE, RUN_CONTEXT, find_run, open_store
+from pipeline.metadata_store import (
+    PUSHED_MODEL_TYPE,
+    RUN_CONTEXT,
+    context_name,
+    find_run,
+    open_store,
+)
 from pipeline.user_errors import RunNotFoundError
 
 
@@ -11,7 +17,8 @@ def find_pushing_run(metadata_path: str, version: str) -> RunOutcome:
     """Finds the run that pushed a version; the model comes from its artifacts, cached or new.
 
     Raises:
-        RunNotFoundError: the version was not pushed; the message lists those that were.
+        RunNotFoundError: the version was not pushed, and the message lists those that were; or its
+            run is not recorded.
     """
     store = open_store(metadata_path)
     pushes = {
@@ -24,7 +31,11 @@ def find_pushing_run(metadata_path: str, version: str) -> RunOutcome:
         raise RunNotFoundError(f"no version {version!r} was pushed; known here: {versions}")
     events = store.get_events_by_artifact_ids([pushes[version]])
     # Later runs that take the push from the cache have it as their output too.
-    execution = min(event.execution_id for event in events if event.type == mlmd.Event.OUTPUT)
-    contexts = store.get_contexts_by_execution(execution)
-    (run_id,) = (context.name for context in contexts if context.type == RUN_CONTEXT)
+    executions = {event.execution_id for event in events if event.type == mlmd.Event.OUTPUT}
+    run_id = context_name(store, min(executions), RUN_CONTEXT) if executions else None
+    if run_id is None:
+        raise RunNotFoundError(
+            f"the run that pushed version {version} is not recorded; give the version's folder "
+            "instead of its number to read the provenance in it"
+        )
     return find_run(metadata_path, run_id)

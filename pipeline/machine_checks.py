@@ -105,6 +105,10 @@ def describe_failure(error: BaseException, root: Path) -> str:
     for cause in _causes(error):
         if refused := _refused_write(cause, root):
             return f"{refused} and run again: finished nodes are reused (reported as {name})"
+    if isinstance(error, OSError) and error.filename:
+        fault = redact(f"cannot use {error.filename}: {error.strerror}")
+        remedy = "check it and its permissions and run again: finished nodes are reused"
+        return f"{fault}; {remedy} (reported as {name})"
     return f"{name}: {redact(str(error))}"
 
 

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.file_access import describe_access, is_writable_folder
+from pipeline.metadata_content import TABLES, find_invalid_value, table_names
 from pipeline.metadata_repair import remove_dangling_rows
 from pipeline.user_errors import DamagedMetadataError, MetadataError
 
@@ -54,7 +55,7 @@ def check_metadata(root: Path) -> None:
             raise _no_access("write", place)
     with database(root, path, "rw") as connection:
         # A run that was killed while it created the tables has left none.
-        tables = _tables(connection)
+        tables = table_names(connection)
         if _is_used(root) or tables:
             check_content(root, path, connection)
         # Finds a file system that is full or read-only; rolls back what a killed process left.
@@ -112,7 +113,7 @@ def database(root: Path, path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     except sqlite3.OperationalError as error:
         raise MetadataError(f"{path}: {error}; {_remedy(str(error), path)}") from None
     except sqlite3.DatabaseError as error:
-        raise damaged(root, f"is damaged ({error})", path) from None
+        raise damaged(root, f"is damaged ({str(error) or 'SQLite cannot read it'})", path) from None
 
 
 def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> None:
@@ -124,8 +125,9 @@ def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> Non
     problem = _find_damage(connection)
     if problem:
         raise damaged(root, f"is damaged ({problem})", path)
-    if not {"MLMDEnv", "Artifact", "Execution", "Context"} <= _tables(connection):
-        raise damaged(root, "is an SQLite database without the tables of ML Metadata", path)
+    if missing := set(TABLES) - table_names(connection):
+        lacks = f"table {min(missing)}" if len(missing) < len(TABLES) else "tables"
+        raise damaged(root, f"is an SQLite database without the {lacks} of ML Metadata", path)
     versions = [version for (version,) in connection.execute("SELECT schema_version FROM MLMDEnv")]
     if versions != [SCHEMA_VERSION]:
         found = ", ".join(map(str, versions)) or "no"
@@ -133,6 +135,8 @@ def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> Non
             f"{path} has schema version {found} of ML Metadata instead of {SCHEMA_VERSION}",
             "use the release of this project that wrote it, or give another root",
         )
+    if problem := find_invalid_value(connection):
+        raise damaged(root, f"is damaged ({problem})", path)
 
 
 def damaged(root: Path, problem: str, path: Path | None = None) -> DamagedMetadataError:
@@ -144,10 +148,6 @@ def damaged(root: Path, problem: str, path: Path | None = None) -> DamagedMetada
         f"`higgs runs --root {shlex.quote(str(root))} --recover` {source} and deletes nothing; or "
         "give another root",
     )
-
-
-def _tables(connection: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
 
 def _find_damage(connection: sqlite3.Connection) -> str:

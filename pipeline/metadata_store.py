@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ml_metadata import MetadataStore
+from ml_metadata.errors import NotFoundError
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
@@ -44,7 +45,7 @@ def latest_run(metadata_path: str) -> RunOutcome:
     """
     for run in all_runs(metadata_path):
         return run
-    raise RunNotFoundError(f"no run of the pipeline in {metadata_path}")
+    raise RunNotFoundError("no run of the pipeline is recorded yet; see `higgs run`")
 
 
 def newest_run_id(metadata_path: str) -> str | None:
@@ -120,6 +121,15 @@ def forget_artifacts(store: MetadataStore, ids: Sequence[int]) -> None:
     store.put_artifacts(artifacts)
 
 
+def context_name(store: MetadataStore, execution: int, kind: str) -> str | None:
+    """Returns the name of an execution's context of a type; None if a failed commit has lost it."""
+    try:
+        contexts = store.get_contexts_by_execution(execution)
+    except NotFoundError:
+        return None
+    return next((context.name for context in contexts if context.type == kind), None)
+
+
 def open_store(metadata_path: str) -> MetadataStore:
     """Opens the metadata store in a SQLite file."""
     return MetadataStore(sqlite_metadata_connection_config(metadata_path))
@@ -128,7 +138,7 @@ def open_store(metadata_path: str) -> MetadataStore:
 def _read_run(store: MetadataStore, context: mlmd.Context) -> RunOutcome:
     executions = store.get_executions_by_context(context.id)
     executions = sorted(executions, key=lambda execution: execution.id)
-    nodes = [_node_run(store, execution) for execution in executions]
+    nodes = [node for execution in executions if (node := _node_run(store, execution))]
     text = context.custom_properties[RECORD_PROPERTY].string_value
     return RunOutcome(
         context.name,
@@ -137,9 +147,11 @@ def _read_run(store: MetadataStore, context: mlmd.Context) -> RunOutcome:
     )
 
 
-def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun:
-    contexts = store.get_contexts_by_execution(execution.id)
-    node = next(context.name for context in contexts if context.type == NODE_CONTEXT)
+def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun | None:
+    """Reads a node's part of a run; None if a failed commit has lost its name."""
+    node = context_name(store, execution.id, NODE_CONTEXT)
+    if node is None:
+        return None
     elapsed = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     return NodeRun(
         name=node.partition(".")[2],
@@ -154,7 +166,7 @@ def _outputs(store: MetadataStore, execution: mlmd.Execution) -> dict[str, Outpu
     keys = {
         event.artifact_id: event.path.steps[0].key
         for event in store.get_events_by_execution_ids([execution.id])
-        if event.type in (mlmd.Event.OUTPUT, mlmd.Event.INTERNAL_OUTPUT)
+        if event.type in (mlmd.Event.OUTPUT, mlmd.Event.INTERNAL_OUTPUT) and event.path.steps
     }
     return {
         keys[artifact.id]: Output.from_mlmd(artifact)

@@ -17,6 +17,7 @@ from typing import TypeVar
 from formats.atomic_files import atomic_path
 from pipeline.local_root import FOLDERS
 from pipeline.metadata_check import check_content, database, is_missing, metadata_file
+from pipeline.metadata_repair import remove_dangling_rows
 from pipeline.user_errors import MetadataError
 
 Key = TypeVar("Key")
@@ -75,6 +76,7 @@ def read_metadata(root: Path) -> Iterator[str]:
             check_content(root, path, connection)
             copy_database(connection, copy)
         with database(root, copy, "rw") as connection:
+            remove_dangling_rows(connection)
             rewrite_paths(connection, _absolute(root))
         yield str(copy)
 

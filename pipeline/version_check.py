@@ -8,7 +8,7 @@ from datetime import timezone
 from pathlib import Path
 
 from formats.artifact_manifest import digest_file, verify
-from formats.provenance import FILE_NAME, EvaluationSummary, GateRecord, Provenance
+from formats.provenance import FILE_NAME, MAX_BYTES, EvaluationSummary, GateRecord, Provenance
 from pipeline.user_errors import ProvenanceError
 
 UNKNOWN = "unknown"
@@ -21,7 +21,8 @@ def read_provenance(folder: Path) -> Provenance:
         ProvenanceError: there is no such folder, or no provenance in it that can be used.
     """
     try:
-        return Provenance.from_json((folder / FILE_NAME).read_bytes())
+        with (folder / FILE_NAME).open("rb") as file:
+            return Provenance.from_json(file.read(MAX_BYTES))
     except OSError as error:
         raise ProvenanceError(_explain_missing(folder, error)) from None
     except ValueError as error:

@@ -120,10 +120,11 @@ def check_comparison(
         for number in sorted(number for number in later if number > int(newest or 0)):
             version = read_version(f"{push_directory}/{number}", number)
             if version and version.model_sha256 != model_digest(manifest):
+                baseline = properties.get(names.BASELINE_VERSION_PROPERTY) or "none"
                 raise NotComparedError(
                     f"version {number} was pushed to {push_directory} while this run compared its "
-                    f"model with version {properties.get(names.BASELINE_VERSION_PROPERTY) or 'none'}"
-                    ", so the model is not pushed; run again to compare it with that version"
+                    f"model with version {baseline}, so the model is not pushed; run again to "
+                    "compare it with that version"
                 )
 
 

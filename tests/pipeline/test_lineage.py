@@ -1,7 +1,11 @@
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from formats import names
 from pipeline.lineage import find_pushing_run
+from pipeline.metadata_repair import remove_dangling_rows
 from pipeline.user_errors import RunNotFoundError
 
 
@@ -21,3 +25,12 @@ def test_no_version_is_known_where_nothing_was_pushed(recorder):
     recorder.put_run("r", Pusher=("COMPLETE", "pushed_model", "/p", {"pushed": 0}))
     with pytest.raises(RunNotFoundError, match="known here: none"):
         find_pushing_run(recorder.path, "")
+
+
+@pytest.mark.parametrize("lost", ["Event", "Association", "Context"])
+def test_what_a_failed_commit_has_lost_is_said(pushed_twice, lost):
+    with closing(sqlite3.connect(pushed_twice.path)) as connection, connection:
+        connection.execute(f"DELETE FROM {lost}")  # noqa: S608
+        remove_dangling_rows(connection)
+    with pytest.raises(RunNotFoundError, match=r"the run that pushed version 17 is not recorded;"):
+        find_pushing_run(pushed_twice.path, "17")

@@ -136,5 +136,13 @@ def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
     assert describe_failure(other, tmp_path) == f"RuntimeError: {other}"
 
 
+def test_a_file_that_is_not_what_a_run_needs_is_named_with_the_remedy(tmp_path):
+    error = IsADirectoryError(errno.EISDIR, "Is a directory", "/serving/.last_version")
+    assert describe_failure(error, tmp_path) == (
+        "cannot use /serving/.last_version: Is a directory; check it and its permissions and run "
+        "again: finished nodes are reused (reported as IsADirectoryError)"
+    )
+
+
 def test_any_other_error_is_described_as_it_is(tmp_path):
     assert describe_failure(ValueError("a reason"), tmp_path) == "ValueError: a reason"

@@ -56,6 +56,23 @@ DAMAGES = {
         f"has schema version 11 of ML Metadata instead of {SCHEMA_VERSION}: use the release of",
     ),
     "no version": (lambda path: execute(path, "DELETE FROM MLMDEnv"), "has schema version no"),
+    "a table is lost": (
+        lambda path: execute(path, "DROP TABLE EventPath"),
+        "is an SQLite database without the table EventPath of ML Metadata",
+    ),
+    # With these, ML Metadata ends the process, or TFX fails with a stack trace.
+    "text for a number": (
+        lambda path: execute(path, "UPDATE Artifact SET create_time_since_epoch = 'abc'"),
+        "is damaged (Artifact.create_time_since_epoch in row 1 is not a number)",
+    ),
+    "not UTF-8": (
+        lambda path: execute(path, "UPDATE Artifact SET uri = CAST(x'ff41' AS TEXT)"),
+        "is damaged (Artifact.uri in row 1 is not text)",
+    ),
+    "bytes for text": (
+        lambda path: execute(path, "UPDATE Context SET name = x'41' WHERE id = 2"),
+        "is damaged (Context.name in row 2 is not text)",
+    ),
     "other program's": (
         replace_by(lambda path: execute(path, "CREATE TABLE x(y)")),
         "is an SQLite database without the tables of ML Metadata",

@@ -1,5 +1,8 @@
 """Runs read back from a metadata store that was written as TFX writes it."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from formats import names
@@ -14,7 +17,7 @@ def put_blessing(recorder, run_id, state="COMPLETE", blessed=1):
 
 
 def test_no_run_yet(recorder):
-    with pytest.raises(RunNotFoundError, match="no run of the pipeline in"):
+    with pytest.raises(RunNotFoundError, match="no run of the pipeline is recorded"):
         latest_run(recorder.path)
 
 
@@ -68,3 +71,13 @@ def test_a_damaged_record_does_not_hide_its_run(recorder):
     run = latest_run(recorder.path)
     assert "Invalid JSON" in run.record.fault
     assert run.output(names.BLESSING).is_blessed
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM EventPath", "DELETE FROM Association"])
+def test_a_run_is_read_without_what_a_failed_commit_has_lost(recorder, statement):
+    put_blessing(recorder, "first")
+    with closing(sqlite3.connect(recorder.path)) as connection, connection:
+        connection.execute(statement)
+    outcome = latest_run(recorder.path)
+    assert outcome.run_id == "first"
+    assert outcome.output(names.BLESSING) is None

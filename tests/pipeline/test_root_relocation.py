@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,16 @@ def test_what_was_outside_the_root_stays_where_it_is(recorder, tmp_path):
 )
 def test_one_place_within_another(path, root, expected):
     assert relocated(path, ["/a"], root) == expected
+
+
+def test_reading_leaves_out_what_a_failed_commit_has_left(used_root):
+    path = metadata_file(used_root)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM Artifact")
+    before = path.read_bytes()
+    with read_metadata(used_root) as copy:
+        assert latest_run(copy).output(names.MODEL) is None
+    assert path.read_bytes() == before
 
 
 def test_reading_sees_the_new_places_and_writes_nothing(used_root):

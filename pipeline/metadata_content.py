@@ -1,0 +1,78 @@
+"""What ML Metadata needs to find in its database beyond what SQLite verifies.
+
+A flipped byte can leave a file that SQLite accepts. ML Metadata then ends the process when it reads
+a text where it expects a number, and fails with a stack trace where a table is missing.
+"""
+
+import sqlite3
+
+TABLES = (
+    "Type",
+    "TypeProperty",
+    "ParentType",
+    "Artifact",
+    "ArtifactProperty",
+    "Execution",
+    "ExecutionProperty",
+    "Event",
+    "EventPath",
+    "Context",
+    "ContextProperty",
+    "ParentContext",
+    "Association",
+    "Attribution",
+    "MLMDEnv",
+)
+
+
+def table_names(connection: sqlite3.Connection) -> set[str]:
+    """Returns the names of all tables and indexes."""
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def find_invalid_value(connection: sqlite3.Connection) -> str:
+    """Finds a value of another type than its column has, or text that is not UTF-8.
+
+    Args:
+        connection: of a database with all `TABLES`.
+
+    Returns:
+        The table, the column and the row; empty if every value is valid.
+    """
+    connection.create_function("is_utf8", 1, _is_utf8, deterministic=True)
+    for table in TABLES:
+        columns = {
+            name: kind for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")
+        }
+        cases = [f"WHEN {_invalid(name, kind)} THEN '{name}'" for name, kind in columns.items()]
+        query = f"SELECT rowid, CASE {' '.join(cases)} END AS bad FROM {table} WHERE bad NOTNULL"  # noqa: S608
+        for row, column in connection.execute(f"{query} LIMIT 1"):
+            return f"{table}.{column} in row {row} is not {_article(columns[column])}"
+    return ""
+
+
+def _invalid(column: str, kind: str) -> str:
+    """Returns the condition under which a value does not have the type of its column."""
+    if _is_text(kind):
+        valid = f"typeof({column}) = 'text' AND is_utf8(CAST({column} AS BLOB))"
+        return f"{column} NOTNULL AND NOT ({valid})"
+    if kind == "BLOB":
+        return f"typeof({column}) NOT IN ('blob', 'null')"
+    number = "('real', 'null')" if kind == "DOUBLE" else "('integer', 'null')"
+    return f"typeof({column}) NOT IN {number}"
+
+
+def _is_text(kind: str) -> bool:
+    return kind == "TEXT" or "CHAR" in kind
+
+
+def _article(kind: str) -> str:
+    return "text" if _is_text(kind) else "data" if kind == "BLOB" else "a number"
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
