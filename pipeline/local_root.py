@@ -91,7 +91,7 @@ def exclusive_use(root: Path) -> Iterator[None]:
     """Locks the root against a second run, which would share its metadata.
 
     Raises:
-        ConfigError: the root is not writable.
+        ConfigError: the root is not writable, or has a file in the place of a folder.
         RootBusyError: another run holds the lock.
     """
     # No file of a run can be changed by users other than its owner and the owner's group.
@@ -120,8 +120,12 @@ def is_writable_by_everyone(folder: Path) -> bool:
 def _open_lock(root: Path) -> IO[str]:
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folders = (root, *(root / name for name in FOLDERS if (root / name).is_dir()))
+        folders = (root, *(root / name for name in FOLDERS if (root / name).exists()))
         for folder in folders:
+            if not folder.is_dir():
+                raise ConfigError(
+                    f"root: {folder} is not a folder; move it away, or give another root"
+                )
             if not is_writable_folder(folder):
                 raise _not_writable(folder, "Permission denied")
         return (root / ".lock").open("a+")

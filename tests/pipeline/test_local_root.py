@@ -119,6 +119,14 @@ def test_the_home_folder_is_expanded(folders, monkeypatch):
     assert resolve(config(data_root="~/data")).data_root == str(folders)
 
 
+@pytest.mark.parametrize("name", ["artifacts", "manifests", "logs", "serving"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, name):
+    (tmp_path / name).touch()
+    message = f"root: {tmp_path}/{name} is not a folder; move it away, or give another root"
+    with pytest.raises(ConfigError, match=message), exclusive_use(tmp_path):
+        pass
+
+
 def test_a_root_that_cannot_be_written_is_bad_usage(tmp_path):
     (tmp_path / "file").touch()
     with (
