@@ -250,6 +250,8 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
     if renames:
         return f"Rename {' and '.join(renames)}"
+    if place == root and all((root / name).is_dir() for name in (TRAINING, VALIDATION)):
+        return f"Give one of its folders, such as {root / VALIDATION}"
     if (root / TRAINING).is_dir() and place == root:
         return f"Give {root / TRAINING} as data_root to have it split by a hash of each record"
     data_sets = [path for path in sorted(_subfolders(root)) if (path / TRAINING).is_dir()]

@@ -103,9 +103,10 @@ def write_trees(**frames):
             file[name] = {column: columns[column].to_numpy() for column in columns}
 
 
-def write_hdf5():
+def write_hdf5(**arrays):
     with h5py.File("events.h5", "w") as file:
-        file["x"], file["y"] = X, Y
+        for name, array in (arrays or {"x": X, "y": Y}).items():
+            file[name] = array
 
 
 def write_groups():
@@ -197,6 +198,9 @@ INPUTS = {
     ),
     "X.npy --label y.npy": two_arrays,
     "events.h5": write_hdf5,
+    "--signal events.h5:signal --background events.h5:background": lambda: write_hdf5(
+        signal=X[Y == 1], background=X[Y == 0]
+    ),
     "events.h5 --features train": write_groups,
     "parts": two_splits,
     "events.libsvm": write_libsvm,

@@ -133,7 +133,7 @@ def _find_inputs(
         return Inputs(labelled), notes
     if len(inputs) == 1 and (splits := find_splits(inputs[0])):
         (training, first), (validation, second) = map(find_sources, splits)
-        names = " and ".join(enumerate_names(paths, 1) for paths in splits)
+        names = " and ".join(enumerate_names([Path(p).name for p in part], 1) for part in splits)
         kept = f"{inputs[0]}: is split already; {names} stay apart"
         return Inputs(training, validation), [kept, *first, *second]
     sources, notes = find_sources(inputs)

@@ -190,8 +190,8 @@ def check_one_split(name: str, names: Sequence[str]) -> None:
     if all(found := names_of_splits(names)):
         shown = enumerate_names([first for first, *_ in found])
         raise IntakeError(
-            f"{name}: holds a training and a validation set, such as {shown}. Put them into one "
-            "folder and name it, so that they stay apart."
+            f"{name}: holds a training and a validation set, such as {shown}. Unpack it if it is "
+            "packed, and name the folder that holds both, so that they stay apart."
         )
 
 

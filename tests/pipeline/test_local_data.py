@@ -138,6 +138,11 @@ def test_a_folder_named_as_a_shard_is_refused(folder):
         (["HIGGS.csv.gz"], "single", r"only HIGGS.csv.gz\. .*`higgs convert .*/HIGGS.csv.gz --out"),
         (["part-0.parquet"], "single", "`higgs convert .*/part-0.parquet --out"),
         (["part-r-00000", "_SUCCESS"], "single", "part-r-00000 is a TFRecord file, give it a name"),
+        (
+            ["training/a.tfrecord", "validation/a.tfrecord"],
+            "single",
+            "only training/, validation/. Give one of its folders, such as .*/validation",
+        ),
         (["run 1/training/a.tfrecord"], "single", "Give .*/run 1 instead"),
         (["notes/readme"], "single", "only notes/. .* must contain training/"),
     ],
