@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from benchmarks.quality_samples import TEST_ROWS, real_sample
+from formats.features import COLUMNS
+from formats.published.scale import SCALED
 
 
 def write_rows(path, count):
     rows = np.zeros([count, 29])
+    rows[:, [COLUMNS.index(name) for name in SCALED]] = 1  # None of them may be 0.
     rows[:, 1] = (1 + np.arange(count)) / 1000
     np.savetxt(path, rows, delimiter=",", fmt="%g")
     return path
