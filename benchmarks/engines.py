@@ -9,7 +9,9 @@ constant cost is that of the line through the times of both sizes.
 
 import argparse
 import os
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,18 +39,29 @@ def running(engine: Sequence[str], state: Path) -> Iterator[list[str]]:
         return
     tool, *form = engine
     command = str(ROOT / "tools" / "engines" / tool)
+    # Not the usual ports: another engine may run.
     environment = {**os.environ, "ENGINE_STATE": str(state)}
+    environment |= {name: str(_free_port()) for name in ("JOB_PORT", "POOL_PORT")}
 
     def call(*arguments: str) -> str:
-        return subprocess.run(  # noqa: S603 (our own tool)
-            [command, *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
+        done = subprocess.run(  # noqa: S603 (our own tool)
+            [command, *arguments], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        if done.returncode:
+            sys.exit(1)  # the tool has said why
+        return done.stdout
 
     try:
         options = call("start", *form).strip().removeprefix("beam.args=[").removesuffix("]")
         yield options.split(", ")
     finally:
         call("stop")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def measure(shards: Path, folder: Path, options: Sequence[str]) -> Times:

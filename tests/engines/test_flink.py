@@ -4,7 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from event_makers import make_published_events
 from google.protobuf.json_format import MessageToDict
+from pyarrow import dataset
+from score_models import expected_scores, write_onnx
+from shard_makers import write_shards
 from tfx.components.statistics_gen import stats_artifact_utils
 
 from benchmarks import single_node
@@ -13,6 +18,7 @@ from formats import histograms
 from formats.features import COLUMNS
 from formats.names import EVALUATOR, EXAMPLE_GEN, HISTOGRAM_GEN, STATISTICS_GEN, events_property
 from models.row_groups import ParquetSource
+from pipeline.cli.score_command import score
 from pipeline.sample_data import monte_carlo
 from pipeline.sample_data.shard_writer import write_dataset
 
@@ -140,3 +146,18 @@ def test_all_metrics_of_the_same_model_are_the_same(outputs):
     assert memory["metrics", "overall", "example_count"] == SPLITS["eval"]
     assert sum(key[0] == "metrics" for key in memory) >= 100
     assert flink == pytest.approx(memory, rel=1e-9, abs=1e-9, nan_ok=True)
+
+
+def test_events_are_scored(flink, tmp_path):
+    events = make_published_events(60, seed=2)
+    write_onnx(tmp_path / "m.onnx")
+    write_shards(tmp_path / "shards", events, [20, 40])
+    config = tmp_path / "flink.yaml"
+    config.write_text(f"data_root: d\nroot: r\nbeam:\n  args: [{', '.join(flink.options)}]\n")
+    words = ["--model", tmp_path / "m.onnx", "--input", tmp_path / "shards", "--config", config]
+    result = CliRunner().invoke(score, [*map(str, words), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    table = dataset.dataset(tmp_path / "out").to_table()
+    np.testing.assert_allclose(
+        table["signal_probability"], expected_scores(events.features), rtol=1e-5
+    )
