@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM also stop TensorFlow: the interrupt is repeated until it takes effect."""
+"""Ctrl-C and signals that end a run also stop TensorFlow: repeated until they take effect."""
 
 import signal
 from collections.abc import Iterator
@@ -21,7 +21,10 @@ def repeated_interrupts() -> Iterator[None]:
         raise KeyboardInterrupt
 
     # Schedulers stop a process with SIGTERM; it is to clean up and to be recorded as well.
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
+    # A terminal that is closed; with nohup the run goes on.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     handlers = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield

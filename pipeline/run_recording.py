@@ -29,7 +29,7 @@ def recorded(config: Config) -> Iterator[None]:
         ending, failure = "refused", str(error)
         raise
     except KeyboardInterrupt:
-        ending, failure = "interrupted", "by Ctrl-C or SIGTERM; run again to resume"
+        ending, failure = "interrupted", "by Ctrl-C, SIGTERM or SIGHUP; run again to resume"
         raise
     except Exception as error:
         ending, failure = "failed", redact(f"{type(error).__name__}: {error}")

@@ -10,7 +10,16 @@ from workshop import Workshop
 
 REFUSAL = 1
 DAMAGES = ("flipped byte", "cut short", "deleted")
-WITH_SEED = ("Trainer", "Baseline", "ServingCheck", "Evaluator", "Pusher")
+WITH_SEED = (
+    "Trainer",
+    "Baseline",
+    "ServingCheck",
+    "Evaluator",
+    "TestEvaluator",
+    "Pusher",
+    "ServedModel",
+    "Scorer",
+)
 FOLDERS = ("artifacts", "manifests", "serving")
 
 

@@ -36,8 +36,19 @@ def test_interrupt_that_took_effect_is_not_repeated(monkeypatch):
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == handlers
 
 
-def test_a_termination_is_an_interrupt():
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_is_an_interrupt(number):
+    before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), repeated_interrupts():
-        press(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == before
+        press(number)
+    assert signal.getsignal(number) == before
+
+
+def test_with_nohup_a_run_survives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with repeated_interrupts():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -36,7 +36,7 @@ def test_run_is_recorded_with_its_configuration(recorder, config):
     [
         (DataRefusedError("m_bb <b>"), "refused", "m_bb <b>"),
         (KeyError("x"), "failed", "KeyError: 'x'"),
-        (KeyboardInterrupt(), "interrupted", "by Ctrl-C or SIGTERM; run again to resume"),
+        (KeyboardInterrupt(), "interrupted", "by Ctrl-C, SIGTERM or SIGHUP; run again to resume"),
     ],
 )
 def test_run_that_was_cut_short_is_recorded_with_its_reason(
