@@ -105,6 +105,9 @@ def score(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)
+    for option, text in (("--model", model), ("--out", out)):
+        if not text.strip():
+            raise click.UsageError(f"{option} is empty; it may name a variable that is not set.")
     config = _load_config(config_file, overrides)
     names = _split_names(columns, id_column)
     out = _check_out(out)
@@ -165,10 +168,10 @@ def _split_names(columns: tuple[str, ...], id_column: str) -> tuple[str, ...]:
     names: list[str] = []
     for name in (part.strip() for text in columns for part in text.split(",")):
         names += FEATURES if name == "features" else [name]
-    for name in (id_column, *names):
+    for option, name in (("--id", id_column), *(("--columns", name) for name in names)):
         if name in RESERVED:
             raise click.UsageError(
-                f"--columns: the output has a column {name} of its own; rename it in the input."
+                f"{option}: the output has a column {name} of its own; rename it in the input."
             )
     if "" in names:
         raise click.UsageError("--columns: there is an empty name; give names with commas.")

@@ -203,7 +203,7 @@ class _RowFaults:
 
     def _describe(self, kind: str, name: str, value: np.float32) -> str:
         if kind == "missing":
-            return f"{name} is missing ({value:.9g})"
+            return f"{name} is {'infinite' if np.isinf(value) else 'missing'} ({value:.9g})"
         if kind == "domain":
             low, high = domains()[name]
             return f"{name} is {value:.9g}, expected {low:.5g} to {high:.5g}"

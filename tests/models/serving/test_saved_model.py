@@ -121,6 +121,15 @@ def test_the_export_scores_where_the_project_is_not_installed(
         np.testing.assert_allclose(outputs[name], expected, atol=1e-6)
 
 
+def test_saved_model_cli_runs_the_export(exported, features, expected, tmp_path):
+    np.save(tmp_path / "in.npy", features)
+    tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run"]
+    which = ["--dir", exported, "--tag_set", "serve", "--signature_def", "score_features"]
+    data = ["--inputs", f"features={tmp_path}/in.npy", "--outdir", tmp_path]
+    subprocess.run([*tool, *which, *data], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "signal_probability.npy"), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("encode", [published, as_float_val])
 def test_every_encoding_of_the_vector_is_decoded(features, encode):
     decoded = decode_records(tf.constant([encode(vector) for vector in features[:40]]))

@@ -102,20 +102,22 @@ def test_a_folder_of_parquet_files_is_scored_file_by_file(run, tmp_path):
 def test_invalid_rows_are_refused_or_flagged(run, tmp_path):
     rows = to_rows(EVENTS, "%.9g")
     rows[3][1] = "nan"
+    rows[4][1] = "-inf"
     (tmp_path / "bad.csv").write_text(to_csv(rows))
 
     result = run("--input", "x.csv", "--input", "bad.csv")
     assert result.exit_code == 4
-    assert "bad.csv: 1 event with missing or infinite values: 1 in lepton_pt" in result.output
+    assert "bad.csv: 2 events with missing or infinite values: 2 in lepton_pt" in result.output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.csv.parquet"]
 
     result = run("--input", "bad.csv", "--flag-invalid")
     assert result.exit_code == 0
     assert "Read and wrote 60 rows" in result.output
-    assert "No score for 1 row: see the column reason" in result.output
+    assert "No score for 2 rows: see the column reason" in result.output
     table = pq.read_table(tmp_path / "out" / "bad.csv.parquet")
-    assert table["reason"][3].as_py() == "lepton_pt is missing (nan)"
-    assert table["signal_probability"].null_count == 1
+    reasons = ["lepton_pt is missing (nan)", "lepton_pt is infinite (-inf)"]
+    assert table["reason"].to_pylist()[3:5] == reasons
+    assert table["signal_probability"].null_count == 2
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,9 @@ def test_invalid_rows_are_refused_or_flagged(run, tmp_path):
     [
         (["--input", "none"], "'none' does not exist"),
         (["--input", "x.csv", "--columns", "row"], "the output has a column row of its own"),
+        (["--input", "x.csv", "--id", "row"], "--id: the output has a column row of its own"),
+        (["--input", "x.csv", "--model", ""], "--model is empty; it may name a variable"),
+        (["--input", "x.csv", "--out", " "], "--out is empty; it may name a variable"),
         (["--input", "x.csv", "--columns", "a,,b"], "there is an empty name"),
         (["--input", "x.csv", "--set", "seed=1"], "--set needs --config"),
         (["--input", "x.csv", "--config", "none.yaml"], "cannot read the configuration none.yaml"),

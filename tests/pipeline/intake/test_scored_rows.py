@@ -135,7 +135,7 @@ def test_invalid_rows_are_flagged_with_every_reason(tmp_path):
     assert set(flagged) == {3, 9, 11}
     assert flagged[3] == "lepton_pt is missing (nan)"
     assert flagged[9].startswith("m_bb is 1000000, expected 0")
-    assert "m_jj is missing (inf)" in flagged[11]
+    assert "m_jj is infinite (inf)" in flagged[11]
     assert columns["m_bb"][9] == 1e6
 
 
