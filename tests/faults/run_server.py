@@ -40,7 +40,7 @@ from pipeline.cli import data_commands, main, run_command  # noqa: E402, F401
 from pipeline.config import load_config  # noqa: E402
 from pipeline.graph import ROW_READER, create_pipeline  # noqa: E402
 
-LONGEST_SECONDS = 300
+LONGEST_SECONDS = 900
 DEMO = str(resources.files("configs") / "demo.yaml")
 
 layer = FileLayer(Path(os.environ["FAULT_CONTROL"]))
