@@ -36,22 +36,23 @@ class Rates:
     Attributes:
         events: of the eval split.
         times: the candidate's true drop, in tolerated drops.
-        pushed: number of pairs that were pushed.
-        undecided: number of pairs whose difference passed, but not its bounds.
-        pairs: number of all.
+        pushed: the share that was pushed.
+        interval: its 95 % interval.
+        undecided: the share whose difference passed, but not its bounds; NaN if it is not known.
     """
 
     events: int
     times: int
-    pushed: int
-    undecided: int
-    pairs: int
+    pushed: float
+    interval: tuple[float, float]
+    undecided: float
 
-    def interval(self) -> tuple[float, float]:
-        """The exact binomial interval of the share that is pushed (Clopper, Pearson 1934), 95 %."""
-        missed = self.pairs - self.pushed
-        low = beta.ppf(0.025, self.pushed, missed + 1) if self.pushed else 0.0
-        return float(low), float(beta.ppf(0.975, self.pushed + 1, missed) if missed else 1.0)
+
+def binomial_interval(count: int, pairs: int) -> tuple[float, float]:
+    """Computes the exact 95 % interval of a share (Clopper, Pearson 1934)."""
+    others = pairs - count
+    low = beta.ppf(0.025, count, others + 1) if count else 0.0
+    return float(low), float(beta.ppf(0.975, count + 1, others) if others else 1.0)
 
 
 def draw(points: Sequence[Rates], path: Path = PATH) -> None:
@@ -59,17 +60,17 @@ def draw(points: Sequence[Rates], path: Path = PATH) -> None:
     style = {**STYLE, "svg.fonttype": "path", "svg.hashsalt": path.stem, "savefig.facecolor": "w"}
     with matplotlib.rc_context(style):
         figure, axes = new_axes(6.4, 3.8)
-        axes.axhline(0.05, color=MUTED, lw=0.8, ls=DOTTED)
+        for goal in (0.001, 0.05):
+            axes.axhline(goal, color=MUTED, lw=0.8, ls=DOTTED)
         for times, (label, colour, line, marker) in LINES.items():
             chosen = [point for point in points if point.times == times]
-            shares = [point.pushed / point.pairs for point in chosen]
             errors = [
-                (share - point.interval()[0], point.interval()[1] - share)
-                for share, point in zip(shares, chosen, strict=True)
+                (point.pushed - point.interval[0], point.interval[1] - point.pushed)
+                for point in chosen
             ]
             axes.errorbar(
                 [point.events for point in chosen],
-                shares,
+                [point.pushed for point in chosen],
                 yerr=list(zip(*errors, strict=True)),
                 color=colour,
                 ls=line,
@@ -80,9 +81,9 @@ def draw(points: Sequence[Rates], path: Path = PATH) -> None:
                 label=label,
             )
         axes.set_xscale("log")
-        axes.set_yscale("symlog", linthresh=0.01, linscale=0.6)
+        axes.set_yscale("symlog", linthresh=1e-4, linscale=0.6)
         axes.set(ylim=(0, 1.1), xlabel="events of the eval split")
-        axes.set_yticks([0, 0.01, 0.05, 0.2, 0.5, 1])
+        axes.set_yticks([0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 1])
         axes.set_ylabel("candidates pushed")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda events, _: f"{events:,.0f}"))

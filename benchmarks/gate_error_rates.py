@@ -4,10 +4,14 @@ Pairs of a candidate and a baseline are drawn from a population whose AUCs are k
 class, a normal distribution of two logits on a grid. Only the number of events at each point of the
 grid is drawn, so the cost does not depend on the number of events. The decision is TFMA's on the
 Evaluator's own metrics and thresholds.
+
+A share too small to be counted is estimated by importance sampling: the pairs are drawn from a
+population of which about half are pushed, and each counts with the probability of its numbers of
+events in the true population, divided by that in the other one.
 """
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,18 +24,20 @@ from tensorflow_model_analysis.evaluators.metrics_validator import validate_metr
 from tensorflow_model_analysis.metrics.metric_types import MetricKey
 
 from benchmarks import command_line, data_gate_error_rates, error_rate_figure
-from benchmarks.error_rate_figure import Rates
+from benchmarks.error_rate_figure import Rates, binomial_interval
 from benchmarks.measurement import Measure, Measurement, Sense
 from components.evaluator.eval_config import AucThresholds, eval_config
 from components.evaluator.metrics import AucChangeClearBound, AucChangeLowerBound
-from components.evaluator.paired_auc import auc_difference, sample_pairs
+from components.evaluator.paired_auc import AucDifference, auc_difference, sample_pairs
 from components.evaluator.score_counts import auc, count_scores
 from formats.evaluation_record import (
     AUC,
     AUC_CHANGE_CLEAR_BOUND,
     AUC_CHANGE_LOWER_BOUND,
     EVENT_COUNT,
+    Z_95,
 )
+from formats.gate_metrics import CLEAR_DROP
 from pipeline.evaluation_config import EvaluationConfig
 
 Array = npt.NDArray[np.float64]
@@ -53,8 +59,43 @@ default model on training events of which nine in ten are the same, and of more 
 
 SIGNAL_SHARE, RARE_SHARE = 0.53, 0.1
 
+LEAST_RARE_DROP = 1e-4
+"""The least drop by rare events."""
+
 GOALS = {0: (1.0, "equal"), 1: (0.05, "worse by the drop"), 2: (0.001, "worse by twice the drop")}
 """By times the tolerated drop, the largest share of models that may be pushed, and its name."""
+
+SAMPLED = 2
+"""Times the tolerated drop of which the share pushed is too small to be counted."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Scores of two models on the same events, at N different points of the grid.
+
+    Attributes:
+        labels: 1 for signal and 0 for background, float64 [N].
+        candidate: the candidate's scores, float32 [N].
+        baseline: the baseline's scores, float32 [N].
+        weights: numbers of events with these scores, float64 [N].
+    """
+
+    labels: Array
+    candidate: npt.NDArray[np.float32]
+    baseline: npt.NDArray[np.float32]
+    weights: Array
+
+    def change(self) -> AucDifference:
+        """Compares the AUCs."""
+        signal, background = (
+            sample_pairs(self.candidate[rows], self.baseline[rows], self.weights[rows])
+            for rows in (self.labels == 1, self.labels == 0)
+        )
+        candidate, baseline = (
+            count_scores(self.labels, scores, self.weights)
+            for scores in (self.candidate, self.baseline)
+        )
+        return auc_difference(candidate, baseline, signal, background)
 
 
 class Gate:
@@ -81,26 +122,14 @@ class Gate:
             AUC_CHANGE_CLEAR_BOUND: _value_of(AucChangeClearBound(confidence=settings.confidence)),
         }
 
-    def decide(self, labels: Array, candidate: Any, baseline: Any, weights: Array) -> set[str]:
-        """Returns the metrics that fail; a model is pushed if there are none.
-
-        Args:
-            labels: 1 for signal and 0 for background, [N].
-            candidate: the candidate's scores, [N].
-            baseline: the baseline's scores, [N].
-            weights: numbers of events with these scores, [N].
-        """
-        counts = count_scores(labels, candidate, weights)
-        signal, background = (
-            sample_pairs(candidate[rows], baseline[rows], weights[rows])
-            for rows in (labels == 1, labels == 0)
-        )
-        change = auc_difference(counts, count_scores(labels, baseline, weights), signal, background)
+    def decide(self, pair: Pair) -> set[str]:
+        """Returns the metrics that fail; a model is pushed if there are none."""
+        change = pair.change()
         key = MetricKey(AUC, model_name=tfma.CANDIDATE_KEY)
         difference = key.make_diff_key()
         values = {
-            key._replace(name=EVENT_COUNT): weights.sum(),
-            key: auc(counts),
+            key._replace(name=EVENT_COUNT): pair.weights.sum(),
+            key: auc(count_scores(pair.labels, pair.candidate, pair.weights)),
             difference: change.value,
             **{difference._replace(name=name): f(change) for name, f in self._bounds.items()},
         }
@@ -110,6 +139,12 @@ class Gate:
             for part in result.metric_validations_per_slice
             for failure in part.failures
         }
+
+    def least_change(self, pair: Pair) -> float:
+        """The smallest measured change that passes, if its error is that of a pair."""
+        change = pair.change()
+        slack = (change.value - bound(change) for bound in self._bounds.values())
+        return max(-self.max_drop + next(slack), -CLEAR_DROP * self.max_drop + next(slack))
 
 
 def _value_of(metric: Any) -> Callable[[Any], float]:
@@ -137,6 +172,11 @@ def normal_population(drop: float, correlation: float = RETRAINED) -> Population
     return with_separation(brentq(excess, same - 0.2, same + 0.2) if drop else same)
 
 
+def redesigned_population(drop: float) -> Population:
+    """The same with a smaller correlation."""
+    return normal_population(drop, REDESIGNED)
+
+
 def rare_population(drop: float) -> Population:
     """A candidate that is the baseline, but gives few signal events the lowest score."""
     separation = norm.ppf(BASELINE_AUC) / np.sqrt(2)
@@ -146,7 +186,8 @@ def rare_population(drop: float) -> Population:
     lost = population[1].copy()
     lost[:] = 0.0
     lost[0] = signal
-    share = drop / -true_change((population[0], lost))
+    # Never none, so that any number of lost events can be drawn.
+    share = max(drop, LEAST_RARE_DROP) / -true_change((population[0], lost))
     return population[0], (1 - share) * population[1] + share * lost
 
 
@@ -161,30 +202,105 @@ def true_change(population: Population) -> float:
     return float(candidate - baseline)
 
 
-def error_rates(
-    gate: Gate, population: Population, events: int, signal_share: float, *, times: int, pairs: int
-) -> Rates:
-    """Draws pairs of models on eval splits of a size, and counts the gate's decisions."""
-    rng = np.random.default_rng([events, times, round(100 * signal_share)])
-    likely = [np.flatnonzero(part > 1e-12) for part in population]
-    shares = [
-        part.ravel()[cells] / part.ravel()[cells].sum()
-        for part, cells in zip(population, likely, strict=True)
-    ]
-    pushed = undecided = 0
-    for _ in range(pairs):
-        signal = int(rng.binomial(events, signal_share))
-        drawn = [
-            rng.multinomial(n, p) for n, p in zip((events - signal, signal), shares, strict=True)
+class EvalSplits:
+    """Draws pairs of models on eval splits of a size from a population."""
+
+    def __init__(self, population: Population, events: int, signal_share: float):
+        self.events = events
+        self._signal_share = signal_share
+        self._likely = [np.flatnonzero(part > 1e-12) for part in population]
+        self._shares = [
+            part.ravel()[cells] / part.ravel()[cells].sum()
+            for part, cells in zip(population, self._likely, strict=True)
         ]
-        cells = np.concatenate([c[n > 0] for c, n in zip(likely, drawn, strict=True)])
-        labels = np.repeat([0.0, 1.0], [np.count_nonzero(n) for n in drawn])
-        weights = np.concatenate([n[n > 0] for n in drawn]).astype(np.float64)
-        first, second = np.divmod(cells, len(GRID))
-        failed = gate.decide(labels, SCORES[first], SCORES[second], weights)
-        pushed += not failed
-        undecided += bool(failed) and failed <= {AUC_CHANGE_LOWER_BOUND, AUC_CHANGE_CLEAR_BOUND}
-    return Rates(events, times, pushed, undecided, pairs)
+
+    def generator(self, times: int) -> np.random.Generator:
+        """The random numbers of pairs that are worse by so many times the tolerated drop."""
+        return np.random.default_rng([self.events, times, round(100 * self._signal_share)])
+
+    def draw(self, rng: np.random.Generator) -> tuple[Pair, list[Array]]:
+        """Draws a pair.
+
+        Returns:
+            The pair, and its numbers of background and of signal events by cell of the grid,
+            float64 [G * G] each.
+        """
+        signal = int(rng.binomial(self.events, self._signal_share))
+        numbers = []
+        for cells, shares, events in zip(
+            self._likely, self._shares, (self.events - signal, signal), strict=True
+        ):
+            drawn = np.zeros(len(GRID) ** 2)
+            drawn[cells] = rng.multinomial(events, shares)
+            numbers.append(drawn)
+        filled = [np.flatnonzero(drawn) for drawn in numbers]
+        first, second = np.divmod(np.concatenate(filled), len(GRID))
+        labels = np.repeat([0.0, 1.0], [len(cells) for cells in filled])
+        weights = np.concatenate([n[cells] for n, cells in zip(numbers, filled, strict=True)])
+        return Pair(labels, SCORES[first], SCORES[second], weights), numbers
+
+    def log_probability(self, numbers: Sequence[Array]) -> float:
+        """The logarithm of the probability of the numbers of events by cell, but for a constant."""
+        total = 0.0
+        for cells, shares, drawn in zip(self._likely, self._shares, numbers, strict=True):
+            if drawn[cells].sum() < drawn.sum():
+                return -np.inf
+            total += float(drawn[cells] @ np.log(shares))
+        return total
+
+
+def counted_rates(gate: Gate, splits: EvalSplits, *, times: int, pairs: int) -> Rates:
+    """Draws pairs of models, and counts the gate's decisions."""
+    rng = splits.generator(times)
+    failures = [gate.decide(splits.draw(rng)[0]) for _ in range(pairs)]
+    pushed = sum(not failed for failed in failures)
+    bounds = {AUC_CHANGE_LOWER_BOUND, AUC_CHANGE_CLEAR_BOUND}
+    undecided = sum(bool(failed) and failed <= bounds for failed in failures)
+    interval = binomial_interval(pushed, pairs)
+    return Rates(splits.events, times, pushed / pairs, interval, undecided / pairs)
+
+
+def sampled_rates(
+    gate: Gate, splits: EvalSplits, proposal: EvalSplits, *, times: int, pairs: int
+) -> Rates:
+    """Draws pairs from a proposal, and estimates the share that is pushed among those of splits.
+
+    The interval is the normal one of a mean.
+    """
+    rng = splits.generator(times)
+    values = np.zeros(pairs)
+    for place in range(pairs):
+        pair, numbers = proposal.draw(rng)
+        if not gate.decide(pair):
+            ratio = splits.log_probability(numbers) - proposal.log_probability(numbers)
+            values[place] = np.exp(ratio)
+    share, error = values.mean(), Z_95 * values.std() / np.sqrt(pairs)
+    interval = max(0.0, share - error), share + error
+    return Rates(splits.events, times, float(share), interval, np.nan)
+
+
+def proposed_drop(gate: Gate, splits: EvalSplits) -> float:
+    """The true drop of a population of which about half of the pairs are pushed."""
+    pair, _ = splits.draw(np.random.default_rng(0))
+    return -gate.least_change(pair)
+
+
+def error_rates(
+    gate: Gate,
+    population: Callable[[float], Population],
+    events: int,
+    signal_share: float,
+    *,
+    times: int,
+    pairs: int,
+) -> Rates:
+    """Estimates the gate's decisions on models that are worse by a multiple of the drop."""
+    drop = times * gate.max_drop
+    splits = EvalSplits(population(drop), events, signal_share)
+    if times < SAMPLED:
+        return counted_rates(gate, splits, times=times, pairs=pairs)
+    proposal = EvalSplits(population(proposed_drop(gate, splits)), events, signal_share)
+    return sampled_rates(gate, splits, proposal, times=times, pairs=pairs)
 
 
 def measure(quick: bool) -> Iterator[Measurement]:
@@ -192,29 +308,34 @@ def measure(quick: bool) -> Iterator[Measurement]:
     pairs = PAIRS // 10 if quick else PAIRS
     gate = Gate(EvaluationConfig())
     found: list[Rates] = []
-    redesigned = functools.partial(normal_population, correlation=REDESIGNED)
     for name, population, share in (
         ("", normal_population, SIGNAL_SHARE),
-        (", redesigned", redesigned, SIGNAL_SHARE),
+        (", redesigned", redesigned_population, SIGNAL_SHARE),
         (", on rare events", rare_population, RARE_SHARE),
     ):
         for times, (goal, kind) in GOALS.items():
-            distribution = population(times * gate.max_drop)
             for events in SIZES:
-                rates = error_rates(gate, distribution, events, share, times=times, pairs=pairs)
+                rates = error_rates(gate, population, events, share, times=times, pairs=pairs)
                 found += [] if name else [rates]
-                low, high = rates.interval()
                 # A share that is the goal's own exceeds it in half of all simulations.
-                limit = float(binom.ppf(0.975, pairs, goal)) / pairs
+                limit = goal if times == SAMPLED else float(binom.ppf(0.975, pairs, goal)) / pairs
                 yield Measurement(
                     Measure(f"pushed, {kind}{name}, {events:,} events", "", limit, Sense.AT_MOST),
-                    (rates.pushed / pairs,),
-                    sizes=f"{rates.pushed} of {pairs}, 95 % interval {low:.2%} to {high:.2%}, goal "
-                    f"{goal:.1%}; {rates.undecided} undecided",
+                    (rates.pushed,),
+                    sizes=_describe(rates, pairs, goal),
                 )
     if not quick:
         error_rate_figure.draw(found)
     yield from data_gate_error_rates.measure(quick)
+
+
+def _describe(rates: Rates, pairs: int, goal: float) -> str:
+    low, high = rates.interval
+    if np.isnan(rates.undecided):
+        method = f"importance sampling of {pairs} pairs"
+    else:
+        method = f"{pairs} pairs, {rates.undecided:.1%} undecided"
+    return f"95 % interval {low:.2g} to {high:.2g}, goal {goal:g}; {method}"
 
 
 if __name__ == "__main__":
