@@ -50,6 +50,21 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class ScoreCuts:
+    """Events that pass cuts on the score.
+
+    Attributes:
+        thresholds: the smallest score that passes each of K cuts, rising, float64 [K].
+        signal: number of signal events that pass.
+        background: number of background events that pass; at the first cut, all pass.
+    """
+
+    thresholds: Array
+    signal: Array
+    background: Array
+
+
+@dataclass(frozen=True)
 class ScoreHistogram:
     """Events by score.
 
@@ -57,11 +72,13 @@ class ScoreHistogram:
         signal: number of signal events in each of N equal bins of the score in [0, 1].
         background: number of background events in each bin.
         score_sum: sum of the scores in each bin.
+        cuts: the events that pass cuts, which are dense where the scores are.
     """
 
     signal: Array
     background: Array
     score_sum: Array
+    cuts: ScoreCuts
 
     @property
     def has_events(self) -> bool:
@@ -79,29 +96,26 @@ class ScoreHistogram:
         signal, background = float(self.signal.sum()), float(self.background.sum())
         return signal / (signal + background) if self.has_events else math.nan
 
-    def passing(self) -> tuple[Array, Array]:
-        """Counts signal and background with a score of at least k / N: [N + 1], k from 0 to N."""
-        signal, background = (
-            np.append(np.cumsum(counts[::-1])[::-1], 0.0)
-            for counts in (self.signal, self.background)
-        )
-        return signal, background
-
     def rebinned(self, bins: int) -> "ScoreHistogram":
         """Merges bins; ``bins`` must divide N, as every divisor of ``DRAWN_BINS`` does.
 
         >>> counts = np.array([1.0, 2.0, 3.0, 4.0])
-        >>> ScoreHistogram(counts, counts, counts).rebinned(2).signal.tolist()
+        >>> ScoreHistogram(counts, counts, counts, NO_CUTS).rebinned(2).signal.tolist()
         [3.0, 7.0]
         """
 
         def merged(counts: Array) -> Array:
             return counts.reshape(bins, -1).sum(axis=1)
 
-        return ScoreHistogram(merged(self.signal), merged(self.background), merged(self.score_sum))
+        return ScoreHistogram(
+            merged(self.signal), merged(self.background), merged(self.score_sum), self.cuts
+        )
 
 
-NO_SCORES = ScoreHistogram(np.zeros(1), np.zeros(1), np.zeros(1))
+NO_CUTS = ScoreCuts(np.zeros(1), np.zeros(1), np.zeros(1))
+"""Cuts on events whose scores are not known."""
+
+NO_SCORES = ScoreHistogram(np.zeros(1), np.zeros(1), np.zeros(1), NO_CUTS)
 """Histogram of events whose scores are not known."""
 
 
@@ -247,7 +261,7 @@ def read_changes(folder: str) -> Mapping[str, Mapping[str, float]]:
 
 
 def read_scores(folder: str) -> ScoreHistograms:
-    """Reads the score histograms of every model and slice in an evaluation artifact's folder.
+    """Reads the score histograms of every model on all events, from an evaluation's folder.
 
     Raises:
         ValueError: there are none, or one is not valid; the message names the slice.
@@ -256,8 +270,9 @@ def read_scores(folder: str) -> ScoreHistograms:
     if not entries:
         raise ValueError(f"no counts of events by score in {folder}")
     return {
-        model: {name: _score_histogram(name, plots) for name, plots in slices.items()}
+        model: {OVERALL: _score_histogram(OVERALL, slices[OVERALL])}
         for model, slices in entries.items()
+        if OVERALL in slices
     }
 
 
@@ -354,7 +369,20 @@ def _score_histogram(name: str, plots: list[Any]) -> ScoreHistogram:
     if not np.isfinite(counts).all():
         raise ValueError(f"{name}: not every count of events by score is finite")
     signal, events, score_sum = counts
-    return ScoreHistogram(_inside(signal), _inside(events - signal), _inside(score_sum))
+    cuts = _score_cuts(name, plots)
+    return ScoreHistogram(_inside(signal), _inside(events - signal), _inside(score_sum), cuts)
+
+
+def _score_cuts(name: str, plots: list[Any]) -> ScoreCuts:
+    matrices = [
+        (matrix.threshold, matrix.true_positives, matrix.false_positives)
+        for entry in plots
+        for matrix in entry.value.confusion_matrix_at_thresholds.matrices
+    ]
+    cuts = np.array(matrices, np.float64).reshape(-1, 3).T
+    if not cuts.size or not np.isfinite(cuts).all() or (np.diff(cuts[0]) < 0).any():
+        raise ValueError(f"{name}: no events by rising cuts on the score")
+    return ScoreCuts(*cuts)
 
 
 def _inside(counts: Array) -> Array:

@@ -28,6 +28,7 @@ from components.evaluator.combiners import (
 )
 from components.evaluator.paired_auc import AucDifference, auc_difference
 from components.evaluator.score_counts import ScoreCounts
+from components.evaluator.score_cuts import score_cuts
 from components.evaluator.significance import (
     EXPECTED_BACKGROUND,
     EXPECTED_SIGNAL,
@@ -45,15 +46,15 @@ from formats.evaluation_record import (
 )
 from formats.gate_metrics import clear_confidence, error_of
 
-ScoreValue: TypeAlias = Callable[..., float]
-"""Computes a metric from events by score and the metric's settings."""
+ScoreValue: TypeAlias = Callable[..., Any]
+"""Computes a metric or a plot from events by score and the metric's settings."""
 
 # The distance from 0 and 1 to which tf_keras clips probabilities before it takes the logarithm.
 EPSILON = 1e-7
 
 
-class _Columnar(metric_types.Metric):
-    """Mixin for stock metrics that computes their histogram in NumPy."""
+class ScoreCalibration(tfma.metrics.CalibrationPlot):
+    """The share of signal by score, for a plot."""
 
     def computations(self, eval_config: Any = None, **kwargs: Any) -> Any:
         """Returns TFMA's computations with the histogram's combiner replaced."""
@@ -61,24 +62,29 @@ class _Columnar(metric_types.Metric):
         return with_columnar_histogram(stock, eval_config)
 
 
-class ScoreCalibration(_Columnar, tfma.metrics.CalibrationPlot):
-    """The share of signal by score, for a plot."""
-
-
-class ScoreConfusion(_Columnar, tfma.metrics.ConfusionMatrixPlot):
-    """Confusion matrices at 1,000 thresholds, for plots."""
-
-
 class _OfScoreCounts(metric_types.Metric):
     """Base of metrics that are a function of the events by score, which they share."""
 
+    key_type: type[metric_types.MetricKey] = metric_types.MetricKey
+
     def __init__(self, value: ScoreValue, name: str, **settings: float):
         computations = tfma.metrics.merge_per_key_computations(_of_score_counts)
-        super().__init__(computations, name=name, value=value, settings=settings)
+        super().__init__(
+            computations, name=name, value=value, settings=settings, key_type=self.key_type
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the serializable settings."""
         return {"name": self.name, **self.kwargs["settings"]}
+
+
+class ScoreConfusion(_OfScoreCounts):
+    """Confusion matrices at the cuts of ``score_cuts``, for plots."""
+
+    key_type = metric_types.PlotKey
+
+    def __init__(self, name: str = "score_confusion"):
+        super().__init__(score_cuts, name)
 
 
 class RocAuc(_OfScoreCounts):
@@ -296,12 +302,13 @@ def _of_score_counts(
     name: str,
     value: ScoreValue,
     settings: dict[str, float],
+    key_type: type[metric_types.MetricKey],
     eval_config: Any = None,
     model_name: str = "",
     output_name: str = "",
     example_weighted: bool = False,
 ) -> metric_types.MetricComputations:
-    key = metric_types.MetricKey(
+    key = key_type(
         name=name,
         model_name=model_name,
         output_name=output_name,
@@ -309,7 +316,7 @@ def _of_score_counts(
     )
     computation = _score_counts(key, eval_config)
 
-    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
+    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, Any]:
         return {key: value(metrics[computation.keys[0]], **settings)}
 
     return [computation, metric_types.DerivedMetricComputation(keys=[key], result=result)]
@@ -367,7 +374,7 @@ def _change_computations(
 
 def _score_counts(key: metric_types.MetricKey, eval_config: Any) -> metric_types.MetricComputation:
     # TFMA computes what has the same key once, and does not write what begins with _.
-    counts_key = key._replace(name="_score_counts")
+    counts_key = metric_types.MetricKey(**{**key._asdict(), "name": "_score_counts"})
     return metric_types.MetricComputation(
         keys=[counts_key],
         preprocessors=None,

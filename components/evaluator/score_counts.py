@@ -123,6 +123,13 @@ def score_keys(scores: Any) -> Cells:
     return np.where(np.isnan(probabilities), _NOT_A_NUMBER, keys).astype(np.int32)
 
 
+def scores_of_keys(keys: Cells) -> Array:
+    """Maps keys of ``score_keys`` back to scores, float64 [N]; 0 where there was no number."""
+    keys = np.maximum(keys, 0).astype(np.int32)
+    above = np.float32(1.0) - np.maximum(2 * _HALF - keys, 0).astype(np.int32).view(np.float32)
+    return np.where(keys < _HALF, keys.view(np.float32), above).astype(np.float64)
+
+
 def count_scores(labels: Array, scores: Any, weights: Array) -> ScoreCounts:
     """Counts events by score.
 

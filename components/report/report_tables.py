@@ -12,6 +12,7 @@ from components.report.figures.evaluation_figures import (
     SCORE_THRESHOLD,
     efficiencies,
     scan_cuts,
+    threshold_cut,
 )
 from components.report.number_format import duration, plural
 from components.report.report_data import ReportData
@@ -95,9 +96,9 @@ def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
     signal_efficiency, background_efficiency = efficiencies(scores)
     naive = naive_significance(scan.signal, scan.background)
     ams = median_significance(scan.signal, scan.background)
-    signal, background = scores.passing()
+    signal, background = scores.cuts.signal, scores.cuts.background
     for name, index in (
-        ("score 0.5", round(SCORE_THRESHOLD * (len(scan.thresholds) - 1))),
+        (f"score {SCORE_THRESHOLD:g}", threshold_cut(scores)),
         ("half of the signal", int(np.flatnonzero(signal_efficiency >= 0.5)[-1])),
         ("largest AMS", int(ams.argmax())),
     ):

@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from report_parts import binned_scores
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from formats.evaluation_record import (
     NO_SCORES,
     OVERALL,
     SMALL_SLICE,
-    ScoreHistogram,
     SliceEvaluation,
     join_evaluation,
     read_metrics,
@@ -19,15 +19,9 @@ from formats.evaluation_record import (
 
 @pytest.fixture
 def scores():
-    return ScoreHistogram(
+    return binned_scores(
         np.array([1.0, 2, 3, 4]), np.array([40.0, 30, 20, 10]), np.array([4.0, 12, 14, 12])
     )
-
-
-def test_events_at_or_above_the_cut_pass(scores):
-    signal, background = scores.passing()
-    assert signal.tolist() == [10, 9, 7, 4, 0]
-    assert background.tolist() == [100, 60, 30, 10, 0]
 
 
 def test_merged_bins_hold_the_same_events(scores):
@@ -104,6 +98,10 @@ def test_evaluation_is_read_by_model_and_slice(make, tmp_path):
     np.testing.assert_allclose(scores["baseline"][OVERALL].signal, written.signal)
     np.testing.assert_allclose(scores["baseline"][OVERALL].background, written.background)
     np.testing.assert_allclose(scores["baseline"][OVERALL].score_sum, written.score_sum)
+    for field in ("thresholds", "signal", "background"):
+        read, expected = (getattr(s.cuts, field) for s in (scores["baseline"][OVERALL], written))
+        np.testing.assert_array_equal(read, expected)
+    assert list(scores["candidate"]) == [OVERALL]
     without_scores = join_evaluation(metrics, {})
     assert without_scores.candidate.overall.scores is NO_SCORES
     assert without_scores.candidate.overall.metrics == evaluation.candidate.overall.metrics
@@ -146,7 +144,7 @@ def test_evaluation_without_the_candidate_on_all_events_is_rejected(
     ],
 )
 def test_invalid_score_histograms_are_rejected(make, tmp_path, bins, count, message):
-    scores = ScoreHistogram(*(np.full(bins, count) for _ in range(3)))
+    scores = binned_scores(*(np.full(bins, count) for _ in range(3)))
     make.evaluation_files(tmp_path / "evaluation", {"": {"": (make.metrics(), scores)}})
     with pytest.raises(ValueError, match=message):
         read_scores(str(tmp_path / "evaluation"))

@@ -149,7 +149,7 @@ def _slice(name, events, power, seed):
 
 def _metrics(scores):
     """The metrics of the Evaluator, from the histogram of the scores."""
-    signal, background = scores.passing()
+    signal, background = scores.cuts.signal, scores.cuts.background
     events = signal[0] + background[0]
     efficiency, mistag = signal / signal[0], background / background[0]
     middle = len(scores.signal) // 2

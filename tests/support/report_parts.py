@@ -26,6 +26,7 @@ from formats.evaluation_record import (
     SIGNAL_COUNT,
     Evaluation,
     ModelEvaluation,
+    ScoreCuts,
     ScoreHistogram,
     SliceEvaluation,
 )
@@ -38,13 +39,20 @@ from formats.training_record import TrainingRecord
 SCORE_BINS = 100
 
 
+def binned_scores(signal, background, score_sum):
+    """Scores of which nothing is known but their bins, with a cut at each edge."""
+    passing = (np.append(np.cumsum(counts[::-1])[::-1], 0.0) for counts in (signal, background))
+    cuts = ScoreCuts(np.linspace(0, 1, len(signal) + 1), *passing)
+    return ScoreHistogram(signal, background, score_sum, cuts)
+
+
 def make_scores(seed=1, events=20_000, power=2.0, bins=SCORE_BINS):
     """Scores of a classifier; a larger power separates the classes better."""
     rng = np.random.default_rng(seed)
     signal, background = rng.beta(power, 1, events // 2), rng.beta(1, power, events // 2)
     counts = [np.histogram(s, bins, (0, 1))[0].astype(float) for s in (signal, background)]
     both = np.concatenate([signal, background])
-    return ScoreHistogram(*counts, np.histogram(both, bins, (0, 1), weights=both)[0])
+    return binned_scores(*counts, np.histogram(both, bins, (0, 1), weights=both)[0])
 
 
 def make_metrics(auc=0.8, events=20_000):
@@ -266,6 +274,14 @@ def _plots_proto(name, entries):
                 total_weighted_label={"value": signal},
                 num_weighted_examples={"value": events},
                 total_weighted_refined_prediction={"value": score_sum},
+            )
+        matrices = proto.plot_keys_and_values.add()
+        matrices.key.model_name = model
+        cuts = scores.cuts
+        for cut in zip(cuts.thresholds, cuts.signal, cuts.background, strict=True):
+            fields = ("threshold", "true_positives", "false_positives")
+            matrices.value.confusion_matrix_at_thresholds.matrices.add(
+                **dict(zip(fields, cut, strict=True))
             )
     return proto
 

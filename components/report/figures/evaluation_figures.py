@@ -56,13 +56,12 @@ class CutScan:
 
 def scan_cuts(scores: ScoreHistogram) -> CutScan:
     """Scales the efficiencies of all cuts to the expected numbers of events."""
-    signal, background = scores.passing()
     signal_efficiency, background_efficiency = efficiencies(scores)
     return CutScan(
-        np.linspace(0, 1, len(signal)),
+        np.clip(scores.cuts.thresholds, 0, 1),
         EXPECTED_SIGNAL * signal_efficiency,
         EXPECTED_BACKGROUND * background_efficiency,
-        background >= MIN_EVENTS,
+        scores.cuts.background >= MIN_EVENTS,
     )
 
 
@@ -71,8 +70,13 @@ def efficiencies(scores: ScoreHistogram) -> tuple[Array, Array]:
 
     The efficiency of a class without events is NaN.
     """
-    signal, background = scores.passing()
+    signal, background = scores.cuts.signal, scores.cuts.background
     return _normalized(signal, signal[0]), _normalized(background, background[0])
+
+
+def threshold_cut(scores: ScoreHistogram) -> int:
+    """Finds the cut at ``SCORE_THRESHOLD``."""
+    return int(np.searchsorted(scores.cuts.thresholds, SCORE_THRESHOLD))
 
 
 def roc(evaluation: Evaluation) -> Figure:
@@ -92,7 +96,7 @@ def rejection(evaluation: Evaluation) -> Figure:
     figure, axes = new_axes()
     for scores, line in _models(evaluation):
         signal, background = efficiencies(scores)
-        drawn = scores.passing()[1] >= MIN_EVENTS
+        drawn = scores.cuts.background >= MIN_EVENTS
         axes.plot(signal[drawn], 1 / background[drawn], **line)
     axes.set(xlim=(0, 1), xlabel="signal efficiency")
     axes.set_ylabel("background rejection (1 / efficiency)")
@@ -107,8 +111,8 @@ def precision_recall(evaluation: Evaluation) -> Figure:
     """Draws the share of signal among the events that pass against signal efficiency."""
     figure, axes = new_axes()
     for scores, line in _models(evaluation):
-        signal, background = scores.passing()
-        events = signal + background
+        signal = scores.cuts.signal
+        events = signal + scores.cuts.background
         drawn = events >= MIN_EVENTS
         axes.plot(efficiencies(scores)[0][drawn], signal[drawn] / events[drawn], **line)
     _set_unit_axes(axes, "signal efficiency (recall)", "signal purity (precision)")
@@ -187,8 +191,9 @@ def significance(evaluation: Evaluation) -> Figure:
 def confusion(evaluation: Evaluation) -> Figure:
     """Draws the confusion matrix at ``SCORE_THRESHOLD``."""
     figure, axes = new_axes()
-    signal, background = evaluation.candidate.overall.scores.passing()
-    cut = round(SCORE_THRESHOLD * (len(signal) - 1))
+    scores = evaluation.candidate.overall.scores
+    signal, background = scores.cuts.signal, scores.cuts.background
+    cut = threshold_cut(scores)
     for row, (total, passing, colour) in enumerate(
         ((signal[0], signal[cut], SIGNAL), (background[0], background[cut], BACKGROUND))
     ):

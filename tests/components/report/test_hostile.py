@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from report_parts import binned_scores
 
 from components.report import html_page
 from components.report.data_section import FeatureStatistics, Split
@@ -17,7 +18,6 @@ from formats.evaluation_record import (
     OVERALL,
     Evaluation,
     ModelEvaluation,
-    ScoreHistogram,
     SliceEvaluation,
 )
 from formats.gate_decision import GateDecision, ThresholdCheck
@@ -111,7 +111,7 @@ HOSTILE_NAMES = {
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
 def test_hostile_names_are_shown_as_text(make, name):
-    scores = ScoreHistogram(np.zeros(100), np.zeros(100), np.zeros(100))
+    scores = binned_scores(np.zeros(100), np.zeros(100), np.zeros(100))
     row = SliceEvaluation(name, {}, scores)
     record = RunRecord(
         configuration=json.dumps({name: name, "data_root": name}),
@@ -159,7 +159,7 @@ SCORES = {
 @pytest.mark.parametrize("scores", SCORES.values(), ids=SCORES)
 def test_degenerate_evaluations_have_a_page(make, scores):
     signal, background = scores
-    histogram = ScoreHistogram(signal, background, (signal + background) / 2)
+    histogram = binned_scores(signal, background, (signal + background) / 2)
     slices = [
         SliceEvaluation(name, {"auc": auc, "example_count": 10.0}, histogram)
         for name, auc in ((OVERALL, math.nan), ("s = 1", 0.0), ("s = 2", 1.0), ("s = 3", math.inf))

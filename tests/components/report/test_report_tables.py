@@ -9,7 +9,7 @@ from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 def test_cuts_are_taken_at_their_scores(make):
     scores = make.scores()
     middle, half, best = report_tables.selected_cuts(scores)
-    signal, background = scores.passing()
+    signal, background = scores.cuts.signal, scores.cuts.background
     assert middle.threshold == 0.5
     assert middle.signal_efficiency == signal[50] / signal[0]
     assert middle.background_efficiency == background[50] / background[0]

@@ -20,7 +20,7 @@ def test_roc_encloses_the_auc(make):
 
 def test_rejection_is_one_over_the_background_that_passes(make):
     scores = make.evaluation().candidate.overall.scores
-    signal, background = scores.passing()
+    signal, background = scores.cuts.signal, scores.cuts.background
     x, y = line(evaluation_figures.rejection(make.evaluation())).T
     np.testing.assert_allclose(x * signal[0], signal[: len(x)])
     np.testing.assert_allclose(y, background[0] / background[: len(y)])

@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 from markupsafe import Markup
+from report_parts import binned_scores
 
 from components.report.figures.figure_style import new_axes
 from components.report.figures.gallery import FigurePlan, draw, plan_figures
@@ -11,7 +12,6 @@ from formats.evaluation_record import (
     OVERALL,
     Evaluation,
     ModelEvaluation,
-    ScoreHistogram,
     SliceEvaluation,
 )
 from formats.run_outcome import RunOutcome
@@ -20,7 +20,7 @@ OUTCOME = RunOutcome("", {})
 
 
 def evaluated(signal, background):
-    scores = ScoreHistogram(*(np.full(100, count) for count in (signal, background, 0.5)))
+    scores = binned_scores(*(np.full(100, count) for count in (signal, background, 0.5)))
     model = ModelEvaluation(SliceEvaluation(OVERALL, {}, scores), ())
     return ReportData(OUTCOME, evaluation=Evaluation(model, None))
 
