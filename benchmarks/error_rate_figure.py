@@ -87,8 +87,8 @@ def draw(points: Sequence[Rates], path: Path = PATH) -> None:
         axes.set_ylabel("candidates pushed")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda events, _: f"{events:,.0f}"))
-        # Between the lines of equal and of worse models.
-        axes.legend(loc="center right", bbox_to_anchor=(1, 0.75))
+        # Below the lines of models that are equal or worse by the drop.
+        axes.legend(loc="center right", bbox_to_anchor=(1, 0.2))
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"Date": None, "Creator": None}
         figure.savefig(path, format="svg", metadata=metadata, bbox_inches="tight")
