@@ -6,7 +6,7 @@ grid is drawn, so the cost does not depend on the number of events. The decision
 Evaluator's own metrics and thresholds.
 
 A share too small to be counted is estimated by importance sampling: the pairs are drawn from a
-population of which about half are pushed, and each counts with the probability of its numbers of
+population of which far more are pushed, and each counts with the probability of its numbers of
 events in the true population, divided by that in the other one.
 """
 
@@ -67,6 +67,10 @@ GOALS = {0: (1.0, "equal"), 1: (0.05, "worse by the drop"), 2: (0.001, "worse by
 
 SAMPLED = 2
 """Times the tolerated drop of which the share pushed is too small to be counted."""
+
+TILT = 0.7
+"""How far the true drop of the drawn pairs is on the way to the one at which half are pushed. At 1,
+few pairs with large weights decide."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +303,8 @@ def error_rates(
     splits = EvalSplits(population(drop), events, signal_share)
     if times < SAMPLED:
         return counted_rates(gate, splits, times=times, pairs=pairs)
-    proposal = EvalSplits(population(proposed_drop(gate, splits)), events, signal_share)
+    likely_drop = drop + TILT * (proposed_drop(gate, splits) - drop)
+    proposal = EvalSplits(population(likely_drop), events, signal_share)
     return sampled_rates(gate, splits, proposal, times=times, pairs=pairs)
 
 
