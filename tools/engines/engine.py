@@ -72,7 +72,8 @@ taskmanager.memory.task.heap.size: 512m
 taskmanager.memory.task.off-heap.size: 128m
 taskmanager.memory.framework.heap.size: 128m
 taskmanager.memory.framework.off-heap.size: 128m
-taskmanager.memory.managed.size: 64m
+# The sort buffers, one per operator, must hold the sketches of a bundle; 64m failed.
+taskmanager.memory.managed.size: 512m
 taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 192m
 taskmanager.memory.jvm-overhead.max: 192m
