@@ -125,7 +125,8 @@ class VertexRuns:
         Raises:
             EngineError: Vertex AI rejects the request or cannot be reached.
         """
-        name = f"{self._parent}/pipelineJobs/{run_id}"
+        # The console and the SDK show the whole resource name.
+        name = f"{self._parent}/pipelineJobs/{run_id.rpartition('/')[2]}"
         try:
             with warnings.catch_warnings():
                 # The client warns about states of later releases, which are not its own.

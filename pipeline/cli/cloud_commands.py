@@ -223,14 +223,18 @@ def _connect(target: str, config: Any) -> Any:
 
 
 def _follow(runs: Any, run_id: str, interval: float) -> ExitCode:
-    from kubeflow.engine_runs import exit_code, follow
+    from kubeflow.engine_runs import EngineError, exit_code, follow
 
     printed_tasks: dict[str, str] = {}
-    for state in follow(runs, run_id, interval):
-        for task, task_state in state.tasks.items():
-            if printed_tasks.get(task) != task_state:
-                click.echo(f"  {task:<32}{task_state}")
-        printed_tasks = dict(state.tasks)
+    try:
+        for state in follow(runs, run_id, interval):
+            for task, task_state in state.tasks.items():
+                if printed_tasks.get(task) != task_state:
+                    click.echo(f"  {task:<32}{task_state}")
+            printed_tasks = dict(state.tasks)
+    except EngineError as error:
+        hint = f"; the run goes on: `higgs wait {run_id}` follows it again"
+        raise EngineError(f"{error}{hint if error.is_transient else ''}") from None
     code = exit_code(state)
     click.echo("CANCELED" if state.canceled else _outcome(code, state.errors))
     return code

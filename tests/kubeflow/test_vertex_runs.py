@@ -110,6 +110,11 @@ def test_states_of_later_releases_are_shown_and_awaited(connect):
     assert exit_code(states[-1]) == ExitCode.PUSHED
 
 
+def test_a_run_is_found_by_its_resource_name(connect):
+    name = "projects/123/locations/us-central1/pipelineJobs/7"
+    assert connect(Service(job("SUCCEEDED"))).state(name).succeeded
+
+
 def test_a_run_that_is_being_canceled_is_no_decision(connect):
     service = Service(job("CANCELLING", DataGate="CANCELLING"), job("FAILED", DataGate="FAILED"))
     states = list(follow(connect(service), "7", interval=0))

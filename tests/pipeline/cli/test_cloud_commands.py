@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kubeflow import engine_runs
+from kubeflow.engine_runs import EngineError
 from pipeline.cli import cloud_commands
 from pipeline.cli.main import main
 
@@ -116,3 +118,15 @@ def test_tfxs_command_line_writes_the_same_file_for_vertex(tmp_path, golden):
         file for file in tmp_path.rglob("*.json") if "pipelineSpec" in file.read_text()
     ]
     golden("vertex.json", compiled_file.read_text())
+
+
+@pytest.mark.parametrize("is_transient", [True, False])
+def test_an_outage_that_lasts_names_the_command_that_resumes(is_transient, monkeypatch):
+    class Unreachable:
+        def state(self, _):
+            raise EngineError("503", is_transient=is_transient)
+
+    monkeypatch.setattr(engine_runs.follow, "__defaults__", (-1.0,))
+    with pytest.raises(EngineError) as error:
+        cloud_commands._follow(Unreachable(), "7", interval=0)
+    assert ("`higgs wait 7` follows it again" in str(error.value)) == is_transient
