@@ -42,12 +42,13 @@ _MISSING_ENERGY = {
 
 
 def normalize(name: str) -> str:
-    """Returns what is compared of a name; a unit in brackets is left out.
+    """Returns what is compared of a name; a unit in brackets or at its end is left out.
 
-    >>> normalize("Jet 1 b-tag"), normalize("lepton_pT [GeV]")
-    ('jet1btag', 'leptonpt')
+    >>> normalize("Jet 1 b-tag"), normalize("lepton_pT [GeV]"), normalize("lepton_pT/GeV")
+    ('jet1btag', 'leptonpt', 'leptonpt')
     """
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
+    name = re.sub(r"[\[(].*?[\])]|[\W_]+(gev|rad)$", "", name.strip().lower())
+    return re.sub(r"[^a-z0-9]", "", name)
 
 
 def _aliases() -> dict[str, str]:

@@ -100,7 +100,8 @@ class IngestionConfig(_Frozen):
         None,
         min_length=1,
         description="identifies the content of shards in an object store, such as a version: "
-        "ingestion is reused only while it stays the same; local shards are hashed instead",
+        "ingestion is reused only while it stays the same; without it, a run on this machine takes "
+        "the times at which the store wrote them; local shards are hashed instead",
     )
 
 

@@ -260,6 +260,15 @@ def test_missing_values_of_other_programs_are_recognized(converted, cell):
     assert f"the first in line 33 with '{cell}' as lepton_phi" in message
 
 
+@pytest.mark.parametrize("unit", [" [GeV]", "/GeV", "_GeV", ", GeV"])
+def test_units_in_names_are_left_out(converted, unit):
+    names = [f'"{name}{unit}"' if name.endswith("_pt") else name for name in COLUMNS]
+
+    events, _ = converted(to_csv(ROWS, names))
+
+    assert same_events(events, EVENTS)
+
+
 def test_a_separator_at_the_end_of_the_header_alone_is_accepted(converted):
     events, _ = converted(to_csv(ROWS, [*COLUMNS, ""]))
 
