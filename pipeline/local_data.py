@@ -126,6 +126,7 @@ def find_data(root: Path, layout: str) -> LocalData:
             raise NoShardsError(_nothing_to_read(root, folder))
         _refuse_twins(root / folder, content)
         _refuse_directories(root / folder, content)
+        _refuse_undecodable(root / folder, content)
     unread = [
         f"{folder}/{name}" if folder else name
         for folder, content in names.items()
@@ -182,6 +183,14 @@ def _refuse_twins(folder: Path, content: ShardNames) -> None:
             f"{folder} has {first} beside {second}{others}: the same events would be read twice. "
             "Remove one of each pair."
         )
+
+
+def _refuse_undecodable(folder: Path, content: ShardNames) -> None:
+    """Refuses names with bytes that are not UTF-8, which the metadata cannot hold."""
+    for name in content.shards:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        if shown != name:
+            raise DataRefusedError(f"{folder}: the name {shown} is not UTF-8; rename the file")
 
 
 def _refuse_directories(folder: Path, content: ShardNames) -> None:

@@ -83,7 +83,9 @@ def _read_folder(
     before, table = counts.read, open_parquet_folder(folder)
     yield from reader(table, source.label, options, counts, lambda part: on_read(int(part * size)))
     counts.sources.append(
-        SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)
+        SourceEntry(
+            name=source.encodable_name, kind=table.kind, bytes=size, events=counts.read - before
+        )
     )
 
 
@@ -115,7 +117,7 @@ def _read_file(
                 )
     counts.sources.append(
         SourceEntry(
-            name=source.name,
+            name=source.encodable_name,
             kind=", ".join(kinds),
             bytes=size if path else raw.bytes,
             sha256=hash_file(path) if path and raw.bytes < size else raw.finish(),

@@ -43,6 +43,11 @@ class Source:
     uri: str = ""
 
     @property
+    def encodable_name(self) -> str:
+        """The name, with escapes for bytes that are not UTF-8, which JSON cannot hold."""
+        return self.name.encode("utf-8", "backslashreplace").decode()
+
+    @property
     def is_regular(self) -> bool:
         """Whether the input is a file on disk, which can be opened again."""
         return self.path is not None and self.path.is_file()

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from formats.errors import DataRefusedError
@@ -159,6 +161,15 @@ def test_toy_events_are_only_offered_for_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(NoShardsError) as refused:
         find_data(tmp_path, "single")
     assert f"--out {tmp_path}`" not in str(refused.value)
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    (tmp_path / os.fsdecode(b"bad\xff.tfrecord")).touch()
+
+    with pytest.raises(
+        DataRefusedError, match=r"the name bad\\udcff\.tfrecord is not UTF-8; rename"
+    ):
+        find_data(tmp_path, "single")
 
 
 def test_a_file_is_not_a_folder(tmp_path):

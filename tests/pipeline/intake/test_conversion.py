@@ -1,4 +1,5 @@
 import hashlib
+import os
 import threading
 
 import numpy as np
@@ -211,6 +212,15 @@ def test_an_input_with_the_content_of_another_is_refused(tmp_path):
 
     with pytest.raises(IntakeError, match=r"copy of a\.csv and .*a\.csv have the same content"):
         convert_all(sorted(tmp_path.glob("*.csv")), tmp_path / "out")
+
+
+def test_a_name_that_is_not_utf_8_is_escaped_in_the_manifest(tmp_path):
+    path = tmp_path / os.fsdecode(b"bad\xff.csv")
+    path.write_bytes(uci_csv(EVENTS))
+
+    _, conversion = convert_all([path], tmp_path / "out")
+
+    assert conversion.counts.sources[0].name == f"{tmp_path}/bad\\udcff.csv"
 
 
 def test_an_input_without_events_is_named(tmp_path, csv):
