@@ -11,7 +11,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import calibration_histogram, metric_types
+from tensorflow_model_analysis.metrics import (
+    calibration_histogram,
+    confusion_matrix_plot,
+    metric_types,
+)
 from tensorflow_model_analysis.utils import model_util
 
 from components.evaluator import score_counts, standard_errors
@@ -79,11 +83,14 @@ class _OfScoreCounts(metric_types.Metric):
 
 
 class ScoreConfusion(_OfScoreCounts):
-    """Confusion matrices at the cuts of ``score_cuts``, for plots."""
+    """Confusion matrices at the cuts of ``score_cuts``, for plots.
+
+    It has the name of TFMA's own plot, because TFMA reads only such plots back together.
+    """
 
     key_type = metric_types.PlotKey
 
-    def __init__(self, name: str = "score_confusion"):
+    def __init__(self, name: str = confusion_matrix_plot.CONFUSION_MATRIX_PLOT_NAME):
         super().__init__(score_cuts, name)
 
 

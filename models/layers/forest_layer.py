@@ -45,7 +45,7 @@ class ForestLayer(tf_keras.layers.Layer):
     def _add(self, name: str, array: np.ndarray) -> tf.Variable:
         constant = tf_keras.initializers.Constant(array)
         return self.add_weight(
-            f"{self.name}/{name}",
+            name,
             array.shape,
             dtype=array.dtype,
             initializer=constant,

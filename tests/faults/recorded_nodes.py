@@ -16,7 +16,7 @@ from folder_digests import file_digests
 from scenarios import EXPENSIVE
 from tfx.orchestration.portable import python_executor_operator as operator
 
-from formats import provenance
+from formats import names, provenance
 
 _run = operator.run_with_executor
 
@@ -93,6 +93,11 @@ def _replay(info, recording: Path):
         for name, value in proto.custom_properties.items():
             if name != "name":
                 artifact.mlmd_artifact.custom_properties[name].CopyFrom(value)
+    for baseline in info.input_dict.get("baseline_model", ()):
+        # What the blessing says of the baseline is not a matter of the recorded model.
+        [blessing] = outputs["blessing"]
+        for name in (names.BASELINE_VERSION_PROPERTY, names.NEWEST_VERSION_PROPERTY):
+            blessing.set_string_custom_property(name, baseline.get_string_custom_property(name))
     return operator.construct_executor_output(info, outputs)
 
 

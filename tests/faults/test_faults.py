@@ -40,7 +40,7 @@ def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
     examples = [(name, path) for _, name, path in calls if "CollisionExampleGen/examples" in path]
     parquet = {path for name, path in examples if name == "rename" and path.endswith(".parquet")}
     writes = [path for name, path in examples if name == "write" and "/.staging/" in path]
-    assert len(parquet) == 2
+    assert len(parquet) == 3
     assert len(writes) > 10
 
 

@@ -154,7 +154,7 @@ def test_the_export_contains_weights_and_no_optimizer(finished_run):
     }
     outputs = {f"{part}:{weight}" for part in ("wide", "deep") for weight in ("kernel", "bias")}
     buckets = {f"buckets:{weight}" for weight in ("edges", "first", "steps")}
-    forest = {f"leaves:{weight}" for weight in ("column", "border", "cut", "weight")}
+    forest = {f"leaves:{weight}" for weight in ("borders", "cut", "weight")}
     steps = {f"{name}:step" for name in ("input_dropout", "dropout_1", "dropout_2")}
     expected = blocks | outputs | buckets | forest | steps
     assert {name.split("/")[1] for name in names} == expected

@@ -10,12 +10,15 @@ from formats.published.shards import SHARDS
 from pipeline.config import BeamNode, Config
 from pipeline.graph import create_pipeline
 
+BEAM, BEAM_OF_NODE = "--parallelism=1", "--parallelism=2"
+
 
 def graph(**values):
     config = Config(
         **{"data_root": "/data", "root": "/root", "ingestion": {"layout": "folders"}, **values}
     )
-    return create_pipeline(config), {node.id: node for node in create_pipeline(config).components}
+    pipeline = create_pipeline(config)
+    return pipeline, {node.id: node for node in pipeline.components}
 
 
 def test_nodes_of_a_local_run():
@@ -78,10 +81,10 @@ def test_paths_caching_and_beam_come_from_the_config():
 @pytest.mark.parametrize("node", get_args(BeamNode))
 def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
     options = {"score": {"data_root": "/new"}, "ingestion": {"layout": "folders-with-test"}}
-    _, nodes = graph(**options, beam={"args": ["--a=1"], "nodes": {node: ["--a=2"]}})
+    _, nodes = graph(**options, beam={"args": [BEAM], "nodes": {node: [BEAM_OF_NODE]}})
     for name in get_args(BeamNode):
         options = list(nodes[name].executor_spec.beam_pipeline_args)
-        assert options == (["--a=1", "--a=2"] if name == node else ["--a=1"])
+        assert options == ([BEAM, BEAM_OF_NODE] if name == node else [BEAM])
 
 
 def test_beam_nodes_are_those_that_run_on_beam():
