@@ -2,9 +2,10 @@
 
     python -m benchmarks full_run          10,500,000 + 500,000 events, hours
     python -m benchmarks.full_run --quick  a tenth of them
-    python -m benchmarks.full_run --train 3000000 --eval 300000
+    python -m benchmarks.full_run --train 3000000 --eval 300000 --folder DIR
 
-Events are generated first. LightGBM reads the Parquet files of the run's Examples. It grows the
+Events are generated first. The Trainer gets a quarter of 6 GB, as on a machine with that memory.
+With --folder, data and run are kept, and data that are there are used. LightGBM reads the Parquet files of the run's Examples. It grows the
 trees of its own published benchmark, and goes on until it has taken as long as our whole run.
 Prints a table of the nodes, which it also writes to ``benchmarks/out/full_run.md``.
 """
@@ -13,7 +14,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from importlib import resources
+from pathlib import Path
 
 from benchmarks import command_line, generated_events, machine_description, saved_results
 from benchmarks.boosting_curve import Milestone
@@ -32,17 +35,24 @@ AUC_OF_500_TREES = Measure("full_run_auc_500_trees", "AUC", 1, Sense.AT_LEAST)
 FULL, QUICK = (10_500_000, 500_000), (1_050_000, 50_000)
 """Number of training and validation events."""
 
+TRAINER_MEMORY = "1500MB"
+
 TABLE = saved_results.OUT / "full_run.md"
 
 
-def measure(num_train: int, num_eval: int) -> Iterator[Measurement]:
-    """Runs the pipeline, then LightGBM for at least as long."""
+def measure(num_train: int, num_eval: int, kept: Path | None = None) -> Iterator[Measurement]:
+    """Runs the pipeline, then LightGBM for at least as long.
+
+    Args:
+        num_train: number of training events.
+        num_eval: number of validation events.
+        kept: the folder of data and run; None for one that is deleted at the end.
+    """
     sizes = f"{num_train:,} + {num_eval:,} events"
-    with generated_events.scratch_folder() as folder:
-        shards = generated_events.write_shards(
-            folder / "data", num_train=num_train, num_eval=num_eval
-        )
-        root = folder / "root"
+    with nullcontext(kept) if kept else generated_events.scratch_folder() as folder:
+        shards, root = folder / "data", folder / "root"
+        if not shards.exists():
+            generated_events.write_shards(shards, num_train=num_train, num_eval=num_eval)
         run = run_command(
             [
                 str(HIGGS),
@@ -51,6 +61,7 @@ def measure(num_train: int, num_eval: int) -> Iterator[Measurement]:
                 str(resources.files("configs") / "default.yaml"),
                 f"--set=data_root={shards}",
                 f"--set=root={root}",
+                f"--set=trainer.memory={TRAINER_MEMORY}",
                 "--set=evaluation.auc_lower_bound=0.5",
             ]
         )
@@ -113,21 +124,22 @@ def _boosting_line(milestone: Milestone, result: CommandResult) -> str:
     )
 
 
-def _parse_sizes() -> tuple[int, int]:
+def _parse_arguments() -> tuple[int, int, Path | None]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the events")
     parser.add_argument("--train", type=int, help="number of training events")
     parser.add_argument("--eval", type=int, help="number of validation events")
+    parser.add_argument("--folder", type=Path, help="keep the data and the run in this folder")
     arguments = parser.parse_args()
     num_train, num_eval = QUICK if arguments.quick else FULL
-    return arguments.train or num_train, arguments.eval or num_eval
+    return arguments.train or num_train, arguments.eval or num_eval, arguments.folder
 
 
 if __name__ == "__main__":
     shown = []
-    for measurement in measure(*_parse_sizes()):
+    for measurement in measure(*_parse_arguments()):
         saved_results.save([measurement], machine_description.describe())
         shown.append(measurement.measure.name)
     command_line.show(shown)
