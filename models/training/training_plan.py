@@ -86,7 +86,8 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
 )
 """Values of the hyperparameters that are None, by maximum number of training events.
 
-Chosen at 30 thousand and 300 thousand events; the last row extrapolates (docs/training.md).
+The first two were chosen at 30 thousand and 300 thousand events; the last extrapolates
+(docs/training.md).
 """
 
 
