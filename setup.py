@@ -76,6 +76,8 @@ DEV = [
     "pytest-xdist>=3.6",
     "ruff",
     "selenium>=4,<5",
+    # Contains Triton's own message of config.pbtxt.
+    "tritonclient[grpc]",
     "trustme",
     "types-protobuf<4",
     "types-PyYAML",
