@@ -11,7 +11,10 @@ from typing import NamedTuple
 import psutil
 
 INTERVAL = 0.1
-"""Seconds between two samples of the memory."""
+"""Minimum number of seconds between two samples of the memory."""
+
+SAMPLING_SHARE = 0.02
+"""Maximum share of the time in which a sample is taken: the kernel walks through every page."""
 
 
 class MemorySample(NamedTuple):
@@ -57,9 +60,10 @@ def run_command(command: Sequence[str]) -> CommandResult:
         subprocess.Popen(command, stdout=output, text=True) as process,  # noqa: S603
     ):
         while process.poll() is None:
+            start = time.perf_counter()
             memory = sum(map(_proportional_bytes, process_tree(process.pid)))
             samples.append(MemorySample(time.time(), memory))
-            time.sleep(INTERVAL)
+            time.sleep(max(INTERVAL, (time.perf_counter() - start) / SAMPLING_SHARE))
         output.seek(0)
         text = output.read()
     if process.returncode:
