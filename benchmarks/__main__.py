@@ -26,6 +26,7 @@ MODULES = {
     "training": "training_speed",
     "data_nodes": "data_nodes",
     "full_run": "full_run",
+    "memory": "memory_curve",
     "engines": "engines",
     "auc": "auc_accuracy",
     "gates": "gate_error_rates",

@@ -54,18 +54,7 @@ def measure(num_train: int, num_eval: int, kept: Path | None = None) -> Iterator
         shards, root = folder / "data", folder / "root"
         if not shards.exists():
             generated_events.write_shards(shards, num_train=num_train, num_eval=num_eval)
-        run = run_command(
-            [
-                str(HIGGS),
-                "run",
-                "--config",
-                str(resources.files("configs") / "default.yaml"),
-                f"--set=data_root={shards}",
-                f"--set=root={root}",
-                f"--set=trainer.memory={TRAINER_MEMORY}",
-                "--set=evaluation.auc_lower_bound=0.5",
-            ]
-        )
+        run = run_default(shards, root)
         seconds = run.samples[-1].time - run.samples[0].time
         yield Measurement(SECONDS, (seconds,), sizes=sizes)
         yield Measurement(
@@ -85,6 +74,27 @@ def measure(num_train: int, num_eval: int, kept: Path | None = None) -> Iterator
     at_500_trees, at_equal_time = milestones
     yield Measurement(AUC_AT_EQUAL_TIME, (auc,), (at_equal_time.auc,), sizes)
     yield Measurement(AUC_OF_500_TREES, (auc,), (at_500_trees.auc,), sizes)
+
+
+def run_default(shards: Path, root: Path, *settings: str) -> CommandResult:
+    """Runs the complete pipeline with the default preset.
+
+    Args:
+        shards: the data.
+        root: the run's folder.
+        settings: further values of ``--set``.
+    """
+    options = (
+        f"data_root={shards}",
+        f"root={root}",
+        f"trainer.memory={TRAINER_MEMORY}",
+        "evaluation.auc_lower_bound=0.5",
+        *settings,
+    )
+    configuration = resources.files("configs") / "default.yaml"
+    return run_command(
+        [str(HIGGS), "run", "--config", str(configuration), *map("--set={}".format, options)]
+    )
 
 
 def show_nodes(report: ReportData, run: CommandResult, events: int) -> None:
