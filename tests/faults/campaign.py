@@ -11,6 +11,7 @@ import random
 import shutil
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -249,10 +250,10 @@ def write_document(results: list[dict]) -> None:
     machine = describe()
     date = time.strftime("%Y-%m-%d", time.gmtime())
     counts = Counter(record["scenario"] for record in results)
-    scenarios = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    scenarios = "; ".join(f"{name}: {count:,}" for name, count in sorted(counts.items()))
     summary = (
         f"{len(results):,} faults, {date}, {machine['cores']} cores of {machine['cpu']}.\n"
-        f"By scenario: {scenarios}.\n\n"
+        f"{textwrap.fill(f'By scenario: {scenarios}.', 120)}\n\n"
     )
     DOCUMENT.write_text(f"{before}{start}{summary}{table(results)}\n{end}{after}")
 
