@@ -20,7 +20,7 @@ Number = Annotated[float, BeforeValidator(_reject_boolean)]
 
 
 class Hyperparameters(BaseModel):
-    """Shape and training of the model; the defaults suit data of any size.
+    """Size and training of the model; the defaults suit data of any size.
 
     Most of those that are None follow the number of training events, by the table ``SIZES`` of
     ``models.training.training_plan``.
@@ -43,12 +43,12 @@ class Hyperparameters(BaseModel):
         None, ge=0, description="buckets per column, whose log odds are inputs too; 0: none"
     )
 
-    trees: StrictInt | None = Field(None, ge=0, description="boosted trees of the forest; 0: none")
+    trees: StrictInt | None = Field(None, ge=0, description="number of boosted trees; 0: none")
     tree_depth: StrictInt | None = Field(
         None, ge=1, le=8, description="cuts from the root of a tree to each of its leaves"
     )
     tree_learning_rate: Number | None = Field(
-        None, gt=0, le=1, description="factor of the leaves' weights while trees grow"
+        None, gt=0, le=1, description="learning rate of the trees"
     )
     tree_events: StrictInt = Field(
         1_000_000, ge=100, description="maximum number of training events on which trees are grown"
@@ -69,7 +69,7 @@ class Hyperparameters(BaseModel):
     )
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="arithmetic of the deep blocks; auto: what the hardware is fast at"
+        "auto", description="arithmetic of the deep blocks; auto: the fastest on the hardware"
     )
 
     batch_size_per_replica: StrictInt | None = Field(
@@ -85,12 +85,12 @@ class Hyperparameters(BaseModel):
     steps_per_execution: StrictInt = Field(
         10, ge=1, description="training steps that the device runs between two calls from Python"
     )
-    learning_rate: Number = Field(2e-3, gt=0, description="highest learning rate of AdamW")
+    learning_rate: Number = Field(2e-3, gt=0, description="peak learning rate of AdamW")
     learning_rate_batch: StrictInt | None = Field(
         256,
         ge=1,
-        description="global batch for which learning_rate is meant: the rate grows with the root "
-        "of the batch; null: it does not",
+        description="global batch to which learning_rate applies: the rate grows with the square "
+        "root of the batch; null: it does not",
     )
     weight_decay: Number | None = Field(
         None,
@@ -99,8 +99,8 @@ class Hyperparameters(BaseModel):
     )
     schedule: Literal["cosine", "plateau"] = Field(
         "cosine",
-        description="cosine: from warm-up to 0 over all epochs; plateau: lower when val_loss stops "
-        "falling",
+        description="cosine: from warm-up to 0 over all epochs; plateau: lowered when val_loss "
+        "stops falling",
     )
 
     early_stopping_patience: StrictInt | None = Field(

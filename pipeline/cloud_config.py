@@ -82,7 +82,7 @@ class RemoteConfig(_Section):
         0,
         ge=0,
         le=10,
-        description="retries of a node after a failure of the infrastructure; never of a gate",
+        description="number of retries of a failed node; gates are not repeated",
     )
 
 
@@ -97,7 +97,7 @@ class TrainingConfig(_Section):
     )
     replica_count: int = Field(1, ge=1, description="number of machines; 1 with a TPU")
     image: str | None = Field(None, description="image of the Trainer, for GPUs or TPUs")
-    spot: bool = Field(False, description="cheaper spot machines, which may be taken away")
+    spot: bool = Field(False, description="cheaper spot machines, which may be preempted")
     timeout_hours: float = Field(24.0, gt=0, le=168, description="maximum training time in hours")
 
 
@@ -112,8 +112,8 @@ class EndpointConfig(_Section):
         100,
         ge=0,
         le=100,
-        description="percentage of the traffic for the new model; older models share the rest; "
-        "100 for the first model",
+        description="percentage of the traffic for the new model; older models share the rest; the "
+        "first model needs 100",
     )
     serving_image: str = Field(
         "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
@@ -144,9 +144,11 @@ class VertexConfig(RemoteConfig):
     labels: dict[LabelText, LabelText] = Field(
         default_factory=dict, description="labels of runs, training jobs and Dataflow jobs"
     )
-    training: TrainingConfig = Field(default_factory=lambda: TrainingConfig())
+    training: TrainingConfig = Field(
+        default_factory=lambda: TrainingConfig(), description="machines of the training job"
+    )
     endpoint: EndpointConfig | None = Field(
-        None, description="endpoint to deploy to; without one, models go to push.directory"
+        None, description="endpoint to deploy to; without one, models are pushed to push.directory"
     )
 
 
@@ -164,7 +166,7 @@ class KubeflowConfig(RemoteConfig):
     """Settings of a Kubeflow Pipelines 2 installation."""
 
     host: str | None = Field(None, pattern=r"^https?://", description="address, for `higgs submit`")
-    namespace: str | None = Field(None, description="namespace, if there are several users")
+    namespace: str | None = Field(None, description="namespace of a multi-user installation")
     experiment: str = Field(
         "higgs", min_length=1, max_length=128, description="experiment that groups the runs"
     )

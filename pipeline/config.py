@@ -88,20 +88,20 @@ class IngestionConfig(_Frozen):
         "test/, which no gate depends on; single: one folder of shards, split by a hash of each "
         "record; auto: detected when the run starts",
     )
-    train_buckets: int = Field(2, ge=1, description="hash buckets that become train")
-    eval_buckets: int = Field(1, ge=1, description="hash buckets that become eval")
+    train_buckets: int = Field(2, ge=1, description="number of hash buckets of train")
+    eval_buckets: int = Field(1, ge=1, description="number of hash buckets of eval")
     ignore_keys: tuple[str, ...] = Field(
         (), description="additional keys of a record that are dropped; any other key is refused"
     )
     max_duplicate_share: float = Field(
-        0.1, ge=0.0, le=1.0, description="largest share of a split's events that are repetitions"
+        0.1, ge=0.0, le=1.0, description="maximum share of repeated events in a split"
     )
     content_key: str | None = Field(
         None,
         min_length=1,
-        description="identifies the content of shards in an object store, such as a version: "
-        "ingestion is reused only while it stays the same; without it, a run on this machine takes "
-        "the times at which the store wrote them; local shards are hashed instead",
+        description="identifies the content of shards in an object store, such as by a version: "
+        "ingestion is reused only while it is unchanged; without it, a run on this machine uses "
+        "the times at which the store wrote the shards; local shards are hashed instead",
     )
 
 
@@ -124,7 +124,7 @@ class TrainerConfig(Hyperparameters):
         "events pass through a window; default: a quarter of the machine's memory",
     )
     cluster_timeout_minutes: Number = Field(
-        10, gt=0, description="time to wait for the other hosts that TF_CONFIG names, or a TPU's"
+        10, gt=0, description="minutes to wait for the other hosts of TF_CONFIG, or for a TPU"
     )
 
     @model_validator(mode="before")
@@ -142,10 +142,12 @@ class TrainerConfig(Hyperparameters):
 
 
 class ServingCheckConfig(_Frozen):
-    """What loading the export and scoring records with it may use, before it is pushed."""
+    """Limits of the process that loads the export and scores records with it, before the push."""
 
-    timeout_minutes: int = Field(10, ge=1, le=1440, description="wall time of the check")
-    memory_gb: int = Field(16, ge=1, le=4096, description="memory that the check may allocate")
+    timeout_minutes: int = Field(10, ge=1, le=1440, description="maximum wall time")
+    memory_gb: int = Field(
+        16, ge=1, le=4096, description="memory that the process may allocate, in GiB"
+    )
 
 
 class PushConfig(_Frozen):
@@ -160,7 +162,7 @@ class PushConfig(_Frozen):
         "are compared with it",
     )
     triton: bool = Field(
-        False, description="write config.pbtxt, so that the serving directory is a model of Triton"
+        False, description="write config.pbtxt, so that Triton can serve the serving directory"
     )
 
     @model_validator(mode="after")
@@ -185,7 +187,7 @@ class ScoreConfig(_Frozen):
         None, description="column that identifies a row; default: its file and number"
     )
     flag_invalid: bool = Field(
-        False, description="give rows with invalid values no score and a reason, instead of failing"
+        False, description="give invalid rows a reason and no score, instead of refusing the file"
     )
 
     @field_validator("columns", "id")
@@ -207,7 +209,8 @@ class BeamConfig(_Frozen):
         (), description="Beam pipeline options; default: the in-memory DirectRunner"
     )
     nodes: dict[BeamNode, tuple[str, ...]] = Field(
-        default_factory=dict, description="Beam pipeline options of single nodes, after args"
+        default_factory=dict,
+        description="Beam pipeline options of single nodes; they override args",
     )
 
     @field_validator("args")

@@ -26,13 +26,13 @@ class GateConfig(BaseModel):
         default_factory=dict,
         description="a column to slice by and its value, {COLUMN: VALUE}; default: all events",
     )
-    at_least: Number | None = Field(None, description="smallest value that passes")
-    at_most: Number | None = Field(None, description="largest value that passes")
+    at_least: Number | None = Field(None, description="minimum value that passes")
+    at_most: Number | None = Field(None, description="maximum value that passes")
     max_drop: Number | None = Field(
         None, ge=0, description="how much worse the value may be than that of the model in service"
     )
     signal_efficiency: Number | None = Field(
-        None, gt=0, lt=1, description="of the background rejection; default: 0.5"
+        None, gt=0, lt=1, description="of background_rejection; default: 0.5"
     )
 
     @field_validator("metric", mode="before")
@@ -91,7 +91,9 @@ class EvaluationConfig(BaseModel):
 
     model_config = FROZEN
 
-    auc_lower_bound: float = Field(0.7, ge=0.0, le=1.0, description="smallest AUC that is blessed")
+    auc_lower_bound: float = Field(
+        0.7, ge=0.0, le=1.0, description="minimum AUC of a blessed model"
+    )
     auc_max_drop: float = Field(
         0.002,
         ge=0.0,
@@ -107,7 +109,7 @@ class EvaluationConfig(BaseModel):
         1000,
         ge=2,
         le=MAX_EVENTS,
-        description="smallest number of events that a model is blessed on",
+        description="minimum number of eval events for a blessing",
     )
     # A probability closer to 1 has no quantile in floating point.
     confidence: float = Field(
