@@ -1,4 +1,4 @@
-"""The commands `higgs compile` and `higgs submit`.
+"""The commands `higgs compile`, `submit` and `wait`.
 
 Both check the configuration before they import anything that takes seconds.
 """
@@ -32,7 +32,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             "overrides",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Override a value of the file by its dotted key; repeatable.",
+            help="Override a value of the file by its dotted key; may be repeated.",
         ),
         click.option(
             "--config",
@@ -103,9 +103,9 @@ def submit(
 
     \b
     Exit codes with --wait (without it, 0 means that the run was accepted):
-      0  the model was pushed          3  not blessed: nothing was pushed
-      1  any other error               4  the data was refused
-      2  bad usage or configuration
+      0  pushed, or kept as evaluation.when_undecided says
+      1  any other failure             3  not blessed: nothing was pushed
+      2  bad usage or configuration    4  the data was refused
     """
     config = _load_checked(target, config_file, overrides)
     section = getattr(config, target)
@@ -128,10 +128,10 @@ def submit(
 def wait_command(
     run_id: str, target: str, config_file: Path, overrides: tuple[str, ...], interval: float
 ) -> None:
-    """Follow RUN, which `higgs submit` started and named, and exit as `higgs run` does.
+    """Follow RUN, the id that `higgs submit` printed, and exit as `higgs run` does.
 
     Outages of the engine of up to ten minutes are tolerated. After a longer one, or an interrupt,
-    the same command resumes: the run itself goes on in the cloud.
+    repeat the command: the run itself continues in the cloud.
 
     \b
     Examples:
@@ -140,9 +140,9 @@ def wait_command(
 
     \b
     Exit codes:
-      0  the model was pushed          3  not blessed: nothing was pushed
-      1  any other error               4  the data was refused
-      2  bad usage or configuration
+      0  pushed, or kept as evaluation.when_undecided says
+      1  any other failure             3  not blessed: nothing was pushed
+      2  bad usage or configuration    4  the data was refused
     """
     config = _load_checked(target, config_file, overrides)
     from kubeflow.engine_runs import EngineError

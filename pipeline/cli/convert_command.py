@@ -36,7 +36,7 @@ _MAX_NOTES = 20
     "--signal",
     multiple=True,
     metavar="VALUE|FILE",
-    help="Value of the label of signal; without INPUT, a file or FILE:TREE of signal events.",
+    help="Label value of signal; without INPUT, a file or FILE:TREE of signal events.",
 )
 @click.option("--background", multiple=True, metavar="VALUE|FILE", help="The same for background.")
 @conversion_options
@@ -45,13 +45,12 @@ _MAX_NOTES = 20
     "--split",
     type=click.Choice(["last", "hash"]),
     help="Validation set: the last events, or a fifth by a hash of each event.  [default: last; "
-    "hash for files of one class]",
+    "hash if --signal and --background name files]",
 )
 @click.option(
     "--validation-rows",
     type=click.IntRange(min=0),
-    help="Number of the last events that go to validation/.  [default: the conventional 500,000, "
-    "but at most a fifth]",
+    help="Number of the last events that go to validation/.  [default: a fifth, at most 500,000]",
 )
 @output_options
 def convert(
@@ -134,7 +133,7 @@ def _find_inputs(
     if len(inputs) == 1 and (splits := find_splits(inputs[0])):
         (training, first), (validation, second) = map(find_sources, splits)
         names = " and ".join(enumerate_names([Path(p).name for p in part], 1) for part in splits)
-        kept = f"{inputs[0]}: is split already; {names} stay apart"
+        kept = f"{inputs[0]}: is already split; {names} stay apart"
         return Inputs(training, validation), [kept, *first, *second]
     sources, notes = find_sources(inputs)
     if all(names_of_splits([Path(text).name for text in inputs])):

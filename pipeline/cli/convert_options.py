@@ -18,8 +18,8 @@ def intake_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--header",
             metavar="NAMES",
-            help="Names of all columns of a table without names, with commas; 'features' stands "
-            "for the 28 in published order.",
+            help="Names of all columns of a table without names, separated by commas; 'features' "
+            "means the 28 in published order.",
         ),
         click.option(
             "--names",
@@ -39,14 +39,14 @@ def intake_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--snap-b-tags",
             is_flag=True,
-            help="Take b-tags that lost digits for the nearest code, within 1e-4.",
+            help="Round b-tags that lost digits to the nearest code, within 1e-4.",
         ),
         click.option(
             "--units",
             type=click.Choice(["published", "gev"]),
             default="published",
             show_default=True,
-            help="gev: GeV, radians and b-tag levels 0, 1, 2.",
+            help="Units of the input; gev: GeV, radians and b-tag levels 0, 1, 2.",
         ),
     ):
         command = option(command)
@@ -63,7 +63,7 @@ def conversion_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(["refuse", "drop"]),
             default="refuse",
             show_default=True,
-            help="Refuse the input at missing values, or drop the events.",
+            help="For events with missing values: refuse the input, or drop them.",
         ),
     ):
         command = option(command)

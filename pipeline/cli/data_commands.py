@@ -1,4 +1,4 @@
-"""Commands that make and show data: ``higgs generate`` and ``inspect``.
+"""Commands that generate and show data: ``higgs generate`` and ``inspect``.
 
 Heavy modules are imported inside the commands, so that ``higgs --help`` starts quickly.
 """
@@ -80,12 +80,12 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.FloatRange(0, 1, max_open=True),
     default=0.2,
     show_default=True,
-    help="Share of the events, the last ones, that goes to validation/.",
+    help="Share of the events that goes to validation/: the last ones.",
 )
 @click.option(
     "--validation-events",
     type=click.IntRange(min=0),
-    help="The same as a number of events; it must be less than --events.",
+    help="The same as a number of events, less than --events.",
 )
 @output_options
 def generate(
@@ -98,8 +98,8 @@ def generate(
 ) -> None:
     """Generate toy Monte Carlo events in the published layout.
 
-    A toy: it has the columns, the processes and the symmetries of the HIGGS set, but scores
-    reached on it say nothing about the published set. The same seed gives the same events.
+    The toy has the columns, processes and symmetries of the HIGGS set, but an AUC on it says
+    nothing about the published events. The same seed gives the same events.
 
     \b
     Examples:
@@ -179,7 +179,7 @@ def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: 
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Number of first records to show.",
+    help="Number of records to show, from the first on.",
 )
 @click.option(
     "--units",

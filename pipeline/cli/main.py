@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
     """Command group that imports a command when it is needed, so that `higgs` starts quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Lists the commands in the order in which a newcomer needs them."""
+        """Lists the commands in the order of use."""
         del ctx
         return list(COMMANDS)
 
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="higgs-pipeline")
 def main() -> None:
-    """Finds the Higgs boson in collision records: data, training, gates, export.
+    """Train a Higgs boson classifier, and export it only if it passes the data and AUC gates.
 
     \b
     A first run, on events of the toy Monte Carlo:

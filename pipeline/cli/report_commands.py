@@ -120,7 +120,7 @@ def lineage(version: str, root: Path) -> None:
             console.print(line, soft_wrap=True)
 
 
-@click.command(short_help="Evaluate any exported model on any published-layout data.")
+@click.command(short_help="Evaluate an exported model on labelled shards.")
 @click.option(
     "--model",
     type=LocalPath(file_okay=False),
@@ -150,8 +150,8 @@ def lineage(version: str, root: Path) -> None:
 def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]) -> None:
     """Evaluate an exported model with the pipeline's metrics; writes OUT/report.html.
 
-    The data passes the same checks as in `higgs run`; refused data exits with 4. OUT/evaluation
-    can be opened with `tfma.load_eval_result` and TFMA's notebook view.
+    The data must pass the same checks as in `higgs run`, or the command exits with 4.
+    `tfma.load_eval_result` and TFMA's notebook view open OUT/evaluation.
 
     \b
     Examples:

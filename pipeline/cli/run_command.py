@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a value of the file, with a dotted key; may be repeated.",
+    help="Override a value of the file by its dotted key; may be repeated.",
 )
 def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     """Run the whole pipeline on this machine; the results of unchanged nodes are reused.
@@ -44,9 +44,12 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
 
     \b
     Exit codes:
-      0  the model was pushed          3  not blessed: a threshold was missed
-      1  any other failure             4  the data was refused, with every reason
-      2  bad usage or configuration  130  interrupted: run again to resume
+        0  pushed, or kept as evaluation.when_undecided says
+        3  not blessed: a threshold was missed
+        4  the data was refused, with every reason
+        2  bad usage or configuration
+      130  interrupted: run again to resume
+        1  any other failure
     """
     from formats.errors import DataRefusedError
     from pipeline.beam_options import JobServerError, check_job_servers

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "--columns",
     multiple=True,
     metavar="NAMES",
-    help="Columns to copy, with commas: the input's own, or features; 'features' stands for all "
+    help="Columns to copy, separated by commas: the input's own, or features; 'features' means all "
     "28. May be repeated.",
 )
 @click.option(

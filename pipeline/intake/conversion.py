@@ -53,7 +53,7 @@ class Inputs:
 
     Attributes:
         training: those whose events are split, or of the training set if there are others.
-        validation: those of the validation set, if the input is split already.
+        validation: those of the validation set, if the input is already split.
     """
 
     training: Sequence[Source]

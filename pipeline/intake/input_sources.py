@@ -82,7 +82,7 @@ def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
 
 
 def find_splits(text: str) -> tuple[list[str], list[str]] | None:
-    """Finds the two parts of an input that is split already: ``train/`` or ``higgs_train.csv``.
+    """Finds the two parts of an input that is already split: ``train/`` or ``higgs_train.csv``.
 
     Returns:
         The folders or files of the training set and those of the validation set; None if it is not

@@ -143,7 +143,7 @@ def test_a_split_folder_keeps_its_splits(run, tmp_path):
 
     result = run("set", "--out", "data")
 
-    assert "note: set: is split already; train and test stay apart" in result.output
+    assert "note: set: is already split; train and test stay apart" in result.output
     assert same_events(read_folder(tmp_path / "data/validation"), select(EVENTS, slice(40, None)))
 
 
