@@ -1,4 +1,4 @@
-"""Errors by which a node stops a run on purpose; each has an exit code of its own."""
+"""Errors with which a node stops a run on purpose, each with its own exit code."""
 
 import re
 

@@ -1,6 +1,6 @@
 """``assets.extra/provenance.json``: where a pushed model comes from, and the hashes of its files.
 
-It lies in every pushed version, so that a copy of the model still says what it is. Servers and
+Every pushed version has one, so that a copy of the model still says what it is. Servers and
 loaders of SavedModels ignore the folder.
 """
 
@@ -67,8 +67,9 @@ class GateRecord(_Frozen):
     Attributes:
         name: the compared quantity.
         value: its measured value; None if it was undefined.
-        limit: the smallest value that passes.
-        margin: how far the value is above the limit; None if the value was undefined.
+        limit: the smallest value that passes, or the largest.
+        margin: how far the value passes the limit, negative if it misses it; None if the value was
+            undefined.
         interval: the 95 % confidence interval of the value; None if there is none.
     """
 

@@ -90,7 +90,7 @@ _PLAIN_KINDS = {"int_value", "double_value", "number_value", "string_value", "bo
 
 
 def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
-    """Reads a property that is a number, text or truth value, whatever form it is stored in.
+    """Reads a property that is a number, text or truth value, in any stored form.
 
     Others are None.
 

@@ -174,7 +174,7 @@ class KubeflowTarget(RemoteTarget):
         resources = self.section.resources.get(names.TRAINER)
         if resources is None or resources.accelerator is None:
             return None
-        # Not every GPU resource is named so: a part of one is nvidia.com/mig-1g.5gb.
+        # Not every GPU resource has gpu in its name: a part of one is nvidia.com/mig-1g.5gb.
         return "tpu" if "tpu" in resources.accelerator else "gpu"
 
     def container_arguments(self) -> list[str]:

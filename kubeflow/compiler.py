@@ -107,7 +107,7 @@ def _complete_task(
     if target.reads_outside_state(node):
         container.pop("lifecycle", None)
         task.pop("cachingOptions", None)
-    # Engines repeat a task whatever its exit code was, and a gate's decision is final.
+    # Engines repeat a task after any exit code, but a gate's decision is final.
     if target.section.retries and node.id not in DECIDING_NODES:
         policy = {**BACKOFF, "backoffMaxDuration": target.retry_period}
         task["retryPolicy"] = {**policy, "maxRetryCount": target.section.retries}

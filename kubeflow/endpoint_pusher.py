@@ -1,4 +1,4 @@
-"""Pusher that deploys a blessed model to a Vertex endpoint, once however often it runs.
+"""Pusher that deploys a blessed model to a Vertex endpoint, once even if it runs repeatedly.
 
 TFX's own names each upload after the clock, so a repeated node deploys the model a second time, and
 it does not compare the files that it uploads with those that were blessed.

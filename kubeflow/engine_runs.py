@@ -146,7 +146,7 @@ def follow(
 def exit_code(state: RunState) -> ExitCode:
     """The exit code of `higgs run` for a run that has ended.
 
-    Engines report which nodes failed. A failed gate decides, whatever else failed beside it. But
+    Engines report which nodes failed. A failed gate decides, even if other nodes failed too. But
     a gate can also fail for other reasons than its own, such as a machine that was taken away,
     or because someone terminated the run: if the engine reports the container's exit status,
     that decides.

@@ -82,7 +82,7 @@ def _scheduling(training: TrainingConfig) -> dict[str, Any]:
     return {
         "strategy": "SPOT" if training.spot else "STANDARD",
         "timeout": {"seconds": round(training.timeout_hours * 3600)},
-        # An interrupted training resumes after its last finished epoch.
+        # An interrupted training resumes at its last checkpoint.
         "restart_job_on_worker_restart": training.spot,
     }
 

@@ -41,14 +41,14 @@ EXPORT_TIMEOUT = 1800.0
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on a part of the split ``train``, validates on the rest of it, exports the model.
 
-    The split ``eval``, on which the Evaluator judges, is not read.
+    The split ``eval``, on which the gate decides, is not read.
 
     The exported network has the weights of the last epoch, or with a patience those of the best.
     Writes the SavedModel, ``model.onnx`` and TensorFlow Serving's warm-up requests to
     ``serving_model_dir``, and TensorBoard's logs, ``training.json`` and ``reference_scores.npz`` to
-    ``model_run_dir``. A training that was killed resumes after its
-    last finished epoch when it is started again. With a ``base_model`` it starts with that model's
-    weights. If several hosts train together, the first one writes and the others wait for it.
+    ``model_run_dir``. A training that was killed resumes at its last checkpoint when it is started
+    again. With a ``base_model`` it starts with that model's weights. If several hosts train
+    together, the first one writes and the others wait for it.
 
     Raises:
         InputDataError: the Examples cannot be trained on.
@@ -122,7 +122,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
 
 def read_initial_weights(base_model: str | None) -> NamedWeights:
-    """Reads the weights to start from; none without a base model, or if it stands for none.
+    """Reads the weights to start from; none without a base model, or if it is a placeholder.
 
     Args:
         base_model: the SavedModel's folder, which is missing if no model is in service yet.

@@ -48,7 +48,7 @@ def create_pipeline(
         config: a configuration whose ``ingestion.layout`` is resolved (not ``auto``).
         target: where it runs; this machine by default.
         metadata: the ML Metadata store, for runners that do not bring their own.
-        content_key: identifies the content of the shards, so that no cache serves that of others.
+        content_key: identifies the content of the shards, so that no cache serves other shards.
     """
     target = target or Target(config)
 
@@ -56,7 +56,7 @@ def create_pipeline(
     example_gen = _example_gen(config.data_root, config.ingestion, content_key)
     examples = example_gen.outputs["examples"]
 
-    # The reviewed schema: one inferred from the same data could hardly contradict it.
+    # The reviewed schema: one that is inferred from the same data could hardly contradict it.
     schema_text = SCHEMA_FILE.read_text(encoding="utf-8")
     schema_importer = SchemaImport(content=schema_text).with_id(names.SCHEMA_IMPORT)
     schema = schema_importer.outputs["schema"]
@@ -73,7 +73,7 @@ def create_pipeline(
     # Finds anomalies, but never fails a run.
     example_validator = ExampleValidator(statistics=statistics, schema=schema)
 
-    # Fails the run if there are anomalies, or if events were lost.
+    # Fails the run if there are anomalies, or if events were lost or repeated.
     data_gate = DataGate(
         examples=examples,
         statistics=statistics,

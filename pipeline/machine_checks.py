@@ -1,6 +1,6 @@
 """Checks of the machine before a run: environment variables, and space to write.
 
-They take milliseconds. Without them the same faults appear minutes later, under other names.
+They take milliseconds. Without them the same faults appear minutes later, with misleading messages.
 """
 
 import errno
@@ -36,7 +36,7 @@ SQLITE_FAULT = re.compile(
     "unable to open database file|database is locked|database disk image is malformed|"
     f"{ROLLED_BACK}"
 )
-"""SQLite's words for a failed write, which ML Metadata surrounds with the query."""
+"""SQLite's messages for a failed write, which ML Metadata puts into its own."""
 
 
 class NoSpaceError(RuntimeError):
@@ -93,7 +93,7 @@ def check_space(root: Path) -> None:
 
 
 def describe_failure(error: BaseException, root: Path) -> str:
-    """Describes why a run failed; a disk that refuses writes is named, whoever reports it.
+    """Describes why a run failed; a disk that refuses writes is named in any case.
 
     Args:
         error: what the run raised.

@@ -1,4 +1,4 @@
-"""Data in an object store: whether they can be read here, and what identifies their content."""
+"""Data in an object store: whether it can be read here, and what identifies its content."""
 
 import hashlib
 import os

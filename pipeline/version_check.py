@@ -99,6 +99,6 @@ def _explain_missing(folder: Path, error: OSError) -> str:
     hint = (
         f"give the folder of a version, such as {versions[-1]}"
         if versions
-        else "it is no version, or was pushed by an earlier release, and cannot be verified"
+        else "it is not a version, or was pushed by an earlier release, and cannot be verified"
     )
     return f"{folder} has no {FILE_NAME} ({error.strerror}); {hint}"

@@ -12,8 +12,8 @@ from components.baseline.selection import select
 class Driver(base_driver.BaseDriver, portable_driver.BaseDriver):
     """Adds the version in service to the node's parameters, and so to its cache key.
 
-    The push directory is no artifact: without this, a node would be taken from the cache whatever
-    was pushed or withdrawn since.
+    The push directory is not an artifact: without this, the node would be taken from the cache even
+    if versions were pushed or withdrawn since.
     """
 
     def __init__(self, metadata_handle: Metadata):

@@ -102,7 +102,7 @@ def explain_refusal(push_directory: str, selection: Selection) -> str:
     """Names the damaged version, its fault and the remedies."""
     newest = selection.damaged[0]
     others = len(selection.damaged) - 1
-    more = f" ({others} older versions are damaged, too)" if others else ""
+    more = f" ({others} older versions are damaged as well)" if others else ""
     return (
         f"version {newest.version} in {push_directory}, the model in service, is damaged: "
         f"{newest.fault}{more}. Restore it or delete its folder, then run again; with "
@@ -120,5 +120,5 @@ def describe(selection: Selection) -> str:
     if selection.version:
         return f"{ignored}version {selection.version.version}"
     if selection.is_candidate:
-        return f"{ignored}none, because no other model than this one was pushed"
+        return f"{ignored}none, because no model other than this one was pushed"
     return f"{ignored}none, because no model is in service; only the lower bounds decide"

@@ -100,8 +100,8 @@ def _constant_problems(
         events = numbers.common_stats.num_non_missing
         if events >= MIN_CONSTANT and numbers.min == numbers.max:
             yield (
-                f"{name}: all {events} events have {numbers.min:g}; a column without information "
-                "is a mistake of the export: write the measured values"
+                f"{name}: all {events} events have {numbers.min:g}; a constant column is an error "
+                "of the export: write the measured values"
             )
 
 
@@ -114,8 +114,8 @@ def _scale_problems(
     for name, column in numbers.items():
         if column.num_zeros:
             yield (
-                f"{name}: {_events_have(column.num_zeros)} 0, which no momentum or mass is: it "
-                "stands for a missing value; leave these events out"
+                f"{name}: {_events_have(column.num_zeros)} 0, which is not a valid momentum or "
+                "mass: it stands for a missing value; leave these events out"
             )
     events = max((column.common_stats.num_non_missing for column in numbers.values()), default=0)
     means = {name: column.mean for name, column in numbers.items()}

@@ -50,7 +50,7 @@ class AucThresholds:
 def eval_config(
     thresholds: AucThresholds | None, gates: Sequence[MetricGate] = ()
 ) -> tfma.EvalConfig:
-    """Builds the configuration of an evaluation; without thresholds nothing is gated.
+    """Builds the configuration of an evaluation; without thresholds there is no gate.
 
     Each threshold is bound to a slice: otherwise TFMA would apply it to every slice.
     A model can only be blessed if there is a value threshold; the change threshold is skipped

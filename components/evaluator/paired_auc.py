@@ -40,7 +40,7 @@ class PairSample:
     Attributes:
         pairs: candidate's and baseline's score of P different pairs, as one key, int64 [P].
         weights: sum of the weights of the events with each pair, float64 [P].
-        total: sum of the weights of all events, also of those that are not in the sample.
+        total: sum of the weights of all events, including those outside the sample.
         bits: pairs whose hash is below 2**bits are kept, and those of many events.
     """
 
@@ -169,5 +169,5 @@ def _thinned(sample: PairSample) -> PairSample:
 
 
 def _is_common(sample: PairSample) -> npt.NDArray[np.bool_]:
-    """Whether so many events have a pair that it is kept whatever its hash, bool [P]."""
+    """Tells which pairs are kept for any hash, because many events have them: bool [P]."""
     return sample.weights > sample.total * COMMON / MAX_PAIRS

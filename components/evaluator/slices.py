@@ -1,4 +1,4 @@
-"""The slices of an evaluation: the levels of each discrete column, and how many are above 0.
+"""The slices of an evaluation: the level of each discrete column, and the number above level 0.
 
 TFMA slices by exact values, so only columns with few values can be sliced.
 """

@@ -1,8 +1,8 @@
 """Publishes a model as a version of a push directory: complete and verified, or not at all.
 
-On a disk the files are copied to a folder beside the versions, whose name no server takes for one,
-and the folder is renamed when every file was read back. An object store cannot rename folders:
-there the SavedModel's own file, which servers wait for, is copied last.
+On a disk the files are copied to a hidden folder beside the versions, which no server takes for a
+version, and the folder is renamed when every file was read back. An object store cannot rename
+folders: there the SavedModel's own file, which servers wait for, is copied last.
 """
 
 import errno

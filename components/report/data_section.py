@@ -38,7 +38,7 @@ class Split:
     """One split of the data.
 
     Attributes:
-        name: ``train`` or ``eval``.
+        name: ``train``, ``eval`` or ``test``.
         events: number of ingested events.
         signal: number of signal events; None if unknown.
         features: statistics by column, without the label.

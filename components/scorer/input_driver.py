@@ -1,4 +1,4 @@
-"""Driver of Scorer: tells the cache of local runs which data are there."""
+"""Driver of Scorer: tells the cache of local runs which data is there."""
 
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration.metadata import Metadata

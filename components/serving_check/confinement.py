@@ -30,16 +30,16 @@ OTHER_PROCESSES = {
     "ptrace": 101,
     "process_vm_readv": 310,
     "process_vm_writev": 311,
-    # Does what it is told in the place of other system calls.
+    # Performs other system calls, and so bypasses the filter.
     "io_uring_setup": 425,
 }
 """Numbers of system calls on x86-64, the only architecture that TFX 1.16 has wheels for."""
 
 NETWORK = {"socket": 41, **OTHER_PROCESSES}
-"""What an export is denied: it gets no socket at all."""
+"""What an export is denied: every socket."""
 
 SENDING = {"connect": 42, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, **OTHER_PROCESSES}
-"""What a process is denied that looks for a free port, as TFX's local runner does."""
+"""What is denied to a process that looks for a free port, as TFX's local runner does."""
 
 SECCOMP_RET_ALLOW = 0x7FFF0000
 SECCOMP_RET_ERRNO = 0x00050000

@@ -7,7 +7,7 @@ what the runtime must not need raises, so an export that needs it fails; this sc
 spells out the names of signatures, inputs and outputs. The input holds the same events as
 ``records``, one serialized example per cell, and as ``features``, float32 [N, 28]; the output holds
 ``signal_probability``. The verdict holds ``fault``: what is wrong with the export, or null. If
-this script ends without a verdict, something else than the export is at fault: the machine, the
+this script ends without a verdict, the fault is not the export's but that of the machine, the
 environment or a limit.
 """
 

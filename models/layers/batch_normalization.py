@@ -21,7 +21,7 @@ Normalized = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 class BatchNormalization(tf_keras.layers.Layer):
     """Normalizes each unit by its batch in training, by moving averages otherwise.
 
-    All arithmetic is float32, whatever the type of the activations.
+    All arithmetic is float32, for any type of the activations.
     """
 
     def build(self, input_shape: Any) -> None:

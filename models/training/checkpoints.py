@@ -98,7 +98,7 @@ class Checkpoints:
             network=network, optimizer=network.optimizer, state=state
         )
         if writes and "://" not in folder:
-            # What is read back into a training is for its own user alone.
+            # Only the user of the training may change what is read back into it.
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, folder if writes else tempfile.mkdtemp(), max_to_keep=1
@@ -154,7 +154,7 @@ def code_digest(sources: Sequence[Path]) -> bytes:
 def discard_checkpoints(folder: str) -> None:
     """Deletes the checkpoints of a finished training.
 
-    The manager's file goes first, so that no partly deleted checkpoint is taken for complete.
+    The manager's file is deleted first, so that no partly deleted checkpoint counts as complete.
     """
     if tf.io.gfile.exists(f"{folder}/{MANAGER_FILE}"):
         tf.io.gfile.remove(f"{folder}/{MANAGER_FILE}")

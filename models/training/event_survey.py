@@ -1,8 +1,8 @@
 """Survey of the training split: one pass over the events, before the first step.
 
 It counts the events, sets those for validation aside, and draws the sample on which columns are
-measured and trees are grown. A hash of each event decides, so that the parts are the same whatever
-the files, the order of the events in them, and the number of hosts.
+measured and trees are grown. A hash of each event decides, so that the parts are the same for any
+files, any order of the events in them, and any number of hosts.
 """
 
 import math
@@ -26,7 +26,7 @@ MAX_VALIDATION_EVENTS = 500_000
 """Maximum number of events that are set aside for validation."""
 
 SAMPLE_EVENTS = 1_000_000
-"""Number of events on which columns are measured, about; trees may ask for more."""
+"""Approximate number of events on which columns are measured; trees may need more."""
 
 Gather = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 """Concatenates the arrays of all processes along the first axis, in their order."""
@@ -138,7 +138,7 @@ def survey(
     Args:
         source: all events, the same in every process.
         validation_share: share of the events to set aside, at most ``MAX_VALIDATION_EVENTS``.
-        sample_events: number of training events to sample, about.
+        sample_events: approximate number of training events to sample.
         hosts: number of hosts that share the training events.
         own_hosts: those whose events this process reads.
         gather: combines the arrays of all processes.

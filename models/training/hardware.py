@@ -173,10 +173,7 @@ def cpu_multiplies_bfloat16() -> bool:
 
 
 def default_memory() -> int:
-    """Returns a quarter of the memory of this machine, or of the container that limits it.
-
-    In bytes.
-    """
+    """Returns a quarter of the memory of this machine or of its container, in bytes."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     texts = [path.read_text(encoding="utf-8").strip() for path in MEMORY_LIMITS if path.exists()]
     # "max" stands for no limit.

@@ -84,7 +84,7 @@ def decompress(stream: io.BufferedIOBase, compression: str) -> io.BufferedReader
     """Decompresses a stream; members may be concatenated and padded with zeros.
 
     Raises:
-        UNPACKING_ERRORS: while reading, if the data are truncated or corrupt.
+        UNPACKING_ERRORS: while reading, if the data is truncated or corrupt.
     """
     chunks = _decompressed(stream, DECODERS[compression])
     return io.BufferedReader(ChunkStream(chunks), _CHUNK_BYTES)

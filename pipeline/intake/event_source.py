@@ -134,14 +134,14 @@ def _faults_named(name: str, counts: Counts) -> Iterator[None]:
         yield
     except _FAULTS as error:
         raise IntakeError(
-            f"{name}: cannot be unpacked after {counts.read - before:,} events: the data are "
+            f"{name}: cannot be unpacked after {counts.read - before:,} events: the data is "
             f"truncated or corrupt ({error}). Fetch the file again."
         ) from error
 
 
 @contextmanager
 def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
-    """Names the input in whatever a library raises for it."""
+    """Names the input in every error that a library raises for it."""
     before = counts.read
     try:
         yield

@@ -53,7 +53,7 @@ def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _line_numbers(name: str, block: bytes, first: int, rows: int) -> Sequence[int]:
-    """Returns the number of each row's line; blank lines and comments are no rows."""
+    """Returns the number of each row's line; blank lines and comments are not rows."""
     if rows == block.count(b"\n") + (not block.endswith(b"\n")):
         return range(first, first + rows)
     lines = enumerate(block.split(b"\n"), start=first)

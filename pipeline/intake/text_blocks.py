@@ -27,7 +27,7 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         A block and the number of its first line, from 1.
 
     Raises:
-        IntakeError: a line is too long, or the data are truncated or corrupt; all lines before
+        IntakeError: a line is too long, or the data is truncated or corrupt; all lines before
             have been yielded by then.
     """
     parts: list[bytes] = []
@@ -53,7 +53,7 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
             )
     if fault:
         raise IntakeError(
-            f"{name}: cannot be unpacked after line {line - 1}: the compressed data are truncated "
+            f"{name}: cannot be unpacked after line {line - 1}: the compressed data is truncated "
             f"or corrupt ({fault}). Fetch the file again."
         ) from fault
     if rest := b"".join(parts):

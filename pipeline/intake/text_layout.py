@@ -98,7 +98,7 @@ def is_number(cell: str) -> bool:
 
 
 def is_header(cells: list[str]) -> bool:
-    """Tells whether the cells are names: most are no numbers, or they count the columns.
+    """Tells whether the cells are names: most are not numbers, or they count the columns.
 
     >>> is_header(["label", "pt"]), is_header(["s", "0.5", "1.5"]), is_header(["0", "1", "2"])
     (True, False, True)

@@ -16,7 +16,7 @@ from formats.names import SCHEMA_FILE
 from pipeline.intake.intake_error import enumerate_names, quote
 
 SNAP_LIMIT = 1e-4
-"""Largest distance of a b-tag from the code that `snap_b_tags` takes it for."""
+"""Largest distance of a b-tag from the code to which `snap_b_tags` rounds it."""
 
 COARSE_LIMIT = 0.02
 """Largest distance of a b-tag that lost more digits: half precision, two decimals."""
@@ -33,7 +33,7 @@ class ValueOptions:
     Attributes:
         units: ``published``, or ``gev``: GeV, radians and b-tag levels 0, 1, 2.
         drop_missing: drop events with missing values instead of refusing them.
-        snap_b_tags: take b-tags within `SNAP_LIMIT` of a code for it.
+        snap_b_tags: round b-tags within `SNAP_LIMIT` of a code to it.
     """
 
     units: str = "published"
@@ -166,5 +166,5 @@ class ValueFaults:
                 "float32, or as text with nine digits."
             )
         if "near" in self.hints:
-            return f"They lost digits: --snap-b-tags takes each for the code within {SNAP_LIMIT:g}."
+            return f"They lost digits: --snap-b-tags rounds each to the code within {SNAP_LIMIT:g}."
         return "Correct these events or leave them out of the input."

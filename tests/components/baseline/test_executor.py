@@ -103,7 +103,7 @@ def test_a_candidate_that_is_the_only_version_has_no_baseline(baseline, pushes, 
     pushes.push("a")
     model = baseline("a")
     assert version(model) == ""
-    assert remark(model) == "none, because no other model than this one was pushed"
+    assert remark(model) == "none, because no model other than this one was pushed"
 
 
 def test_a_withdrawn_version_is_no_baseline(baseline, pushes, serving):

@@ -124,8 +124,8 @@ def test_a_momentum_or_mass_of_zero_is_refused(columns, schema):
     columns["m_bb"][:3] = 0
 
     assert problems(columns, schema) == [
-        "train: m_bb: 3 events have 0, which no momentum or mass is: it stands for a missing "
-        "value; leave these events out"
+        "train: m_bb: 3 events have 0, which is not a valid momentum or mass: it stands for a "
+        "missing value; leave these events out"
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_constant_column_is_refused(columns, schema):
     columns["m_bb"][:] = 0
     columns["jet_3_b_tag"][:] = 0
     assert problems(columns, schema) == [
-        f"train: {name}: all 200 events have 0; a column without information is a mistake of the "
+        f"train: {name}: all 200 events have 0; a constant column is an error of the "
         "export: write the measured values"
         for name in ("jet_3_b_tag", "m_bb")
     ]

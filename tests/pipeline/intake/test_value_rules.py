@@ -99,7 +99,7 @@ def test_b_tags_that_lost_digits_are_snapped_on_request(converted):
     assert message.startswith(f"{tagged.sum()} events with invalid b-tags: ")
     assert "expected 0, 1." in message
     assert message.endswith(
-        "They lost digits: --snap-b-tags takes each for the code within 0.0001."
+        "They lost digits: --snap-b-tags rounds each to the code within 0.0001."
     )
     events, counts = converted(rows, snap_b_tags=True)
     assert same_events(events, EVENTS)
