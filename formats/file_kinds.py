@@ -96,10 +96,21 @@ def find_container(head: bytes) -> str | None:
             return name
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" or _is_old_tar(head):
         return "tar"
     is_zlib = head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0
     return "zlib" if is_zlib and not _is_text(head) else None
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Tells whether the first block has the checksum of a tar header without the mark of 1988.
+
+    The checksum is the sum of the bytes, with blanks in its own place.
+    """
+    checksum = re.match(rb" *([0-7]{4,7})[\0 ]", head[148:156])
+    if not checksum or len(head) < 512:
+        return False
+    return int(checksum[1], 8) == sum(head[:148]) + 8 * ord(" ") + sum(head[156:512])
 
 
 def find_format(head: bytes) -> str | RefusedKind:

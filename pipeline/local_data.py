@@ -12,6 +12,7 @@ from formats.names import TEST_SPLIT
 from formats.published.manifest import MANIFEST
 from formats.published.shards import ShardNames, classify_names, looks_like_data, missing_parts
 from pipeline.config import WITH_TEST
+from pipeline.file_access import describe_access
 
 TRAINING, VALIDATION, TEST = "training", "validation", TEST_SPLIT
 
@@ -165,7 +166,10 @@ def _list_folder(folder: Path) -> ShardNames:
     except (FileNotFoundError, NotADirectoryError):
         return ShardNames()
     except OSError as error:
-        raise NoShardsError(f"cannot read {folder} ({error.strerror})") from None
+        raise NoShardsError(
+            f"cannot read {folder} ({error.strerror}: {describe_access(folder)}); ask for the "
+            "permission, or copy the data"
+        ) from None
 
 
 def _file_names(folder: Path) -> Iterator[str]:

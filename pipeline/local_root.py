@@ -33,9 +33,9 @@ def resolve(config: Config) -> Config:
     """Returns the configuration with absolute local paths and the layout of the data.
 
     Raises:
-        ConfigError: the root is not on a local disk, the layout of remote data is not given or
-            this environment cannot read them, or ``data_root`` has no shards where the layout
-            requires them.
+        ConfigError: the root is not on a local disk, another folder is not writable, the layout of
+            remote data is not given or this environment cannot read them, or ``data_root`` has no
+            shards where the layout requires them.
         DataRefusedError: a shard is there twice or is a folder, or one folder holds two splits.
     """
     if is_remote(config.root):
@@ -57,20 +57,16 @@ def resolve(config: Config) -> Config:
     else:
         check_file_systems(data_root)
     directory, checkpoints = config.push.directory, config.trainer.checkpoints
+    directory = directory and _writable("push.directory", directory)
+    checkpoints = checkpoints and _writable("trainer.checkpoints", checkpoints)
     return config.model_copy(
         update={
             "data_root": data_root,
             "root": _absolute("root", config.root),
             "ingestion": config.ingestion.model_copy(update={"layout": layout}),
-            "trainer": config.trainer.model_copy(
-                update={
-                    "checkpoints": checkpoints and _absolute("trainer.checkpoints", checkpoints)
-                }
-            ),
+            "trainer": config.trainer.model_copy(update={"checkpoints": checkpoints}),
             "score": config.score and _resolve_score(config.score),
-            "push": config.push.model_copy(
-                update={"directory": directory and _absolute("push.directory", directory)}
-            ),
+            "push": config.push.model_copy(update={"directory": directory}),
         }
     )
 
@@ -138,6 +134,23 @@ def _not_writable(folder: Path, reason: str | None) -> ConfigError:
         f"root: cannot write to {folder} ({reason}: {describe_access(folder)}); "
         "give a writable folder"
     )
+
+
+def _writable(key: str, path: str) -> str:
+    """Returns the absolute path of a folder that a run writes to, perhaps after hours.
+
+    Raises:
+        ConfigError: it is not writable.
+    """
+    folder = Path(_absolute(key, path))
+    if not is_remote(path):
+        place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        if not place.is_dir() or not is_writable_folder(place):
+            raise ConfigError(
+                f"{key}: cannot write to {folder} ({describe_access(place)}); give a writable "
+                "folder"
+            )
+    return path if is_remote(path) else str(folder)
 
 
 def _absolute(key: str, path: str) -> str:

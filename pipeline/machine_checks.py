@@ -3,7 +3,6 @@
 They take milliseconds. Without them the same faults appear minutes later, with misleading messages.
 """
 
-import errno
 import os
 import re
 import tempfile
@@ -14,6 +13,7 @@ from formats.cluster import ClusterConfigError, read_cluster
 from pipeline.config import ConfigError
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
+from pipeline.system_errors import DISK_FAULTS, explain
 from pipeline.user_errors import MetadataError
 
 LEAST_FREE_MB = 32
@@ -21,13 +21,6 @@ LEAST_FREE_MB = 32
 
 FULL_MB = 1
 """Below it a failure is blamed on the disk."""
-
-NO_SPACE = {
-    errno.ENOSPC: "no space is left",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-    errno.EIO: "the disk reports an input/output error",
-}
 
 ROLLED_BACK = "cannot commit - no transaction is active"
 
@@ -56,7 +49,7 @@ def check_environment(environment: Mapping[str, str]) -> None:
         raise ConfigError(str(error)) from None
     folder = environment.get("TMPDIR")
     # Python would take another folder silently, TensorFlow would not.
-    if folder and (fault := _cannot_write(Path(folder))) and fault not in NO_SPACE.values():
+    if folder and (fault := _cannot_write(Path(folder))) and fault not in DISK_FAULTS.values():
         raise ConfigError(f"TMPDIR: cannot write to {folder} ({fault}); create it, or unset TMPDIR")
 
 
@@ -119,10 +112,9 @@ def _refused_write(error: BaseException, root: Path) -> str | None:
     if found := SQLITE_FAULT.search(str(error)):
         reason = "a write failed and was rolled back" if found[0] == ROLLED_BACK else found[0]
         return f"cannot write {metadata_file(root)}: {reason}; check its disk and permissions"
-    if isinstance(error, OSError) and error.errno in NO_SPACE:
-        place = f" for {error.filename}" if error.filename else ""
-        remedy = "free some" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
-        return f"{NO_SPACE[error.errno]}{place}; {remedy}"
+    if explained := explain(error):
+        name = getattr(error, "filename", None)
+        return f"{explained[0]}{f' for {name}' if name else ''}; {explained[1]}"
     # Beam reports the errors of its file layer as text.
     path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
     fault = WRAPPED_FAULT.search(str(error))
@@ -154,7 +146,7 @@ def _faults(folders: Mapping[str, Path], least: float) -> Iterator[str]:
         free = _free_megabytes(folder)
         if free is not None and free < least:
             yield f"no space is left in {name}, {folder} ({free:.1f} MB free)"
-        elif (fault := _cannot_write(folder)) in NO_SPACE.values():
+        elif (fault := _cannot_write(folder)) in DISK_FAULTS.values():
             yield f"cannot write to {name}, {folder}: {fault}"
 
 
@@ -172,7 +164,7 @@ def _cannot_write(folder: Path) -> str | None:
         with tempfile.TemporaryFile(dir=folder, prefix="higgs-") as file:
             file.write(bytes(65536))
     except OSError as error:
-        return NO_SPACE.get(error.errno or 0, error.strerror or str(error))
+        return DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
     return None
 
 

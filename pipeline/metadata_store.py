@@ -156,7 +156,7 @@ def _node_run(store: MetadataStore, execution: mlmd.Execution) -> NodeRun | None
     return NodeRun(
         name=node.partition(".")[2],
         state=_STATES.get(execution.last_known_state, "unknown"),
-        seconds=elapsed / 1000,
+        seconds=max(0, elapsed) / 1000,  # The clock may have been set back.
         outputs=_outputs(store, execution),
         started=execution.create_time_since_epoch / 1000,
     )

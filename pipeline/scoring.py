@@ -10,8 +10,6 @@ from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, 
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
 from formats.artifact_manifest import is_remote, list_files
 from formats.errors import DataRefusedError
-from formats.published.shards import MANIFEST
-from pipeline.intake.input_members import is_visible
 from pipeline.intake.input_sources import Source, find_sources
 from pipeline.intake.intake_error import InputNotFoundError, enumerate_names
 from pipeline.intake.scored_rows import RowOptions, TableRows
@@ -61,7 +59,7 @@ def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
     found: dict[str, Source] = {}
     notes: list[str] = []
     remote = [text for text in texts if is_remote(text)]
-    sources, notes = find_sources([text for text in texts if not is_remote(text)])
+    sources, notes = find_sources([text for text in texts if not is_remote(text)], are_joined=False)
     folders = [local_path(t) for t in texts if not is_remote(t) and local_path(t).is_dir()]
     each = [part for source in sources for part in _parts(source)]
     named = [(_output_name(source, folders), source) for source in each]
@@ -78,13 +76,7 @@ def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
 
 def _parts(source: Source) -> Iterator[Source]:
     """Yields the files of a folder of Parquet files, which are scored one by one."""
-    if source.path is None or not source.path.is_dir():
-        yield source
-        return
-    for path in sorted(source.path.rglob("*")):
-        name = path.relative_to(source.path).as_posix()
-        if path.is_file() and is_visible(name) and path.name != MANIFEST:
-            yield Source(str(path), path)
+    yield from (Source(str(path), path) for path in source.files) if source.files else (source,)
 
 
 def _output_name(source: Source, folders: Sequence[Path]) -> str:

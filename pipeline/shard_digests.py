@@ -16,6 +16,7 @@ from formats.content_key import content_key, hash_file
 from formats.errors import DataRefusedError
 from formats.published.manifest import MANIFEST, find_manifest
 from formats.published.shard_files import UnreadableShardError, check_readable
+from formats.unchanged_files import identity, unchanged
 from pipeline.config import Config
 from pipeline.local_data import find_data
 from pipeline.paths import is_remote
@@ -38,7 +39,7 @@ class _Remembered(BaseModel):
 
     def is_of(self, status: os.stat_result) -> bool:
         seen = (self.device, self.inode, self.bytes, self.modified_ns, self.changed_ns)
-        return seen == _identity(status)
+        return seen == identity(status)
 
 
 class _Memory(BaseModel):
@@ -114,18 +115,14 @@ def check_shards(shards: list[Path]) -> None:
 
 def _digest(path: Path, remembered: _Remembered | None) -> _Remembered:
     try:
-        before = check_readable(path)
-        if remembered and remembered.is_of(before):
-            return remembered
-        sha256 = hash_file(path)
-        after = check_readable(path)
+        with unchanged(path):
+            status = check_readable(path)
+            if remembered and remembered.is_of(status):
+                return remembered
+            sha256 = hash_file(path)
     except UnreadableShardError as error:
         raise DataRefusedError(str(error)) from None
-    if _identity(after) != _identity(before):
-        raise DataRefusedError(
-            f"{path} was changed while it was read; run again when nothing writes to its folder"
-        )
-    device, inode, size, modified, changed = _identity(after)
+    device, inode, size, modified, changed = identity(status)
     return _Remembered(
         device=device,
         inode=inode,
@@ -133,16 +130,6 @@ def _digest(path: Path, remembered: _Remembered | None) -> _Remembered:
         modified_ns=modified,
         changed_ns=changed,
         sha256=sha256,
-    )
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
     )
 
 

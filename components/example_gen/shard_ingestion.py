@@ -8,6 +8,7 @@ so that an invalid shard leaves nothing behind.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
@@ -22,6 +23,7 @@ from formats.invalid_values import InvalidColumns, merge
 from formats.published.column_order import SAMPLE_EVENTS, find_order_problem
 from formats.published.record import Events, read_events
 from formats.published.tfrecord import RecordError
+from formats.unchanged_files import unchanged
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,12 @@ def ingest_shard(task: ShardTask) -> ShardSummary:
     Raises:
         RecordError: the shard or one of its records is invalid, or its columns are in another
             order; nothing was written.
+        DataRefusedError: the shard was changed while it was read; nothing was written.
         OSError: the shard cannot be read.
     """
     sample = _Sample()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(unchanged(Path(task.path)))
         # The reader recognizes gzip by the content, not by the name.
         stream = FileSystems.open(task.path, compression_type=CompressionTypes.UNCOMPRESSED)
         content = HashingReader(stack.enter_context(stream))

@@ -80,7 +80,7 @@ def ingest(task: ShardTask) -> str:
     # A distributed runner would retry an exception and report it as a stack trace.
     try:
         result = ShardResult(ingest_shard(task))
-    except RecordError as error:
+    except (DataRefusedError, RecordError) as error:
         result = ShardResult(None, str(error))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         result = ShardResult(None, describe_unreadable(task.path, error))

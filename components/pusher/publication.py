@@ -6,7 +6,6 @@ folders: there the SavedModel's own file, which servers wait for, is copied last
 """
 
 import errno
-import fcntl
 import hashlib
 import logging
 import os
@@ -22,6 +21,7 @@ from tfx.dsl.io import fileio
 from formats import provenance
 from formats.artifact_manifest import FileDigest, Manifest, is_remote, take_manifest
 from formats.atomic_files import atomic_path, sync
+from formats.folder_lock import locked_folder
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance
 from formats.push_directory import MARK_FILE, last_given, next_version, unfinished_pushes
@@ -45,15 +45,9 @@ def exclusive_push(push_directory: str) -> Iterator[None]:
     if is_remote(push_directory):
         yield
         return
-    Path(push_directory).mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(push_directory, os.O_RDONLY)
-    try:
-        # Some network file systems lock no folders; there only the rename excludes others.
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    # Where folders cannot be locked, only the rename excludes others.
+    with locked_folder(Path(push_directory), wait=True):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def model_manifest(model: str, *required: str) -> dict[str, FileDigest]:

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,10 +132,10 @@ def _find_inputs(
         labelled = [*with_label(sources[:count], 1), *with_label(sources[count:], 0)]
         return Inputs(labelled), notes
     if len(inputs) == 1 and (splits := find_splits(inputs[0])):
-        (training, first), (validation, second) = map(find_sources, splits)
+        parts = [*map(find_sources, splits)]
         names = " and ".join(enumerate_names([Path(p).name for p in part], 1) for part in splits)
         kept = f"{inputs[0]}: is already split; {names} stay apart"
-        return Inputs(training, validation), [kept, *first, *second]
+        return Inputs(*(sources for sources, _ in parts)), [kept, *chain(*(n for _, n in parts))]
     sources, notes = find_sources(inputs)
     if all(names_of_splits([Path(text).name for text in inputs])):
         notes.append(
@@ -145,7 +146,7 @@ def _find_inputs(
 
 
 def _check_place(inputs: "Inputs", directory: Path) -> None:
-    for source in (*inputs.training, *inputs.validation):
+    for source in inputs:
         folders = source.path.resolve().parents if source.path else ()
         if directory.exists() and directory.resolve() in folders:
             raise click.UsageError(

@@ -34,6 +34,7 @@ class InvalidFileError(click.ClickException):
 def user_errors() -> Iterator[None]:
     """Reports problems with data and folders as one sentence and an exit code."""
     from formats.errors import DataRefusedError, printable
+    from formats.folder_lock import FolderBusyError
     from formats.published.manifest import ManifestError
     from formats.published.tfrecord import RecordError
     from pipeline.local_data import NoShardsError
@@ -45,8 +46,8 @@ def user_errors() -> Iterator[None]:
         raise InvalidFileError(printable(str(error))) from error
     except OutputExistsError as error:
         raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}") from error
+    except FolderBusyError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -41,15 +41,15 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command; a file that it cannot read or write ends it with one sentence."""
+        """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click ends silently when the reader of the output has gone
             raise
-        except OSError as error:
-            reason = error.strerror or str(error)
-            place = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{reason}{place}") from error
+        except (OSError, MemoryError) as error:
+            from pipeline.system_errors import describe_system_error
+
+            raise click.ClickException(describe_system_error(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,7 +4,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,8 +116,10 @@ def score(
         confine()
     kept = "complete files are kept; run the same command again to resume."
     with intake_errors(kept), user_errors(), _model_errors():
+        from formats.folder_lock import locked_folder
         from pipeline import scoring
         from pipeline.intake.scored_rows import RowOptions
+        from pipeline.paths import is_remote
         from pipeline.scored_model import find_model
 
         start = time.monotonic()
@@ -132,10 +134,11 @@ def score(
         for note in notes:
             click.echo(f"note: {note}")
         click.echo(f"Model {chosen.description}")
-        if beam_args:
-            result = scoring.score_on_workers(tasks, out, beam_args)
-        else:
-            result = _score_here(tasks)
+        with nullcontext() if is_remote(out) else locked_folder(Path(out)):
+            if beam_args:
+                result = scoring.score_on_workers(tasks, out, beam_args)
+            else:
+                result = _score_here(tasks)
     _print_summary(result, out, time.monotonic() - start)
 
 

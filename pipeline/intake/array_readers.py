@@ -10,8 +10,14 @@ import numpy as np
 
 from formats.column_names import is_label
 from formats.features import FEATURES, LABEL, NUM_FEATURES
+from pipeline.intake.byte_streams import is_of_the_system
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
+from pipeline.intake.intake_error import (
+    IntakeError,
+    JoinedFilesError,
+    enumerate_names,
+    quote,
+)
 from pipeline.intake.table import Table, array_batches
 
 _MATRIX_NAMES = ("x", "features", "data", "inputs", "samples")
@@ -77,6 +83,8 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     try:
         file = stack.enter_context(h5py.File(path, "r"))
     except OSError as error:
+        if is_of_the_system(error):
+            raise
         raise IntakeError(
             f"{member.name}: is a truncated or corrupt HDF5 file ({error}). Fetch it again."
         ) from error
@@ -87,6 +95,12 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             found.update({name: item}) if isinstance(item, h5py.Dataset) and item.shape else None
         )
     )
+    if elsewhere := [n for n, item in found.items() if item.is_virtual or item.external]:
+        # A missing file would give fill values, and any file of the user could be named.
+        raise IntakeError(
+            f"{member.name}: keeps the values of {enumerate_names(elsewhere)} in other files. Copy "
+            "them into one file."
+        )
     if any("block0_values" in name or "axis0" in name for name in found):
         raise IntakeError(
             f"{member.name}: was written by pandas. Save it as Parquet: "
@@ -104,13 +118,16 @@ def _load(member: Member, path: Path) -> Any:
             f"{path}: is not a NumPy file. Save the array with `numpy.save(FILE, array)`."
         ) from error
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
         if "pickle" in str(error) or "object" in str(error):
             raise _pickled(member.name) from error
         raise IntakeError(
             f"{member.name}: is a truncated or corrupt NumPy file ({error}). Fetch it again."
         ) from error
+    if path.stat().st_size > array.offset + array.nbytes:
+        raise JoinedFilesError(member.name, "array")
+    return array
 
 
 def _pickled(name: str) -> IntakeError:

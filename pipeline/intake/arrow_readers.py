@@ -1,11 +1,13 @@
 """Readers of Parquet files, data sets of Parquet files, and Arrow (Feather) files."""
 
+import mmap
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 from pyarrow import feather, ipc
@@ -14,8 +16,14 @@ from pyarrow import parquet as pq
 from formats.column_names import ALIASES, normalize
 from formats.features import FEATURES, NUM_FEATURES
 from formats.published.record_parser import FEATURES_KEY
+from pipeline.intake.byte_streams import is_of_the_system
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError, enumerate_names, shorten
+from pipeline.intake.intake_error import (
+    IntakeError,
+    JoinedFilesError,
+    enumerate_names,
+    shorten,
+)
 from pipeline.intake.table import Batch, Table, make_batch
 
 _BATCH_ROWS = 1 << 14
@@ -33,37 +41,84 @@ def open_parquet(member: Member, stack: ExitStack) -> Table:
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)
     except (pa.ArrowInvalid, OSError) as error:
+        if is_of_the_system(error):
+            raise
         raise _damaged(member.name, "Parquet", error) from error
     rows = file.metadata.num_rows
+    _check_joined_parquet(member.name, path, file.metadata)
 
-    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
-        yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+    def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        yield from (("", batch) for batch in file.iter_batches(_BATCH_ROWS, columns=columns))
 
     return _arrow_table(member.name, member.description, file.schema_arrow, batches, rows)
 
 
-def open_parquet_folder(folder: Path) -> Table:
-    """Opens a folder of Parquet files with one schema, with Hive partitions as columns.
+def open_parquet_folder(folder: Path, files: Sequence[Path]) -> Table:
+    """Opens Parquet files of a folder with one schema, with Hive partitions as columns.
 
     Raises:
         IntakeError: a file is damaged, or has other types.
     """
     try:
-        dataset = pyarrow.dataset.dataset(folder, format="parquet", partitioning="hive")
+        _check_partitions(folder, files)
+        dataset = pyarrow.dataset.dataset(
+            [str(file) for file in files],
+            format="parquet",
+            partitioning="hive",
+            partition_base_dir=str(folder),
+        )
         fragments = list(dataset.get_fragments())
         rows = sum(fragment.count_rows() for fragment in fragments)
+        for fragment in fragments:
+            _check_joined_parquet(fragment.path, Path(fragment.path), fragment.metadata)
         _check_equal_columns(fragments)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        if is_of_the_system(error):
+            raise
         raise _damaged(str(folder), "Parquet", error) from error
 
-    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         for fragment in fragments:
-            yield from fragment.to_batches(
+            part = os.path.relpath(fragment.path, folder)
+            for batch in fragment.to_batches(
                 schema=dataset.schema, columns=columns, batch_size=_BATCH_ROWS
-            )
+            ):
+                yield part, batch
 
     kind = f"Parquet ({len(fragments)} files)"
     return _arrow_table(str(folder), kind, dataset.schema, batches, rows)
+
+
+def _check_partitions(folder: Path, files: Sequence[Path]) -> None:
+    """Refuses a partition with the name of a column, which it would replace."""
+    parts = {part for file in files for part in file.relative_to(folder).parts[:-1] if "=" in part}
+    keys = {part.partition("=")[0] for part in parts}
+    if twice := sorted(keys.intersection(pq.read_schema(files[0]).names)):
+        raise IntakeError(
+            f"{files[0]}: {enumerate_names(twice)} is a column of the file and also part of the "
+            "files' paths. Remove one of them."
+        )
+
+
+def _check_joined_parquet(name: str, path: Path, metadata: Any) -> None:
+    """Refuses files that were joined by ``cat``: only the last one's footer is read."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    chunks = [group.column(i) for group in groups for i in range(metadata.num_columns)]
+    end = max((_start(chunk) + chunk.total_compressed_size for chunk in chunks), default=4)
+    footer = path.stat().st_size - metadata.serialized_size - len("1234PAR1")
+    if footer - end >= len("PAR1PAR1"):  # Or indexes, which not all programs write.
+        _check_joint(name, path, "Parquet", b"PAR1PAR1")
+
+
+def _start(chunk: Any) -> int:
+    return min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)), default=4)
+
+
+def _check_joint(name: str, path: Path, kind: str, joint: bytes) -> None:
+    """Looks for the place where a file ends and another one starts."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(joint) >= 0:
+            raise JoinedFilesError(name, f"{kind} file")
 
 
 def _check_equal_columns(fragments: Sequence[Any]) -> None:
@@ -87,31 +142,42 @@ def open_arrow(member: Member, stack: ExitStack) -> Table:
     path, notes = stack.enter_context(member.local_file()), []
     try:
         if member.head.startswith(b"FEA1"):
+            _check_joint(member.name, path, "Feather", b"FEA1FEA1")
             table = feather.read_table(path)
             schema, parts, rows = table.schema, table.to_batches(_BATCH_ROWS), table.num_rows
         elif member.head.startswith(b"ARROW1"):
+            _check_joint(member.name, path, "Arrow", b"ARROW1ARROW1\0\0")
             reader = ipc.open_file(stack.enter_context(pa.memory_map(str(path))))
             schema, rows = reader.schema, 0
             parts = map(reader.get_batch, range(reader.num_record_batches))
         else:
-            stream = ipc.open_stream(stack.enter_context(pa.memory_map(str(path))))
-            schema, parts, rows = stream.schema, stream, 0
+            source = stack.enter_context(pa.memory_map(str(path)))
+            stream = ipc.open_stream(source)
+            schema, parts, rows = stream.schema, _all_batches(member.name, stream, source), 0
             notes = _unfinished(member.name, path)
     except (pa.ArrowInvalid, OSError) as error:
+        if is_of_the_system(error):
+            raise
         raise _damaged(member.name, "Arrow", error) from error
 
-    def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         indices = [schema.get_field_index(name) for name in columns]
         for part in parts:
-            yield pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
+            yield "", pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
 
     return _arrow_table(member.name, member.description, schema, batches, rows, notes)
+
+
+def _all_batches(name: str, stream: Any, source: Any) -> Iterator[pa.RecordBatch]:
+    yield from stream
+    if source.tell() < source.size():
+        raise JoinedFilesError(name, "Arrow stream")
 
 
 def _unfinished(name: str, path: Path) -> list[str]:
     """Returns a note if a stream does not end with its mark, which the format leaves optional."""
     with path.open("rb") as file:
-        file.seek(-len(_STREAM_END), os.SEEK_END)
+        file.seek(max(0, path.stat().st_size - len(_STREAM_END)))
         is_finished = file.read() == _STREAM_END
     reason = "its stream has no end mark; if it was cut there, the events behind are missing"
     return [] if is_finished else [f"{name}: {reason}"]
@@ -136,7 +202,7 @@ def _arrow_table(
         name: of the input.
         kind: its description.
         schema: of the columns.
-        batches: gives the batches of some columns, by name.
+        batches: gives the batches of some columns, by name, each with the file that it is from.
         rows: number of rows; 0 if unknown.
         notes: what the reader noticed.
     """
@@ -148,23 +214,27 @@ def _arrow_table(
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         wanted = [i for i in (*numbers, *texts) if i < len(names)]
         columns = [names[i] for i in wanted] + ([vector] if vector else [])
-        start = 0
+        file, start, done = "", 0, 0
         try:
-            for part in batches(columns):
+            for origin, part in batches(columns):
+                file, start = origin, start if origin == file else 0
                 arrays = {i: part.column(k) for k, i in enumerate(wanted)}
                 if vector:
-                    arrays |= _split_vector(name, part.column(len(wanted)), len(names), start)
+                    place = f"{name}/{file}" if file else name
+                    arrays |= _split_vector(place, part.column(len(wanted)), len(names), start)
                 values = {
                     i: array if i in texts else _to_numbers(name, i, names, array)
                     for i, array in arrays.items()
                 }
+                start, done = start + part.num_rows, done + part.num_rows
                 yield make_batch(
-                    values, start, "row", (start + part.num_rows) / rows if rows else None
+                    values, start - part.num_rows, "row", done / rows if rows else None, file
                 )
-                start += part.num_rows
         except (pa.ArrowInvalid, OSError) as error:
+            if is_of_the_system(error):
+                raise
             raise IntakeError(
-                f"{name}: cannot be read after row {start} ({str(error).splitlines()[0]}). "
+                f"{name}: cannot be read after row {done} ({str(error).splitlines()[0]}). "
                 "Fetch or write the file again."
             ) from error
 
@@ -203,17 +273,16 @@ def _check_names(name: str, names: Iterable[str]) -> None:
 
 
 def _split_vector(name: str, column: Any, first: int, start: int) -> dict[int, Any]:
-    lengths = column.value_lengths() if not pa.types.is_fixed_size_list(column.type) else None
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    sizes = lengths.to_numpy(zero_copy_only=False) if lengths is not None else None
-    if len(values) != NUM_FEATURES * len(column) or (
-        sizes is not None and (sizes != NUM_FEATURES).any()
-    ):
-        row = int((sizes != NUM_FEATURES).argmax()) if sizes is not None else 0
+    if pa.types.is_fixed_size_list(column.type):
+        sizes = np.where(column.is_valid(), column.type.list_size, 0)
+    else:
+        sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    if (invalid := sizes != NUM_FEATURES).any():
         raise IntakeError(
-            f"{name}: row {start + row + 1} does not have {NUM_FEATURES} features in its list. "
-            "Correct or leave out the row."
+            f"{name}: row {start + int(invalid.argmax()) + 1} does not have {NUM_FEATURES} "
+            "features in its list. Correct or leave out the row."
         )
+    values = _to_numbers(name, 0, ("features",), column.flatten())
     matrix = values.reshape(-1, NUM_FEATURES)
     return {first + i: matrix[:, i] for i in range(NUM_FEATURES)}
 

@@ -1,6 +1,7 @@
 """Byte streams: decompression of concatenated members, and a look ahead at the first bytes."""
 
 import bz2
+import errno
 import io
 import lzma
 import zlib
@@ -24,7 +25,14 @@ DECODERS: dict[str, Callable[[], Any]] = {
 """Makers of decoders by compression; all have `decompress`, `eof` and `unused_data`."""
 
 UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-"""Errors of the decoders for truncated and corrupt data."""
+"""Errors of the decoders for truncated and corrupt data, and of the system."""
+
+
+def is_of_the_system(error: Exception) -> bool:
+    """Tells whether an error is one of the machine, such as a full disk, and not of the data."""
+    # Libraries give EINVAL for data that they cannot read.
+    is_fault = isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
+    return is_fault or isinstance(error, MemoryError)
 
 
 class ChunkStream(io.RawIOBase):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
+from components.report.number_format import plural
 from formats.column_names import ALIASES, INDEX_NAMES, is_label, normalize
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote, shorten
@@ -198,8 +199,8 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
         )
     expected = f"the label, then the {len(FEATURES)} features" if is_labelled else "the features"
     raise IntakeError(
-        f"{table.name}: has {table.width} columns without names, not {len(columns)} ({expected}). "
-        f"{remedy}."
+        f"{table.name}: has {plural(table.width, 'column')} without names, not {len(columns)} "
+        f"({expected}). {remedy}."
     )
 
 
@@ -218,9 +219,8 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
         if ours in found:
             option = "--label NAME" if ours == LABEL else "--names FILE"
             first, second = shorten(names[found[ours]]), shorten(name)
-            raise IntakeError(
-                f"{source}: {first} and {second} are both names of {ours}. Choose with {option}."
-            )
+            remedy = "Rename one" if first == second else f"Choose with {option}"
+            raise IntakeError(f"{source}: {first} and {second} are both names of {ours}. {remedy}.")
         found[ours] = index
     return found
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from components.example_gen.hash_split import assign_splits
 from formats.prefetching import prefetch
 from formats.published.additional_keys import make_encoder
-from formats.published.manifest import Manifest, ShardEntry, SourceEntry, now
+from formats.published.manifest import Manifest, ShardEntry, now
 from formats.published.record import Events, encode_events
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import Counts, IntakeOptions
+from pipeline.local_data import TEST, TRAINING, VALIDATION
 from pipeline.sample_data.event_streams import split_by, split_last
 from pipeline.sample_data.shard_writer import (
     SHARD_SIZE,
-    TRAINING,
-    VALIDATION,
+    SPLITS,
     SplitSize,
     write_dataset,
 )
@@ -54,14 +54,20 @@ class Inputs:
     Attributes:
         training: those whose events are split, or of the training set if there are others.
         validation: those of the validation set, if the input is already split.
+        test: those of the test set, if the input has all three.
     """
 
     training: Sequence[Source]
     validation: Sequence[Source] = ()
+    test: Sequence[Source] = ()
+
+    def __iter__(self) -> Iterator[Source]:
+        """Yields all of them in the order in which they are read."""
+        return chain(self.training, self.validation, self.test)
 
     def size(self) -> int | None:
         """Returns the number of bytes of all inputs; None if there is a stream."""
-        sizes = [_size(source.path) for source in (*self.training, *self.validation)]
+        sizes = [_size(source) for source in self]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
@@ -89,11 +95,11 @@ def convert(
     overwrite: bool = False,
     on_read: Callable[[int], None] = lambda _: None,
 ) -> Conversion:
-    """Converts inputs to ``training/`` and ``validation/`` in the published layout.
+    """Converts inputs to a data set in the published layout.
 
     Args:
         inputs: what is read.
-        directory: the folder of the two folders, as for `write_dataset`.
+        directory: the folder of the splits, as for `write_dataset`.
         options: how it is read.
         split: how it is split.
         described: the options as text, for the manifest.
@@ -104,9 +110,11 @@ def convert(
     Raises:
         IntakeError: an input cannot be converted; nothing is written.
         OutputExistsError: as for `write_dataset`.
+        FolderBusyError: the same.
     """
-    counts, classes = Counts(), _ClassCounts()
+    counts, classes = Counts(), _ClassCounts(are_given=bool(inputs.validation))
     training, validation = _split(inputs, options, split, counts, on_read)
+    test = prefetch(_read_all(inputs.test, options, counts, on_read))
 
     def make_manifest(shards: tuple[ShardEntry, ...]) -> Manifest:
         return Manifest(
@@ -124,7 +132,8 @@ def convert(
     sizes = write_dataset(
         directory,
         classes.count(TRAINING, training),
-        classes.checked(classes.count(VALIDATION, validation), counts),
+        classes.count(VALIDATION, validation),
+        classes.checked(classes.count(TEST, test), counts),
         shard_size=shard_size,
         overwrite=overwrite,
         encode=_encoder(options.columns.keep),
@@ -168,23 +177,6 @@ def _read_all(
     for source in sources:
         done = sum(entry.bytes or 0 for entry in counts.sources)
         yield from read_source(source, options, counts, partial(_add, on_read, done))
-        if source.tree is None:  # Of a file with several trees, each is an input.
-            _check_repeated(counts.sources)
-
-
-def _check_repeated(sources: Sequence[SourceEntry]) -> None:
-    """Refuses the last input if an earlier one has the same bytes.
-
-    Raises:
-        IntakeError: one does.
-    """
-    *earlier, last = sources
-    for entry in earlier:
-        if entry.sha256 and entry.sha256 == last.sha256 and last.events:
-            raise IntakeError(
-                f"{last.name} and {entry.name} have the same content, so that each event would be "
-                "there twice. Remove one of them."
-            )
 
 
 def _add(on_read: Callable[[int], None], done: int, part: int) -> None:
@@ -213,9 +205,10 @@ def _encoder(keys: Sequence[str]) -> Callable[[Events], bytes]:
 class _ClassCounts:
     """Counts of events and signal events by split."""
 
-    def __init__(self) -> None:
-        self._events = {TRAINING: 0, VALIDATION: 0}
-        self._signal = {TRAINING: 0, VALIDATION: 0}
+    def __init__(self, *, are_given: bool) -> None:
+        """Takes whether the input was split already."""
+        self._are_given = are_given
+        self._events, self._signal = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
 
     def count(self, split: str, chunks: Iterable[Events]) -> Iterator[Events]:
         """Counts the events of a split that is passed on."""
@@ -225,7 +218,7 @@ class _ClassCounts:
             yield chunk
 
     def checked(self, chunks: Iterable[Events], counts: Counts) -> Iterator[Events]:
-        """Passes on the events of the last split, and then compares the splits.
+        """Passes on the events of the last split, and then compares the others with training.
 
         Raises:
             IntakeError: there are no events, or the balance of the classes differs by more than
@@ -241,22 +234,34 @@ class _ClassCounts:
         if total_signal in (0, total):
             kind = "signal" if total_signal else "background"
             counts.notes.append(f"all events are {kind}; training needs both classes")
-        if not all(events.values()):
+        for split in (VALIDATION, TEST):
+            self._check_balance(split)
+
+    def _check_balance(self, split: str) -> None:
+        pair = (TRAINING, split)
+        events, signal = ([counts[s] for s in pair] for counts in (self._events, self._signal))
+        if not all(events):
             return
-        share = total_signal / total
-        deviation = math.sqrt(share * (1 - share) * sum(1 / n for n in events.values()))
-        shares = [signal[split] / events[split] for split in (TRAINING, VALIDATION)]
-        if abs(shares[0] - shares[1]) > _MAX_SIGMAS * deviation > 0:
+        share = sum(signal) / sum(events)
+        deviation = math.sqrt(share * (1 - share) * sum(1 / n for n in events))
+        shares = [part / whole for part, whole in zip(signal, events, strict=True)]
+        if not abs(shares[0] - shares[1]) > _MAX_SIGMAS * deviation > 0:
+            return
+        if self._are_given:
             raise IntakeError(
-                f"The input is not shuffled: {shares[0]:.1%} of the events for training are "
-                f"signal, but {shares[1]:.1%} of the last {events[VALIDATION]:,}, which would be "
-                "the validation set. Choose it by a hash of each event with --split hash."
+                f"The splits of the input differ: {shares[0]:.1%} of the events for training are "
+                f"signal, but {shares[1]:.1%} of the {events[1]:,} for {split}. Name the files or "
+                "folders one by one to have their events joined and split again, or split them "
+                "anew at their source."
             )
+        raise IntakeError(
+            f"The input is not shuffled: {shares[0]:.1%} of the events for training are signal, "
+            f"but {shares[1]:.1%} of the last {events[1]:,}, which would be the validation set. "
+            "Choose it by a hash of each event with --split hash."
+        )
 
 
-def _size(path: Path | None) -> int | None:
-    if path is None or not (path.is_file() or path.is_dir()):
+def _size(source: Source) -> int | None:
+    if not source.is_regular and not source.files:
         return None
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return sum(path.stat().st_size for path in source.files or (source.path,) if path)

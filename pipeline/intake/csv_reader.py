@@ -15,11 +15,12 @@ from pyarrow import csv
 from components.report.number_format import plural
 from formats.features import COLUMNS
 from formats.prefetching import prefetch
+from pipeline.intake.byte_streams import HEAD_BYTES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.line_parser import LineParser
 from pipeline.intake.table import Batch, Table
-from pipeline.intake.text_blocks import LINE_END, read_blocks
+from pipeline.intake.text_blocks import LINE_END, count_lines, read_blocks
 from pipeline.intake.text_layout import (
     MISSING_TEXTS,
     NUMBER,
@@ -56,7 +57,10 @@ def open_csv(member: Member, options: TextOptions, layout: Layout | None = None)
     """
     layout = layout or _with_row_names(find_layout(member.head))
     if not layout.sample:
-        raise IntakeError(f"{member.name}: {_describe_empty(layout)}. Give a file with events.")
+        reason = _describe_empty(layout)
+        if len(member.head) >= HEAD_BYTES:
+            reason = f"has no complete row in its first {HEAD_BYTES >> 10} kB"
+        raise IntakeError(f"{member.name}: {reason}. Give a file with events.")
     _check_title(member.name, layout)
     names, width = _without_trailing_separator(layout)
     parser = LineParser(member.name, layout, width, options.decimal)
@@ -188,6 +192,9 @@ class _TextTable:
         try:
             table = self._parse_with_arrow(block, numbers, texts)
         except pa.ArrowInvalid:
+            return self.parser.parse(block, first, numbers, texts)
+        # To Arrow, a cell whose quote is not closed reaches to the end of the block.
+        if b'"' in block and table.num_rows < count_lines(block.rstrip()) + 1:
             return self.parser.parse(block, first, numbers, texts)
 
         def line(row: int) -> tuple[int, list[str]]:

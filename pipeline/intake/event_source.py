@@ -2,16 +2,18 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tarfile import TarError
 from typing import Any
 from zipfile import BadZipFile
 
+from formats.atomic_files import naming
 from formats.content_key import BLOCK_BYTES, HashingReader, hash_file
 from formats.published.manifest import SourceEntry
+from formats.unchanged_files import unchanged
 from pipeline.intake.arrow_readers import open_parquet_folder
-from pipeline.intake.byte_streams import UNPACKING_ERRORS
+from pipeline.intake.byte_streams import UNPACKING_ERRORS, is_of_the_system
 from pipeline.intake.input_members import Member, open_members
 from pipeline.intake.input_sources import Source, is_stream, open_source
 from pipeline.intake.intake_error import IntakeError
@@ -24,7 +26,7 @@ TableReader = Callable[
 ]
 """Reads the events of a table, as `read_table` does."""
 
-_FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile, NotImplementedError)
+_FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile)
 
 _READ_BY_LIBRARIES = ("Arrow", "HDF5", "NumPy array", "NumPy archive", "Parquet", "ROOT")
 """Formats whose readers raise errors of any kind for damaged or hostile files."""
@@ -51,14 +53,20 @@ def read_source(
 
     Raises:
         IntakeError: the input cannot be read, or has events that the options do not accept.
+        DataRefusedError: it was changed while it was read.
     """
     if source.path is not None and source.path.is_dir():
-        yield from _read_folder(source, source.path, options, counts, on_read, reader)
+        with unchanged(*source.files):
+            yield from _read_folder(source, source.path, options, counts, on_read, reader)
         return
-    with _opened(source) as file:
+    with _unchanged(source), naming(source.name), _opened(source) as file:
         yield from _read_file(
             source, HashingReader(file, on_read), options, counts, on_read, reader
         )
+
+
+def _unchanged(source: Source) -> AbstractContextManager[None]:
+    return unchanged(source.path) if source.path and source.is_regular else nullcontext()
 
 
 def _opened(source: Source) -> Any:
@@ -79,8 +87,8 @@ def _read_folder(
     on_read: Callable[[int], None],
     reader: TableReader,
 ) -> Iterator[Any]:
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    before, table = counts.read, open_parquet_folder(folder)
+    size = sum(file.stat().st_size for file in source.files)
+    before, table = counts.read, open_parquet_folder(folder, source.files)
     yield from reader(table, source.label, options, counts, lambda part: on_read(int(part * size)))
     counts.sources.append(
         SourceEntry(
@@ -133,6 +141,8 @@ def _faults_named(name: str, counts: Counts) -> Iterator[None]:
     try:
         yield
     except _FAULTS as error:
+        if is_of_the_system(error):
+            raise
         raise IntakeError(
             f"{name}: cannot be unpacked after {counts.read - before:,} events: the data is "
             f"truncated or corrupt ({error}). Fetch the file again."
@@ -148,7 +158,7 @@ def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
     except (IntakeError, *_FAULTS):
         raise
     except Exception as error:
-        if member.kind not in _READ_BY_LIBRARIES:
+        if member.kind not in _READ_BY_LIBRARIES or is_of_the_system(error):
             raise
         reason = type(error).__name__
         raise IntakeError(

@@ -1,7 +1,6 @@
 """Members: the data inside of files, compressed streams and archives, in any nesting."""
 
 import io
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -11,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from formats.atomic_files import naming
 from formats.file_kinds import RefusedKind, find_container, find_format
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
-from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.intake_error import IntakeError, JoinedFilesError, enumerate_names
 from pipeline.local_data import names_of_splits
 
 _MAX_DEPTH = 5
@@ -57,8 +57,10 @@ class Member:
             yield self.path
             return
         with tempfile.NamedTemporaryFile(prefix="higgs-convert-") as file:
-            shutil.copyfileobj(self.stream, file, 1 << 20)
-            file.flush()
+            while block := self.stream.read(1 << 20):
+                with naming(file.name):
+                    file.write(block)
+                    file.flush()
             yield Path(file.name)
 
 
@@ -118,12 +120,26 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
                     "and name the files."
                 )
             found.append(entry.name)
-            check_one_split(name, found)
+            _check_names(name, found)
             content = archive.extractfile(entry)
             assert content is not None  # A regular file has content.
             yield from _unpack(f"{name}:{entry.name}", content, None, containers)
+        _check_end_of_tar(name, archive)
     if not found:
         raise IntakeError(f"{name}: is a tar archive without files. Name the file of the data.")
+
+
+def _check_end_of_tar(name: str, archive: tarfile.TarFile) -> None:
+    """Refuses an archive that is cut, damaged or joined, which `tarfile` takes for complete."""
+    stream: Any = archive.fileobj
+    if stream.tell() < archive.offset + tarfile.BLOCKSIZE:
+        raise IntakeError(
+            f"{name}: is a tar archive without its end mark: it is truncated, and files may be "
+            "missing. Fetch it again, or unpack it and name the files."
+        )
+    while block := stream.read(1 << 20):
+        if block.strip(b"\0"):
+            raise JoinedFilesError(name, "tar archive")
 
 
 def _unzip(
@@ -132,6 +148,8 @@ def _unzip(
     head = stream.peek(1) if isinstance(stream, io.BufferedReader) else b""
     whole = Member(name, "NumPy archive", containers, head, stream, path)
     with whole.local_file() as file, zipfile.ZipFile(file) as archive:
+        if min((entry.header_offset for entry in archive.infolist()), default=0) > 0:
+            raise JoinedFilesError(name, "zip archive")
         entries = [
             e
             for e in archive.infolist()
@@ -144,11 +162,17 @@ def _unzip(
         if all(entry.filename.endswith(".npy") for entry in entries):
             yield Member(name, "NumPy archive", containers, head, stream, file)
             return
-        check_one_split(name, [entry.filename for entry in entries])
-        _check_contents(name, entries)
+        _check_names(name, [entry.filename for entry in entries])
         for entry in entries:
-            with archive.open(entry) as content:
-                inner = f"{name}:{entry.filename}"
+            inner = f"{name}:{entry.filename}"
+            try:
+                content = archive.open(entry)
+            except NotImplementedError as error:
+                raise IntakeError(
+                    f"{inner}: is packed by a method that is not read ({error}). Unpack the "
+                    "archive with another program, and name the files."
+                ) from error
+            with content:
                 yield from _unpack(inner, content, None, ("zip", *containers))
 
 
@@ -169,16 +193,15 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _check_contents(name: str, entries: list[zipfile.ZipInfo]) -> None:
-    """Refuses an archive with the same content twice."""
-    contents: dict[tuple[int, int], str] = {}
-    for entry in entries:
-        first = contents.setdefault((entry.CRC, entry.file_size), entry.filename)
-        if first != entry.filename and entry.file_size:
-            raise IntakeError(
-                f"{name}: {first} and {entry.filename} have the same content, so that each event "
-                "would be there twice. Unpack it and name one of them."
-            )
+def _check_names(name: str, names: Sequence[str]) -> None:
+    """Refuses an archive with two splits, or with a file and its replacement."""
+    check_one_split(name, names)
+    if len({*names}) < len(names):
+        twice = next(member for member in names if names.count(member) > 1)
+        raise IntakeError(
+            f"{name}: holds {twice} twice; programs that unpack it keep the last one. Unpack it, "
+            "and name the files."
+        )
 
 
 def check_one_split(name: str, names: Sequence[str]) -> None:

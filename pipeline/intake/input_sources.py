@@ -6,15 +6,17 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, enumerate_names
-from pipeline.local_data import names_of_splits, split_words
+from pipeline.local_data import TEST, TRAINING, VALIDATION, names_of_splits, split_words
 from pipeline.paths import PathError, local_path
 
 STDIN = "-"
+_TEST_WORDS = (TEST, "testing", "holdout")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _TABLE_FORMATS = {
     "/_delta_log/": "a Delta Lake table",
@@ -34,6 +36,7 @@ class Source:
         tree: name of a ROOT tree, if it was given.
         label: 1 or 0, if the whole input is of one class.
         uri: the file's address, if it is in an object store; there is no path then.
+        files: the files of a folder of Parquet files.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Source:
     tree: str | None = None
     label: int | None = None
     uri: str = ""
+    files: tuple[Path, ...] = ()
 
     @property
     def encodable_name(self) -> str:
@@ -53,11 +57,15 @@ class Source:
         return self.path is not None and self.path.is_file()
 
 
-def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
+def find_sources(
+    texts: Sequence[str], *, are_joined: bool = True
+) -> tuple[list[Source], list[str]]:
     """Finds the inputs that arguments name.
 
     Args:
         texts: files, folders, patterns or ``-``; ROOT files with ``:TREE``.
+        are_joined: whether the events of a folder come together, so that it must not hold a
+            training and a validation set.
 
     Returns:
         The inputs in order, and notes on files of folders that are left out.
@@ -66,7 +74,7 @@ def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
         IntakeError: one does not exist, is named twice, or is there in two forms.
     """
     notes: list[str] = []
-    sources = [source for text in texts for source in _find(text, notes)]
+    sources = [source for text in texts for source in _find(text, notes, are_joined)]
     seen: dict[tuple[int, int, str | None], str] = {}
     for source in sources:
         if source.path is None:
@@ -81,15 +89,15 @@ def find_sources(texts: Sequence[str]) -> tuple[list[Source], list[str]]:
     return sources, notes
 
 
-def find_splits(text: str) -> tuple[list[str], list[str]] | None:
-    """Finds the two parts of an input that is already split: ``train/`` or ``higgs_train.csv``.
+def find_splits(text: str) -> list[list[str]] | None:
+    """Finds the parts of an input that is already split: ``train/`` or ``higgs_train.csv``.
 
     Returns:
-        The folders or files of the training set and those of the validation set; None if it is not
-        a folder with both.
+        The folders or files of the training set, of the validation set and, if the folder has all
+        three, of the test set; None if it is not a folder with the first two.
 
     Raises:
-        IntakeError: there are more than two splits, or other data beside them.
+        IntakeError: names mean more than one split, or there are other data beside the splits.
     """
     try:
         root = local_path(text)
@@ -101,15 +109,21 @@ def find_splits(text: str) -> tuple[list[str], list[str]] | None:
     found = names_of_splits([path.name for path in paths])
     if not all(found):
         return None
-    # Each by one word: `valid` beside `test` would be two sets.
-    if len({word for names in found for name in names for word in split_words(name)}) > len(found):
+    training, others = found
+    test = [name for name in others if split_words(name) & {*_TEST_WORDS}]
+    validation = [name for name in others if name not in test]
+    # Without a validation set, the test set serves as one.
+    splits = [training, validation, test] if validation and test else [training, others]
+    # Each by one word: `valid` beside `dev` would be two sets.
+    words = [{word for name in names for word in split_words(name)} for names in splits]
+    if any(len(each) > 1 for each in words):
         raise IntakeError(
-            f"{root}: has {enumerate_names([*found[0], *found[1]])}, more than two splits. Name "
-            "the folders or files of events that belong together."
+            f"{root}: has {enumerate_names([*training, *others])}, whose names do not tell one "
+            f"{TRAINING}, one {VALIDATION} and one {TEST} set. Name the folders or files of events "
+            "that belong together, or rename them."
         )
-    _check_beside(root, found)
-    training, validation = ([str(root / name) for name in names] for names in found)
-    return training, validation
+    _check_beside(root, splits)
+    return [[str(root / name) for name in names] for names in splits]
 
 
 def _check_beside(root: Path, splits: Sequence[Sequence[str]]) -> None:
@@ -117,7 +131,7 @@ def _check_beside(root: Path, splits: Sequence[Sequence[str]]) -> None:
     beside = [
         path.name
         for path in sorted(root.iterdir())
-        if path.name not in (*splits[0], *splits[1], MANIFEST)
+        if path.name not in {*chain(*splits), MANIFEST}
         and is_visible(path.name)
         and (path.is_dir() or looks_like_data(path.name))
     ]
@@ -134,18 +148,18 @@ def with_label(sources: Sequence[Source], label: int) -> list[Source]:
     return [replace(source, label=label) for source in sources]
 
 
-def _find(text: str, notes: list[str]) -> Iterator[Source]:
+def _find(text: str, notes: list[str], are_joined: bool) -> Iterator[Source]:
     if text in (STDIN, "/dev/stdin"):
         yield Source("standard input", None)
         return
     path, tree = _split_tree(text)
     if path.is_dir():
-        yield from _find_in_folder(path, notes)
+        yield from _find_in_folder(path, notes, are_joined)
     elif path.exists():
         yield Source(text, path, tree)
     elif matches := sorted(glob.glob(str(path))):  # noqa: PTH207 (a pattern, not below a folder)
         for match in matches:
-            yield from _find(match, notes)
+            yield from _find(match, notes, are_joined)
     else:
         kind = "matches no file" if glob.has_magic(text) else "does not exist"
         raise InputNotFoundError(f"'{text}' {kind}. Check the path.")
@@ -163,7 +177,7 @@ def _split_tree(text: str) -> tuple[Path, str | None]:
     return path, None
 
 
-def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
+def _find_in_folder(folder: Path, notes: list[str], are_joined: bool) -> Iterator[Source]:
     files: list[Path] = []
     left_out: list[Path] = []
     for path in _files_below(folder):
@@ -172,7 +186,8 @@ def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
         is_data = is_visible(name) and not is_document(name) and path.name != MANIFEST
         (files if is_data else left_out).append(path)
     _check_files(folder, files)
-    check_one_split(str(folder), [path.relative_to(folder).as_posix() for path in files])
+    if are_joined:
+        check_one_split(str(folder), [path.relative_to(folder).as_posix() for path in files])
     if missing := missing_parts(path.name for path in files):
         notes.append(f"{folder}: {enumerate_names(missing)} is missing, by the names of the others")
     seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
@@ -185,7 +200,7 @@ def _find_in_folder(folder: Path, notes: list[str]) -> Iterator[Source]:
         notes.append(f"{folder}: skipped empty {enumerate_names([path.name for path in empty])}")
     files = [path for path in files if path not in empty]
     if all(_is_parquet(path) for path in files):
-        yield Source(str(folder), folder)
+        yield Source(str(folder), folder, files=tuple(files))
         return
     for path in files:
         yield Source(str(path), path)
@@ -196,8 +211,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
     Raises:
         IntakeError: there is something else, or a link to a folder, which would be left out.
+        OSError: a folder cannot be read.
     """
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(_paths_below(folder)):
         is_seen = is_visible(path.relative_to(folder).as_posix())
         if is_seen and path.is_symlink() and path.is_dir():
             raise IntakeError(
@@ -209,6 +225,17 @@ def _files_below(folder: Path) -> Iterator[Path]:
         elif not path.is_dir():
             kind = "is not a file" if path.exists() else "is a broken link"
             raise IntakeError(f"{path}: {kind}. Remove it, or name the files.")
+
+
+def _paths_below(folder: Path) -> Iterator[Path]:
+    """Yields what is below a folder; `Path.rglob` would pass over folders that it cannot read."""
+
+    def fail(error: OSError) -> None:
+        if is_visible(os.path.relpath(error.filename, folder)):
+            raise error
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        yield from (Path(parent, name) for name in (*folders, *files))
 
 
 def _refuse_table_format(folder: Path, name: str) -> None:

@@ -16,6 +16,17 @@ class IntakeError(ValueError):
         super().__init__(printable(message))
 
 
+class JoinedFilesError(IntakeError):
+    """A file made of several by ``cat``, in a format whose readers would pass over some of them."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        """Takes the input and its format."""
+        super().__init__(
+            f"{name}: has data behind the end of the {kind}, perhaps because several files were "
+            "joined. Name the original files, or write the file again."
+        )
+
+
 class InputNotFoundError(IntakeError):
     """An argument names nothing that exists, or no option makes sense of it: bad usage."""
 

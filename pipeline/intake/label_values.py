@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.intake.intake_error import IntakeError, quote
+from pipeline.intake.intake_error import IntakeError, quote, shorten
 from pipeline.intake.text_layout import MISSING_TEXTS
 
 
@@ -43,6 +43,11 @@ class LabelValues:
         Raises:
             IntakeError: at the first other value.
         """
+        if isinstance(values, pa.Array) and pa.types.is_nested(values.type):
+            raise IntakeError(
+                f"{name}: the labels are {shorten(str(values.type))}, not one value per event. "
+                "Write one number or text per event."
+            )
         values, codes = _distinct(values)
         encoded = np.array([self._encode(value) for value in values], np.float32)
         labels = encoded[codes]
@@ -126,9 +131,10 @@ def _to_float(text: str) -> float:
 
 def _plain(value: object) -> str:
     try:
-        return f"{float(str(value)):g}"
+        short = f"{float(str(value)):g}"
     except ValueError:
         return str(value)
+    return short if float(short) == float(str(value)) else str(value)
 
 
 def _likely_order(kinds: list[str]) -> tuple[str, str]:

@@ -96,6 +96,7 @@ class TableRows:
         counts, reader = Counts(), partial(_read_table, self.options)
         with _refusing(self.name):
             yield from read_source(self.source, self.options.intake, counts, on_read, reader)
+        # It may have changed since the digest was taken.
         if self.source.is_regular and counts.sources[0].sha256 != digest:
             raise DataRefusedError(
                 f"{self.name} was changed while it was read; run the command again when nothing "

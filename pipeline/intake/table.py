@@ -17,12 +17,14 @@ class Batch:
         locate: gives the place of a row, by its index in the batch, such as ``line 17``.
         cell: gives the value of a row in a column as it stands in the file.
         fraction: the part of the table that has been read after this batch, if it is known.
+        part: the file of the rows, if the table has several.
     """
 
     columns: Mapping[int, Any]
     locate: Callable[[int], str]
     cell: Callable[[int, int], object]
     fraction: float | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +80,15 @@ def array_batches(
     return read
 
 
-def make_batch(columns: Mapping[int, Any], start: int, unit: str, fraction: float | None) -> Batch:
-    """Makes a batch of arrays whose first row has an index in the table."""
+def make_batch(
+    columns: Mapping[int, Any], start: int, unit: str, fraction: float | None, part: str = ""
+) -> Batch:
+    """Makes a batch of arrays whose first row has an index in the table, or in its part."""
 
     def cell(row: int, column: int) -> object:
         value = columns[column][row]
         value = value.as_py() if hasattr(value, "as_py") else value
         return value.item() if isinstance(value, np.generic) else value
 
-    return Batch(columns, lambda row: f"{unit} {start + row + 1}", cell, fraction)
+    behind = f" of {part}" if part else ""
+    return Batch(columns, lambda row: f"{unit} {start + row + 1}{behind}", cell, fraction, part)

@@ -1,9 +1,11 @@
 """Events of a table: maps its columns, encodes its labels and applies the rules for values."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from formats.published.record import Events
 from pipeline.intake.array_readers import ArrayChoice
 from pipeline.intake.column_mapping import ColumnMap, ColumnOptions, map_columns
 from pipeline.intake.csv_reader import TextOptions
-from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.label_values import LabelValues
 from pipeline.intake.table import Batch, Table
 from pipeline.intake.value_faults import ValueOptions, describe_value
@@ -56,6 +58,7 @@ class Counts:
         changed: number of events with changed values, by reason.
         sources: one entry per input that was read to its end.
         notes: remarks for the summary, in the order in which they arose.
+        tables: names of the tables with events, by a checksum of all features and their number.
     """
 
     read: int = 0
@@ -63,12 +66,26 @@ class Counts:
     changed: dict[str, int] = field(default_factory=dict)
     sources: list[SourceEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tables: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def add(self, rules: ValueRules) -> None:
         """Adds what the rules dropped and changed."""
         for total, part in ((self.dropped, rules.dropped), (self.changed, rules.changed)):
             for reason, count in part.items():
                 total[reason] = total.get(reason, 0) + count
+
+    def add_table(self, name: str, checksum: int, events: int) -> None:
+        """Adds a table whose events were all read.
+
+        Raises:
+            IntakeError: another table has the same events, in whatever format or archive.
+        """
+        first = self.tables.setdefault((checksum, events), name) if events else name
+        if first != name:
+            raise IntakeError(
+                f"{name} and {first} have the same events, so that each would be there twice. "
+                "Remove one of them."
+            )
 
 
 def read_table(
@@ -88,15 +105,17 @@ def read_table(
         on_fraction: called with the part of the table read so far, if it is known.
 
     Raises:
-        IntakeError: it has other columns, or events that the options do not accept. In the second
-            case it was read to its end, so that the counts of the message are exact.
+        IntakeError: it has other columns, the events of an earlier table, or events that the
+            options do not accept. In the last case it was read to its end, so that the counts of
+            the message are exact.
     """
     columns = map_columns(table, options.columns, is_labelled=label is None)
+    _check_label_name(table.name, columns, options.labels)
     _add_notes(table, columns, counts)
     rules = ValueRules(options.values)
     numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))
     texts = () if columns.label is None else (columns.label,)
-    first = True
+    first, parts = True, dict[str, tuple[int, int]]()
     for batch in table.read(numbers, texts):
         labels = _labels(table.name, batch, columns, label, options.labels)
         counts.read += len(labels)
@@ -106,6 +125,9 @@ def read_table(
         if not rules.faults.refusals():
             if first:
                 check_order(table, events.features, columns)
+            checksum, number = parts.get(batch.part, (0, 0))
+            checksum = google_crc32c.extend(checksum, events.features.tobytes())
+            parts[batch.part] = checksum, number + len(events.labels)
             yield events  # type: ignore[misc]
         first = False
         if batch.fraction is not None:
@@ -113,7 +135,19 @@ def read_table(
     counts.notes += table.notes
     if sentences := rules.faults.refusals() or [*filter(None, [rules.scale_problem()])]:
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
+    for part, (checksum, number) in parts.items():
+        counts.add_table(f"{table.name}/{part}" if part else table.name, checksum, number)
     counts.add(rules)
+
+
+def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> None:
+    """Refuses a label that says background, of which 1 would be taken for signal."""
+    label = "" if columns.label is None else columns.names[columns.label]
+    if not values.are_given and re.search("background|bkg|bg", label, re.IGNORECASE):
+        raise IntakeError(
+            f"{name}: the label is named {quote(label)}, but 1 stands for signal. If 1 is "
+            "background in it, add --signal 0 --background 1, otherwise --signal 1 --background 0."
+        )
 
 
 def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:

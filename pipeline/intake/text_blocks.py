@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pipeline.intake.byte_streams import UNPACKING_ERRORS
+from pipeline.intake.byte_streams import UNPACKING_ERRORS, is_of_the_system
 from pipeline.intake.intake_error import IntakeError
 
 BLOCK_BYTES = 24 << 20
@@ -36,6 +36,8 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         try:
             chunk = stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
         except UNPACKING_ERRORS as error:
+            if is_of_the_system(error):
+                raise
             chunk, fault = b"", error
         ended, size = not chunk, size + len(chunk)
         parts.append(chunk)

@@ -41,7 +41,7 @@ class Layout(NamedTuple):
 def find_layout(head: bytes) -> Layout:
     """Finds the layout from the first bytes of a file; a last, incomplete line does not count."""
     text = head.decode("utf-8", errors="replace").removeprefix("\ufeff")
-    lines = re.split(r"\r\n|\r|\n", text)[: _SAMPLE_LINES + 1]
+    lines = re.split(r"\r\n|\r|\n", text)
     lines = lines[:-1] if lines[1:] else lines
     skipped = 0
     while skipped < len(lines) and not lines[skipped].strip():
@@ -50,7 +50,7 @@ def find_layout(head: bytes) -> Layout:
     while skipped < len(lines) and _COMMENT.match(lines[skipped]):
         header = lines[skipped].lstrip("#% \t")
         skipped += 1
-    data = [line for line in lines[skipped:] if line.strip()]
+    data = [line for line in lines[skipped : skipped + _SAMPLE_LINES] if line.strip()]
     separator = _find_separator(data)
     cells = [split_cells(line, separator) for line in data]
     if cells and is_header(cells[0]):

@@ -16,6 +16,7 @@ from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, UNITS
 from formats.published.record import Events, RecordError, read_events
 from formats.published.record_parser import InvalidRecordError, additional_keys
 from formats.published.tfrecord import iter_chunks, open_plain
+from formats.unchanged_files import unchanged
 from pipeline.local_data import MAX_NAMES
 
 LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
@@ -76,7 +77,7 @@ class _ShardSet:
                 self.compressions.add(open_plain(file)[1])
             keys = _additional_keys(path)
             self.additional_keys.update(keys)
-            with path.open("rb") as file:
+            with unchanged(path), path.open("rb") as file:
                 events = 0
                 for chunk in read_events(file, str(path), keys):
                     yield chunk
@@ -128,6 +129,7 @@ def inspect_shards(
     Raises:
         RecordError: a shard is anything else, or there are no records at all; the message says
             what it is.
+        DataRefusedError: a shard was changed while it was read.
     """
     shard_set = _ShardSet(shards, on_read)
     chunks = iter(shard_set)

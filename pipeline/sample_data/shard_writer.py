@@ -1,7 +1,7 @@
-"""Writer of the published layout: TFRecord shards in ``training/`` and ``validation/``.
+"""Writer of the published layout: TFRecord shards in ``training/``, ``validation/`` and ``test/``.
 
-Incomplete data is never visible. A shard gets its name when it is complete, and the two folders
-get theirs when both are; until then they are in a folder whose name starts with a dot. An old data
+Incomplete data is never visible. A shard gets its name when it is complete, and the folders get
+theirs when all are; until then they are in a folder whose name starts with a dot. An old data
 set is replaced only when the new one is complete, by a few renames, which the next start finishes
 if this one is killed between them.
 """
@@ -17,15 +17,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from formats.atomic_files import atomic_path
-from formats.published.manifest import Manifest, ShardEntry, write_manifest
+from formats.folder_lock import locked_folder
+from formats.published.manifest import (
+    Manifest,
+    ManifestError,
+    ShardEntry,
+    read_manifest,
+    write_manifest,
+)
 from formats.published.record import Events, encode_events
 from formats.published.shards import MANIFEST
+from pipeline.local_data import TEST, TRAINING, VALIDATION
 from pipeline.sample_data.event_streams import cut
 
 SHARD_SIZE = 50_000
 """Default number of events per shard: about 9 MB."""
 
-TRAINING, VALIDATION = "training", "validation"
+SPLITS = (TRAINING, VALIDATION, TEST)
+"""The folders of a data set; the last two may be missing."""
 
 _SHARD_NAME = re.compile(r"shard-\d{5,}\.tfrecord")
 
@@ -49,58 +58,82 @@ def write_dataset(
     directory: Path,
     training: Iterable[Events],
     validation: Iterable[Events],
+    test: Iterable[Events] = (),
     *,
     shard_size: int = SHARD_SIZE,
     overwrite: bool = False,
     encode: Callable[[Events], bytes] = encode_events,
     make_manifest: Callable[[tuple[ShardEntry, ...]], Manifest] | None = None,
 ) -> dict[str, SplitSize]:
-    """Writes a data set: ``training/`` and ``validation/``, which appear when both are complete.
+    """Writes a data set: a folder per split, which appear when all are complete.
 
     Args:
-        directory: the folder of the two folders; created if missing.
+        directory: the folder of the splits; created if missing.
         training: events to train on; all are consumed before the first of `validation`.
         validation: events to evaluate on. If there are none, there is no such folder.
+        test: events of ``test/``, consumed last; the same.
         shard_size: events per shard.
         overwrite: replace the shards of an earlier data set.
         encode: gives the content of a shard with some events.
         make_manifest: makes ``manifest.json`` from the shards, when all are written.
 
     Returns:
-        The size of each split.
+        The size of each split; of ``test`` only if it has events.
 
     Raises:
         OutputExistsError: there is a data set already and `overwrite` is not set, or there is
             anything that this function did not write.
+        FolderBusyError: another command writes to the folder.
     """
-    _move_into_place(directory)
-    check_output(directory, overwrite=overwrite)
-    with _staging_folder(directory) as staging:
-        entries: list[ShardEntry] = []
-        sizes = {
-            split: write_shards(events, staging / split, shard_size, encode, entries.append)
-            for split, events in ((TRAINING, training), (VALIDATION, validation))
-        }
-        if make_manifest:
-            write_manifest(staging, make_manifest(tuple(entries)))
-        staging.rename(directory / _COMPLETE)
-    _move_into_place(directory)
-    return sizes
+    with _own_folder(directory):
+        _move_into_place(directory)
+        check_output(directory, overwrite=overwrite)
+        staging = directory / _INCOMPLETE
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            entries: list[ShardEntry] = []
+            sizes = {
+                split: write_shards(events, staging / split, shard_size, encode, entries.append)
+                for split, events in zip(SPLITS, (training, validation, test), strict=True)
+            }
+            if not sizes[TEST].events and not _has_own_test(directory):
+                (staging / TEST).rmdir()  # So that it does not replace one of the user's.
+            if make_manifest:
+                write_manifest(staging, make_manifest(tuple(entries)))
+            staging.rename(directory / _COMPLETE)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        with _undone_if_refused(directory / _COMPLETE):
+            _move_into_place(directory)
+    return {split: size for split, size in sizes.items() if size.events or split != TEST}
 
 
 @contextmanager
-def _staging_folder(directory: Path) -> Iterator[Path]:
-    """Yields a folder for an incomplete data set; a failure leaves no folder that was created."""
-    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    staging = directory / _INCOMPLETE
-    shutil.rmtree(staging, ignore_errors=True)
+def _undone_if_refused(complete: Path) -> Iterator[None]:
+    """Deletes a complete data set if the system refuses the first rename.
+
+    It would replace the old one at the next start, of whichever command.
+    """
+    before = {path.name for path in complete.iterdir()}
     try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for folder in created:
-            with suppress(OSError):  # It does not exist, or is not empty.
-                folder.rmdir()
+        yield
+    except OSError:
+        if {path.name for path in complete.iterdir()} == before:
+            shutil.rmtree(complete, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _own_folder(directory: Path) -> Iterator[None]:
+    """Locks the folder of a data set; a failure leaves no folder that was created."""
+    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    with locked_folder(directory):
+        try:
+            yield
+        finally:
+            for folder in created:
+                with suppress(OSError):  # It does not exist, or is not empty.
+                    folder.rmdir()
 
 
 def check_output(directory: Path, *, overwrite: bool) -> None:
@@ -117,7 +150,7 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
             "did not write: new events would be mixed with it, or replace it. Choose a new folder "
             "for --out."
         )
-    files = [path for split in (TRAINING, VALIDATION) for path in (directory / split).glob("*")]
+    files = [path for split in SPLITS for path in (directory / split).glob("*")]
     if files and not overwrite:
         raise OutputExistsError(
             f"{directory} already contains {len(files)} shard{'s' if files[1:] else ''}. "
@@ -127,13 +160,23 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
 
 def _foreign_files(directory: Path) -> Iterator[Path]:
     """Yields what `write_dataset` did not write, except hidden files beside the two folders."""
+    splits = SPLITS if _has_own_test(directory) else (TRAINING, VALIDATION)
     for path in directory.glob("*"):
-        if path.name not in (TRAINING, VALIDATION, MANIFEST) and not path.name.startswith("."):
+        if path.name not in (*splits, MANIFEST) and not path.name.startswith("."):
             yield path
-    for split in (TRAINING, VALIDATION):
+    for split in splits:
         for path in (directory / split).glob("*"):
             if not _SHARD_NAME.fullmatch(path.name) or not path.is_file():
                 yield path
+
+
+def _has_own_test(directory: Path) -> bool:
+    """Tells whether the manifest names shards of the test set, which people also put there."""
+    try:
+        shards = read_manifest(directory / MANIFEST).shards
+    except (ManifestError, OSError):
+        return False
+    return any(shard.path.startswith(f"{TEST}/") for shard in shards)
 
 
 def _move_into_place(directory: Path) -> None:
@@ -145,10 +188,10 @@ def _move_into_place(directory: Path) -> None:
     complete = directory / _COMPLETE
     if complete.exists() and (directory / MANIFEST).exists():
         (directory / MANIFEST).rename(complete / f"old-{MANIFEST}")
-    for split in (TRAINING, VALIDATION):
+    for split in SPLITS:
         if (complete / split).exists() and (directory / split).exists():
             (directory / split).rename(complete / f"old-{split}")
-    for split in (VALIDATION, TRAINING):
+    for split in reversed(SPLITS):
         if any((complete / split).glob("*")):  # A split without events gets no folder.
             (complete / split).rename(directory / split)
     if (complete / MANIFEST).exists():

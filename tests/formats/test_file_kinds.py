@@ -1,4 +1,5 @@
 import pickle
+import tarfile
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_kinds_that_are_not_read_have_a_name_and_a_remedy(head):
 )
 def test_formats_are_recognized_by_their_first_bytes(head, kind):
     assert find_format(head) == kind
+
+
+def test_tar_archives_of_1979_are_recognized_by_their_checksum():
+    header = tarfile.TarInfo("x.csv").tobuf(tarfile.USTAR_FORMAT)
+    old = header[:148] + b" " * 8 + header[156:257] + bytes(8) + header[265:]
+    old = old[:148] + b"%06o\0 " % sum(old) + old[156:]
+
+    assert find_container(old) == "tar"
+    assert find_container(old[:100] + b"x" + old[101:]) is None
 
 
 def test_text_that_starts_like_a_zlib_stream_is_not_one():

@@ -45,6 +45,21 @@ def test_a_given_layout_is_kept(folders):
     assert resolve(explicit).ingestion.layout == "single"
 
 
+@pytest.mark.parametrize(("key", "section"), [("push", "directory"), ("trainer", "checkpoints")])
+def test_a_folder_that_is_written_late_is_checked_early(folders, monkeypatch, key, section):
+    (folders.parent / "file").touch()
+    for place, reason in (("file", "belongs to"), ("file/below", "belongs to"), ("new", "")):
+        values = {key: {section: str(folders.parent / place)}}
+        if reason:
+            with pytest.raises(ConfigError, match=f"{key}.{section}: cannot write to .*{reason}"):
+                resolve(config(data_root=str(folders), **values))
+        else:
+            resolve(config(data_root=str(folders), **values))
+    monkeypatch.setattr("pipeline.local_root.is_writable_folder", lambda _: False)
+    with pytest.raises(ConfigError, match=f"{key}.{section}: cannot write to .*/new"):
+        resolve(config(data_root=str(folders), **values))
+
+
 def test_local_paths_become_absolute(folders, monkeypatch):
     monkeypatch.chdir(folders.parent)
     resolved = resolve(config(push={"directory": "serving"}, trainer={"checkpoints": "state"}))

@@ -12,6 +12,7 @@ from pipeline.machine_checks import (
     check_space,
     describe_failure,
 )
+from pipeline.system_errors import DISK_FAULTS
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_disk_that_takes_no_file_is_found(set_free, tmp_path, monkeypatch, num
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(machine_checks.tempfile, "TemporaryFile", fail)
-    with pytest.raises(NoSpaceError, match=machine_checks.NO_SPACE[number]):
+    with pytest.raises(NoSpaceError, match=DISK_FAULTS[number]):
         check_space(tmp_path / "root")
 
 

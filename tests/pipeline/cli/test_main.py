@@ -68,4 +68,6 @@ def test_a_file_that_cannot_be_written_ends_any_command_with_one_sentence(monkey
     monkeypatch.setattr(LazyGroup, "get_command", lambda *_: run)
     result = CliRunner().invoke(main, ["run"])
     assert result.exit_code == 1
-    assert result.output == "Error: No space left on device: /root/logs/run.log\n"
+    assert result.output == (
+        "Error: /root/logs/run.log: no space is left; free some, or use another folder\n"
+    )

@@ -15,6 +15,7 @@ from table_makers import to_csv, to_frame, to_rows, uci_csv
 
 from components.scorer import score_pipeline
 from formats.features import FEATURES
+from formats.folder_lock import locked_folder
 from pipeline.cli import score_command
 from pipeline.cli.score_command import score
 
@@ -70,6 +71,25 @@ def test_only_what_changed_is_scored_again(run, tmp_path):
     )
     result = run("--input", "shards", "--input", "x.csv", "--columns", FEATURES[0])
     assert "unchanged" not in result.output
+
+
+def test_a_data_set_with_both_splits_is_scored_file_by_file(run, tmp_path):
+    write_shards(tmp_path / "data" / "training", EVENTS, [60])
+    write_shards(tmp_path / "data" / "validation", EVENTS, [60])
+
+    result = run("--input", "data")
+
+    assert result.exit_code == 0, result.output
+    assert "Read and wrote 120 rows in 2 files" in result.output
+
+
+def test_two_commands_do_not_score_into_one_folder(run, tmp_path):
+    with locked_folder(tmp_path / "out"):
+        result = run("--input", "x.csv")
+
+    assert result.exit_code == 1
+    assert f"Error: another command is writing to {tmp_path}/out; run this one" in result.output
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_files_of_other_inputs_are_named(run):

@@ -51,6 +51,32 @@ def test_arrays_in_every_arrangement_give_the_same_events(tmp_path, name):
     assert same_events(events, EVENTS)
 
 
+@pytest.mark.parametrize("kind", ["virtual", "external"])
+def test_values_in_other_files_are_not_followed(tmp_path, kind):
+    """HDF5 gives fill values for the missing file of a virtual data set, without an error."""
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["y"] = Y
+        if kind == "external":
+            (tmp_path / "raw").write_bytes(X.tobytes())
+            file.create_dataset("x", X.shape, "f4", external=[(str(tmp_path / "raw"), 0, X.nbytes)])
+        else:
+            layout = h5py.VirtualLayout(X.shape, "f4")
+            layout[:] = h5py.VirtualSource("missing.h5", "x", X.shape)
+            file.create_virtual_dataset("x", layout, fillvalue=0.5)
+
+    with pytest.raises(IntakeError, match=r"x\.h5: keeps the values of x in other files"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+
+def test_a_second_array_in_a_file_is_not_passed_over(tmp_path):
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.save(file, MATRIX[:20])
+        np.save(file, MATRIX[20:])
+
+    with pytest.raises(IntakeError, match=r"x\.npy: has data behind the end of the array"):
+        convert_all([tmp_path / "x.npy"], tmp_path / "out")
+
+
 def test_labels_may_be_in_a_file_of_their_own(tmp_path):
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", Y.astype(np.int64))

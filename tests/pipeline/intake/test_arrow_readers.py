@@ -74,6 +74,32 @@ def test_a_stream_without_its_end_is_noted(tmp_path):
     assert convert_all([tmp_path / "x"], tmp_path / "whole")[1].counts.notes == []
 
 
+def joined_streams(path):
+    write_stream(TABLE.slice(0, 30), path)
+    first = path.read_bytes()
+    write_stream(TABLE.slice(30), path)
+    path.write_bytes(first + path.read_bytes())
+
+
+def joined(name):
+    def write(path):
+        WRITERS[name](path)
+        path.write_bytes(path.read_bytes() * 2)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "write", [joined_streams, *map(joined, ("Arrow stream", "Feather", "Feather 1", "Parquet"))]
+)
+def test_joined_files_are_refused(tmp_path, write):
+    """Of the rows, the readers would give those of one file, without an error."""
+    write(tmp_path / "x")
+
+    with pytest.raises(IntakeError, match=r"x: has data behind the end of the .* were joined"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
 def test_types_are_shortened(tmp_path):
     structs = pa.array(FRAME[[*FEATURES]].to_dict("records"))
     pq.write_table(pa.table({"event": structs, "label": LABELS}), tmp_path / "x")
@@ -93,6 +119,52 @@ def test_a_folder_of_parts_is_one_table(tmp_path):
     assert same_events(events, EVENTS)
     [source] = conversion.counts.sources
     assert (source.kind, source.events) == ("Parquet (2 files)", 60)
+
+
+HALVES = TABLE.slice(0, 40), TABLE.slice(40)
+
+
+def make_folder(folder, first=HALVES[0], second=HALVES[1]):
+    folder.mkdir()
+    pq.write_table(first, folder / "a.parquet")
+    pq.write_table(second, folder / "b.parquet", compression="gzip")
+    return folder
+
+
+def test_documents_and_empty_files_beside_parquet_files_are_left_out(tmp_path):
+    folder = make_folder(tmp_path / "d")
+    (folder / "README.md").write_text("About these files")
+    (folder / "c.parquet").touch()
+
+    events, conversion = convert_all([folder], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert conversion.counts.sources[0].kind == "Parquet (2 files)"
+
+
+def test_a_copy_among_parquet_files_is_refused(tmp_path):
+    folder = make_folder(tmp_path / "d", TABLE, TABLE)
+
+    with pytest.raises(IntakeError, match=r"d/b\.parquet and .*d/a\.parquet have the same events"):
+        convert_all([folder], tmp_path / "out")
+
+
+def test_a_row_of_a_folder_is_named_with_its_file(tmp_path):
+    frame = FRAME.copy()
+    frame.loc[47, FEATURES[3]] = np.nan
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    folder = make_folder(tmp_path / "d", table.slice(0, 40), table.slice(40))
+
+    with pytest.raises(IntakeError, match=r"the first in row 8 of b\.parquet with 'nan'"):
+        convert_all([folder], tmp_path / "out")
+
+
+def test_a_partition_that_is_a_column_too_is_refused(tmp_path):
+    folder = make_folder(tmp_path / "label=1")
+
+    with pytest.raises(IntakeError, match=r"a\.parquet: label is a column of the file and also"):
+        convert_all([tmp_path], tmp_path.parent / "out")
+    assert folder.exists()
 
 
 def test_hive_partitions_are_columns(tmp_path):
@@ -128,6 +200,7 @@ def in_order(events):
             "--signal sig --background bkg",
         ),
         (FRAME.assign(label=FRAME[LABEL] * 2 - 1), "--signal 1 --background -1"),
+        (FRAME.assign(label=[[v] for v in FRAME[LABEL]]), "the labels are list<.*>, not one value"),
         (FRAME.drop(columns=FEATURES[2]), rf"1 of the 28 features is missing \({FEATURES[2]}\)"),
         (FRAME.assign(jet1pt=1.0), f"{FEATURES[5]} and jet1pt are both names of {FEATURES[5]}"),
     ],
@@ -166,6 +239,24 @@ def test_lists_of_other_lengths_are_named(tmp_path):
     pq.write_table(pa.table({"features": lists, "label": LABELS}), tmp_path / "x")
 
     with pytest.raises(IntakeError, match="row 12 does not have 28 features in its list"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+def test_a_missing_list_is_named(tmp_path):
+    lists = EVENTS.features.tolist()
+    lists[11] = None
+    features = pa.array(lists, pa.list_(pa.float32(), 28))
+    feather.write_feather(pa.table({"features": features, "label": LABELS}), tmp_path / "x")
+
+    with pytest.raises(IntakeError, match="row 12 does not have 28 features in its list"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+def test_lists_of_text_are_not_numbers(tmp_path):
+    lists = [[f"{value:.9g}" for value in row] for row in EVENTS.features]
+    pq.write_table(pa.table({"features": lists, "label": LABELS}), tmp_path / "x")
+
+    with pytest.raises(IntakeError, match="the column features holds string, not numbers"):
         convert_all([tmp_path / "x"], tmp_path / "out")
 
 

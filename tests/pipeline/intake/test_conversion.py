@@ -1,6 +1,9 @@
+import errno
+import gzip
 import hashlib
 import os
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from event_makers import make_published_events, same_events, select
 from shard_makers import read_folder
 from table_makers import convert_all, to_csv, to_frame, to_parquet, to_rows, uci_csv
 
+from formats.errors import DataRefusedError
 from formats.features import COLUMNS
 from formats.published.manifest import find_differences, read_manifest
 from formats.published.record import Events
@@ -18,7 +22,7 @@ from pipeline.intake.conversion import (
     conventional_validation_rows,
     convert,
 )
-from pipeline.intake.input_sources import find_sources
+from pipeline.intake.input_sources import find_sources, find_splits
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import IntakeOptions
 from pipeline.intake.value_faults import ValueOptions
@@ -97,6 +101,94 @@ def test_a_single_class_is_reported(tmp_path, csv):
     _, conversion = convert_all([csv], tmp_path / "out")
 
     assert "all events are signal; training needs both classes" in conversion.counts.notes
+
+
+def test_three_splits_become_three_folders(tmp_path):
+    parts = {"train": slice(120), "valid": slice(120, 160), "test": slice(160, None)}
+    for name, rows in parts.items():
+        (tmp_path / f"d/{name}").mkdir(parents=True)
+        (tmp_path / f"d/{name}/a.csv").write_bytes(uci_csv(select(EVENTS, rows)))
+    sources = [find_sources(texts)[0] for texts in find_splits(str(tmp_path / "d"))]
+
+    conversion = convert(Inputs(*sources), tmp_path / "out", IntakeOptions(), SplitOptions())
+
+    assert [*conversion.sizes] == ["training", "validation", "test"]
+    for folder, rows in zip(conversion.sizes, parts.values(), strict=True):
+        assert same_events(read_folder(tmp_path / "out" / folder), select(EVENTS, rows))
+    manifest = read_manifest(tmp_path / "out/manifest.json")
+    assert [shard.events for shard in manifest.shards] == [120, 40, 40]
+
+
+def test_splits_of_the_input_with_other_classes_are_refused(tmp_path):
+    events = make_published_events(600, seed=8)
+    signal = select(events, events.labels == 1)
+    for name, part in (("train", events), ("valid", select(events, slice(300))), ("test", signal)):
+        (tmp_path / f"{name}.csv").write_bytes(uci_csv(part))
+    sources = [find_sources([str(tmp_path / f"{n}.csv")])[0] for n in ("train", "valid", "test")]
+
+    with pytest.raises(IntakeError, match=r"splits of the input differ: .* 100\.0% .* for test\."):
+        convert(Inputs(*sources), tmp_path / "out", IntakeOptions(), SplitOptions())
+
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("change", ["grow", "shrink", "overwrite", "replace", "remove"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "parquet folder", "npy"])
+def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, form, change):
+    path = tmp_path / "d" / f"x.{form.split()[0]}"
+    path.parent.mkdir()
+    if form == "npy":
+        np.save(path, np.column_stack([EVENTS.labels, EVENTS.features]))
+    elif form == "csv":
+        path.write_bytes(uci_csv(EVENTS))
+    else:
+        to_frame(EVENTS).to_parquet(path)
+    os.utime(path, (1, 1))
+    content = path.read_bytes()
+
+    def alter(_):
+        if change == "grow":
+            with path.open("ab") as file:
+                file.write(content[:1000])
+        elif change == "shrink":
+            os.truncate(path, len(content) - 1000)
+        elif change == "overwrite":
+            path.write_bytes(content)
+        elif change == "replace":
+            (tmp_path / "new").write_bytes(content)
+            (tmp_path / "new").replace(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    source = path.parent if form == "parquet folder" else path
+    with pytest.raises(DataRefusedError, match="was changed while it was read; run the command"):
+        convert_all([source], tmp_path / "out", on_read=alter)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_not_called_a_corrupt_input(tmp_path, monkeypatch):
+    csv = tmp_path / "x.zip"
+    with zipfile.ZipFile(csv, "w") as archive:
+        archive.writestr("x.csv", uci_csv(EVENTS))
+    packed = tmp_path / "x.zip.gz"
+    packed.write_bytes(gzip.compress(csv.read_bytes()))
+
+    class FullFile:
+        name = "/disk/unpacked"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda **_: FullFile())
+    with pytest.raises(OSError, match="No space left on device: '/disk/unpacked'"):
+        convert_all([packed], tmp_path / "out")
 
 
 def test_splits_of_the_input_stay_apart(tmp_path):
@@ -188,7 +280,7 @@ def test_a_manifest_of_an_earlier_set_is_replaced(tmp_path, csv):
 
 
 def test_progress_ends_with_the_size_of_the_inputs(tmp_path, csv):
-    to_frame(EVENTS).to_parquet(tmp_path / "y.parquet")
+    to_frame(make_published_events(90)).to_parquet(tmp_path / "y.parquet")
     paths, read = [csv, tmp_path / "y.parquet"], []
 
     convert_all(paths, tmp_path / "out", on_read=read.append)
@@ -210,7 +302,7 @@ def test_an_input_with_the_content_of_another_is_refused(tmp_path):
     for name in ("a.csv", "copy of a.csv"):
         (tmp_path / name).write_bytes(uci_csv(EVENTS))
 
-    with pytest.raises(IntakeError, match=r"copy of a\.csv and .*a\.csv have the same content"):
+    with pytest.raises(IntakeError, match=r"copy of a\.csv and .*a\.csv have the same events"):
         convert_all(sorted(tmp_path.glob("*.csv")), tmp_path / "out")
 
 

@@ -1,5 +1,6 @@
 import gzip
 import re
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -15,6 +16,7 @@ from pipeline.intake.byte_streams import look_ahead
 from pipeline.intake.csv_reader import TextOptions, open_csv
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.label_values import LabelValues
 from pipeline.intake.table_events import IntakeOptions
 
 EVENTS = make_published_events(40, seed=3)
@@ -272,6 +274,47 @@ def test_units_in_names_are_left_out(converted, unit):
 def test_a_separator_at_the_end_of_the_header_alone_is_accepted(converted):
     events, _ = converted(to_csv(ROWS, [*COLUMNS, ""]))
 
+    assert same_events(events, EVENTS)
+
+
+def test_a_quote_that_is_not_closed_hides_no_rows(converted):
+    """Arrow takes the rest of the file for one cell."""
+    rows = [[*row, '"five inches' if i == 5 else "none"] for i, row in enumerate(ROWS)]
+
+    events, counts = converted(to_csv(rows, [*COLUMNS, "note"]))
+
+    assert same_events(events, EVENTS)
+    assert counts.read == len(ROWS)
+
+
+def test_many_comments_are_skipped(converted):
+    events, _ = converted("# a comment\n" * 300 + NAMED)
+
+    assert same_events(events, EVENTS)
+
+
+@pytest.mark.parametrize(
+    "text", ["#" * 300_000 + "\n" + NAMED, to_csv([], [*COLUMNS, *("w" * 5000 for _ in range(60))])]
+)
+def test_a_table_that_starts_late_is_not_called_empty(converted, text):
+    assert "has no complete row in its first 256 kB" in refusal(converted, text)
+
+
+def test_two_columns_of_one_name_cannot_be_chosen_from(converted):
+    text = to_csv([[*row, row[1]] for row in ROWS], [*COLUMNS, COLUMNS[1]])
+
+    assert refusal(converted, text).endswith(f"both names of {COLUMNS[1]}. Rename one.")
+
+
+@pytest.mark.parametrize("name", ["is_background", "bkg", "notBG"])
+def test_a_label_that_is_named_after_the_background_needs_its_values(converted, name):
+    text = to_csv([[f"{1 - float(row[0]):g}", *row[1:]] for row in ROWS], [name, *FEATURES])
+    options = with_columns(label=name)
+
+    assert f"the label is named '{name}', but 1 stands for signal" in refusal(
+        converted, text, options
+    )
+    events, _ = converted(text, replace(options, labels=LabelValues("0", "1", True)))
     assert same_events(events, EVENTS)
 
 

@@ -46,6 +46,29 @@ def linked(name):
     return buffer.getvalue()
 
 
+def with_newer(kind):
+    """An archive to which a newer version of its file was added."""
+    if kind == "zip":
+        return zipped(**{"a.csv": CSV, "b.csv": CSV[:HALF]}).replace(b"b.csv", b"a.csv")
+    first, second = tarred(**{"a.csv": CSV}), tarred(**{"a.csv": CSV[:HALF]})
+    end_mark = 512 + -(-len(CSV) // 512) * 512
+    return first[:end_mark] + second
+
+
+def with_damaged_header(archive):
+    """A tar archive whose second header has a wrong checksum; `tarfile` stops there silently."""
+    position = archive.index(b"b.csv")
+    return archive[:position] + b"c" + archive[position + 1 :]
+
+
+def with_method(archive, method):
+    """A zip archive that says that it was packed by another method."""
+    local, central = archive.index(b"PK\x03\x04") + 8, archive.index(b"PK\x01\x02") + 10
+    content = bytearray(archive)
+    content[local], content[central] = method, method
+    return bytes(content)
+
+
 SKIPPED = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
 COMPRESS = {
     "gzip": gzip.compress,
@@ -145,15 +168,30 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
             tarred(**{"higgs_train.csv": CSV, "higgs_test.csv": CSV}),
             "holds a training and a validation set, such as higgs_train.csv, higgs_test.csv",
         ),
-        (zipped(**{"a.csv": CSV, "copy/a.csv": CSV}), "a.csv and copy/a.csv have the same content"),
+        (
+            zipped(**{"a.csv": CSV, "b/a.csv": CSV}),
+            ":b/a.csv and {}:a.csv have the same events",
+        ),
+        (
+            tarred(**{"a.csv": CSV, "b.gz": gzip.compress(CSV)}),
+            "have the same events, so that each",
+        ),
+        (READ["CSV in tar"] * 2, "has data behind the end of the tar archive"),
+        (READ["CSV in tar"][: 512 + -(-len(CSV) // 512) * 512], "without its end mark"),
+        (with_newer("tar"), "holds a.csv twice; programs that unpack it keep the last one"),
+        (with_newer("zip"), "holds a.csv twice; programs that unpack it keep the last one"),
+        (with_damaged_header(tarred(**{"a.csv": CSV, "b.csv": CSV[:HALF]})), "behind the end of"),
+        (READ["CSV in zip"] * 2, "has data behind the end of the zip archive"),
+        (with_method(READ["CSV in zip"], 9), "HIGGS.csv: is packed by a method that is not read"),
         (linked("x.csv"), "holds x.csv, which is a link or a device"),
         (b"", "is empty"),
         (gzip.compress(b""), "is empty"),
     ],
 )
 def test_damaged_and_foreign_archives_are_named(tmp_path, write, content, sentence):
-    with pytest.raises(IntakeError, match=f"input: .*{re.escape(sentence)}"):
-        convert_all([write(content)], tmp_path / "out")
+    path = write(content)
+    with pytest.raises(IntakeError, match=f"input.*{re.escape(sentence.format(path))}"):
+        convert_all([path], tmp_path / "out")
 
 
 def test_a_fault_names_the_member(tmp_path, write):

@@ -100,6 +100,21 @@ def test_pipes_and_linked_folders_of_a_folder_are_refused_without_waiting(make, 
         find_sources(["e"])
 
 
+def test_a_folder_that_cannot_be_read_is_not_passed_over(make, monkeypatch):
+    make("d/a.csv", "d/locked/b.csv", "e/a.csv", "e/.trash/c.csv")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith(("locked", ".trash")):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="locked"):
+        find_sources(["d"])
+    assert names_of("e") == ["e/a.csv"]
+
+
 def test_a_missing_part_is_named(make):
     make("d/x.tfrecord-00000-of-00002", "d/y-00000-of-00001.csv", "d/z-1-of-1.csv")
 
@@ -131,7 +146,7 @@ def test_broken_links_and_empty_folders_are_named(make, tmp_path):
 def test_an_input_that_is_split_already_is_recognized(make, training, validation):
     make(f"d/{training}/a.tfrecord", f"d/{validation}/a.tfrecord")
 
-    assert find_splits("d") == ([f"d/{training}"], [f"d/{validation}"])
+    assert find_splits("d") == [[f"d/{training}"], [f"d/{validation}"]]
 
 
 @pytest.mark.parametrize(
@@ -147,9 +162,7 @@ def test_names_that_mean_a_split_stay_apart(make, training, validation):
     names = [*training, *validation]
     make(*(f"d/{name}" if "." in name else f"d/{name}/a.parquet" for name in names), "d/README.md")
 
-    assert find_splits("d") == tuple(
-        [f"d/{name}" for name in part] for part in (training, validation)
-    )
+    assert find_splits("d") == [[f"d/{name}" for name in part] for part in (training, validation)]
 
 
 @pytest.mark.parametrize("name", ["run/train.csv", "train/a.csv"])
@@ -189,10 +202,27 @@ def test_data_beside_the_splits_are_not_left_out(make, beside):
         find_splits("d")
 
 
-def test_three_splits_are_ambiguous(make):
-    make("d/train/a.csv", "d/valid/a.csv", "d/test/a.csv")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("training", "validation", "test"),
+        ("Train", "val", "holdout"),
+        ("split=train", "split=dev", "split=testing"),
+    ],
+)
+def test_three_splits_stay_apart(make, names):
+    make(*(f"d/{name}/a.parquet" for name in names))
 
-    with pytest.raises(IntakeError, match="d: has train, test, valid, more than two"):
+    assert find_splits("d") == [[f"d/{name}"] for name in names]
+
+
+@pytest.mark.parametrize(
+    "others", [("valid", "dev"), ("valid", "eval", "test"), ("valid", "test", "holdout")]
+)
+def test_two_sets_for_one_split_are_ambiguous(make, others):
+    make("d/train.csv", *(f"d/{name}.csv" for name in others))
+
+    with pytest.raises(IntakeError, match=r"d: has train.csv, .* do not tell one training, one"):
         find_splits("d")
 
 

@@ -13,12 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shard_makers import read_folder
 
+from formats.folder_lock import FolderBusyError
+from formats.published.manifest import Manifest
 from pipeline.sample_data.shard_writer import (
     OutputExistsError,
     SplitSize,
     write_dataset,
     write_shards,
 )
+
+
+def make_manifest(shards):
+    events = sum(shard.events for shard in shards)
+    return Manifest(created="", sources=(), read=events, written=events, shards=shards)
 
 
 def names(folder: Path) -> list[str]:
@@ -57,6 +64,61 @@ def test_dataset_has_both_splits_and_nothing_else(tmp_path):
     ]
     assert same_events(read_folder(tmp_path / "new" / "training"), training)
     assert same_events(read_folder(tmp_path / "new" / "validation"), validation)
+
+
+def test_a_test_set_is_written_and_replaced_with_the_others(tmp_path):
+    parts = [make_events(30, 1), make_events(20, 2), make_events(10, 3)]
+
+    sizes = write_dataset(tmp_path, *([part] for part in parts), make_manifest=make_manifest)
+
+    assert [size.events for size in sizes.values()] == [30, 20, 10]
+    for split, part in zip(("training", "validation", "test"), parts, strict=True):
+        assert same_events(read_folder(tmp_path / split), part)
+    write_dataset(tmp_path, [parts[2]], [], overwrite=True)
+    assert names(tmp_path) == ["training", "training/shard-00000.tfrecord"]
+
+
+def test_a_test_set_of_the_user_is_not_replaced(tmp_path):
+    write_dataset(tmp_path, [make_events(5)], [], make_manifest=make_manifest)
+    (tmp_path / "training").rename(tmp_path / "test")
+
+    with pytest.raises(OutputExistsError, match="contains test, which this command did not write"):
+        write_dataset(tmp_path, [make_events(5)], [], overwrite=True)
+
+
+def test_what_the_system_refuses_to_replace_is_not_replaced_later(tmp_path, monkeypatch):
+    """In a sticky folder, the first rename of another user's file fails."""
+    old = make_events(20)
+    write_dataset(tmp_path, [old], [], make_manifest=make_manifest)
+    rename = Path.rename
+
+    def refuse(path, target):
+        if path.name == "manifest.json":
+            raise PermissionError(1, "Operation not permitted", str(path))
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        with pytest.raises(PermissionError):
+            write_dataset(tmp_path, [make_events(9)], [], overwrite=True)
+    with pytest.raises(OutputExistsError, match="already contains 1 shard"):
+        write_dataset(tmp_path, [make_events(9)], [])
+
+    assert same_events(read_folder(tmp_path / "training"), old)
+
+
+def test_a_second_command_does_not_write_to_the_same_folder(tmp_path):
+    """Both would use the same hidden folder, and remove or mix their shards."""
+    events = make_events(50)
+
+    def with_a_second_command():
+        yield from in_chunks(events, 10)
+        with pytest.raises(FolderBusyError, match=f"another command is writing to {tmp_path}/d;"):
+            write_dataset(tmp_path / "d", [make_events(9)], [])
+
+    write_dataset(tmp_path / "d", with_a_second_command(), [], shard_size=10)
+
+    assert same_events(read_folder(tmp_path / "d" / "training"), events)
 
 
 def test_without_validation_events_there_is_no_such_folder(tmp_path):

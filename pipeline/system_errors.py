@@ -1,0 +1,58 @@
+"""Errors of the system as sentences with cause and remedy, whatever command meets them."""
+
+import errno
+from pathlib import Path
+
+from pipeline.file_access import describe_access
+
+DISK_FAULTS = {
+    errno.ENOSPC: "no space is left",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EIO: "the disk reports an input/output error",
+}
+"""Reasons why a disk takes or gives no data."""
+
+LIMITS = {
+    errno.EFBIG: ("the file would exceed the largest size allowed", "raise it (`ulimit -f`)"),
+    errno.EMFILE: ("this process has too many files open", "allow more (`ulimit -n 4096`)"),
+    errno.ENFILE: ("too many files are open on this machine", "end other programs"),
+    errno.ENOMEM: ("there is not enough memory", "end other programs, or allow more (`ulimit -v`)"),
+}
+"""Limits of the process or the machine: the reason and the remedy."""
+
+_ACCESS = (errno.EACCES, errno.EPERM)
+
+
+def explain(error: BaseException) -> tuple[str, str] | None:
+    """Returns the reason and the remedy of a disk's fault or a limit; None for anything else."""
+    number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+    if number in LIMITS:
+        return LIMITS[number]
+    if number not in DISK_FAULTS:
+        return None
+    remedies = {
+        errno.EROFS: "choose a folder that can be written",
+        errno.EIO: "check the disk",
+    }
+    return DISK_FAULTS[number], remedies.get(number, "free some")
+
+
+def describe_system_error(error: OSError | MemoryError) -> str:
+    """Describes an error of the system with its file, cause and remedy.
+
+    >>> describe_system_error(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
+    '/data/x: no space is left; free some, or use another folder'
+    """
+    name = getattr(error, "filename", None)
+    place = f"{name}: " if name else ""
+    if explained := explain(error):
+        reason, remedy = explained
+        is_full = remedy == "free some"
+        return f"{place}{reason}; {remedy}{', or use another folder' * is_full}"
+    assert isinstance(error, OSError)
+    reason = error.strerror or str(error)
+    if error.errno in _ACCESS and name:
+        access = describe_access(Path(name))
+        return f"{place}{reason} ({access}); change the permissions, or use another file or folder"
+    return f"{place}{reason}; check the file and its folder"

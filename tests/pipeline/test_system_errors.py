@@ -1,0 +1,34 @@
+import errno
+
+import pytest
+
+from pipeline.system_errors import describe_system_error
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "x: no space is left; free some, or use another folder"),
+        (errno.EDQUOT, "x: the disk quota is used up; free some, or use another folder"),
+        (errno.EROFS, "x: the file system is read-only; choose a folder that can be written"),
+        (errno.EIO, "x: the disk reports an input/output error; check the disk"),
+        (errno.EFBIG, "x: the file would exceed the largest size allowed; raise it (`ulimit -f`)"),
+        (errno.EMFILE, "x: this process has too many files open; allow more (`ulimit -n 4096`)"),
+        (errno.EISDIR, "x: a reason; check the file and its folder"),
+    ],
+)
+def test_file_cause_and_remedy_are_named(number, sentence):
+    assert describe_system_error(OSError(number, "a reason", "x")) == sentence
+
+
+def test_owner_and_mode_explain_a_refused_permission(tmp_path):
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x"))
+    (tmp_path / "x").touch(0o600)
+    assert describe_system_error(error).startswith(f"{tmp_path}/x: Permission denied (it belongs")
+    assert ", mode 0600); change the permissions, or use" in describe_system_error(error)
+
+
+def test_too_little_memory_has_no_file():
+    assert describe_system_error(MemoryError()) == (
+        "there is not enough memory; end other programs, or allow more (`ulimit -v`)"
+    )
