@@ -31,7 +31,7 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
             have been yielded by then.
     """
     parts: list[bytes] = []
-    line, size, ended, fault = 1, 0, False, None
+    line, size, target, ended, fault = 1, 0, BLOCK_BYTES, False, None
     while not ended:
         try:
             chunk = stream.read1(_READ_BYTES)  # type: ignore[attr-defined]
@@ -41,13 +41,15 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
             chunk, fault = b"", error
         ended, size = not chunk, size + len(chunk)
         parts.append(chunk)
-        if size < BLOCK_BYTES and not ended:
+        if size < target and not ended:
             continue
         block, parts = _split_off_lines(parts)
         if block:
             yield block, line
             line += count_lines(block)
         size = sum(map(len, parts))
+        # A long line is not searched again with every chunk.
+        target = BLOCK_BYTES if block else size + BLOCK_BYTES
         if size > _MAX_LINE_BYTES:
             raise IntakeError(
                 f"{name}: line {line} is longer than {_MAX_LINE_BYTES >> 20} MB. Expected a "

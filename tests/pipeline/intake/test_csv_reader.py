@@ -287,6 +287,24 @@ def test_a_quote_that_is_not_closed_hides_no_rows(converted):
     assert counts.read == len(ROWS)
 
 
+def test_a_line_without_an_end_is_refused_without_searching_it_again_and_again(monkeypatch):
+    class Chunks:
+        def read1(self, _):
+            return b"1" * 10
+
+    searched = []
+    split = text_blocks._split_off_lines
+    monkeypatch.setattr(
+        text_blocks, "_split_off_lines", lambda parts: searched.append(1) or split(parts)
+    )
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(text_blocks, "_MAX_LINE_BYTES", 5000)
+
+    with pytest.raises(IntakeError, match="line 1 is longer than"):
+        [*text_blocks.read_blocks("x.csv", Chunks())]
+    assert len(searched) <= 6
+
+
 def test_many_comments_are_skipped(converted):
     events, _ = converted("# a comment\n" * 300 + NAMED)
 
