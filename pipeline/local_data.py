@@ -92,7 +92,7 @@ class LocalData:
         if TEST in self.shards:
             yield "test set", "for the figure to publish; no gate depends on it"
         if self.has_unread_test:
-            yield "test set", f"{self.root / TEST} is not read; `higgs evaluate` takes it"
+            yield "test set", f"{self.root / TEST} is not read; `higgs evaluate` can measure on it"
         # A set of parts may be spread over the folders.
         names = [file.name for files in self.shards.values() for file in files]
         if missing := missing_parts(names):
@@ -255,7 +255,7 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     if parts:
         return (
             f"If {parts[0]} is a TFRecord file, give it a name that ends in .tfrecord; "
-            "`higgs inspect` tells"
+            "`higgs inspect` shows whether it is one"
         )
     if tables:
         table = place if tables[1:] else place / tables[0]

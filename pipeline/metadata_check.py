@@ -142,7 +142,7 @@ def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> Non
 def damaged(root: Path, problem: str, path: Path | None = None) -> DamagedMetadataError:
     """Makes the error of a metadata file that must be restored."""
     backup = backup_file(root)
-    source = f"restores {backup.name}" if backup.is_file() else "rebuilds what pushed models tell"
+    source = f"restores {backup.name}" if backup.is_file() else "rebuilds it from the pushed models"
     return DamagedMetadataError(
         f"{path or metadata_file(root)} {problem}",
         f"`higgs runs --root {shlex.quote(str(root))} --recover` {source} and deletes nothing; or "

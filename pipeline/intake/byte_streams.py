@@ -104,7 +104,7 @@ def _decompressed(stream: io.BufferedIOBase, new_decoder: Callable[[], Any]) -> 
         decoder = new_decoder()
         while not decoder.eof:
             if not data:
-                raise EOFError("the compressed data end too early")
+                raise EOFError("the compressed data ends too early")
             if unpacked := decoder.decompress(data):
                 yield unpacked
             data = b"" if decoder.eof else stream.read(_CHUNK_BYTES)
