@@ -51,7 +51,7 @@ def told(done):
 
 
 def check_page_of_new_data(page, earlier):
-    """The page of a run on other data, whose model was held against the earlier run's."""
+    """The page of a run on other data, whose model was compared with the earlier run's."""
     text = page.read_text()
     assert re.search(r'<span id="baseline-auc">0\.\d{4}</span>, change [+-]0\.\d{4}', text)
     assert text.count('<th scope="col">Baseline</th>') == 2  # of the metrics and of the slices
