@@ -75,7 +75,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         hyperparameters.validation_share,
         sample_events=max(SAMPLE_EVENTS, hyperparameters.tree_events),
         hosts=machine.hardware.hosts,
-        own_hosts=[machine.hardware.host],
+        own_hosts=machine.own_hosts,
         gather=functools.partial(gather, machine.strategy),
     )
     check_parts(splits, hyperparameters.validation_share)

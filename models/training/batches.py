@@ -41,7 +41,10 @@ class Blocks:
         steps_per_block: number of batches of a block; the last one of an epoch may have fewer.
         batch_size: events per batch of this host.
         seen: number of events that were read, by epoch from 0.
+        parallel_calls: number of batches that are assembled at a time.
     """
+
+    parallel_calls = 2
 
     def __init__(self, events: TrainingEvents, plan: TrainingPlan):
         """Prepares the blocks.
@@ -83,6 +86,23 @@ class Blocks:
         np.random.default_rng([self._seed, epoch, block]).shuffle(order)
         batches = order[: steps * self.batch_size].reshape(steps, self.batch_size)
         return self._columns, self._labels, batches
+
+    def count_seen(self, epoch: int) -> int:
+        """Returns the number of events that were read in an epoch, from 0."""
+        return self.seen[epoch]
+
+    def load_in_graph(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Calls ``load``; blocks are numbered through all epochs."""
+        loaded: tuple[tf.Tensor, tf.Tensor, tf.Tensor] = tf.py_function(
+            lambda number: self.load(*divmod(int(number), self.per_epoch)),
+            [number],
+            [tf.float32, tf.float32, tf.int32],
+        )
+        return loaded
+
+    def derive(self, columns: tf.Tensor) -> tf.Tensor:
+        """Returns the columns of a batch from those of its block."""
+        return columns
 
     def _select(self, epoch: int, block: int) -> tuple[Rows, int]:
         """Returns the rows of a block, and the number of events of the epoch up to its end."""
@@ -158,11 +178,7 @@ def training_dataset(
     replicas = context.num_replicas_in_sync // context.num_input_pipelines
 
     def load(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        columns, labels, order = tf.py_function(
-            lambda number: blocks.load(*divmod(int(number), blocks.per_epoch)),
-            [number],
-            [tf.float32, tf.float32, tf.int32],
-        )
+        columns, labels, order = blocks.load_in_graph(number)
         order = tf.reshape(order, [-1, blocks.batch_size // replicas])
         columns, labels = (
             tf.ensure_shape(values, [None, width])
@@ -172,9 +188,11 @@ def training_dataset(
 
     def batches(columns: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
         def gather(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return tf.gather(columns, batch), tf.gather(labels, batch)
+            return blocks.derive(tf.gather(columns, batch)), tf.gather(labels, batch)
 
-        return tf.data.Dataset.from_tensor_slices(order).map(gather, num_parallel_calls=2)
+        return tf.data.Dataset.from_tensor_slices(order).map(
+            gather, num_parallel_calls=blocks.parallel_calls
+        )
 
     numbers = tf.data.Dataset.counter(first_epoch * blocks.per_epoch + first_block)
     loaded = numbers.map(load).prefetch(1)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,18 @@ class Machine:
     Attributes:
         strategy: TensorFlow's strategy for the devices of all hosts.
         hardware: kind and number of the devices, and the index of this host.
+        first_host: TensorFlow's name of the first host if this process drives the servers of a TPU;
+            None if it holds its devices itself.
     """
 
     strategy: tf.distribute.Strategy
     hardware: StrategyRecord
+    first_host: str | None = None
+
+    @property
+    def own_hosts(self) -> Sequence[int]:
+        """The hosts whose events this process reads, or writes to files for them."""
+        return range(self.hardware.hosts) if self.first_host else [self.hardware.host]
 
 
 def find_machine(
@@ -63,7 +72,8 @@ def find_machine(
     """Finds the best devices available: a TPU, else GPUs, else the CPU.
 
     Several hosts train together if each of them calls this with a ``TF_CONFIG`` that names all of
-    them. Must be called before any TensorFlow operation, which would fix the devices.
+    them. A TPU slice of several hosts is driven by one process, through the TensorFlow server of
+    each host. Must be called before any TensorFlow operation, which would fix the devices.
 
     Args:
         tpu: a TPU's name or address; the default is the environment variable ``TPU_NAME``, or
@@ -80,8 +90,9 @@ def find_machine(
     tpu = tpu or os.environ.get("TPU_NAME") or _local_tpu()
     gpus = tf.config.get_visible_devices("GPU")
     cluster = None if tpu else read_cluster(os.environ)
+    first_host = None
     if tpu:
-        kind, strategy = "TPU", _tpu_strategy(tpu, timeout)
+        kind, (strategy, first_host) = "TPU", _tpu_strategy(tpu, timeout)
     elif cluster:
         meet_hosts(cluster, timeout)
         kind = "GPU" if gpus else "CPU"
@@ -97,30 +108,33 @@ def find_machine(
             "the image has TensorFlow for it, and that the driver's libraries are on "
             f"LD_LIBRARY_PATH ({os.environ.get('LD_LIBRARY_PATH') or 'not set'})"
         )
-    hosts, host = (len(cluster.hosts), cluster.position) if cluster else (1, 0)
+    processes, host = (len(cluster.hosts), cluster.position) if cluster else (1, 0)
+    hosts = strategy.extended.num_hosts if tpu else processes
     replicas = strategy.num_replicas_in_sync
-    local_devices = tf.config.list_logical_devices(kind)[: replicas // hosts]
+    devices = tf.config.list_logical_devices(kind)[: replicas // processes]
     hardware = StrategyRecord(
         kind=kind.lower(),
         replicas=replicas,
-        devices=tuple(device.name for device in local_devices),
+        devices=tuple(device.name for device in devices),
         hosts=hosts,
         host=host,
     )
-    suffix = f" on host {host} of {hosts}" if hosts > 1 else ""
+    suffix = f" on host {host} of {hosts}" if cluster else f" on {hosts} hosts" if hosts > 1 else ""
     log.info("training on %d %s%s: %s", replicas, kind, suffix, ", ".join(hardware.devices))
-    return Machine(strategy, hardware)
+    return Machine(strategy, hardware, first_host)
 
 
 def _local_tpu() -> str | None:
     return "local" if tf.config.list_physical_devices("TPU") else None
 
 
-def _tpu_strategy(name: str, timeout: float) -> tf.distribute.Strategy:
+def _tpu_strategy(name: str, timeout: float) -> tuple[tf.distribute.Strategy, str | None]:
+    """Returns the strategy, and the first host of a TPU that TensorFlow's servers hold."""
     try:
         _wait_for_tpu(name, timeout)
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
-        tf.config.experimental_connect_to_cluster(resolver)
+        # Otherwise everything would run on the TPU's first host, the export included.
+        tf.config.experimental_connect_to_cluster(resolver, make_master_device_default=False)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except Exception as error:  # from Google's clients, from urllib, or from TensorFlow
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -129,13 +143,8 @@ def _tpu_strategy(name: str, timeout: float) -> tf.distribute.Strategy:
             "check TPU_NAME, or unset it to train on this machine's own devices"
         ) from error
     strategy = tf.distribute.TPUStrategy(resolver)
-    if (hosts := strategy.extended.num_hosts) > 1:
-        raise TPUUnavailableError(
-            f"TPU {name!r} is a slice of {hosts} hosts, which one process drives, but events are "
-            "read by Python functions, which run on their own host alone: use a slice of one "
-            "host, or several machines with GPUs that TF_CONFIG names"
-        )
-    return strategy
+    is_own = not resolver.master()
+    return strategy, None if is_own else f"/job:{resolver.get_job_name()}/replica:0/task:0"
 
 
 def _wait_for_tpu(name: str, timeout: float) -> None:

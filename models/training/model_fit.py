@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from formats.hyperparameters import Hyperparameters
@@ -124,6 +125,7 @@ def fit(
     Raises:
         DivergedError: the loss was not finite.
         EventCountError: the files changed since the survey.
+        TPUUnavailableError: a host of a TPU cannot read its events.
         ValueError: there are fewer training events than replicas.
     """
     sized = size_hyperparameters(hyperparameters, len(splits.train))
@@ -135,14 +137,16 @@ def fit(
         machine.hardware,
         window=window,
     )
-    trained = train(
-        splits,
-        plan,
-        strategy=machine.strategy,
-        log_dir=log_dir,
-        checkpoint_dir=checkpoint_dir,
-        initial_weights=initial_weights,
-    )
+    with tf.device(machine.first_host):
+        trained = train(
+            splits,
+            plan,
+            strategy=machine.strategy,
+            log_dir=log_dir,
+            checkpoint_dir=checkpoint_dir,
+            event_folder=f"{checkpoint_dir or log_dir}/events" if machine.first_host else None,
+            initial_weights=initial_weights,
+        )
     forest = None
     if sized.trees:
         tree_events = splits.sample[: sized.tree_events]

@@ -24,6 +24,7 @@ from models.training.callbacks import (
     current_learning_rate,
 )
 from models.training.checkpoints import Checkpoints, TrainingState
+from models.training.event_files import FileBlocks
 from models.training.event_survey import Splits
 from models.training.hardware import gather
 from models.training.training_plan import TrainingPlan, cosine_schedule
@@ -66,6 +67,7 @@ def train(
     strategy: tf.distribute.Strategy,
     log_dir: str,
     checkpoint_dir: str | None = None,
+    event_folder: str | None = None,
     initial_weights: NamedWeights | None = None,
 ) -> TrainedNetwork:
     """Trains a network and keeps the weights of the last or the best epoch.
@@ -77,11 +79,14 @@ def train(
         log_dir: folder for TensorBoard.
         checkpoint_dir: folder for the checkpoints of this training, from which it resumes if it
             was killed; None for a training that is not resumed.
+        event_folder: folder for the events of each host if other processes feed the devices; None
+            if this one does.
         initial_weights: weights of an earlier model to start with.
 
     Raises:
         DivergedError: the loss was not finite.
         EventCountError: the files changed since the survey.
+        TPUUnavailableError: a host of a TPU cannot read its events.
     """
     statistics = measure_columns(
         compute_columns(splits.sample, derived=plan.hyperparameters.derived_columns),
@@ -96,7 +101,7 @@ def train(
     resumed_at = len(state.epochs), state.step
     tracker = EpochTracker(plan, state, save)
     if not tracker.is_finished:
-        _fit(network, tracker, splits, plan, strategy, resumed_at, log_dir)
+        _fit(network, tracker, splits, plan, strategy, resumed_at, log_dir, event_folder)
     network.set_weights(state.kept_weights)
     kept_epoch = state.epochs[tracker.kept_epoch]
     log.info("kept epoch %d: val_loss %.4f", kept_epoch["epoch"], kept_epoch[MONITOR])
@@ -188,6 +193,7 @@ def _fit(
     strategy: tf.distribute.Strategy,
     reached: tuple[int, int],
     log_dir: str,
+    event_folder: str | None,
 ) -> None:
     """Trains from an epoch and step on, both from 0."""
     first_epoch, network.first_step = reached
@@ -195,11 +201,13 @@ def _fit(
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         host = context.input_pipeline_id
-        blocks[host] = Blocks(splits.train.of_host(host), plan)
+        part = splits.train.of_host(host)
+        blocks[host] = FileBlocks(part, plan, event_folder) if event_folder else Blocks(part, plan)
         return training_dataset(blocks[host], *reached, context)
 
     def count_seen(epoch: int) -> int:
-        return int(gather(strategy, np.array([part.seen[epoch] for part in blocks.values()])).sum())
+        own = [part.count_seen(epoch) for part in blocks.values()]
+        return int(gather(strategy, np.array(own)).sum())
 
     network.fit(
         strategy.distribute_datasets_from_function(batches),

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 from formats import reference_scores, training_record
+from formats.cluster import Host
 from formats.event_counts import EventCountError
 from formats.hyperparameters import resolve
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
@@ -24,9 +25,12 @@ from formats.training_record import TrainingRecord
 from models.trainer import read_initial_weights, run_fn, wait_for_export
 from models.training.checkpoints import MANAGER_FILE
 from models.training.network_fit import DivergedError
+from models.training.rendezvous import wait_for
 from models.training.training_plan import size_hyperparameters
 
 SCRIPT = Path(__file__).parent / "run_trainer.py"
+SLICE_SCRIPT = SCRIPT.with_name("run_slice.py")
+TPU_HOST_SCRIPT = SCRIPT.with_name("run_tpu_host.py")
 
 
 def read_record(fn_args):
@@ -279,11 +283,7 @@ def test_hosts_train_together_and_the_first_one_exports(
 ):
     overrides = run_overrides | {"precision": "float32", "epochs": 2}
     fn_args = prepare_run(tmp_path / "run", run_events, **WINDOW, **overrides)
-    with contextlib.ExitStack() as stack:
-        ports = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for port in ports:
-            port.bind(("localhost", 0))
-        addresses = [f"localhost:{port.getsockname()[1]}" for port in ports]
+    addresses = [f"localhost:{port}" for port in find_ports(2)]
     hosts = [start_host(fn_args, addresses, index) for index in range(2)]
     outputs = [host.communicate(timeout=240)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], outputs
@@ -295,6 +295,50 @@ def test_hosts_train_together_and_the_first_one_exports(
     assert record.epochs[-1]["val_auc"] > 0.7
     scores = score(fn_args, reference.features)
     np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_one_process_trains_on_the_hosts_of_a_slice(
+    prepare_run, run_events, run_overrides, tmp_path
+):
+    overrides = run_overrides | {"precision": "float32", "epochs": 2, "trees": 0}
+    fn_args = prepare_run(tmp_path / "run", run_events, **WINDOW, **overrides)
+    ports = find_ports(2)
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            host = subprocess.Popen([sys.executable, TPU_HOST_SCRIPT, str(port)])
+            stack.callback(host.kill)
+        for port in ports:
+            wait_for_port(port)
+        run = subprocess.run(
+            [sys.executable, SLICE_SCRIPT, json.dumps(vars(fn_args))]
+            + [f"localhost:{port}" for port in ports],
+            timeout=240,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
+    record, reference = read_record(fn_args), read_reference(fn_args)
+    assert (record.strategy.replicas, record.strategy.hosts) == (2, 2)
+    assert record.batch_size == 256
+    assert record.events_in_memory == 2 * 10 * 256
+    assert sum(record.events.values()) == len(run_events)
+    assert record.epochs[-1]["val_auc"] > 0.7
+    np.testing.assert_allclose(score(fn_args, reference.features), reference.scores, atol=1e-6)
+    assert not [*Path(fn_args.custom_config["checkpoint_root"]).iterdir()]
+
+
+def find_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("localhost", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def wait_for_port(port, timeout=120):
+    wait_for([Host("worker", 0, "localhost", port)], timeout, "see its output")
 
 
 def start_host(fn_args, addresses, index):
