@@ -166,7 +166,7 @@ def _training_problems(training: TrainingConfig) -> Iterator[str]:
     if (is_v5e or is_older_tpu) and training.replica_count != 1:
         yield (
             f"vertex.training.replica_count: {training.replica_count} machines with a TPU; a TPU "
-            "slice with one host has 1 replica; give 1, and a larger slice, or machines with GPUs"
+            "slice with one host has 1 replica; give 1, or machines with GPUs"
         )
     device = training.accelerator or training.tpu_topology
     if device is not None and training.image is None:
@@ -189,8 +189,8 @@ def _tpu_problems(training: TrainingConfig) -> Iterator[str]:
     if training.accelerator_count != TPU_CORES:
         yield (
             f"vertex.training.accelerator_count: {training.accelerator_count} TPU cores; a slice "
-            f"with one host has {TPU_CORES}, and slices with several hosts are not supported; "
-            f"give {TPU_CORES}"
+            f"with one host has {TPU_CORES}, and Vertex AI starts no TensorFlow server on further "
+            f"hosts; give {TPU_CORES}, or train on a slice of your own (docs/cloud.md)"
         )
 
 
@@ -199,7 +199,7 @@ def _tpu_v5e_problems(training: TrainingConfig) -> Iterator[str]:
         slices = ", ".join(f"{machine} is {shape}" for machine, shape in TPU_V5E_SLICES.items())
         yield (
             f"vertex.training.tpu_topology: {training.tpu_topology} on {training.machine_type}; "
-            f"TPU v5e slices with one host: {slices}"
+            f"TPU v5e slices with one host: {slices}; for several hosts see docs/cloud.md"
         )
     if training.accelerator or training.accelerator_count:
         yield (

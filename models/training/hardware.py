@@ -130,6 +130,14 @@ def _local_tpu() -> str | None:
 
 def _tpu_strategy(name: str, timeout: float) -> tuple[tf.distribute.Strategy, str | None]:
     """Returns the strategy, and the first host of a TPU that TensorFlow's servers hold."""
+    hosts = os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")
+    if name == "local" and len(hosts) > 1:
+        addresses = ",".join(f"grpc://{host}:8470" for host in hosts)
+        raise TPUUnavailableError(
+            f"this machine is one of the {len(hosts)} hosts of a TPU slice (TPU_WORKER_HOSTNAMES), "
+            "and one process drives them all: run TensorFlow's server on every host, and the "
+            f"training on one, with TPU_LOAD_LIBRARY=0 and TPU_NAME={addresses}; see docs/cloud.md"
+        )
     try:
         _wait_for_tpu(name, timeout)
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)

@@ -1,7 +1,7 @@
 """Runs the trainer as the one process that drives a slice of several hosts, without TPUs.
 
-TPUStrategy needs TPUs, and MirroredStrategy refuses devices of several hosts in eager mode, although
-it can drive them; here it is made to. Like TPUStrategy, it builds an input pipeline on each host.
+TPUStrategy needs TPUs. MirroredStrategy refuses devices of several hosts in eager mode, although it
+can drive them; here it is made to. Like TPUStrategy, it builds an input pipeline on each host.
 
 Arguments: the attributes of TFX's ``FnArgs`` as JSON, and the addresses of the hosts.
 """

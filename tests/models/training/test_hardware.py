@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+from dataclasses import dataclass
 from types import SimpleNamespace
 from urllib.error import URLError
 
@@ -20,6 +21,19 @@ from models.training.hardware import (
 
 def make_hardware(kind="cpu", replicas=1, devices=("d",), hosts=1, host=0):
     return StrategyRecord(kind=kind, replicas=replicas, devices=devices, hosts=hosts, host=host)
+
+
+@dataclass
+class FakeResolver:
+    """TensorFlow's resolver of a TPU; a local one has no address."""
+
+    tpu: str
+
+    def master(self):
+        return "" if self.tpu == "local" else "grpc://10.0.0.2:8470"
+
+    def get_job_name(self):
+        return "worker"
 
 
 @pytest.fixture
@@ -45,10 +59,11 @@ def set_devices(monkeypatch):
 
     def record(name):
         strategy = SimpleNamespace(num_replicas_in_sync=8, extended=SimpleNamespace(num_hosts=1))
-        return lambda value: steps.append((name, value)) or strategy
+        return lambda resolver, **_: steps.append((name, resolver.tpu)) or strategy
 
     resolver = tf.distribute.cluster_resolver
-    monkeypatch.setattr(resolver, "TPUClusterResolver", lambda tpu: f"resolver of {tpu}")
+    monkeypatch.delenv("TPU_WORKER_HOSTNAMES", raising=False)
+    monkeypatch.setattr(resolver, "TPUClusterResolver", FakeResolver)
     monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", record("connect"))
     monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", record("initialize"))
     monkeypatch.setattr(tf.distribute, "TPUStrategy", record("strategy"))
@@ -56,7 +71,7 @@ def set_devices(monkeypatch):
 
 
 def prepared(name):
-    return [(step, f"resolver of {name}") for step in ("connect", "initialize", "strategy")]
+    return [(step, name) for step in ("connect", "initialize", "strategy")]
 
 
 @pytest.mark.parametrize(
@@ -112,12 +127,36 @@ def test_a_local_tpu_precedes_gpus(set_devices):
     assert machine.hardware == make_hardware("tpu", 8, tuple(f"/device:TPU:{i}" for i in range(8)))
 
 
-def test_a_tpu_of_several_hosts_is_an_error(set_devices, monkeypatch):
-    set_devices(CPU=1, TPU=8)
-    slice_of_four = SimpleNamespace(extended=SimpleNamespace(num_hosts=4))
+def test_one_process_drives_all_hosts_of_a_tpu_slice(set_devices, monkeypatch, caplog):
+    set_devices(CPU=1, TPU=32)
+    slice_of_four = SimpleNamespace(num_replicas_in_sync=32, extended=SimpleNamespace(num_hosts=4))
     monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda _: slice_of_four)
-    with pytest.raises(TPUUnavailableError, match="'pod' is a slice of 4 hosts, which one process"):
-        find_machine("pod")
+    with caplog.at_level(logging.INFO, "higgs.trainer"):
+        machine = find_machine("pod")
+    assert machine.hardware == make_hardware(
+        "tpu", 32, tuple(f"/device:TPU:{i}" for i in range(32)), hosts=4
+    )
+    assert machine.first_host == "/job:worker/replica:0/task:0"
+    assert list(machine.own_hosts) == [0, 1, 2, 3]
+    assert "training on 32 TPU on 4 hosts: " in caplog.text
+
+
+def test_a_host_that_holds_its_devices_reads_its_own_events(set_devices):
+    set_devices(CPU=1, TPU=8)
+    machine = find_machine("local")
+    assert machine.first_host is None
+    assert list(machine.own_hosts) == [0]
+
+
+def test_a_host_of_a_slice_does_not_train_on_its_own_tpus_alone(set_devices, monkeypatch):
+    steps = set_devices(CPU=1, TPU=4)
+    monkeypatch.setenv("TPU_WORKER_HOSTNAMES", "tpu-0,tpu-1")
+    with pytest.raises(
+        TPUUnavailableError,
+        match=r"one of the 2 hosts .*TPU_NAME=grpc://tpu-0:8470,grpc://tpu-1:8470;",
+    ):
+        find_machine()
+    assert steps == []
 
 
 def test_the_environment_names_the_tpu(set_devices, monkeypatch):
