@@ -184,6 +184,35 @@ class EventCheck(tf_keras.callbacks.Callback):
         check_events(TRAIN_SPLIT, self._count_seen(epoch), self._events, self._location)
 
 
+class LocalTensorBoard(tf_keras.callbacks.TensorBoard):
+    """TensorBoard whose files this process writes, also in the device scope of another host."""
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Creates the writer of the training's metrics."""
+        with tf.device(None):
+            super().on_train_begin(logs)
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Creates the writer of the validation's metrics."""
+        with tf.device(None):
+            super().on_test_begin(logs)
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the metrics of a validation by step."""
+        with tf.device(None):
+            super().on_test_end(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the metrics of an epoch."""
+        with tf.device(None):
+            super().on_epoch_end(epoch, logs)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Closes the writers."""
+        with tf.device(None):
+            super().on_train_end(logs)
+
+
 class NanGuard(tf_keras.callbacks.Callback):
     """Stops a training whose loss is NaN or infinite, and names the first such step.
 

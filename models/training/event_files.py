@@ -77,7 +77,7 @@ class FileBlocks(Blocks):
             shuffled = tf.random.experimental.stateless_shuffle(
                 tf.range(tf.cast(count, tf.int32)), seed=[self._seed, number]
             )
-        steps = tf.minimum(self.steps_per_block, self._steps - first_step)
+        steps = tf.minimum(self._steps - first_step, self.steps_per_block)
         return values[:, :-1], values[:, -1:], shuffled[: steps * self.batch_size]
 
     def derive(self, columns: tf.Tensor) -> tf.Tensor:

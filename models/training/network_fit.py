@@ -19,6 +19,7 @@ from models.training.callbacks import (
     MONITOR,
     EpochTracker,
     EventCheck,
+    LocalTensorBoard,
     NanGuard,
     ProgressLog,
     current_learning_rate,
@@ -222,9 +223,7 @@ def _fit(
             NanGuard(functools.partial(_diverged_error, network, blocks)),
             EventCheck(len(splits.train), count_seen, splits.train.source.name),
             ProgressLog(plan, network.first_step),
-            tf_keras.callbacks.TensorBoard(
-                log_dir, write_graph=False, profile_batch=_profiled_calls(plan)
-            ),
+            LocalTensorBoard(log_dir, write_graph=False, profile_batch=_profiled_calls(plan)),
             tracker,
         ],
         verbose=0,

@@ -306,7 +306,9 @@ def test_one_process_trains_on_the_hosts_of_a_slice(
     ports = find_ports(2)
     with contextlib.ExitStack() as stack:
         for port in ports:
-            host = subprocess.Popen([sys.executable, TPU_HOST_SCRIPT, str(port)])
+            host = stack.enter_context(
+                subprocess.Popen([sys.executable, TPU_HOST_SCRIPT, str(port)])
+            )
             stack.callback(host.kill)
         for port in ports:
             wait_for_port(port)
@@ -337,7 +339,7 @@ def find_ports(count):
         return [each.getsockname()[1] for each in sockets]
 
 
-def wait_for_port(port, timeout=120):
+def wait_for_port(port, timeout=240):
     wait_for([Host("worker", 0, "localhost", port)], timeout, "see its output")
 
 
