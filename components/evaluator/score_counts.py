@@ -10,6 +10,7 @@ where many events share one (docs/decisions/0028-exact-auc-in-one-pass.md).
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class ScoreCounts:
         most = cumulative[np.searchsorted(self.lowest, highest, "right")]
         return least / cumulative[-1], most / cumulative[-1]
 
-    @property
+    @cached_property
     def max_error(self) -> float:
         """How far the AUC of these counts may be from that of the scores, because of wide cells.
 

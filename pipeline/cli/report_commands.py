@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 
 if TYPE_CHECKING:
@@ -168,11 +169,12 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
         raise click.UsageError(str(error)) from None
     confine()
     with _quiet() as console:
-        from pipeline.config import WITH_TEST
-        from pipeline.local_data import TEST, NoShardsError, data_layout, find_data
-        from pipeline.model_evaluation import evaluate_model
-        from pipeline.run_table import decision_lines
-        from pipeline.shard_digests import check_shards
+        with without_collection():
+            from pipeline.config import WITH_TEST
+            from pipeline.local_data import TEST, NoShardsError, data_layout, find_data
+            from pipeline.model_evaluation import evaluate_model
+            from pipeline.run_table import decision_lines
+            from pipeline.shard_digests import check_shards
 
         try:
             if data_layout(shards) == WITH_TEST:

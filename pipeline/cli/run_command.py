@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
@@ -72,7 +73,8 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
             for line in _heading(config, former):
                 console.print(line, soft_wrap=True)
             # Imports TFX, which takes seconds and prints a page.
-            from pipeline.local_run import run as run_pipeline
+            with without_collection():
+                from pipeline.local_run import run as run_pipeline
 
             code = run_pipeline(config, console)
             console.print(f"log         {log_file}", soft_wrap=True)

@@ -1,14 +1,17 @@
 from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 from event_makers import make_events
 
 from formats.event_counts import EventCountError
 from formats.examples import (
     SCHEMA,
+    ReadExamples,
     check_split,
     count_events,
     find_row_groups,
@@ -76,6 +79,19 @@ def test_every_event_is_read_once_for_any_row_groups(tmp_path):
     assert all(table.column("x").num_chunks == 1 for table in tables)
     values = np.concatenate([table.column("x").chunk(0).flatten() for table in tables])
     assert values.tolist() == list(range(17))
+
+
+def test_beam_reads_each_row_group_as_one_batch(tmp_path):
+    write_column(tmp_path / "b.parquet", range(10, 17), 3)
+    write_column(tmp_path / "a.parquet", range(10), 4)
+    groups = [(0, 4), (4, 8), (8, 10), (10, 13), (13, 16), (16, 17)]
+
+    with beam.Pipeline() as pipeline:
+        batches = pipeline | ReadExamples(f"{tmp_path}/*.parquet")
+        values = batches | beam.Map(lambda batch: batch.column(0).flatten().to_pylist())
+        assert_that(values, equal_to([list(range(*group)) for group in groups]))
+
+    assert batches.element_type == pa.RecordBatch
 
 
 def test_sampled_row_groups_are_spread_over_files_and_within_them(tmp_path):

@@ -1,16 +1,21 @@
 """The comparison of counts; the evaluation itself is tested end to end."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from event_makers import make_events
+from tensorflow_data_validation import load_schema_text
 from tfx.components.evaluator import executor as stock
+from tfx.components.util import tfxio_utils
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
 from components.evaluator.executor import Executor, check_count, count_events
 from formats.event_counts import EventCountError
-from formats.examples import to_table
+from formats.examples import ReadExamples, to_table
+from formats.features import COLUMNS
+from pipeline.graph import SCHEMA_FILE
 
 
 def test_equal_counts_pass():
@@ -119,3 +124,32 @@ def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessin
     assert given == ([] if absent else [baseline])
     assert blessing.get_string_custom_property("baseline_version") == ("" if absent else "17")
     assert blessing.get_string_custom_property("newest_version") == "18"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_tfx_reads_with_the_reader_of_the_project_and_only_here(
+    make, examples, tmp_path, monkeypatch, fails
+):
+    stock_factory, sources = tfxio_utils.get_tfxio_factory_from_artifact, []
+
+    def evaluate(*_):
+        factory = tfxio_utils.get_tfxio_factory_from_artifact(
+            examples=[examples],
+            telemetry_descriptors=["Evaluator"],
+            schema=load_schema_text(str(SCHEMA_FILE)),
+            raw_record_column_name="raw",
+        )
+        sources.append(factory(f"{examples.uri}/Split-eval/*"))
+        write_counts(make, tmp_path / "evaluation", overall=30, tagged=0)
+        if fails:
+            raise OSError("disk full")
+
+    monkeypatch.setattr(stock.Executor, "Do", evaluate)
+    evaluation = ModelEvaluation()
+    evaluation.uri = str(tmp_path / "evaluation")
+    with pytest.raises(OSError, match="disk full") if fails else nullcontext():
+        Executor().Do({"examples": [examples]}, {"evaluation": [evaluation]}, {})
+    (source,) = sources
+    assert isinstance(source.BeamSource(), ReadExamples)
+    assert source.ArrowSchema().names == list(COLUMNS)
+    assert tfxio_utils.get_tfxio_factory_from_artifact is stock_factory
