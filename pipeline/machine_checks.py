@@ -79,10 +79,9 @@ def check_space(root: Path) -> None:
     Raises:
         NoSpaceError: one of them cannot.
     """
-    for fault in _faults(_folders(root), LEAST_FREE_MB):
-        raise NoSpaceError(
-            f"{fault}; a run needs at least {LEAST_FREE_MB} MB: free some, or use another folder"
-        )
+    for fault, is_full in _faults(_folders(root), LEAST_FREE_MB):
+        need = f"a run needs at least {LEAST_FREE_MB} MB: free some, or " if is_full else ""
+        raise NoSpaceError(f"{fault}; {need}use another folder")
 
 
 def describe_failure(error: BaseException, root: Path) -> str:
@@ -93,8 +92,9 @@ def describe_failure(error: BaseException, root: Path) -> str:
         root: the pipeline root.
     """
     name = type(error).__name__
-    for fault in _faults(_folders(root), FULL_MB):
-        return f"{fault}; free some and run again: finished nodes are reused (reported as {name})"
+    for fault, is_full in _faults(_folders(root), FULL_MB):
+        remedy = f"{'free some' if is_full else 'make it writable'} and run again"
+        return f"{fault}; {remedy}: finished nodes are reused (reported as {name})"
     for cause in _causes(error):
         if refused := _refused_write(cause, root):
             return f"{refused} and run again: finished nodes are reused (reported as {name})"
@@ -141,13 +141,14 @@ def _default_temporary_folder() -> Path:
         return Path("/tmp")  # noqa: S108 (only looked at)
 
 
-def _faults(folders: Mapping[str, Path], least: float) -> Iterator[str]:
+def _faults(folders: Mapping[str, Path], least: float) -> Iterator[tuple[str, bool]]:
+    """Yields what keeps folders from being written to, and whether they are full."""
     for name, folder in folders.items():
         free = _free_megabytes(folder)
         if free is not None and free < least:
-            yield f"no space is left in {name}, {folder} ({free:.1f} MB free)"
+            yield f"no space is left in {name}, {folder} ({free:.1f} MB free)", True
         elif (fault := _cannot_write(folder)) in DISK_FAULTS.values():
-            yield f"cannot write to {name}, {folder}: {fault}"
+            yield f"cannot write to {name}, {folder}: {fault}", False
 
 
 def _free_megabytes(folder: Path) -> float | None:

@@ -23,6 +23,7 @@ _DOCUMENTS = (
     *(".md", ".rst", ".pdf", ".sha256", ".md5", "sums", ".crc", ".log", ".py", ".ipynb"),
     *(".index", ".yaml", ".yml"),
 )
+_DOCUMENT_STARTS = ("readme", "license", "citation", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def is_document(name: str) -> bool:
     (True, True, False)
     """
     last = PurePosixPath(name).name.lower()
-    return last.endswith(_DOCUMENTS) or last.startswith(("readme", "license", "citation"))
+    return last.endswith(_DOCUMENTS) or last.startswith(_DOCUMENT_STARTS)
 
 
 def is_visible(name: str) -> bool:

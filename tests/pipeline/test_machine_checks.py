@@ -81,7 +81,7 @@ def test_a_disk_that_takes_no_file_is_found(set_free, tmp_path, monkeypatch, num
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(machine_checks.tempfile, "TemporaryFile", fail)
-    with pytest.raises(NoSpaceError, match=DISK_FAULTS[number]):
+    with pytest.raises(NoSpaceError, match=rf"{DISK_FAULTS[number]}; use another folder$"):
         check_space(tmp_path / "root")
 
 

@@ -47,13 +47,13 @@ def test_a_folder_of_parquet_files_is_one_input(make):
 
 
 def test_what_is_left_out_of_a_folder_is_named(make, tmp_path):
-    make("d/a.csv", "d/README.md", "d/SHA256SUMS", "d/.hidden", "d/_SUCCESS", "d/manifest.json")
+    make("d/a.csv", "d/README.md", "d/Thumbs.db", "d/.hidden", "d/_SUCCESS", "d/manifest.json")
     (tmp_path / "d/empty.csv").touch()
 
     sources, notes = find_sources(["d"])
 
     assert [source.name for source in sources] == ["d/a.csv"]
-    assert notes == ["d: left out README.md, SHA256SUMS", "d: skipped empty empty.csv"]
+    assert notes == ["d: left out README.md, Thumbs.db", "d: skipped empty empty.csv"]
 
 
 def test_trees_of_a_file_are_inputs_of_their_own(make):
