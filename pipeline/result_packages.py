@@ -51,6 +51,7 @@ def result_packages(imported: Iterable[str]) -> dict[str, str]:
     return {name: version for name, version in versions.items() if version}
 
 
+@cache
 def _version(name: str) -> str:
     """Returns the version of the distribution that a package belongs to; empty if none does."""
     try:
@@ -59,7 +60,6 @@ def _version(name: str) -> str:
         return ",".join(_installers(name)) if find_spec(name) else ""
 
 
-@cache
 def _installers(name: str) -> list[str]:
     """Finds the distributions that install a package under another name, as scikit-learn does."""
     return sorted(

@@ -1,5 +1,8 @@
 """Settings for every test, and which of them share a process when several run."""
 
+import functools
+import gc
+import importlib.metadata
 import os
 import re
 import sys
@@ -12,6 +15,11 @@ from hypothesis import settings
 # A busy machine is not a failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+# Each of Google's fifteen client libraries looks itself up among all installed packages: a second.
+importlib.metadata.packages_distributions = functools.cache(
+    importlib.metadata.packages_distributions
+)
 
 # Runs of the whole pipeline that many tests look at are made once, in one process.
 SHARED = {
@@ -58,6 +66,18 @@ def golden(request):
         assert text == file.read_text(), f"{name} differs; if intended, run `make golden`"
 
     return compare
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collects without the garbage collector, which would visit the millions of objects of the
+    imported packages again and again: half of the time. They stay, so it need not see them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from formats import names
 from formats.gate_decision import read_decision
@@ -12,9 +10,17 @@ from formats.gate_decision import read_decision
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "evaluation.ipynb"
 
 
+def read_notebook():
+    import nbformat  # for more than a second, which collecting need not take
+
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
 @pytest.fixture(scope="module")
 def executed(first_run):
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    from nbclient import NotebookClient
+
+    notebook = read_notebook()
     evaluation = first_run.outcome.uri(names.EVALUATION)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("EVALUATION", evaluation)
@@ -40,5 +46,5 @@ def test_notebook_shows_slices_and_tfmas_view(executed):
 
 
 def test_notebook_is_stored_without_outputs():
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    cells = read_notebook().cells
     assert not any(cell.get("outputs") for cell in cells)

@@ -3,7 +3,6 @@
 Started with the file layer preloaded. TFX and TensorFlow are imported once.
 """
 
-import functools
 import gc
 import importlib
 import json
@@ -33,7 +32,6 @@ from pipeline import (  # noqa: E402
     code_version,
     local_run,  # noqa: F401
     metadata_store,
-    result_packages,
     run_recording,
 )
 from pipeline.cli import data_commands, main, run_command  # noqa: E402, F401
@@ -53,7 +51,6 @@ def share_constants() -> None:
     run_recording.project_version = lambda: version
     for name in ("source_digest", "import_closure"):
         setattr(code_version, name, remembered(getattr(code_version, name)))
-    result_packages._version = functools.cache(result_packages._version)
     importlib.import_module(ROW_READER.rpartition(".")[0])
     every_node = ("ingestion.layout=folders-with-test", "score.data_root=any")
     create_pipeline(load_config(DEMO, every_node))

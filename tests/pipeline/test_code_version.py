@@ -67,12 +67,12 @@ def test_a_package_changes_the_keys_of_the_nodes_whose_result_it_determines(
     nodes, monkeypatch, package, changed
 ):
     before = {name: code_version(node) for name, node in nodes.items()}
-    known = result_packages.metadata.version
+    known = result_packages._version
 
     def version(name):
         return "99.0" if name == package else known(name)
 
-    monkeypatch.setattr(result_packages.metadata, "version", version)
+    monkeypatch.setattr(result_packages, "_version", version)
     after = {name: code_version(node) for name, node in nodes.items()}
     assert {name for name in nodes if after[name] != before[name]} == changed
 

@@ -19,7 +19,7 @@ def number_events(count):
     return EventTable(np.repeat(numbers[:, None], 28, axis=1), numbers[:, None] % 2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_blocks(make_plan):
     """Makes the blocks of numbered events, in row groups of ten."""
 
@@ -52,25 +52,28 @@ def epochs(blocks, count, steps=25, **options):
     return np.reshape(np.stack([features[:, 0] for features, _ in batches]), [count, -1])
 
 
+@pytest.fixture(scope="module")
+def whole(make_blocks):
+    """Five epochs of the usual blocks, by window."""
+    return {window: epochs(make_blocks(window=window), count=5) for window in WINDOWS}
+
+
 @pytest.mark.parametrize("window", WINDOWS)
-def test_an_epoch_is_a_permutation_of_all_events(make_blocks, window):
-    for order in epochs(make_blocks(window=window), count=3):
+def test_an_epoch_is_a_permutation_of_all_events(whole, window):
+    for order in whole[window]:
         assert sorted(order) == list(range(100))
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_every_epoch_is_another_permutation(make_blocks, window):
-    orders = epochs(make_blocks(window=window), count=5)
-    assert len({tuple(order) for order in orders}) == 5
+def test_every_epoch_is_another_permutation(whole, window):
+    assert len({tuple(order) for order in whole[window]}) == 5
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_batches_follow_from_the_seed(make_blocks, window):
-    first, again, other = (
-        epochs(make_blocks(seed=seed, window=window), count=2) for seed in (1, 1, 2)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
+def test_batches_follow_from_the_seed(make_blocks, whole, window):
+    again, other = (epochs(make_blocks(seed=seed, window=window), count=2) for seed in (1, 2))
+    np.testing.assert_array_equal(whole[window][:2], again)
+    assert (again != other).any()
 
 
 def test_events_are_mixed_within_a_block(make_blocks):
@@ -92,15 +95,15 @@ def test_two_blocks_are_in_memory_at_a_time(make_blocks):
 
 
 @pytest.mark.parametrize("rows", [slice(None, None, -1), np.random.default_rng(0).permutation(100)])
-def test_in_memory_the_order_of_the_events_in_the_files_does_not_matter(make_blocks, rows):
-    expected = epochs(make_blocks(), count=2)
-    np.testing.assert_array_equal(epochs(make_blocks(rows=rows, group_events=7), count=2), expected)
+def test_in_memory_the_order_of_the_events_in_the_files_does_not_matter(make_blocks, whole, rows):
+    orders = epochs(make_blocks(rows=rows, group_events=7), count=2)
+    np.testing.assert_array_equal(orders, whole[None][:2])
 
 
-def test_in_a_window_the_order_within_a_row_group_does_not_matter(make_blocks):
+def test_in_a_window_the_order_within_a_row_group_does_not_matter(make_blocks, whole):
     within = np.concatenate([np.arange(start, start + 10)[::-1] for start in range(0, 100, 10)])
-    expected = epochs(make_blocks(window=24), count=2)
-    np.testing.assert_array_equal(epochs(make_blocks(window=24, rows=within), count=2), expected)
+    orders = epochs(make_blocks(window=24, rows=within), count=2)
+    np.testing.assert_array_equal(orders, whole[24][:2])
 
 
 def test_events_in_memory_are_read_once(make_blocks, monkeypatch):
@@ -250,13 +253,11 @@ def test_the_mean_of_weighted_batch_means_is_the_mean_over_events(validate, batc
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(("epoch", "step"), [(3, 0), (0, 7), (2, 5), (1, 24)])
 def test_a_resumed_training_has_the_batches_of_an_uninterrupted_one(
-    make_blocks, window, epoch, step
+    make_blocks, whole, window, epoch, step
 ):
-    whole = epochs(make_blocks(window=window), count=5).reshape(125, 4)
+    batches = whole[window].reshape(125, 4)[epoch * 25 + step :]
     rest = training_dataset(make_blocks(window=window), first_epoch=epoch, first_step=step)
-    for expected, (features, _) in zip(
-        whole[epoch * 25 + step :], rest.as_numpy_iterator(), strict=False
-    ):
+    for expected, (features, _) in zip(batches, rest.as_numpy_iterator(), strict=False):
         np.testing.assert_array_equal(features[:, 0], expected)
 
 
