@@ -22,7 +22,7 @@ from formats.names import ONNX_FILE
 from formats.published.record import Events
 from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
-from models.serving.assembly import assemble
+from models.serving.assembly import assemble, blend_on
 from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
 from models.training.training_plan import size_hyperparameters
@@ -59,7 +59,8 @@ def export_model(folder: Path) -> str:
     columns = compute_columns(events, derived=True)
     network = build_network(hyperparameters, measure_columns(columns, hyperparameters.buckets))
     forest = random_forest(hyperparameters, columns.features)
-    model, _ = assemble(network, forest, columns, derived=True)
+    blend = blend_on(network, forest, columns)
+    model = assemble(network, forest, blend, derived=True)
     export(model, str(folder))
     (folder / ONNX_FILE).write_bytes(to_onnx(model).SerializeToString())
     return str(folder)

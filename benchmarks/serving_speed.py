@@ -30,7 +30,7 @@ from formats.training_record import BlendRecord
 from models.event_table import Array, EventTable
 from models.network import LOGITS, build_network, measure_columns
 from models.physics.input_columns import column_layer, compute_columns
-from models.serving.assembly import BlendLayer, assemble
+from models.serving.assembly import BlendLayer, assemble, blend_on
 from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
 from models.training.boosted_trees import Forest
@@ -108,7 +108,8 @@ def peers(training_size: int, events: EventTable, folder: Path) -> dict[str, Sco
     columns = compute_columns(events, derived=True)
     network = build_network(hyperparameters, measure_columns(columns, hyperparameters.buckets))
     forest = random_forest(hyperparameters, columns.features)
-    model, _ = assemble(network, forest, columns, derived=True)
+    blend = blend_on(network, forest, columns)
+    model = assemble(network, forest, blend, derived=True)
     booster = earlier_booster(columns, *EARLIER_TREES[training_size])
     earlier = earlier_model(network, booster)
     return {

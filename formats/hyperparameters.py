@@ -35,6 +35,13 @@ class Hyperparameters(BaseModel):
         description="share of the training split, at most 500,000 events, that is not trained on: "
         "epochs are compared and the blend is fitted on it",
     )
+    refit_events: StrictInt = Field(
+        100_000,
+        ge=0,
+        le=1_000_000,
+        description="largest training split on which network and trees are trained a second time, "
+        "on all its events, with the epochs and the blend that were chosen before; 0: never",
+    )
 
     derived_columns: bool = Field(
         True, description="use the columns derived by physics instead of the 28 published ones"
@@ -153,6 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # As in the notebook, where min_lr equals lr, so the learning rate is never lowered.
     "kaggle": {
+        "refit_events": 0,
         "derived_columns": False,
         "buckets": 0,
         "trees": 0,

@@ -73,8 +73,30 @@ class BlendRecord(_Record):
     bias: FiniteFloat
 
 
+class RefitRecord(_Record):
+    """The second training of network and trees, on training and validation events together.
+
+    Attributes:
+        events: number of events.
+        steps_per_epoch: steps per epoch; events beyond the last whole batch are left out.
+        epochs: as of ``TrainingRecord``, but without validation: there are no events left for it.
+        resumed_at: the last epoch that an earlier, killed training had finished; 0 without one.
+        resumed_step: the steps of the epoch after it that the earlier training had finished as
+            well.
+    """
+
+    events: Count
+    steps_per_epoch: Count
+    epochs: tuple[dict[str, int | FiniteFloat], ...]
+    resumed_at: Count
+    resumed_step: Count
+
+
 class TrainingRecord(_Record):
     """One training; the attributes are the keys of ``training.json``.
+
+    If there was a refit, the served network and trees are those of the refit. Epochs, validation
+    and the blend are those of the first training, which did not learn from the validation events.
 
     Attributes:
         seed: seed of the weights, dropout and shuffling.
@@ -83,7 +105,7 @@ class TrainingRecord(_Record):
         hyperparameters: every hyperparameter by name, with its final value.
         parameters: number of weights of the served model.
         layers: the network's layers in order.
-        trees: the boosted trees; None for a model without trees.
+        trees: the boosted trees that are served; None for a model without trees.
         blend: weights of the network's and the forest's logits; None without trees.
         events: number of events of the parts ``train`` and ``validation`` of the training split.
         events_in_memory: number of training events that were in memory at a time, over all hosts;
@@ -94,15 +116,16 @@ class TrainingRecord(_Record):
         epochs: one mapping per epoch: ``epoch`` (from 1), ``loss``, ``auc``, ``binary_accuracy``,
             the same with the prefix ``val_``, ``learning_rate`` at its end, ``seconds``
             (training and validation) and ``events_per_second`` (training only).
-        epoch_kept: the epoch whose weights the model has, from 1.
+        epoch_kept: the epoch whose weights are kept, from 1; a refit has as many epochs.
         resumed_at: the last epoch that an earlier, killed training had finished; 0 without one.
         resumed_step: the steps of the epoch after it that the earlier training had finished as
             well.
         warm_start: names of the weights that were taken from an earlier model.
         events_per_second: median over the epochs.
-        seconds: wall time of all epochs, including the compilation in the first one.
+        seconds: wall time of all epochs, including the compilation in the first one and the refit.
         packages: versions by name of Python and the packages that the model was trained with;
             empty in the records of earlier releases.
+        refit: the second training, on all events; None if there was none.
     """
 
     seed: int
@@ -126,6 +149,7 @@ class TrainingRecord(_Record):
     events_per_second: FiniteFloat
     seconds: FiniteFloat
     packages: dict[str, str] = {}
+    refit: RefitRecord | None = None
 
     def to_json(self) -> str:
         """Returns the content of ``training.json``."""

@@ -19,7 +19,7 @@ from components.report.report_data import ReportData
 from formats import names
 from formats.evaluation_record import Evaluation, ScoreHistogram, SliceEvaluation
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
-from formats.training_record import TrainingRecord
+from formats.training_record import RefitRecord, TrainingRecord
 
 UNKNOWN = "unknown"
 
@@ -153,10 +153,21 @@ def _events_in_memory(training: TrainingRecord) -> str:
     return f"{held:,} at a time of {total:,}" if 0 < held < total else f"all {total:,}"
 
 
-def _resume(training: TrainingRecord) -> str:
+def _resume(training: TrainingRecord | RefitRecord) -> str:
     if training.resumed_step:
         return f"{training.resumed_at} and {plural(training.resumed_step, 'step')}"
     return str(training.resumed_at or "never")
+
+
+def _refit(refit: RefitRecord | None) -> str:
+    if refit is None:
+        return "none"
+    text = (
+        f"network and trees were trained again on all {refit.events:,} events, with the epoch and "
+        "the blend that this training chose on its validation events"
+    )
+    resumed = _resume(refit)
+    return text if resumed == "never" else f"{text}; resumed after epoch {resumed}"
 
 
 def training_facts(training: TrainingRecord) -> dict[str, str]:
@@ -169,6 +180,7 @@ def training_facts(training: TrainingRecord) -> dict[str, str]:
         "Batch": plural(training.batch_size, "event"),
         "Steps per epoch": str(training.steps_per_epoch),
         "Boosted trees": _trees(training),
+        "Refit": _refit(training.refit),
         "Warm start": (
             f"{plural(len(training.warm_start), 'weight')} of an earlier model"
             if training.warm_start

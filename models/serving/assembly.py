@@ -5,8 +5,8 @@ network and the forest. Its logit is a linear function of the two logits,
 
     logit = bias + a network(columns) + b forest(columns),
 
-fitted on the validation events. Network and forest err on different events, and both are
-overconfident on events that they did not learn from, by different amounts.
+fitted on validation events, which neither has learned from. Network and forest err on different
+events, and both are overconfident on events that they did not learn from, by different amounts.
 """
 
 from collections.abc import Sequence
@@ -86,36 +86,49 @@ def fit_blend(network_logits: Array, forest_logits: Array, labels: Array) -> Ble
     return BlendRecord(network=network, leaves=leaves, bias=bias)
 
 
+def blend_on(network: tf_keras.Model, forest: Forest, validation: EventTable) -> BlendRecord:
+    """Fits the blend of a network and a forest.
+
+    Args:
+        network: on the host.
+        forest: grown on other events than the validation events.
+        validation: validation events, with columns as features.
+    """
+    with tf.device("CPU"):
+        return fit_blend(
+            apply_in_chunks(_to_logits(network), validation.features),
+            apply_in_chunks(ForestLayer(forest), validation.features),
+            validation.labels,
+        )
+
+
 def assemble(
-    network: tf_keras.Model, forest: Forest | None, validation: EventTable, *, derived: bool
-) -> tuple[tf_keras.Model, BlendRecord | None]:
+    network: tf_keras.Model, forest: Forest | None, blend: BlendRecord | None, *, derived: bool
+) -> tf_keras.Model:
     """Assembles the model.
 
     Args:
         network: on the host.
         forest: None for a model without trees.
-        validation: validation events, with columns as features.
+        blend: None without a forest.
         derived: whether the columns are the derived ones.
 
     Returns:
-        The model, from published features float32 [N, 28] to probabilities float32 [N, 1], and the
-        blend; None without a forest.
+        The model, from published features float32 [N, 28] to probabilities float32 [N, 1].
     """
     with tf.device("CPU"):
         features = tf_keras.Input([NUM_FEATURES], name="features")
         columns = column_layer(derived=derived)(features)
-        to_logits = tf_keras.Model(network.input, network.get_layer(LOGITS).output, name="network")
-        logits, blend = to_logits(columns), None
-        if forest is not None:
-            forest_layer = ForestLayer(forest, name="leaves")
-            blend = fit_blend(
-                apply_in_chunks(to_logits, validation.features),
-                apply_in_chunks(forest_layer, validation.features),
-                validation.labels,
-            )
-            logits = BlendLayer(blend, name="blend")([logits, forest_layer(columns)])
+        logits = _to_logits(network)(columns)
+        if forest is not None and blend is not None:
+            leaves = ForestLayer(forest, name="leaves")(columns)
+            logits = BlendLayer(blend, name="blend")([logits, leaves])
         probability = tf_keras.layers.Activation("sigmoid", name=SIGNAL_PROBABILITY)(logits)
-        return tf_keras.Model(features, probability, name="serving"), blend
+        return tf_keras.Model(features, probability, name="serving")
+
+
+def _to_logits(network: tf_keras.Model) -> tf_keras.Model:
+    return tf_keras.Model(network.input, network.get_layer(LOGITS).output, name="network")
 
 
 class BlendLayer(tf_keras.layers.Layer):

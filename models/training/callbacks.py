@@ -88,7 +88,11 @@ class EpochTracker(tf_keras.callbacks.Callback):
     _supports_tf_logs = True
 
     def __init__(
-        self, plan: TrainingPlan, state: TrainingState, save: Callable[[], None] | None = None
+        self,
+        plan: TrainingPlan,
+        state: TrainingState,
+        save: Callable[[], None] | None = None,
+        losses: Sequence[float] | None = None,
     ):
         """Continues a training.
 
@@ -96,6 +100,8 @@ class EpochTracker(tf_keras.callbacks.Callback):
             plan: decides on epochs, patience, schedule and blocks.
             state: what is reached so far; it is updated after each block and epoch.
             save: saves a checkpoint; None for a training that is not resumed.
+            losses: validation losses of all epochs, for a training without validation; None to
+                take those of the training itself.
         """
         super().__init__()
         self._hyperparameters = plan.hyperparameters
@@ -103,6 +109,7 @@ class EpochTracker(tf_keras.callbacks.Callback):
         self._peak = plan.peak_learning_rate
         self._state = state
         self._save = save
+        self._given_losses = losses
 
     @property
     def kept_epoch(self) -> int:
@@ -122,7 +129,8 @@ class EpochTracker(tf_keras.callbacks.Callback):
         if self._state.metrics:
             _set_weights(self.model.metrics, self._state.metrics)
         if self._hyperparameters.schedule == "plateau":
-            rate = plateau_rate(self._losses(), self._peak, self._hyperparameters)
+            losses = self._losses()[: len(self._state.epochs)]
+            rate = plateau_rate(losses, self._peak, self._hyperparameters)
             tf_keras.backend.set_value(self.model.optimizer.learning_rate, rate)
 
     def on_train_batch_end(self, batch: int, _logs: Mapping[str, Any] | None = None) -> None:
@@ -144,7 +152,9 @@ class EpochTracker(tf_keras.callbacks.Callback):
             self._save()
         self.model.stop_training = self.is_finished
 
-    def _losses(self) -> list[float]:
+    def _losses(self) -> Sequence[float]:
+        if self._given_losses is not None:
+            return self._given_losses
         return [epoch[MONITOR] for epoch in self._state.epochs]
 
 
@@ -244,11 +254,11 @@ class NanGuard(tf_keras.callbacks.Callback):
             self._check(logs)
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any]) -> None:
-        """Checks the whole epoch and its validation."""
+        """Checks the whole epoch and its validation, if it has one."""
         self._check(logs)
         for name in ("finite_steps", "val_finite_steps"):
             logs.pop(name, None)
-        if not math.isfinite(logs[MONITOR]):
+        if not math.isfinite(logs[MONITOR if MONITOR in logs else "loss"]):
             raise self._make_error(self._epoch, self._steps)
 
     def _check(self, logs: Mapping[str, Any]) -> None:
@@ -268,10 +278,17 @@ class ProgressLog(tf_keras.callbacks.Callback):
     # Keras then passes tensors, and does not wait for the metrics of each step.
     _supports_tf_logs = True
 
-    def __init__(self, plan: TrainingPlan, resumed_step: int = 0):
-        """Sets the plan, and the step at which a resumed training continues its first epoch."""
+    def __init__(self, plan: TrainingPlan, resumed_step: int = 0, name: str = "epoch"):
+        """Sets what to log.
+
+        Args:
+            plan: decides on steps and epochs.
+            resumed_step: the step at which a resumed training continues its first epoch.
+            name: what the lines call an epoch.
+        """
         super().__init__()
         self._plan = plan
+        self._name = name
         self._resumed_step = resumed_step
         self._step_throttle = Throttle(SECONDS_BETWEEN_STEPS)
         self._epoch_throttle = Throttle(SECONDS_BETWEEN_EPOCHS)
@@ -279,7 +296,7 @@ class ProgressLog(tf_keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, _logs: Mapping[str, Any]) -> None:
         """Starts the epoch's clock."""
-        self._epoch = f"{epoch + 1}/{self._plan.hyperparameters.epochs}"
+        self._epoch = f"{self._name} {epoch + 1}/{self._plan.hyperparameters.epochs}"
         self._first_step, self._resumed_step = self._resumed_step, 0
         self._started = self._trained = time.perf_counter()
         self._step_throttle.restart()
@@ -294,7 +311,7 @@ class ProgressLog(tf_keras.callbacks.Callback):
         self._trained = time.perf_counter()
         if is_due:
             self._step_throttle.restart()
-            line = "epoch %s  step %d/%d  loss %.4f  auc %.4f  %s events/s"
+            line = "%s  step %d/%d  loss %.4f  auc %.4f  %s events/s"
             log.info(line, self._epoch, step, steps, loss, auc, f"{self._rate(step):,.0f}")
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any]) -> None:
@@ -302,9 +319,10 @@ class ProgressLog(tf_keras.callbacks.Callback):
         logs["seconds"] = time.perf_counter() - self._started
         logs["events_per_second"] = self._rate(self._plan.steps_per_epoch)
         logs["learning_rate"] = current_learning_rate(self.model.optimizer)
-        metrics = (f"{name} {logs[name]:.4f}" for name in ("loss", "auc", "val_loss", "val_auc"))
+        names = ("loss", "auc", "val_loss", "val_auc")
+        metrics = (f"{name} {logs[name]:.4f}" for name in names if name in logs)
         self._pending_line = (
-            f"epoch {self._epoch}  {'  '.join(metrics)}  "
+            f"{self._epoch}  {'  '.join(metrics)}  "
             f"{logs['events_per_second']:,.0f} events/s  {logs['seconds']:.1f} s"
         )
         if self._epoch_throttle.is_due():

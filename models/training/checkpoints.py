@@ -27,6 +27,9 @@ log = logging.getLogger("higgs.trainer")
 MANAGER_FILE = "checkpoint"
 """The file in which ``tf.train.CheckpointManager`` names the last complete checkpoint."""
 
+REFIT_FOLDER = "refit"
+"""The folder in that of a training for the checkpoints of its second fit."""
+
 EPOCH_NUMBER = 10**9
 """Difference of the numbers of two checkpoints that are an epoch apart; more than its steps."""
 
@@ -154,9 +157,10 @@ def code_digest(sources: Sequence[Path]) -> bytes:
 def discard_checkpoints(folder: str) -> None:
     """Deletes the checkpoints of a finished training.
 
-    The manager's file is deleted first, so that no partly deleted checkpoint counts as complete.
+    The managers' files are deleted first, so that no partly deleted checkpoint counts as complete.
     """
-    if tf.io.gfile.exists(f"{folder}/{MANAGER_FILE}"):
-        tf.io.gfile.remove(f"{folder}/{MANAGER_FILE}")
+    for path in (f"{folder}/{REFIT_FOLDER}/{MANAGER_FILE}", f"{folder}/{MANAGER_FILE}"):
+        if tf.io.gfile.exists(path):
+            tf.io.gfile.remove(path)
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)

@@ -121,6 +121,26 @@ class Splits:
         splits = survey(TableSource(train), 0.0)
         return replace(splits, validation=validation)
 
+    def __len__(self) -> int:
+        """Returns the number of events of both parts, of all hosts together."""
+        return len(self.train) + len(self.validation)
+
+    def united(self) -> "Splits":
+        """Returns training and validation events as training events, in memory, on every host.
+
+        Raises:
+            ValueError: the sample does not have all training events; it has up to
+                ``SAMPLE_EVENTS`` of them.
+        """
+        if len(self.sample) != len(self.train):
+            raise ValueError(f"the sample has {len(self.sample)} of {len(self.train)} events")
+        events = EventTable(
+            np.concatenate([self.sample.features, self.validation.features]),
+            np.concatenate([self.sample.labels, self.validation.labels]),
+        )
+        hosts = range(len(self.train.by_host))
+        return survey(TableSource(events), 0.0, hosts=len(hosts), own_hosts=hosts)
+
 
 def survey(
     source: EventSource,

@@ -14,17 +14,18 @@ from formats.training_record import (
     ForestRecord,
     LayerRecord,
     ParameterCounts,
+    RefitRecord,
     TrainingRecord,
 )
 from models.network import describe_layers
 from models.physics.input_columns import column_names, compute_columns
-from models.serving.assembly import assemble, copy_to_host
+from models.serving.assembly import assemble, blend_on, copy_to_host
 from models.serving.saved_model import NamedWeights
 from models.training.boosted_trees import Forest, grow_forest
 from models.training.event_survey import Splits
 from models.training.hardware import Machine
-from models.training.network_fit import TrainedNetwork, train
-from models.training.training_plan import plan_training, size_hyperparameters
+from models.training.network_fit import TrainedNetwork, refit, train
+from models.training.training_plan import TrainingPlan, plan_training, size_hyperparameters
 
 WINDOW_EVENTS = 1 << 20
 """Training events in memory if not all of them fit: 16 row groups."""
@@ -32,20 +33,23 @@ WINDOW_EVENTS = 1 << 20
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A model ready to serve, and its parts.
+    """A model ready to serve, its parts, and how they were trained.
 
     Attributes:
         model: from published features float32 [N, 28] to probabilities float32 [N, 1], on the host.
         network: the network in it, on the host.
-        trained: how the network was trained.
+        trained: how the network was trained on the training events alone.
+        refitted: how it was trained again on all events; None if it was not.
         forest: the forest in it; None for a model without trees.
-        blend: the weights of network and forest; None without a forest.
+        blend: the weights of network and forest, fitted before they were trained again; None
+            without a forest.
         events: number of events by part.
     """
 
     model: tf_keras.Model
     network: tf_keras.Model
     trained: TrainedNetwork
+    refitted: TrainedNetwork | None
     forest: Forest | None
     blend: BlendRecord | None
     events: dict[str, int]
@@ -76,8 +80,25 @@ class FittedModel:
             events_per_second=float(
                 np.median([epoch["events_per_second"] for epoch in trained.epochs])
             ),
-            seconds=sum(epoch["seconds"] for epoch in trained.epochs),
+            seconds=sum(
+                epoch["seconds"]
+                for fit in (trained, self.refitted)
+                if fit is not None
+                for epoch in fit.epochs
+            ),
             packages=package_versions(),
+            refit=self._refit_record(),
+        )
+
+    def _refit_record(self) -> RefitRecord | None:
+        if self.refitted is None:
+            return None
+        return RefitRecord(
+            events=sum(self.events.values()),
+            steps_per_epoch=self.refitted.plan.steps_per_epoch,
+            epochs=tuple(map(dict, self.refitted.epochs)),
+            resumed_at=self.refitted.resumed_at[0],
+            resumed_step=self.refitted.resumed_at[1],
         )
 
 
@@ -111,6 +132,10 @@ def fit(
 ) -> FittedModel:
     """Derives the columns, trains the network, grows the forest and assembles the model.
 
+    With at most ``refit_events`` events, network and forest are then trained again on all of them,
+    validation events included. The blend stays that of the first network and forest, which had not
+    learned from the events that it was fitted on.
+
     Args:
         splits: training and validation events.
         hyperparameters: those that are None follow the number of training events.
@@ -137,6 +162,8 @@ def fit(
         machine.hardware,
         window=window,
     )
+    is_refitted = len(splits) <= sized.refit_events
+    event_folder = f"{checkpoint_dir or log_dir}/events" if machine.first_host else None
     with tf.device(machine.first_host):
         trained = train(
             splits,
@@ -144,19 +171,42 @@ def fit(
             strategy=machine.strategy,
             log_dir=log_dir,
             checkpoint_dir=checkpoint_dir,
-            event_folder=f"{checkpoint_dir or log_dir}/events" if machine.first_host else None,
+            event_folder=event_folder,
             initial_weights=initial_weights,
+            restartable=is_refitted,
         )
-    forest = None
-    if sized.trees:
-        tree_events = splits.sample[: sized.tree_events]
-        forest = grow_forest(compute_columns(tree_events, derived=derived), sized, seed)
     network = copy_to_host(trained.network, sized, trained.statistics)
-    model, blend = assemble(
-        network, forest, compute_columns(splits.validation, derived=derived), derived=derived
-    )
+    forest, blend = _grow(splits, plan), None
+    if forest is not None:
+        validation = compute_columns(splits.validation, derived=derived)
+        blend = blend_on(network, forest, validation)
+    refitted = None
+    if is_refitted:
+        united = splits.united()
+        with tf.device(machine.first_host):
+            refitted = refit(
+                trained,
+                united,
+                strategy=machine.strategy,
+                log_dir=log_dir,
+                checkpoint_dir=checkpoint_dir,
+                event_folder=event_folder,
+            )
+        network = copy_to_host(refitted.network, sized, refitted.statistics)
+        forest = _grow(united, plan)
+    model = assemble(network, forest, blend, derived=derived)
     events = {"train": len(splits.train), "validation": len(splits.validation)}
-    return FittedModel(model, network, trained, forest, blend, events)
+    return FittedModel(model, network, trained, refitted, forest, blend, events)
+
+
+def _grow(splits: Splits, plan: TrainingPlan) -> Forest | None:
+    """Grows the forest on the sample of the training events, if there shall be one."""
+    hyperparameters = plan.hyperparameters
+    if not hyperparameters.trees:
+        return None
+    events = splits.sample[: hyperparameters.tree_events]
+    columns = compute_columns(events, derived=hyperparameters.derived_columns)
+    return grow_forest(columns, hyperparameters, plan.seed)
 
 
 def choose_window(

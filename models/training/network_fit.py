@@ -4,13 +4,13 @@ import functools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from models.event_table import Array
 from models.network import ColumnStatistics, WideAndDeep, build_network, measure_columns
 from models.physics.input_columns import compute_columns
 from models.serving.saved_model import NamedWeights, weight_name
@@ -24,11 +24,11 @@ from models.training.callbacks import (
     ProgressLog,
     current_learning_rate,
 )
-from models.training.checkpoints import Checkpoints, TrainingState
+from models.training.checkpoints import REFIT_FOLDER, Checkpoints, TrainingState
 from models.training.event_files import FileBlocks
 from models.training.event_survey import Splits
 from models.training.hardware import gather
-from models.training.training_plan import TrainingPlan, cosine_schedule
+from models.training.training_plan import CosineSchedule, TrainingPlan
 
 log = logging.getLogger("higgs.trainer")
 
@@ -44,6 +44,9 @@ class TrainedNetwork:
     Attributes:
         network: the network; its variables are under the strategy.
         statistics: of the training columns.
+        schedule: the cosine of the learning rate; None on a plateau.
+        start: all variables of network and optimizer with the values that they had before the
+            first step; none if the network is trained only once.
         plan: the plan of the training.
         epochs: metrics by epoch, as in ``formats.training_record``.
         epoch_kept: the epoch whose weights the network has, from 1.
@@ -54,6 +57,8 @@ class TrainedNetwork:
 
     network: WideAndDeep
     statistics: ColumnStatistics
+    schedule: CosineSchedule | None
+    start: Sequence[tuple[tf.Variable, Array]]
     plan: TrainingPlan
     epochs: Sequence[Mapping[str, float]]
     epoch_kept: int
@@ -70,6 +75,7 @@ def train(
     checkpoint_dir: str | None = None,
     event_folder: str | None = None,
     initial_weights: NamedWeights | None = None,
+    restartable: bool = False,
 ) -> TrainedNetwork:
     """Trains a network and keeps the weights of the last or the best epoch.
 
@@ -83,6 +89,7 @@ def train(
         event_folder: folder for the events of each host if other processes feed the devices; None
             if this one does.
         initial_weights: weights of an earlier model to start with.
+        restartable: whether ``refit`` will follow.
 
     Raises:
         DivergedError: the loss was not finite.
@@ -96,8 +103,9 @@ def train(
     state = TrainingState()
     with strategy.scope():
         network = build_network(plan.hyperparameters, statistics, plan.seed, plan.policy)
-        compile_network(network, plan)
+        schedule = compile_network(network, plan)
         warm_start = assign_weights(network, initial_weights or {})
+        start = _variables(network) if restartable else []
         save = _resume(checkpoint_dir, network, state, plan) if checkpoint_dir else None
     resumed_at = len(state.epochs), state.step
     tracker = EpochTracker(plan, state, save)
@@ -107,8 +115,77 @@ def train(
     kept_epoch = state.epochs[tracker.kept_epoch]
     log.info("kept epoch %d: val_loss %.4f", kept_epoch["epoch"], kept_epoch[MONITOR])
     return TrainedNetwork(
-        network, statistics, plan, state.epochs, tracker.kept_epoch + 1, resumed_at, warm_start
+        network=network,
+        statistics=statistics,
+        schedule=schedule,
+        start=start,
+        plan=plan,
+        epochs=state.epochs,
+        epoch_kept=tracker.kept_epoch + 1,
+        resumed_at=resumed_at,
+        warm_start=warm_start,
     )
+
+
+def refit(
+    trained: TrainedNetwork,
+    splits: Splits,
+    *,
+    strategy: tf.distribute.Strategy,
+    log_dir: str,
+    checkpoint_dir: str | None = None,
+    event_folder: str | None = None,
+) -> TrainedNetwork:
+    """Trains the same network again from its start, for as many epochs as were kept.
+
+    The network is not compiled again. It keeps its columns: normalization and buckets are those of
+    the training before. Learning rates by epoch are the same, too.
+
+    Args:
+        trained: restartable; its network gets the new weights.
+        splits: training events, without validation events.
+        strategy: that of the training before.
+        log_dir: that of the training before.
+        checkpoint_dir: that of the training before.
+        event_folder: that of the training before.
+
+    Raises:
+        DivergedError: the loss was not finite.
+    """
+    chosen = trained.epochs[: trained.epoch_kept]
+    plan = trained.plan.for_refit(splits.train.usable, len(chosen))
+    log.info("training again on all %d events for %d epochs", len(splits.train), len(chosen))
+    network, state = trained.network, TrainingState()
+    with strategy.scope():
+        for variable, value in trained.start:
+            variable.assign(value)
+        if trained.schedule:
+            epochs = trained.plan.hyperparameters.epochs
+            trained.schedule.set_steps(epochs * plan.steps_per_epoch)
+        folder = f"{checkpoint_dir}/{REFIT_FOLDER}"
+        save = _resume(folder, network, state, plan) if checkpoint_dir else None
+    resumed_at = len(state.epochs), state.step
+    tracker = EpochTracker(plan, state, save, [epoch[MONITOR] for epoch in chosen])
+    if not tracker.is_finished:
+        logs, files = f"{log_dir}/{REFIT_FOLDER}", event_folder and f"{event_folder}/{REFIT_FOLDER}"
+        _fit(network, tracker, splits, plan, strategy, resumed_at, logs, files, "refit epoch")
+    network.set_weights(state.kept_weights)
+    # Without validation, no step has used what the last one made of the weights.
+    if not all(np.isfinite(weight.numpy()).all() for weight in network.trainable_variables):
+        raise DivergedError(
+            "a weight is not finite after the last refit epoch: lower learning_rate"
+        )
+    return replace(trained, plan=plan, epochs=state.epochs, resumed_at=resumed_at)
+
+
+def _variables(network: WideAndDeep) -> list[tuple[tf.Variable, Array]]:
+    """Returns the variables of a network and its optimizer, with copies of their values."""
+    root = tf.train.Checkpoint(network=network, optimizer=network.optimizer)
+    return [
+        (node, node.numpy())
+        for node in tf.train.TrackableView(root).descendants()
+        if isinstance(node, tf.Variable)
+    ]
 
 
 def _resume(
@@ -120,10 +197,18 @@ def _resume(
     return checkpoints.save
 
 
-def compile_network(network: WideAndDeep, plan: TrainingPlan) -> None:
-    """Sets optimizer, loss and metrics of a network; must be called under its strategy."""
+def compile_network(network: WideAndDeep, plan: TrainingPlan) -> CosineSchedule | None:
+    """Sets optimizer, loss and metrics of a network; must be called under its strategy.
+
+    Returns:
+        The schedule of the learning rate; None for a plateau.
+    """
+    schedule = None
+    if plan.hyperparameters.schedule == "cosine":
+        steps = plan.steps_per_epoch * plan.hyperparameters.epochs
+        schedule = CosineSchedule(plan.peak_learning_rate, steps)
     network.compile(
-        optimizer=_optimizer(plan),
+        optimizer=_optimizer(plan, schedule or plan.peak_learning_rate),
         loss=tf_keras.losses.BinaryCrossentropy(),
         # Weighted, so that the padding of the last validation batch does not count.
         weighted_metrics=[
@@ -140,15 +225,12 @@ def compile_network(network: WideAndDeep, plan: TrainingPlan) -> None:
     scores = tf.zeros([1, 1])
     network.compiled_loss.build(scores)
     network.compiled_metrics.build(scores, scores)
+    return schedule
 
 
-def _optimizer(plan: TrainingPlan) -> tf_keras.optimizers.Optimizer:
+def _optimizer(plan: TrainingPlan, rate: float | CosineSchedule) -> tf_keras.optimizers.Optimizer:
     """Creates AdamW (Loshchilov, Hutter 2019, arXiv:1711.05101); without decay it is Adam."""
-    hyperparameters = plan.hyperparameters
-    rate: Any = plan.peak_learning_rate
-    if hyperparameters.schedule == "cosine":
-        rate = cosine_schedule(rate, plan.steps_per_epoch * hyperparameters.epochs)
-    optimizer = tf_keras.optimizers.AdamW(rate, weight_decay=hyperparameters.weight_decay)
+    optimizer = tf_keras.optimizers.AdamW(rate, weight_decay=plan.hyperparameters.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "wide"])
     if plan.policy == "mixed_float16":
         return tf_keras.mixed_precision.LossScaleOptimizer(optimizer)
@@ -195,8 +277,9 @@ def _fit(
     reached: tuple[int, int],
     log_dir: str,
     event_folder: str | None,
+    name: str = "epoch",
 ) -> None:
-    """Trains from an epoch and step on, both from 0."""
+    """Trains from an epoch and step on, both from 0; without validation events there is none."""
     first_epoch, network.first_step = reached
     blocks: dict[int, Blocks] = {}
 
@@ -214,15 +297,17 @@ def _fit(
         strategy.distribute_datasets_from_function(batches),
         validation_data=strategy.distribute_datasets_from_function(
             lambda context: validation_dataset(splits.validation, plan, context)
-        ),
+        )
+        if len(splits.validation)
+        else None,
         validation_steps=-(-len(splits.validation) // plan.batch_size),
         epochs=plan.hyperparameters.epochs,
         initial_epoch=first_epoch,
         steps_per_epoch=plan.steps_per_epoch,
         callbacks=[
-            NanGuard(functools.partial(_diverged_error, network, blocks)),
+            NanGuard(functools.partial(_diverged_error, network, blocks, name)),
             EventCheck(len(splits.train), count_seen, splits.train.source.name),
-            ProgressLog(plan, network.first_step),
+            ProgressLog(plan, network.first_step, name),
             LocalTensorBoard(log_dir, write_graph=False, profile_batch=_profiled_calls(plan)),
             tracker,
         ],
@@ -243,7 +328,7 @@ def _profiled_calls(plan: TrainingPlan) -> int | tuple[int, int]:
 
 
 def _diverged_error(
-    network: WideAndDeep, blocks: dict[int, Blocks], epoch: int, step: int
+    network: WideAndDeep, blocks: dict[int, Blocks], name: str, epoch: int, step: int
 ) -> DivergedError:
     part = next(iter(blocks.values()))
     columns, _ = next(iter(training_dataset(part, epoch, step - 1)))
@@ -251,7 +336,7 @@ def _diverged_error(
     finite = values[np.isfinite(values)]
     extent = f"run from {finite.min():g} to {finite.max():g}" if finite.size else "hold no number"
     return DivergedError(
-        f"the loss was not finite at step {step} of epoch {epoch + 1}, at a learning rate of "
+        f"the loss was not finite at step {step} of {name} {epoch + 1}, at a learning rate of "
         f"{current_learning_rate(network.optimizer):.3g}; the batch's columns {extent}, and "
         f"{values.size - finite.size} of {values.size} values are NaN or infinite: lower "
         "learning_rate, or look for such values in the data"

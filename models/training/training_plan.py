@@ -7,9 +7,10 @@ training events (see docs/training.md).
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import tensorflow as tf
 import tf_keras
 
 from formats.hyperparameters import Hyperparameters
@@ -115,6 +116,22 @@ class TrainingPlan:
     steps_per_epoch: int
     steps_per_block: int
     peak_learning_rate: float
+
+    def for_refit(self, events: int, epochs: int) -> "TrainingPlan":
+        """Returns the plan of a second training on more events, with the same batch and rate.
+
+        Args:
+            events: number of training events.
+            epochs: number of epochs, none of which is compared with another.
+        """
+        changes = {"epochs": epochs, "early_stopping_patience": None, "profile_steps": 0}
+        steps = events // self.batch_size
+        return replace(
+            self,
+            hyperparameters=self.hyperparameters.model_copy(update=changes),
+            steps_per_epoch=steps,
+            steps_per_block=steps if self.is_in_memory else self.steps_per_block,
+        )
 
     @property
     def is_in_memory(self) -> bool:
@@ -225,14 +242,26 @@ def peak_learning_rate(hyperparameters: Hyperparameters, batch_size: int) -> flo
     return hyperparameters.learning_rate * math.sqrt(scale)
 
 
-def cosine_schedule(peak: float, steps: int) -> tf_keras.optimizers.schedules.LearningRateSchedule:
+class CosineSchedule(tf_keras.optimizers.schedules.CosineDecay):
     """Rises from 0 to the peak, then falls to 0 as a cosine (Loshchilov, Hutter 2017, 1608.03983).
 
-    Args:
-        peak: the highest learning rate.
-        steps: number of steps of the whole training.
+    Its length is a variable: a compiled training step can be used for another number of steps.
     """
-    rising = max(1, round(WARM_UP * steps))
-    return tf_keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - rising), warmup_target=peak, warmup_steps=rising
-    )
+
+    def __init__(self, peak: float, steps: int):
+        """Creates the variables; must be called under the strategy.
+
+        Args:
+            peak: the highest learning rate.
+            steps: number of steps of the whole training.
+        """
+        # TensorFlow keeps int32 on the host, out of reach of a step that XLA compiles for a GPU.
+        falling, rising = (tf.Variable(1, dtype=tf.int64, trainable=False) for _ in range(2))
+        super().__init__(0.0, falling, warmup_target=peak, warmup_steps=rising)
+        self.set_steps(steps)
+
+    def set_steps(self, steps: int) -> None:
+        """Sets the number of steps of the whole training."""
+        rising = max(1, round(WARM_UP * steps))
+        self.warmup_steps.assign(rising)
+        self.decay_steps.assign(max(1, steps - rising))

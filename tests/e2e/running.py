@@ -16,6 +16,7 @@ BIN = Path(sys.executable).parent
 WORSE = {
     "trainer__derived_columns": "false",
     "trainer__trees": 0,
+    "trainer__refit_events": 0,
     "trainer__epochs": 1,
     "trainer__learning_rate": 1e-5,
     "trainer__min_learning_rate": 1e-6,

@@ -207,6 +207,17 @@ def test_logs_go_to_a_file_that_is_named(first_run, project):
     assert "epoch 8/8" in first_run.done.output
 
 
+def test_the_pushed_model_was_trained_again_on_all_training_events(first_run, outcome, project):
+    record = json.loads(Path(outcome.uri(names.MODEL_RUN), "training.json").read_text())
+    assert record["events"]["train"] < record["refit"]["events"] == 4000
+    assert record["trees"]["events"] == 4000
+    assert len(record["refit"]["epochs"]) == 8
+    printed = [first_run.done.output.index(text) for text in ("\nepoch 8/8", "\nrefit epoch 8/8")]
+    assert printed == sorted(printed)
+    page = (project.root / "reports" / f"{outcome.run_id.replace(':', '-')}.html").read_text()
+    assert "trained again on all 4,000 events" in page
+
+
 def test_no_secret_of_the_environment_is_written_anywhere(first_run, project):
     files = [file for file in project.root.rglob("*") if file.is_file()]
     assert {"metadata.sqlite", "saved_model.pb", "training.json"} <= {file.name for file in files}

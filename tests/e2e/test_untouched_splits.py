@@ -98,6 +98,7 @@ def test_the_model_does_not_depend_on_the_splits_that_judge_it(trained):
             )
     # What was chosen with the validation events, which are a part of train.
     records = [json.loads((run / "training.json").read_text()) for *_, run in trained.values()]
+    assert [record["refit"]["events"] for record in records] == [1000, 1000]
     for choice in ("epoch_kept", "blend"):
         assert records[0][choice] == records[1][choice]
     losses = [[epoch["val_loss"] for epoch in record["epochs"]] for record in records]

@@ -25,6 +25,7 @@ def test_the_kaggle_preset_has_the_values_of_the_notebook():
         "min_learning_rate": 1e-3,
     }
     absent = {
+        "refit_events": 0,
         "derived_columns": False,
         "buckets": 0,
         "trees": 0,

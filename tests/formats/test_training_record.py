@@ -31,9 +31,10 @@ def test_unknown_keys_are_ignored(make):
     assert make.training(of_the_future="x") == make.training()
 
 
-def test_a_record_of_an_earlier_release_has_no_packages():
-    content = {name: value for name, value in TRAINING.items() if name != "packages"}
-    assert TrainingRecord.from_json(json.dumps(content)).packages == {}
+def test_a_record_of_an_earlier_release_has_no_packages_and_no_refit():
+    content = {name: TRAINING[name] for name in TRAINING.keys() - {"packages", "refit"}}
+    record = TrainingRecord.from_json(json.dumps(content))
+    assert (record.packages, record.refit) == ({}, None)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ def start_run(prepare_run):
 
 
 RUN = {
+    "refit_events": 0,
     "validation_share": 0.16,
     "derived_columns": False,
     "buckets": 8,

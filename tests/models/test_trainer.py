@@ -281,7 +281,7 @@ def kill_after_a_checkpoint(fn_args):
 def test_hosts_train_together_and_the_first_one_exports(
     prepare_run, run_events, run_overrides, tmp_path
 ):
-    overrides = run_overrides | {"precision": "float32", "epochs": 2}
+    overrides = run_overrides | {"precision": "float32", "epochs": 2, "refit_events": 7100}
     fn_args = prepare_run(tmp_path / "run", run_events, **WINDOW, **overrides)
     addresses = [f"localhost:{port}" for port in find_ports(2)]
     hosts = [start_host(fn_args, addresses, index) for index in range(2)]
@@ -293,6 +293,8 @@ def test_hosts_train_together_and_the_first_one_exports(
     assert record.events_in_memory == 2 * 10 * 256
     assert sum(record.events.values()) == len(run_events)
     assert record.epochs[-1]["val_auc"] > 0.7
+    assert (record.refit.events, record.refit.steps_per_epoch) == (7100, 7100 // 256)
+    assert (record.trees.events, len(record.refit.epochs)) == (7100, 2)
     scores = score(fn_args, reference.features)
     np.testing.assert_allclose(scores, reference.scores, atol=1e-6)
 

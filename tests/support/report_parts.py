@@ -116,6 +116,7 @@ TRAINING = {
     "events_per_second": 12_345.0,
     "seconds": 12.5,
     "packages": {"python": "3.10.13", "tensorflow": "2.16.1"},
+    "refit": None,
 }
 """Content of ``training.json``."""
 

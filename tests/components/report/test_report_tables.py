@@ -54,6 +54,26 @@ def test_facts_of_a_training(make):
     assert facts["Warm start"] == "none"
     assert facts["Resumed after epoch"] == "never"
     assert facts["Events in memory"].startswith("all ")
+    assert facts["Refit"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("resumed", "suffix"),
+    [
+        ((0, 0), ""),
+        ((1, 0), "; resumed after epoch 1"),
+        ((1, 7), "; resumed after epoch 1 and 7 steps"),
+    ],
+)
+def test_facts_of_a_refit(make, resumed, suffix):
+    refit = {"events": 4000, "steps_per_epoch": 15, "epochs": []}
+    refit |= dict(zip(("resumed_at", "resumed_step"), resumed, strict=True))
+    facts = report_tables.training_facts(make.training(refit=refit))
+    assert facts["Refit"] == (
+        "network and trees were trained again on all 4,000 events, with the epoch and the blend "
+        f"that this training chose on its validation events{suffix}"
+    )
+    assert facts["Resumed after epoch"] == "never"
 
 
 def test_facts_of_a_training_through_a_window(make):

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from models.layers.forest_layer import ForestLayer
 from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
-from models.serving.assembly import PRIOR_EVENTS, assemble, copy_to_host, fit_blend
+from models.serving.assembly import PRIOR_EVENTS, assemble, blend_on, copy_to_host, fit_blend
 from models.training.boosted_trees import grow_forest
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,8 @@ def test_the_blend_of_few_events_has_nearly_equal_shares():
 
 def test_the_model_is_the_blend_of_its_parts(parts, make_events):
     network, forest, validation = parts
-    model, blend = assemble(network, forest, validation, derived=False)
+    blend = blend_on(network, forest, validation)
+    model = assemble(network, forest, blend, derived=False)
     features = make_events(100, seed=7).features
     score = network(features).numpy().astype(np.float64)
     forest_logit = ForestLayer(forest)(tf.constant(features)).numpy()
@@ -76,10 +77,9 @@ def test_the_model_is_the_blend_of_its_parts(parts, make_events):
 
 
 def test_a_model_without_trees_is_the_network(parts, make_events):
-    network, _, validation = parts
-    model, blend = assemble(network, None, validation, derived=False)
+    network, *_ = parts
+    model = assemble(network, None, None, derived=False)
     features = make_events(100, seed=7).features
-    assert blend is None
     np.testing.assert_allclose(model(features).numpy(), network(features).numpy(), atol=1e-6)
 
 
@@ -89,7 +89,7 @@ def test_derived_columns_are_computed_inside_the_model(make_events, demo):
     columns = compute_columns(events, derived=True)
     hyperparameters = demo(units=8, buckets=6)
     network = build_network(hyperparameters, measure_columns(columns, buckets=6), seed=1)
-    model, _ = assemble(network, None, columns, derived=True)
+    model = assemble(network, None, None, derived=True)
     assert model.input_shape == (None, 28)
     expected = network(columns.features).numpy()
     np.testing.assert_allclose(model(events.features).numpy(), expected, atol=1e-5)

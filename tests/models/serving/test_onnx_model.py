@@ -13,7 +13,7 @@ from formats.features import FEATURES
 from models.event_table import EventTable
 from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
-from models.serving.assembly import assemble
+from models.serving.assembly import assemble, blend_on
 from models.serving.onnx_model import to_onnx
 from models.serving.reference_events import stable_scores
 from models.serving.warmup_requests import FILE_NAME
@@ -43,7 +43,8 @@ def assembled(toy, demo):
             if layer.name.startswith(("dense", "batch_norm", "deep", "wide")):
                 layer.set_weights([rng.uniform(0.1, 0.3, w.shape) for w in layer.get_weights()])
         forest = grow_forest(columns, hyperparameters, seed=1) if trees else None
-        return assemble(network, forest, columns, derived=derived)[0]
+        blend = forest and blend_on(network, forest, columns)
+        return assemble(network, forest, blend, derived=derived)
 
     return make
 

@@ -142,6 +142,22 @@ def test_on_a_plateau_the_learning_rate_is_set_before_each_epoch(track):
     assert float(tracker.model.optimizer.learning_rate) == pytest.approx(0.05)
 
 
+def test_given_losses_determine_the_learning_rate_of_each_epoch(make_plan):
+    options = {"schedule": "plateau", "plateau_patience": 0, "plateau_factor": 0.5}
+    plan = make_plan(epochs=4, learning_rate=0.1, learning_rate_batch=None, **options)
+    tracker = EpochTracker(plan, TrainingState(), losses=[0.5, 0.5, 0.4, 0.4])
+    tracker.model = types.SimpleNamespace(
+        optimizer=tf_keras.optimizers.SGD(0.1), get_weights=lambda: [epoch]
+    )
+    rates = []
+    for epoch in range(4):
+        tracker.on_epoch_begin(epoch)
+        rates.append(float(tracker.model.optimizer.learning_rate))
+        tracker.on_epoch_end(epoch, METRICS)
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.05])
+    assert (tracker.kept_epoch, tracker.model.stop_training) == (3, True)
+
+
 def test_a_cosine_leaves_the_learning_rate_to_the_optimizer(track):
     tracker, _ = track([0.5, 0.5], epochs=9)
     assert float(tracker.model.optimizer.learning_rate) == 0.5
@@ -222,6 +238,14 @@ def test_a_validation_that_is_not_finite_names_the_last_step(guard):
     assert caught.value.args == (1, 10)
 
 
+def test_an_epoch_without_validation_is_checked(guard):
+    guard.on_epoch_begin(0)
+    guard.on_train_batch_end(0, {})
+    guard.on_epoch_end(0, {"finite_steps": 1.0, "loss": 0.5})
+    with pytest.raises(DivergedError):
+        guard.on_epoch_end(0, {"finite_steps": 1.0, "loss": float("inf")})
+
+
 def test_a_long_epoch_is_checked_before_its_end(guard, clock):
     guard.on_epoch_begin(0)
     guard.on_train_batch_end(1, {"finite_steps": 1.0})
@@ -235,10 +259,10 @@ def test_a_long_epoch_is_checked_before_its_end(guard, clock):
 def make_progress_log(make_plan):
     """Makes the callback of a training with a learning rate of 0.5 and batches of 1000 events."""
 
-    def make(steps, epochs=3):
+    def make(steps, epochs=3, **options):
         events = 1000 * steps
         plan = make_plan(events, epochs=epochs, batch_size_per_replica=1000)
-        callback = ProgressLog(plan)
+        callback = ProgressLog(plan, **options)
         callback.model = types.SimpleNamespace(optimizer=tf_keras.optimizers.SGD(0.5))
         return callback
 
@@ -262,6 +286,20 @@ def test_the_line_of_an_epoch_has_the_rate_of_training_and_the_whole_time(
     assert caplog.messages == [
         "epoch 2/3  loss 0.5000  auc 0.8000  val_loss 0.6000  val_auc 0.7000  500 events/s  5.5 s"
     ]
+
+
+def test_the_lines_of_a_refit_name_it_and_have_no_validation(make_progress_log, clock, caplog):
+    callback = make_progress_log(steps=2, name="refit epoch")
+    with caplog.at_level(logging.INFO, "higgs.trainer"):
+        callback.on_epoch_begin(1, {})
+        clock(10)
+        callback.on_train_batch_end(0, METRICS)
+        clock(10)
+        callback.on_train_batch_end(1, METRICS)
+        callback.on_epoch_end(1, dict(METRICS))
+    step = "refit epoch 2/3  step {}/2  loss 0.5000  auc 0.8000  100 events/s"
+    whole = "refit epoch 2/3  loss 0.5000  auc 0.8000  100 events/s  20.0 s"
+    assert caplog.messages == [step.format(1), step.format(2), whole]
 
 
 def test_steps_are_logged_every_ten_seconds(make_progress_log, clock, caplog):

@@ -8,6 +8,7 @@ import tf_keras
 import models.trainer
 from models.training import checkpoints
 from models.training.checkpoints import (
+    REFIT_FOLDER,
     SOURCES,
     Checkpoints,
     TrainingState,
@@ -159,13 +160,16 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(folder, monke
 
 def test_checkpoints_are_discarded_and_may_be_discarded_again(folder):
     Training().save(folder, 1)
+    Training().save(folder / REFIT_FOLDER, 1)
     discard_checkpoints(str(folder))
     discard_checkpoints(str(folder))
     assert not folder.exists()
 
 
-def test_a_partly_discarded_checkpoint_is_not_restored(folder, monkeypatch):
+@pytest.mark.parametrize("part", ["", REFIT_FOLDER])
+def test_a_partly_discarded_checkpoint_is_not_restored(folder, monkeypatch, part):
     Training().save(folder, 1)
+    Training().save(folder / REFIT_FOLDER, 1)
 
     def fail(*_):
         raise OSError("killed")
@@ -174,7 +178,7 @@ def test_a_partly_discarded_checkpoint_is_not_restored(folder, monkeypatch):
         patched.setattr(tf.io.gfile, "rmtree", fail)
         with pytest.raises(OSError, match="killed"):
             discard_checkpoints(str(folder))
-    assert Training().restore(folder).state.epochs == []
+    assert Training().restore(folder / part).state.epochs == []
 
 
 def test_a_host_that_does_not_write_leaves_nothing(folder):

@@ -1,14 +1,17 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from formats.event_counts import EventCountError
+from formats.hyperparameters import Hyperparameters
 from models.event_table import EventTable, InputDataError
 from models.row_groups import ParquetSource, TableSource
 from models.training.event_survey import (
+    SAMPLE_EVENTS,
     Splits,
     below,
     check_parts,
@@ -195,3 +198,41 @@ def test_given_parts_stay_what_they_are(make_events):
     splits = Splits.of_tables(train, validation)
     assert sorted(read_train(splits)) == sorted(rows(train))
     assert splits.validation is validation
+
+
+@pytest.mark.parametrize("hosts", [1, 3])
+def test_united_parts_are_all_events_on_every_host(written_twice, hosts):
+    events, sources = written_twice
+    first, second = (
+        survey(source, 0.1, hosts=hosts, own_hosts=range(hosts)).united() for source in sources
+    )
+    assert len(first.train) == len(first) == 4000
+    assert len(first.train.by_host) == hosts
+    assert sorted(read_train(first)) == sorted(rows(events))
+    parts = [read_train(replace(first, train=first.train.of_host(host))) for host in range(hosts)]
+    assert [len(part) for part in parts] == first.train.by_host
+    assert len(first.validation) == 0
+    # Whatever the files.
+    assert read_train(first) == read_train(second)
+    assert rows(first.sample) == rows(second.sample)
+
+
+def test_united_parts_of_separate_tables(make_events):
+    train, validation = make_events(300, seed=1), make_events(100, seed=2)
+    united = Splits.of_tables(train, validation).united()
+    assert sorted(read_train(united)) == sorted(rows(train) + rows(validation))
+
+
+def test_parts_with_an_incomplete_sample_are_not_united(make_events):
+    splits = survey(TableSource(make_events(1000)), 0.1, sample_events=300)
+    with pytest.raises(ValueError, match=r"the sample has \d+ of \d+ events"):
+        splits.united()
+
+
+def test_every_split_that_may_be_refitted_is_sampled_completely():
+    (limit,) = (
+        rule.le
+        for rule in Hyperparameters.model_fields["refit_events"].metadata
+        if hasattr(rule, "le")
+    )
+    assert limit <= SAMPLE_EVENTS

@@ -3,6 +3,7 @@ import logging
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,18 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from models.network import build_network, measure_columns
+from models.network import WideAndDeep, build_network, measure_columns
 from models.serving.saved_model import read_weights
+from models.training import network_fit
 from models.training.event_survey import Splits
-from models.training.network_fit import DivergedError, assign_weights, train
+from models.training.network_fit import DivergedError, assign_weights, refit, train
 
 SCRIPT = Path(__file__).parent / "train_mirrored.py"
 
 
 @pytest.fixture(scope="module")
 def fit(tmp_path_factory, make_plan):
-    def fit(splits, log_dir=None, **overrides):
+    def fit(splits, log_dir=None, restartable=False, **overrides):
         tf_keras.utils.set_random_seed(1)
         defaults = {"units": 32, "precision": "float32", "buckets": 8, "derived_columns": False}
         return train(
@@ -28,9 +30,19 @@ def fit(tmp_path_factory, make_plan):
             make_plan(len(splits.train), **defaults | overrides),
             strategy=tf.distribute.get_strategy(),
             log_dir=str(log_dir or tmp_path_factory.mktemp("logs")),
+            restartable=restartable,
         )
 
     return fit
+
+
+@pytest.fixture
+def fit_again(tmp_path):
+    def fit_again(trained, splits):
+        strategy = tf.distribute.get_strategy()
+        return refit(trained, splits.united(), strategy=strategy, log_dir=str(tmp_path))
+
+    return fit_again
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +125,65 @@ def test_training_stops_early_without_improvement(fit, noise, caplog):
     assert len(trained.epochs) == trained.epoch_kept + 1 < 30
     # The last epoch is logged although it is not the thirtieth.
     assert any(line.startswith(f"epoch {len(trained.epochs)}/30") for line in caplog.messages)
+
+
+@pytest.mark.slow
+def test_a_refit_is_a_first_training_on_all_events_and_is_not_traced_again(
+    fit, fit_again, make_events, monkeypatch
+):
+    splits = Splits.of_tables(make_events(300, seed=5), make_events(60, seed=6))
+    united = splits.united()
+    options = {"epochs": 3, "batch_size_per_replica": 32, "precision": "bfloat16"}
+    trained = fit(splits, restartable=True, **options)
+    traced = []
+    monkeypatch.setattr(WideAndDeep, "train_step", lambda *_: traced.append(1))
+    refitted = fit_again(trained, splits)
+    assert traced == []
+    weights = refitted.network.get_weights()
+    assert (refitted.plan.steps_per_epoch, len(refitted.epochs)) == (360 // 32, 3)
+    monkeypatch.undo()
+    # Its columns are those of the training before.
+    monkeypatch.setattr(network_fit, "measure_columns", lambda *_: trained.statistics)
+    other = replace(united, validation=splits.validation)
+    expected = fit(other, **options)
+    for weight, same in zip(weights, expected.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+    for epoch, same in zip(refitted.epochs, expected.epochs, strict=True):
+        for metric in ("epoch", "loss", "auc", "learning_rate"):
+            assert epoch[metric] == same[metric]
+        assert "val_loss" not in epoch
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
+def test_a_refit_has_the_kept_epochs_with_their_learning_rates(fit, fit_again, noise, schedule):
+    options = {"early_stopping_patience": 8, "schedule": schedule}
+    trained = fit(noise, restartable=True, **OVERFIT | options)
+    assert 1 < trained.epoch_kept < len(trained.epochs) == 8
+    refitted = fit_again(trained, noise)
+    assert len(refitted.epochs) == trained.epoch_kept
+    steps = refitted.plan.steps_per_epoch
+    assert steps == (256 + 1000) // 32
+    for epoch, chosen in zip(refitted.epochs, trained.epochs, strict=False):
+        rate = chosen["learning_rate"]
+        if schedule == "cosine":
+            rising, last = round(0.05 * 8 * steps), steps * epoch["epoch"] - 1
+            progress = (last - rising) / (8 * steps - rising)
+            rate = 0.01 * (1 + np.cos(np.pi * progress)) / 2
+        assert epoch["learning_rate"] == pytest.approx(rate, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_refit_whose_last_step_is_not_finite_is_refused(fit, fit_again, noise, monkeypatch):
+    trained = fit(noise, restartable=True, epochs=1, batch_size_per_replica=256)
+    weights = [weight * np.nan for weight in trained.network.get_weights()]
+
+    def end(_network, tracker, *_, **__):
+        tracker._state.kept_weights = weights
+
+    monkeypatch.setattr(network_fit, "_fit", end)
+    with pytest.raises(DivergedError, match="a weight is not finite after the last refit epoch"):
+        fit_again(trained, noise)
 
 
 @pytest.mark.slow

@@ -2,13 +2,14 @@ import logging
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from formats.hyperparameters import resolve
 from formats.training_record import StrategyRecord
 from models.training.training_plan import (
     SIZES,
+    CosineSchedule,
     SizedHyperparameters,
-    cosine_schedule,
     global_batch_size,
     peak_learning_rate,
     plan_training,
@@ -85,7 +86,7 @@ def test_fewer_events_than_replicas_are_rejected():
 
 
 def test_the_learning_rate_rises_then_falls_to_zero():
-    schedule = cosine_schedule(0.4, 100)
+    schedule = CosineSchedule(0.4, 100)
     assert float(schedule(0)) == 0
     assert float(schedule(5)) == pytest.approx(0.4)
     middle = 5 + 95 // 2
@@ -93,9 +94,34 @@ def test_the_learning_rate_rises_then_falls_to_zero():
     assert float(schedule(100)) == pytest.approx(0, abs=1e-8)
 
 
+def test_a_traced_schedule_follows_its_new_length():
+    schedule = CosineSchedule(0.4, 100)
+    traced = tf.function(schedule)
+    before = float(traced(tf.constant(60)))
+    schedule.set_steps(200)
+    assert float(traced(tf.constant(120))) == pytest.approx(before, rel=0.02)
+    assert float(traced(tf.constant(10))) == pytest.approx(0.4)
+    assert traced.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(("window", "steps_per_block"), [(None, 11), (400, 2)])
+def test_the_plan_of_a_refit_has_more_steps_with_the_same_batch_and_rate(
+    make_plan, window, steps_per_block
+):
+    options = {"steps_per_execution": 2, "early_stopping_patience": 3, "profile_steps": 5}
+    plan = make_plan(1000, window=window, batch_size_per_replica=100, epochs=9, **options)
+    again = plan.for_refit(1199, epochs=4)
+    assert (plan.steps_per_epoch, again.steps_per_epoch) == (10, 11)
+    assert again.steps_per_block == steps_per_block
+    kept = ("batch_size", "peak_learning_rate", "seed", "policy", "is_in_memory")
+    assert all(getattr(again, name) == getattr(plan, name) for name in kept)
+    changes = {"epochs": 4, "early_stopping_patience": None, "profile_steps": 0}
+    assert again.hyperparameters == plan.hyperparameters.model_copy(update=changes)
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_the_shortest_trainings_have_a_finite_learning_rate(steps):
-    schedule = cosine_schedule(0.1, steps)
+    schedule = CosineSchedule(0.1, steps)
     assert all(np.isfinite(float(schedule(step))) for step in range(steps + 1))
 
 
