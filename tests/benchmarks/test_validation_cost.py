@@ -6,9 +6,7 @@ from benchmarks import validation_cost
 from models.event_table import EventTable
 
 
-def test_now_a_tenth_is_set_aside_and_before_the_judging_events_fitted_the_blend(
-    monkeypatch, capsys
-):
+def test_a_tenth_is_set_aside_or_the_judging_events_fit_the_blend(monkeypatch, capsys):
     rng = np.random.default_rng(1)
 
     def events(count):
@@ -18,8 +16,9 @@ def test_now_a_tenth_is_set_aside_and_before_the_judging_events_fitted_the_blend
     sample = SimpleNamespace(train=events(90), validation=events(10), test=events(20))
     sizes = []
 
-    def fit(splits, *_, **__):
-        sizes.append((len(splits.train), len(splits.validation)))
+    def fit(splits, hyperparameters, **_):
+        is_refitted = len(splits) <= hyperparameters.refit_events
+        sizes.append((len(splits.train), len(splits.validation), is_refitted))
         return SimpleNamespace(model=lambda batch: batch)
 
     monkeypatch.setattr(validation_cost, "fit", fit)
@@ -27,8 +26,8 @@ def test_now_a_tenth_is_set_aside_and_before_the_judging_events_fitted_the_blend
     monkeypatch.setattr(validation_cost, "apply_in_chunks", lambda _, features: features[:, :1])
     monkeypatch.setattr("sys.argv", ["validation_cost", "--csv", "rows.csv"])
     validation_cost.main()
-    assert sizes == [(80, 20), (72, 8)]
+    assert sizes == [(80, 20, False), (72, 8, False), (72, 8, True)]
     assert capsys.readouterr().out.splitlines() == [
-        "seed 1, before: AUC 1.0000 on judging events, 1.0000 on test events",
-        "seed 1, now: AUC 1.0000 on judging events, 1.0000 on test events",
+        f"seed 1, {way}: AUC 1.0000 on judging events, 1.0000 on test events"
+        for way in ("nothing set aside", "a tenth set aside", "a tenth set aside, then refit")
     ]

@@ -127,6 +127,11 @@ def test_training_stops_early_without_improvement(fit, noise, caplog):
     assert any(line.startswith(f"epoch {len(trained.epochs)}/30") for line in caplog.messages)
 
 
+def layer_weights(trained):
+    """The weights without those of the metrics."""
+    return [weight for layer in trained.network.layers for weight in layer.get_weights()]
+
+
 @pytest.mark.slow
 def test_a_refit_is_a_first_training_on_all_events_and_is_not_traced_again(
     fit, fit_again, make_events, monkeypatch
@@ -139,14 +144,14 @@ def test_a_refit_is_a_first_training_on_all_events_and_is_not_traced_again(
     monkeypatch.setattr(WideAndDeep, "train_step", lambda *_: traced.append(1))
     refitted = fit_again(trained, splits)
     assert traced == []
-    weights = refitted.network.get_weights()
+    weights = layer_weights(refitted)
     assert (refitted.plan.steps_per_epoch, len(refitted.epochs)) == (360 // 32, 3)
     monkeypatch.undo()
     # Its columns are those of the training before.
     monkeypatch.setattr(network_fit, "measure_columns", lambda *_: trained.statistics)
     other = replace(united, validation=splits.validation)
     expected = fit(other, **options)
-    for weight, same in zip(weights, expected.network.get_weights(), strict=True):
+    for weight, same in zip(weights, layer_weights(expected), strict=True):
         np.testing.assert_array_equal(weight, same)
     for epoch, same in zip(refitted.epochs, expected.epochs, strict=True):
         for metric in ("epoch", "loss", "auc", "learning_rate"):
@@ -154,36 +159,41 @@ def test_a_refit_is_a_first_training_on_all_events_and_is_not_traced_again(
         assert "val_loss" not in epoch
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
-def test_a_refit_has_the_kept_epochs_with_their_learning_rates(fit, fit_again, noise, schedule):
-    options = {"early_stopping_patience": 8, "schedule": schedule}
-    trained = fit(noise, restartable=True, **OVERFIT | options)
-    assert 1 < trained.epoch_kept < len(trained.epochs) == 8
-    refitted = fit_again(trained, noise)
-    assert len(refitted.epochs) == trained.epoch_kept
-    steps = refitted.plan.steps_per_epoch
-    assert steps == (256 + 1000) // 32
-    for epoch, chosen in zip(refitted.epochs, trained.epochs, strict=False):
-        rate = chosen["learning_rate"]
-        if schedule == "cosine":
-            rising, last = round(0.05 * 8 * steps), steps * epoch["epoch"] - 1
-            progress = (last - rising) / (8 * steps - rising)
-            rate = 0.01 * (1 + np.cos(np.pi * progress)) / 2
-        assert epoch["learning_rate"] == pytest.approx(rate, rel=1e-4)
+@pytest.fixture(scope="module")
+def stopped_early(fit, noise):
+    """A restartable training whose third epoch is kept, of eight that were planned."""
+    trained = fit(noise, restartable=True, **OVERFIT | {"schedule": "cosine"})
+    return replace(trained, epoch_kept=3)
 
 
 @pytest.mark.slow
-def test_a_refit_whose_last_step_is_not_finite_is_refused(fit, fit_again, noise, monkeypatch):
-    trained = fit(noise, restartable=True, epochs=1, batch_size_per_replica=256)
-    weights = [weight * np.nan for weight in trained.network.get_weights()]
+def test_a_refit_of_fewer_epochs_has_the_learning_rates_that_were_planned(
+    stopped_early, fit_again, noise
+):
+    refitted = fit_again(stopped_early, noise)
+    steps = (256 + 1000) // 32
+    assert (refitted.plan.steps_per_epoch, len(refitted.epochs)) == (steps, 3)
+    rising = round(0.05 * 8 * steps)
+    progress = [(steps * epoch - 1 - rising) / (8 * steps - rising) for epoch in (1, 2, 3)]
+    rates = [epoch["learning_rate"] for epoch in refitted.epochs]
+    np.testing.assert_allclose(
+        rates, 0.01 * (1 + np.cos(np.pi * np.array(progress))) / 2, rtol=1e-4
+    )
+
+
+@pytest.mark.slow
+def test_a_refit_whose_last_step_is_not_finite_is_refused(
+    stopped_early, fit_again, noise, monkeypatch
+):
+    weights = stopped_early.network.get_weights()
+    broken = [weight * np.nan if weight.dtype.kind == "f" else weight for weight in weights]
 
     def end(_network, tracker, *_, **__):
-        tracker._state.kept_weights = weights
+        tracker._state.kept_weights = broken
 
     monkeypatch.setattr(network_fit, "_fit", end)
     with pytest.raises(DivergedError, match="a weight is not finite after the last refit epoch"):
-        fit_again(trained, noise)
+        fit_again(stopped_early, noise)
 
 
 @pytest.mark.slow
