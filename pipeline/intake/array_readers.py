@@ -1,17 +1,21 @@
 """Readers of NumPy and HDF5 files: one matrix, a matrix and labels, or named columns."""
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
 import numpy as np
 
+from formats.atomic_files import naming
 from formats.column_names import is_label
 from formats.features import FEATURES, LABEL, NUM_FEATURES
 from pipeline.intake.byte_streams import is_of_the_system
-from pipeline.intake.input_members import Member
+from pipeline.intake.input_members import Member, is_visible, open_entry
 from pipeline.intake.intake_error import (
     IntakeError,
     JoinedFilesError,
@@ -46,10 +50,10 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     Raises:
         IntakeError: the file is damaged, or holds something else.
     """
-    array = _load(member, stack.enter_context(member.local_file()))
+    array = _load(member.name, stack.enter_context(member.local_file()))
     arrays = {"the array": array}
     if choice.label and Path(choice.label).is_file():
-        arrays[choice.label] = _load(member, Path(choice.label))
+        arrays[choice.label] = _load(choice.label, Path(choice.label))
     if choice.label and not array.dtype.names and choice.label not in arrays:
         raise IntakeError(
             f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the "
@@ -59,16 +63,27 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
 
 
 def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
-    """Opens an ``.npz`` file; its arrays are held in memory."""
-    archive = stack.enter_context(
-        np.load(stack.enter_context(member.local_file()), allow_pickle=False)
-    )
-    try:
-        return _arrays_table(member, {name: archive[name] for name in archive.files}, choice)
-    except ValueError as error:
-        if isinstance(error, IntakeError):
-            raise
-        raise _pickled(member.name) from error
+    """Opens an ``.npz`` file; its arrays are unpacked, and mapped into memory.
+
+    Raises:
+        IntakeError: an array is damaged, or the archive holds something else.
+    """
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="higgs-convert-")))
+    arrays = {}
+    with member.local_file() as file, ZipFile(file) as archive:
+        for number, entry in enumerate(archive.namelist()):
+            if not entry.endswith(".npy") or not is_visible(entry):
+                continue
+            name = f"{member.name}:{entry}"
+            unpacked = folder / str(number)
+            with (
+                naming(unpacked),
+                open_entry(name, archive, entry) as data,
+                unpacked.open("wb") as out,
+            ):
+                shutil.copyfileobj(data, out, 1 << 20)
+            arrays[entry.removesuffix(".npy")] = _load(name, unpacked)
+    return _arrays_table(member, arrays, choice)
 
 
 def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
@@ -109,24 +124,24 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     return _arrays_table(member, found, choice)
 
 
-def _load(member: Member, path: Path) -> Any:
+def _load(name: str, path: Path) -> Any:
     try:
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
     except ValueError as error:
         raise IntakeError(
-            f"{path}: is not a NumPy file. Save the array with `numpy.save(FILE, array)`."
+            f"{name}: is not a NumPy file. Save the array with `numpy.save(FILE, array)`."
         ) from error
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
         if "pickle" in str(error) or "object" in str(error):
-            raise _pickled(member.name) from error
+            raise _pickled(name) from error
         raise IntakeError(
-            f"{member.name}: is a truncated or corrupt NumPy file ({error}). Fetch it again."
+            f"{name}: is a truncated or corrupt NumPy file ({error}). Fetch it again."
         ) from error
     if path.stat().st_size > array.offset + array.nbytes:
-        raise JoinedFilesError(member.name, "array")
+        raise JoinedFilesError(name, "array")
     return array
 
 

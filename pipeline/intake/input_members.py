@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from formats.atomic_files import naming
 from formats.file_kinds import RefusedKind, find_container, find_format
@@ -121,7 +121,8 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
                     "and name the files."
                 )
             found.append(entry.name)
-            _check_names(name, found)
+            check_one_split(name, found)
+            _check_unique(name, found)
             content = archive.extractfile(entry)
             assert content is not None  # A regular file has content.
             yield from _unpack(f"{name}:{entry.name}", content, None, containers)
@@ -160,21 +161,31 @@ def _unzip(
             and not is_document(e.filename)
         ]
         _check_archive(name, entries)
-        if all(entry.filename.endswith(".npy") for entry in entries):
+        names = [entry.filename for entry in entries]
+        _check_unique(name, names)
+        if all(member.endswith(".npy") for member in names):
             yield Member(name, "NumPy archive", containers, head, stream, file)
             return
-        _check_names(name, [entry.filename for entry in entries])
+        check_one_split(name, names)
         for entry in entries:
             inner = f"{name}:{entry.filename}"
-            try:
-                content = archive.open(entry)
-            except NotImplementedError as error:
-                raise IntakeError(
-                    f"{inner}: is packed by a method that is not read ({error}). Unpack the "
-                    "archive with another program, and name the files."
-                ) from error
-            with content:
+            with open_entry(inner, archive, entry.filename) as content:
                 yield from _unpack(inner, content, None, ("zip", *containers))
+
+
+def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
+    """Opens a file of a zip archive, which has that name in messages.
+
+    Raises:
+        IntakeError: it is compressed by a method that this Python lacks.
+    """
+    try:
+        return archive.open(entry)
+    except NotImplementedError as error:
+        raise IntakeError(
+            f"{name}: is packed by a method that is not read ({error}). Unpack the archive with "
+            "another program, and name the files."
+        ) from error
 
 
 def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
@@ -194,9 +205,8 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _check_names(name: str, names: Sequence[str]) -> None:
-    """Refuses an archive with two splits, or with a file and its replacement."""
-    check_one_split(name, names)
+def _check_unique(name: str, names: Sequence[str]) -> None:
+    """Refuses an archive with a file and its replacement."""
     if len({*names}) < len(names):
         twice = next(member for member in names if names.count(member) > 1)
         raise IntakeError(

@@ -130,11 +130,16 @@ def _to_float(text: str) -> float:
 
 
 def _plain(value: object) -> str:
+    """Returns a number as shortly as its precision allows, 0.95 for the float32; or the text."""
     try:
-        short = f"{float(str(value)):g}"
+        number = float(str(value))
     except ValueError:
         return str(value)
-    return short if float(short) == float(str(value)) else str(value)
+    if float(short := f"{number:g}") == number:
+        return short
+    with np.errstate(over="ignore"):
+        single = np.float32(number)
+    return str(single) if single == number else str(value)
 
 
 def _likely_order(kinds: list[str]) -> tuple[str, str]:

@@ -31,7 +31,7 @@ def test_every_open_hyperparameter_has_a_size():
 
 @pytest.mark.parametrize(
     ("events", "units", "blocks"),
-    [(1, 256, 2), (100_000, 256, 2), (100_001, 512, 3), (10_500_000, 1024, 4)],
+    [(1, 256, 2), (100_000, 256, 2), (100_001, 512, 3), (10_500_000, 512, 3)],
 )
 def test_the_network_grows_with_the_events(events, units, blocks):
     assert (size(events).units, size(events).blocks) == (units, blocks)

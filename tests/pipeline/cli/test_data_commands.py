@@ -2,7 +2,6 @@ import shutil
 import subprocess
 import sys
 
-import click
 import pytest
 from click.testing import CliRunner
 from event_makers import join_events, same_events
@@ -10,14 +9,13 @@ from shard_makers import frame, read_folder
 
 from formats.features import FEATURES
 from formats.published.manifest import Manifest, ShardEntry, SourceEntry, write_manifest
-from pipeline.cli import data_commands
+from pipeline.cli.main import main
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    higgs = click.Group("higgs", commands=[data_commands.generate, data_commands.inspect])
-    return lambda line: CliRunner().invoke(higgs, line.split())
+    return lambda line: CliRunner().invoke(main, line.split())
 
 
 def shards(folder):
@@ -157,7 +155,7 @@ def test_folder_that_cannot_be_created_exits_with_1_and_a_sentence(run, tmp_path
     result = run("generate --events 5 --out file/data")
 
     assert result.exit_code == 1
-    assert result.output.startswith("Error: Not a directory: file/data")
+    assert result.output.startswith("Error: file/data: Not a directory; check the file")
 
 
 @pytest.mark.parametrize("command", ["generate", "inspect"])

@@ -16,7 +16,6 @@ from table_makers import to_csv, to_frame, to_rows, uci_csv
 from components.scorer import score_pipeline
 from formats.features import FEATURES
 from formats.folder_lock import locked_folder
-from pipeline.cli import score_command
 from pipeline.cli.score_command import score
 
 EVENTS = make_published_events(60, seed=2)
@@ -26,8 +25,6 @@ SCORES = expected_scores(EVENTS.features)
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # It would take the network from the tests' own process.
-    monkeypatch.setattr(score_command, "confine", lambda: None)
     write_onnx(tmp_path / "m.onnx")
     write_shards(tmp_path / "shards" / "sub", EVENTS, [20, 40])
     (tmp_path / "x.csv").write_bytes(uci_csv(EVENTS))

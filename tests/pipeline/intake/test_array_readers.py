@@ -1,3 +1,5 @@
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
@@ -124,6 +126,29 @@ def test_labels_of_another_shape_are_named(tmp_path, labels):
     np.savez(tmp_path / "x.npz", X=X, y=labels)
 
     with pytest.raises(IntakeError, match=r"left out y \(not one value for each of 30 rows\)"):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+def test_an_archive_whose_member_announces_more_than_it_holds_is_named(tmp_path):
+    np.savez(tmp_path / "x.npz", X=X, y=Y)
+    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part.replace(b"(30, 28)", b"(99, 28)"))
+
+    with pytest.raises(IntakeError, match=r"x\.npz:X\.npy: is a truncated or corrupt NumPy file"):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+def test_an_archive_with_an_array_and_its_replacement_is_refused(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.write(tmp_path / "X.npy", "X.npy")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.write(tmp_path / "X.npy", "X.npy")
+
+    with pytest.raises(IntakeError, match=r"holds X\.npy twice"):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
 
 

@@ -70,6 +70,8 @@ def test_missing_labels_are_nan(missing):
         ([-1.0, 1.0], "such as --signal 1 --background -1"),
         ([1.0, 0.0, 2.0], "x: row 3 has the label '2', which is neither 0 nor 1. Correct the row,"),
         ([0.0, 0.95, 0.05], "x: row 2 has the label '0.95', which is neither 0 nor 1."),
+        (np.float32([0.0, 0.95, 0.05]), "x: row 2 has the label '0.95', which is neither 0 nor 1."),
+        ([1.0, 0.0, 1 + 1e-10], "x: row 3 has the label '1.0000000001', which is neither 0 nor 1."),
         (["y" * 90, "0"], "has the label '" + "y" * 35 + "...',"),
     ],
 )
