@@ -158,10 +158,18 @@ def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
     except (IntakeError, *_FAULTS):
         raise
     except Exception as error:
-        if member.kind not in _READ_BY_LIBRARIES or is_of_the_system(error):
+        is_memory = isinstance(error, MemoryError)
+        if member.kind not in _READ_BY_LIBRARIES or (is_of_the_system(error) and not is_memory):
             raise
+        start = (
+            f"{member.name}: cannot be read as {member.kind} after {counts.read - before:,} events:"
+        )
+        if is_memory:
+            raise IntakeError(
+                f"{start} it asks for more memory than this process may use. It is corrupt; fetch "
+                "it again. If other programs can read it, allow more memory (`ulimit -v`)."
+            ) from error
         reason = type(error).__name__
         raise IntakeError(
-            f"{member.name}: cannot be read as {member.kind} after {counts.read - before:,} "
-            f"events: it is truncated, corrupt, or of another version ({reason}). Fetch it again."
+            f"{start} it is truncated, corrupt, or of another version ({reason}). Fetch it again."
         ) from error

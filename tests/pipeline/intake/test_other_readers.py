@@ -1,10 +1,12 @@
 """ROOT, libsvm, ARFF and TFRecord files of other forms."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from event_makers import make_published_events, same_events
+from fuzz_targets import limited
 from shard_makers import frame
 from table_makers import convert_all, to_rows
 
@@ -17,6 +19,7 @@ from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.label_values import LabelValues
 from pipeline.intake.table_events import ColumnOptions, IntakeOptions
 
+ROOT_FILE = Path(__file__).parents[2] / "fuzz" / "corpus" / "table" / "root"
 EVENTS = make_published_events(25, seed=6)
 ROWS = to_rows(EVENTS, "%.9g")
 
@@ -55,6 +58,15 @@ def test_a_tree_with_a_label(tmp_path, root_file):
     events, _ = convert_all([path], tmp_path / "out")
 
     assert same_events(events, EVENTS)
+
+
+def test_a_file_whose_damage_asks_for_much_memory_is_named(tmp_path):
+    data = ROOT_FILE.read_bytes()
+    start = data.index(b"\x05TTree\x01t") + 6
+    (tmp_path / "x.root").write_bytes(data[:start] + data[start + 2 :])
+
+    with limited(), pytest.raises(IntakeError, match=r"x\.root: .* as ROOT after 0 .* more memory"):
+        convert_all([tmp_path / "x.root"], tmp_path / "out")
 
 
 def test_trees_of_one_class_each(tmp_path, root_file):
