@@ -15,6 +15,9 @@ AUC_TOLERANCE = 1e-6
 OURS_ALONE = ("_standard_error", "signal_count")
 """Ends of the names of metrics that the peer does not have."""
 
+AT_OTHER_CUTS = "confusionMatrixAtThresholds"
+"""The plot whose cuts follow from the scores in ours, and are fixed in the peer's."""
+
 BINNED_TOLERANCE = 0.05
 BINNED_BY_PEER = {"auc", "background_rejection", "maximal_significance"}
 """Metrics that the peer derives from 10,000 bins of the score, and ours from the scores; in the
@@ -28,7 +31,7 @@ class DisagreementError(AssertionError):
 
 
 def check_agreement(ours: Path, peer: Path, auc: float) -> int:
-    """Compares every metric and plot of every slice, and the AUC with its exact value.
+    """Compares all metrics and plots that both have, and the AUC with scikit-learn's.
 
     Args:
         ours: folder with the outputs of our Evaluator.
@@ -41,10 +44,14 @@ def check_agreement(ours: Path, peer: Path, auc: float) -> int:
     Raises:
         DisagreementError: values differ; the message lists the first ones.
     """
-    our_numbers, peer_numbers = read_numbers(ours), read_numbers(peer)
-    our_numbers = {
-        key: number for key, number in our_numbers.items() if not key[-1].endswith(OURS_ALONE)
-    }
+    our_numbers, peer_numbers = (
+        {
+            key: number
+            for key, number in read_numbers(outputs).items()
+            if AT_OTHER_CUTS not in key and not key[-1].endswith(OURS_ALONE)
+        }
+        for outputs in (ours, peer)
+    )
     if our_numbers.keys() != peer_numbers.keys():
         unmatched = sorted(our_numbers.keys() ^ peer_numbers.keys())
         raise DisagreementError(
