@@ -6,12 +6,14 @@ import pytest
 from benchmarks.process_memory import CommandResult, MemorySample, process_tree, run_module
 
 
+@pytest.mark.slow
 def test_output_and_peak_memory_of_a_module():
     result = run_module("timeit", "-n1", "-r1", "-s", "import time", "time.sleep(0.4)")
     assert "1 loop" in result.output
     assert result.peak_bytes > 1e6
 
 
+@pytest.mark.slow
 def test_a_failing_module_is_an_error():
     with pytest.raises(RuntimeError, match="no_such_module exited with 1"):
         run_module("no_such_module")

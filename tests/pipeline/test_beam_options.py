@@ -140,6 +140,7 @@ def test_the_options_of_a_node_follow_those_of_all_nodes():
     assert beam.option_lists() == [beam.args, (*beam.args, "--max_bundle_size=7")]
 
 
+@pytest.mark.slow
 def test_a_job_server_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr(beam_options, "JOB_SERVER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -64,6 +64,7 @@ def statistics_spec(*beam_args, node_args=(), extra_flags=()):
     return spec.encode()
 
 
+@pytest.mark.slow
 def test_beam_options_are_not_part_of_the_key(tmp_path):
     flink = ("--runner=PortableRunner", "--job_endpoint=localhost:8099")
     specs = [

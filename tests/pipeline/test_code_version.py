@@ -83,6 +83,7 @@ def test_tensorflow_and_numpy_are_part_of_every_key_that_they_determine(nodes):
     assert set(node_packages(nodes["ImportSchemaGen"])) == {"apache_beam", "tfx"}
 
 
+@pytest.mark.slow
 def test_a_package_counts_from_its_first_import(nodes, sources):
     before = code_version(nodes["Trainer"])
     (sources / "models" / "more_trees.py").write_text("import sklearn.tree\n")

@@ -78,6 +78,7 @@ def test_paths_caching_and_beam_come_from_the_config():
     assert destination["filesystem"]["base_directory"] == "/push"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", get_args(BeamNode))
 def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
     options = {"score": {"data_root": "/new"}, "ingestion": {"layout": "folders-with-test"}}

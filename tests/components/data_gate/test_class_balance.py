@@ -28,6 +28,7 @@ def test_small_and_accidental_differences_are_accepted(first, second):
     assert list(find_imbalances({"train": first, "eval": second})) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [(60, 40), (3000, 1000), (900_000, 100_000)])
 def test_splits_of_one_population_are_never_refused_in_a_thousand_draws(events):
     rng = np.random.default_rng(0)

@@ -87,6 +87,7 @@ def test_error_is_the_covariance_formula():
     assert 0 < found.standard_error < 0.6 * independent
 
 
+@pytest.mark.slow
 def test_lower_bound_misses_the_true_difference_in_5_percent_of_samples():
     rng = np.random.default_rng(3)
     # Of normal scores whose means differ by 1.5.

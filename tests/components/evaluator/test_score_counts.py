@@ -72,6 +72,7 @@ def sample(request):
     return make_sample(*SAMPLES[request.param])
 
 
+@pytest.mark.slow
 def test_auc_is_scikit_learns_wherever_scores_crowd(sample):
     labels, scores = sample
     counts = count(labels, scores, parts=7)

@@ -74,6 +74,7 @@ def test_folders_become_splits_with_counts_on_the_artifact(tmp_path):
     assert not (tmp_path / "out/.staging").exists()
 
 
+@pytest.mark.slow
 def test_hashed_split_is_two_to_one_and_independent_of_the_shards(tmp_path):
     events = make_events(3000, 3)
     for name, sizes in (("few", [3000]), ("many", [100, 900, 1500, 500])):
@@ -133,6 +134,7 @@ def test_the_shards_are_recorded_beside_the_examples(tmp_path):
     assert examples.get_int_custom_property(events_property("eval")) == 90
 
 
+@pytest.mark.slow
 def test_shards_that_changed_since_they_were_hashed_are_refused(tmp_path):
     key = content_key(write_two_shards(tmp_path / "data"))
     ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"), content_key=key)
@@ -174,6 +176,7 @@ def manifest_problem(out):
     return IngestionFile.model_validate_json((out / "ingestion.json").read_text()).manifest_problem
 
 
+@pytest.mark.slow
 def test_differences_from_the_manifest_are_recorded_for_the_data_gate(tmp_path):
     data = tmp_path / "data"
     write_dataset_with_manifest(data, kind="CSV")
@@ -202,6 +205,7 @@ def test_shards_of_toy_events_may_be_changed(tmp_path):
     assert manifest_problem(tmp_path / "out") == ""
 
 
+@pytest.mark.slow
 def test_the_manifest_is_part_of_the_content(tmp_path):
     data = tmp_path / "data"
     write_dataset_with_manifest(data, kind="CSV")

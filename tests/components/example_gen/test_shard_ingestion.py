@@ -106,6 +106,7 @@ def test_a_shard_without_records_writes_nothing(task, tmp_path, content):
     assert not list((tmp_path / ".staging").iterdir())
 
 
+@pytest.mark.slow
 def test_the_hash_is_of_the_bytes_on_disk(task, tmp_path):
     content = gzip.compress(encode_events(make_events(20_000)))
     (tmp_path / "shard.tfrecord").write_bytes(content)
@@ -147,6 +148,7 @@ def test_an_invalid_shard_leaves_nothing_behind(task, tmp_path):
     assert not list((tmp_path / ".staging").iterdir())
 
 
+@pytest.mark.slow
 @given(
     words=arrays(np.uint32, st.tuples(st.integers(1, 60), st.just(28))),
     row_group_events=st.integers(1, 70),

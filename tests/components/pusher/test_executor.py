@@ -352,6 +352,7 @@ def test_the_run_after_a_killed_one_finds_its_version_or_none(
     assert not list(serving.glob(".pushing*"))
 
 
+@pytest.mark.slow
 def test_pipelines_that_push_at_the_same_time_get_versions_of_their_own(
     tmp_path, serving, complete_run
 ):

@@ -57,6 +57,7 @@ def render(make, run_folder, tmp_path):
     return run_node
 
 
+@pytest.mark.slow
 def test_page_is_rendered_from_the_artifacts_alone(render):
     page = render()
     assert "as version 17" in page
@@ -66,6 +67,7 @@ def test_page_is_rendered_from_the_artifacts_alone(render):
     assert "the figure to publish" not in page
 
 
+@pytest.mark.slow
 def test_page_has_the_figure_of_the_test_set_if_there_is_one(render, make, tmp_path):
     folder = tmp_path / "test"
     make.evaluation_files(

@@ -72,6 +72,7 @@ def test_provenance_states_its_source(state, from_metadata):
     assert ("from the same inputs, settings, code and package versions" in text) == from_metadata
 
 
+@pytest.mark.slow
 def test_packages_are_those_that_made_the_model_not_those_of_the_run(make):
     record = RunRecord(configuration="{}", packages={"tensorflow": "2.99.0"})
     for state, note in (
@@ -95,6 +96,7 @@ def test_packages_of_the_run_stand_in_for_those_of_an_earlier_release(make):
     assert "tensorflow 2.99.0" in text
 
 
+@pytest.mark.slow
 def test_page_is_deterministic(make):
     report = make.report(evaluation=None)
     assert render(report) == render(report)
@@ -119,6 +121,7 @@ def test_unread_parts_are_listed_with_the_reason(make):
     assert "scores : no file" in text
 
 
+@pytest.mark.slow
 def test_baseline_is_shown_beside_the_candidate(make):
     decision = GateDecision(True, 20_000, 0.8, 0.79, (ThresholdCheck("AUC", 0.8, 0.7),))
     report = make.report(
@@ -127,6 +130,7 @@ def test_baseline_is_shown_beside_the_candidate(make):
     assert "baseline 0.7900 , change +0.0100" in Outline(render(report)).text
 
 
+@pytest.mark.slow
 def test_figure_to_publish_is_beside_that_of_the_gates(make):
     decision = GateDecision(True, 20_000, 0.8, None, (ThresholdCheck("AUC", 0.8, 0.7),))
     test = make.evaluation().candidate.overall

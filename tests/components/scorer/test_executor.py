@@ -75,6 +75,7 @@ def test_without_a_model_in_service_nothing_is_scored(node, tmp_path):
     assert not (tmp_path / "scores").exists()
 
 
+@pytest.mark.slow
 def test_an_invalid_row_is_refused_or_flagged(node, data):
     features = EVENTS.features.copy()
     features[3, 0] = np.nan
@@ -92,6 +93,7 @@ def test_the_cache_key_follows_the_content_of_the_files(data):
     assert content_key(data) != before
 
 
+@pytest.mark.slow
 def test_files_that_change_after_the_key_was_computed_are_refused(node, data):
     key = content_key(data)
     node(content_key=key)

@@ -55,6 +55,7 @@ def test_two_exchanged_columns_are_named(features, pair, events):
     assert problem.remedy.startswith("Write the columns in this order: lepton_pt, lepton_eta,")
 
 
+@pytest.mark.slow
 def test_sorted_and_reversed_masses_are_refused(features):
     for names in (sorted(HIGH_LEVEL), HIGH_LEVEL[::-1]):
         assert find_order_problem(reordered(features, (*LOW_LEVEL, *names)))
@@ -65,6 +66,7 @@ def test_a_lepton_in_the_place_of_a_jet_is_refused(features):
     assert find_order_problem(exchanged(features, *pairs))
 
 
+@pytest.mark.slow
 def test_masses_that_do_not_follow_from_the_momenta_are_accepted():
     """Made-up columns: no other order explains them either."""
     rng = np.random.default_rng(0)

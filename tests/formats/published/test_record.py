@@ -45,6 +45,7 @@ def test_golden_shard_reads_back():
     assert same_events(read(GOLDEN_SHARD), GOLDEN_EVENTS)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 30).flatmap(lambda n: arrays(np.uint32, (n, 28))),
     st.integers(1, 2000),
@@ -66,6 +67,7 @@ encodings = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(encodings, st.integers(0, 1)), min_size=1, max_size=60), st.integers())
 def test_all_encodings_mixed_in_one_shard_read_exactly(shapes, seed):
     features, _ = make_events(len(shapes), abs(seed))

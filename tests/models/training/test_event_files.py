@@ -61,6 +61,7 @@ def batches(blocks, context, plan, **start):
     return np.reshape(features, [epochs, steps, -1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [None, 80])
 def test_each_pipeline_of_one_process_reads_the_events_of_its_own_host(
     splits, plan, window, tmp_path
@@ -106,6 +107,7 @@ def test_labels_stay_with_their_features_and_shapes_are_static(splits, plan, tmp
         np.testing.assert_array_equal(labels, features[:, :1] % 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epoch", "step"), [(0, 3), (1, 0), (1, 2)])
 def test_a_resumed_training_has_the_batches_of_an_uninterrupted_one(
     splits, plan, tmp_path, epoch, step

@@ -180,6 +180,7 @@ def test_two_inputs_with_one_output_are_bad_usage(run, tmp_path):
     assert "x.csv and a/x.csv would both be written to x.csv.parquet" in result.output
 
 
+@pytest.mark.slow
 def test_workers_write_what_this_process_writes(run, tmp_path):
     config = tmp_path / "run.yaml"
     config.write_text("data_root: d\nroot: r\nbeam:\n  args: [--runner=DirectRunner]\n")
@@ -197,6 +198,7 @@ def test_workers_write_what_this_process_writes(run, tmp_path):
     assert "2 of them unchanged" in run("--input", "shards", "--config", "run.yaml").output
 
 
+@pytest.mark.slow
 def test_workers_report_a_refused_input_and_complete_the_others(run, tmp_path):
     config = tmp_path / "run.yaml"
     config.write_text("data_root: d\nroot: r\nbeam:\n  args: [--runner=DirectRunner]\n")
@@ -207,6 +209,7 @@ def test_workers_report_a_refused_input_and_complete_the_others(run, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.csv.parquet"]
 
 
+@pytest.mark.slow
 def test_workers_that_fail_give_one_sentence(run, tmp_path, monkeypatch):
     config = tmp_path / "run.yaml"
     config.write_text("data_root: d\nroot: r\nbeam:\n  args: [--runner=DirectRunner]\n")

@@ -32,6 +32,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 60), st.integers(1, 25), st.integers(1, 25))
 def test_shards_have_the_requested_size_for_any_chunks(tmp_path_factory, count, chunk, shard_size):
     folder = tmp_path_factory.mktemp("shards")
