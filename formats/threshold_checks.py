@@ -155,7 +155,7 @@ class _Compared:
         error = Z_95 * self.changes.get(AUC_CHANGE_ERROR, math.nan)
         fault = self._fault(self.baseline)
         return ThresholdCheck(
-            f"{self.label} above the baseline's",
+            f"difference in {self.label}",
             change,
             limit,
             is_change=True,
@@ -181,7 +181,7 @@ class _Compared:
             error = (change - bound) / NormalDist().inv_cdf(confidence)
             undecided = self._what_would_decide(change, error, drop)
         return ThresholdCheck(
-            f"AUC{place} above the baseline's, {100 * confidence:.8g} % lower bound",
+            f"difference in AUC{place}, {100 * confidence:.8g} % lower bound",
             bound,
             limit,
             is_change=True,

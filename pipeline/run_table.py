@@ -1,7 +1,7 @@
 """Outcomes of runs as tables and lines for a terminal."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.table import Table
 
@@ -15,6 +15,7 @@ from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Push, RunOutcome
 
 NONE = "-"
+HEADINGS = ("run", "verdict", "version", "AUC", "test AUC", "events", "time")
 
 
 def summary_table(outcome: RunOutcome) -> Table:
@@ -83,17 +84,20 @@ def _interval(check: ThresholdCheck) -> str:
     return f"; 95 % interval {low} to {high}{check.method and f' ({check.method})'}"
 
 
-def run_table(runs: Iterable[RunOutcome]) -> Table:
-    """Returns one row per run, in the given order."""
-    table = Table()
-    for heading in ("run", "verdict", "version"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("AUC", "test AUC", "events", "time"):
-        table.add_column(heading, justify="right")
-    table.add_column("gates", overflow="fold")
-    for run in runs:
-        table.add_row(*_cells(read_summary(run)))
-    return table
+def run_lines(runs: Iterable[RunOutcome]) -> Iterator[str]:
+    """Yields a table with a line per run, in the given order, and its gates below it."""
+    reports = [read_summary(run) for run in runs]
+    rows = [_cells(report) for report in reports]
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    yield _aligned(HEADINGS, widths)
+    for report, row in zip(reports, rows, strict=True):
+        yield _aligned(row, widths)
+        if report.decision:
+            yield from (f"  {line}" for line in _gate_lines(report.decision))
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def lineage_lines(run: RunOutcome) -> Iterator[str]:
@@ -136,7 +140,6 @@ def _cells(report: ReportData) -> list[str]:
         _auc(report.test.auc) if report.test else NONE,
         f"{sum(run.events.values()):,}",
         duration(total_seconds(run)),
-        "\n".join(_gate_lines(decision)) if decision else NONE,
     ]
 
 

@@ -78,7 +78,7 @@ def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
     help="First restore damaged or missing metadata from its backup and the pushed models.",
 )
 def runs(root: Path, recover: bool) -> None:
-    """List the runs of a root, the newest first: verdict, AUC, events, time, model version.
+    """List the runs of a root, the newest first: verdict, version, AUC, events, time and gates.
 
     \b
     Examples:
@@ -90,9 +90,10 @@ def runs(root: Path, recover: bool) -> None:
         _recover(root)
     with _reading(root) as (console, metadata_path):
         from pipeline.metadata_store import all_runs
-        from pipeline.run_table import run_table
+        from pipeline.run_table import run_lines
 
-        console.print(run_table(all_runs(metadata_path)))
+        for line in run_lines(all_runs(metadata_path)):
+            console.print(line, soft_wrap=True)
 
 
 @click.command(short_help="Trace a pushed version back to its data.")

@@ -73,7 +73,7 @@ def test_a_model_worse_than_the_baseline_is_not_pushed(later, first_run):
     worse = later["worse"]
     assert worse.code == 3
     assert "needed: passed by" in worse.output
-    assert "gate: AUC above the baseline's -0." in worse.output
+    assert "gate: difference in AUC -0." in worse.output
     assert "at least -0.0020 needed: MISSED by 0." in worse.output
     assert f"\nbaseline    version {first_run.done.version}\n" in worse.output
     assert later["versions"] == [first_run.done.version]

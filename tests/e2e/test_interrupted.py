@@ -55,7 +55,7 @@ def check_page_of_new_data(page, earlier):
     text = page.read_text()
     assert re.search(r'<span id="baseline-auc">0\.\d{4}</span>, change [+-]0\.\d{4}', text)
     assert text.count('<th scope="col">Baseline</th>') == 2  # of the metrics and of the slices
-    assert "Evaluator: AUC above the baseline&#39;s" in text
+    assert "Evaluator: difference in AUC" in text
     assert f"Compared with the data of run {earlier}: " in text
     drift = text.split('id="drift"')[1].split("</table>")[0]
     assert drift.count('<th scope="row">') == len(FEATURES)

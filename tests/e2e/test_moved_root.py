@@ -50,7 +50,7 @@ def test_a_moved_root_keeps_its_baseline(elsewhere, project):
     assert f"moved or copied from {project.folder}/copied root" in worse.output
     assert worse.states["CollisionExampleGen"] == "cached"
     assert worse.states["Evaluator"] == "done"
-    assert "gate: AUC above the baseline's -0." in worse.output
+    assert "gate: difference in AUC -0." in worse.output
     assert "at least -0.0020 needed: MISSED by 0." in worse.output
 
 

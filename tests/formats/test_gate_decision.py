@@ -37,7 +37,7 @@ def test_candidate_is_compared_with_the_baseline_too(make, folder):
     bound, change = decision.checks
     assert (bound.name, bound.value, bound.limit) == ("AUC", 0.75, 0.7)
     assert (change.name, change.limit, change.is_change) == (
-        "AUC above the baseline's",
+        "difference in AUC",
         -0.002,
         True,
     )
@@ -95,7 +95,7 @@ def test_change_has_its_interval_and_its_lower_bound(make, folder):
     decision = compare(make, folder, change=0.01, bound=0.01 - 1.644854 * 0.004, passed=True)
     *_, change, bound = decision.checks
     assert change.interval == pytest.approx((0.01 - 0.00784, 0.01 + 0.00784), abs=1e-6)
-    assert bound.name == "AUC above the baseline's, 95 % lower bound"
+    assert bound.name == "difference in AUC, 95 % lower bound"
     assert (bound.value, bound.limit) == (pytest.approx(0.00342, abs=1e-5), -0.002)
     assert bound.passed
     assert (decision.passed, decision.is_undecided, decision.keeps_baseline) == (True, False, False)
@@ -117,7 +117,7 @@ def test_clear_bound_is_compared_with_twice_the_drop(make, folder):
     decision = compare(make, folder, change=0.0013, bound=-0.00199, clear=-0.00488)
     near, clear = decision.checks[-2:]
     assert (near.passed, near.undecided) == (True, "")
-    assert clear.name == "AUC above the baseline's, 99.9 % lower bound"
+    assert clear.name == "difference in AUC, 99.9 % lower bound"
     assert (clear.value, clear.limit) == (-0.00488, -0.004)
     assert clear.undecided == (
         "about 28,000 eval events instead of 20,000, or evaluation.auc_max_drop 0.0025, would "
@@ -194,7 +194,7 @@ def test_metric_of_which_less_is_better_is_compared_with_the_baseline(make, fold
     )
     threshold = tfma.MetricThreshold(change_threshold=change)
     (check,) = write_threshold(make, folder, "binary_crossentropy", threshold)
-    assert check.name == "log loss above the baseline's"
+    assert check.name == "difference in log loss"
     assert (check.value, check.limit, check.is_upper, check.passed) == (0.0, 0.001, True, True)
 
 

@@ -1,35 +1,28 @@
-import io
 import json
 import math
-
-from rich.console import Console
 
 from formats.evaluation_record import NO_SCORES, SliceEvaluation
 from formats.gate_decision import GateDecision, ThresholdCheck
 from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 from pipeline.metadata_store import all_runs, find_run
-from pipeline.run_table import decision_lines, lineage_lines, published_line, run_table
+from pipeline.run_table import decision_lines, lineage_lines, published_line, run_lines
 
 
-def cells(runs):
-    screen = io.StringIO()
-    Console(file=screen, width=170).print(run_table(runs))
-    lines = [line for line in screen.getvalue().splitlines() if line.startswith("│")]
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
-
-
-def test_one_row_per_run_the_newest_first(pushed_twice):
-    rows = cells(all_runs(pushed_twice.path))
-    assert [row[:6] for row in rows] == [
+def test_one_line_per_run_the_newest_first(pushed_twice):
+    heading, *lines = run_lines(all_runs(pushed_twice.path))
+    assert heading.split() == ["run", "verdict", "version", "AUC", "test", "AUC", "events", "time"]
+    assert [line.split()[:6] for line in lines] == [
         ["2026-02-03", "Refused", "-", "-", "-", "0"],
         ["2026-01-02", "Pushed", "17", "-", "-", "0"],
         ["2026-01-01", "Pushed", "17", "-", "-", "6,000"],
     ]
-    assert all(row[6].endswith(" s") for row in rows)
+    assert all(line.endswith(" s") for line in lines)
+    assert {line.index(line.split()[1]) for line in lines} == {heading.index("verdict")}
 
 
 def test_run_that_left_nothing_has_a_line():
-    assert cells([RunOutcome("r", {})]) == [["r", "Unfinished", "-", "-", "-", "0", "unknown", "-"]]
+    _, line = run_lines([RunOutcome("r", {})])
+    assert line.split() == ["r", "Unfinished", "-", "-", "-", "0", "unknown"]
 
 
 def test_lineage_names_places_events_and_shards():
@@ -56,13 +49,13 @@ def test_lineage_of_a_run_whose_record_is_damaged_says_what_is_known(pushed_twic
 def test_decision_lists_thresholds_and_margins():
     checks = (
         ThresholdCheck("AUC", 0.81, 0.8),
-        ThresholdCheck("AUC above the baseline's", -0.01, -0.002),
+        ThresholdCheck("difference in AUC", -0.01, -0.002),
     )
     lines = list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))
     assert lines == [
         "AUC 0.8100 on 2,000 events, baseline 0.8200",
         "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100",
-        "gate: AUC above the baseline's -0.0100, at least -0.0020 needed: MISSED by 0.0080",
+        "gate: difference in AUC -0.0100, at least -0.0020 needed: MISSED by 0.0080",
     ]
 
 
@@ -70,7 +63,7 @@ def test_undecided_comparison_is_printed_with_intervals_and_remedy():
     checks = (
         ThresholdCheck("AUC", 0.81, 0.8, interval=(0.80, 0.82), method="DeLong 1988"),
         ThresholdCheck(
-            "AUC above the baseline's, 95 % lower bound",
+            "difference in AUC, 95 % lower bound",
             -0.004,
             -0.002,
             is_change=True,
@@ -80,7 +73,7 @@ def test_undecided_comparison_is_printed_with_intervals_and_remedy():
     assert list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))[1:] == [
         "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100; 95 % interval +0.8000 to "
         "+0.8200 (DeLong 1988)",
-        "gate: AUC above the baseline's, 95 % lower bound -0.0040, at least -0.0020 needed: "
+        "gate: difference in AUC, 95 % lower bound -0.0040, at least -0.0020 needed: "
         "UNDECIDED by 0.0020, about 80,000 eval events would decide",
     ]
 
@@ -90,14 +83,14 @@ def test_decision_on_too_few_events_of_one_class_says_so():
     checks = (
         ThresholdCheck("events", 600.0, 1000.0, is_count=True),
         ThresholdCheck("AUC", math.nan, 0.8, fault=reason),
-        ThresholdCheck("AUC above the baseline's", math.nan, -0.002, is_change=True),
+        ThresholdCheck("difference in AUC", math.nan, -0.002, is_change=True),
     )
     decision = GateDecision(False, 600, math.nan, math.nan, checks, auc_fault=reason)
     assert list(decision_lines(decision)) == [
         "AUC undefined on 600 events, baseline undefined: all 600 events are signal",
         "gate: events 600, at least 1,000 needed: MISSED by 400",
         "gate: AUC undefined, at least +0.8000 needed: UNDECIDED, all 600 events are signal",
-        "gate: AUC above the baseline's undefined, at least -0.0020 needed: UNDECIDED, the value "
+        "gate: difference in AUC undefined, at least -0.0020 needed: UNDECIDED, the value "
         "is not a number",
     ]
 
@@ -118,10 +111,13 @@ def test_each_gate_of_a_run_has_a_line_in_the_table_of_runs(make, tmp_path):
     make.evaluation_files(tmp_path / "evaluation", passed=False, least_events=30_000)
     evaluation = Output(str(tmp_path / "evaluation"))
     node = NodeRun("Evaluator", "done", 1.0, {"evaluation": evaluation})
-    first, second = cells([RunOutcome("r", {"Evaluator": node})])
-    assert (first[5], first[7]) == ("0", "events 20,000, at least 30,000: missed by 10,000")
+    _, line, *gates = run_lines([RunOutcome("r", {"Evaluator": node})])
+    assert line.split()[-3:] == ["0", "1.0", "s"]
     gate = "AUC +0.8000, at least +0.7000: passed by 0.1000; 95 % interval +0.7945 to +0.8055"
-    assert [cell for cell in second if cell] == [f"{gate} (DeLong 1988)"]
+    assert gates == [
+        "  events 20,000, at least 30,000: missed by 10,000",
+        f"  {gate} (DeLong 1988)",
+    ]
 
 
 def test_a_run_with_a_test_set_has_both_aucs_in_the_table_of_runs(make, tmp_path):
@@ -132,5 +128,5 @@ def test_a_run_with_a_test_set_has_both_aucs_in_the_table_of_runs(make, tmp_path
         name: NodeRun(name, "done", 1.0, {"evaluation": Output(str(tmp_path / folder))})
         for name, folder in (("Evaluator", "evaluation"), ("TestEvaluator", "test"))
     }
-    row, *_ = cells([RunOutcome("r", nodes)])
-    assert row[3:5] == ["0.8000", "0.7531"]
+    _, line, *_ = run_lines([RunOutcome("r", nodes)])
+    assert line.split()[3:5] == ["0.8000", "0.7531"]

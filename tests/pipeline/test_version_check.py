@@ -37,7 +37,7 @@ def version(tmp_path):
                     "margin": 0.05,
                     "interval": [0.73, 0.77],
                 },
-                {"name": "AUC above the baseline's", "value": 0, "limit": 0.1, "margin": -0.1},
+                {"name": "difference in AUC", "value": 0, "limit": 0.1, "margin": -0.1},
                 {"name": "rejection", "value": None, "limit": 20, "margin": None},
             ],
         },
@@ -67,7 +67,7 @@ def test_a_whole_version_says_where_it_comes_from(version):
         "gate: events 2,000, at least 1,000 needed: passed by 1,000",
         "gate: AUC 0.7500, at least 0.7000 needed: passed by 0.0500; "
         "95 % interval 0.7300 to 0.7700",
-        "gate: AUC above the baseline's 0.0000, at least 0.1000 needed: missed by 0.1000",
+        "gate: difference in AUC 0.0000, at least 0.1000 needed: missed by 0.1000",
         "gate: rejection undefined, at least 20.0000 needed",
         "data: 4,000 train events, fingerprint 9d2c5f6b01e84a37",
         f"schema: SHA-256 {'a' * 64}",

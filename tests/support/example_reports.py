@@ -106,7 +106,7 @@ def pushed_report():
     candidate, baseline = evaluation.candidate.overall.auc, evaluation.baseline.overall.auc
     checks = (
         ThresholdCheck("AUC", candidate, 0.75),
-        ThresholdCheck("AUC above the baseline's", candidate - baseline, -0.002, is_change=True),
+        ThresholdCheck("difference in AUC", candidate - baseline, -0.002, is_change=True),
     )
     return ReportData(
         _outcome(pushed=True),

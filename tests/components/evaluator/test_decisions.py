@@ -109,7 +109,7 @@ class TestDecision:
         *_, change, bound, clear = decision.checks
         assert change.passed
         assert -0.05 < clear.value < bound.value < -0.002
-        assert bound.name == "AUC above the baseline's, 95 % lower bound"
+        assert bound.name == "difference in AUC, 95 % lower bound"
         error = (change.interval[1] - change.value) / 1.959964
         signal = frame[LABEL].sum()
         error = math.sqrt(error**2 + 3 / signal**2 + 3 / (400 - signal) ** 2)
@@ -148,13 +148,13 @@ class TestDecision:
             "events of n_b_tags = 2": False,
             "events of n_b_tags = 4": False,
             "AUC": True,
-            "AUC above the baseline's": True,
+            "difference in AUC": True,
             "AUC of n_b_tags = 2": True,
             "AUC of n_b_tags = 4": False,
-            "AUC above the baseline's, 95 % lower bound": True,
-            "AUC above the baseline's, 99.9 % lower bound": True,
+            "difference in AUC, 95 % lower bound": True,
+            "difference in AUC, 99.9 % lower bound": True,
             "log loss": True,
-            "log loss above the baseline's": True,
+            "difference in log loss": True,
             "background rejection at 0.7": False,
         }
         assert not decision.passed

@@ -44,7 +44,7 @@ def test_refusal_names_gate_and_margin(make):
 def test_every_refusing_gate_is_named(make):
     checks = (
         ThresholdCheck("AUC", 0.6, 0.7),
-        ThresholdCheck("AUC above the baseline's", -0.1, -0.002, True),
+        ThresholdCheck("difference in AUC", -0.1, -0.002, True),
     )
     withheld = {names.INFRA_BLESSING: Output("/b", {names.BLESSED_PROPERTY: 0})}
     report = make.report(
@@ -54,7 +54,7 @@ def test_every_refusing_gate_is_named(make):
     )
     detail = run_status(report).detail
     assert "Evaluator: AUC, missed by 0.1000" in detail
-    assert "Evaluator: AUC above the baseline's, missed by 0.0980" in detail
+    assert "Evaluator: difference in AUC, missed by 0.0980" in detail
     assert detail.endswith("ServingCheck")
     assert [gate.remark for gate in gates(report)][-1] == "scores differ by 0.1"
 

@@ -126,7 +126,7 @@ def test_metadata_is_recovered_and_the_runs_are_listed(used_root, capfd):
         in out
     )
     assert "\nrestored metadata.sqlite.backup of 20" in out
-    assert "│ 2026-01-01 │" in out
+    assert "\n2026-01-01  Pushed   17 " in out
 
 
 def test_nothing_can_be_recovered_where_there_is_no_root(tmp_path):
