@@ -59,7 +59,8 @@ def _run(config: Config, console: Console) -> ExitCode:
             log_traceback()
             code = ExitCode.FAILED
             place = f"in {progress.running}" if progress.running else "before the first node"
-            message = f"FAILED {place}: {describe_failure(error, Path(config.root))}"
+            reason = describe_failure(error, Path(config.root), progress.running)
+            message = f"FAILED {place}: {reason}"
     console.print(f"\n{message}", soft_wrap=True)
     return code
 

@@ -84,19 +84,21 @@ def check_space(root: Path) -> None:
         raise NoSpaceError(f"{fault}; {need}use another folder")
 
 
-def describe_failure(error: BaseException, root: Path) -> str:
+def describe_failure(error: BaseException, root: Path, node: str | None = None) -> str:
     """Describes why a run failed; a disk that refuses writes is named in any case.
 
     Args:
         error: what the run raised.
         root: the pipeline root.
+        node: the node that was running; its folder is named if no file is.
     """
+    folder = root / "artifacts" / node if node else root
     name = type(error).__name__
     for fault, is_full in _faults(_folders(root), FULL_MB):
         remedy = f"{'free some' if is_full else 'make it writable'} and run again"
         return f"{fault}; {remedy}: finished nodes are reused (reported as {name})"
     for cause in _causes(error):
-        if refused := _refused_write(cause, root):
+        if refused := _refused_write(cause, root, folder):
             return f"{refused} and run again: finished nodes are reused (reported as {name})"
     if isinstance(error, OSError) and error.filename:
         fault = redact(f"cannot use {error.filename}: {error.strerror}")
@@ -105,7 +107,7 @@ def describe_failure(error: BaseException, root: Path) -> str:
     return f"{name}: {redact(str(error))}"
 
 
-def _refused_write(error: BaseException, root: Path) -> str | None:
+def _refused_write(error: BaseException, root: Path, folder: Path) -> str | None:
     """Describes an error of the file system or of the metadata's database, with a remedy."""
     if isinstance(error, MetadataError):
         return None  # it names the file and the remedy itself
@@ -114,12 +116,13 @@ def _refused_write(error: BaseException, root: Path) -> str | None:
         return f"cannot write {metadata_file(root)}: {reason}; check its disk and permissions"
     if explained := explain(error):
         name = getattr(error, "filename", None)
-        return f"{explained[0]}{f' for {name}' if name else ''}; {explained[1]}"
-    # Beam reports the errors of its file layer as text.
-    path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
-    fault = WRAPPED_FAULT.search(str(error))
-    if path and fault:
-        return f"cannot use {path[0]}: {fault[0]}; check its disk and permissions"
+        return f"{explained[0]} {f'for {name}' if name else f'in {folder}'}; {explained[1]}"
+    # Beam reports the errors of its file layer as text, some of them without the file.
+    if fault := WRAPPED_FAULT.search(str(error)):
+        path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
+        return (
+            f"cannot use {path[0] if path else folder}: {fault[0]}; check its disk and permissions"
+        )
     return None
 
 

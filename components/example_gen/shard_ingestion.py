@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from components.example_gen.hash_split import assign_splits
 from components.example_gen.split_writer import SplitWriter
 from formats.content_key import HashingReader
+from formats.errors import DataRefusedError
 from formats.features import NUM_FEATURES
 from formats.invalid_values import InvalidColumns, merge
 from formats.published.column_order import SAMPLE_EVENTS, find_order_problem
 from formats.published.record import Events, read_events
+from formats.published.shard_files import describe_unreadable
 from formats.published.tfrecord import RecordError
 from formats.unchanged_files import unchanged
 
@@ -86,15 +89,14 @@ def ingest_shard(task: ShardTask) -> ShardSummary:
     Raises:
         RecordError: the shard or one of its records is invalid, or its columns are in another
             order; nothing was written.
-        DataRefusedError: the shard was changed while it was read; nothing was written.
-        OSError: the shard cannot be read.
+        DataRefusedError: the shard cannot be opened, or was changed while it was read; nothing
+            was written.
+        OSError: the shard cannot be read, or a file cannot be written.
     """
     sample = _Sample()
     with contextlib.ExitStack() as stack:
         stack.enter_context(unchanged(Path(task.path)))
-        # The reader recognizes gzip by the content, not by the name.
-        stream = FileSystems.open(task.path, compression_type=CompressionTypes.UNCOMPRESSED)
-        content = HashingReader(stack.enter_context(stream))
+        content = HashingReader(stack.enter_context(_open(task.path)))
         writers = [
             stack.enter_context(SplitWriter(task.output, split, task.index, task.row_group_events))
             for split in task.splits
@@ -111,6 +113,14 @@ def ingest_shard(task: ShardTask) -> ShardSummary:
         writer.publish()
     summaries = [SplitSummary(writer.events, writer.invalid_values) for writer in writers]
     return ShardSummary(dict(zip(task.splits, summaries, strict=True)), digest)
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        # The reader recognizes gzip by the content, not by the name.
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataRefusedError(describe_unreadable(path, error)) from error
 
 
 def _distribute(events: Events, buckets: Sequence[int]) -> Iterator[Events]:

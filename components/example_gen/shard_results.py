@@ -16,7 +16,6 @@ from components.example_gen.shard_ingestion import (
 from formats import invalid_values
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestedShard
-from formats.published.shard_files import describe_unreadable
 from formats.published.tfrecord import RecordError
 from formats.task_results import check_refusals
 
@@ -82,8 +81,6 @@ def ingest(task: ShardTask) -> str:
         result = ShardResult(ingest_shard(task))
     except (DataRefusedError, RecordError) as error:
         result = ShardResult(None, str(error))
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        result = ShardResult(None, describe_unreadable(task.path, error))
     return result.to_json()
 
 

@@ -98,10 +98,10 @@ def _named(done: Finished) -> bool:
     _, call, path = done.hit
     # Python names what is renamed, which is at most one folder higher.
     folder = Path(path).parents[1 if call == "rename" else 0]
-    names = ("metadata",) if "metadata.sqlite" in path else (str(folder),)
-    # Beam does not pass on the name of a file that one of its workers failed to write.
-    beam = ("FAILED in Evaluator: the disk reports",) if "/Evaluator/" in path else ()
-    return any(name in done.output for name in (*names, *beam, "the root, "))
+    names = ["the root, ", "metadata" if "metadata.sqlite" in path else str(folder)]
+    # Beam does not pass on the name of every file, so some messages name the node's folder.
+    names += re.findall(r"^.*/artifacts/\w+", path)
+    return any(name in done.output for name in names)
 
 
 def wrongly_pushed(workshop: Workshop, scenario: Scenario, reference: Reference) -> list[str]:

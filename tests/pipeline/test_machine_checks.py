@@ -109,6 +109,13 @@ def test_a_disk_that_fails_is_not_called_full(tmp_path):
     )
 
 
+def test_a_fault_of_a_file_that_nobody_names_is_of_the_nodes_folder(tmp_path):
+    error = OSError(errno.EIO, "Input/output error")
+    assert describe_failure(error, tmp_path, "HistogramGen").startswith(
+        f"the disk reports an input/output error in {tmp_path}/artifacts/HistogramGen; check"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -132,6 +139,10 @@ def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
     assert describe_failure(error, tmp_path) == (
         f"cannot use {path}: Permission denied; check its disk and permissions and run again: "
         "finished nodes are reused (reported as RuntimeError)"
+    )
+    error = RuntimeError(f"Encountered exceptions in finalize_write: [OSError({fault!r})] [while")
+    assert describe_failure(error, tmp_path, "TestEvaluator").startswith(
+        f"cannot use {tmp_path}/artifacts/TestEvaluator: Permission denied; check its disk and"
     )
     other = RuntimeError(f"{tmp_path}/x is not a model")
     assert describe_failure(other, tmp_path) == f"RuntimeError: {other}"

@@ -1,3 +1,4 @@
+import errno
 import gzip
 import hashlib
 import tempfile
@@ -15,6 +16,8 @@ from shard_makers import truncate
 from components.example_gen import split_writer
 from components.example_gen.hash_split import assign_splits
 from components.example_gen.shard_ingestion import ShardTask, ingest_shard
+from components.example_gen.shard_results import ingest
+from formats.errors import DataRefusedError
 from formats.event_hash import event_hashes
 from formats.features import COLUMNS
 from formats.hash_runs import find_runs, folder_of
@@ -67,6 +70,21 @@ def test_every_event_is_written_once_to_the_split_of_its_hash(task, tmp_path):
     assert [file.name for file in (tmp_path / "Split-train").iterdir()] == [
         "data_parquet-00007.parquet"
     ]
+
+
+def test_a_shard_that_cannot_be_opened_is_refused(task):
+    with pytest.raises(DataRefusedError, match=r"shard\.tfrecord cannot be read \(No such file"):
+        ingest_shard(task)
+
+
+def test_a_file_that_cannot_be_written_is_no_fault_of_the_shard(task, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", ".staging/1")
+
+    Path(task.path).write_bytes(encode_events(make_events(10)))
+    monkeypatch.setattr(split_writer.SplitWriter, "add", refuse)
+    with pytest.raises(PermissionError, match=r"\.staging/1"):
+        ingest(task)
 
 
 def test_gzip_gives_the_same_rows(task, tmp_path):
