@@ -32,7 +32,7 @@ class Hyperparameters(BaseModel):
         0.1,
         gt=0,
         le=0.5,
-        description="share of the training split, at most 500,000 events, that is not trained on: "
+        description="share of the training split, at most 500,000 events, that is set aside: "
         "epochs are compared and the blend is fitted on it",
     )
     refit_events: StrictInt = Field(
