@@ -41,14 +41,16 @@ EXPORT_TIMEOUT = 1800.0
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on a part of the split ``train``, validates on the rest of it, exports the model.
 
-    The split ``eval``, on which the gate decides, is not read.
+    A small split is trained on a second time as a whole. The split ``eval``, on which the gate
+    decides, is not read.
 
-    The exported network has the weights of the last epoch, or with a patience those of the best.
-    Writes the SavedModel, ``model.onnx`` and TensorFlow Serving's warm-up requests to
-    ``serving_model_dir``, and TensorBoard's logs, ``training.json`` and ``reference_scores.npz`` to
-    ``model_run_dir``. A training that was killed resumes at its last checkpoint when it is started
-    again. With a ``base_model`` it starts with that model's weights. If several hosts train
-    together, the first one writes and the others wait for it.
+    The exported network has the weights of the last epoch, or with a patience those of the best;
+    after a second training, those of its last epoch. Writes the SavedModel, ``model.onnx`` and
+    TensorFlow Serving's warm-up requests to ``serving_model_dir``, and TensorBoard's logs,
+    ``training.json`` and ``reference_scores.npz`` to ``model_run_dir``. A training that was killed
+    resumes at its last checkpoint when it is started again. With a ``base_model`` it starts with
+    that model's weights. If several hosts train together, the first one writes and the others wait
+    for it.
 
     Raises:
         InputDataError: the Examples cannot be trained on.

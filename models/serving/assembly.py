@@ -5,8 +5,9 @@ network and the forest. Its logit is a linear function of the two logits,
 
     logit = bias + a network(columns) + b forest(columns),
 
-fitted on validation events, which neither has learned from. Network and forest err on different
-events, and both are overconfident on events that they did not learn from, by different amounts.
+fitted on validation events, from which neither has learned at that time; a refit keeps the fitted
+weights. Network and forest err on different events, and both are overconfident on events that they
+did not learn from, by different amounts.
 """
 
 from collections.abc import Sequence
