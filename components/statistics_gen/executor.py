@@ -1,6 +1,6 @@
 """Executor of ColumnarStatisticsGen: TFDV over the row groups of Parquet Examples.
 
-Stock StatisticsGen reads the same files through TFX's slower reader (``ReadExamples``).
+Stock StatisticsGen reads the same files with TFX's reader, which is slower than ``ReadExamples``.
 """
 
 from typing import Any
