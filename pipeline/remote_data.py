@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 from formats.published.shards import is_shard
@@ -22,7 +21,6 @@ def check_file_systems(uri: str) -> None:
         ConfigError: one of them does not.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)
     import tensorflow as tf
     from apache_beam.io.filesystems import FileSystems
 

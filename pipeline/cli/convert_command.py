@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -76,7 +75,6 @@ def convert(
       higgs convert --signal x.root:sig_tree --background x.root:bkg_tree --out data
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)
     output = {name: options.pop(name) for name in ("overwrite", "shard_size")}
     by_hash = split == "hash" or (split is None and not inputs)
     if by_hash and validation_rows is not None:

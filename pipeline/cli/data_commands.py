@@ -5,7 +5,6 @@ Heavy modules are imported inside the commands, so that ``higgs --help`` starts 
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -203,7 +202,6 @@ def inspect(path: Path, records: int, units: str) -> None:
     """
     # Other encodings than the published one are parsed with TensorFlow, whose import is noisy.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)
 
     from rich.console import Console
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
+        # Google's libraries announce in every process that they will drop this Python.
+        warnings.simplefilter("ignore", FutureWarning)
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click ends silently when the reader of the output has gone

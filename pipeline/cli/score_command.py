@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -104,7 +103,6 @@ def score(
       2  bad usage or configuration
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)
     for option, text in (("--model", model), ("--out", out)):
         if not text.strip():
             raise click.UsageError(f"{option} is empty; it may name a variable that is not set.")

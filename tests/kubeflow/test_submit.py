@@ -107,6 +107,7 @@ def test_submit_sends_the_compiled_file_to_kubeflow_and_exits_0_if_pushed(instal
     )
     result = start("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "Warning" not in result.stderr
     assert f"{server.host}/#/runs/details/7" in result.stdout
     assert result.stdout.endswith("PUSHED\n")
     states = [line.split() for line in result.stdout.splitlines() if line.startswith("  ")]
