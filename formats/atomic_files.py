@@ -1,6 +1,7 @@
 """Local files that appear complete or not at all, also after a loss of power."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,7 +38,10 @@ def remove_leftovers(path: Path) -> None:
     for file in path.parent.iterdir():
         process = file.name.removeprefix(prefix)
         if file.name != process and process.isdecimal() and not Path("/proc", process).exists():
-            file.unlink(missing_ok=True)
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file, ignore_errors=True)
+            else:
+                file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """`higgs evaluate`: evaluates any exported model on any shards of the published layout."""
 
 import dataclasses
+import errno
 import json
 import math
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from tfx.utils import path_utils
 from components.report.html_page import render
 from components.report.report_data import read_report
 from formats import names
+from formats.atomic_files import remove_leftovers
 from formats.gate_decision import GateDecision
 from formats.names import COLUMNS_SIGNATURE, SAVED_MODEL_FILE
 from formats.package_versions import package_versions
@@ -51,9 +54,17 @@ def evaluate_model(
         DataRefusedError: a shard is not valid, there is none, or DataGate refuses the data.
     """
     check_model(model)
-    out.mkdir(parents=True)
+    if out.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out))
+    remove_leftovers(out)
+    work = out.with_name(f".{out.name}.{os.getpid()}")
+    work.mkdir(parents=True)
     try:
-        outcome = _run_pipeline(model, shards, out, ignored_keys)
+        outcome = _run_pipeline(model, shards, work, out, ignored_keys)
+        work.rename(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    try:
         report = read_report(outcome)
         write_page(render(report), out / PAGE)
     except BaseException:
@@ -90,9 +101,11 @@ def check_model(model: Path) -> None:
         )
 
 
-def _run_pipeline(model: Path, shards: Path, out: Path, ignored_keys: Sequence[str]) -> RunOutcome:
-    """Runs the pipeline in a temporary root below ``out`` and keeps the outputs of interest."""
-    root = out / ".run"
+def _run_pipeline(
+    model: Path, shards: Path, work: Path, out: Path, ignored_keys: Sequence[str]
+) -> RunOutcome:
+    """Runs the pipeline below ``work``, which becomes ``out``, and keeps outputs of interest."""
+    root = work / ".run"
     metadata_path = str(root / "metadata.sqlite")
     root.mkdir()
     artifact = _as_artifact(model, root / "model")
@@ -110,7 +123,7 @@ def _run_pipeline(model: Path, shards: Path, out: Path, ignored_keys: Sequence[s
         names.TRAINER, "given", math.nan, {names.MODEL.key: Output(str(model))}
     )
     for output in KEPT_OUTPUTS:
-        nodes[output.node] = _keep(nodes[output.node], output.key, out)
+        nodes[output.node] = _keep(nodes[output.node], output.key, work, out)
     shutil.rmtree(root)
     return RunOutcome("", nodes, _record(model, shards))
 
@@ -123,11 +136,11 @@ def _as_artifact(model: Path, folder: Path) -> Path:
     return folder
 
 
-def _keep(node: NodeRun, key: str, out: Path) -> NodeRun:
+def _keep(node: NodeRun, key: str, work: Path, out: Path) -> NodeRun:
     """Moves an output out of the temporary root, and drops the node's other outputs."""
     output = node.outputs[key]
-    folder = Path(output.uri).rename(out / key)
-    return dataclasses.replace(node, outputs={key: dataclasses.replace(output, uri=str(folder))})
+    Path(output.uri).rename(work / key)
+    return dataclasses.replace(node, outputs={key: dataclasses.replace(output, uri=str(out / key))})
 
 
 def _record(model: Path, shards: Path) -> RunRecord:

@@ -31,3 +31,21 @@ def test_file_that_is_not_a_model_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x0a\xff no model")
     with pytest.raises(UnsuitableModelError, match="is not a SavedModel"):
         model_evaluation.check_model(tmp_path)
+
+
+def test_killed_evaluation_leaves_no_folder_that_looks_complete(
+    suitable_model, tmp_path, monkeypatch
+):
+    out, seen = tmp_path / "out", []
+    dead = tmp_path / f".out.{2**22 + 1}"  # Above the largest process id.
+    (dead / ".run").mkdir(parents=True)
+
+    def run(model, shards, work, final, ignored_keys):
+        seen.append((work.parent, final, out.exists(), dead.exists()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_evaluation, "_run_pipeline", run)
+    with pytest.raises(KeyboardInterrupt):
+        model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", out)
+    assert seen == [(tmp_path, out, False, False)]
+    assert [path for path in tmp_path.iterdir() if "out" in path.name] == []
