@@ -31,7 +31,14 @@ from pipeline.user_errors import UnsuitableModelError
 
 PAGE = "report.html"
 
-KEPT_OUTPUTS = (names.STATISTICS, names.HISTOGRAMS, names.ANOMALIES, names.SCHEMA, names.EVALUATION)
+KEPT_OUTPUTS = (
+    names.STATISTICS,
+    names.HISTOGRAMS,
+    names.ANOMALIES,
+    names.SCHEMA,
+    names.DATA_VERDICT,
+    names.EVALUATION,
+)
 """Outputs that stay beside the page, each in a folder named by its key."""
 
 
@@ -43,7 +50,7 @@ def evaluate_model(
     Args:
         model: a SavedModel's folder.
         shards: a folder of shards.
-        out: a folder that does not exist yet; it is removed if the evaluation fails.
+        out: a folder that does not exist yet; it appears when it is complete.
         ignored_keys: keys besides features and label that the records may have.
 
     Returns:
@@ -52,24 +59,22 @@ def evaluate_model(
     Raises:
         UnsuitableModelError: the folder does not hold a SavedModel with the evaluated signature.
         DataRefusedError: a shard is not valid, there is none, or DataGate refuses the data.
+        FileExistsError: another command has created the folder.
     """
     check_model(model)
-    if out.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out))
     remove_leftovers(out)
     work = out.with_name(f".{out.name}.{os.getpid()}")
     work.mkdir(parents=True)
     try:
-        outcome = _run_pipeline(model, shards, work, out, ignored_keys)
+        outcome = _run_pipeline(model, shards, work, ignored_keys)
+        report = read_report(outcome)
+        page = render(dataclasses.replace(report, outcome=_moved(outcome, work, out)))
+        write_page(page, work / PAGE)
+        if out.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out))
         work.rename(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    try:
-        report = read_report(outcome)
-        write_page(render(report), out / PAGE)
-    except BaseException:
-        shutil.rmtree(out)
-        raise
     assert report.decision is not None, report.unread
     return out / PAGE, report.decision
 
@@ -101,10 +106,8 @@ def check_model(model: Path) -> None:
         )
 
 
-def _run_pipeline(
-    model: Path, shards: Path, work: Path, out: Path, ignored_keys: Sequence[str]
-) -> RunOutcome:
-    """Runs the pipeline below ``work``, which becomes ``out``, and keeps outputs of interest."""
+def _run_pipeline(model: Path, shards: Path, work: Path, ignored_keys: Sequence[str]) -> RunOutcome:
+    """Runs the pipeline in a temporary root below ``work`` and keeps the outputs of interest."""
     root = work / ".run"
     metadata_path = str(root / "metadata.sqlite")
     root.mkdir()
@@ -123,7 +126,7 @@ def _run_pipeline(
         names.TRAINER, "given", math.nan, {names.MODEL.key: Output(str(model))}
     )
     for output in KEPT_OUTPUTS:
-        nodes[output.node] = _keep(nodes[output.node], output.key, work, out)
+        nodes[output.node] = _keep(nodes[output.node], output.key, work)
     shutil.rmtree(root)
     return RunOutcome("", nodes, _record(model, shards))
 
@@ -136,11 +139,26 @@ def _as_artifact(model: Path, folder: Path) -> Path:
     return folder
 
 
-def _keep(node: NodeRun, key: str, work: Path, out: Path) -> NodeRun:
+def _keep(node: NodeRun, key: str, work: Path) -> NodeRun:
     """Moves an output out of the temporary root, and drops the node's other outputs."""
     output = node.outputs[key]
-    Path(output.uri).rename(work / key)
-    return dataclasses.replace(node, outputs={key: dataclasses.replace(output, uri=str(out / key))})
+    folder = Path(output.uri).rename(work / key)
+    return dataclasses.replace(node, outputs={key: dataclasses.replace(output, uri=str(folder))})
+
+
+def _moved(outcome: RunOutcome, old: Path, new: Path) -> RunOutcome:
+    """Returns an outcome whose outputs are below another folder, without those that are gone."""
+
+    def move(node: NodeRun) -> NodeRun:
+        outputs = {
+            key: dataclasses.replace(output, uri=output.uri.replace(f"{old}/", f"{new}/", 1))
+            for key, output in node.outputs.items()
+            if Path(output.uri).exists()
+        }
+        return dataclasses.replace(node, outputs=outputs)
+
+    nodes = {name: move(node) for name, node in outcome.nodes.items()}
+    return dataclasses.replace(outcome, nodes=nodes)
 
 
 def _record(model: Path, shards: Path) -> RunRecord:

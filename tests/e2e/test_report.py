@@ -239,7 +239,11 @@ def test_any_model_can_be_evaluated_on_any_shards(evaluated_alone, first_run):
     assert f"AUC {decision.auc:.4f}" in done.output
     metrics = tfma.load_eval_result(str(out / "evaluation")).get_metrics_for_slice()
     assert metrics["auc"]["doubleValue"] == pytest.approx(decision.auc, abs=1e-9)
-    assert f'<strong id="auc">{decision.auc:.4f}</strong>' in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert f'<strong id="auc">{decision.auc:.4f}</strong>' in page
+    assert f"{out}/evaluation" in page
+    assert f"{out.parent}/." not in page
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
 def test_folder_without_a_model_is_refused(events, tmp_path):

@@ -40,12 +40,12 @@ def test_killed_evaluation_leaves_no_folder_that_looks_complete(
     dead = tmp_path / f".out.{2**22 + 1}"  # Above the largest process id.
     (dead / ".run").mkdir(parents=True)
 
-    def run(model, shards, work, final, ignored_keys):
-        seen.append((work.parent, final, out.exists(), dead.exists()))
+    def run(model, shards, work, ignored_keys):
+        seen.append((work.parent, out.exists(), dead.exists()))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(model_evaluation, "_run_pipeline", run)
     with pytest.raises(KeyboardInterrupt):
         model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", out)
-    assert seen == [(tmp_path, out, False, False)]
+    assert seen == [(tmp_path, False, False)]
     assert [path for path in tmp_path.iterdir() if "out" in path.name] == []
