@@ -121,6 +121,15 @@ def test_an_empty_data_set_beside_the_events_is_left_out(tmp_path):
     assert same_events(events, EVENTS)
 
 
+def test_a_matrix_is_read_beside_any_number_of_vectors(tmp_path):
+    np.savez(tmp_path / "x.npz", X=X, y=Y, **{f"edges_{i}": np.arange(5.0) for i in range(40)})
+
+    events, conversion = convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert "left out edges_0, " in conversion.counts.notes[0]
+
+
 @pytest.mark.parametrize("labels", [Y[:9], np.stack([1 - Y, Y], 1)])
 def test_labels_of_another_shape_are_named(tmp_path, labels):
     np.savez(tmp_path / "x.npz", X=X, y=labels)
