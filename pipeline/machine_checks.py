@@ -68,9 +68,10 @@ def check_keras(environment: Mapping[str, str]) -> None:
 
 
 WRAPPED_FAULT = re.compile(
-    "Permission denied|Read-only file system|Input/output error|No space left on device"
+    r"(Error\(\d+, ')?"
+    "(Permission denied|Read-only file system|Input/output error|No space left on device)"
 )
-"""Reasons of errors that libraries report as text."""
+"""Reasons of errors that libraries report as text; the first group tells an error of Python's."""
 
 
 def check_space(root: Path) -> None:
@@ -90,15 +91,16 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
     Args:
         error: what the run raised.
         root: the pipeline root.
-        node: the node that was running; its folder is named if no file is.
+        node: the node that was running; it and its folder are named if no file is.
     """
     folder = root / "artifacts" / node if node else root
+    unnamed = f"a file of {node or 'the run'}, which writes to {folder}"
     name = type(error).__name__
     for fault, is_full in _faults(_folders(root), FULL_MB):
         remedy = f"{'free some' if is_full else 'make it writable'} and run again"
         return f"{fault}; {remedy}: finished nodes are reused (reported as {name})"
     for cause in _causes(error):
-        if refused := _refused_write(cause, root, folder):
+        if refused := _refused_write(cause, root, unnamed):
             return f"{refused} and run again: finished nodes are reused (reported as {name})"
     if isinstance(error, OSError) and error.filename:
         fault = redact(f"cannot use {error.filename}: {error.strerror}")
@@ -107,7 +109,7 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
     return f"{name}: {redact(str(error))}"
 
 
-def _refused_write(error: BaseException, root: Path, folder: Path) -> str | None:
+def _refused_write(error: BaseException, root: Path, unnamed: str) -> str | None:
     """Describes an error of the file system or of the metadata's database, with a remedy."""
     if isinstance(error, MetadataError):
         return None  # it names the file and the remedy itself
@@ -115,14 +117,17 @@ def _refused_write(error: BaseException, root: Path, folder: Path) -> str | None
         reason = "a write failed and was rolled back" if found[0] == ROLLED_BACK else found[0]
         return f"cannot write {metadata_file(root)}: {reason}; check its disk and permissions"
     if explained := explain(error):
+        reason, remedy = explained
         name = getattr(error, "filename", None)
-        return f"{explained[0]} {f'for {name}' if name else f'in {folder}'}; {explained[1]}"
+        if not name and reason in DISK_FAULTS.values():
+            name = unnamed
+        return f"{reason}{f' for {name}' if name else ''}; {remedy}"
     # Beam reports the errors of its file layer as text, some of them without the file.
-    if fault := WRAPPED_FAULT.search(str(error)):
-        path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
-        return (
-            f"cannot use {path[0] if path else folder}: {fault[0]}; check its disk and permissions"
-        )
+    path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
+    fault = WRAPPED_FAULT.search(str(error))
+    if fault and (path or fault[1]):
+        place = path[0] if path else unnamed
+        return f"cannot use {place}: {fault[2]}; check its disk and permissions"
     return None
 
 

@@ -112,8 +112,20 @@ def test_a_disk_that_fails_is_not_called_full(tmp_path):
 def test_a_fault_of_a_file_that_nobody_names_is_of_the_nodes_folder(tmp_path):
     error = OSError(errno.EIO, "Input/output error")
     assert describe_failure(error, tmp_path, "HistogramGen").startswith(
-        f"the disk reports an input/output error in {tmp_path}/artifacts/HistogramGen; check"
+        "the disk reports an input/output error for a file of HistogramGen, which writes to "
+        f"{tmp_path}/artifacts/HistogramGen; check the disk"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "there is not enough memory; end"),
+        (OSError(errno.EMFILE, "Too many open files"), "this process has too many files open; all"),
+    ],
+)
+def test_a_limit_of_the_process_has_no_folder(tmp_path, error, reason):
+    assert describe_failure(error, tmp_path, "Trainer").startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +154,11 @@ def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
     )
     error = RuntimeError(f"Encountered exceptions in finalize_write: [OSError({fault!r})] [while")
     assert describe_failure(error, tmp_path, "TestEvaluator").startswith(
-        f"cannot use {tmp_path}/artifacts/TestEvaluator: Permission denied; check its disk and"
+        f"cannot use a file of TestEvaluator, which writes to {tmp_path}/artifacts/TestEvaluator: "
+        "Permission denied; check its disk and permissions and run again"
     )
+    elsewhere = RuntimeError("403: Permission denied on bucket gs://events")
+    assert describe_failure(elsewhere, tmp_path, "Trainer") == f"RuntimeError: {elsewhere}"
     other = RuntimeError(f"{tmp_path}/x is not a model")
     assert describe_failure(other, tmp_path) == f"RuntimeError: {other}"
 
