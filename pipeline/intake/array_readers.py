@@ -162,7 +162,8 @@ def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
         return _structured_table(member, arrays[tables[0]], _others(member, arrays, tables))
     columns = {n: array for n, array in (named or arrays).items() if array.ndim == 1}
     has_matrix = any(a.ndim == 2 and a.shape[1] >= NUM_FEATURES for a in (named or arrays).values())
-    if has_matrix or len(columns) < NUM_FEATURES:
+    is_table = len({len(array) for array in columns.values()}) == 1
+    if len(columns) < NUM_FEATURES or (has_matrix and not is_table):
         if named and choice.features not in arrays:
             choice = choice._replace(features=None)
             others = _others(member, arrays, named)

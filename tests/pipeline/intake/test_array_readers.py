@@ -130,6 +130,15 @@ def test_a_matrix_is_read_beside_any_number_of_vectors(tmp_path):
     assert "left out edges_0, " in conversion.counts.notes[0]
 
 
+def test_columns_are_read_beside_a_matrix_of_something_else(tmp_path):
+    np.savez(tmp_path / "x.npz", **VECTORS, covariance=np.eye(28))
+
+    events, conversion = convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert conversion.counts.notes == [f"{tmp_path / 'x.npz'}: left out covariance"]
+
+
 @pytest.mark.parametrize("labels", [Y[:9], np.stack([1 - Y, Y], 1)])
 def test_labels_of_another_shape_are_named(tmp_path, labels):
     np.savez(tmp_path / "x.npz", X=X, y=labels)
