@@ -31,7 +31,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Removes what `atomic_path` has left beside a path in processes that were killed."""
+    """Removes temporary files and folders of a path, ``.NAME.PROCESS``, of killed processes."""
     if not path.parent.is_dir():
         return
     prefix = f".{path.name}."
