@@ -99,9 +99,11 @@ def _named(done: Finished) -> bool:
     # Python names what is renamed, which is at most one folder higher.
     folder = Path(path).parents[1 if call == "rename" else 0]
     names = ["the root, ", "metadata" if "metadata.sqlite" in path else str(folder)]
-    # Beam does not pass on the name of every file, so some messages name the node's folder.
-    names += re.findall(r"^.*/artifacts/\w+", path)
-    return any(name in done.output for name in names)
+    # Beam names the source of a rename, or no file: then the message has to name the node's folder.
+    failure = "".join(re.findall(r"^FAILED in .*", done.output, re.MULTILINE))
+    node = re.match(r".*/artifacts/\w+", path)
+    is_in_failure = node is not None and node[0] in failure
+    return is_in_failure or any(name in done.output for name in names)
 
 
 def wrongly_pushed(workshop: Workshop, scenario: Scenario, reference: Reference) -> list[str]:
