@@ -1,4 +1,6 @@
+import tracemalloc
 import zipfile
+from contextlib import ExitStack
 
 import h5py
 import numpy as np
@@ -7,7 +9,8 @@ from event_makers import make_published_events, same_events
 from table_makers import convert_all, to_frame
 
 from formats.features import COLUMNS
-from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.array_readers import ArrayChoice, open_numpy_archive
+from pipeline.intake.input_members import open_members
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import ColumnOptions, IntakeOptions
 
@@ -145,6 +148,19 @@ def test_labels_of_another_shape_are_named(tmp_path, labels):
 
     with pytest.raises(IntakeError, match=r"left out y \(not one value for each of 30 rows\)"):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+def test_arrays_of_an_archive_are_not_held_in_memory(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, X=np.zeros((200_000, 28)), y=np.zeros(200_000))
+    with path.open("rb") as stream, ExitStack() as stack:
+        [member] = open_members(str(path), stream, path)
+        tracemalloc.start()
+        table = open_numpy_archive(member, ArrayChoice(), stack)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(table.names) == 29
+    assert peak < 8 << 20 < 200_000 * 28 * 8
 
 
 def test_an_archive_whose_member_announces_more_than_it_holds_is_named(tmp_path):
