@@ -1,12 +1,14 @@
 """``assets.extra/provenance.json``: where a pushed model comes from, and the hashes of its files.
 
 Every pushed version has one, so that a copy of the model still says what it is. Servers and
-loaders of SavedModels ignore the folder.
+loaders of SavedModels ignore the folder. The file holds a digest of its own content as well.
 """
 
+import hashlib
+import json
 import math
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +26,9 @@ from formats.run_outcome import describe_invalid
 
 FILE_NAME = "assets.extra/provenance.json"
 """Path in a version's folder; not among the files that it lists."""
+
+DIGEST_KEY = "sha256"
+"""Key of the digest of everything else in the file, as JSON with sorted keys and no spaces."""
 
 MAX_BYTES = 1 << 24
 """What is read of the file at most; a longer one cannot be used."""
@@ -109,7 +114,7 @@ class Provenance(_Frozen):
     """Where a pushed model comes from.
 
     Attributes:
-        format: version of this format.
+        format: version of this format; the first one has no digest of its own content.
         version: the version's number; the name of its folder.
         pipeline: name of the pipeline that pushed it.
         run: id of the run that pushed it; on an engine, the folder of the push's artifact, which
@@ -123,7 +128,7 @@ class Provenance(_Frozen):
         files: size and SHA-256 of each file of the model, by path.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     version: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,18})$")]
     pipeline: Text
     run: Text = ""
@@ -140,16 +145,23 @@ class Provenance(_Frozen):
         """Reads the content of ``provenance.json``.
 
         Raises:
-            ValueError: it does not have this form; the message is one line.
+            ValueError: it does not have this form, or was changed; the message is one line.
         """
         try:
-            return cls.model_validate_json(text)
+            record = cls.model_validate_json(text)
         except ValidationError as error:
             raise ValueError(f"{FILE_NAME} cannot be used: {describe_invalid(error)}") from None
+        content = json.loads(text)
+        digest = content.pop(DIGEST_KEY, None)
+        if (digest is not None or record.format > 1) and digest != _digest(content):
+            raise ValueError(f"{FILE_NAME} was changed: its content does not have its SHA-256")
+        return record
 
     def to_json(self) -> str:
-        """Returns the content of ``provenance.json``."""
-        return self.model_dump_json(indent=2) + "\n"
+        """Returns the content of ``provenance.json``, with a digest unless the format has none."""
+        content = self.model_dump(mode="json")
+        own = {DIGEST_KEY: _digest(content)} if self.format > 1 else {}
+        return json.dumps({**content, **own}, indent=2) + "\n"
 
     @property
     def manifest(self) -> dict[str, FileDigest]:
@@ -160,6 +172,11 @@ class Provenance(_Frozen):
     def model_sha256(self) -> str:
         """One SHA-256 for the model: equal for equal models."""
         return model_digest(self.manifest)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def model_digest(manifest: Manifest) -> str:

@@ -27,6 +27,7 @@ from formats.source_version import project_version
 from pipeline import metadata_store
 from pipeline.evaluation_graph import create_evaluation_pipeline
 from pipeline.report_page import write_page
+from pipeline.scored_model import check_version
 from pipeline.user_errors import UnsuitableModelError
 
 PAGE = "report.html"
@@ -57,11 +58,13 @@ def evaluate_model(
         The report's file, and the AUC with its events; no threshold was applied.
 
     Raises:
-        UnsuitableModelError: the folder does not hold a SavedModel with the evaluated signature.
+        UnsuitableModelError: the folder does not hold a SavedModel with the evaluated signature,
+            or is a pushed version with other files than were pushed.
         DataRefusedError: a shard is not valid, there is none, or DataGate refuses the data.
         FileExistsError: another command has created the folder.
     """
     check_model(model)
+    check_version(str(model))
     remove_leftovers(out)
     work = out.with_name(f".{out.name}.{os.getpid()}")
     work.mkdir(parents=True)

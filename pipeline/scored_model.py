@@ -89,9 +89,8 @@ def _find_onnx(path: str) -> ScoredModel:
 
 def _find_saved_model(folder: str) -> ScoredModel:
     path = folder if is_remote(folder) else str(Path(folder).absolute())
-    record = _read_provenance(folder)
+    record = check_version(folder)
     if record:
-        _refuse(folder, verify(folder, record.manifest, others_allowed=True))
         description = f"version {record.version}, verified ({folder})"
         return ScoredModel(path, record.model_sha256, description)
     manifest = take_manifest(folder)
@@ -105,6 +104,18 @@ def _find_saved_model(folder: str) -> ScoredModel:
         _refuse(folder, verify(folder, recorded))
     description = f"{folder}, {'verified' if recorded else 'without provenance'}"
     return ScoredModel(path, model_digest(manifest), description)
+
+
+def check_version(folder: str) -> Provenance | None:
+    """Compares the files of a pushed version with its provenance; returns that, None without one.
+
+    Raises:
+        UnsuitableModelError: they differ, or the provenance cannot be used.
+    """
+    record = _read_provenance(folder)
+    if record:
+        _refuse(folder, verify(folder, record.manifest, others_allowed=True))
+    return record
 
 
 def _refuse(place: str, problems: list[str]) -> None:

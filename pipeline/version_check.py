@@ -27,7 +27,7 @@ def read_provenance(folder: Path) -> Provenance:
         raise ProvenanceError(_explain_missing(folder, error)) from None
     except ValueError as error:
         raise ProvenanceError(
-            f"{folder}: {error}; the version can be neither traced nor verified"
+            f"{folder}: {error}; the version can be neither traced nor verified: restore the file"
         ) from None
 
 

@@ -1,7 +1,9 @@
+import hashlib
 import json
 import math
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timezone
 
 import pytest
@@ -9,7 +11,7 @@ from pydantic import ValidationError
 
 from formats import provenance
 from formats.artifact_manifest import FileDigest, manifest_digest
-from formats.provenance import Provenance, file_hashes, finite
+from formats.provenance import DIGEST_KEY, Provenance, file_hashes, finite
 
 MANIFEST = {"variables/a": FileDigest(3, "a" * 64), "saved_model.pb": FileDigest(5, "b" * 64)}
 
@@ -74,7 +76,7 @@ def test_paths_outside_the_model_are_refused(path):
         {"files": {}},
         {"files": {"saved_model.pb": {"bytes": -1, "sha256": "a" * 64}}},
         {"files": {"saved_model.pb": {"bytes": 1, "sha256": "A" * 64}}},
-        {"format": 2},
+        {"format": 3},
     ],
 )
 def test_other_content_is_refused_in_one_line(change):
@@ -90,9 +92,54 @@ def test_torn_json_is_refused():
         Provenance.from_json(make().to_json()[:-40])
 
 
-def test_fields_of_newer_releases_are_ignored():
+def test_fields_of_newer_releases_are_ignored_and_part_of_the_digest():
     content = {**json.loads(make().to_json()), "later": 1}
+    own = content.pop(DIGEST_KEY)
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content[DIGEST_KEY] = hashlib.sha256(canonical.encode()).hexdigest()
     assert Provenance.from_json(json.dumps(content)) == make()
+    content["later"] = 2
+    with pytest.raises(ValueError, match="was changed"):
+        Provenance.from_json(json.dumps(content))
+    content[DIGEST_KEY] = own
+    del content["later"]
+    assert Provenance.from_json(json.dumps(content, indent=8)) == make()
+
+
+def test_every_flipped_bit_is_noticed():
+    content = make().to_json().encode()
+    unnoticed = []
+    for place in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << bit
+            with suppress(ValueError):
+                if Provenance.from_json(bytes(flipped)) != make():
+                    unnoticed.append((place, bit))
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("change", [{"run": "another"}, {DIGEST_KEY: "a" * 64}, {DIGEST_KEY: None}])
+def test_a_changed_file_that_is_still_valid_is_refused(change):
+    content = {**json.loads(make().to_json()), **change}
+    with pytest.raises(ValueError, match=r"provenance\.json was changed: "):
+        Provenance.from_json(json.dumps(content))
+
+
+def test_a_lost_digest_is_noticed():
+    content = json.loads(make().to_json())
+    content[DIGEST_KEY.replace("2", "3")] = content.pop(DIGEST_KEY)
+    with pytest.raises(ValueError, match="was changed"):
+        Provenance.from_json(json.dumps(content))
+
+
+def test_files_of_earlier_releases_have_no_digest():
+    content = json.loads(make().to_json())
+    content |= {"format": 1, "run": "another"}
+    del content[DIGEST_KEY]
+    old = Provenance.from_json(json.dumps(content))
+    assert (old.format, old.run) == (1, "another")
+    assert json.loads(old.to_json()) == content
 
 
 @pytest.mark.slow

@@ -94,11 +94,15 @@ def test_a_damaged_version_keeps_its_identity_and_names_its_fault(serving, damag
     assert damaged.fault.startswith(fault)
 
 
-def test_provenance_that_cannot_be_read_is_a_fault(serving):
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [("}", "", "cannot be used: "), ("higgs", "hiffs", "was changed: its content does not have")],
+)
+def test_provenance_that_cannot_be_used_is_a_fault(serving, old, new, fault):
     folder = push_described(serving, "17")
-    (folder / FILE_NAME).write_text('{"version": "17"')
+    (folder / FILE_NAME).write_text((folder / FILE_NAME).read_text().replace(old, new))
     damaged = newest_version(str(serving))
-    assert damaged.fault.startswith(f"{FILE_NAME} cannot be used: ")
+    assert damaged.fault.startswith(f"{FILE_NAME} {fault}")
     assert damaged.model_sha256 == damaged.pipeline == ""
 
 

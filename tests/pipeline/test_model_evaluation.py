@@ -1,8 +1,11 @@
 """Checks before an evaluation; the evaluation itself runs in tests/e2e."""
 
 import pytest
+from damages import flip
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from formats.artifact_manifest import take_manifest
+from formats.provenance import FILE_NAME, Provenance, file_hashes
 from pipeline import model_evaluation
 from pipeline.user_errors import UnsuitableModelError
 
@@ -31,6 +34,24 @@ def test_file_that_is_not_a_model_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x0a\xff no model")
     with pytest.raises(UnsuitableModelError, match="is not a SavedModel"):
         model_evaluation.check_model(tmp_path)
+
+
+def test_pushed_version_that_was_changed_is_refused(suitable_model, tmp_path):
+    weights = suitable_model / "variables" / "variables.index"
+    weights.parent.mkdir()
+    weights.write_text("weights")
+    record = Provenance(
+        version="17",
+        pipeline="higgs",
+        pushed_at="2026-11-27T01:00:00+01:00",
+        files=file_hashes(take_manifest(str(suitable_model))),
+    )
+    (suitable_model / FILE_NAME).parent.mkdir()
+    (suitable_model / FILE_NAME).write_text(record.to_json())
+    flip(weights)
+    with pytest.raises(UnsuitableModelError, match=r"variables\.index has other.*restore it"):
+        model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_killed_evaluation_leaves_no_folder_that_looks_complete(

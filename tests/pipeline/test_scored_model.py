@@ -58,6 +58,14 @@ def test_a_provenance_that_cannot_be_read_is_refused(serving):
         find_model("17", str(serving))
 
 
+@pytest.mark.parametrize("name", ["17", "17/model.onnx"])
+def test_a_provenance_that_was_changed_is_refused(serving, name):
+    file = serving / "17" / FILE_NAME
+    file.write_text(file.read_text().replace('"higgs"', '"hiffs"'))
+    with pytest.raises(UnsuitableModelError, match=r"provenance\.json was changed.*restore"):
+        find_model(str(serving / name), "")
+
+
 def test_an_artifact_of_a_run_is_compared_with_its_manifest(tmp_path):
     export = tmp_path / "artifacts" / "Trainer" / "model" / "5" / "Format-Serving"
     push(export.parent, export.name)

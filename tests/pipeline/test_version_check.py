@@ -113,6 +113,15 @@ def test_provenance_that_is_not_one_is_refused_without_its_control_characters(ve
     assert "\x1b" not in output
 
 
+def test_provenance_that_was_changed_is_refused(version):
+    text = (version / FILE_NAME).read_text()
+    (version / FILE_NAME).write_text(text.replace('"events": 4000', '"events": 4001'))
+    code, output = call(version)
+    assert code == 1
+    assert f"{version}: {FILE_NAME} was changed: its content does not have its SHA-256" in output
+    assert "files, " not in output
+
+
 @pytest.mark.slow
 def test_it_needs_no_tensorflow(version):
     code = (
