@@ -12,6 +12,7 @@ from formats.event_counts import EventCountError
 from formats.examples import (
     SCHEMA,
     ReadExamples,
+    RecordBatchCoder,
     check_split,
     count_events,
     find_row_groups,
@@ -92,6 +93,26 @@ def test_beam_reads_each_row_group_as_one_batch(tmp_path):
         assert_that(values, equal_to([list(range(*group)) for group in groups]))
 
     assert batches.element_type == pa.RecordBatch
+
+
+def test_batches_are_encoded_completely_and_measured_without_encoding(monkeypatch):
+    [batch] = to_table(make_events(5)).to_batches()
+    coder = RecordBatchCoder()
+
+    assert coder.decode(coder.encode(batch)).equals(batch)
+
+    monkeypatch.setattr(RecordBatchCoder, "encode", lambda *_: pytest.fail("encodes"))
+    # Per column: five values of four bytes, and their offsets of eight.
+    assert coder.get_impl().estimate_size(batch) == len(COLUMNS) * 5 * (4 + 8)
+
+
+def test_batches_have_this_coder_although_tfdv_registers_another(tmp_path):
+    import tensorflow_data_validation.types  # noqa: F401
+
+    batches = beam.Pipeline() | ReadExamples(f"{tmp_path}/*.parquet")
+
+    assert batches.element_type is pa.RecordBatch
+    assert isinstance(beam.coders.registry.get_coder(pa.RecordBatch), RecordBatchCoder)
 
 
 def test_sampled_row_groups_are_spread_over_files_and_within_them(tmp_path):
