@@ -119,6 +119,7 @@ def find_cycle(graph):
     return next((cycle for module in sorted(graph) if (cycle := visit(module))), [])
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_by_way_of_others():
     assert find_cycle(module_graph()) == []
 
@@ -165,6 +166,7 @@ DEFINED_ONCE = {
 EXCEPTIONS = {"formats/names.py", "pipeline/config.py", "components/serving_check/probe.py"}
 
 
+@pytest.mark.slow
 def test_node_ids_signatures_and_file_names_are_defined_once():
     offenders = Counter(
         f"{relative(file)}: {text}"
@@ -186,6 +188,7 @@ def test_only_the_trainer_knows_tfx_in_models():
     assert modules == {"models/trainer.py"}
 
 
+@pytest.mark.slow
 def test_keras_3_is_never_imported():
     offenders = [
         relative(file)

@@ -70,6 +70,7 @@ def test_rare_decisions_have_the_probability_that_they_are_known_to_have():
     assert rates.pushed == pytest.approx(known, rel=0.3)
 
 
+@pytest.mark.slow
 def test_about_half_of_the_proposed_pairs_are_pushed():
     gate = Gate(EvaluationConfig())
     splits = EvalSplits(redesigned_population(0.004), 10_000, 0.5)

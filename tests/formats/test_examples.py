@@ -82,6 +82,7 @@ def test_every_event_is_read_once_for_any_row_groups(tmp_path):
     assert values.tolist() == list(range(17))
 
 
+@pytest.mark.slow
 def test_beam_reads_each_row_group_as_one_batch(tmp_path):
     write_column(tmp_path / "b.parquet", range(10, 17), 3)
     write_column(tmp_path / "a.parquet", range(10), 4)

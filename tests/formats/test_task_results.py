@@ -9,6 +9,7 @@ def double(task):
     return f"{task}\n{task}"
 
 
+@pytest.mark.slow
 def test_every_task_has_its_result_in_order(tmp_path):
     tasks = ["b", "a", "", "c"]
     results = run_tasks(beam.Pipeline(), tasks, double, str(tmp_path / "results"))
@@ -26,6 +27,7 @@ def reshuffle_to(change):
     return Changed
 
 
+@pytest.mark.slow
 def test_lost_tasks_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(beam, "Reshuffle", reshuffle_to(lambda task: [task] * (task[0] != 1)))
     with pytest.raises(LostTaskError, match=r"lost 1 of 3 files; use another runner in beam\.args"):

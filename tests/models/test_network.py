@@ -71,6 +71,7 @@ def reference_forward(weights, statistics, columns, blocks):
     return 1 / (1 + np.exp(-logits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buckets", [0, 6])
 def test_forward_pass_is_that_of_numpy(demo, make_events, buckets):
     statistics = measure_columns(make_events(500), buckets)
@@ -87,6 +88,7 @@ def test_forward_pass_is_that_of_numpy(demo, make_events, buckets):
     np.testing.assert_allclose(network(columns).numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scale_and_offset_of_the_columns_do_not_matter(make_events, demo):
     events = make_events(300)
     scaled = dataclasses.replace(events, features=events.features * 100 + 7)
@@ -102,6 +104,7 @@ def test_a_constant_column_gives_finite_scores(make_events, demo):
     assert np.isfinite(build(demo(units=4), events)(events.features).numpy()).all()
 
 
+@pytest.mark.slow
 def test_weights_follow_from_the_seed(demo):
     one, same, other = (
         build_network(demo(units=4), UNIT, seed).get_weights() for seed in (1, 1, 2)
@@ -202,6 +205,7 @@ def test_xla_compiles_a_training_step_of_every_preset(make_events, cpu, preset, 
     assert len(network.optimizer.variables) == optimizer_variables > 2 * len(before)
 
 
+@pytest.mark.slow
 def test_finite_steps_are_counted_up_to_the_first_that_is_not(make_events, make_plan):
     events = make_events(64)
     plan = make_plan(64, units=4, buckets=0)

@@ -50,6 +50,7 @@ def test_every_node_carries_the_version_of_its_code(nodes):
     assert len({code_version(node) for node in nodes.values()}) > len(nodes) // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "changed"),
     [

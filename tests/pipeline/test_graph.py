@@ -21,6 +21,7 @@ def graph(**values):
     return pipeline, {node.id: node for node in pipeline.components}
 
 
+@pytest.mark.slow
 def test_nodes_of_a_local_run():
     _, nodes = graph()
     assert sorted(nodes) == sorted(
@@ -88,6 +89,7 @@ def test_every_beam_node_takes_options_of_its_own_and_they_come_last(node):
         assert options == ([BEAM, BEAM_OF_NODE] if name == node else [BEAM])
 
 
+@pytest.mark.slow
 def test_beam_nodes_are_those_that_run_on_beam():
     _, nodes = graph(score={"data_root": "/new"}, ingestion={"layout": "folders-with-test"})
     on_beam = {name for name, node in nodes.items() if isinstance(node, BaseBeamComponent)}
@@ -104,6 +106,7 @@ def test_the_trainer_gets_the_hyperparameters_and_the_seed():
     assert nodes["Trainer"].exec_properties["run_fn"] == "models.trainer.run_fn"
 
 
+@pytest.mark.slow
 def test_warm_start_is_optional():
     _, cold = graph()
     assert "base_model" not in cold["Trainer"].inputs
@@ -117,6 +120,7 @@ def test_warm_start_is_optional():
     )
 
 
+@pytest.mark.slow
 def test_a_fresh_set_is_scored_by_the_model_in_service_after_the_push():
     _, without = graph()
     score = {"data_root": "/new", "columns": ["weight"], "id": "event", "flag_invalid": True}
@@ -161,6 +165,7 @@ def test_splits_of_each_layout(layout, inputs, outputs):
     assert {split["name"]: split["hash_buckets"] for split in hashed} == outputs
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_the_evaluation_of_the_test_set():
     _, nodes = graph(ingestion={"layout": "folders-with-test"})
     test = nodes["TestEvaluator"]

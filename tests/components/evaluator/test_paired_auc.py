@@ -115,6 +115,7 @@ def test_bound_of_a_model_compared_with_itself_allows_for_events_that_were_not_s
     assert found.lower_bound(1.644854) == pytest.approx(-1.644854 * unseen)
 
 
+@pytest.mark.slow
 def test_bound_is_valid_where_a_model_is_worse_on_rare_events_alone():
     # One signal event in 250 gets the lowest score; without the unseen ones the bound of most
     # samples of 100 signal events is exactly 0.

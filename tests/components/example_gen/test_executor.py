@@ -55,6 +55,7 @@ def sorted_events(events):
     return table[np.lexsort(table.T[::-1])]
 
 
+@pytest.mark.slow
 def test_folders_become_splits_with_counts_on_the_artifact(tmp_path):
     training, validation = make_events(700, 1), make_events(300, 2)
     write_shards(tmp_path / "data" / "training", training, [400, 300])
@@ -90,6 +91,7 @@ def test_hashed_split_is_two_to_one_and_independent_of_the_shards(tmp_path):
     np.testing.assert_array_equal(together[np.lexsort(together.T[::-1])], sorted_events(events))
 
 
+@pytest.mark.slow
 def test_a_truncated_record_is_named_with_its_file(tmp_path):
     write_shards(tmp_path / "data", make_events(200, 4), [100, 100])
     truncate(tmp_path / "data" / "shard-00001.tfrecord", 7)
@@ -103,6 +105,7 @@ def test_a_folder_without_shards_is_rejected(tmp_path):
         ingest(tmp_path / "data", tmp_path / "out", single_folder(), hashed_splits(2, 1))
 
 
+@pytest.mark.slow
 def test_a_file_that_the_storage_lost_is_detected(tmp_path):
     write_shards(tmp_path / "data" / "training", make_events(50, 5), [50])
     write_shards(tmp_path / "data" / "validation", make_events(50, 6), [50])
@@ -123,6 +126,7 @@ def write_two_shards(folder):
     return {path.name: digest(path) for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_shards_are_recorded_beside_the_examples(tmp_path):
     digests = write_two_shards(tmp_path / "data")
     examples = ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
@@ -165,6 +169,7 @@ def test_a_split_of_empty_shards_is_refused(tmp_path):
         ingest(tmp_path / "data", tmp_path / "out", single_folder("eval"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_opened_is_refused_with_its_reason(tmp_path):
     write_two_shards(tmp_path / "data")
     (tmp_path / "data" / "x.tfrecord").mkdir()
@@ -197,6 +202,7 @@ def test_differences_from_the_manifest_are_recorded_for_the_data_gate(tmp_path):
     assert "is not a manifest of `higgs convert`" in manifest_problem(tmp_path / "damaged")
 
 
+@pytest.mark.slow
 def test_shards_of_toy_events_may_be_changed(tmp_path):
     data = tmp_path / "data"
     write_dataset_with_manifest(data, kind="generated")

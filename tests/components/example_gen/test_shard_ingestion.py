@@ -144,6 +144,7 @@ def test_hashes_of_events_are_written_beside_their_split(task, tmp_path, monkeyp
         assert sorted(stored_hashes(tmp_path, name)) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_columns_in_another_order_are_refused(task, tmp_path):
     events = toy_events(300)
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))

@@ -28,6 +28,7 @@ def test_infinities_are_outside_and_nan_is_not_counted():
     assert counted.counts["x"].tolist() == [[0] * 6, [1, 0, 0, 1, 0, 1]]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(width=32), st.booleans()), min_size=1))
 def test_counts_are_those_of_one_event_at_a_time(events):
     expected = np.zeros((2, 6), int)

@@ -87,6 +87,7 @@ def test_packages_are_those_that_made_the_model_not_those_of_the_run(make):
         assert "2.99.0" not in text
 
 
+@pytest.mark.slow
 def test_packages_of_the_run_stand_in_for_those_of_an_earlier_release(make):
     record = RunRecord(configuration="{}", packages={"tensorflow": "2.99.0"})
     nodes = {names.TRAINER: NodeRun(names.TRAINER, "cached", 1.0, {})}

@@ -57,6 +57,7 @@ def content_key(data):
     return Driver(None).run(info).exec_properties["content_key"].string_value
 
 
+@pytest.mark.slow
 def test_every_row_is_scored_and_counted(node, tmp_path):
     scores = node()
     assert scores.get_int_custom_property("rows") == 50

@@ -128,6 +128,7 @@ def test_few_events_have_columns(count):
     assert DerivedColumns()(tf.ones([count, len(FEATURES)])).shape == [count, len(derived_names())]
 
 
+@pytest.mark.slow
 def test_no_sum_depends_on_the_load_of_the_machine(features):
     # AddN begins with an input whose memory is free; grappler also makes it of chained additions.
     context = tensorflow_context.context()

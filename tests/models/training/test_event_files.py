@@ -99,6 +99,7 @@ def test_a_host_has_files_of_its_own_rows_alone(splits, plan, tmp_path):
     assert sum(sizes.values()) == 48 * 4 * (2 + 28 + 1)
 
 
+@pytest.mark.slow
 def test_labels_stay_with_their_features_and_shapes_are_static(splits, plan, tmp_path):
     blocks = FileBlocks(splits.train.of_host(0), plan(80), str(tmp_path))
     dataset = training_dataset(blocks, context=CONTEXTS[0])
@@ -121,6 +122,7 @@ def test_a_resumed_training_has_the_batches_of_an_uninterrupted_one(
     np.testing.assert_array_equal(rest, features()[2 * (4 * epoch + step) :])
 
 
+@pytest.mark.slow
 def test_columns_are_derived_on_the_host(make_events, make_plan, tmp_path):
     splits = survey(TableSource(make_events(300), 100), 0.0)
     plan = make_plan(300, batch_size_per_replica=300, epochs=1)

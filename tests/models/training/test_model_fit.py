@@ -11,6 +11,7 @@ from models.training.model_fit import WINDOW_EVENTS, choose_window, count_parame
 from models.training.training_plan import size_hyperparameters
 
 
+@pytest.mark.slow
 def test_the_kaggle_preset_has_the_parameters_of_the_notebook():
     unit = ColumnStatistics(np.zeros(28, np.float32), np.ones(28, np.float32), None)
     network = build_network(size_hyperparameters(resolve("kaggle"), 1000), unit)

@@ -53,6 +53,7 @@ def test_an_invalid_vertex_configuration_is_bad_usage(tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_resources_of_an_unknown_node_list_the_nodes(tmp_path):
     resources = "kubeflow.resources.Trainr={cpu: 1}"
     result = compile_for("kubeflow", "--set", resources, "--out", tmp_path / "pipeline.yaml")

@@ -167,6 +167,7 @@ def test_a_partition_that_is_a_column_too_is_refused(tmp_path):
     assert folder.exists()
 
 
+@pytest.mark.slow
 def test_hive_partitions_are_columns(tmp_path):
     expected = make_published_events(300)
     partitioning = pyarrow.dataset.partitioning(pa.schema([(LABEL, pa.float32())]), flavor="hive")

@@ -132,6 +132,7 @@ def test_splits_of_the_input_with_other_classes_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["grow", "shrink", "overwrite", "replace", "remove"])
 @pytest.mark.parametrize("form", ["csv", "parquet", "parquet folder", "npy"])
 def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, form, change):

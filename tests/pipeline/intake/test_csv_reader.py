@@ -403,6 +403,7 @@ numbers = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.lists(numbers, min_size=29, max_size=29), min_size=1, max_size=5))
 def test_every_number_is_float_of_its_text(tmp_path_factory, rows):

@@ -41,6 +41,7 @@ def test_text_stays_text_and_is_escaped():
     assert "<b>" not in svg
 
 
+@pytest.mark.slow
 def test_figure_is_deterministic_and_its_ids_are_unique():
     first, again, other = (to_svg(name, "a", make) for name in ("first", "first", "other"))
     assert first == again
