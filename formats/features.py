@@ -1,8 +1,8 @@
 """The columns of a HIGGS record: names, order, units, allowed values and display labels.
 
-This file and ``models.physics`` are the only ones that know the data set. The order is that of
-the published ``features`` vector, which is the order of UCI's ``HIGGS.csv`` after its label
-(Baldi, Sadowski, Whiteson 2014, arXiv:1402.4735).
+Product code spells these names only here and in ``models.physics``; the reviewed schema repeats
+them. The order is that of the published ``features`` vector, which is the order of UCI's
+``HIGGS.csv`` after its label (Baldi, Sadowski, Whiteson 2014, arXiv:1402.4735).
 
 All columns are dimensionless: momenta, masses and b-tags were divided by their mean over the
 published set; eta and phi were standardized.

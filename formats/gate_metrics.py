@@ -64,7 +64,7 @@ GATE_METRICS = {
         "background rejection", "BackgroundRejection", "delta method, log scale", (1.0, math.inf)
     ),
     "maximal_significance": GateMetric(
-        "largest AMS", "MaximalSignificance", "delta method", (0.0, math.inf)
+        "maximum AMS", "MaximalSignificance", "delta method", (0.0, math.inf)
     ),
     "expected_calibration_error": GateMetric(
         "calibration error",

@@ -158,5 +158,5 @@ def _not_known(kind: str, value: Any, known: Iterable[str]) -> str:
     """Describes an unknown name, with the nearest known one."""
     known = list(known)
     nearest = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
-    suggestion = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-    return f"no {kind} {reprlib.repr(value)}; {suggestion}"
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known)}"
+    return f"no {kind} {reprlib.repr(value)} ({hint})"

@@ -30,8 +30,8 @@ def find_problems(
 
     Args:
         split: the split's name, which starts each reason.
-        ingested: number of events that ExampleGen counted.
-        invalid_columns: invalid values of discrete columns that ExampleGen counted.
+        ingested: number of events that ingestion counted.
+        invalid_columns: invalid values of discrete columns that ingestion counted.
         statistics: the split's statistics.
         anomalies: ExampleValidator's findings.
         schema: the reviewed schema, which holds the expectations.
@@ -58,7 +58,7 @@ def find_problems(
 def _count_problems(ingested: int, measured: int) -> Iterator[str]:
     if ingested != measured:
         yield (
-            f"ExampleGen wrote {ingested} events, the statistics saw {measured}: "
+            f"ingestion wrote {ingested} events, the statistics saw {measured}: "
             f"{abs(ingested - measured)} were lost or duplicated between them; "
             "run again with another Beam runner (beam.args)"
         )

@@ -43,7 +43,7 @@ def significance_error(
     expected_background: float,
     regularisation: float,
 ) -> float:
-    """Estimates the standard error of the largest median significance.
+    """Estimates the standard error of the maximum median significance.
 
     The efficiencies of both classes at the best cut are binomial shares. The cut itself adds
     nothing to first order, because the significance is largest there. The maximum of few events

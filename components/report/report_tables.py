@@ -86,7 +86,7 @@ def slice_rows(evaluation: Evaluation) -> list[SliceRow]:
 
 
 def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
-    """Yields the cuts at a score of 0.5, at half of the signal and at the largest AMS.
+    """Yields the cuts at a score of 0.5, at half of the signal and at the maximum AMS.
 
     There are none without events of both classes.
     """
@@ -100,7 +100,7 @@ def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
     for name, index in (
         (f"score {SCORE_THRESHOLD:g}", threshold_cut(scores)),
         ("half of the signal", int(np.flatnonzero(signal_efficiency >= 0.5)[-1])),
-        ("largest AMS", int(ams.argmax())),
+        ("maximum AMS", int(ams.argmax())),
     ):
         events = signal[index] + background[index]
         yield Cut(
@@ -164,7 +164,7 @@ def _refit(refit: RefitRecord | None) -> str:
         return "none"
     text = (
         f"network and trees were trained again on all {refit.events:,} events, with the epoch and "
-        "the blend that this training chose on its validation events"
+        "the blend that the first training chose on its validation events"
     )
     resumed = _resume(refit)
     return text if resumed == "never" else f"{text}; resumed after epoch {resumed}"

@@ -334,7 +334,7 @@ def _diverged_error(
     columns, _ = next(iter(training_dataset(part, epoch, step - 1)))
     values = columns.numpy()
     finite = values[np.isfinite(values)]
-    extent = f"run from {finite.min():g} to {finite.max():g}" if finite.size else "hold no number"
+    extent = f"run from {finite.min():g} to {finite.max():g}" if finite.size else "are not finite"
     return DivergedError(
         f"the loss was not finite at step {step} of {name} {epoch + 1}, at a learning rate of "
         f"{current_learning_rate(network.optimizer):.3g}; the batch's columns {extent}, and "

@@ -1,6 +1,6 @@
 """The commands `higgs compile`, `submit` and `wait`.
 
-Both check the configuration before they import anything that takes seconds.
+Each checks the configuration before it imports anything that takes seconds.
 """
 
 import importlib

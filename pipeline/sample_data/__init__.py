@@ -1,1 +1,1 @@
-"""Events to run on: a toy Monte Carlo, UCI's CSV, and a writer of the published layout."""
+"""The toy Monte Carlo, the writer of the published layout, and the inspection of shards."""

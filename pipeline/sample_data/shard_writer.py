@@ -159,7 +159,7 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
 
 
 def _foreign_files(directory: Path) -> Iterator[Path]:
-    """Yields what `write_dataset` did not write, except hidden files beside the two folders."""
+    """Yields what `write_dataset` did not write, except hidden files beside the splits."""
     splits = SPLITS if _has_own_test(directory) else (TRAINING, VALIDATION)
     for path in directory.glob("*"):
         if path.name not in (*splits, MANIFEST) and not path.name.startswith("."):

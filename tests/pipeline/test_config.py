@@ -238,13 +238,13 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
 @pytest.mark.parametrize(
     ("gate", "reason"),
     [
-        ("{metric: auk, at_least: 0.5}", "gates.0.metric: no metric 'auk'; did you mean auc?"),
+        ("{metric: auk, at_least: 0.5}", "gates.0.metric: no metric 'auk' (did you mean auc?)"),
         ("{metric: rejection, at_least: 5}", "did you mean background_rejection?"),
-        ("{metric: [auc], at_least: 5}", "no metric ['auc']; did you mean auc?"),
+        ("{metric: [auc], at_least: 5}", "no metric ['auc'] (did you mean auc?)"),
         ("{metric: auc, slice: {n_b_tag: 2}, at_least: 0.5}", "did you mean n_b_tags?"),
         (
             "{metric: auc, slice: {n_b_tags: 7}, at_least: 0.5}",
-            "no value of n_b_tags 7; known are 0, 1, 2, 3, 4",
+            "no value of n_b_tags 7 (known: 0, 1, 2, 3, 4",
         ),
         ("{metric: auc, slice: {jet_1_b_tag: tigth}, at_least: 0.5}", "did you mean tight?"),
         ("{metric: auc}", "a gate needs at_least, at_most or max_drop"),
@@ -255,7 +255,7 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
             "signal_efficiency belongs to background_rejection, not to auc",
         ),
         ("{metric: auc, atleast: 0.5}", "gates.0.atleast: unknown key"),
-        ("{metric: null, at_least: 0.5}", "no metric None; known are auc, binary_accuracy, "),
+        ("{metric: null, at_least: 0.5}", "no metric None (known: auc, binary_accuracy, "),
         ("{metric: auc, slice: null, at_least: 0.5}", "such as {n_b_tags: 2}, got None"),
         ("{metric: auc, slice: n_b_tags, at_least: 0.5}", "a slice is a column and its value"),
         ("{metric: auc, slice: {n_b_tags: true}, at_least: 0.5}", "no value of n_b_tags True"),

@@ -71,7 +71,7 @@ def test_facts_of_a_refit(make, resumed, suffix):
     facts = report_tables.training_facts(make.training(refit=refit))
     assert facts["Refit"] == (
         "network and trees were trained again on all 4,000 events, with the epoch and the blend "
-        f"that this training chose on its validation events{suffix}"
+        f"that the first training chose on its validation events{suffix}"
     )
     assert facts["Resumed after epoch"] == "never"
 
