@@ -21,6 +21,8 @@ from pathlib import Path
 from absl import app
 from absl.flags import argparse_flags
 from google.protobuf import json_format
+from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput
+from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 from formats.errors import DataRefusedError, NotPushedError
@@ -76,18 +78,37 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     executor_input = parse_input(options.json_serialized_invocation_args)
     keep_outputs(executor_input, options.outputs.split(","))
     if not options.json_serialized_inputs_spec_args:
+        clear_outputs(executor_input)
         options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
         kubeflow_v2_run_executor.main((options, flags))
         return
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
     localize(executor_input, parse_inputs_spec(options.json_serialized_inputs_spec_args), paths)
-    for output in executor_input.outputs.artifacts.values():
-        for artifact in output.artifacts:
-            Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+    for uri in clear_outputs(executor_input):
+        Path(uri).mkdir(parents=True)
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
     output_file = Path(executor_input.outputs.output_file)
     output_file.write_text(restore(output_file.read_text("utf-8"), paths), encoding="utf-8")
+
+
+def clear_outputs(executor_input: ExecutorInput) -> list[str]:
+    """Removes what an earlier attempt of the node has left in its outputs; returns their URIs.
+
+    Engines repeat a node with the same URIs: in a bucket on Vertex AI, on the volume of
+    ``kubeflow.artifacts_volume``.
+    """
+    uris = [
+        artifact.uri
+        for output in executor_input.outputs.artifacts.values()
+        for artifact in output.artifacts
+    ]
+    for uri in uris:
+        if fileio.isdir(uri):
+            fileio.rmtree(uri)
+        elif fileio.exists(uri):
+            fileio.remove(uri)
+    return uris
 
 
 def parse(argv: list[str]) -> Arguments:

@@ -23,6 +23,15 @@ OUTAGE_SECONDS = 600.0
 
 CREATE_ATTEMPTS = 5
 
+LATE_POLLS = 3
+LATE_SECONDS = 5.0
+"""Further polls of a run that has failed although none of its nodes has, and their interval.
+
+Kubeflow stores the state of a run before the states of its nodes: ``reportWorkflow`` in
+backend/src/apiserver/server/report_server.go, 2.0 to 2.17.
+"""
+
+CACHED = "cached"
 FAILED = "failed"
 SKIPPED = "skipped"
 
@@ -121,6 +130,7 @@ def follow(
     previous = None
     outage_began = None
     is_canceled = False
+    late_polls = 0
     while True:
         try:
             state = runs.state(run_id)
@@ -137,10 +147,16 @@ def follow(
         state = replace(state, canceled=is_canceled)
         if state != previous:
             yield state
-        if state.ended:
-            return
         previous = state
-        time.sleep(interval)
+        if state.ended:
+            if late_polls == LATE_POLLS or _is_explained(state):
+                return
+            late_polls += 1
+        time.sleep(min(interval, LATE_SECONDS) if state.ended else interval)
+
+
+def _is_explained(state: RunState) -> bool:
+    return state.succeeded or state.canceled or FAILED in state.tasks.values()
 
 
 def exit_code(state: RunState) -> ExitCode:

@@ -1,7 +1,11 @@
 """Runs on Kubeflow Pipelines, through its own client."""
 
+import contextlib
+import io
 import json
+import logging
 import os
+import re
 import secrets
 import time
 import warnings
@@ -34,6 +38,11 @@ CERTIFICATES_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 REQUEST_SECONDS = 60
 """Time limit of a request; Kubeflow's client has none."""
+
+_ADDRESS = (
+    "kubeflow.host must be the address of Kubeflow Pipelines 2, which ends in /pipeline in a "
+    "complete Kubeflow"
+)
 
 _REASON_LENGTH = 500
 
@@ -119,6 +128,8 @@ class KubeflowRuns:
         token_file = os.environ.get(TOKEN_FILE_VARIABLE)
         credentials = ServiceAccountTokenVolumeCredentials(token_file) if token_file else None
         certificates = [os.environ[name] for name in CERTIFICATES_VARIABLES if name in os.environ]
+        # It would log every repetition of a request, and the error that is raised at the end.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         try:
             with warnings.catch_warnings():
                 # The client warns about the server's version at every start.
@@ -137,7 +148,7 @@ class KubeflowRuns:
                 "with the key namespace"
             ) from None
         except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
+            raise self._engine_error(error, hint=_ADDRESS) from None
 
     def submit(self, file: Path) -> str:
         """Starts a run, or a recurring run if the configuration has a schedule.
@@ -157,15 +168,17 @@ class KubeflowRuns:
 
     def _create_run(self, file: Path, name: str) -> str:
         try:
-            run = self._client.create_run_from_pipeline_package(
-                str(file),
-                run_name=name,
-                experiment_name=self._section.experiment,
-                namespace=self._section.namespace,
-                # No release reads a root from the file.
-                pipeline_root=self._config.artifacts_root,
-                service_account=self._section.service_account,
-            )
+            # The client prints links, at every attempt.
+            with contextlib.redirect_stdout(io.StringIO()):
+                run = self._client.create_run_from_pipeline_package(
+                    str(file),
+                    run_name=name,
+                    experiment_name=self._section.experiment,
+                    namespace=self._section.namespace,
+                    # No release reads a root from the file.
+                    pipeline_root=self._config.artifacts_root,
+                    service_account=self._section.service_account,
+                )
         except _CLIENT_ERRORS as error:
             raise self._engine_error(error) from None
         return self._identifier(run.run_id)
@@ -222,7 +235,11 @@ class KubeflowRuns:
         try:
             run = self._client.get_run(run_id)
         except _CLIENT_ERRORS as error:
-            engine_error = self._engine_error(error)
+            engine_error = self._engine_error(
+                error,
+                hint="the run was deleted, or it is one of another installation: compare "
+                "kubeflow.host and the run's id",
+            )
             if engine_error.is_transient and _is_login(error):
                 # The next poll uses the credentials that are valid by then.
                 self._connect()
@@ -238,27 +255,26 @@ class KubeflowRuns:
             canceled=_was_canceled([status.state for status in run.state_history or ()], run.state),
             tasks={detail.display_name: _task_state(detail.state, ended) for detail in details},
             errors={
-                detail.display_name: detail.error.message or ""
+                detail.display_name: detail.error.message
                 for detail in details
-                if detail.error
+                if detail.error and detail.error.message
             },
         )
 
-    def _engine_error(self, error: Exception) -> EngineError:
+    def _engine_error(self, error: Exception, hint: str = "") -> EngineError:
+        """Describes an error; the hint is for one that says that something does not exist."""
         status = getattr(error, "status", None) or 0
         if _is_login(error):
+            is_page = not status and hint == _ADDRESS
             return EngineError(
                 f"{self._host}: not allowed ({status or 'login page'}); log in to the "
                 f"installation, or name a file with its token in {TOKEN_FILE_VARIABLE}: "
-                f"{_reason(error)}",
+                f"{_reason(error)}{f'; {hint}' if is_page else ''}",
                 # A login that was valid has expired, and is renewed.
                 is_transient=self._was_allowed,
             )
-        if status == HTTPStatus.NOT_FOUND:
-            return EngineError(
-                f"{self._host}: {_reason(error)}; the run was deleted, or it is one of another "
-                "installation: compare kubeflow.host and the run's id"
-            )
+        if status == HTTPStatus.NOT_FOUND and hint:
+            return EngineError(f"{self._host}: {_reason(error)}; {hint}")
         is_transient = (
             isinstance(error, (kfp_server_api.ApiException, HTTPError, ConnectionError))
             and (status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -289,8 +305,9 @@ def _reason(error: Exception) -> str:
         message = content.get("message") or content.get("error")
     except (ValueError, AttributeError):
         message = None
-    text = message or getattr(error, "reason", None) or error
-    return " ".join(str(text).split())[:_REASON_LENGTH]
+    text = str(message or getattr(error, "reason", None) or error)
+    text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>: ", "", text)
+    return " ".join(text.split())[:_REASON_LENGTH]
 
 
 def _was_canceled(history: list[str], state: str | None) -> bool:

@@ -26,6 +26,20 @@ PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 KUBEFLOW_SCHEMES = ("gs://", "s3://", "minio://")
 """Object stores that Kubeflow's launcher supports."""
 
+GPU_MACHINES: dict[str | None, str] = {
+    "NVIDIA_TESLA_P100": "n1-",
+    "NVIDIA_TESLA_V100": "n1-",
+    "NVIDIA_TESLA_P4": "n1-",
+    "NVIDIA_TESLA_T4": "n1-",
+    "NVIDIA_TESLA_A100": "a2-",
+    "NVIDIA_A100_80GB": "a2-ultragpu-",
+    "NVIDIA_L4": "g2-",
+    "NVIDIA_H100_80GB": "a3-",
+    "NVIDIA_H100_MEGA_80GB": "a3-megagpu-",
+    "NVIDIA_H200_141GB": "a3-ultragpu-",
+}
+"""Machine types of Compute Engine that can have each GPU."""
+
 TPU_CORES = 8
 """Cores of a TPU v2 or v3 slice with one host."""
 
@@ -101,6 +115,7 @@ def _shared_folders(config: Config) -> dict[str, str]:
 
 def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     folders = {"root": config.root, **_shared_folders(config)}
+    yield from _dataflow_problems(config, section)
     if section.endpoint is not None:
         del folders["push.directory"]
         yield from _endpoint_problems(config, section.endpoint)
@@ -112,6 +127,35 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     for key, path in folders.items():
         if not re.match("gs://[^/?]", path):
             yield f"{key}: Vertex AI uses Cloud Storage only, got {path}; give gs://BUCKET/..."
+    if re.match("gs://[^/?]", config.root):
+        yield from root_problems(config.root)
+    if section.network and section.psc_network_attachment:
+        yield (
+            f"vertex.psc_network_attachment: {section.psc_network_attachment} with vertex.network "
+            f"{section.network}; a job has one of the two; remove the other"
+        )
+    yield from _region_problems(section)
+    for node, resources in section.resources.items():
+        if resources.accelerator not in (None, *get_args(Accelerator)):
+            yield (
+                f"vertex.resources.{node}.accelerator: {resources.accelerator} is not a type of "
+                "Vertex AI; give one such as NVIDIA_TESLA_T4"
+            )
+    yield from _training_problems(section.training)
+
+
+def _region_problems(section: VertexConfig) -> Iterator[str]:
+    for key in ("encryption_key", "psc_network_attachment"):
+        name = getattr(section, key) or ""
+        place = re.search("/(?:locations|regions)/([^/]+)/", name)
+        if place and place[1] != section.region:
+            yield (
+                f"vertex.{key}: {name} is in {place[1]}; jobs in vertex.region {section.region} "
+                "can use only what is in the same region"
+            )
+
+
+def _dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     if section.worker_image is None and any(
         selected_runner(args) == "DataflowRunner"
         and "--sdk_container_image" not in option_names(args)
@@ -122,20 +166,11 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
             "target worker"
         )
-    if re.match("gs://[^/?]", config.root):
-        yield from root_problems(config.root)
-    if section.network and section.psc_network_attachment:
+    if "--job_name" in option_names(config.beam.args):
         yield (
-            f"vertex.psc_network_attachment: {section.psc_network_attachment} with vertex.network "
-            f"{section.network}; a job has one of the two; remove the other"
+            "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
+            "name of a running one; remove it"
         )
-    for node, resources in section.resources.items():
-        if resources.accelerator not in (None, *get_args(Accelerator)):
-            yield (
-                f"vertex.resources.{node}.accelerator: {resources.accelerator} is not a type of "
-                "Vertex AI; give one such as NVIDIA_TESLA_T4"
-            )
-    yield from _training_problems(section.training)
 
 
 def _endpoint_problems(config: Config, endpoint: EndpointConfig) -> Iterator[str]:
@@ -162,6 +197,11 @@ def _training_problems(training: TrainingConfig) -> Iterator[str]:
         yield (
             f"vertex.training: accelerator {training.accelerator} and accelerator_count "
             f"{training.accelerator_count} go together; give both, or neither for a CPU"
+        )
+    elif not training.machine_type.startswith(GPU_MACHINES.get(training.accelerator, "")):
+        yield (
+            f"vertex.training.machine_type: {training.machine_type} has no {training.accelerator}; "
+            f"give a machine type {GPU_MACHINES[training.accelerator]}..."
         )
     if (is_v5e or is_older_tpu) and training.replica_count != 1:
         yield (

@@ -25,7 +25,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1 as v1
 
 from formats import names
-from kubeflow.engine_runs import SKIPPED, EngineError, RunState, create
+from kubeflow.engine_runs import CACHED, SKIPPED, EngineError, RunState, create
 from pipeline.cloud_config import Schedule, VertexConfig
 from pipeline.config import Config
 
@@ -33,6 +33,12 @@ _ENDED = {
     v1.PipelineState.PIPELINE_STATE_SUCCEEDED,
     v1.PipelineState.PIPELINE_STATE_FAILED,
     v1.PipelineState.PIPELINE_STATE_CANCELLED,
+}
+
+# Vertex AI calls a node whose result it reuses "skipped", Kubeflow one that did not run.
+_TASK_STATES = {
+    v1.PipelineTaskDetail.State.SKIPPED: CACHED,
+    v1.PipelineTaskDetail.State.NOT_TRIGGERED: SKIPPED,
 }
 
 _CLIENT_ERRORS = (GoogleAPICallError, GoogleAuthError, RetryError)
@@ -208,5 +214,4 @@ def _task_state(state: v1.PipelineTaskDetail.State | int) -> str:
     """A task's state in lower case; a plain number is a state of a later release."""
     if not isinstance(state, v1.PipelineTaskDetail.State):
         return f"state {state}"
-    is_skipped = state is v1.PipelineTaskDetail.State.NOT_TRIGGERED
-    return SKIPPED if is_skipped else state.name.lower()
+    return _TASK_STATES.get(state, state.name.lower())

@@ -3,9 +3,10 @@
 Rules for single keys are here; ``kubeflow.target_checks`` has those that combine several keys.
 """
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.cron_schedule import CronSchedule, parse_cron
 
@@ -27,8 +28,67 @@ Accelerator = Literal[
     "TPU_V3",
 ]
 
-# The rule of the API and of Kubernetes.
+# Google's requirements for labels.
+LabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 LabelText = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+
+MAX_LABELS = 58
+"""Google's limit of 64, less the labels that TFX and the services add themselves."""
+
+
+def _form(pattern: str, what: str) -> AfterValidator:
+    """Accepts what matches a pattern; the message of other values says what is expected."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"{text!r} is not {what}")
+        return text
+
+    return AfterValidator(check)
+
+
+# The grammar of github.com/distribution/reference.
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+Image = Annotated[
+    str,
+    _form(
+        rf"(?:[a-zA-Z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*"
+        r"(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
+        "the name of an image, REGISTRY/NAME:TAG, with a NAME in lowercase",
+    ),
+]
+GoogleAccount = Annotated[
+    str,
+    _form(
+        r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
+        "a service account, such as NAME@PROJECT.iam.gserviceaccount.com",
+    ),
+]
+Network = Annotated[
+    str,
+    _form(
+        r"projects/\d+/global/networks/[^/\s]+",
+        "a network, projects/PROJECT_NUMBER/global/networks/NAME",
+    ),
+]
+NetworkAttachment = Annotated[
+    str,
+    _form(
+        r"(projects/[^/\s]+/regions/[^/\s]+/networkAttachments/)?[a-z][a-z0-9-]*",
+        "a network attachment, projects/PROJECT/regions/REGION/networkAttachments/NAME",
+    ),
+]
+# TFX finds an endpoint by a filter, which has the name in quotation marks.
+EndpointName = Annotated[
+    str, _form(r"[^\"\\]{1,128}", "1 to 128 characters without quotation marks and backslashes")
+]
+KubernetesName = Annotated[
+    str,
+    _form(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a name in Kubernetes: at most 63 of [a-z0-9-], the first and the last of [a-z0-9]",
+    ),
+]
 
 
 class _Section(BaseModel):
@@ -39,7 +99,8 @@ class Resources(_Section):
     """Resources of one node's container."""
 
     cpu: float | None = Field(None, gt=0, description="number of CPU cores")
-    memory_gb: float | None = Field(None, gt=0, description="memory in GB")
+    # The driver of Kubeflow cannot read much smaller numbers: it writes them with an exponent.
+    memory_gb: float | None = Field(None, ge=0.1, description="memory in GB")
     accelerator: str | None = Field(
         None, description="Vertex: an accelerator type; Kubeflow: a resource such as nvidia.com/gpu"
     )
@@ -72,7 +133,7 @@ class Schedule(_Section):
 class RemoteConfig(_Section):
     """Settings that both cloud targets have."""
 
-    image: str = Field(min_length=1, description="image built from kubeflow/Dockerfile")
+    image: Image = Field(description="image built from kubeflow/Dockerfile")
     service_account: str | None = Field(None, description="service account of the nodes")
     resources: dict[str, Resources] = Field(
         default_factory=dict, description="resources of single nodes, by node id"
@@ -96,7 +157,7 @@ class TrainingConfig(_Section):
         None, pattern=r"^\d+x\d+$", description="topology of a TPU v5e slice, such as 2x2"
     )
     replica_count: int = Field(1, ge=1, description="number of machines; 1 with a TPU")
-    image: str | None = Field(None, description="image of the Trainer, for GPUs or TPUs")
+    image: Image | None = Field(None, description="image of the Trainer, for GPUs or TPUs")
     spot: bool = Field(False, description="cheaper spot machines, which may be preempted")
     timeout_hours: float = Field(24.0, gt=0, le=168, description="maximum training time in hours")
 
@@ -104,7 +165,7 @@ class TrainingConfig(_Section):
 class EndpointConfig(_Section):
     """Vertex endpoint to which blessed models are deployed."""
 
-    name: str = Field(min_length=1, max_length=128, description="display name; created if missing")
+    name: EndpointName = Field(description="display name; created if missing")
     machine_type: str = Field("n1-standard-2", description="machine type of the servers")
     min_replicas: int = Field(1, ge=1, description="minimum number of machines")
     max_replicas: int = Field(1, ge=1, description="maximum number of machines")
@@ -115,7 +176,7 @@ class EndpointConfig(_Section):
         description="percentage of the traffic for the new model; older models share the rest; the "
         "first model needs 100",
     )
-    serving_image: str = Field(
+    serving_image: Image = Field(
         "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
         description="Vertex AI's prebuilt TensorFlow image",
     )
@@ -126,23 +187,29 @@ class VertexConfig(RemoteConfig):
 
     project: str = Field(min_length=1, description="project id")
     region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="region, such as us-central1")
-    network: str | None = Field(None, description="peered network of the jobs")
+    service_account: GoogleAccount | None = Field(None, description="service account of the nodes")
+    network: Network | None = Field(
+        None, description="peered network, projects/PROJECT_NUMBER/global/networks/NAME"
+    )
     reserved_ip_ranges: tuple[str, ...] = Field(
         (), description="names of the ranges of the peered network that the jobs use"
     )
-    psc_network_attachment: str | None = Field(
-        None, description="network attachment for Private Service Connect, instead of network"
+    psc_network_attachment: NetworkAttachment | None = Field(
+        None,
+        description="network attachment for Private Service Connect, instead of network",
     )
     encryption_key: str | None = Field(
         None,
         pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
         description="Cloud KMS key of runs, training jobs and Dataflow jobs",
     )
-    worker_image: str | None = Field(
+    worker_image: Image | None = Field(
         None, description="image of Dataflow's workers: the Dockerfile's target `worker`"
     )
-    labels: dict[LabelText, LabelText] = Field(
-        default_factory=dict, description="labels of runs, training jobs and Dataflow jobs"
+    labels: dict[LabelKey, LabelText] = Field(
+        default_factory=dict,
+        max_length=MAX_LABELS,
+        description="labels of runs, training jobs and Dataflow jobs",
     )
     training: TrainingConfig = Field(
         default_factory=lambda: TrainingConfig(), description="machines of the training job"
@@ -166,7 +233,10 @@ class KubeflowConfig(RemoteConfig):
     """Settings of a Kubeflow Pipelines 2 installation."""
 
     host: str | None = Field(None, pattern=r"^https?://", description="address, for `higgs submit`")
-    namespace: str | None = Field(None, description="namespace of a multi-user installation")
+    service_account: KubernetesName | None = Field(None, description="service account of the nodes")
+    namespace: KubernetesName | None = Field(
+        None, description="namespace of a multi-user installation"
+    )
     experiment: str = Field(
         "higgs", min_length=1, max_length=128, description="experiment that groups the runs"
     )

@@ -40,6 +40,32 @@ def test_exit_codes_equal_those_of_higgs_run(error, code, monkeypatch, capsys):
     assert str(error) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("on_kubeflow", [True, False])
+def test_a_repeated_node_starts_with_empty_outputs(tmp_path, monkeypatch, on_kubeflow):
+    """What an attempt that was killed has left, on the volume or in the bucket of the engine."""
+    scheme, folder = ("minio://b", tmp_path / "minio/b") if on_kubeflow else (tmp_path, tmp_path)
+    (folder / "run/statistics/Split-train").mkdir(parents=True)
+    (folder / "run/statistics/Split-train/beam-temp-1").write_text("half")
+    (folder / "run/schema").write_text("a file instead of a folder")
+    (folder / "run/executor-logs").write_text("of the engine")
+    keys = ("statistics", "schema", "anomalies", "executor-logs")
+    outputs = {key: {"artifacts": [{"uri": f"{scheme}/run/{key}"}]} for key in keys}
+    executor_input = {"outputs": {"artifacts": outputs, "outputFile": str(tmp_path / "o.json")}}
+    left = []
+
+    def execute(_):
+        left.extend(path.name for path in (folder / "run").rglob("*") if not path.is_dir())
+        (tmp_path / "o.json").write_text("{}")
+
+    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
+    arguments = ["c", "--executor_class_path", "a.B", "--outputs=statistics,schema,anomalies"]
+    arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
+    if on_kubeflow:
+        arguments += [f"--launcher_root={tmp_path}", "--json_serialized_inputs_spec_args", "{}"]
+    assert container.run(container.parse(arguments)) == 0
+    assert left == ["executor-logs"]
+
+
 def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
     output_file = tmp_path / "output.json"
     logs = {"uri": "minio://b/run/executor-logs-0", "type": {"schemaTitle": "system.Artifact"}}

@@ -53,6 +53,21 @@ def test_follow_yields_a_runs_changes_until_it_ends():
     assert states == []
 
 
+@pytest.mark.parametrize(("late", "code", "polls"), [(1, 3, 2), (3, 3, 4), (9, 1, 4)])
+def test_nodes_that_are_stored_after_the_end_of_their_run_count(late, code, polls, clock):
+    gate = ["running"] * late + ["failed"]
+    calls = []
+
+    class Runs:
+        def state(self, _):
+            calls.append(clock.now)
+            return RunState(True, False, tasks={"Trainer": "succeeded", "PushGate": gate.pop(0)})
+
+    *_, last = follow(Runs(), "7", interval=30)
+    assert (exit_code(last), len(calls)) == (code, polls)
+    assert clock.now == 5 * (polls - 1)
+
+
 class Unreachable:
     """An engine that fails a number of polls and then reports that the run has ended."""
 

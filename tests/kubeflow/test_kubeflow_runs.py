@@ -113,6 +113,30 @@ def test_a_login_that_expires_is_renewed_and_one_that_never_was_valid_is_reporte
     assert next(states).succeeded
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, "404 page not found"), (200, "<!doctype html><html>dashboard</html>")],
+)
+def test_an_address_without_the_api_is_explained(status, body, server):
+    server.status, server.body = status, body
+    with pytest.raises(EngineError, match="must be the address of Kubeflow Pipelines 2, which end"):
+        connect(server)
+
+
+def test_only_polls_say_that_a_run_was_deleted(server, file):
+    server.faults = [Fault(404, '{"message": "experiment e not found"}')]
+    with pytest.raises(EngineError, match=r"404: experiment e not found$"):
+        connect(server).submit(file)
+
+
+def test_the_client_prints_nothing(server, file, capfd):
+    connect(server).submit(file)
+    with pytest.raises(EngineError) as error:
+        connect("http://127.0.0.1:9")
+    assert str(error.value).startswith("http://127.0.0.1:9: Failed to establish a new connection")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_deleted_run_is_reported_at_once(server):
     with pytest.raises(EngineError, match="the run was deleted, or it is one of another") as error:
         next(follow(connect(server), "8", interval=0))

@@ -28,7 +28,11 @@ def test_shipped_configurations_pass(target):
     "overrides",
     [
         CPU,
-        ("vertex.training.accelerator=NVIDIA_L4", "vertex.training.accelerator_count=4"),
+        (
+            "vertex.training.machine_type=g2-standard-48",
+            "vertex.training.accelerator=NVIDIA_L4",
+            "vertex.training.accelerator_count=4",
+        ),
         (*TPU, "vertex.training.accelerator=TPU_V2"),
         (*TPU, "vertex.training.accelerator=TPU_V3"),
         (*CPU, V5E, "vertex.training.tpu_topology=2x2"),
@@ -110,6 +114,25 @@ def test_valid_vertex_configurations_pass(overrides):
             [*CPU, V5E, "vertex.training.tpu_topology=2x2", "vertex.training.image="],
             ["training.image: missing", "does not use 2x2", "Dockerfile.tpu"],
         ),
+        (
+            ["vertex.training.accelerator=NVIDIA_L4"],
+            ["machine_type: n1-standard-8 has no NVIDIA_L4; give a machine type g2-..."],
+        ),
+        (
+            ["vertex.encryption_key=projects/p/locations/global/keyRings/r/cryptoKeys/k"],
+            ["cryptoKeys/k is in global; jobs in vertex.region us-central1 can use only what"],
+        ),
+        (
+            [
+                "vertex.psc_network_attachment="
+                "projects/p/regions/europe-west1/networkAttachments/higgs"
+            ],
+            ["networkAttachments/higgs is in europe-west1"],
+        ),
+        (
+            ["beam.args=[--runner=DataflowRunner, --job_name=higgs]"],
+            ["beam.args: --job_name is the same for all nodes", "remove it"],
+        ),
         (["vertex.worker_image="], ["worker_image: missing", "higgs:0.1.0", "target worker"]),
         (
             ["vertex.worker_image=", "beam={nodes: {Evaluator: [--runner=DataflowRunner]}}"],
@@ -172,7 +195,22 @@ def test_a_missing_section_names_its_example():
         ("vertex.training.accelerator=NVIDIA_T4", "'NVIDIA_TESLA_T4'"),
         ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),
         ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
-        ("vertex.labels={Team: a}", "String should match pattern '^[a-z0-9_-]{0,63}$', got 'Team'"),
+        ("vertex.labels={Team: a}", "match pattern '^[a-z][a-z0-9_-]{0,62}$', got 'Team'"),
+        ("vertex.labels={1a: a}", "match pattern '^[a-z][a-z0-9_-]{0,62}$', got '1a'"),
+        ("vertex.labels={'': a}", "match pattern '^[a-z][a-z0-9_-]{0,62}$', got ''"),
+        (
+            f"vertex.labels={{{', '.join(f'l{n}: a' for n in range(59))}}}",
+            "vertex.labels: Dictionary should have at most 58 items",
+        ),
+        ("vertex.image=Registry.example/Higgs:1", "'Registry.example/Higgs:1' is not the name of"),
+        ("vertex.image=", "vertex.image: Input should be a valid string"),
+        ("vertex.training.image=my image", "'my image' is not the name of an image, REGISTRY"),
+        ("vertex.service_account=higgs", "'higgs' is not a service account, such as NAME@"),
+        ("vertex.network=my-vpc", "'my-vpc' is not a network, projects/PROJECT_NUMBER/global"),
+        ("vertex.network=projects/my-p/global/networks/n", "is not a network, projects/PROJECT_N"),
+        ("vertex.psc_network_attachment=a/b", "'a/b' is not a network attachment, projects/"),
+        ("vertex.endpoint={name: 'a\"b'}", "without quotation marks and backslashes"),
+        ("vertex.resources={Trainer: {memory_gb: 0.00001}}", "greater than or equal to 0.1"),
         ("vertex.schedule.cron=daily", "vertex.schedule.cron: 'daily' does not have five fields"),
         ("beam.nodes={Trainer: [--x]}", "'TestEvaluator' or 'Scorer', got"),
     ],
@@ -181,6 +219,28 @@ def test_single_keys_are_validated(override, message):
     with pytest.raises(ConfigError) as error:
         load_config(CONFIGS / "vertex.yaml", [override])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["namespace", "service_account"])
+def test_names_in_kubernetes_are_validated(key):
+    for name in ("Higgs", "a_b", "-a", "a" * 64, "higgs@my-project.iam.gserviceaccount.com"):
+        with pytest.raises(ConfigError, match=f"kubeflow.{key}: '{name}' is not a name in Kub"):
+            load_config(CONFIGS / "kubeflow.yaml", [f"kubeflow.{key}={name}"])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "higgs",
+        "localhost:5000/higgs",
+        "my-registry.example/a/b__c/higgs:0.1.0-rc.1_GPU",
+        f"europe-docker.pkg.dev/p/r/higgs@sha256:{'0' * 64}",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/higgs:1",
+    ],
+)
+def test_names_of_images_are_accepted(image):
+    config = load_config(CONFIGS / "kubeflow.yaml", [f"kubeflow.image={image}"])
+    assert config.kubeflow.image == image
 
 
 def test_a_missing_project_is_named(tmp_path):
@@ -263,8 +323,9 @@ def test_a_bucket_without_a_name_is_rejected():
 
 def test_two_kinds_of_private_network_are_rejected():
     attachment = "projects/p/regions/us-central1/networkAttachments/a"
+    network = "vertex.network=projects/1/global/networks/n"
     with pytest.raises(ConfigError, match="a job has one of the two"):
-        check("vertex", "vertex.network=n", f"vertex.psc_network_attachment={attachment}")
+        check("vertex", network, f"vertex.psc_network_attachment={attachment}")
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,12 @@ def test_states_of_later_releases_are_shown_and_awaited(connect):
     assert exit_code(states[-1]) == ExitCode.PUSHED
 
 
+def test_a_reused_node_is_not_shown_as_one_that_did_not_run(connect):
+    ended = job("FAILED", StatisticsGen="SKIPPED", DataGate="FAILED", Trainer="NOT_TRIGGERED")
+    tasks = {"StatisticsGen": "cached", "DataGate": "failed", "Trainer": "skipped"}
+    assert connect(Service(ended)).state("7").tasks == tasks
+
+
 def test_a_run_is_found_by_its_resource_name(connect):
     name = "projects/123/locations/us-central1/pipelineJobs/7"
     assert connect(Service(job("SUCCEEDED"))).state(name).succeeded

@@ -34,6 +34,8 @@ class Installation(ThreadingHTTPServer):
     def __init__(self, *states):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.states, self.sent, self.status = list(states), {}, 200
+        # The content of the answer about the server's health, in the place of the right one.
+        self.body = None
         # Answers to the next calls about runs, and the runs that were created.
         self.faults, self.created, self.calls = [], [], []
         # The tokens that are valid in turn: each for one answer, the last one for good.
@@ -57,7 +59,7 @@ class _Answers(BaseHTTPRequestHandler):
         path = url.path.removeprefix("/apis/v2beta1")
         self.server.calls.append(f"GET {path}")
         if path == "/healthz":
-            self._answer({"multi_user": False}, self.server.status)
+            self._answer({"multi_user": False}, self.server.status, self.server.body)
         elif path == "/experiments":
             self._answer({})
         elif self._fails():
@@ -108,7 +110,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.close_connection = True
         return True
 
-    def _answer(self, content, status=200):
+    def _answer(self, content, status=200, body=None):
         tokens = self.server.tokens
         if tokens and self.headers["authorization"] != f"Bearer {tokens[0]}":
             content, status = {"error": "the token has expired"}, 401
@@ -118,7 +120,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
+        self.wfile.write((body or json.dumps(content)).encode())
 
     def log_message(self, *_):
         pass
