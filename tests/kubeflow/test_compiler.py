@@ -218,7 +218,7 @@ def test_nothing_is_repeated_by_default(specs):
 @pytest.mark.parametrize(
     ("target", "overrides", "kind"),
     [
-        ("vertex", ("vertex.training.accelerator=NVIDIA_L4",), "gpu"),
+        ("vertex", ("vertex.training.accelerator=NVIDIA_TESLA_V100",), "gpu"),
         (
             "vertex",
             (
