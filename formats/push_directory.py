@@ -131,7 +131,8 @@ def next_version(push_directory: str, seconds: float) -> int:
     if version > MAX_VERSION:
         raise ValueError(
             f"no version is left above {largest} in {push_directory}, because TensorFlow Serving "
-            f"reads versions up to {MAX_VERSION}; rename or remove what has that number"
+            f"reads versions up to {MAX_VERSION}; rename or remove what has that number, or "
+            f"{MARK_FILE} if that contains it"
         )
     return version
 

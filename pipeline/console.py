@@ -4,6 +4,7 @@ TFX, Beam and TensorFlow print thousands of lines, from Python and from C++. The
 only the console writes to the real standard output.
 """
 
+import io
 import logging
 import os
 import sys
@@ -16,10 +17,21 @@ from typing import cast
 from rich.console import Console
 from rich.text import Text
 
+from formats.atomic_files import naming
+
 # Messages of LocalDagRunner and its launcher, verbatim from the pinned TFX.
 _NODE_STARTS = "Component %s is running."
 _NODE_CACHED = "A cached execution %d is used."
 _NODE_ENDS = "Component %s is finished."
+
+
+class Screen(io.TextIOWrapper):
+    """The real standard output; its errors name it."""
+
+    def flush(self) -> None:
+        """Writes what was printed."""
+        with naming("standard output"):
+            super().flush()
 
 
 @contextmanager
@@ -32,7 +44,9 @@ def output_to(log_file: Path) -> Iterator[Console]:
     sys.stdout.flush()
     sys.stderr.flush()
     originals = {fd: os.dup(fd) for fd in (1, 2)}
-    with log_file.open("ab") as log, os.fdopen(os.dup(1), "w", encoding="utf-8") as screen:
+    # Some characters of file names have no form in UTF-8.
+    screen = Screen(os.fdopen(os.dup(1), "wb"), encoding="utf-8", errors="backslashreplace")
+    with log_file.open("ab") as log, screen:
         for fd in originals:
             os.dup2(log.fileno(), fd)
         try:

@@ -20,6 +20,12 @@ from pipeline.remote_data import check_file_systems
 # TFX and Beam treat paths as patterns.
 PATTERN_CHARACTERS = frozenset("*?[]{}")
 
+LONGEST_NAME = 255
+LONGEST_PATH = 3800
+"""Longest folder in bytes: the system opens paths of 4,095."""
+
+LONGEST_ROOT = 460
+"""Longest root in bytes: SQLite opens paths of 504, and the metadata's are below it."""
 
 FOLDERS = ("artifacts", "manifests", "metadata", "logs", "reports", "checkpoints", "serving")
 """The folders of a root to which a run may write."""
@@ -116,7 +122,7 @@ def is_writable_by_everyone(folder: Path) -> bool:
 def _open_lock(root: Path) -> IO[str]:
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folders = (root, *(root / name for name in FOLDERS if (root / name).exists()))
+        folders = (root, *(root / name for name in FOLDERS if os.path.lexists(root / name)))
         for folder in folders:
             if not folder.is_dir():
                 raise ConfigError(
@@ -153,6 +159,22 @@ def _writable(key: str, path: str) -> str:
     return path if is_remote(path) else str(folder)
 
 
+def _find_name_fault(path: str, longest: int) -> str:
+    """Returns why no file below a folder could be opened; empty if they can."""
+    try:
+        parts = [len(part) for part in path.encode().split(b"/")]
+    except UnicodeEncodeError:
+        return "TensorFlow opens only paths in UTF-8; rename this one"
+    size = sum(parts) + len(parts) - 1
+    if size > longest:
+        return f"the path has {size:,} bytes, at most {longest:,} are possible; use a shorter one"
+    if max(parts) > LONGEST_NAME:
+        return (
+            f"a name has {max(parts)} bytes, at most {LONGEST_NAME} are possible; use a shorter one"
+        )
+    return ""
+
+
 def _absolute(key: str, path: str) -> str:
     if is_remote(path):
         return path
@@ -160,6 +182,8 @@ def _absolute(key: str, path: str) -> str:
         absolute = str(local_path(path).absolute())
     except PathError as error:
         raise ConfigError(f"{key}: {error}") from None
+    if fault := _find_name_fault(absolute, LONGEST_ROOT if key == "root" else LONGEST_PATH):
+        raise ConfigError(f"{key}: {fault}: {absolute!r}")
     special = sorted(PATTERN_CHARACTERS.intersection(absolute))
     if special:
         raise ConfigError(

@@ -5,6 +5,7 @@ They take milliseconds. Without them the same faults appear minutes later, with 
 
 import os
 import re
+import resource
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,10 +25,13 @@ FULL_MB = 1
 
 ROLLED_BACK = "cannot commit - no transaction is active"
 
+LOCKED = "Concurrent writes aborted after max number of retries"
+"""ML Metadata's message when another process keeps the database locked."""
+
 SQLITE_FAULT = re.compile(
     "disk I/O error|database or disk is full|attempt to write a readonly database|"
     "unable to open database file|database is locked|database disk image is malformed|"
-    f"{ROLLED_BACK}"
+    f"{ROLLED_BACK}|{LOCKED}"
 )
 """SQLite's messages for a failed write, which ML Metadata puts into its own."""
 
@@ -114,8 +118,14 @@ def _refused_write(error: BaseException, root: Path, unnamed: str) -> str | None
     if isinstance(error, MetadataError):
         return None  # it names the file and the remedy itself
     if found := SQLITE_FAULT.search(str(error)):
+        if found[0] in (LOCKED, "database is locked"):
+            return f"another process keeps {metadata_file(root)} locked; end it"
         reason = "a write failed and was rolled back" if found[0] == ROLLED_BACK else found[0]
-        return f"cannot write {metadata_file(root)}: {reason}; check its disk and permissions"
+        is_limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+        limit = ", the largest size of files allowed (`ulimit -f`)" if is_limited else ""
+        return (
+            f"cannot write {metadata_file(root)}: {reason}; check its disk{limit} and permissions"
+        )
     if explained := explain(error):
         reason, remedy = explained
         name = getattr(error, "filename", None)

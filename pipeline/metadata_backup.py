@@ -85,16 +85,19 @@ def restore_backup(root: Path) -> list[str]:
     return lines
 
 
-def reserve_executions(root: Path) -> None:
+def reserve_executions(root: Path) -> bool:
     """Lets new executions begin after every number that a folder of an artifact has.
 
     Metadata that was restored does not know the runs since, but their artifacts are on disk, in
     folders with the numbers that would come next: a new node would write into an old folder.
+
+    Returns:
+        Whether there are such artifacts.
     """
     folders = (root / "artifacts").glob("*/*/*")
     last = max((int(folder.name) for folder in folders if folder.name.isdecimal()), default=0)
     if is_missing(root):
-        return
+        return False
     with database(root, metadata_file(root), "rw") as connection:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'")
         (known,) = row.fetchone() or (None,)
@@ -104,6 +107,16 @@ def reserve_executions(root: Path) -> None:
             connection.execute(
                 "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'", (last,)
             )
+    return (known or 0) < last
+
+
+def keep_backup(root: Path) -> list[str]:
+    """Keeps the backup of metadata that was replaced, because the next one takes its place.
+
+    Returns:
+        What was done, one line per file.
+    """
+    return _set_aside(backup_file(root), time.strftime("replaced-%Y%m%d-%H%M%S"))
 
 
 def _set_aside(path: Path, mark: str) -> list[str]:

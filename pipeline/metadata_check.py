@@ -58,8 +58,9 @@ def check_metadata(root: Path) -> None:
         tables = table_names(connection)
         if _is_used(root) or tables:
             check_content(root, path, connection)
-        # Finds a file system that is full or read-only; rolls back what a killed process left.
-        connection.execute("BEGIN IMMEDIATE")
+        # Finds a file system that is full or read-only, and other processes that read or write;
+        # rolls back what a killed process left.
+        connection.execute("BEGIN EXCLUSIVE")
         removed = remove_dangling_rows(connection) if tables else 0
         connection.execute("COMMIT" if removed else "ROLLBACK")
 
@@ -185,7 +186,7 @@ def _no_access(verb: str, path: Path) -> MetadataError:
 
 def _remedy(problem: str, path: Path) -> str:
     if "locked" in problem:
-        return "another process is writing to it; try again when it has ended"
+        return "another process uses it; try again when it has ended"
     if "readonly" in problem:
         return f"{describe_access(path)}, who must finish what a killed process left: `higgs runs`"
     if "full" in problem:

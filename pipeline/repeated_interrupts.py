@@ -15,8 +15,11 @@ def repeated_interrupts() -> Iterator[None]:
     TensorFlow calls back into Python from C++ and drops some of the exceptions, so that a
     training could continue after a single one.
     """
+    received = False
 
     def interrupt(*_: Any) -> None:
+        nonlocal received
+        received = True
         signal.setitimer(signal.ITIMER_REAL, INTERVAL_SECONDS)
         raise KeyboardInterrupt
 
@@ -28,6 +31,11 @@ def repeated_interrupts() -> Iterator[None]:
     handlers = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
+    except Exception as error:
+        # Beam reports the interrupt as an error of its own.
+        if received:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in handlers.items():

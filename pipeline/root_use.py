@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.local_root import exclusive_use
-from pipeline.metadata_backup import reserve_executions, write_backup
-from pipeline.metadata_check import check_metadata
+from pipeline.metadata_backup import keep_backup, reserve_executions, write_backup
+from pipeline.metadata_check import check_metadata, metadata_file
 from pipeline.root_relocation import relocate
 from pipeline.user_errors import MetadataError
 
@@ -19,7 +19,8 @@ def used_by_run(root: Path) -> Iterator[list[str]]:
     """Prepares a root for a run, and backs up its metadata when the run ends.
 
     Yields:
-        The folders where the root was at its last run, if it was moved or copied.
+        What is remarkable about the root, one line each: where it was at its last run, if it was
+        moved or copied, and whether its metadata is older than its artifacts.
 
     Raises:
         ConfigError: the root is not writable.
@@ -28,10 +29,15 @@ def used_by_run(root: Path) -> Iterator[list[str]]:
     """
     with exclusive_use(root):
         check_metadata(root)
-        former = relocate(root)
-        reserve_executions(root)
+        remarks = [f"moved or copied from {place}" for place in relocate(root)]
+        if reserve_executions(root):
+            remarks.append(
+                f"{metadata_file(root)} does not know the newest artifacts, so it is an older copy "
+                "or another root's: later runs are not listed, and their results are made again"
+            )
+            remarks += keep_backup(root)
         try:
-            yield former
+            yield remarks
         finally:
             _back_up(root)
 

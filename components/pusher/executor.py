@@ -20,7 +20,13 @@ from components.pusher.triton import write_triton_config
 from formats import names
 from formats.artifact_manifest import MODEL_DIGEST_PROPERTY, Manifest, manifest_digest
 from formats.provenance import model_digest
-from formats.push_directory import folder_numbers, newest_version, read_version
+from formats.push_directory import (
+    MARK_FILE,
+    folder_numbers,
+    last_given,
+    newest_version,
+    read_version,
+)
 from formats.run_outcome import Output
 from formats.verified_copy import check_copy, copy_files
 
@@ -110,13 +116,19 @@ def check_comparison(
     """Checks that no other model was pushed since the blessed one was compared with a baseline.
 
     Raises:
-        NotComparedError: there is one.
+        NotComparedError: there is one, or the directory is not the one that had the baseline.
     """
     for blessing in input_dict[standard_component_specs.MODEL_BLESSING_KEY]:
         properties = Output.from_mlmd(blessing.mlmd_artifact).properties
         # A blessing by TFX's Evaluator does not name it.
         newest = properties.get(names.NEWEST_VERSION_PROPERTY)
-        later = folder_numbers(push_directory) if newest is not None else ()
+        later = list(folder_numbers(push_directory)) if newest is not None else []
+        if int(newest or 0) > max([*later, last_given(push_directory)], default=0):
+            raise NotComparedError(
+                f"{push_directory} had version {newest} when the baseline was chosen, and has "
+                f"neither it nor {MARK_FILE} now, so the model is not pushed; check that its file "
+                "system is mounted, then run again"
+            )
         for number in sorted(number for number in later if number > int(newest or 0)):
             version = read_version(f"{push_directory}/{number}", number)
             if version and version.model_sha256 != model_digest(manifest):

@@ -69,8 +69,8 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         check_space(Path(config.root))
         check_job_servers(config.beam.option_lists())
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
-        with used_by_run(Path(config.root)) as former, output_to(log_file) as console:
-            for line in _heading(config, former):
+        with used_by_run(Path(config.root)) as remarks, output_to(log_file) as console:
+            for line in _heading(config, remarks):
                 console.print(line, soft_wrap=True)
             # Imports TFX, which takes seconds and prints a page.
             with without_collection():
@@ -88,15 +88,14 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     sys.exit(code)
 
 
-def _heading(config: "Config", former_places: Iterable[str]) -> Iterator[str]:
+def _heading(config: "Config", remarks: Iterable[str]) -> Iterator[str]:
     """Yields what a run reads and writes, and what is remarkable about its root."""
     from pipeline.local_data import find_data
     from pipeline.local_root import is_writable_by_everyone
     from pipeline.paths import is_remote
 
     yield f"pipeline {config.name}: {config.data_root} -> {config.root}"
-    for place in former_places:
-        yield f"root        moved or copied from {place}"
+    yield from (f"root        {remark}" for remark in remarks)
     if not is_remote(config.data_root):
         data = find_data(Path(config.data_root), config.ingestion.layout)
         yield from (f"{heading:<12}{text}" for heading, text in data.lines())

@@ -2,7 +2,7 @@
  *
  * Every call below that changes a file under one of two folders is counted, whoever makes it:
  * Python, TensorFlow, Arrow or SQLite. At a chosen count a call fails, writes only half of its
- * data, or kills the process. Python reads and writes the same control block (file_layer.py).
+ * data, or a signal is sent to the process. Python reads and writes the same control block (file_layer.py).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum fault { EIO_ONCE, ENOSPC_FROM_HERE, EACCES_ONCE, KILL, TORN_EIO, TORN_KILL };
+enum fault { EIO_ONCE, ENOSPC_FROM_HERE, EACCES_ONCE, KILL, TORN_EIO, TORN_KILL, TERM, HUP };
 enum verdict { PASS, FAIL, TEAR };
 
 #define CALLS 8192
@@ -81,6 +81,10 @@ static enum verdict judge(const char *name, const char *path) {
         if (!__sync_bool_compare_and_swap(&control->hit, -1, index)) return PASS;
     }
     if (fault == KILL) kill(getpid(), SIGKILL);
+    if (fault == TERM || fault == HUP) {
+        kill(getpid(), fault == TERM ? SIGTERM : SIGHUP);
+        return PASS;
+    }
     errno = fault == ENOSPC_FROM_HERE ? ENOSPC : fault == EACCES_ONCE ? EACCES : EIO;
     return fault == TORN_EIO || fault == TORN_KILL ? TEAR : FAIL;
 }

@@ -10,7 +10,10 @@ SOURCE = Path(__file__).with_name("faulty_files.c")
 
 # In the order of `enum fault`.
 FAULTS = ("EIO", "ENOSPC", "EACCES", "SIGKILL", "torn write, EIO", "torn write, SIGKILL")
-DEADLY = ("SIGKILL", "torn write, SIGKILL")
+FAULTS += ("SIGTERM", "SIGHUP")
+SIGNALS = ("SIGTERM", "SIGHUP")
+# What may end a process without a message: a signal does before and after the run itself.
+DEADLY = ("SIGKILL", "torn write, SIGKILL", *SIGNALS)
 CALLS = 8192
 NEVER = -1
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from file_layer import DEADLY
+from file_layer import DEADLY, SIGNALS
 from folder_digests import dataset_digests
 from scenarios import Scenario
 from workshop import Finished, Workshop
@@ -16,6 +16,9 @@ REASONS = {
     "EACCES": r"Permission denied|disk I/O error|unable to open database|readonly database",
 }
 
+
+INTERRUPTED = 130
+"""Exit code of a run that a signal has ended."""
 
 # SQLite has its own words, and a write that fails may be reported by a later statement.
 METADATA = r"disk I/O error|disk is full|readonly|unable to open|a write failed"
@@ -84,6 +87,8 @@ def names_fault(done: Finished, fault: str, code: int) -> bool | None:
     """Whether the output says what failed; None if nothing had to be said."""
     if done.code < 0 or done.code == code:
         return None
+    if fault in SIGNALS:
+        return done.code == INTERRUPTED and "INTERRUPTED in" in done.output
     words = METADATA if "metadata.sqlite" in done.hit[2] else REASONS[fault.split(", ")[-1]]
     reason = re.search(words, done.output, re.IGNORECASE) or _is_full(done, fault)
     return bool(reason) and "Traceback" not in done.output and bool(_named(done))

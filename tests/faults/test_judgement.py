@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from campaign import Prepared, plan, read_results, table
+from file_layer import SIGNALS
 from judgement import Reference, differences, lost, names_fault, wrongly_pushed
 from scenarios import AGAIN, FIRST, HEAVY, SECOND
 from workshop import Finished
@@ -35,6 +36,12 @@ def finished(output=GOOD, code=0, call="write", path=PATH, known=("/root/serving
 )
 def test_a_message_has_the_reason_and_the_place_and_no_traceback(output, fault, is_good):
     assert names_fault(finished(output, code=1), fault, 0) is is_good
+
+
+@pytest.mark.parametrize("fault", SIGNALS)
+def test_an_interrupted_run_says_so(fault):
+    assert names_fault(finished("INTERRUPTED in Trainer; run again to resume", 130), fault, 0)
+    assert not names_fault(finished("FAILED in Trainer: KeyboardInterrupt", 1), fault, 0)
 
 
 @pytest.mark.parametrize("code", [0, -9])
@@ -79,8 +86,8 @@ def test_plan_takes_every_fault_once_and_few_of_sqlite_first():
     calls = [(1, "write", "/root/a")] * 6 + [(1, "fsync", "/root/metadata.sqlite")] * 10
     prepared = {each.name: Prepared(each, REFERENCE, calls) for each in (FIRST, AGAIN, SECOND)}
     tasks = plan(prepared, ["artifacts/x"], seed=1)
-    # A write can fail in five ways, a sync in two; three damages in two scenarios.
-    assert len(tasks) == 3 * (6 * 5 + 10 * 2) + 6
+    # A write can fail in seven ways, a sync in four; three damages in two scenarios.
+    assert len(tasks) == 3 * (6 * 7 + 10 * 4) + 6
     assert len({task.key for task in tasks}) == len(tasks)
     assert sum(not task.file and task.at >= 6 for task in tasks[:100]) == 25
     assert plan(prepared, ["artifacts/x"], seed=1) == tasks != plan(prepared, ["artifacts/x"], 2)

@@ -9,6 +9,8 @@ from report_parts import complete_run, make, run_folder  # noqa: F401 (fixtures)
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from pipeline.metadata_backup import reserve_executions
+
 KINDS = {"pushed_model": "PushedModel", "blessing": "ModelBlessing"}
 
 
@@ -107,6 +109,7 @@ def used_root(record_in, tmp_path):
             {"pushed": 1, "pushed_version": "17", "pushed_destination": destination},
         ),
     )
+    reserve_executions(root)
     return root
 
 

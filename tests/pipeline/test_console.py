@@ -1,6 +1,7 @@
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -29,6 +30,18 @@ def test_output_of_every_kind_is_appended_to_the_file(tmp_path):
         assert done.stderr == ""
     noise = sorted(["python noise", "native noise", "child noise"] * 2)
     assert sorted(log.read_text().splitlines()) == noise
+
+
+def test_a_full_disk_under_the_output_is_named(tmp_path):
+    code = NOISY.replace('print("afterwards")', "")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "log")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert "No space left on device: 'standard output'" in done.stderr
 
 
 def log_record(message, *arguments):

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,44 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, name):
     message = f"root: {tmp_path}/{name} is not a folder; move it away, or give another root"
     with pytest.raises(ConfigError, match=message), exclusive_use(tmp_path):
         pass
+
+
+def test_a_dangling_link_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "serving").symlink_to("nowhere")
+    with (
+        pytest.raises(ConfigError, match=f"{tmp_path}/serving is not a folder; move it away"),
+        exclusive_use(tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "reason"),
+    [
+        ("root", "n" * 256, "a name has 256 bytes, at most 255 are possible"),
+        ("root", "é" * 128, "a name has 256 bytes"),
+        ("root", "/".join(["n" * 200] * 3), "bytes, at most 460 are possible; use a shorter one"),
+        ("push.directory", "/".join(["n" * 200] * 20), "bytes, at most 3,800 are possible"),
+        ("push.directory", "n" * 256, "a name has 256 bytes"),
+        ("trainer.checkpoints", "n" * 256, "a name has 256 bytes"),
+        ("data_root", "n" * 256, "a name has 256 bytes"),
+    ],
+)
+def test_paths_below_which_no_file_can_be_opened_are_refused(folders, key, name, reason):
+    values = {"data_root": str(folders)}
+    section, _, option = key.rpartition(".")
+    path = str(folders / name)
+    values |= {section: {option: path}} if section else {key: path}
+    with pytest.raises(ConfigError, match=f"^{key}: .*{reason}"):
+        resolve(config(**values))
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused(folders, monkeypatch):
+    odd = Path(os.fsdecode(os.fsencode(folders) + b"/\xff"))
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    with pytest.raises(ConfigError, match=r"^root: TensorFlow opens only paths in UTF-8; .*udcff"):
+        resolve(config(data_root=str(folders), root="runs"))
 
 
 def test_a_root_that_cannot_be_written_is_bad_usage(tmp_path):

@@ -1,5 +1,6 @@
 import errno
 import os
+import resource
 from types import SimpleNamespace
 
 import pytest
@@ -126,6 +127,27 @@ def test_a_fault_of_a_file_that_nobody_names_is_of_the_nodes_folder(tmp_path):
 )
 def test_a_limit_of_the_process_has_no_folder(tmp_path, error, reason):
     assert describe_failure(error, tmp_path, "Trainer").startswith(reason)
+
+
+def test_a_limit_of_file_sizes_is_among_the_causes_of_a_failed_write(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, before[1]))
+    try:
+        description = describe_failure(RuntimeError("disk I/O error"), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    limit = "check its disk, the largest size of files allowed (`ulimit -f`) and permissions"
+    assert limit in description
+    assert "ulimit" not in describe_failure(RuntimeError("disk I/O error"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words", ["database is locked", "Concurrent writes aborted after max number of retries."]
+)
+def test_metadata_that_another_process_locks_are_named(tmp_path, words):
+    description = describe_failure(RuntimeError(words), tmp_path)
+    name = f"{tmp_path}/metadata/metadata.sqlite"
+    assert description.startswith(f"another process keeps {name} locked; end it and run again")
 
 
 @pytest.mark.parametrize(

@@ -158,11 +158,14 @@ def test_a_root_whose_first_run_was_killed_at_once_is_new(tmp_path):
     assert path.read_bytes() == b""
 
 
-def test_a_database_in_use_by_another_program_is_waited_for_and_named(used_root, monkeypatch):
+@pytest.mark.parametrize("use", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN"])
+def test_a_database_in_use_by_another_program_is_waited_for_and_named(used_root, monkeypatch, use):
+    """A program that only reads lets a run begin, and no node of it write."""
     monkeypatch.setattr(metadata_check, "BUSY_SECONDS", 0.1)
     other = sqlite3.connect(metadata_file(used_root), isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(MetadataError, match=r"database is locked; another process is writing"):
+    other.execute(use)
+    other.execute("SELECT count(*) FROM Artifact").fetchone()
+    with pytest.raises(MetadataError, match=r"database is locked; another process uses it"):
         check_metadata(used_root)
     other.close()
 

@@ -20,6 +20,23 @@ def test_dropped_interrupt_is_repeated(monkeypatch):
         drop_one_and_wait()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_library_reports_as_its_own_error_is_one(number):
+    """Beam turns it into a RuntimeError with the name of the step."""
+    with pytest.raises(KeyboardInterrupt) as caught, repeated_interrupts():
+        press_in_beam(number)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.raises(RuntimeError, match="another"), repeated_interrupts():
+        raise RuntimeError("another")
+
+
+def press_in_beam(number):
+    try:
+        press(number)
+    except BaseException as error:
+        raise RuntimeError("KeyboardInterrupt [while running 'Work']") from error
+
+
 def drop_one_and_wait():
     with contextlib.suppress(KeyboardInterrupt):
         press()

@@ -13,8 +13,8 @@ from pipeline.user_errors import DamagedMetadataError
 
 def test_a_run_gets_a_root_that_is_locked_and_relocated_and_leaves_a_backup(used_root, tmp_path):
     copy = shutil.copytree(used_root, tmp_path / "copy")
-    with used_by_run(copy) as former:
-        assert former == [str(used_root)]
+    with used_by_run(copy) as remarks:
+        assert remarks == [f"moved or copied from {used_root}"]
         with pytest.raises(RootBusyError):
             exclusive_use(copy).__enter__()
         assert not backup_file(copy).exists()
@@ -26,10 +26,15 @@ def test_a_run_gets_a_root_that_is_locked_and_relocated_and_leaves_a_backup(used
 def test_metadata_of_an_earlier_day_reuses_no_folder(used_root):
     """Someone has put an old copy of the metadata back: it does not know execution 41."""
     (used_root / "artifacts" / "Trainer" / "model" / "41").mkdir()
-    with used_by_run(used_root):
+    backup_file(used_root).write_text("newer")
+    with used_by_run(used_root) as [remark, kept]:
+        assert remark.startswith(f"{metadata_file(used_root)} does not know the newest artifacts")
+        assert (backup_file(used_root).parent / kept.split()[-1]).read_text() == "newer"
         store = open_store(str(metadata_file(used_root)))
         kind = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))
         assert store.put_executions([mlmd.Execution(type_id=kind)]) == [42]
+    with used_by_run(used_root) as remarks:
+        assert remarks == []
 
 
 def test_an_interrupted_run_leaves_a_backup_too(used_root):

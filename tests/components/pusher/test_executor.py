@@ -175,9 +175,24 @@ def test_whatever_else_is_in_the_directory_the_version_is_larger(
 
 def test_without_a_number_left_the_reason_is_given(pushes, serving):
     (serving / str(MAX_VERSION)).mkdir(parents=True)
-    with pytest.raises(ValueError, match=f"no version is left above {MAX_VERSION} in {serving}"):
+    reason = f"no version is left above {MAX_VERSION} in {serving}, .* or .last_version if"
+    with pytest.raises(ValueError, match=reason):
         pushes.push("a")
     assert sorted(path.name for path in serving.iterdir()) == [str(MAX_VERSION)]
+
+
+def test_nothing_is_pushed_to_a_directory_that_has_lost_its_versions_meanwhile(pushes, serving):
+    """Its file system was unmounted between Baseline and Pusher: what is there now is hidden."""
+    assert pushes.version("a") == "1000"
+    shutil.move(serving, serving.with_name("unmounted"))
+    with pytest.raises(NotComparedError, match=f"{serving} had version 1000 .* is mounted, then"):
+        pushes.push("b", newest="1000", baseline="1000")
+    assert pushes.versions() == []
+    shutil.rmtree(serving)
+    shutil.move(serving.with_name("unmounted"), serving)
+    # A version that was withdrawn meanwhile is another matter.
+    shutil.rmtree(serving / "1000")
+    assert pushes.version("b", newest="1000", baseline="1000") == "1001"
 
 
 def test_an_unreadable_mark_does_not_stop_a_push(pushes, serving):
