@@ -58,16 +58,29 @@ def as_tensor(array: Array) -> tf.Tensor:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-def apply_in_chunks(layer: Callable[[tf.Tensor], tf.Tensor], features: Array) -> Array:
+def empty_columns(events: int, columns: int) -> Array:
+    """Allocates an uninitialized float32 array [N, columns] in which each column is contiguous.
+
+    CatBoost reads such an array where it is, and copies any other.
+    """
+    return np.empty([columns, events], np.float32).T
+
+
+def apply_in_chunks(
+    layer: Callable[[tf.Tensor], tf.Tensor],
+    features: Array,
+    allocate: Callable[[int, int], Array] = empty,
+) -> Array:
     """Applies a Keras layer or model to any number of events in limited memory.
 
     Args:
         layer: from float32 [n, columns] to float32 [n, outputs], for any n; a ``tf.function`` is
             traced once for all calls with at least ``CHUNK_EVENTS`` events.
         features: float32 [N, columns].
+        allocate: allocates the result by its shape.
 
     Returns:
-        float32 [N, outputs], allocated by ``empty``.
+        float32 [N, outputs].
     """
     is_compiled = isinstance(layer, tf.types.experimental.GenericFunction)
     compute = layer if is_compiled else tf.function(layer, autograph=False)
@@ -75,7 +88,7 @@ def apply_in_chunks(layer: Callable[[tf.Tensor], tf.Tensor], features: Array) ->
     # The last chunk overlaps the one before, so that all have the same shape.
     size = min(CHUNK_EVENTS, len(features))
     first = compute(tf.constant(features[:size])).numpy()
-    outputs = empty(len(features), first.shape[1])
+    outputs = allocate(len(features), first.shape[1])
     outputs[:size] = first
     for start in range(size, len(features), size or 1):
         chunk = slice(min(start, len(features) - size), start + size)

@@ -3,7 +3,7 @@
 import tf_keras
 
 from formats.features import FEATURES
-from models.event_table import EventTable, apply_in_chunks
+from models.event_table import EventTable, apply_in_chunks, empty_columns
 from models.physics.derived_columns import DerivedColumns, derived_names
 
 
@@ -27,4 +27,5 @@ def compute_columns(events: EventTable, *, derived: bool) -> EventTable:
     """Replaces the features by the columns, computed by the layer that also serves."""
     if not derived:
         return events
-    return EventTable(apply_in_chunks(column_layer(derived=True), events.features), events.labels)
+    layer = column_layer(derived=True)
+    return EventTable(apply_in_chunks(layer, events.features, empty_columns), events.labels)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from catboost import Pool
 
 from formats.features import FEATURES
 from models import event_table
@@ -25,3 +26,14 @@ def test_derived_columns_are_those_of_the_serving_layer(make_events, monkeypatch
     assert table.features.shape == (count, len(column_names(derived=True)))
     np.testing.assert_allclose(table.features, expected, atol=1e-5, rtol=1e-5)
     assert table.labels is events.labels
+
+
+@pytest.mark.slow
+def test_catboost_reads_derived_columns_without_a_copy(make_events):
+    columns = compute_columns(make_events(20), derived=True).features
+    pool = Pool(columns)
+    np.testing.assert_array_equal(pool.get_features(), columns)
+    # CatBoost protects an array that it uses, and leaves one alone that it has copied.
+    assert not columns.flags.writeable
+    Pool(copy := np.ascontiguousarray(columns))
+    assert copy.flags.writeable
