@@ -59,14 +59,22 @@ class Blocks:
         # Traced once: the shapes are static.
         self._layer = tf.function(column_layer(derived=self._derived), autograph=False)
         self._steps = plan.steps_per_epoch
-        self._rows: Rows = ()
-        self._divided: dict[int, tuple[EventTable, Words]] = {}
-        self._columns, self._labels = tf.zeros([0, 0]), tf.zeros([0, 1])
+        self.release()
         self.width = len(column_names(derived=self._derived))
         self.steps_per_block = plan.steps_per_block
         self.per_epoch = -(-self._steps // self.steps_per_block)
         self.batch_size = plan.batch_size // len(events.by_host)
         self.seen: Counter[int] = Counter()
+
+    def release(self) -> None:
+        """Forgets the block in memory.
+
+        TensorFlow keeps the function of ``load_in_graph``, and with it this object, for as long as
+        the process lives.
+        """
+        self._rows: Rows = ()
+        self._divided: dict[int, tuple[EventTable, Words]] = {}
+        self._columns, self._labels = tf.zeros([0, 0]), tf.zeros([0, 1])
 
     def load(self, epoch: int, block: int) -> tuple[tf.Tensor, tf.Tensor, npt.NDArray[np.int32]]:
         """Reads a block, unless it has the same events as the one before.

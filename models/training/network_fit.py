@@ -313,6 +313,8 @@ def _fit(
         ],
         verbose=0,
     )
+    for part in blocks.values():
+        part.release()
 
 
 def _profiled_calls(plan: TrainingPlan) -> int | tuple[int, int]:

@@ -52,6 +52,23 @@ def noise(make_events):
     return Splits.of_tables(train, validation)
 
 
+def test_no_event_stays_in_memory_after_the_fit(fit, noise, monkeypatch):
+    parts = []
+
+    class Recorded(network_fit.Blocks):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            parts.append(self)
+
+    monkeypatch.setattr(network_fit, "Blocks", Recorded)
+    fit(noise, epochs=1)
+    [part] = parts
+    assert part.count_seen(0) == len(noise.train)
+    tensors = [value for value in vars(part).values() if isinstance(value, tf.Tensor)]
+    assert tensors
+    assert sum(tf.size(tensor).numpy() for tensor in tensors) == 0
+
+
 OVERFIT = {
     "epochs": 8,
     "batch_size_per_replica": 32,
