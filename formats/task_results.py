@@ -3,9 +3,10 @@
 Beam's ``WriteToText`` adds stages, and engines start new Python workers for each of them.
 """
 
+import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
@@ -15,15 +16,27 @@ from formats.atomic_files import naming
 from formats.errors import DataRefusedError
 
 Task = TypeVar("Task")
+Errors = tuple[type[Exception], ...]
 
 
 class LostTaskError(RuntimeError):
     """A Beam runner has not run every task."""
 
 
+class FailedTaskError(RuntimeError):
+    """A task has failed; the message is that of its error."""
+
+
 def run_tasks(
-    pipeline: beam.Pipeline, tasks: Sequence[Task], work: Callable[[Task], str], staging: str
-) -> list[str]:
+    pipeline: beam.Pipeline,
+    tasks: Sequence[Task],
+    work: Callable[[Task], Any],
+    staging: str,
+    noun: str,
+    *,
+    refusals: Errors = (DataRefusedError,),
+    failures: Errors = (),
+) -> list[Any]:
     """Runs a function on every task, on Beam's workers.
 
     A task that is run twice, because its first worker was killed, has one result.
@@ -31,60 +44,74 @@ def run_tasks(
     Args:
         pipeline: is run.
         tasks: what the workers get, pickled.
-        work: returns the result of a task. What it raises may be retried by the runner, and is
-            then reported as a stack trace.
+        work: returns the result of a task, which JSON can hold. The runner may retry what it
+            raises, and then reports it as a stack trace, except for the following errors.
         staging: a folder for the results, which the caller removes.
+        noun: what the tasks are about, for the message of a refusal.
+        refusals: errors of ``work`` by which an input is refused.
+        failures: errors of ``work`` that end the run, whatever the other tasks give.
 
     Returns:
         The results in the order of the tasks.
 
     Raises:
         LostTaskError: results are missing.
+        FailedTaskError: a task ended with one of the ``failures``.
+        DataRefusedError: inputs were refused; names the first.
     """
     with pipeline as started:
         _ = (
             started
             | "Tasks" >> beam.Create(list(enumerate(tasks)))
             | "Spread" >> beam.Reshuffle()
-            | "Work" >> beam.Map(lambda task: _write_result(task[0], task[1], work, staging))
+            | "Work"
+            >> beam.MapTuple(
+                lambda index, task: _write_result(
+                    index, _outcome(task, work, refusals, failures), staging
+                )
+            )
         )
-    results = dict(_read_results(staging))
-    if lost := len(tasks) - len(results):
+    outcomes = dict(_read_results(staging))
+    if lost := len(tasks) - len(outcomes):
         raise LostTaskError(
             f"the Beam runner lost {lost} of {len(tasks)} files; use another runner in beam.args"
         )
-    return [results[index] for index in range(len(tasks))]
+    return _results([outcomes[index] for index in range(len(tasks))], noun)
 
 
-def check_refusals(errors: Iterable[str], noun: str) -> None:
-    """Checks that no task was refused.
+def _outcome(
+    task: Task, work: Callable[[Task], Any], refusals: Errors, failures: Errors
+) -> dict[str, Any]:
+    try:
+        return {"result": work(task)}
+    except refusals as error:
+        return {"refusal": str(error)}
+    except failures as error:
+        return {"failure": str(error)}
 
-    Args:
-        errors: why each task was refused; empty for one that was not.
-        noun: what the tasks are about, for the message.
 
-    Raises:
-        DataRefusedError: one was; names the first.
-    """
-    errors = list(errors)
-    if refused := [*filter(None, errors)]:
-        more = f"\n({len(refused)} of {len(errors)} {noun} were refused)" if refused[1:] else ""
+def _results(outcomes: Sequence[dict[str, Any]], noun: str) -> list[Any]:
+    for outcome in outcomes:
+        if "failure" in outcome:
+            raise FailedTaskError(outcome["failure"])
+    if refused := [outcome["refusal"] for outcome in outcomes if "refusal" in outcome]:
+        more = f"\n({len(refused)} of {len(outcomes)} {noun} were refused)" if refused[1:] else ""
         raise DataRefusedError(refused[0] + more)
+    return [outcome["result"] for outcome in outcomes]
 
 
-def _write_result(index: int, task: Task, work: Callable[[Task], str], staging: str) -> None:
+def _write_result(index: int, outcome: dict[str, Any], staging: str) -> None:
     # A worker that a runner has given up may still be writing, so the names are unique.
     temporary = f"{staging}/{uuid.uuid4().hex}"
-    result = work(task)
     with naming(temporary), FileSystems.create(temporary) as file:
-        file.write(result.encode())
+        file.write(json.dumps(outcome).encode())
     FileSystems.rename([temporary], [f"{staging}/result-{index}"])
 
 
-def _read_results(staging: str) -> Iterable[tuple[int, str]]:
+def _read_results(staging: str) -> Iterator[tuple[int, dict[str, Any]]]:
     [matched] = FileSystems.match([f"{staging}/result-*"])
     for metadata in matched.metadata_list:
         with FileSystems.open(
             metadata.path, compression_type=CompressionTypes.UNCOMPRESSED
         ) as file:
-            yield int(metadata.path.rpartition("-")[2]), file.read().decode()
+            yield int(metadata.path.rpartition("-")[2]), json.loads(file.read())

@@ -20,12 +20,13 @@ from tfx.utils import proto_utils
 
 from components.example_gen.shard_content import check_content
 from components.example_gen.shard_ingestion import ShardTask, SplitSummary
-from components.example_gen.shard_results import Ingested, ShardResult, combine, ingest
+from components.example_gen.shard_results import Ingested, combine, ingest, read_summary
 from formats import examples as parquet_examples
 from formats import hash_runs, ingested_shards, invalid_values, names
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestionFile
 from formats.published.shards import is_shard
+from formats.published.tfrecord import RecordError
 from formats.task_results import run_tasks
 
 logger = logging.getLogger("higgs.example_gen")
@@ -64,8 +65,15 @@ class Executor(executor.Executor):
             json.loads(exec_properties.get(IGNORED_KEYS_KEY) or "[]"),
         )
         staging = f"{examples.uri}/.staging"
-        results = run_tasks(self._make_beam_pipeline(), tasks, ingest, f"{staging}/results")
-        ingested = combine(tasks, [*map(ShardResult.from_json, results)])
+        summaries = run_tasks(
+            self._make_beam_pipeline(),
+            tasks,
+            ingest,
+            f"{staging}/results",
+            "shards",
+            refusals=(DataRefusedError, RecordError),
+        )
+        ingested = combine(tasks, [*map(read_summary, summaries)])
         key = exec_properties.get(CONTENT_KEY_KEY) or ""
         manifest_problem = check_content(input_base, ingested.shards, key)
         check_files(examples.uri, ingested.splits)

@@ -3,9 +3,11 @@
 Workers import this module without TFX and TensorFlow, which would take most of their time.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from components.example_gen.shard_ingestion import (
     ShardSummary,
@@ -13,47 +15,10 @@ from components.example_gen.shard_ingestion import (
     SplitSummary,
     ingest_shard,
 )
-from formats import invalid_values
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestedShard
-from formats.published.tfrecord import RecordError
-from formats.task_results import check_refusals
 
-
-@dataclass(frozen=True)
-class ShardResult:
-    """The result of ingesting one shard.
-
-    Attributes:
-        shard: what was ingested; None for a rejected shard.
-        error: why the shard was rejected; empty if it was not.
-    """
-
-    shard: ShardSummary | None
-    error: str = ""
-
-    def to_json(self) -> str:
-        """Returns the result as JSON."""
-        content: dict[str, object] = {"error": self.error}
-        if self.shard:
-            content["sha256"] = self.shard.sha256
-            content["splits"] = {
-                split: [summary.events, invalid_values.to_json(summary.invalid_values)]
-                for split, summary in self.shard.splits.items()
-            }
-        return json.dumps(content)
-
-    @classmethod
-    def from_json(cls, text: str) -> "ShardResult":
-        """Reads what ``to_json`` wrote."""
-        content = json.loads(text)
-        if "splits" not in content:
-            return cls(None, content["error"])
-        splits = {
-            split: SplitSummary(events, invalid_values.from_json(invalid))
-            for split, (events, invalid) in content["splits"].items()
-        }
-        return cls(ShardSummary(splits, content["sha256"]), content["error"])
+_SUMMARY = TypeAdapter(ShardSummary)
 
 
 @dataclass(frozen=True)
@@ -74,28 +39,26 @@ class Ingested:
         return [shard.path for shard in self.shards if not sum(shard.events.values())]
 
 
-def ingest(task: ShardTask) -> str:
-    """Ingests one shard; returns its ``ShardResult`` as JSON."""
-    # A distributed runner would retry an exception and report it as a stack trace.
-    try:
-        result = ShardResult(ingest_shard(task))
-    except (DataRefusedError, RecordError) as error:
-        result = ShardResult(None, str(error))
-    return result.to_json()
+def ingest(task: ShardTask) -> dict[str, Any]:
+    """Ingests one shard; returns its summary as JSON can hold it."""
+    return asdict(ingest_shard(task))
 
 
-def combine(tasks: Sequence[ShardTask], results: Sequence[ShardResult]) -> Ingested:
+def read_summary(content: dict[str, Any]) -> ShardSummary:
+    """Reads what ``ingest`` returned."""
+    return _SUMMARY.validate_python(content)
+
+
+def combine(tasks: Sequence[ShardTask], shards: Sequence[ShardSummary]) -> Ingested:
     """Adds up the summaries by split.
 
     Args:
         tasks: all tasks.
-        results: their results, in the same order.
+        shards: their results, in the same order.
 
     Raises:
-        DataRefusedError: a shard was refused (the first one is named) or a split is empty.
+        DataRefusedError: a split is empty.
     """
-    check_refusals((result.error for result in results), "shards")
-    shards = [result.shard for result in results if result.shard]
     total = {split: SplitSummary(0, {}) for task in tasks for split in task.splits}
     for shard in shards:
         for split, summary in shard.splits.items():

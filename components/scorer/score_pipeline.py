@@ -1,8 +1,6 @@
 """Scoring on Beam: a file is one task, and a worker scores it whole."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import apache_beam as beam
 
@@ -14,18 +12,8 @@ from components.scorer.file_scoring import (
     score_file,
 )
 from components.scorer.model_runtime import UnusableModelError
-from formats.errors import DataRefusedError
 from formats.scores import ScoresFooter
-from formats.task_results import LostTaskError, check_refusals, run_tasks
-
-
-@dataclass(frozen=True)
-class _Result:
-    """The result of a task: its scores, why its input was refused, or why it failed."""
-
-    scores: list[object] | None = None
-    error: str = ""
-    failure: str = ""
+from formats.task_results import FailedTaskError, LostTaskError, run_tasks
 
 
 def score_on_beam(
@@ -46,35 +34,18 @@ def score_on_beam(
         ScoringError: the model cannot be used, or a file or rows were lost or duplicated.
     """
     try:
-        results = read_results(run_tasks(pipeline, tasks, _score, f"{staging}/results"))
-    except LostTaskError as error:
+        results = run_tasks(
+            pipeline,
+            tasks,
+            score_file,
+            f"{staging}/results",
+            "inputs",
+            failures=(ScoringError, UnusableModelError),
+        )
+    except (LostTaskError, FailedTaskError) as error:
         raise ScoringError(str(error)) from error
-    for task, scores in zip(tasks, results, strict=True):
+    files = [FileScores(*result) for result in results]
+    for task, scores in zip(tasks, files, strict=True):
         key = task.key(scores.digest)
         check_output(task, ScoresFooter(scores.rows, scores.flagged, key))
-    return results
-
-
-def read_results(texts: Sequence[str]) -> list[FileScores]:
-    """Reads the results of all tasks, one JSON text each, in their order.
-
-    Raises:
-        DataRefusedError: an input was refused.
-        ScoringError: the model cannot be used.
-    """
-    results = [_Result(**json.loads(text)) for text in texts]
-    if failure := next((result.failure for result in results if result.failure), None):
-        raise ScoringError(failure)
-    check_refusals((result.error for result in results), "inputs")
-    return [FileScores(*result.scores) for result in results]  # type: ignore[misc]
-
-
-def _score(task: ScoreTask) -> str:
-    # A distributed runner would retry an exception and report it as a stack trace.
-    try:
-        result = _Result(list(score_file(task)))
-    except DataRefusedError as error:
-        result = _Result(error=str(error))
-    except (ScoringError, UnusableModelError) as error:
-        result = _Result(failure=str(error))
-    return json.dumps(asdict(result))
+    return files

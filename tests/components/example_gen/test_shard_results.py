@@ -1,11 +1,13 @@
+import json
 import math
 import subprocess
 import sys
 
 import pytest
 
+from components.example_gen import shard_results
 from components.example_gen.shard_ingestion import ShardSummary, ShardTask, SplitSummary
-from components.example_gen.shard_results import ShardResult, combine
+from components.example_gen.shard_results import combine, ingest, read_summary
 from formats.errors import DataRefusedError
 from formats.features import DISCRETE_VALUES
 from formats.invalid_values import InvalidValues
@@ -19,15 +21,13 @@ def tasks(count):
 
 def result(index, train, evaluation, invalid=()):
     splits = {"train": SplitSummary(train, dict(invalid)), "eval": SplitSummary(evaluation, {})}
-    return ShardResult(ShardSummary(splits, f"{index:064x}"))
+    return ShardSummary(splits, f"{index:064x}")
 
 
-def test_json_survives_a_round_trip():
-    accepted = result(3, 5, 0, {COLUMN: InvalidValues(2, math.inf)})
-    refused = ShardResult(None, "a.tfrecord: line\nbreak")
-
-    assert ShardResult.from_json(accepted.to_json()) == accepted
-    assert ShardResult.from_json(refused.to_json()) == refused
+def test_a_summary_survives_its_way_from_the_worker(monkeypatch):
+    summary = result(3, 5, 0, {COLUMN: InvalidValues(2, math.inf)})
+    monkeypatch.setattr(shard_results, "ingest_shard", lambda _: summary)
+    assert read_summary(json.loads(json.dumps(ingest(tasks(1)[0])))) == summary
 
 
 def test_summaries_are_added_by_split():
@@ -48,13 +48,6 @@ def test_summaries_are_added_by_split():
 def test_shards_without_records_are_listed():
     ingested = combine(tasks(3), [result(0, 1, 1), result(1, 0, 0), result(2, 0, 1)])
     assert ingested.empty == ["shard-1"]
-
-
-def test_the_first_refused_shard_and_their_number_are_named():
-    results = [ShardResult(None, "first"), ShardResult(None, "second")]
-
-    with pytest.raises(DataRefusedError, match=r"^first\n\(2 of 2 shards were refused\)$"):
-        combine(tasks(2), results)
 
 
 @pytest.mark.parametrize(("count", "shards"), [(1, "1 shard,"), (2, "2 shards,")])
