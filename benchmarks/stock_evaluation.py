@@ -22,11 +22,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types.standard_artifacts import Examples, Model
 
-from components.evaluator.significance import (
-    EXPECTED_BACKGROUND,
-    EXPECTED_SIGNAL,
-    median_significance,
-)
+from components.evaluator.significance import expected_significance
 from components.evaluator.slices import SLICE_COLUMNS, slice_columns
 from formats.features import FEATURES, LABEL
 from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
@@ -93,10 +89,7 @@ class StockMaximalSignificance(ConfusionMatrixMetricBase):
         del key
         signal_efficiencies = np.array(matrices.tp) / (matrices.tp[0] + matrices.fn[0])
         background_efficiencies = np.array(matrices.fp) / (matrices.fp[0] + matrices.tn[0])
-        significances = median_significance(
-            signal_efficiencies * EXPECTED_SIGNAL, background_efficiencies * EXPECTED_BACKGROUND
-        )
-        return float(significances.max())
+        return float(expected_significance(signal_efficiencies, background_efficiencies).max())
 
 
 class StockCalibrationError(Metric):

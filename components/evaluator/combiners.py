@@ -57,193 +57,181 @@ class _Combiner(beam.CombineFn):
         return labels, predictions, np.broadcast_to(np.ravel(weight), labels.shape)
 
 
-class _SumCombiner(_Combiner):
-    """Sums an array over events."""
+class _PartsCombiner(_Combiner):
+    """Collects values of parts of the events, and merges them when there are many or large ones.
+
+    The accumulator is a list of such values.
+    """
+
+    max_size: int
+    """Twice this size are merged."""
+
+    def _value(self, element: metric_types.StandardMetricInputs) -> Any:
+        raise NotImplementedError
+
+    def _size(self, value: Any) -> int:
+        raise NotImplementedError
+
+    def _merged(self, values: Iterable[Any]) -> Any:
+        raise NotImplementedError
 
     @override
-    def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
-        return np.sum(list(accumulators), axis=0)
-
-
-class ScoreCountsCombiner(_Combiner):
-    """Counts events by score; the accumulator is a list of counts of parts of the events."""
-
-    @override
-    def create_accumulator(self) -> list[ScoreCounts]:
+    def create_accumulator(self) -> list[Any]:
         return []
 
     @override
     def add_input(
-        self, accumulator: list[ScoreCounts], element: metric_types.StandardMetricInputs
-    ) -> list[ScoreCounts]:
-        accumulator.append(count_scores(*self._events(element)))
-        cells = sum(len(part.lowest) for part in accumulator)
-        if len(accumulator) >= MAX_PARTS or cells > 2 * MAX_CELLS:
+        self, accumulator: list[Any], element: metric_types.StandardMetricInputs
+    ) -> list[Any]:
+        accumulator.append(self._value(element))
+        size = sum(map(self._size, accumulator))
+        if len(accumulator) >= MAX_PARTS or size > 2 * self.max_size:
             return self.compact(accumulator)
         return accumulator
 
     @override
-    def merge_accumulators(self, accumulators: Iterable[list[ScoreCounts]]) -> list[ScoreCounts]:
-        merged: list[ScoreCounts] = []
+    def merge_accumulators(self, accumulators: Iterable[list[Any]]) -> list[Any]:
+        merged: list[Any] = []
         for accumulator in accumulators:
             merged = self.compact([*merged, *accumulator])
         return merged
 
     @override
-    def compact(self, accumulator: list[ScoreCounts]) -> list[ScoreCounts]:
-        return [merge_counts(accumulator)]
+    def compact(self, accumulator: list[Any]) -> list[Any]:
+        return [self._merged(accumulator)]
 
     @override
-    def extract_output(
-        self, accumulator: list[ScoreCounts]
-    ) -> dict[metric_types.MetricKey, ScoreCounts]:
-        return {self._key: merge_counts(accumulator)}
+    def extract_output(self, accumulator: list[Any]) -> dict[metric_types.MetricKey, Any]:
+        return {self._key: self._merged(accumulator)}
 
 
-class PairSampleCombiner(_Combiner):
-    """Samples the pairs of scores of the key's model and a baseline.
+class ScoreCountsCombiner(_PartsCombiner):
+    """Counts events by score: ``ScoreCounts``."""
 
-    The accumulator is a list of samples of parts of the events, of signal and background each.
-    """
+    max_size = MAX_CELLS
+
+    def _value(self, element: metric_types.StandardMetricInputs) -> ScoreCounts:
+        return count_scores(*self._events(element))
+
+    def _size(self, value: ScoreCounts) -> int:
+        return len(value.lowest)
+
+    def _merged(self, values: Iterable[ScoreCounts]) -> ScoreCounts:
+        return merge_counts(values)
+
+
+class PairSampleCombiner(_PartsCombiner):
+    """Samples the pairs of scores of the key's model and a baseline: ``PairSamples``."""
+
+    max_size = MAX_PAIRS
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any, baseline: str):
         super().__init__(key, eval_config)
         self._baseline = baseline
 
-    @override
-    def create_accumulator(self) -> list[PairSamples]:
-        return []
-
-    @override
-    def add_input(
-        self, accumulator: list[PairSamples], element: metric_types.StandardMetricInputs
-    ) -> list[PairSamples]:
+    def _value(self, element: metric_types.StandardMetricInputs) -> PairSamples:
         labels, candidate, weights = self._events(element)
         _, baseline, _ = self._events(element, self._baseline)
         is_signal = labels > 0.5
-        accumulator.append(
-            tuple(
-                sample_pairs(candidate[rows], baseline[rows], weights[rows])
-                for rows in (is_signal, ~is_signal)
-            )
+        return tuple(
+            sample_pairs(candidate[rows], baseline[rows], weights[rows])
+            for rows in (is_signal, ~is_signal)
         )
-        kept = sum(len(sample.pairs) for samples in accumulator for sample in samples)
-        if len(accumulator) >= MAX_PARTS or kept > 2 * MAX_PAIRS:
-            return self.compact(accumulator)
-        return accumulator
+
+    def _size(self, value: PairSamples) -> int:
+        return sum(len(sample.pairs) for sample in value)
+
+    def _merged(self, values: Iterable[PairSamples]) -> PairSamples:
+        by_class = [*zip(*values, strict=True)] or [(), ()]
+        return tuple(merge_pairs(samples) for samples in by_class)
+
+
+class _SumCombiner(_Combiner):
+    """Adds up an array of sums over events, the accumulator, and computes the result from it."""
+
+    shape: tuple[int, ...]
+
+    def _sums(self, labels: Array, predictions: Array, weights: Array) -> Array:
+        raise NotImplementedError
+
+    def _result(self, sums: Array) -> Any:
+        raise NotImplementedError
 
     @override
-    def merge_accumulators(self, accumulators: Iterable[list[PairSamples]]) -> list[PairSamples]:
-        merged: list[PairSamples] = []
-        for accumulator in accumulators:
-            merged = self.compact([*merged, *accumulator])
-        return merged
+    def create_accumulator(self) -> Array:
+        return np.zeros(self.shape)
 
     @override
-    def compact(self, accumulator: list[PairSamples]) -> list[PairSamples]:
-        by_class = zip(*accumulator, strict=True) if accumulator else ((), ())
-        return [tuple(merge_pairs(samples) for samples in by_class)]
+    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
+        return accumulator + self._sums(*self._events(element))
 
     @override
-    def extract_output(
-        self, accumulator: list[PairSamples]
-    ) -> dict[metric_types.MetricKey, PairSamples]:
-        (samples,) = self.compact(accumulator)
-        return {self._key: samples}
+    def merge_accumulators(self, accumulators: Iterable[Array]) -> Array:
+        return np.sum(list(accumulators), axis=0)
+
+    @override
+    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, Any]:
+        return {self._key: self._result(accumulator)}
 
 
 class HistogramCombiner(_SumCombiner):
     """TFMA's calibration histogram of scores in [0, 1]: label, score and weight by bucket.
 
-    The accumulator is float64 [3, BUCKETS + 2]; the first and last buckets hold scores below 0
-    and from 1 on.
+    The first and last buckets hold scores below 0 and from 1 on.
     """
 
-    @override
-    def create_accumulator(self) -> Array:
-        return np.zeros((3, BUCKETS + 2))
+    shape = (3, BUCKETS + 2)
 
-    @override
-    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
-        labels, predictions, weights = self._events(element)
+    def _sums(self, labels: Array, predictions: Array, weights: Array) -> Array:
         buckets = np.clip(predictions * BUCKETS + 1.0, 0, BUCKETS + 1).astype(np.int64)
-        for row, values in enumerate((labels * weights, predictions * weights, weights)):
-            accumulator[row] += np.bincount(buckets, values, minlength=BUCKETS + 2)
-        return accumulator
+        values = (labels * weights, predictions * weights, weights)
+        return np.stack([np.bincount(buckets, row, minlength=BUCKETS + 2) for row in values])
 
-    @override
-    def extract_output(
-        self, accumulator: Array
-    ) -> dict[metric_types.MetricKey, calibration_histogram.Histogram]:
-        filled = np.flatnonzero(accumulator[2])
-        columns = (filled.tolist(), *accumulator[:, filled].tolist())
-        return {
-            self._key: [
-                calibration_histogram.Bucket(*bucket) for bucket in zip(*columns, strict=True)
-            ]
-        }
+    def _result(self, sums: Array) -> calibration_histogram.Histogram:
+        filled = np.flatnonzero(sums[2])
+        columns = (filled.tolist(), *sums[:, filled].tolist())
+        return [calibration_histogram.Bucket(*bucket) for bucket in zip(*columns, strict=True)]
 
 
 class MeanCombiner(_SumCombiner):
-    """The weighted mean of one value per event; the accumulator is [sum, weights]."""
+    """The weighted mean of one value per event, from sum, weights and sum of squares."""
+
+    shape = (3,)
 
     def __init__(self, key: metric_types.MetricKey, eval_config: Any, value: EventValue):
         super().__init__(key, eval_config)
         self._value = value
 
-    @override
-    def create_accumulator(self) -> Array:
-        return np.zeros(2)
+    def _sums(self, labels: Array, predictions: Array, weights: Array) -> Array:
+        values = self._value(labels, predictions)
+        return np.array([weights @ values, weights.sum(), weights @ values**2])
 
-    @override
-    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
-        labels, predictions, weights = self._events(element)
-        sums = np.array([weights @ self._value(labels, predictions), weights.sum()])
-        return accumulator + sums
-
-    @override
-    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
-        total, weights = accumulator
-        return {self._key: total / weights if weights else float("nan")}
+    def _result(self, sums: Array) -> float:
+        total, weights, _ = sums
+        return total / weights if weights else float("nan")
 
 
 class MeanErrorCombiner(MeanCombiner):
-    """The standard error of the mean; the accumulator is [sum, weights, sum of squares]."""
+    """The standard error of the mean."""
 
-    @override
-    def create_accumulator(self) -> Array:
-        return np.zeros(3)
-
-    @override
-    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
-        labels, predictions, weights = self._events(element)
-        values = self._value(labels, predictions)
-        return accumulator + np.array([weights @ values, weights.sum(), weights @ values**2])
-
-    @override
-    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
-        total, weights, squares = accumulator
+    def _result(self, sums: Array) -> float:
+        total, weights, squares = sums
         if weights < 2:
-            return {self._key: float("nan")}
+            return float("nan")
         variance = max(0.0, squares / weights - (total / weights) ** 2)
-        return {self._key: float(np.sqrt(variance / (weights - 1)))}
+        return float(np.sqrt(variance / (weights - 1)))
 
 
 class SumOfWeightsCombiner(_SumCombiner):
     """The number of events, or the sum of their weights if they are weighted."""
 
-    @override
-    def create_accumulator(self) -> Array:
-        return np.zeros(1)
+    shape = (1,)
 
-    @override
-    def add_input(self, accumulator: Array, element: metric_types.StandardMetricInputs) -> Array:
-        _, _, weights = self._events(element)
-        return accumulator + weights.sum()
+    def _sums(self, _labels: Array, _predictions: Array, weights: Array) -> Array:
+        return weights.sum(keepdims=True)
 
-    @override
-    def extract_output(self, accumulator: Array) -> dict[metric_types.MetricKey, float]:
-        return {self._key: float(accumulator[0])}
+    def _result(self, sums: Array) -> float:
+        return float(sums[0])
 
 
 def with_columnar_histogram(

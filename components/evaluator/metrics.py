@@ -5,7 +5,7 @@ extracts of ``components.evaluator.extractors``, and work on any others.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any, TypeAlias
 
@@ -33,12 +33,7 @@ from components.evaluator.combiners import (
 from components.evaluator.paired_auc import AucDifference, auc_difference
 from components.evaluator.score_counts import ScoreCounts
 from components.evaluator.score_cuts import score_cuts
-from components.evaluator.significance import (
-    EXPECTED_BACKGROUND,
-    EXPECTED_SIGNAL,
-    REGULARISATION,
-    median_significance,
-)
+from components.evaluator.significance import expected_significance
 from formats.evaluation_record import (
     AUC,
     AUC_CHANGE_CLEAR_BOUND,
@@ -53,8 +48,13 @@ from formats.gate_metrics import clear_confidence, error_of
 ScoreValue: TypeAlias = Callable[..., Any]
 """Computes a metric or a plot from events by score and the metric's settings."""
 
+Results: TypeAlias = dict[metric_types.MetricKey, Any]
+
 # The distance from 0 and 1 to which tf_keras clips probabilities before it takes the logarithm.
 EPSILON = 1e-7
+
+CALIBRATION_BINS = 10
+"""Equal bins of the score in [0, 1] of the calibration error; they divide ``BUCKETS``."""
 
 
 class ScoreCalibration(tfma.metrics.CalibrationPlot):
@@ -66,20 +66,72 @@ class ScoreCalibration(tfma.metrics.CalibrationPlot):
         return with_columnar_histogram(stock, eval_config)
 
 
-class _OfScoreCounts(metric_types.Metric):
-    """Base of metrics that are a function of the events by score, which they share."""
+class _PerModel(metric_types.Metric):
+    """Base of metrics that are computed for each model by itself."""
 
     key_type: type[metric_types.MetricKey] = metric_types.MetricKey
 
-    def __init__(self, value: ScoreValue, name: str, **settings: float):
-        computations = tfma.metrics.merge_per_key_computations(_of_score_counts)
-        super().__init__(
-            computations, name=name, value=value, settings=settings, key_type=self.key_type
-        )
+    def __init__(self, name: str, **settings: Any):
+        super().__init__(tfma.metrics.merge_per_key_computations(self._of_model), name=name)
+        self._settings = settings
 
     def get_config(self) -> dict[str, Any]:
         """Returns the serializable settings."""
-        return {"name": self.name, **self.kwargs["settings"]}
+        return {"name": self.name, **self._settings}
+
+    # TFMA passes the arguments by these names.
+    def _of_model(
+        self,
+        name: str,
+        eval_config: Any = None,
+        model_name: str = "",
+        output_name: str = "",
+        example_weighted: bool = False,
+    ) -> metric_types.MetricComputations:
+        key = self.key_type(
+            name=name,
+            model_name=model_name,
+            output_name=output_name,
+            example_weighted=example_weighted,
+        )
+        return self._computations(key, eval_config)
+
+    def _computations(
+        self, key: metric_types.MetricKey, eval_config: Any
+    ) -> metric_types.MetricComputations:
+        raise NotImplementedError
+
+
+class _OfScoreCounts(_PerModel):
+    """Base of metrics that are a function of the events by score, which they share."""
+
+    def __init__(self, value: ScoreValue, name: str, **settings: float):
+        super().__init__(name, **settings)
+        self._value = value
+
+    def _computations(
+        self, key: metric_types.MetricKey, eval_config: Any
+    ) -> metric_types.MetricComputations:
+        value = functools.partial(self._value, **self._settings)
+        counts = _score_counts(key, eval_config)
+
+        def result(metrics: Results) -> Results:
+            return {key: value(metrics[counts.keys[0]])}
+
+        return [counts, metric_types.DerivedMetricComputation(keys=[key], result=result)]
+
+
+class _OfEvents(_PerModel):
+    """Base of metrics that a combiner computes."""
+
+    def __init__(self, combiner: Any, name: str, **options: EventValue):
+        super().__init__(name)
+        self._combiner = functools.partial(combiner, **options)
+
+    def _computations(
+        self, key: metric_types.MetricKey, eval_config: Any
+    ) -> metric_types.MetricComputations:
+        return [_computation(self._combiner(key, eval_config), key)]
 
 
 class ScoreConfusion(_OfScoreCounts):
@@ -115,18 +167,34 @@ class SignalCount(_OfScoreCounts):
         super().__init__(_signal_count, name)
 
 
-class _OfAucChange(metric_types.Metric):
+class _OfAucChange(_PerModel):
     """Base of metrics of the difference between the AUCs of a candidate and the baseline.
 
-    They are differences for TFMA, subject to change thresholds, and absent without a baseline.
+    There is none without a baseline.
     """
 
     def __init__(self, value: Callable[[AucDifference], float], name: str, **settings: Any):
-        super().__init__(_of_auc_change, name=name, value=value, settings=settings)
+        super().__init__(name, **settings)
+        self._value = value
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the serializable settings."""
-        return {"name": self.name, **self.kwargs["settings"]}
+    def _computations(
+        self, key: metric_types.MetricKey, eval_config: Any
+    ) -> metric_types.MetricComputations:
+        baseline = model_util.get_baseline_model_spec(eval_config)
+        if baseline is None or key.model_name == baseline.name:
+            return []
+        value, change_key = self._value, key._replace(is_diff=True)
+        candidate_counts = _score_counts(key, eval_config)
+        baseline_counts = _score_counts(key._replace(model_name=baseline.name), eval_config)
+        pairs_key = key._replace(name="_score_pairs")
+        pairs = _computation(PairSampleCombiner(pairs_key, eval_config, baseline.name), pairs_key)
+
+        def result(metrics: Results) -> Results:
+            counts = (metrics[c.keys[0]] for c in (candidate_counts, baseline_counts))
+            return {change_key: value(auc_difference(*counts, *metrics[pairs_key]))}
+
+        derived = metric_types.DerivedMetricComputation(keys=[change_key], result=result)
+        return [candidate_counts, baseline_counts, pairs, derived]
 
 
 class AucChangeError(_OfAucChange):
@@ -199,33 +267,12 @@ class BackgroundRejection(_OfScoreCounts):
 class MaximalSignificance(_OfScoreCounts):
     """The approximate median significance of a discovery at the best cut on the score.
 
-    The maximum over all cuts of ``components.evaluator.significance.median_significance`` of the
-    events that pass, for given expected numbers of events before the cut; NaN if a class has no
-    events.
+    The maximum over all cuts of ``components.evaluator.significance.expected_significance``; NaN
+    if a class has no events.
     """
 
-    def __init__(
-        self,
-        expected_signal: float = EXPECTED_SIGNAL,
-        expected_background: float = EXPECTED_BACKGROUND,
-        regularisation: float = REGULARISATION,
-        name: str = "maximal_significance",
-    ):
-        """Construct the metric.
-
-        Args:
-            expected_signal: signal events before any cut.
-            expected_background: background events before any cut.
-            regularisation: background events added, against cuts that few events pass.
-            name: the metric's name.
-        """
-        super().__init__(
-            _maximal_significance,
-            name,
-            expected_signal=expected_signal,
-            expected_background=expected_background,
-            regularisation=regularisation,
-        )
+    def __init__(self, name: str = "maximal_significance"):
+        super().__init__(maximal_significance, name)
 
 
 class RejectionError(_OfScoreCounts):
@@ -237,19 +284,13 @@ class RejectionError(_OfScoreCounts):
 
 
 class SignificanceError(_OfScoreCounts):
-    """The standard error of ``MaximalSignificance`` with its default settings; NaN if undefined."""
+    """The standard error of ``MaximalSignificance``; NaN if undefined."""
 
     def __init__(self, name: str = error_of("maximal_significance")):
-        value = functools.partial(
-            standard_errors.significance_error,
-            expected_signal=EXPECTED_SIGNAL,
-            expected_background=EXPECTED_BACKGROUND,
-            regularisation=REGULARISATION,
-        )
-        super().__init__(value, name)
+        super().__init__(standard_errors.significance_error, name)
 
 
-class ExpectedCalibrationError(metric_types.Metric):
+class ExpectedCalibrationError(_PerModel):
     """The mean distance between scores and the share of signal among events with such scores.
 
     The mean over bins of the score, weighted by their events, of |mean label - mean score|:
@@ -258,135 +299,65 @@ class ExpectedCalibrationError(metric_types.Metric):
     slightly too large, because chance also moves the share of signal away from the score.
     """
 
-    def __init__(self, num_bins: int = 10, name: str = "expected_calibration_error"):
-        """Construct the metric.
+    def __init__(self, name: str = "expected_calibration_error"):
+        super().__init__(name)
 
-        Args:
-            num_bins: number of equal bins of the score in [0, 1]; a divisor of 10,000, the number
-                of bins in which scores are counted.
-            name: the metric's name.
+    def _computations(
+        self, key: metric_types.MetricKey, eval_config: Any
+    ) -> metric_types.MetricComputations:
+        stock = calibration_histogram.calibration_histogram(
+            eval_config=eval_config,
+            model_name=key.model_name,
+            output_name=key.output_name,
+            example_weighted=key.example_weighted,
+        )
+        histogram = with_columnar_histogram(stock, eval_config)
+        error_key = key._replace(name=error_of(key.name))
 
-        Raises:
-            ValueError: ``num_bins`` is not such a divisor.
-        """
-        if num_bins < 1 or BUCKETS % num_bins:
-            raise ValueError(
-                f"num_bins {num_bins} does not divide {BUCKETS}: use for example 10, 20 or 25"
-            )
-        computations = tfma.metrics.merge_per_key_computations(_calibration_error)
-        super().__init__(computations, num_bins=num_bins, name=name)
+        def result(metrics: Results) -> Results:
+            errors = _calibration_error(metrics[histogram[-1].keys[-1]])
+            return dict(zip((key, error_key), errors, strict=True))
+
+        derived = metric_types.DerivedMetricComputation(keys=[key, error_key], result=result)
+        return [*histogram, derived]
 
 
-class EventCount(metric_types.Metric):
+class EventCount(_OfEvents):
     """The number of events."""
 
     def __init__(self, name: str = EVENT_COUNT):
-        super().__init__(_per_model(SumOfWeightsCombiner), name=name)
+        super().__init__(SumOfWeightsCombiner, name)
 
 
-class Accuracy(metric_types.Metric):
+class Accuracy(_OfEvents):
     """The share of events that a threshold of 0.5 on the score classifies correctly."""
 
     def __init__(self, name: str = "binary_accuracy"):
-        super().__init__(_per_model(MeanCombiner, value=_is_correct), name=name)
+        super().__init__(MeanCombiner, name, value=_is_correct)
 
 
-class LogLoss(metric_types.Metric):
+class LogLoss(_OfEvents):
     """The mean binary cross entropy, in nats."""
 
     def __init__(self, name: str = "binary_crossentropy"):
-        super().__init__(_per_model(MeanCombiner, value=_cross_entropy), name=name)
+        super().__init__(MeanCombiner, name, value=_cross_entropy)
 
 
-class LogLossError(metric_types.Metric):
+class LogLossError(_OfEvents):
     """The standard error of ``LogLoss``: the standard deviation over the root of the events."""
 
     def __init__(self, name: str = error_of("binary_crossentropy")):
-        super().__init__(_per_model(MeanErrorCombiner, value=_cross_entropy), name=name)
+        super().__init__(MeanErrorCombiner, name, value=_cross_entropy)
 
 
-def _of_score_counts(
-    name: str,
-    value: ScoreValue,
-    settings: dict[str, float],
-    key_type: type[metric_types.MetricKey],
-    eval_config: Any = None,
-    model_name: str = "",
-    output_name: str = "",
-    example_weighted: bool = False,
-) -> metric_types.MetricComputations:
-    key = key_type(
-        name=name,
-        model_name=model_name,
-        output_name=output_name,
-        example_weighted=example_weighted,
-    )
-    computation = _score_counts(key, eval_config)
-
-    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, Any]:
-        return {key: value(metrics[computation.keys[0]], **settings)}
-
-    return [computation, metric_types.DerivedMetricComputation(keys=[key], result=result)]
-
-
-def _of_auc_change(
-    name: str,
-    value: Callable[[AucDifference], float],
-    settings: dict[str, Any],
-    eval_config: Any,
-    model_names: list[str],
-    output_names: Sequence[str] = ("",),
-    example_weighted: bool = False,
-) -> metric_types.MetricComputations:
-    del settings
-    baseline = model_util.get_baseline_model_spec(eval_config)
-    computations: metric_types.MetricComputations = []
-    for model_name in model_names if baseline else ():
-        if model_name == baseline.name:
-            continue
-        for output_name in output_names:
-            key = metric_types.MetricKey(
-                name=name,
-                model_name=model_name,
-                output_name=output_name,
-                example_weighted=example_weighted,
-                is_diff=True,
-            )
-            computations += _change_computations(key, value, eval_config, baseline.name)
-    return computations
-
-
-def _change_computations(
-    key: metric_types.MetricKey,
-    value: Callable[[AucDifference], float],
-    eval_config: Any,
-    baseline: str,
-) -> metric_types.MetricComputations:
-    candidate_counts = _score_counts(key._replace(is_diff=False), eval_config)
-    baseline_counts = _score_counts(key._replace(is_diff=False, model_name=baseline), eval_config)
-    pairs_key = key._replace(name="_score_pairs", is_diff=False)
-    pairs = metric_types.MetricComputation(
-        keys=[pairs_key],
-        preprocessors=None,
-        combiner=PairSampleCombiner(pairs_key, eval_config, baseline),
-    )
-
-    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
-        counts = (metrics[c.keys[0]] for c in (candidate_counts, baseline_counts))
-        return {key: value(auc_difference(*counts, *metrics[pairs_key]))}
-
-    derived = metric_types.DerivedMetricComputation(keys=[key], result=result)
-    return [candidate_counts, baseline_counts, pairs, derived]
+def _computation(combiner: Any, key: metric_types.MetricKey) -> metric_types.MetricComputation:
+    return metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)
 
 
 def _score_counts(key: metric_types.MetricKey, eval_config: Any) -> metric_types.MetricComputation:
     # TFMA computes what has the same key once, and does not write what begins with _.
     counts_key = metric_types.MetricKey(**{**key._asdict(), "name": "_score_counts"})
-    return metric_types.MetricComputation(
-        keys=[counts_key],
-        preprocessors=None,
-        combiner=ScoreCountsCombiner(counts_key, eval_config),
-    )
+    return _computation(ScoreCountsCombiner(counts_key, eval_config), counts_key)
 
 
 def _change_error(change: AucDifference) -> float:
@@ -401,88 +372,35 @@ def _signal_count(counts: ScoreCounts) -> float:
     return float(counts.signal.sum())
 
 
-def _maximal_significance(
-    counts: ScoreCounts,
-    expected_signal: float,
-    expected_background: float,
-    regularisation: float,
-) -> float:
+def maximal_significance(counts: ScoreCounts) -> float:
+    """Computes the largest expected significance of a cut on the score; NaN if undefined."""
     if not counts.is_ordered:
         return float("nan")
-    signal, background = score_counts.passing_shares(counts)
-    significance = median_significance(
-        signal * expected_signal, background * expected_background, regularisation
-    )
-    return float(significance.max())
+    return float(expected_significance(*score_counts.passing_shares(counts)).max())
 
 
 def _calibration_error(
-    num_bins: int,
-    name: str,
-    eval_config: Any = None,
-    model_name: str = "",
-    output_name: str = "",
-    example_weighted: bool = False,
-) -> metric_types.MetricComputations:
-    key_fields = {
-        "model_name": model_name,
-        "output_name": output_name,
-        "example_weighted": example_weighted,
-    }
-    stock = calibration_histogram.calibration_histogram(eval_config=eval_config, **key_fields)
-    computations = with_columnar_histogram(stock, eval_config)
-    histogram_key = computations[-1].keys[-1]
-    key = metric_types.MetricKey(name=name, **key_fields)
-
-    def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
-        buckets = metrics[histogram_key]
-        ids = np.array([bucket.bucket_id for bucket in buckets], np.int64)
-        positions = np.clip(ids - 1, 0, BUCKETS - 1)
-        labels, scores, weights = (
-            np.bincount(
-                positions * num_bins // BUCKETS, [getattr(bucket, name) for bucket in buckets]
-            )
-            for name in ("weighted_labels", "weighted_predictions", "weighted_examples")
-        )
-        total = weights.sum()
-        if not total:
-            return {key: float("nan"), error_key: float("nan")}
-        error = float(np.abs(labels - scores).sum() / total)
-        # Within a fine bin the scores are equal but for 1e-4.
-        squares = sum(
-            b.weighted_labels * (1 - 2 * b.weighted_predictions / b.weighted_examples)
-            + b.weighted_predictions**2 / b.weighted_examples
-            for b in buckets
-        )
-        variance = max(0.0, squares / total - error**2)
-        return {key: error, error_key: float(np.sqrt(variance / total))}
-
-    error_key = key._replace(name=error_of(name))
-    derived = metric_types.DerivedMetricComputation(keys=[key, error_key], result=result)
-    return [*computations, derived]
-
-
-def _per_model(combiner: Any, **options: EventValue) -> Any:
-    def computations(
-        name: str,
-        eval_config: Any = None,
-        model_name: str = "",
-        output_name: str = "",
-        example_weighted: bool = False,
-    ) -> metric_types.MetricComputations:
-        key = metric_types.MetricKey(
-            name=name,
-            model_name=model_name,
-            output_name=output_name,
-            example_weighted=example_weighted,
-        )
-        return [
-            metric_types.MetricComputation(
-                keys=[key], preprocessors=None, combiner=combiner(key, eval_config, **options)
-            )
-        ]
-
-    return tfma.metrics.merge_per_key_computations(computations)
+    buckets: calibration_histogram.Histogram,
+) -> tuple[float, float]:
+    """Computes the calibration error and its standard error; NaN without events."""
+    ids = np.array([bucket.bucket_id for bucket in buckets], np.int64)
+    bins = np.clip(ids - 1, 0, BUCKETS - 1) * CALIBRATION_BINS // BUCKETS
+    labels, scores, weights = (
+        np.bincount(bins, [getattr(bucket, field) for bucket in buckets])
+        for field in ("weighted_labels", "weighted_predictions", "weighted_examples")
+    )
+    total = weights.sum()
+    if not total:
+        return float("nan"), float("nan")
+    error = float(np.abs(labels - scores).sum() / total)
+    # Within a fine bin the scores are equal but for 1e-4.
+    squares = sum(
+        b.weighted_labels * (1 - 2 * b.weighted_predictions / b.weighted_examples)
+        + b.weighted_predictions**2 / b.weighted_examples
+        for b in buckets
+    )
+    variance = max(0.0, squares / total - error**2)
+    return error, float(np.sqrt(variance / total))
 
 
 def _is_correct(labels: Array, predictions: Array) -> Array:

@@ -9,11 +9,7 @@ import numpy.typing as npt
 from tensorflow_model_analysis.proto.metrics_for_slice_pb2 import ConfusionMatrixAtThresholds
 
 from components.evaluator.score_counts import Array, ScoreCounts, scores_of_keys
-from components.evaluator.significance import (
-    EXPECTED_BACKGROUND,
-    EXPECTED_SIGNAL,
-    median_significance,
-)
+from components.evaluator.significance import expected_significance
 
 STEPS = 500
 """Parts of each class, of equal numbers of events, between which there is a cut."""
@@ -51,11 +47,7 @@ def score_cuts(counts: ScoreCounts) -> ConfusionMatrixAtThresholds:
     if counts.has_both_classes:
         shares = signal / signal[-1], background / background[-1]
         kept[np.searchsorted(shares[0], 0.5)] = True
-        kept[
-            median_significance(
-                shares[0] * EXPECTED_SIGNAL, shares[1] * EXPECTED_BACKGROUND
-            ).argmax()
-        ] = True
+        kept[expected_significance(*shares).argmax()] = True
     # Between the scores on either side.
     highest = scores_of_keys(counts.highest[::-1])
     thresholds = np.concatenate([[1.0 + 1e-6], (scores[:-1] + highest[1:]) / 2, [-1e-6]])

@@ -27,15 +27,20 @@ def naive_significance(signal: Any, background: Any) -> Array:
     return np.divide(s, np.sqrt(b), out=np.full(np.broadcast(s, b).shape, np.nan), where=b > 0)
 
 
-def median_significance(
-    signal: Any, background: Any, regularisation: float = REGULARISATION
-) -> Array:
+def expected_significance(signal_efficiency: Any, background_efficiency: Any) -> Array:
+    """Computes the AMS of the expected events by the share of each class that passes the cut."""
+    return median_significance(
+        signal_efficiency * EXPECTED_SIGNAL, background_efficiency * EXPECTED_BACKGROUND
+    )
+
+
+def median_significance(signal: Any, background: Any) -> Array:
     """Computes the approximate median significance (AMS), in standard deviations.
 
     sqrt(2 ((s + b + r) ln(1 + s / (b + r)) - s): Cowan, Cranmer, Gross, Vitells 2011
-    (arXiv:1007.1727, equation 97), with the regularisation r of Adam-Bourdarios et al. 2015
+    (arXiv:1007.1727, equation 97), with the ``REGULARISATION`` r of Adam-Bourdarios et al. 2015
     (Proceedings of Machine Learning Research 42, equation 7).
     """
-    s, b = np.asarray(signal, np.float64), np.asarray(background, np.float64) + regularisation
+    s, b = np.asarray(signal, np.float64), np.asarray(background, np.float64) + REGULARISATION
     # Rounding can make a zero slightly negative.
     return np.sqrt(np.maximum(0.0, 2.0 * ((s + b) * np.log1p(s / b) - s)))

@@ -8,7 +8,12 @@ import math
 import numpy as np
 
 from components.evaluator.score_counts import ScoreCounts, passing_shares
-from components.evaluator.significance import median_significance
+from components.evaluator.significance import (
+    EXPECTED_BACKGROUND,
+    EXPECTED_SIGNAL,
+    REGULARISATION,
+    expected_significance,
+)
 
 
 def rejection_error(counts: ScoreCounts, signal_efficiency: float) -> float:
@@ -37,13 +42,8 @@ def rejection_error(counts: ScoreCounts, signal_efficiency: float) -> float:
     return float(math.sqrt(variance) / share**2)
 
 
-def significance_error(
-    counts: ScoreCounts,
-    expected_signal: float,
-    expected_background: float,
-    regularisation: float,
-) -> float:
-    """Estimates the standard error of the maximum median significance.
+def significance_error(counts: ScoreCounts) -> float:
+    """Estimates the standard error of the maximum expected significance.
 
     The efficiencies of both classes at the best cut are binomial shares. The cut itself adds
     nothing to first order, because the significance is largest there. The maximum of few events
@@ -55,17 +55,14 @@ def significance_error(
     if not counts.is_ordered:
         return math.nan
     shares = passing_shares(counts)
-    expected = np.array([expected_signal, expected_background])
-    values = median_significance(
-        shares[0] * expected_signal, shares[1] * expected_background, regularisation
-    )
+    values = expected_significance(*shares)
     best = int(values.argmax())
-    efficiencies = np.array([share[best] for share in shares])
-    signal, background = efficiencies * expected
-    background += regularisation
-    largest = float(median_significance(signal, background - regularisation, regularisation))
+    largest = float(values[best])
     if largest == 0:
         return math.nan
+    efficiencies = np.array([share[best] for share in shares])
+    expected = np.array([EXPECTED_SIGNAL, EXPECTED_BACKGROUND])
+    signal, background = efficiencies * expected + [0.0, REGULARISATION]
     logarithm = math.log1p(signal / background)
     slopes = np.array([logarithm, logarithm - signal / background]) / largest * expected
     events = np.array([counts.signal.sum(), counts.background.sum()])

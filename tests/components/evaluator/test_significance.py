@@ -16,7 +16,7 @@ def test_median_significance_is_the_formula():
 
 
 def test_median_significance_of_little_signal_is_the_naive_one():
-    assert float(median_significance(1.0, 1e6, 0.0)) == pytest.approx(1e-3, rel=1e-4)
+    assert float(median_significance(1.0, 1e6)) == pytest.approx(1e-3, rel=1e-4)
 
 
 def test_no_signal_has_no_significance():
