@@ -30,6 +30,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8 that appears complete or not at all; see ``atomic_path``."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def remove_leftovers(path: Path) -> None:
     """Removes temporary files and folders of a path, ``.NAME.PROCESS``, of killed processes."""
     if not path.parent.is_dir():

@@ -4,23 +4,25 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from formats.errors import DataRefusedError
 
-Identity = tuple[int, int, int, int, int]
+
+class Identity(NamedTuple):
+    """Everything by which the system tells that a file was not touched."""
+
+    device: int
+    inode: int
+    bytes: int
+    modified_ns: int
+    changed_ns: int
 
 
 def identity(status: os.stat_result) -> Identity:
-    """Returns everything by which the system tells that a file was not touched.
-
-    The change time cannot be set by a program, unlike the modification time that copies preserve.
-    """
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
+    """Returns the identity of a file from its status."""
+    return Identity(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     )
 
 

@@ -14,7 +14,7 @@ from formats.artifact_manifest import (
     summarize,
     verify,
 )
-from formats.atomic_files import naming, sync
+from formats.atomic_files import naming, sync, write_text
 from formats.names import SAVED_MODEL_FILE
 
 
@@ -57,3 +57,11 @@ def write_file(path: str, chunks: Iterable[bytes]) -> None:
             for chunk in chunks:
                 local.write(chunk)
         sync(file)
+
+
+def write_complete(path: str, text: str) -> None:
+    """Writes a text file that appears complete or not at all, on a disk or in an object store."""
+    if is_remote(path):
+        write_file(path, [text.encode()])
+    else:
+        write_text(Path(path), text)

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from formats.artifact_manifest import manifest_digest
-from formats.atomic_files import atomic_path
+from formats.atomic_files import write_text
 from formats.manifest_record import ManifestRecord
 
 FOLDER = "manifests"
@@ -82,8 +82,7 @@ class ArtifactRecords:
         return []
 
     def _write(self, folder: str, record: ManifestRecord) -> None:
-        with atomic_path(self._file(folder)) as temporary:
-            temporary.write_text(record.model_dump_json(), encoding="utf-8")
+        write_text(self._file(folder), record.model_dump_json())
 
     def _file(self, folder: str) -> Path:
         path = Path(folder)

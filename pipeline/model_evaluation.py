@@ -18,7 +18,7 @@ from tfx.utils import path_utils
 from components.report.html_page import render
 from components.report.report_data import read_report
 from formats import names
-from formats.atomic_files import remove_leftovers
+from formats.atomic_files import remove_leftovers, write_text
 from formats.gate_decision import GateDecision
 from formats.names import COLUMNS_SIGNATURE, SAVED_MODEL_FILE
 from formats.package_versions import package_versions
@@ -26,7 +26,6 @@ from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 from formats.source_version import project_version
 from pipeline import metadata_store
 from pipeline.evaluation_graph import create_evaluation_pipeline
-from pipeline.report_page import write_page
 from pipeline.scored_model import check_version
 from pipeline.user_errors import UnsuitableModelError
 
@@ -72,7 +71,7 @@ def evaluate_model(
         outcome = _run_pipeline(model, shards, work, ignored_keys)
         report = read_report(outcome)
         page = render(dataclasses.replace(report, outcome=_moved(outcome, work, out)))
-        write_page(page, work / PAGE)
+        write_text(work / PAGE, page)
         if out.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out))
         work.rename(out)

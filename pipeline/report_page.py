@@ -5,20 +5,14 @@ from pathlib import Path
 from components.report.html_page import render
 from components.report.report_data import read_report
 from formats import names
-from formats.atomic_files import atomic_path
+from formats.atomic_files import write_text
 from formats.run_outcome import RunOutcome
 from pipeline import metadata_store
 
 
 def write_report(metadata_path: str, run: RunOutcome, path: Path) -> None:
     """Renders the report of a run to a file."""
-    write_page(render(read_report(run, earlier_data(metadata_path, run))), path)
-
-
-def write_page(page: str, path: Path) -> None:
-    """Writes a page so that it appears complete or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, render(read_report(run, earlier_data(metadata_path, run))))
 
 
 def report_path(root: str, run: RunOutcome) -> Path:

@@ -147,14 +147,8 @@ def _gate_lines(decision: GateDecision) -> Iterator[str]:
     """Yields one short line per threshold."""
     for check in decision.checks:
         limit = f"{check.requirement} {_measured(check, check.limit)}"
-        margin = "" if math.isnan(check.margin) else f" by {_distance(check)}"
+        result, _, _ = _check_result(check).partition(", ")
         yield (
-            f"{check.name} {_measured(check, check.value)}, {limit}: {_outcome(check)}{margin}"
+            f"{check.name} {_measured(check, check.value)}, {limit}: {result.lower()}"
             f"{_interval(check)}"
         )
-
-
-def _outcome(check: ThresholdCheck) -> str:
-    if math.isnan(check.margin) or check.undecided:
-        return "undecided"
-    return "passed" if check.passed else "missed"

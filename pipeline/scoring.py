@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, score_file
@@ -15,32 +14,6 @@ from pipeline.intake.intake_error import InputNotFoundError, enumerate_names
 from pipeline.intake.scored_rows import RowOptions, TableRows
 from pipeline.paths import local_path
 from pipeline.scored_model import ScoredModel
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """The outcome of a command.
-
-    Attributes:
-        files: the scores of each input, in order.
-    """
-
-    files: Sequence[FileScores]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows in all files."""
-        return sum(file.rows for file in self.files)
-
-    @property
-    def flagged(self) -> int:
-        """Number of rows without a score."""
-        return sum(file.flagged for file in self.files)
-
-    @property
-    def reused(self) -> int:
-        """Number of files that were complete already."""
-        return sum(file.is_reused for file in self.files)
 
 
 def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
@@ -136,7 +109,9 @@ def _size(task: ScoreTask) -> int | None:
     return source.path.stat().st_size if is_file and source and source.path else None
 
 
-def score_here(tasks: Sequence[ScoreTask], on_progress: Callable[[int, str], None]) -> Scoring:
+def score_here(
+    tasks: Sequence[ScoreTask], on_progress: Callable[[int, str], None]
+) -> list[FileScores]:
     """Scores files one after the other in this process.
 
     Args:
@@ -159,10 +134,12 @@ def score_here(tasks: Sequence[ScoreTask], on_progress: Callable[[int, str], Non
         done += _size(task) or 0
         rows += 0 if scores.is_reused else scores.rows
         on_progress(done, "")
-    return Scoring(files)
+    return files
 
 
-def score_on_workers(tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[str]) -> Scoring:
+def score_on_workers(
+    tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[str]
+) -> list[FileScores]:
     """Scores files on Beam's workers.
 
     Raises:
@@ -181,7 +158,7 @@ def score_on_workers(tasks: Sequence[ScoreTask], out: str, beam_args: Sequence[s
     try:
         check_job_servers([beam_args])
         pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
-        return Scoring(score_on_beam(pipeline, tasks, staging))
+        return score_on_beam(pipeline, tasks, staging)
     except (DataRefusedError, ScoringError):
         raise
     except Exception as error:  # of any runner; its last line says what happened

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from formats.atomic_files import atomic_path
+from formats.atomic_files import write_text
 from formats.content_key import content_key, hash_file
 from formats.errors import DataRefusedError
 from formats.published.manifest import MANIFEST, find_manifest
 from formats.published.shard_files import UnreadableShardError, check_readable
-from formats.unchanged_files import identity, unchanged
+from formats.unchanged_files import Identity, identity, unchanged
 from pipeline.config import Config
 from pipeline.local_data import find_data
 from pipeline.paths import is_remote
@@ -30,16 +30,8 @@ SETTLED_SECONDS = 2.0
 
 
 class _Remembered(BaseModel):
-    device: int
-    inode: int
-    bytes: int
-    modified_ns: int
-    changed_ns: int
+    identity: Identity
     sha256: str
-
-    def is_of(self, status: os.stat_result) -> bool:
-        seen = (self.device, self.inode, self.bytes, self.modified_ns, self.changed_ns)
-        return seen == identity(status)
 
 
 class _Memory(BaseModel):
@@ -92,11 +84,10 @@ def digest_shards(shards: list[Path], memory_file: Path) -> dict[Path, str]:
     settled = {
         str(path): entry
         for path, entry in current.items()
-        if now - entry.changed_ns > SETTLED_SECONDS * 1e9
+        if now - entry.identity.changed_ns > SETTLED_SECONDS * 1e9
     }
     if settled != memory.shards:
-        with atomic_path(memory_file) as temporary:
-            temporary.write_text(_Memory(shards=settled).model_dump_json(), encoding="utf-8")
+        write_text(memory_file, _Memory(shards=settled).model_dump_json())
     return {path: entry.sha256 for path, entry in current.items()}
 
 
@@ -117,20 +108,12 @@ def _digest(path: Path, remembered: _Remembered | None) -> _Remembered:
     try:
         with unchanged(path):
             status = check_readable(path)
-            if remembered and remembered.is_of(status):
+            if remembered and remembered.identity == identity(status):
                 return remembered
             sha256 = hash_file(path)
     except UnreadableShardError as error:
         raise DataRefusedError(str(error)) from None
-    device, inode, size, modified, changed = identity(status)
-    return _Remembered(
-        device=device,
-        inode=inode,
-        bytes=size,
-        modified_ns=modified,
-        changed_ns=changed,
-        sha256=sha256,
-    )
+    return _Remembered(identity=identity(status), sha256=sha256)
 
 
 def _read_memory(file: Path) -> _Memory:

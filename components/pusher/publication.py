@@ -20,12 +20,12 @@ from tfx.dsl.io import fileio
 
 from formats import provenance
 from formats.artifact_manifest import FileDigest, Manifest, is_remote, take_manifest
-from formats.atomic_files import atomic_path, sync
+from formats.atomic_files import sync
 from formats.folder_lock import locked_folder
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance
 from formats.push_directory import MARK_FILE, last_given, next_version, unfinished_pushes
-from formats.verified_copy import check_copy, copy_files, write_file
+from formats.verified_copy import check_copy, copy_files, write_complete, write_file
 
 logger = logging.getLogger("higgs.pusher")
 
@@ -153,14 +153,8 @@ def remove_leftovers(push_directory: str, pipeline: str) -> None:
 
 def raise_last_version(push_directory: str, version: int) -> None:
     """Records that a version was given, so that it is never given again."""
-    if version <= last_given(push_directory):
-        return
-    path, content = f"{push_directory}/{MARK_FILE}", f"{version}\n"
-    if is_remote(push_directory):
-        write_file(path, [content.encode()])
-        return
-    with atomic_path(Path(path)) as temporary:
-        temporary.write_text(content)
+    if version > last_given(push_directory):
+        write_complete(f"{push_directory}/{MARK_FILE}", f"{version}\n")
 
 
 def _write_provenance(folder: str, record: Provenance) -> Manifest:

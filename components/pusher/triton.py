@@ -4,13 +4,9 @@ Triton reads ``REPOSITORY/MODEL/config.pbtxt`` and ``REPOSITORY/MODEL/VERSION/mo
 the version is a number. It ignores the other files of a version.
 """
 
-from pathlib import Path
-
-from formats.artifact_manifest import is_remote
-from formats.atomic_files import atomic_path
 from formats.features import NUM_FEATURES
 from formats.names import SIGNAL_PROBABILITY
-from formats.verified_copy import write_file
+from formats.verified_copy import write_complete
 
 CONFIG_FILE = "config.pbtxt"
 
@@ -28,9 +24,4 @@ dynamic_batching {{ }}
 
 def write_triton_config(push_directory: str) -> None:
     """Writes the configuration for all versions of a push directory."""
-    path = f"{push_directory}/{CONFIG_FILE}"
-    if is_remote(path):
-        write_file(path, [CONFIG.encode()])
-        return
-    with atomic_path(Path(path)) as temporary:
-        temporary.write_text(CONFIG)
+    write_complete(f"{push_directory}/{CONFIG_FILE}", CONFIG)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from formats.atomic_files import atomic_path
+from formats.atomic_files import write_text
 from formats.content_key import hash_file
 from formats.published.shards import MANIFEST
 
@@ -95,8 +95,7 @@ def now() -> str:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest of a folder."""
-    with atomic_path(folder / MANIFEST) as temporary:
-        temporary.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
 
 def find_manifest(folder: Path) -> Path | None:

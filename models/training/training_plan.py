@@ -8,7 +8,6 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -38,54 +37,20 @@ class SizedHyperparameters(Hyperparameters):
     tree_learning_rate: float
 
 
-SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
-    (
-        100_000,
-        {
-            "buckets": 12,
-            "trees": 1000,
-            "tree_depth": 6,
-            "tree_learning_rate": 0.06,
-            "units": 256,
-            "blocks": 2,
-            "dropout": 0.3,
-            "weight_decay": 0.5,
-            "batch_size_per_replica": 256,
-            "epochs": 20,
-        },
-    ),
-    (
-        3_000_000,
-        {
-            "buckets": 32,
-            "trees": 600,
-            "tree_depth": 8,
-            "tree_learning_rate": 0.1,
-            "units": 512,
-            "blocks": 3,
-            "dropout": 0.2,
-            "weight_decay": 0.05,
-            "batch_size_per_replica": 1024,
-            "epochs": 20,
-        },
-    ),
-    (
-        math.inf,
-        {
-            "buckets": 64,
-            "trees": 600,
-            "tree_depth": 8,
-            "tree_learning_rate": 0.1,
-            "units": 512,
-            "blocks": 3,
-            "dropout": 0.1,
-            "weight_decay": 0.01,
-            "batch_size_per_replica": 2048,
-            "epochs": 16,
-        },
-    ),
-)
-"""Values of the hyperparameters that are None, by maximum number of training events.
+EVENTS = (100_000, 3_000_000, math.inf)
+SIZES: Mapping[str, tuple[float, ...]] = {
+    "buckets": (12, 32, 64),
+    "trees": (1000, 600, 600),
+    "tree_depth": (6, 8, 8),
+    "tree_learning_rate": (0.06, 0.1, 0.1),
+    "units": (256, 512, 512),
+    "blocks": (2, 3, 3),
+    "dropout": (0.3, 0.2, 0.1),
+    "weight_decay": (0.5, 0.05, 0.01),
+    "batch_size_per_replica": (256, 1024, 2048),
+    "epochs": (20, 20, 16),
+}
+"""Values of the hyperparameters that are None, by maximum number of training ``EVENTS``.
 
 The first two were chosen at 30 thousand and 300 thousand events; the last extrapolates
 (docs/training.md).
@@ -150,7 +115,8 @@ class TrainingPlan:
 
 def size_hyperparameters(hyperparameters: Hyperparameters, events: int) -> SizedHyperparameters:
     """Fills in the hyperparameters that are None for a number of training events."""
-    suggested = next(values for maximum, values in SIZES if events <= maximum)
+    column = next(index for index, maximum in enumerate(EVENTS) if events <= maximum)
+    suggested = {name: values[column] for name, values in SIZES.items()}
     chosen = hyperparameters.model_dump(exclude_none=True)
     missing = {field: None for field in Hyperparameters.model_fields if field not in chosen}
     return SizedHyperparameters(**{**missing, **suggested, **chosen})

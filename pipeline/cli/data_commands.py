@@ -117,16 +117,18 @@ def generate(
             f"choose fewer than {events}.",
             param_hint="--validation-events",
         )
-    with _summary(directory) as sizes, progress("generating", events) as on_progress:
+    start = time.monotonic()
+    with user_errors(), progress("generating", events) as on_progress:
         chunks = _with_progress(monte_carlo.generate(events, seed), on_progress)
         training, validation = event_streams.split_first(chunks, events - validation_events)
-        sizes |= shard_writer.write_dataset(
+        sizes = shard_writer.write_dataset(
             directory,
             training,
             validation,
             make_manifest=partial(_generated_manifest, seed),
             **output,
         )
+    click.echo(describe_sizes(sizes, time.monotonic() - start, directory))
 
 
 def _generated_manifest(seed: int, shards: "tuple[ShardEntry, ...]") -> "Manifest":
@@ -151,16 +153,6 @@ def _with_progress(
         yield chunk
         count += len(chunk.labels)
         on_progress(count)
-
-
-@contextmanager
-def _summary(directory: Path) -> "Iterator[dict[str, SplitSize]]":
-    """Prints a line when the block ends: the sizes it put into the dictionary, time and folder."""
-    start = time.monotonic()
-    sizes: dict[str, SplitSize] = {}
-    with user_errors():
-        yield sizes
-    click.echo(describe_sizes(sizes, time.monotonic() - start, directory))
 
 
 def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: Path) -> str:

@@ -16,9 +16,8 @@ from pipeline.cli.path_type import LocalPath
 from pipeline.cli.report_commands import DEFAULT_ROOT, confine
 
 if TYPE_CHECKING:
-    from components.scorer.file_scoring import ScoreTask
+    from components.scorer.file_scoring import FileScores, ScoreTask
     from pipeline.config import Config
-    from pipeline.scoring import Scoring
 
 
 @click.command(short_help="Score events, labelled or not, with an exported model.")
@@ -134,13 +133,13 @@ def score(
         click.echo(f"Model {chosen.description}")
         with nullcontext() if is_remote(out) else locked_folder(Path(out)):
             if beam_args:
-                result = scoring.score_on_workers(tasks, out, beam_args)
+                files = scoring.score_on_workers(tasks, out, beam_args)
             else:
-                result = _score_here(tasks)
-    _print_summary(result, out, time.monotonic() - start)
+                files = _score_here(tasks)
+    _print_summary(files, out, time.monotonic() - start)
 
 
-def _score_here(tasks: "list[ScoreTask]") -> "Scoring":
+def _score_here(tasks: "list[ScoreTask]") -> "list[FileScores]":
     from pipeline.sample_data.progress_bar import progress
     from pipeline.scoring import score_here, total_bytes
 
@@ -215,12 +214,14 @@ def _model_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-def _print_summary(result: "Scoring", out: str, seconds: float) -> None:
+def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:
     from components.report.number_format import plural
 
-    files = plural(len(result.files), "file")
-    reused = f", {result.reused} of them unchanged since an earlier command" * bool(result.reused)
-    click.echo(f"Read and wrote {plural(result.rows, 'row')} in {files}{reused}")
-    if result.flagged:
-        click.echo(f"No score for {plural(result.flagged, 'row')}: see the column reason")
+    rows, flagged, reused = (
+        sum(getattr(file, name) for file in files) for name in ("rows", "flagged", "is_reused")
+    )
+    note = f", {reused} of them unchanged since an earlier command" * bool(reused)
+    click.echo(f"Read and wrote {plural(rows, 'row')} in {plural(len(files), 'file')}{note}")
+    if flagged:
+        click.echo(f"No score for {plural(flagged, 'row')}: see the column reason")
     click.echo(f"Wrote to {out} in {seconds:.1f} s")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.atomic_files import atomic_path, remove_leftovers
+from formats.atomic_files import atomic_path, remove_leftovers, write_text
 
 
 def test_file_appears_when_the_block_succeeds(tmp_path):
@@ -63,3 +63,13 @@ def test_leftovers_of_killed_processes_are_removed_and_no_others(tmp_path):
         (tmp_path / name).write_text("x")
     remove_leftovers(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_text_appears_complete_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "page.html"
+    write_text(path, "first")
+    write_text(path, "√")
+    assert path.read_bytes() == "√".encode()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\ud800")
+    assert path.read_bytes() == "√".encode()

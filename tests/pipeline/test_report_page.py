@@ -2,7 +2,7 @@ import pytest
 
 from formats.run_outcome import RunOutcome
 from pipeline.metadata_store import find_run
-from pipeline.report_page import earlier_data, report_path, write_page, write_report
+from pipeline.report_page import earlier_data, report_path, write_report
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,6 @@ def test_run_without_histograms_or_that_is_not_recorded_is_compared_with_none(pu
     recorded = find_run(pushed_twice.path, "2026-02-03")
     assert earlier_data(pushed_twice.path, RunOutcome("2026-02-03", {})) is None
     assert earlier_data(pushed_twice.path, RunOutcome("of another root", recorded.nodes)) is None
-
-
-def test_page_appears_complete_or_not_at_all(tmp_path):
-    path = tmp_path / "reports" / "page.html"
-    write_page("first", path)
-    write_page("√", path)
-    assert path.read_bytes() == "√".encode()
-    with pytest.raises(UnicodeEncodeError):
-        write_page("\ud800", path)
-    assert path.read_bytes() == "√".encode()
 
 
 def test_name_of_a_page_is_valid_on_every_file_system():
