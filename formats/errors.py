@@ -1,4 +1,4 @@
-"""Errors with which a node stops a run on purpose, each with its own exit code."""
+"""Errors that a user can correct, and those with which a node stops a run on purpose."""
 
 import re
 
@@ -14,11 +14,23 @@ def printable(text: str) -> str:
     return _CONTROL.sub("\ufffd", text).encode("utf-8", "replace").decode("utf-8")
 
 
-class DataRefusedError(ValueError):
+class UserError(Exception):
+    """An error that the user can correct; the message has the cause and the remedy.
+
+    Attributes:
+        exit_code: of the `higgs` command; see ``pipeline.exit_codes``.
+    """
+
+    exit_code = 1
+
+
+class DataRefusedError(UserError, ValueError):
     """The data must not be trained on; the message lists every reason.
 
     The error crosses process boundaries as its text alone, so it takes no other arguments.
     """
+
+    exit_code = 4
 
     def __init__(self, message: str) -> None:
         """Takes the message, which may quote names and values of the data."""

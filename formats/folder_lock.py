@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from formats.errors import UserError
 
-class FolderBusyError(RuntimeError):
+
+class FolderBusyError(UserError, RuntimeError):
     """Another command is writing to a folder."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from formats import names
+from formats.errors import UserError
 from pipeline.exit_codes import ExitCode
 
 DECIDING_NODES = {
@@ -38,7 +39,7 @@ SKIPPED = "skipped"
 _STATUS = re.compile(r"status(?: of)? (\d+)")
 
 
-class EngineError(RuntimeError):
+class EngineError(UserError, RuntimeError):
     """The engine rejected a request or cannot be reached; the message says what to do.
 
     Attributes:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from formats.errors import UserError
+
 DEFAULT_RUNNER = "DirectRunner"
 
 PORTABLE_RUNNER = "PortableRunner"
@@ -34,7 +36,7 @@ JOB_SERVER_SECONDS = 10.0
 """Time in which a job server must answer."""
 
 
-class JobServerError(RuntimeError):
+class JobServerError(UserError, RuntimeError):
     """A job server does not answer, or cannot be started; the message has the remedy."""
 
 

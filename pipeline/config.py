@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from formats.errors import UserError
 from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
 from pipeline.beam_options import find_option_problems
 from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
@@ -67,8 +68,10 @@ MemorySize = Annotated[
 """A number of bytes, or text such as 4GB or 512MiB."""
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """The configuration is not valid; the message names the key, the value and the remedy."""
+
+    exit_code = 2
 
 
 class _Frozen(BaseModel):

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from components.report.number_format import plural
-from formats.errors import DataRefusedError
+from formats.errors import DataRefusedError, UserError
 from formats.names import TEST_SPLIT
 from formats.published.manifest import MANIFEST
 from formats.published.shards import ShardNames, classify_names, looks_like_data, missing_parts
@@ -63,8 +63,10 @@ def split_words(name: str) -> set[str]:
     return {word for group in SPLIT_NAMES.values() for word in group if word in words}
 
 
-class NoShardsError(ValueError):
+class NoShardsError(UserError, ValueError):
     """A folder has no shards where they are expected; the message says what it has instead."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True)

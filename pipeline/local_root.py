@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from formats.errors import UserError
 from pipeline.config import Config, ConfigError, ScoreConfig
 from pipeline.file_access import describe_access, is_writable_folder
 from pipeline.local_data import NoShardsError, data_layout, find_data, refuse_named_splits
@@ -31,7 +32,7 @@ FOLDERS = ("artifacts", "manifests", "metadata", "logs", "reports", "checkpoints
 """The folders of a root to which a run may write."""
 
 
-class RootBusyError(RuntimeError):
+class RootBusyError(UserError, RuntimeError):
     """Another run uses the same root."""
 
 

@@ -12,19 +12,18 @@ from pathlib import Path
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.pusher.publication import exclusive_push, raise_last_version
-from formats.errors import DataRefusedError
+from formats.errors import UserError
 from formats.push_directory import last_given
 from pipeline import metadata_store
-from pipeline.beam_options import JobServerError, check_job_servers
+from pipeline.beam_options import check_job_servers
 from pipeline.cache_keys import portable_cache_keys
-from pipeline.config import Config, ConfigError, load_config
+from pipeline.config import Config, load_config
 from pipeline.graph import create_pipeline
-from pipeline.local_root import RootBusyError, resolve
-from pipeline.machine_checks import NoSpaceError, check_environment, check_space
+from pipeline.local_root import resolve
+from pipeline.machine_checks import check_environment, check_space
 from pipeline.root_use import used_by_run
 from pipeline.run_recording import recorded
 from pipeline.shard_digests import local_content_key
-from pipeline.user_errors import MetadataError
 from pipeline.verified_runner import VerifiedRunner
 
 CONFIG_VARIABLE = "HIGGS_CONFIG"
@@ -66,14 +65,7 @@ def main() -> None:
         check_job_servers(config.beam.option_lists())
         with used_by_run(Path(config.root)):
             run(config)
-    except (
-        ConfigError,
-        RootBusyError,
-        MetadataError,
-        NoSpaceError,
-        JobServerError,
-        DataRefusedError,
-    ) as error:
+    except UserError as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

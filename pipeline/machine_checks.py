@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from formats.cluster import ClusterConfigError, read_cluster
+from formats.errors import UserError
 from pipeline.config import ConfigError
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
@@ -36,7 +37,7 @@ SQLITE_FAULT = re.compile(
 """SQLite's messages for a failed write, which ML Metadata puts into its own."""
 
 
-class NoSpaceError(RuntimeError):
+class NoSpaceError(UserError, RuntimeError):
     """A folder that a run writes to is full; the message names it and the remedy."""
 
 

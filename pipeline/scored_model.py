@@ -18,6 +18,7 @@ from formats.artifact_manifest import (
     take_manifest,
     verify,
 )
+from formats.errors import UserError
 from formats.manifest_record import ManifestRecord
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
@@ -27,8 +28,14 @@ from pipeline.user_errors import UnsuitableModelError
 _MAX_NAMES = 5
 
 
-class ModelNotFoundError(LookupError):
+class ModelNotFoundError(UserError, LookupError):
     """There is no such model; the message says which there are."""
+
+    exit_code = 2
+
+    def __init__(self, reason: str) -> None:
+        """Takes the reason, and names the option."""
+        super().__init__(f"--model: {reason}")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """User errors of commands that work on a pipeline root; each message has the remedy."""
 
+from formats.errors import UserError
 
-class RunNotFoundError(LookupError):
+
+class RunNotFoundError(UserError, LookupError):
     """There is no such run or pushed version."""
 
 
-class UnsuitableModelError(ValueError):
+class UnsuitableModelError(UserError, ValueError):
     """A folder does not hold a model that the pipeline can evaluate."""
 
 
-class MetadataError(RuntimeError):
+class MetadataError(UserError, RuntimeError):
     """The metadata of a root cannot be used; the message has the file, the cause and the remedy."""
 
 
@@ -26,5 +28,5 @@ class DamagedMetadataError(MetadataError):
         self.problem = problem
 
 
-class ProvenanceError(ValueError):
+class ProvenanceError(UserError, ValueError):
     """A folder does not tell where the model in it comes from."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.scorer.model_runtime import Model, UnusableModelError, loaded_model
 from components.scorer.score_writer import score_writer
+from formats.errors import UserError
 from formats.names import SIGNAL_PROBABILITY
 from formats.prefetching import prefetch
 from formats.scores import FILE, FORMAT, REASON, ROW, ScoresFooter, read_footer
@@ -68,7 +69,7 @@ class RowSource(Protocol):
         """
 
 
-class ScoringError(RuntimeError):
+class ScoringError(UserError, RuntimeError):
     """Rows or files were lost; the message has the remedy."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.errors import UserError
 from formats.features import NUM_FEATURES
 from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILITY
 
@@ -24,7 +25,7 @@ ONNX_INPUT = "features"
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
-class UnusableModelError(ValueError):
+class UnusableModelError(UserError, ValueError):
     """A file or folder is not a model that scores events, or is damaged."""
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from formats.atomic_files import write_text
 from formats.content_key import hash_file
+from formats.errors import UserError
 from formats.published.shards import MANIFEST
 
 GENERATED = "generated"
@@ -84,8 +85,10 @@ class Manifest(_Entry):
     shards: tuple[ShardEntry, ...]
 
 
-class ManifestError(ValueError):
+class ManifestError(UserError, ValueError):
     """A manifest that cannot be read, or that does not describe the shards beside it."""
+
+    exit_code = 4
 
 
 def now() -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from formats.errors import UserError
 from formats.file_kinds import describe
 
 CHUNK_BYTES = 1 << 20
@@ -52,7 +53,7 @@ _LAYOUT = (
 )
 
 
-class RecordError(ValueError):
+class RecordError(UserError, ValueError):
     """A shard that cannot be read as HIGGS records.
 
     Attributes:
@@ -61,6 +62,8 @@ class RecordError(ValueError):
         reason: what is wrong, with the offending value.
         remedy: what to do about it.
     """
+
+    exit_code = 4
 
     def __init__(self, source: str, number: int | None, reason: str, remedy: str) -> None:
         super().__init__(source, number, reason, remedy)

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
 
@@ -64,6 +65,7 @@ _interval_option = click.option(
 @click.command("compile", short_help="Compile the pipeline for Vertex AI or Kubeflow.")
 @_options
 @click.option("--out", type=LocalPath(), required=True, help="The file to write.")
+@user_errors()
 def compile_command(target: str, config_file: Path, overrides: tuple[str, ...], out: Path) -> None:
     """Compile the pipeline for Vertex AI (JSON) or Kubeflow Pipelines (YAML).
 
@@ -84,6 +86,7 @@ def compile_command(target: str, config_file: Path, overrides: tuple[str, ...], 
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 @click.option("--wait", is_flag=True, help="Follow the run, and exit as `higgs run` does.")
 @_interval_option
+@user_errors()
 def submit(
     target: str,
     config_file: Path,
@@ -125,6 +128,7 @@ def submit(
 @click.argument("run_id", metavar="RUN")
 @_options
 @_interval_option
+@user_errors()
 def wait_command(
     run_id: str, target: str, config_file: Path, overrides: tuple[str, ...], interval: float
 ) -> None:
@@ -145,41 +149,29 @@ def wait_command(
       2  bad usage or configuration    4  the data was refused
     """
     config = _load_checked(target, config_file, overrides)
-    from kubeflow.engine_runs import EngineError
-
-    try:
-        sys.exit(_follow(_connect(target, config), run_id, interval))
-    except EngineError as error:
-        raise click.ClickException(str(error)) from None
+    sys.exit(_follow(_connect(target, config), run_id, interval))
 
 
 def _load_checked(target: str, config_file: Path, overrides: tuple[str, ...]) -> Any:
     from kubeflow.target_checks import check_kubeflow, check_vertex
-    from pipeline.config import ConfigError, load_config
+    from pipeline.config import load_config
     from pipeline.machine_checks import check_keras
 
-    try:
-        check_keras(os.environ)
-        config = load_config(config_file, overrides)
-        {"vertex": check_vertex, "kubeflow": check_kubeflow}[target](config)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+    check_keras(os.environ)
+    config = load_config(config_file, overrides)
+    {"vertex": check_vertex, "kubeflow": check_kubeflow}[target](config)
     return config
 
 
 def _compile(target: str, config: Any, out: Path) -> None:
     if out.suffix != SUFFIXES[target]:
         raise click.UsageError(f"--out: {target} needs a file *{SUFFIXES[target]}, got {out.name}")
-    from pipeline.config import ConfigError
     from pipeline.console import output_to
 
     with output_to(Path("/dev/null")):
         compiler = _import("kubeflow.compiler")
         cloud_targets = _import("kubeflow.cloud_targets")
-        try:
-            compiler.compile_pipeline(cloud_targets.TARGETS[target](config), out)
-        except ConfigError as error:
-            raise click.UsageError(str(error)) from None
+        compiler.compile_pipeline(cloud_targets.TARGETS[target](config), out)
 
 
 def _submission_summary(target: str, config: Any, file: Path) -> str:
@@ -206,15 +198,10 @@ def _submission_summary(target: str, config: Any, file: Path) -> str:
 
 
 def _submit(target: str, config: Any, file: Path, *, wait: bool, interval: float) -> int:
-    from kubeflow.engine_runs import EngineError
-
-    try:
-        runs = _connect(target, config)
-        run_id = runs.submit(file)
-        click.echo(f"run         {run_id}\n{runs.link(run_id)}")
-        return _follow(runs, run_id, interval) if wait else ExitCode.PUSHED
-    except EngineError as error:
-        raise click.ClickException(str(error)) from None
+    runs = _connect(target, config)
+    run_id = runs.submit(file)
+    click.echo(f"run         {run_id}\n{runs.link(run_id)}")
+    return _follow(runs, run_id, interval) if wait else ExitCode.PUSHED
 
 
 def _connect(target: str, config: Any) -> Any:

@@ -17,11 +17,10 @@ from pipeline.cli.convert_options import (
     make_intake_options,
 )
 from pipeline.cli.data_commands import (
-    InvalidFileError,
     describe_sizes,
     output_options,
-    user_errors,
 )
+from pipeline.cli.error_reports import user_errors
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ _MAX_NOTES = 20
     help="Number of the last events that go to validation/.  [default: a fifth, at most 500,000]",
 )
 @output_options
+@user_errors()
 def convert(
     inputs: tuple[str, ...],
     split: str | None,
@@ -81,7 +81,7 @@ def convert(
         raise click.UsageError("--validation-rows needs --split last.")
     _check_classes(inputs, options["signal"], options["background"])
     described = describe_options(options, by_hash=by_hash)
-    with intake_errors("nothing was written. Run the same command again."), user_errors():
+    with interruption("nothing was written. Run the same command again."):
         from pipeline.intake import conversion
         from pipeline.sample_data.progress_bar import progress
 
@@ -153,18 +153,12 @@ def _check_place(inputs: "Inputs", directory: Path) -> None:
 
 
 @contextmanager
-def intake_errors(interrupted: str) -> Iterator[None]:
-    """Reports inputs that cannot be read, and after an interruption what is left of the output."""
-    from pipeline.intake.intake_error import InputNotFoundError, IntakeError
-
+def interruption(remains: str) -> Iterator[None]:
+    """Reports after an interruption what is left of the output."""
     try:
         yield
-    except InputNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    except IntakeError as error:
-        raise InvalidFileError(str(error)) from error
     except KeyboardInterrupt:
-        click.echo(f"Interrupted: {interrupted}", err=True)
+        click.echo(f"Interrupted: {remains}", err=True)
         raise SystemExit(ExitCode.INTERRUPTED) from None
 
 

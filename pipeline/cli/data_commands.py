@@ -6,7 +6,6 @@ Heavy modules are imported inside the commands, so that ``higgs --help`` starts 
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,39 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.report.number_format import plural
+from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
-from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from formats.published.manifest import Manifest, ShardEntry
     from formats.published.record import Events
     from pipeline.sample_data.shard_writer import SplitSize
-
-
-class InvalidFileError(click.ClickException):
-    """A file with other content than expected: exit code 4."""
-
-    exit_code = ExitCode.DATA_REFUSED
-
-
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """Reports problems with data and folders as one sentence and an exit code."""
-    from formats.errors import DataRefusedError, printable
-    from formats.folder_lock import FolderBusyError
-    from formats.published.manifest import ManifestError
-    from formats.published.tfrecord import RecordError
-    from pipeline.local_data import NoShardsError
-    from pipeline.sample_data.shard_writer import OutputExistsError
-
-    try:
-        yield
-    except (RecordError, ManifestError, NoShardsError, DataRefusedError) as error:
-        raise InvalidFileError(printable(str(error))) from error
-    except OutputExistsError as error:
-        raise click.UsageError(str(error)) from error
-    except FolderBusyError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,6 +61,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     help="The same as a number of events, less than --events.",
 )
 @output_options
+@user_errors()
 def generate(
     events: int,
     seed: int,
@@ -118,7 +92,7 @@ def generate(
             param_hint="--validation-events",
         )
     start = time.monotonic()
-    with user_errors(), progress("generating", events) as on_progress:
+    with progress("generating", events) as on_progress:
         chunks = _with_progress(monte_carlo.generate(events, seed), on_progress)
         training, validation = event_streams.split_first(chunks, events - validation_events)
         sizes = shard_writer.write_dataset(
@@ -180,6 +154,7 @@ def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: 
     show_default=True,
     help="gev: show GeV, radians and b-tag levels.",
 )
+@user_errors()
 def inspect(path: Path, records: int, units: str) -> None:
     """Show the content of shards: layout, class balance, column ranges and first records.
 
@@ -201,12 +176,11 @@ def inspect(path: Path, records: int, units: str) -> None:
     from pipeline.sample_data.progress_bar import progress
 
     console = Console()
-    with user_errors():
-        for place, shards in _shards_of(path).items():
-            size = sum(shard.stat().st_size for shard in shards if shard.is_file())
-            with progress(f"reading {place}", size) as on_read:
-                inspection = inspect_shards(place, shards, records, on_read)
-            console.print(render(inspection, console.width, units), soft_wrap=True)
+    for place, shards in _shards_of(path).items():
+        size = sum(shard.stat().st_size for shard in shards if shard.is_file())
+        with progress(f"reading {place}", size) as on_read:
+            inspection = inspect_shards(place, shards, records, on_read)
+        console.print(render(inspection, console.width, units), soft_wrap=True)
 
 
 def _shards_of(path: Path) -> "dict[Path, list[Path]]":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.error_reports import user_errors
 from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 
@@ -42,6 +43,7 @@ root_option = click.option(
     help="The file to write.  [default: ROOT/reports/RUN.html]",
 )
 @click.option("--open", "show", is_flag=True, help="Open the report in a browser.")
+@user_errors()
 def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
     """Write the report of a run, finished or not, from ML Metadata and its artifacts.
 
@@ -77,6 +79,7 @@ def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
     is_flag=True,
     help="First restore damaged or missing metadata from its backup and the pushed models.",
 )
+@user_errors()
 def runs(root: Path, recover: bool) -> None:
     """List the runs of a root, the newest first: verdict, version, AUC, events, time and gates.
 
@@ -99,6 +102,7 @@ def runs(root: Path, recover: bool) -> None:
 @click.command(short_help="Trace a pushed version back to its data.")
 @click.argument("version", metavar="VERSION|DIRECTORY")
 @root_option
+@user_errors()
 def lineage(version: str, root: Path) -> None:
     """Trace a pushed VERSION of a root back to its evaluation, training, data and schema.
 
@@ -149,6 +153,7 @@ def lineage(version: str, root: Path) -> None:
     metavar="KEY",
     help="An additional key of the records to drop; may be repeated.",
 )
+@user_errors()
 def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]) -> None:
     """Evaluate an exported model with the pipeline's metrics; writes OUT/report.html.
 
@@ -161,13 +166,9 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
     """
     if out.exists():
         raise click.UsageError(f"--out: {out} already exists; give a new folder")
-    from pipeline.config import ConfigError
     from pipeline.machine_checks import check_environment
 
-    try:
-        check_environment(os.environ)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+    check_environment(os.environ)
     confine()
     with _quiet() as console:
         with without_collection():
@@ -210,13 +211,9 @@ def confine() -> None:
 
 def _verify(folder: Path) -> None:
     """Prints where a version comes from, and how its files differ from those that were pushed."""
-    from pipeline.user_errors import ProvenanceError
     from pipeline.version_check import find_differences, provenance_lines, read_provenance
 
-    try:
-        record = read_provenance(folder)
-    except ProvenanceError as error:
-        raise click.ClickException(str(error)) from None
+    record = read_provenance(folder)
     for line in provenance_lines(record):
         click.echo(line)
     differences = find_differences(folder, record)
@@ -229,7 +226,6 @@ def _verify(folder: Path) -> None:
 
 def _recover(root: Path) -> None:
     from pipeline.config import ConfigError
-    from pipeline.local_root import RootBusyError
 
     with _quiet() as console:
         from pipeline.metadata_recovery import recover
@@ -239,7 +235,7 @@ def _recover(root: Path) -> None:
         try:
             for line in recover(root.absolute()):
                 console.print(line, soft_wrap=True)
-        except (ConfigError, RootBusyError) as error:
+        except ConfigError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
             raise click.ClickException(
@@ -265,19 +261,16 @@ def _reading(root: Path) -> Iterator[tuple["Console", str]]:
 
 @contextmanager
 def _quiet() -> Iterator["Console"]:
-    """Yields a console while TFX and TensorFlow are silenced; user errors become messages."""
+    """Yields a console while TFX and TensorFlow are silenced; refused data ends the command."""
     from formats.errors import DataRefusedError
     from pipeline.console import output_to
     from pipeline.exit_codes import ExitCode
-    from pipeline.user_errors import MetadataError, RunNotFoundError, UnsuitableModelError
 
     # TFMA imports Keras; nothing here runs it, so another framework's name does no harm.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with output_to(Path(os.devnull)) as console:
             yield console
-    except (MetadataError, RunNotFoundError, UnsuitableModelError) as error:
-        raise click.ClickException(str(error)) from None
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")
         sys.exit(ExitCode.DATA_REFUSED)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.error_reports import user_errors
 from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 from pipeline.exit_codes import ExitCode
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Override a value of the file by its dotted key; may be repeated.",
 )
+@user_errors()
 def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     """Run the whole pipeline on this machine; the results of unchanged nodes are reused.
 
@@ -53,13 +55,12 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         1  any other failure
     """
     from formats.errors import DataRefusedError
-    from pipeline.beam_options import JobServerError, check_job_servers
-    from pipeline.config import ConfigError, load_config
+    from pipeline.beam_options import check_job_servers
+    from pipeline.config import load_config
     from pipeline.console import output_to
-    from pipeline.local_root import RootBusyError, resolve
-    from pipeline.machine_checks import NoSpaceError, check_environment, check_space
+    from pipeline.local_root import resolve
+    from pipeline.machine_checks import check_environment, check_space
     from pipeline.root_use import used_by_run
-    from pipeline.user_errors import MetadataError
 
     try:
         config = resolve(load_config(config_file, overrides))
@@ -78,10 +79,6 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
 
             code = run_pipeline(config, console)
             console.print(f"log         {log_file}", soft_wrap=True)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
-    except (RootBusyError, MetadataError, NoSpaceError, JobServerError) as error:
-        raise click.ClickException(str(error)) from None
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")
         code = ExitCode.DATA_REFUSED

@@ -2,16 +2,15 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.convert_command import intake_errors
+from pipeline.cli.convert_command import interruption
 from pipeline.cli.convert_options import intake_options, make_intake_options
-from pipeline.cli.data_commands import user_errors
+from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
 from pipeline.cli.report_commands import DEFAULT_ROOT, confine
 
@@ -70,6 +69,7 @@ if TYPE_CHECKING:
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As for `higgs run`.")
 @intake_options
+@user_errors()
 def score(
     model: str,
     inputs: tuple[str, ...],
@@ -112,7 +112,7 @@ def score(
     if not beam_args and not any("://" in text for text in (model, out, serving or "", *inputs)):
         confine()
     kept = "complete files are kept; run the same command again to resume."
-    with intake_errors(kept), user_errors(), _model_errors():
+    with interruption(kept):
         from formats.folder_lock import locked_folder
         from pipeline import scoring
         from pipeline.intake.scored_rows import RowOptions
@@ -149,16 +149,13 @@ def _score_here(tasks: "list[ScoreTask]") -> "list[FileScores]":
 
 
 def _load_config(file: Path | None, overrides: tuple[str, ...]) -> "Config | None":
-    from pipeline.config import ConfigError, load_config
+    from pipeline.config import load_config
 
     if file is None:
         if overrides:
             raise click.UsageError("--set needs --config.")
         return None
-    try:
-        return load_config(file, overrides)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+    return load_config(file, overrides)
 
 
 def _split_names(columns: tuple[str, ...], id_column: str) -> tuple[str, ...]:
@@ -197,21 +194,6 @@ def _check_place(sources: Any, out: str) -> None:
     for source in sources:
         if source.path and Path(out).resolve() in source.path.resolve().parents:
             raise click.UsageError(f"--out: {out} contains the input {source.name}; give another")
-
-
-@contextmanager
-def _model_errors() -> Iterator[None]:
-    from components.scorer.file_scoring import ScoringError
-    from components.scorer.model_runtime import UnusableModelError
-    from pipeline.scored_model import ModelNotFoundError
-    from pipeline.user_errors import UnsuitableModelError
-
-    try:
-        yield
-    except ModelNotFoundError as error:
-        raise click.UsageError(f"--model: {error}") from error
-    except (ScoringError, UnusableModelError, UnsuitableModelError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:

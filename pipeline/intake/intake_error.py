@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from formats.errors import printable
+from formats.errors import UserError, printable
 
 MAX_CELL = 40
 """Longest quotation of a value in a message, in characters."""
 
 
-class IntakeError(ValueError):
+class IntakeError(UserError, ValueError):
     """An input that cannot be converted; the message has place, fault and remedy."""
+
+    exit_code = 4
 
     def __init__(self, message: str) -> None:
         """Takes the message, which may quote names and values of the input."""
@@ -29,6 +31,8 @@ class JoinedFilesError(IntakeError):
 
 class InputNotFoundError(IntakeError):
     """An argument names nothing that exists, or no option makes sense of it: bad usage."""
+
+    exit_code = 2
 
 
 def quote(value: object) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from formats.atomic_files import atomic_path
+from formats.errors import UserError
 from formats.folder_lock import locked_folder
 from formats.published.manifest import (
     Manifest,
@@ -43,8 +44,10 @@ _ENCODED_TOGETHER = 4096
 _INCOMPLETE, _COMPLETE = ".incomplete", ".complete"
 
 
-class OutputExistsError(FileExistsError):
+class OutputExistsError(UserError, FileExistsError):
     """The output folder contains files that a new data set would replace or be mixed with."""
+
+    exit_code = 2
 
 
 class SplitSize(NamedTuple):

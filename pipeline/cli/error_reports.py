@@ -1,0 +1,23 @@
+"""Errors that a user can correct, as one sentence and an exit code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from formats.errors import UserError, printable
+from pipeline.exit_codes import ExitCode
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Reports errors that a user can correct; as a decorator, those of a whole command."""
+    try:
+        yield
+    except UserError as error:
+        message = printable(str(error))
+        if error.exit_code == ExitCode.USAGE:
+            raise click.UsageError(message) from error
+        fault = click.ClickException(message)
+        fault.exit_code = error.exit_code  # type: ignore[misc]
+        raise fault from error
