@@ -199,9 +199,8 @@ def _check_place(sources: Any, out: str) -> None:
 def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:
     from components.report.number_format import plural
 
-    rows, flagged, reused = (
-        sum(getattr(file, name) for file in files) for name in ("rows", "flagged", "is_reused")
-    )
+    rows, flagged = sum(file.rows for file in files), sum(file.flagged for file in files)
+    reused = sum(file.is_reused for file in files)
     note = f", {reused} of them unchanged since an earlier command" * bool(reused)
     click.echo(f"Read and wrote {plural(rows, 'row')} in {plural(len(files), 'file')}{note}")
     if flagged:
