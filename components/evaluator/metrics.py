@@ -373,7 +373,7 @@ def _signal_count(counts: ScoreCounts) -> float:
 
 
 def maximal_significance(counts: ScoreCounts) -> float:
-    """Computes the largest expected significance of a cut on the score; NaN if undefined."""
+    """Computes the maximum expected significance of a cut on the score; NaN if undefined."""
     if not counts.is_ordered:
         return float("nan")
     return float(expected_significance(*score_counts.passing_shares(counts)).max())

@@ -57,13 +57,13 @@ def significance_error(counts: ScoreCounts) -> float:
     shares = passing_shares(counts)
     values = expected_significance(*shares)
     best = int(values.argmax())
-    largest = float(values[best])
-    if largest == 0:
+    maximum = float(values[best])
+    if maximum == 0:
         return math.nan
     efficiencies = np.array([share[best] for share in shares])
     expected = np.array([EXPECTED_SIGNAL, EXPECTED_BACKGROUND])
     signal, background = efficiencies * expected + [0.0, REGULARISATION]
     logarithm = math.log1p(signal / background)
-    slopes = np.array([logarithm, logarithm - signal / background]) / largest * expected
+    slopes = np.array([logarithm, logarithm - signal / background]) / maximum * expected
     events = np.array([counts.signal.sum(), counts.background.sum()])
     return float(np.sqrt(np.sum(slopes**2 * efficiencies * (1 - efficiencies) / events)))
