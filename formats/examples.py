@@ -28,8 +28,8 @@ ROW_GROUP_EVENTS = 65_536
 # TFDV reads lists, and only large ones from Parquet.
 SCHEMA = pa.schema([pa.field(name, pa.large_list(pa.float32())) for name in COLUMNS])
 
-# A dictionary pays for columns with few values; for the others it cost four times the encoding
-# time and made the files 1.5 times as large.
+# Dictionary encoding pays off for columns with few values. For the others, encoding took four times
+# as long and the files were 1.5 times as large.
 DICTIONARY_COLUMNS = [f"{name}.list.item" for name in (LABEL, *DISCRETE_VALUES)]
 
 CONCURRENT_READS = 16

@@ -11,13 +11,13 @@ AUC = "auc"
 
 
 CLEAR_DROP = 2.0
-"""Times the tolerated drop from which on a worse model is clearly worse."""
+"""A model that is worse by this many times the tolerated drop is clearly worse."""
 
 
 def clear_confidence(confidence: float) -> float:
     """Returns the confidence with which a model must not be clearly worse than the baseline.
 
-    A fiftieth of the errors: few events cannot tell a clear drop from the tolerated one.
+    The error rate is a fiftieth: few events cannot tell a clear drop from the tolerated one.
 
     >>> round(clear_confidence(0.95), 4)
     0.999

@@ -184,7 +184,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 REPLACED = {"tree_leaves": "tree_depth: a tree with a depth of 5 has 32 leaves"}
-"""What took the place of hyperparameters of earlier releases."""
+"""Replacements of hyperparameters of earlier releases."""
 
 
 def resolve(preset: str, **overrides: Any) -> Hyperparameters:

@@ -31,7 +31,7 @@ DIGEST_KEY = "sha256"
 """Key of the digest of everything else in the file, as JSON with sorted keys and no spaces."""
 
 MAX_BYTES = 1 << 24
-"""What is read of the file at most; a longer one cannot be used."""
+"""Maximum size of the file in bytes; a longer one is rejected."""
 
 
 def _check_path(path: str) -> str:

@@ -27,7 +27,7 @@ MAX_NAMES = 5
 """Names that a message lists; the others are counted."""
 
 MAX_ENTRIES = 10_000
-"""Entries of a folder beside the data that are looked at."""
+"""Maximum number of entries of a folder that are searched for data that is not read."""
 
 SPLIT_NAMES = {
     TRAINING: ("training", "train", "trn"),

@@ -19,10 +19,10 @@ from pipeline.system_errors import DISK_FAULTS, explain
 from pipeline.user_errors import MetadataError
 
 LEAST_FREE_MB = 32
-"""Below it no run starts."""
+"""Minimum free space for a run to start."""
 
 FULL_MB = 1
-"""Below it a failure is blamed on the disk."""
+"""A failure with less free space is attributed to the full disk."""
 
 ROLLED_BACK = "cannot commit - no transaction is active"
 

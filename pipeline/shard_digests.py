@@ -26,7 +26,7 @@ MEMORY_FILE = "shard_digests.json"
 """File of the remembered hashes, in the folder of the metadata."""
 
 SETTLED_SECONDS = 2.0
-"""Age of a change from which on the next one would get another time on every file system."""
+"""A change of this age has another time than any later one, on every file system."""
 
 
 class _Remembered(BaseModel):

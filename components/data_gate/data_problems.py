@@ -14,8 +14,8 @@ from formats.invalid_values import InvalidColumns
 from formats.published.scale import SCALED, describe_means, small_means
 
 MIN_CONSTANT = 50
-"""Events with the same value that cannot be chance: two thirds of the events have no fourth b-tag,
-and 0.65 ** 50 is below 1e-9."""
+"""Number of equal values that cannot be chance: two thirds of the events have no fourth b-tag, and
+0.65 ** 50 is below 1e-9."""
 
 
 def find_problems(

@@ -27,7 +27,7 @@ Pair = tuple[str, str]
 
 @dataclass
 class Repetitions:
-    """What is there twice.
+    """Repeated events within and between splits.
 
     Attributes:
         duplicates: by split, the number of events that repeat an earlier one of the split.

@@ -20,10 +20,10 @@ Array = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int32]
 
 MAX_CELLS = 2**17
-"""Cells per model and slice at most: 3 MB, however many events there are."""
+"""Maximum number of cells per model and slice: 3 MB, however many events there are."""
 
 CROWD = 2.0**-13
-"""The share of events from which on a wide cell is kept as narrow ones."""
+"""Where a wide cell would have more than this share of the events, its narrow cells are kept."""
 
 MAX_ERROR = 1e-4
 """The largest possible error of an AUC that is accepted; beyond it the AUC is undefined."""

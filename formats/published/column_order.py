@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 from formats.features import FEATURES, HIGH_LEVEL, JET_COLUMNS, LEPTON, MISSING_ENERGY, UNITS
 
 SAMPLE_EVENTS = 500
-"""Events that are enough to judge an order."""
+"""Number of events from which an order is judged."""
 
 MIN_EVENTS = 100
-"""Fewer events are not judged."""
+"""Minimum number of events from which an order is judged."""
 
 PLAUSIBLE = 5.0
-"""Sum of the seven agreements from which on an order is accepted without comparing others.
+"""An order with at least this sum of the seven agreements is accepted without comparing others.
 
 It is 5.26 for published events and at most 4.4 with any two columns exchanged; 5.73 and at most
 4.85 for those of the toy Monte Carlo.
 """
 
 MIN_STEP = 0.05
-"""Gain in this sum below which no further columns are exchanged."""
+"""Minimum gain in this sum for which further columns are exchanged."""
 
 TOLERANCE, W_TOLERANCE = 0.01, 0.1
 """Relative deviation of a mass that agrees; the W boson's has a width."""

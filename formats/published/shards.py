@@ -25,7 +25,7 @@ _DATA = re.compile(
 _PART = re.compile(r"(?P<start>.*[-._])(?P<number>\d+)-of-(?P<count>\d+)(\D.*)?", re.S)
 
 MAX_PARTS = 10_000
-"""Parts of a set beyond which none is looked for."""
+"""Maximum number of parts of a set of which missing ones are looked for."""
 
 
 @dataclass(frozen=True)

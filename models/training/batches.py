@@ -168,7 +168,7 @@ def training_dataset(
     first_step: int = 0,
     context: tf.distribute.InputContext = SINGLE_REPLICA,
 ) -> tf.data.Dataset:
-    """Yields endless batches; each epoch has every event of the host once, in another order.
+    """Yields batches without end; each epoch has the host's events once, in another order.
 
     The events beyond the last whole batch are left out; they differ from epoch to epoch.
 

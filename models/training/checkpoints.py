@@ -28,10 +28,10 @@ MANAGER_FILE = "checkpoint"
 """The file in which ``tf.train.CheckpointManager`` names the last complete checkpoint."""
 
 REFIT_FOLDER = "refit"
-"""The folder in that of a training for the checkpoints of its second fit."""
+"""Subfolder of a training's folder for the checkpoints of its second fit."""
 
 EPOCH_NUMBER = 10**9
-"""Difference of the numbers of two checkpoints that are an epoch apart; more than its steps."""
+"""Difference of the numbers of checkpoints of consecutive epochs; more than an epoch has steps."""
 
 SOURCES = (Path(models.__file__).parent, Path(features.__file__))
 """The code that determines a training; with other code no checkpoint is resumed."""

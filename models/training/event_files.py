@@ -20,7 +20,7 @@ WORDS = 2 + NUM_FEATURES + 1
 """int32 words per event: sort key (a little-endian int64), features and label (float32)."""
 
 SIGN = np.uint64(1 << 63)
-"""Flipping this bit makes of uint64 keys int64 keys in the same order."""
+"""Flipping this bit maps uint64 keys to int64 keys in the same order."""
 
 
 class FileBlocks(Blocks):

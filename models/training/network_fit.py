@@ -170,7 +170,7 @@ def refit(
         logs, files = f"{log_dir}/{REFIT_FOLDER}", event_folder and f"{event_folder}/{REFIT_FOLDER}"
         _fit(network, tracker, splits, plan, strategy, resumed_at, logs, files, "refit epoch")
     network.set_weights(state.kept_weights)
-    # Without validation, no step has used what the last one made of the weights.
+    # Without validation, nothing has been computed from the weights since the last step.
     if not all(np.isfinite(weight.numpy()).all() for weight in network.trainable_variables):
         raise DivergedError(
             "a weight is not finite after the last refit epoch: lower learning_rate"

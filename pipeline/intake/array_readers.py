@@ -287,8 +287,8 @@ def _find_vectors(
 ) -> dict[str, Any]:
     """Finds the arrays with one value per row of the matrix, by name.
 
-    The labels, if they were not named, are called so: the only array that is named as they are,
-    or the only one.
+    Without ``--label``, the labels are the only one with a known name of the label, or the only
+    one.
     """
     fitting = {
         name: array
