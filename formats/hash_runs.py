@@ -60,7 +60,7 @@ class Run:
         return int(PurePath(self.path).name.partition("-")[0])
 
     def take(self, limit: int) -> Words:
-        """Reads the next hashes, up to ``limit`` inclusive, and moves behind them."""
+        """Reads the next hashes, up to ``limit`` inclusive, and moves past them."""
         rest, parts = self.size - self.position, []
         with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             file.seek(self.position * _BYTES)

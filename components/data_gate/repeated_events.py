@@ -1,6 +1,6 @@
 """Events that occur twice: within a split, or in two splits, of which one judges the other's model.
 
-The hashes that ingestion wrote are compared range by range. The labels are no part of them: the
+The hashes that ingestion wrote are compared range by range. The labels are not part of them: the
 same features with another label in the other split give the answer away as well.
 """
 

@@ -21,7 +21,7 @@ MAX_PAIRS = 2**17
 """Pairs of scores that are kept per class and slice: 2 MB. More do not change the error by 1 %."""
 
 COMMON = 16
-"""A pair is always kept if it has at least this many times the mean share of events per kept pair."""
+"""A pair with this many times the mean share of events per kept pair is always kept."""
 
 UNSEEN = 3.0
 """Events of a class that may differ although none of them was seen: the rule of three, by which

@@ -24,7 +24,7 @@ class Rows(NamedTuple):
     """Consecutive rows of an input.
 
     Attributes:
-        file: the input, with the members of archives behind colons.
+        file: the input, with the members of archives after colons.
         first: number of the first row in it, from 1.
         features: float32 [N, 28].
         reasons: why a row must not be scored, object [N], None for a valid one; None if all are.

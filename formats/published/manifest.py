@@ -43,7 +43,7 @@ class SourceEntry(_Entry):
     """One input.
 
     Attributes:
-        name: the input as it was named, with the member of an archive behind a colon.
+        name: the input as it was named, with the member of an archive after a colon.
         kind: its container and format, such as ``CSV in gzip``.
         bytes: size of the file; None if unknown, as for standard input.
         sha256: of the file as it was read, hexadecimal; None if it was not computed.

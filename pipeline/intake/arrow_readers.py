@@ -179,7 +179,7 @@ def _unfinished(name: str, path: Path) -> list[str]:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_STREAM_END)))
         is_finished = file.read() == _STREAM_END
-    reason = "its stream has no end mark; if it was cut there, the events behind are missing"
+    reason = "its stream has no end mark; if it was cut there, the events after it are missing"
     return [] if is_finished else [f"{name}: {reason}"]
 
 

@@ -169,7 +169,7 @@ class _TextTable:
         is_shorter = len(lengths) == 1 and len(cells[-1].lstrip("-")) < min(lengths)
         if is_shorter and layout.sample[1:] and len(cells) == self.parser.width:
             raise IntakeError(
-                f"{self.member.name}: line {line} ends inside of its last cell, "
+                f"{self.member.name}: line {line} ends inside its last cell, "
                 f"{quote(cells[-1])}: the file is truncated. Fetch it again, or delete this line."
             )
         self.notes.append(

@@ -31,7 +31,7 @@ class Member:
     """Uncompressed data with a known format.
 
     Attributes:
-        name: the file, with the members of archives behind colons.
+        name: the file, with the members of archives after colons.
         kind: its format, or ``NumPy archive``; see `find_format`.
         containers: names of what it is packed in, the innermost first.
         head: its first bytes.
@@ -183,8 +183,8 @@ def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
         return archive.open(entry)
     except NotImplementedError as error:
         raise IntakeError(
-            f"{name}: is packed by a method that is not read ({error}). Unpack the archive with "
-            "another program, and name the files."
+            f"{name}: is compressed by a method that is not supported ({error}). Unpack the archive "
+            "with another program, and name the files."
         ) from error
 
 

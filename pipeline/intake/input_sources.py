@@ -118,7 +118,7 @@ def find_splits(text: str) -> list[list[str]] | None:
     words = [{word for name in names for word in split_words(name)} for names in splits]
     if any(len(each) > 1 for each in words):
         raise IntakeError(
-            f"{root}: has {enumerate_names([*training, *others])}, whose names do not tell one "
+            f"{root}: has {enumerate_names([*training, *others])}, whose names do not identify one "
             f"{TRAINING}, one {VALIDATION} and one {TEST} set. Name the folders or files of events "
             "that belong together, or rename them."
         )

@@ -24,7 +24,7 @@ class JoinedFilesError(IntakeError):
     def __init__(self, name: str, kind: str) -> None:
         """Takes the input and its format."""
         super().__init__(
-            f"{name}: has data behind the end of the {kind}, perhaps because several files were "
+            f"{name}: has data after the end of the {kind}, perhaps because several files were "
             "joined. Name the original files, or write the file again."
         )
 

@@ -83,7 +83,7 @@ class Counts:
         first = self.tables.setdefault((checksum, events), name) if events else name
         if first != name:
             raise IntakeError(
-                f"{name} and {first} have the same events, so that each would be there twice. "
+                f"{name} and {first} have the same events, so each would occur twice. "
                 "Remove one of them."
             )
 

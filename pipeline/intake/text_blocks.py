@@ -65,7 +65,7 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _split_off_lines(parts: list[bytes]) -> tuple[bytes, list[bytes]]:
-    """Joins the parts up to the last line end, and returns what is behind it."""
+    """Joins the parts up to the last line end, and returns what follows it."""
     # Most often it is in the last part, so the others are copied once.
     for index in range(len(parts) - 1, -1, -1):
         if end := parts[index].rfind(b"\n") + 1:

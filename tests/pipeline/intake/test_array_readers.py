@@ -78,7 +78,7 @@ def test_a_second_array_in_a_file_is_not_passed_over(tmp_path):
         np.save(file, MATRIX[:20])
         np.save(file, MATRIX[20:])
 
-    with pytest.raises(IntakeError, match=r"x\.npy: has data behind the end of the array"):
+    with pytest.raises(IntakeError, match=r"x\.npy: has data after the end of the array"):
         convert_all([tmp_path / "x.npy"], tmp_path / "out")
 
 

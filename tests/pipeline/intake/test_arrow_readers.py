@@ -68,7 +68,7 @@ def test_a_stream_without_its_end_is_noted(tmp_path):
 
     assert same_events(events, EVENTS)
     assert conversion.counts.notes == [
-        f"{tmp_path / 'cut'}: its stream has no end mark; if it was cut there, the events behind "
+        f"{tmp_path / 'cut'}: its stream has no end mark; if it was cut there, the events after it "
         "are missing"
     ]
     assert convert_all([tmp_path / "x"], tmp_path / "whole")[1].counts.notes == []
@@ -96,7 +96,7 @@ def test_joined_files_are_refused(tmp_path, write):
     """Of the rows, the readers would give those of one file, without an error."""
     write(tmp_path / "x")
 
-    with pytest.raises(IntakeError, match=r"x: has data behind the end of the .* were joined"):
+    with pytest.raises(IntakeError, match=r"x: has data after the end of the .* were joined"):
         convert_all([tmp_path / "x"], tmp_path / "out")
 
 

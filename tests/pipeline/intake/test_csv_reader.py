@@ -381,9 +381,7 @@ def test_lines_of_another_form_are_named(converted, text, sentence):
 
 
 def test_a_file_that_ends_in_its_last_cell_is_refused(converted):
-    assert "x.csv: line 40 ends inside of its last cell, '" in refusal(
-        converted, uci_csv(EVENTS)[:-9]
-    )
+    assert "x.csv: line 40 ends inside its last cell, '" in refusal(converted, uci_csv(EVENTS)[:-9])
 
 
 def test_a_last_line_without_newline_is_reported(converted):

@@ -222,7 +222,7 @@ def test_three_splits_stay_apart(make, names):
 def test_two_sets_for_one_split_are_ambiguous(make, others):
     make("d/train.csv", *(f"d/{name}.csv" for name in others))
 
-    with pytest.raises(IntakeError, match=r"d: has train.csv, .* do not tell one training, one"):
+    with pytest.raises(IntakeError, match=r"d: has train.csv, .* do not identify one training"):
         find_splits("d")
 
 
