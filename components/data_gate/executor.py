@@ -52,7 +52,8 @@ def check_data(
         reasons = "\n".join(f"  - {problem}" for problem in problems)
         count = f"{len(problems)} reason{'s' if problems[1:] else ''}"
         raise DataRefusedError(f"the data was refused, {count}:\n{reasons}")
-    logger.info("no anomaly in %s", ", ".join(f"{n} {split} events" for split, n in events.items()))
+    counts = ", ".join(f"{count:,} {split} events" for split, count in events.items())
+    logger.info("no anomaly in %s", counts)
     for split, repeated in repetitions.duplicates.items():
         if repeated:
             logger.info("%s: %s", split, _repeated(repeated, events[split]))

@@ -78,7 +78,7 @@ def grow_forest(events: EventTable, hyperparameters: SizedHyperparameters, seed:
         InputDataError: all events are of one class, or no column varies.
     """
     sample = events[: hyperparameters.tree_events]
-    log.info("growing %d trees on %d events", hyperparameters.trees, len(sample))
+    log.info("growing %d trees on %s events", hyperparameters.trees, f"{len(sample):,}")
     booster = CatBoost(
         {
             **SETTINGS,

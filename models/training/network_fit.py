@@ -154,7 +154,7 @@ def refit(
     """
     chosen = trained.epochs[: trained.epoch_kept]
     plan = trained.plan.for_refit(splits.train.usable, len(chosen))
-    log.info("training again on all %d events for %d epochs", len(splits.train), len(chosen))
+    log.info("training again on all %s events for %d epochs", f"{len(splits.train):,}", len(chosen))
     network, state = trained.network, TrainingState()
     with strategy.scope():
         for variable, value in trained.start:

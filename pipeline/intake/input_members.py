@@ -183,8 +183,8 @@ def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
         return archive.open(entry)
     except NotImplementedError as error:
         raise IntakeError(
-            f"{name}: is compressed by a method that is not supported ({error}). Unpack the archive "
-            "with another program, and name the files."
+            f"{name}: is compressed by a method that is not supported ({error}). Unpack the "
+            "archive with another program, and name the files."
         ) from error
 
 
