@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 _COMPRESSIONS = {
     b"\x1f\x8b\x08": "gzip",
-    b"BZh": "bzip2",
+    **{b"BZh%d" % level: "bzip2" for level in range(1, 10)},
     b"\xfd7zXZ\x00": "xz",
     b"\x5d\x00\x00": "xz",  # What `lzma` wrote before there was xz.
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -56,7 +56,8 @@ _REFUSED = {
     b"Obj\x01": RefusedKind("an Avro file", _RESAVE),
     b"SQLite format 3\x00": RefusedKind("an SQLite database", "Export the table as CSV"),
     b"MATLAB 5.0": RefusedKind("a MATLAB file", _RESAVE),
-    b"RDX": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
+    b"RDX2\n": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
+    b"RDX3\n": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
     b"X\n\x00\x00": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
     b"\xd0\xcf\x11\xe0": RefusedKind("an Excel workbook", "Save the sheet as CSV"),
     b"7z\xbc\xaf\x27\x1c": RefusedKind("a 7z archive", "Unpack it with `7z x`"),
@@ -125,12 +126,9 @@ def find_format(head: bytes) -> str | RefusedKind:
     """
     if head.startswith(b"\xff\xff\xff\xff"):
         return "Arrow"
-    for magic, name in _TABLES.items():
-        if head.startswith(magic):
-            return name
-    for magic, refused in _REFUSED.items():
-        if head.startswith(magic):
-            return refused
+    for magic, kind in (_TABLES | _REFUSED).items():
+        if head.startswith(magic) and not _is_word(magic, head):
+            return kind
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for magic, refused in _REFUSED_TEXT.items():
         if text.startswith(magic):
@@ -165,6 +163,11 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
         return "libsvm"
     first = next((line for line in lines if not line.startswith(b"%")), b"")
     return "ARFF" if _ARFF.match(first) else "CSV"
+
+
+def _is_word(magic: bytes, head: bytes) -> bool:
+    """Tells whether the first bytes are letters of a text: ``PAR1`` may name a column."""
+    return magic.isalnum() and len(head) > len(magic) and _is_text(head)
 
 
 def _is_text(head: bytes) -> bool:
