@@ -166,7 +166,7 @@ class DataGate:
             Path(folder_of(self._artifacts[Examples].uri, split)).mkdir(parents=True)
 
     def refuses(self, splits: Splits) -> bool:
-        """Tells whether the data is refused."""
+        """Returns whether the data is refused."""
         examples = self._artifacts[Examples]
         for index, (split, events) in enumerate(splits.items()):
             examples.set_int_custom_property(names.events_property(split), len(events.labels))

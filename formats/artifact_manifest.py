@@ -149,7 +149,7 @@ def list_files(folder: str) -> Iterator[str]:
 
 
 def is_remote(location: str) -> bool:
-    """Tells whether a location is in an object store.
+    """Returns whether a location is in an object store.
 
     >>> is_remote("gs://bucket/model"), is_remote("/models/1")
     (True, False)

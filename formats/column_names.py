@@ -73,7 +73,7 @@ ALIASES = _aliases()
 
 
 def is_label(name: str) -> bool:
-    """Tells whether a name is in use for the label.
+    """Returns whether a name is in use for the label.
 
     >>> is_label("class_label"), is_label("y_train"), is_label("year")
     (True, True, False)

@@ -82,12 +82,12 @@ class ScoreHistogram:
 
     @property
     def has_events(self) -> bool:
-        """Tells whether any event was counted."""
+        """Returns whether any event was counted."""
         return bool(self.signal.any() or self.background.any())
 
     @property
     def has_both_classes(self) -> bool:
-        """Tells whether events of both classes were counted."""
+        """Returns whether events of both classes were counted."""
         return bool(self.signal.any() and self.background.any())
 
     @property
@@ -166,7 +166,7 @@ class SliceEvaluation:
 
     @property
     def is_small(self) -> bool:
-        """Tells whether there are too few events to compare models."""
+        """Returns whether there are too few events to compare models."""
         return self.events is not None and self.events < SMALL_SLICE
 
     @property

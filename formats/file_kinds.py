@@ -104,7 +104,7 @@ def find_container(head: bytes) -> str | None:
 
 
 def _is_old_tar(head: bytes) -> bool:
-    """Tells whether the first block has the checksum of a tar header without the mark of 1988.
+    """Returns whether the first block has the checksum of a tar header without the mark of 1988.
 
     The checksum is the sum of the bytes, with blanks in its own place.
     """
@@ -166,11 +166,11 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
 
 
 def _is_word(magic: bytes, head: bytes) -> bool:
-    """Tells whether the first bytes are letters of a text: ``PAR1`` may name a column."""
+    """Returns whether the first bytes are letters of a text: ``PAR1`` may name a column."""
     return magic.isalnum() and len(head) > len(magic) and _is_text(head)
 
 
 def _is_text(head: bytes) -> bool:
-    """Tells whether at most two in a hundred bytes are control characters."""
+    """Returns whether at most two in a hundred bytes are control characters."""
     controls = re.findall(rb"[\x00-\x08\x0e-\x1f]", head[:4096])
     return len(controls) * 50 <= len(head[:4096])

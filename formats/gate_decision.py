@@ -45,12 +45,12 @@ class GateDecision:
 
     @property
     def is_undecided(self) -> bool:
-        """Tells whether the model is refused only because too few events were measured."""
+        """Returns whether the model is refused only because too few events were measured."""
         return not self.passed and all(check.passed or check.undecided for check in self.checks)
 
     @property
     def keeps_baseline(self) -> bool:
-        """Tells whether the model in service stays, and that this is no failure."""
+        """Returns whether the model in service stays, and that this is no failure."""
         return self.is_undecided and self.when_undecided == KEEP_BASELINE
 
 

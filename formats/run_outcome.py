@@ -179,7 +179,7 @@ class RunOutcome:
         return self.nodes[node].state if node in self.nodes else None
 
     def is_cached(self, node: str) -> bool:
-        """Tells whether a node's outputs came from an earlier run."""
+        """Returns whether a node's outputs came from an earlier run."""
         return self.state(node) == "cached"
 
     @property

@@ -72,7 +72,7 @@ class ThresholdCheck:
 
     @property
     def passed(self) -> bool:
-        """Tells whether the value reaches the limit; an undefined value does not."""
+        """Returns whether the value reaches the limit; an undefined value does not."""
         return self.margin >= 0
 
     @property

@@ -20,7 +20,7 @@ class Throttle:
         self._due = -math.inf
 
     def is_due(self) -> bool:
-        """Tells whether the action is due, and if so restarts the interval."""
+        """Returns whether the action is due, and if so restarts the interval."""
         if time.monotonic() < self._due:
             return False
         self.restart()

@@ -374,7 +374,7 @@ def _parse_override(override: str) -> dict[str, Any]:
 
 
 def _is_verbatim(path: Sequence[str], text: str) -> bool:
-    """Tells whether a value is text as it stands: a string's, unless it is empty, null or quoted.
+    """Returns whether a value is text as it stands: a string's, unless it is empty, null or quoted.
 
     YAML would cut `/x/run #2` at the `#`, and read a folder named `2026` as a number.
     """

@@ -26,7 +26,7 @@ def describe_access(path: Path) -> str:
 
 
 def is_writable_folder(path: Path) -> bool:
-    """Tells whether files can be created in a folder."""
+    """Returns whether files can be created in a folder."""
     return os.access(path, os.W_OK | os.X_OK)
 
 

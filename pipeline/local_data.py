@@ -104,7 +104,7 @@ class LocalData:
 
 
 def data_layout(root: Path) -> str:
-    """Tells the layout of a local folder, a key of ``LAYOUTS``."""
+    """Returns the layout of a local folder, a key of ``LAYOUTS``."""
     if not (root / TRAINING).is_dir():
         return "single"
     has_test = (root / VALIDATION).is_dir() and bool(_list_folder(root / TEST).shards)

@@ -115,7 +115,7 @@ def exclusive_use(root: Path) -> Iterator[None]:
 
 
 def is_writable_by_everyone(folder: Path) -> bool:
-    """Tells whether any user may replace what is in a folder."""
+    """Returns whether any user may replace what is in a folder."""
     mode = folder.stat().st_mode
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 

@@ -66,7 +66,7 @@ def check_metadata(root: Path) -> None:
 
 
 def is_missing(root: Path) -> bool:
-    """Tells whether a root has no metadata and needs none yet.
+    """Returns whether a root has no metadata and needs none yet.
 
     Raises:
         DamagedMetadataError: there is none although the root has artifacts, or it is not a file.
@@ -168,7 +168,7 @@ def _find_damage(connection: sqlite3.Connection) -> str:
 
 
 def _is_used(root: Path) -> bool:
-    """Tells whether earlier runs have left artifacts, or a backup of their metadata."""
+    """Returns whether earlier runs have left artifacts, or a backup of their metadata."""
     try:
         return backup_file(root).exists() or any((root / "artifacts").iterdir())
     except (FileNotFoundError, NotADirectoryError):

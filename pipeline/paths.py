@@ -15,7 +15,7 @@ class PathError(ValueError):
 
 
 def is_remote(path: str) -> bool:
-    """Tells whether ``path`` is in an object store rather than on a local disk.
+    """Returns whether ``path`` is in an object store rather than on a local disk.
 
     >>> is_remote("gs://bucket/data"), is_remote("data/gs")
     (True, False)

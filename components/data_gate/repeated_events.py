@@ -115,7 +115,7 @@ def first_shared(
 
 
 def _is_in(values: Words, others: Words) -> np.ndarray:
-    """Tells which values are among the others, both sorted: bool [N]."""
+    """Returns which values are among the others, both sorted: bool [N]."""
     if not len(others):
         return np.zeros(len(values), np.bool_)
     indices = np.searchsorted(others, values)

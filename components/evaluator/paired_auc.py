@@ -169,5 +169,5 @@ def _thinned(sample: PairSample) -> PairSample:
 
 
 def _is_common(sample: PairSample) -> npt.NDArray[np.bool_]:
-    """Tells which pairs are kept for any hash, because many events have them: bool [P]."""
+    """Returns which pairs are kept for any hash, because many events have them: bool [P]."""
     return sample.weights > sample.total * COMMON / MAX_PAIRS

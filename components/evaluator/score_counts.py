@@ -52,12 +52,12 @@ class ScoreCounts:
 
     @property
     def has_both_classes(self) -> bool:
-        """Tells whether events of both classes were counted."""
+        """Returns whether events of both classes were counted."""
         return bool(self.signal.any() and self.background.any())
 
     @property
     def has_invalid_scores(self) -> bool:
-        """Tells whether the score of an event is not a number."""
+        """Returns whether the score of an event is not a number."""
         return bool(self.lowest.size and self.lowest[0] == _NOT_A_NUMBER)
 
     def outscored(self, weights: Array) -> tuple[Array, Array]:
@@ -102,7 +102,7 @@ class ScoreCounts:
 
     @property
     def is_ordered(self) -> bool:
-        """Tells whether both classes occur and their scores can be compared to ``MAX_ERROR``."""
+        """Returns whether both classes occur and their scores can be compared to ``MAX_ERROR``."""
         return self.has_both_classes and not self.has_invalid_scores and self.max_error <= MAX_ERROR
 
 

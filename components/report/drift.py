@@ -35,7 +35,7 @@ class Distance:
 
     @property
     def is_notable(self) -> bool:
-        """Tells whether the distance is large and not explained by chance."""
+        """Returns whether the distance is large and not explained by chance."""
         return self.value > max(NOTABLE, self.quantile)
 
 

@@ -78,7 +78,7 @@ def score_with_onnx_runtime(model: str, arrays: dict[str, Any]) -> Any:
 
 
 def is_of_the_machine(error: Exception) -> bool:
-    """Tells whether an error says nothing about the model: memory, disk, permissions, a signal."""
+    """Returns whether an error is not the model's fault: memory, disk, permissions, a signal."""
     tf = sys.modules.get("tensorflow")
     if tf and isinstance(error, tf.errors.OpError):
         return "Input/output error" in str(error) or isinstance(

@@ -112,7 +112,7 @@ class _Template(NamedTuple):
     ignored: tuple[slice, ...] = ()
 
     def matches(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Tells which rows of a uint8 [N, length] agree outside the payload: bool [N]."""
+        """Returns which rows of a uint8 [N, length] agree outside the payload: bool [N]."""
         varying = sorted((self.features, self.label, *self.ignored), key=lambda part: part.start)
         starts = [0, *(part.stop for part in varying)]
         stops = [*(part.start for part in varying), None]

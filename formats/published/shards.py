@@ -44,7 +44,7 @@ class ShardNames:
 
 
 def is_shard(path: str | PurePath) -> bool:
-    """Tells whether a file is a shard by its name: neither hidden, unfinished nor a backup.
+    """Returns whether a file is a shard by its name: neither hidden, unfinished nor a backup.
 
     >>> [is_shard(name) for name in ("a.tfrecord", "a.TFREC.gz", "a.tfrecord-00000-of-00002")]
     [True, True, True]
@@ -92,7 +92,7 @@ def missing_parts(names: Iterable[str]) -> list[str]:
 
 
 def looks_like_data(name: str) -> bool:
-    """Tells whether a name is that of a data file, in the published layout or in another form.
+    """Returns whether a name is that of a data file, in the published layout or in another form.
 
     >>> looks_like_data("HIGGS.csv.gz"), looks_like_data("part-r-00000"), looks_like_data("LICENSE")
     (True, True, False)

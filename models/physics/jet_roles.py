@@ -79,7 +79,7 @@ def _pairs_after(order: Sequence[int]) -> list[int]:
 
 
 def _changes(masses: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Tells whether other roles reproduce the published masses better.
+    """Returns whether other roles reproduce the published masses better.
 
     Args:
         masses: published masses, GeV, [7, N].

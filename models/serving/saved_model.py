@@ -68,7 +68,7 @@ def export(
 
 
 def is_exported(path: str) -> bool:
-    """Tells whether the SavedModel is complete; object stores move it file by file."""
+    """Returns whether the SavedModel is complete; object stores move it file by file."""
     return tf.io.gfile.exists(path) and not tf.io.gfile.exists(_temporary(path))
 
 

@@ -52,7 +52,7 @@ def best_epoch(losses: Sequence[float], min_delta: float) -> int:
 
 
 def should_stop(losses: Sequence[float], hyperparameters: Hyperparameters) -> bool:
-    """Tells whether the loss has not improved for as many epochs as the patience allows."""
+    """Returns whether the loss has not improved for as many epochs as the patience allows."""
     patience = hyperparameters.early_stopping_patience
     if patience is None or len(losses) < 2:
         return False
@@ -120,7 +120,7 @@ class EpochTracker(tf_keras.callbacks.Callback):
 
     @property
     def is_finished(self) -> bool:
-        """Tells whether no epoch is left."""
+        """Returns whether no epoch is left."""
         all_done = len(self._state.epochs) >= self._hyperparameters.epochs
         return all_done or should_stop(self._losses(), self._hyperparameters)
 

@@ -252,7 +252,7 @@ def sort_keys(keys: Words, labels: Array) -> Words:
 
 
 def below(keys: Words, share: float) -> npt.NDArray[np.bool_]:
-    """Tells which keys are in the lowest share of all keys: bool [N]."""
+    """Returns which keys are in the lowest share of all keys: bool [N]."""
     if share >= 1:
         return np.ones(len(keys), np.bool_)
     return keys < np.uint64(share * 2.0**64)

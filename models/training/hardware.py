@@ -185,7 +185,7 @@ def choose_policy(precision: str, hardware: StrategyRecord) -> str:
 
 
 def cpu_multiplies_bfloat16() -> bool:
-    """Tells whether this machine's CPU has AVX512_BF16."""
+    """Returns whether this machine's CPU has AVX512_BF16."""
     return CPU_INFO.exists() and "avx512_bf16" in CPU_INFO.read_text(encoding="utf-8")
 
 

@@ -100,7 +100,7 @@ class TrainingPlan:
 
     @property
     def is_in_memory(self) -> bool:
-        """Tells whether the training events stay in memory from epoch to epoch."""
+        """Returns whether the training events stay in memory from epoch to epoch."""
         return self.steps_per_block >= self.steps_per_epoch
 
     def events_in_memory(self, events: int) -> int:

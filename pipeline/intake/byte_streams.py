@@ -29,7 +29,7 @@ UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.Zst
 
 
 def is_of_the_system(error: Exception) -> bool:
-    """Tells whether an error is one of the machine, such as a full disk, and not of the data."""
+    """Returns whether an error is one of the machine, such as a full disk, and not of the data."""
     # Libraries give EINVAL for data that they cannot read.
     is_fault = isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
     return is_fault or isinstance(error, MemoryError)

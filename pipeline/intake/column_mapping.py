@@ -130,7 +130,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
 
 
 def _are_numbers(source: str, names: Sequence[str]) -> bool:
-    """Tells whether the names only count the columns, as pandas and Spark number them.
+    """Returns whether the names only count the columns, as pandas and Spark number them.
 
     Raises:
         IntakeError: they are the numbers of an event.
@@ -157,7 +157,7 @@ def _numbered_features(names: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _are_counted(names: Sequence[str]) -> bool:
-    """Tells whether names differ only in a number, which goes up by one."""
+    """Returns whether names differ only in a number, which goes up by one."""
     counts = [_COUNTED.fullmatch(name) for name in names]
     if not all(counts) or len({match[1] for match in counts if match}) > 1:
         return False

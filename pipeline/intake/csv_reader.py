@@ -114,7 +114,7 @@ def _without_trailing_separator(layout: Layout) -> tuple[tuple[str, ...] | None,
 
 
 def _guess(sample: list[list[str]]) -> str:
-    """Tells why columns without names are not the label and the features, if there is a sign."""
+    """Explains why columns without names are not the label and the features, if there is a sign."""
     columns = list(zip(*sample, strict=False))
     if len(columns) < len(COLUMNS) or not sample[1:]:
         return ""

@@ -230,7 +230,7 @@ def check_one_split(name: str, names: Sequence[str]) -> None:
 
 
 def is_document(name: str) -> bool:
-    """Tells whether a file beside data is a document or a list of checksums, by its name.
+    """Returns whether a file beside data is a document or a list of checksums, by its name.
 
     >>> is_document("higgs/README.txt"), is_document("SHA256SUMS"), is_document("HIGGS.csv")
     (True, True, False)
@@ -240,7 +240,7 @@ def is_document(name: str) -> bool:
 
 
 def is_visible(name: str) -> bool:
-    """Tells whether a file is neither hidden nor a marker of a tool.
+    """Returns whether a file is neither hidden nor a marker of a tool.
 
     >>> is_visible("a/HIGGS.csv"), is_visible("__MACOSX/x.csv"), is_visible("x/_SUCCESS")
     (True, False, False)

@@ -270,7 +270,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def is_stream(path: Path) -> bool:
-    """Tells whether a path is a pipe or a device, which can be read only once."""
+    """Returns whether a path is a pipe or a device, which can be read only once."""
     mode = path.stat().st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 

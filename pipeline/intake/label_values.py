@@ -152,7 +152,7 @@ def _likely_order(kinds: list[str]) -> tuple[str, str]:
 
 
 def _is_only_positive(value: str, other: str) -> bool:
-    """Tells whether the values are numbers, of which only the first is positive."""
+    """Returns whether the values are numbers, of which only the first is positive."""
     try:
         return float(value) > 0 >= float(other)
     except ValueError:

@@ -89,7 +89,7 @@ def _unquote(cell: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Tells whether a cell is a number or stands for a missing one.
+    """Returns whether a cell is a number or stands for a missing one.
 
     >>> is_number("+1.5e3"), is_number("?"), is_number("1_000"), is_number("0x1p0")
     (True, True, False, False)
@@ -98,7 +98,7 @@ def is_number(cell: str) -> bool:
 
 
 def is_header(cells: list[str]) -> bool:
-    """Tells whether the cells are names: most are not numbers, or they count the columns.
+    """Returns whether the cells are names: most are not numbers, or they count the columns.
 
     >>> is_header(["label", "pt"]), is_header(["s", "0.5", "1.5"]), is_header(["0", "1", "2"])
     (True, False, True)

@@ -77,7 +77,7 @@ class ValueRules:
         return None if missing is None else ~missing
 
     def scale_problem(self) -> str:
-        """Tells why momenta or masses of all events so far are in another unit; may be empty."""
+        """Explains why momenta or masses of all events so far are in another unit; may be empty."""
         means = dict(zip(SCALED, self._sums / max(1, self._events), strict=True))
         small = small_means(means, self._events)
         if not small:

@@ -101,7 +101,7 @@ def _tag(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
 
 
 def _is_accepted(events: DetectedEvents) -> NDArray[np.bool_]:
-    """Tells which events have lepton and recorded jets in the acceptance, and few enough tags."""
+    """Returns which events have lepton and recorded jets in the acceptance, and few enough tags."""
     return (
         is_in_acceptance(events.lepton)
         & is_in_acceptance(events.jets)[:RECORDED_JETS].all(axis=0)
@@ -111,7 +111,7 @@ def _is_accepted(events: DetectedEvents) -> NDArray[np.bool_]:
 
 
 def is_in_acceptance(momenta: Cylindrical) -> NDArray[np.bool_]:
-    """Tells which particles are hard and central enough, in the shape of the momenta."""
+    """Returns which particles are hard and central enough, in the shape of the momenta."""
     in_acceptance: NDArray[np.bool_] = (momenta.pt > MIN_PT) & (np.abs(momenta.eta) < MAX_ETA)
     return in_acceptance
 

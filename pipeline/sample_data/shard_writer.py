@@ -174,7 +174,7 @@ def _foreign_files(directory: Path) -> Iterator[Path]:
 
 
 def _has_own_test(directory: Path) -> bool:
-    """Tells whether the manifest names shards of the test set, which people also put there."""
+    """Returns whether the manifest names shards of the test set, which people also put there."""
     try:
         shards = read_manifest(directory / MANIFEST).shards
     except (ManifestError, OSError):

@@ -15,7 +15,7 @@ from formats.training_record import TrainingRecord
 
 
 def has_metric(training: TrainingRecord, name: str) -> bool:
-    """Tells whether any epoch has a metric."""
+    """Returns whether any epoch has a metric."""
     return any(name in epoch for epoch in training.epochs)
 
 
