@@ -61,7 +61,9 @@ def _auc(value: float) -> str:
 def _measured(check: ThresholdCheck, value: float) -> str:
     if math.isnan(value):
         return "undefined"
-    return f"{value:,.0f}" if check.is_count else f"{value:+.4f}"
+    if check.is_count:
+        return f"{value:,.0f}"
+    return f"{value:+.4f}" if check.is_change else f"{value:.4f}"
 
 
 def _check_result(check: ThresholdCheck) -> str:

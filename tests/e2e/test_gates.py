@@ -54,8 +54,8 @@ def test_a_second_run_reuses_every_node(later, first_run):
 
 def test_missed_gates_push_nothing_and_say_by_how_much(refused_run, later, first_run):
     done = refused_run.done
-    assert "gate: AUC +0." in done.output
-    assert "at least +0.9950 needed: MISSED by 0." in done.output
+    assert "gate: AUC 0." in done.output
+    assert "at least 0.9950 needed: MISSED by 0." in done.output
     assert "gate: events 2,000, at least 2,001 needed: MISSED by 1" in done.output
     assert "NOT PUSHED" in done.output
     assert done.states["Trainer"] == "cached"

@@ -54,7 +54,7 @@ def test_decision_lists_thresholds_and_margins():
     lines = list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))
     assert lines == [
         "AUC 0.8100 on 2,000 events, baseline 0.8200",
-        "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100",
+        "gate: AUC 0.8100, at least 0.8000 needed: passed by 0.0100",
         "gate: difference in AUC -0.0100, at least -0.0020 needed: MISSED by 0.0080",
     ]
 
@@ -71,8 +71,8 @@ def test_undecided_comparison_is_printed_with_intervals_and_remedy():
         ),
     )
     assert list(decision_lines(GateDecision(False, 2000, 0.81, 0.82, checks)))[1:] == [
-        "gate: AUC +0.8100, at least +0.8000 needed: passed by 0.0100; 95 % interval +0.8000 to "
-        "+0.8200 (DeLong 1988)",
+        "gate: AUC 0.8100, at least 0.8000 needed: passed by 0.0100; 95 % interval 0.8000 to "
+        "0.8200 (DeLong 1988)",
         "gate: difference in AUC, 95 % lower bound -0.0040, at least -0.0020 needed: "
         "UNDECIDED by 0.0020, about 80,000 eval events would decide",
     ]
@@ -89,7 +89,7 @@ def test_decision_on_too_few_events_of_one_class_says_so():
     assert list(decision_lines(decision)) == [
         "AUC undefined on 600 events, baseline undefined: all 600 events are signal",
         "gate: events 600, at least 1,000 needed: MISSED by 400",
-        "gate: AUC undefined, at least +0.8000 needed: UNDECIDED, all 600 events are signal",
+        "gate: AUC undefined, at least 0.8000 needed: UNDECIDED, all 600 events are signal",
         "gate: difference in AUC undefined, at least -0.0020 needed: UNDECIDED, the value "
         "is not a number",
     ]
@@ -113,7 +113,7 @@ def test_each_gate_of_a_run_has_a_line_in_the_table_of_runs(make, tmp_path):
     node = NodeRun("Evaluator", "done", 1.0, {"evaluation": evaluation})
     _, line, *gates = run_lines([RunOutcome("r", {"Evaluator": node})])
     assert line.split()[-3:] == ["0", "1.0", "s"]
-    gate = "AUC +0.8000, at least +0.7000: passed by 0.1000; 95 % interval +0.7945 to +0.8055"
+    gate = "AUC 0.8000, at least 0.7000: passed by 0.1000; 95 % interval 0.7945 to 0.8055"
     assert gates == [
         "  events 20,000, at least 30,000: missed by 10,000",
         f"  {gate} (DeLong 1988)",
