@@ -133,13 +133,12 @@ def _open_lock(root: Path) -> IO[str]:
                 raise _not_writable(folder, "Permission denied")
         return (root / ".lock").open("a+")
     except OSError as error:
-        raise _not_writable(root, error.strerror) from None
+        raise _not_writable(Path(error.filename or root), error.strerror) from None
 
 
-def _not_writable(folder: Path, reason: str | None) -> ConfigError:
+def _not_writable(path: Path, reason: str | None) -> ConfigError:
     return ConfigError(
-        f"root: cannot write to {folder} ({reason}: {describe_access(folder)}); "
-        "give a writable folder"
+        f"root: cannot write to {path} ({reason}: {describe_access(path)}); give a writable folder"
     )
 
 

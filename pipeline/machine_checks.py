@@ -137,7 +137,7 @@ def _refused_write(error: BaseException, root: Path, unnamed: str) -> str | None
     path = re.search(re.escape(str(root)) + r"[^\s'\",)\]]*", str(error))
     fault = WRAPPED_FAULT.search(str(error))
     if fault and (path or fault[1]):
-        place = path[0] if path else unnamed
+        place = path[0].rstrip(";:") if path else unnamed
         return f"cannot use {place}: {fault[2]}; check its disk and permissions"
     return None
 

@@ -1,6 +1,7 @@
 """Errors of the system as sentences with cause and remedy, whatever command meets them."""
 
 import errno
+import os
 from pathlib import Path
 
 from pipeline.file_access import describe_access
@@ -31,11 +32,23 @@ def explain(error: BaseException) -> tuple[str, str] | None:
         return LIMITS[number]
     if number not in DISK_FAULTS:
         return None
+    if number == errno.ENOSPC and _lacks_inodes(getattr(error, "filename", None)):
+        return "no inodes are left on the file system (`df -i`)", "remove files there"
     remedies = {
         errno.EROFS: "choose a folder that can be written",
         errno.EIO: "check the disk",
     }
     return DISK_FAULTS[number], remedies.get(number, "free some")
+
+
+def _lacks_inodes(name: object) -> bool:
+    """Tells whether a file system takes no new files although it may have space."""
+    if not isinstance(name, str):
+        return False
+    folder = next((place for place in Path(name).absolute().parents if place.exists()), Path("/"))
+    status = os.statvfs(folder)
+    # Some file systems count no inodes.
+    return status.f_files > 0 and status.f_favail == 0
 
 
 def describe_system_error(error: OSError | MemoryError) -> str:

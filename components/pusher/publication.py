@@ -145,8 +145,11 @@ def remove_leftovers(push_directory: str, pipeline: str) -> None:
                 logger.info("removed what an interrupted push had left: %s", push.folder)
         return
     for folder in Path(push_directory).glob(f"{STAGING_PREFIX}{pipeline}.*"):
-        shutil.rmtree(folder)
-        logger.info("removed what an interrupted push had left: %s", folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            logger.warning("cannot remove %s, which an interrupted push has left", folder)
+        else:
+            logger.info("removed what an interrupted push had left: %s", folder)
     for mark in Path(push_directory).glob(f".{MARK_FILE}.*"):
         mark.unlink()
 

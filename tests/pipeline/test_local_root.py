@@ -201,6 +201,17 @@ def test_folders_of_another_user_are_named_with_their_owner(tmp_path, monkeypatc
         pass
 
 
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with (
+        pytest.raises(
+            ConfigError, match=rf"cannot write to {tmp_path}/\.lock \(Is a directory: it"
+        ),
+        exclusive_use(tmp_path),
+    ):
+        pass
+
+
 @pytest.fixture
 def umask():
     """Sets the umask; the one before is restored."""

@@ -179,6 +179,9 @@ def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
         f"cannot use a file of TestEvaluator, which writes to {tmp_path}/artifacts/TestEvaluator: "
         "Permission denied; check its disk and permissions and run again"
     )
+    # TensorFlow puts a semicolon behind the path.
+    error = RuntimeError(f"{path}; Permission denied")
+    assert describe_failure(error, tmp_path).startswith(f"cannot use {path}: Permission denied; ")
     elsewhere = RuntimeError("403: Permission denied on bucket gs://events")
     assert describe_failure(elsewhere, tmp_path, "Trainer") == f"RuntimeError: {elsewhere}"
     other = RuntimeError(f"{tmp_path}/x is not a model")

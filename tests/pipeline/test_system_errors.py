@@ -1,4 +1,6 @@
 import errno
+import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +21,18 @@ from pipeline.system_errors import describe_system_error
 )
 def test_file_cause_and_remedy_are_named(number, sentence):
     assert describe_system_error(OSError(number, "a reason", "x")) == sentence
+
+
+def test_a_file_system_without_inodes_is_not_called_full(monkeypatch, tmp_path):
+    counts = SimpleNamespace(f_files=300, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: counts)
+    file = str(tmp_path / "missing" / "x")
+    error = OSError(errno.ENOSPC, "No space left on device", file)
+    sentence = f"{file}: no inodes are left on the file system (`df -i`); remove files there"
+    assert describe_system_error(error) == sentence
+    # Some file systems count none.
+    counts.f_files = 0
+    assert describe_system_error(error).startswith(f"{file}: no space is left; free some")
 
 
 def test_owner_and_mode_explain_a_refused_permission(tmp_path):

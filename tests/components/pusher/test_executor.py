@@ -311,6 +311,18 @@ def test_what_killed_pushes_of_this_pipeline_left_is_removed(pushes, serving):
     assert left == [MARK_FILE, ".pushing.higgs-2.0b", ".pushing.other.0c", "1000", "mine"]
 
 
+def test_what_cannot_be_removed_does_not_stop_a_push(pushes, serving, monkeypatch, caplog):
+    """A killed push of another user has left it; no server takes it for a version."""
+    left = serving / ".pushing.higgs.0a"
+    left.mkdir(parents=True)
+    remove = shutil.rmtree
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda path, **options: path == left or remove(path, **options)
+    )
+    assert pushes.version("a") == "1000"
+    assert f"cannot remove {left}, which an interrupted push has left" in caplog.text
+
+
 def start(function):
     """Calls a function in a child process; returns the process's id. Imports take too long."""
     child = os.fork()
