@@ -1,11 +1,14 @@
 """A sample of the faults of `make faults`: nothing is lost, wrongly pushed or left broken."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from campaign import execute, is_metadata, plan, prepare, scratch_folder
+from changes import CHANGES
 from damage import FOLDERS, targets
 from file_layer import compiler
+from judgement import auc, lost, pushed
 from scenarios import AGAIN, FIRST, GENERATE, REFUSED, REPLACE, SCORE, SECOND
 from workshop import Workshop
 
@@ -60,6 +63,28 @@ def test_after_a_damage(workshop, prepared, tasks):
         next(task for task in tasks if task.file.startswith(f"{folder}/")) for folder in FOLDERS
     ]
     check(workshop, prepared, chosen, least=len(FOLDERS))
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_after_a_change(workshop, prepared, change):
+    """People and backups: the run says what it found, and pushes what an undisturbed one would."""
+    scenario, reference = change.scenario, prepared[change.scenario.name].reference
+    workshop.restore(change.base or scenario.base)
+    change.apply(workshop)
+    before = {name: files for name, files in workshop.versions().items() if files}
+    done = again = workshop.run(scenario)
+    assert change.words in done.output
+    assert "Traceback" not in done.output
+    assert lost(before, workshop, [pushed(done.output)]) == []
+    if change.withdrawn:
+        assert (done.code, workshop.versions()) == (1, before)
+        shutil.rmtree(workshop.work / "serving" / max(before))
+        again = workshop.run(scenario)
+    assert again.code == reference.code, again.output
+    assert auc(again.output) == reference.auc
+    versions = {name: files for name, files in workshop.versions().items() if files}
+    assert len(versions) == change.versions
+    assert all(files in reference.models for files in versions.values())
 
 
 def check(workshop, prepared, tasks, least):
