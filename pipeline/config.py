@@ -410,11 +410,11 @@ def _explain(entry: Any) -> str:
         return f"{key}: missing; give it in the file or with --set {key}=..."
     if entry["type"] == "model_type":
         return f"{key}: expected keys and values, got {_quote(entry['input'])}"
-    example = "[{metric: auc, at_least: 0.8}]" if key.endswith("gates") else "[--a, --b=c]"
-    hint = f" (a list, for example {example})" if entry["type"] == "tuple_type" else ""
-    return (
-        f"{key}: {entry['msg'].removeprefix('Value error, ')}{hint}, got {_quote(entry['input'])}"
-    )
+    reason = entry["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
+    if entry["type"] == "tuple_type":
+        example = "[{metric: auc, at_least: 0.8}]" if key.endswith("gates") else "[--a, --b=c]"
+        reason = f"must be a list, such as {example}"
+    return f"{key}: {reason}, got {_quote(entry['input'])}"
 
 
 def _quote(value: Any) -> str:

@@ -190,7 +190,7 @@ def test_a_missing_section_names_its_example():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("vertex.project=", "vertex.project: Input should be a valid string, got None"),
+        ("vertex.project=", "vertex.project: must be a valid string, got None"),
         ("vertex.region=uscentral", "vertex.region: String should match pattern"),
         ("vertex.training.accelerator=NVIDIA_T4", "'NVIDIA_TESLA_T4'"),
         ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),
@@ -203,7 +203,7 @@ def test_a_missing_section_names_its_example():
             "vertex.labels: Dictionary should have at most 58 items",
         ),
         ("vertex.image=Registry.example/Higgs:1", "'Registry.example/Higgs:1' is not the name of"),
-        ("vertex.image=", "vertex.image: Input should be a valid string"),
+        ("vertex.image=", "vertex.image: must be a valid string"),
         ("vertex.training.image=my image", "'my image' is not the name of an image, REGISTRY"),
         ("vertex.service_account=higgs", "'higgs' is not a service account, such as NAME@"),
         ("vertex.network=my-vpc", "'my-vpc' is not a network, projects/PROJECT_NUMBER/global"),

@@ -37,7 +37,7 @@ def test_defaults_and_derived_paths(config_file):
     [
         (["push.formats=[onnx]"], "push: formats lacks saved_model, with which later models are"),
         (["push.formats=[saved_model]", "push.triton=true"], "push: triton needs onnx among"),
-        (["push.formats=[saved_model, tflite]"], "push.formats.1: Input should be 'saved_model'"),
+        (["push.formats=[saved_model, tflite]"], "push.formats.1: must be 'saved_model'"),
     ],
 )
 def test_formats_that_cannot_be_pushed(config_file, overrides, message):
@@ -122,20 +122,20 @@ def test_config_is_frozen(config_file):
         ("trainer.tree_leaves=24", "trainer.tree_leaves: replaced by trainer.tree_depth: a tree"),
         ("traner.epochs=3", "traner: unknown key; did you mean trainer?"),
         ("evaluation.zzz=1", "known here: auc_lower_bound, auc_max_drop"),
-        ("evaluation.auc_lower_bound=1.2", "evaluation.auc_lower_bound: Input should be less"),
-        ("trainer.preset=demmo", "trainer.preset: Input should be 'default', 'demo' or 'kaggle'"),
+        ("evaluation.auc_lower_bound=1.2", "evaluation.auc_lower_bound: must be less"),
+        ("trainer.preset=demmo", "trainer.preset: must be 'default', 'demo' or 'kaggle'"),
         ("name=Higgs_1", "name: String should match pattern"),
-        ("trainer.preset=[a]", "trainer.preset: Input should be 'default', 'demo' or 'kaggle'"),
-        ("evaluation.auc_lower_bound=.nan", "evaluation.auc_lower_bound: Input should be"),
-        ("seed=true", "seed: Input should be a valid integer, got True"),
-        ("beam.args=--x", "beam.args: Input should be a valid tuple (a list, for example [--a,"),
-        ("seed=-1", "seed: Input should be greater than or equal to 0, got -1"),
-        ("data_root=", "data_root: Input should be a valid string, got None"),
+        ("trainer.preset=[a]", "trainer.preset: must be 'default', 'demo' or 'kaggle'"),
+        ("evaluation.auc_lower_bound=.nan", "evaluation.auc_lower_bound: must be"),
+        ("seed=true", "seed: must be a valid integer, got True"),
+        ("beam.args=--x", "beam.args: must be a list, such as [--a,"),
+        ("seed=-1", "seed: must be greater than or equal to 0, got -1"),
+        ("data_root=", "data_root: must be a valid string, got None"),
         ("seed", "--set 'seed' is not key=value"),
         ("seed=[1", "the value is not valid YAML"),
-        ("seed=3 # best", "seed: Input should be a valid integer, got '3 # best'"),
+        ("seed=3 # best", "seed: must be a valid integer, got '3 # best'"),
         ("beam.args=[--a] #b", "got '[--a] #b'"),
-        ("seed=#1", "seed: Input should be a valid integer, got '#1'"),
+        ("seed=#1", "seed: must be a valid integer, got '#1'"),
     ],
 )
 def test_errors_name_key_value_and_remedy(config_file, override, message):
@@ -249,7 +249,7 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
         ("{metric: auc, slice: {jet_1_b_tag: tigth}, at_least: 0.5}", "did you mean tight?"),
         ("{metric: auc}", "a gate needs at_least, at_most or max_drop"),
         ("{metric: auc, at_least: 0.9, at_most: 0.8}", "no auc is at least 0.9 and at most 0.8"),
-        ("{metric: auc, max_drop: -0.1}", "gates.0.max_drop: Input should be greater"),
+        ("{metric: auc, max_drop: -0.1}", "gates.0.max_drop: must be greater"),
         (
             "{metric: auc, signal_efficiency: 0.4, at_least: 0.5}",
             "signal_efficiency belongs to background_rejection, not to auc",
@@ -265,8 +265,8 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
             "{metric: auc, slice: {n_b_tags: 1, jet_1_b_tag: tight}, at_least: 0.5}",
             "a slice has one column",
         ),
-        ("{metric: auc, at_least: .nan}", "gates.0.at_least: Input should be a valid number"),
-        ("{metric: auc, max_drop: 1e999}", "gates.0.max_drop: Input should be a finite number"),
+        ("{metric: auc, at_least: .nan}", "gates.0.at_least: must be a valid number"),
+        ("{metric: auc, max_drop: 1e999}", "gates.0.max_drop: must be a finite number"),
         ("{metric: auc, at_least: 1.5}", "at_least 1.5 refuses every model: auc is at most 1"),
         (
             "{metric: background_rejection, at_most: 0.5}",
@@ -274,11 +274,11 @@ def test_a_slash_at_the_end_of_a_folder_is_dropped():
         ),
         (
             "{metric: background_rejection, signal_efficiency: 0, at_least: 5}",
-            "signal_efficiency: Input should be greater than 0",
+            "signal_efficiency: must be greater than 0",
         ),
         (
             "{metric: background_rejection, signal_efficiency: 1.5, at_least: 5}",
-            "signal_efficiency: Input should be less than 1",
+            "signal_efficiency: must be less than 1",
         ),
         ("{metric: auc, at_most: 0.6}", "evaluation: no auc is at least 0.7 and at most 0.6"),
         (
@@ -297,13 +297,13 @@ def test_a_gate_that_cannot_be_applied_is_refused_with_the_nearest_name(config_f
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
-        ("gates=auc", "a list, for example [{metric: auc, at_least: 0.8}]"),
+        ("gates=auc", "must be a list, such as [{metric: auc, at_least: 0.8}]"),
         ("confidence=0.4", "greater than or equal to 0.5"),
         ("confidence=1", "less than or equal to 0.999999"),
         ("confidence=0.9999999999999999", "less than or equal to 0.999999"),
         ("least_events=0", "greater than or equal to 2"),
         (f"least_events={10**400}", "less than or equal to 9007199254740992"),
-        ("auc_max_drop=.nan", "Input should be a valid number"),
+        ("auc_max_drop=.nan", "must be a valid number"),
         ("when_undecided=keep", "'refuse', 'keep-baseline' or 'push', got 'keep'"),
     ],
 )
