@@ -12,7 +12,6 @@ events in the true population, divided by that in the other one.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,8 +121,8 @@ class Gate:
             config, has_baseline=True, rubber_stamp=False
         )
         self._bounds = {
-            AUC_CHANGE_LOWER_BOUND: _value_of(AucChangeLowerBound(settings.confidence)),
-            AUC_CHANGE_CLEAR_BOUND: _value_of(AucChangeClearBound(confidence=settings.confidence)),
+            AUC_CHANGE_LOWER_BOUND: AucChangeLowerBound(settings.confidence).value,
+            AUC_CHANGE_CLEAR_BOUND: AucChangeClearBound(confidence=settings.confidence).value,
         }
 
     def decide(self, pair: Pair) -> set[str]:
@@ -149,10 +148,6 @@ class Gate:
         change = pair.change()
         slack = (change.value - bound(change) for bound in self._bounds.values())
         return max(-self.max_drop + next(slack), -CLEAR_DROP * self.max_drop + next(slack))
-
-
-def _value_of(metric: Any) -> Callable[[Any], float]:
-    return metric.kwargs["value"]
 
 
 def normal_population(drop: float, correlation: float = RETRAINED) -> Population:

@@ -171,11 +171,14 @@ class _OfAucChange(_PerModel):
     """Base of metrics of the difference between the AUCs of a candidate and the baseline.
 
     There is none without a baseline.
+
+    Attributes:
+        value: computes the metric.
     """
 
     def __init__(self, value: Callable[[AucDifference], float], name: str, **settings: Any):
         super().__init__(name, **settings)
-        self._value = value
+        self.value = value
 
     def _computations(
         self, key: metric_types.MetricKey, eval_config: Any
@@ -183,7 +186,7 @@ class _OfAucChange(_PerModel):
         baseline = model_util.get_baseline_model_spec(eval_config)
         if baseline is None or key.model_name == baseline.name:
             return []
-        value, change_key = self._value, key._replace(is_diff=True)
+        value, change_key = self.value, key._replace(is_diff=True)
         candidate_counts = _score_counts(key, eval_config)
         baseline_counts = _score_counts(key._replace(model_name=baseline.name), eval_config)
         pairs_key = key._replace(name="_score_pairs")
