@@ -60,7 +60,7 @@ bench-quick: .venv/.ready  ## The same in 10 minutes: less data, neither trainin
 
 FUZZ_SECONDS := 60
 
-fuzz: .venv/.ready  ## Fuzz every reader of foreign data, FUZZ_SECONDS each
+fuzz: .venv/.ready  ## Fuzz every reader of untrusted data, FUZZ_SECONDS each
 	@for target in shard record json manifest configuration tf_config table; do \
 		$(BIN)/python tests/fuzz/fuzz.py $$target $(FUZZ_SECONDS) || exit 1; done
 

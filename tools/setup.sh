@@ -31,7 +31,7 @@ make_venv() {
             return
         fi
     done
-    fail "Python 3.10, which TFX 1.16 needs, was not found on PATH or in pyenv, and uv could not download it; install it (pyenv install 3.10) and run make again"
+    fail "Python 3.10, which this project needs, was not found on PATH or in pyenv, and uv could not download it; install it (pyenv install 3.10) and run make again"
 }
 
 find_uv

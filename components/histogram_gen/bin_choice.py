@@ -1,4 +1,4 @@
-"""Choice of bins, such that outliers do not stretch the histogram.
+"""Choice of bins that outliers do not stretch.
 
 TFDV's quantiles are not used: they depend on the order in which an engine merges its sketches, and
 the same events must have the same bins on every engine. The minimum and the maximum do not depend

@@ -196,7 +196,7 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
 
 
 def confine() -> None:
-    """Takes the network and the credentials from this process, which loads a foreign model."""
+    """Takes the network and the credentials from this process, which loads an untrusted model."""
     from components.serving_check.confinement import SENDING, deny, harmless_variables
 
     kept = {*harmless_variables(os.environ), "COLUMNS", "HOME", "TERM", "TMPDIR"}
