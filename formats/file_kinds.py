@@ -84,7 +84,7 @@ _REFUSED_TEXT = {
 _UNKNOWN = RefusedKind(
     "binary data of an unknown kind",
     "Expected CSV, Parquet, Arrow, NumPy, HDF5, ROOT, libsvm, ARFF or TFRecord, as it is or in "
-    "gzip, bzip2, xz, zstd, zip or tar",
+    "gzip, bzip2, xz, zstd, zip or tar. If it is one of these, it is damaged: fetch it again",
 )
 _LIBSVM = re.compile(rb"\s*[-+.\deE]+(\s+qid:\d+)?(\s+\d+:[-+.\deEnaifNAIF]+)+\s*(#.*)?$")
 _ARFF = re.compile(rb"\s*@relation\b", re.IGNORECASE)
@@ -156,8 +156,9 @@ def describe(head: bytes) -> str:
 
 def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
     if not _is_text(head):
-        half = head[:64].count(b"\0") * 2 >= len(head[:64]) - 2
-        return _REFUSED[b"\xff\xfe"] if half and head[:1] != b"\0" else _UNKNOWN
+        # Every second byte is zero, the first or the second of each pair.
+        is_wide = {head[0:64:2].count(b"\0"), head[1:64:2].count(b"\0")} == {0, len(head[1:64:2])}
+        return _REFUSED[b"\xff\xfe"] if is_wide else _UNKNOWN
     lines = [line for line in text.splitlines() if line.strip()]
     if _LIBSVM.match(next((line for line in lines if not line.startswith(b"#")), b"")):
         return "libsvm"

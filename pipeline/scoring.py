@@ -3,16 +3,17 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, score_file
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
-from formats.artifact_manifest import is_remote, list_files
+from formats.artifact_manifest import list_files
 from formats.errors import DataRefusedError
-from pipeline.intake.input_sources import Source, find_sources
-from pipeline.intake.intake_error import InputNotFoundError, enumerate_names
+from pipeline.intake.input_sources import Source, encodable, find_sources
+from pipeline.intake.intake_error import InputNotFoundError, enumerate_names, shorten
 from pipeline.intake.scored_rows import RowOptions, TableRows
-from pipeline.paths import local_path
+from pipeline.paths import is_remote, local_path
 from pipeline.scored_model import ScoredModel
 
 
@@ -60,17 +61,33 @@ def _output_name(source: Source, folders: Sequence[Path]) -> str:
         if folder in source.path.parents:
             name = source.path.relative_to(folder).as_posix()
     tree = f".{source.tree.replace('/', '.')}" if source.tree else ""
-    return output_name(f"{name}{tree}")
+    return output_name(encodable(f"{name}{tree}"))
 
 
 def _find_remote(text: str) -> Iterator[tuple[str, Source]]:
     folder = text.rstrip("/")
-    paths = list_data_files(folder)
+    with _store_named(text):
+        paths = list_data_files(folder)
     for path in paths:
         uri = f"{folder}/{path}"
         yield output_name(path), Source(uri, None, uri=uri)
     if not paths:
         yield output_name(PurePosixPath(folder).name), Source(folder, None, uri=folder)
+
+
+@contextmanager
+def _store_named(location: str) -> Iterator[None]:
+    """Names an object store in errors of its library, which are of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        if not is_remote(location):
+            raise
+        reason = shorten(" ".join(str(error).split()), 200)
+        raise ScoringError(
+            f"{location} cannot be listed ({type(error).__name__}: {reason}). Check the address "
+            "and the credentials, and that the library of this store is installed."
+        ) from error
 
 
 def plan_tasks(
@@ -91,9 +108,9 @@ def plan_tasks(
 
 def find_others(out: str, inputs: dict[str, Source]) -> str:
     """Names files of scores in the folder that are not of these inputs; empty if there are none."""
-    others = sorted(
-        path for path in list_files(out) if path.endswith(SUFFIX) and path not in inputs
-    )
+    with _store_named(out):
+        present = list(list_files(out))
+    others = sorted(path for path in present if path.endswith(SUFFIX) and path not in inputs)
     return enumerate_names(others, 3) if others else ""
 
 

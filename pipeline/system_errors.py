@@ -22,6 +22,9 @@ LIMITS = {
 }
 """Limits of the process or the machine: the reason and the remedy."""
 
+TEMPORARY = "higgs-convert-"
+"""Prefix of what is unpacked into the folder of temporary files."""
+
 _ACCESS = (errno.EACCES, errno.EPERM)
 
 
@@ -62,7 +65,8 @@ def describe_system_error(error: OSError | MemoryError) -> str:
     if explained := explain(error):
         reason, remedy = explained
         is_full = remedy == "free some"
-        return f"{place}{reason}; {remedy}{', or use another folder' * is_full}"
+        other = ", or set TMPDIR to another" if TEMPORARY in place else ", or use another"
+        return f"{place}{reason}; {remedy}{f'{other} folder' * is_full}"
     assert isinstance(error, OSError)
     reason = error.strerror or str(error)
     if error.errno in _ACCESS and name:

@@ -114,6 +114,11 @@ def _check_classes(
         raise click.UsageError(
             "With INPUT, --signal and --background are values of the label, one each."
         )
+    if inputs and signal:
+        from pipeline.intake.label_values import same_value
+
+        if same_value(signal[0], background[0]):
+            raise click.UsageError(f"--signal and --background are the same value, {signal[0]}.")
 
 
 def _find_inputs(

@@ -1,5 +1,6 @@
 """Readers of NumPy and HDF5 files: one matrix, a matrix and labels, or named columns."""
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ import numpy as np
 
 from formats.atomic_files import naming
 from formats.column_names import is_label
-from formats.features import FEATURES, LABEL, NUM_FEATURES
+from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 from pipeline.intake.byte_streams import is_of_the_system
 from pipeline.intake.input_members import Member, is_visible, open_entry
 from pipeline.intake.intake_error import (
@@ -21,9 +22,12 @@ from pipeline.intake.intake_error import (
     JoinedFilesError,
     enumerate_names,
     quote,
+    shorten,
 )
 from pipeline.intake.table import Table, array_batches
 
+_OBJECTS = "Python objects, which are not read, since they can run code"
+_UNNAMED = re.compile(r"arr_\d+|the array")  # `numpy.savez` counts arrays without names.
 _MATRIX_NAMES = ("x", "features", "data", "inputs", "samples")
 
 
@@ -65,11 +69,13 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
 def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     """Opens an ``.npz`` file; its arrays are unpacked, and mapped into memory.
 
+    Arrays of Python objects are left out.
+
     Raises:
         IntakeError: an array is damaged, or the archive holds something else.
     """
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="higgs-convert-")))
-    arrays = {}
+    arrays, unread = {}, {}
     with member.local_file() as file, ZipFile(file) as archive:
         for number, entry in enumerate(archive.namelist()):
             if not entry.endswith(".npy") or not is_visible(entry):
@@ -82,8 +88,12 @@ def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) ->
                 unpacked.open("wb") as out,
             ):
                 shutil.copyfileobj(data, out, 1 << 20)
-            arrays[entry.removesuffix(".npy")] = _load(name, unpacked)
-    return _arrays_table(member, arrays, choice)
+            key = entry.removesuffix(".npy")
+            try:
+                arrays[key] = _load(name, unpacked)
+            except _ObjectsError:
+                unread[key] = "Python objects, which are not read: save it as a plain array"
+    return _readable_table(member, arrays, unread, choice)
 
 
 def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
@@ -110,7 +120,11 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             found.update({name: item}) if isinstance(item, h5py.Dataset) and item.shape else None
         )
     )
-    if elsewhere := [n for n, item in found.items() if item.is_virtual or item.external]:
+    elsewhere = [n for n, item in found.items() if item.is_virtual or item.external]
+    file.visititems_links(
+        lambda name, link: elsewhere.append(name) if isinstance(link, h5py.ExternalLink) else None
+    )
+    if elsewhere:
         # A missing file would give fill values, and any file of the user could be named.
         raise IntakeError(
             f"{member.name}: keeps the values of {enumerate_names(elsewhere)} in other files. Copy "
@@ -121,7 +135,44 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             f"{member.name}: was written by pandas. Save it as Parquet: "
             '`pandas.read_hdf(FILE).to_parquet("x.parquet")`.'
         )
-    return _arrays_table(member, found, choice)
+    missing = {name: _missing_filter(item) for name, item in found.items()}
+    unread = {
+        name: f"values that are packed by the HDF5 filter {number}, which is not installed"
+        for name, number in missing.items()
+        if number
+    }
+    arrays = {name: item for name, item in found.items() if name not in unread}
+    return _readable_table(member, arrays, unread, choice)
+
+
+def _missing_filter(dataset: Any) -> int:
+    """Returns the number of a filter that this HDF5 library lacks; 0 if it has all."""
+    from h5py import h5z
+
+    properties = dataset.id.get_create_plist()
+    numbers = (properties.get_filter(i)[0] for i in range(properties.get_nfilters()))
+    return next((number for number in numbers if not h5z.filter_avail(number)), 0)
+
+
+def _readable_table(
+    member: Member, arrays: Mapping[str, Any], unread: Mapping[str, str], choice: ArrayChoice
+) -> Table:
+    """Opens the arrays that can be read, beside others, of which the reasons are given.
+
+    Raises:
+        IntakeError: the options name one of the others, or there are no events without them.
+    """
+    reasons = [f"{shorten(name)} holds {reason}" for name, reason in unread.items()]
+    beside = " and ".join(reasons[:2]) + f" and {len(reasons) - 2} more" * bool(reasons[2:])
+    if not unread:
+        return _arrays_table(member, arrays, choice)
+    if not arrays or {choice.features, choice.label} & {*unread}:
+        raise IntakeError(f"{member.name}: {beside}. Write plain arrays of numbers.")
+    try:
+        table = _arrays_table(member, arrays, choice)
+    except IntakeError as error:
+        raise IntakeError(f"{error} Left out: {beside}.") from error
+    return replace(table, notes=[*table.notes, f"{member.name}: left out: {beside}"])
 
 
 def _load(name: str, path: Path) -> Any:
@@ -136,7 +187,7 @@ def _load(name: str, path: Path) -> Any:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
         if "pickle" in str(error) or "object" in str(error):
-            raise _pickled(name) from error
+            raise _ObjectsError(name) from error
         raise IntakeError(
             f"{name}: is a truncated or corrupt NumPy file ({error}). Fetch it again."
         ) from error
@@ -145,11 +196,13 @@ def _load(name: str, path: Path) -> Any:
     return array
 
 
-def _pickled(name: str) -> IntakeError:
-    return IntakeError(
-        f"{name}: holds Python objects, which are not read, since they can run code. "
-        "Save plain arrays with `numpy.savez(FILE, X=x, y=y)`."
-    )
+class _ObjectsError(IntakeError):
+    """An array of Python objects."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name}: holds {_OBJECTS}. Save plain arrays with `numpy.savez(FILE, X=x, y=y)`."
+        )
 
 
 def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
@@ -200,14 +253,23 @@ def _check_type(member: Member, name: str, kind: np.dtype[Any]) -> None:
 
 
 def _structured_table(member: Member, array: Any, notes: list[str]) -> Table:
-    names = array.dtype.names
+    fields = array.dtype.names
+    vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
+    vector = vectors[0] if len(vectors) == 1 else None  # One field with all features.
+    scalars = [name for name in fields if name != vector]
+    names = (*scalars, *(FEATURES if vector else ()))
 
     def column(index: int, part: slice) -> Any:
-        _check_type(member, names[index], array.dtype[index])
-        return array[part][names[index]]
+        name = scalars[index] if index < len(scalars) else vectors[0]
+        _check_type(member, name, array.dtype[name].base)
+        values = array[part][name]
+        return values if index < len(scalars) else values[:, index - len(scalars)]
 
-    read = array_batches(column, len(array))
-    return Table(member.name, member.description, names, len(names), read, notes)
+    read, width = array_batches(column, len(array)), len(names)
+    has_vectors = vector is not None
+    return Table(
+        member.name, member.description, names, width, read, notes, has_vectors=has_vectors
+    )
 
 
 def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str]) -> Table:
@@ -234,6 +296,11 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     rows, width = matrix.shape
     _check_type(member, key, matrix.dtype)
     if width != NUM_FEATURES:
+        if rows in (NUM_FEATURES, len(COLUMNS)) and width != len(COLUMNS):
+            raise IntakeError(
+                f"{member.name}: {key} has the shape [{rows}, {width}], which is one column per "
+                "event. Write its transpose, with one row per event."
+            )
         read = array_batches(lambda index, part: matrix[part, index], rows)
         notes = _others(member, arrays, [key])
         return Table(member.name, member.description, None, width, read, notes)
@@ -288,7 +355,7 @@ def _find_vectors(
     """Finds the arrays with one value per row of the matrix, by name.
 
     Without ``--label``, the labels are the only one with a known name of the label, or the only
-    one.
+    one, if it has no name; with another name it may be a weight.
     """
     fitting = {
         name: array
@@ -298,7 +365,8 @@ def _find_vectors(
     if choice.label is not None:
         return fitting
     named = [name for name in fitting if is_label(_last(name))]
-    chosen = named if len(named) == 1 else list(fitting)
+    unnamed = [name for name in fitting if _UNNAMED.fullmatch(name)]
+    chosen = named or (unnamed if len(fitting) == 1 else [])
     labels = chosen[0] if len(chosen) == 1 else None
     return {LABEL if name == labels else name: array for name, array in fitting.items()}
 

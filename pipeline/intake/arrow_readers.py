@@ -80,10 +80,13 @@ def open_parquet_folder(folder: Path, files: Sequence[Path]) -> Table:
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         for fragment in fragments:
             part = os.path.relpath(fragment.path, folder)
-            for batch in fragment.to_batches(
-                schema=dataset.schema, columns=columns, batch_size=_BATCH_ROWS
-            ):
-                yield part, batch
+            try:
+                for batch in fragment.to_batches(
+                    schema=dataset.schema, columns=columns, batch_size=_BATCH_ROWS
+                ):
+                    yield part, batch
+            except pa.ArrowInvalid as error:
+                raise pa.ArrowInvalid(f"{part}: {error}") from error
 
     kind = f"Parquet ({len(fragments)} files)"
     return _arrow_table(str(folder), kind, dataset.schema, batches, rows)

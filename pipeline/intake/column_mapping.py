@@ -246,10 +246,10 @@ def _require_all(
     others = [name for index, name in enumerate(names) if index not in found.values()]
     shown = f"; unused columns: {enumerate_names(others)}" if others else ""
     if len(names) == 1:
-        raise IntakeError(
-            f"{source}: has one column, {quote(names[0])}. Separate the columns by comma, "
-            "semicolon, tab, | or blanks."
-        )
+        remedy = "Separate the columns by comma, semicolon, tab, | or blanks"
+        if "," in names[0]:
+            remedy = "Remove the quotes around the lines"
+        raise IntakeError(f"{source}: has one column, {quote(names[0])}. {remedy}.")
     if missing:
         verb = "are" if missing[1:] else "is"
         raise IntakeError(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from components.report.number_format import plural
-from formats.features import COLUMNS
+from formats.features import COLUMNS, NUM_FEATURES
 from formats.prefetching import prefetch
 from pipeline.intake.byte_streams import HEAD_BYTES
 from pipeline.intake.input_members import Member
@@ -31,6 +31,7 @@ from pipeline.intake.text_layout import (
 )
 
 _PARALLEL_BYTES = 1 << 20
+_MARK = re.compile(rb"(?<![^\r\n])\xef\xbb\xbf")  # Of UTF-8, also inside of joined files.
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def _guess(sample: list[list[str]]) -> str:
         found = "has its label in the last column"
     else:
         return ""
-    names = "index," * is_index + ("features,label" if is_last else "label,features")
+    names = "features,label" if is_last else "label,features"
+    names = "features" if len(others) == NUM_FEATURES else names
+    names = "index," * is_index + names
     return f"{found}, and names no columns. Name them with --header {names}."
 
 
@@ -184,11 +187,14 @@ class _TextTable:
         for _ in range(skipped):
             match = LINE_END.search(block, position)
             position = match.end() if match else len(block)
-        return block[position:].removeprefix(b"\xef\xbb\xbf"), skipped
+        data = block[position:]
+        return _MARK.sub(b"", data) if b"\xef\xbb\xbf" in data else data, skipped
 
     def _parse(
         self, block: bytes, first: int, numbers: Sequence[int], texts: Sequence[int]
     ) -> Batch:
+        if self._has_comments(block):
+            return self.parser.parse(block, first, numbers, texts)
         try:
             table = self._parse_with_arrow(block, numbers, texts)
         except pa.ArrowInvalid:
@@ -205,6 +211,10 @@ class _TextTable:
         return Batch(
             columns, lambda row: f"line {line(row)[0]}", lambda row, column: line(row)[1][column]
         )
+
+    def _has_comments(self, block: bytes) -> bool:
+        is_found = block.startswith(b"#") or b"\n#" in block or b"\r#" in block
+        return is_found and self.parser.has_comment("#")
 
     def _parse_with_arrow(
         self, block: bytes, numbers: Sequence[int], texts: Sequence[int]

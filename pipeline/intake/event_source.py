@@ -91,9 +91,7 @@ def _read_folder(
     before, table = counts.read, open_parquet_folder(folder, source.files)
     yield from reader(table, source.label, options, counts, lambda part: on_read(int(part * size)))
     counts.sources.append(
-        SourceEntry(
-            name=source.encodable_name, kind=table.kind, bytes=size, events=counts.read - before
-        )
+        SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)
     )
 
 
@@ -125,7 +123,7 @@ def _read_file(
                 )
     counts.sources.append(
         SourceEntry(
-            name=source.encodable_name,
+            name=source.name,
             kind=", ".join(kinds),
             bytes=size if path else raw.bytes,
             sha256=hash_file(path) if path and raw.bytes < size else raw.finish(),

@@ -29,7 +29,7 @@ class _Form(NamedTuple):
 
     Attributes:
         vector: key of the 28 features, if they are under one key.
-        scalars: keys of one number each.
+        scalars: keys of one number or text each.
         others: keys of anything else, which are left out.
     """
 
@@ -118,17 +118,8 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
     keys = sorted(features)
     vector = choice.features or FEATURES_KEY
     label = choice.label or next((k for k in keys if ALIASES.get(normalize(k)) == LABEL), None)
-    if label and label in features and features[label].bytes_list.value:
-        raise IntakeError(
-            f"{name}: record 1 holds the label {quote(label)} as bytes, "
-            f"{quote(features[label].bytes_list.value[0])}. Write it as a number."
-        )
     scalars = tuple(
-        key
-        for key in keys
-        if key != vector
-        and (_size(features[key]) == 1 or key == label)
-        and not features[key].bytes_list.value
+        key for key in keys if key != vector and (_size(features[key]) == 1 or key == label)
     )
     known = [key for key in keys if ALIASES.get(normalize(key), LABEL) != LABEL]
     others = frozenset(keys) - {vector, *scalars}
@@ -169,10 +160,12 @@ def _published_events(member: Member, *, is_labelled: bool) -> Iterator[Events]:
     except RecordError as error:
         if not isinstance(error.__cause__, InvalidRecordError) or error.number is None:
             raise
+        unlike = ", unlike the records before it" * bool(error.number)
+        other = "; if the label has other values than 0 and 1, name them with --signal VALUE"
+        other += " --background VALUE"
         raise IntakeError(
-            f"{member.name}: record {error.number + 1} {error.reason}, unlike the records before "
-            "it. Correct or leave out the record; if the label has other values than 0 and 1, name "
-            "them with --signal VALUE --background VALUE."
+            f"{member.name}: record {error.number + 1} {error.reason}{unlike}. Correct or leave "
+            f"out the record{other * ('has the label' in error.reason)}."
         ) from error
 
 
@@ -183,21 +176,21 @@ def _read_examples(member: Member, form: _Form) -> Any:
     known = {form.vector, *form.scalars, *form.others}
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        keys = [(i, form.scalars[i - offset]) for i in (*numbers, *texts) if i >= offset]
+        keys = {i: form.scalars[i - offset] for i in (*numbers, *texts) if i >= offset}
         start = 0
         for chunk in iter_chunks(member.stream, member.name):
             vectors = np.empty((len(chunk), offset))
-            scalars = np.empty((len(chunk), len(keys)))
+            scalars: dict[int, list[int | float | str]] = {i: [] for i in keys}
             for row, record in enumerate(chunk):
                 with _record_named(member.name, start + row + 1):
                     features = example_pb2.Example.FromString(record).features.feature
                     _check_keys(features, known)
                     if form.vector:
                         vectors[row] = _parse_vector(features, form.vector)
-                    for k, (_, key) in enumerate(keys):
-                        scalars[row, k] = _parse_scalar(features, key)
+                    for i, key in keys.items():
+                        scalars[i].append(_parse_scalar(features, key, is_text=i in texts))
             columns = {i: vectors[:, i] for i in (*numbers, *texts) if i < offset}
-            columns |= {i: scalars[:, k] for k, (i, _) in enumerate(keys)}
+            columns |= {i: _to_column(values) for i, values in scalars.items()}
             yield make_batch(columns, start, "record", None)
             start += len(chunk)
 
@@ -227,14 +220,23 @@ def _check_keys(features: Any, known: set[str | None]) -> None:
         raise _RecordError(f"has keys that record 1 does not have: {enumerate_names(others)}")
 
 
-def _parse_scalar(features: Any, key: str) -> float:
+def _to_column(values: list[int | float | str]) -> Any:
+    """Makes an array of numbers, or of objects if there are texts."""
+    is_text = any(isinstance(value, str) for value in values)
+    return np.array(values, object if is_text else None)
+
+
+def _parse_scalar(features: Any, key: str, *, is_text: bool) -> int | float | str:
     if key not in features:
         raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
     kind = features[key].WhichOneof("kind")
     values: Any = getattr(features[key], kind).value if kind else ()
-    if len(values) != 1 or kind == "bytes_list":
-        raise _RecordError(f"has {len(values)} values of {kind} in {quote(key)}, not one number")
-    return float(values[0])
+    if len(values) != 1 or (kind == "bytes_list" and not is_text):
+        expected = "number or text" if is_text else "number"
+        raise _RecordError(
+            f"has {len(values)} values of {kind} in {quote(key)}, not one {expected}"
+        )
+    return values[0].decode(errors="replace") if kind == "bytes_list" else values[0]
 
 
 def _parse_vector(features: Any, key: str) -> Any:

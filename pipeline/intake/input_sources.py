@@ -46,15 +46,23 @@ class Source:
     uri: str = ""
     files: tuple[Path, ...] = ()
 
-    @property
-    def encodable_name(self) -> str:
-        """The name, with escapes for bytes that are not UTF-8, which JSON cannot hold."""
-        return self.name.encode("utf-8", "backslashreplace").decode()
+    def __post_init__(self) -> None:
+        """Writes bytes of the name that are not UTF-8, which no output can hold, as escapes."""
+        object.__setattr__(self, "name", encodable(self.name))
 
     @property
     def is_regular(self) -> bool:
         """Whether the input is a file on disk, which can be opened again."""
         return self.path is not None and self.path.is_file()
+
+
+def encodable(name: str) -> str:
+    r"""Returns a file's name with escapes for bytes that are not UTF-8.
+
+    >>> encodable("a\udcff.csv")
+    'a\\udcff.csv'
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def find_sources(
@@ -157,6 +165,8 @@ def _find(text: str, notes: list[str], are_joined: bool) -> Iterator[Source]:
         yield from _find_in_folder(path, notes, are_joined)
     elif path.exists():
         yield Source(text, path, tree)
+    elif path.is_symlink():
+        raise InputNotFoundError(f"'{text}' is a broken link. Restore its target, or remove it.")
     elif matches := sorted(glob.glob(str(path))):  # noqa: PTH207 (a pattern, not below a folder)
         for match in matches:
             yield from _find(match, notes, are_joined)

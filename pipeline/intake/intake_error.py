@@ -48,9 +48,9 @@ def quote(value: object) -> str:
     return quoted[: MAX_CELL - 4] + "...'"
 
 
-def shorten(name: str) -> str:
-    """Shortens a name to 40 characters."""
-    return name if len(name) <= MAX_CELL else name[: MAX_CELL - 3] + "..."
+def shorten(name: str, limit: int = MAX_CELL) -> str:
+    """Shortens a name to a number of characters."""
+    return name if len(name) <= limit else name[: limit - 3] + "..."
 
 
 def enumerate_names(names: Sequence[str], limit: int = 6) -> str:

@@ -60,9 +60,9 @@ class LabelValues:
         text = str(value).strip()
         if value is None or text in MISSING_TEXTS:
             return np.nan
-        if _same(text, self.signal):
+        if same_value(text, self.signal):
             return 1.0
-        return 0.0 if _same(text, self.background) else -1.0
+        return 0.0 if same_value(text, self.background) else -1.0
 
     def _error(
         self, name: str, values: list[Any], value: object, place: str, hint: str
@@ -90,6 +90,8 @@ class LabelValues:
 
 def _distinct(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
     """Returns the distinct values, and the index of each row's value among them."""
+    if isinstance(values, pa.Array) and pa.types.is_float16(values.type):
+        values = values.to_numpy(zero_copy_only=False)  # Arrow computes nothing with this type.
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         if pa.types.is_boolean(values.type) or not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
@@ -115,7 +117,12 @@ def _number(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def _same(first: str, second: str) -> bool:
+def same_value(first: str, second: str) -> bool:
+    """Returns whether two labels are the same text or number.
+
+    >>> same_value("1", "1.0"), same_value("s", "S")
+    (True, False)
+    """
     if first == second:
         return True
     try:
@@ -146,14 +153,15 @@ def _likely_order(kinds: list[str]) -> tuple[str, str]:
     """Returns the two values with the one in front that is more often used for signal."""
     signs = ("1", "s", "signal", "sig", "true", "yes", "higgs")
     first, second = kinds
-    if second.lower() in signs or _is_only_positive(second, first):
+    if second.lower() in signs or _is_likely_signal(second, first):
         return second, first
     return first, second
 
 
-def _is_only_positive(value: str, other: str) -> bool:
-    """Returns whether the values are numbers, of which only the first is positive."""
+def _is_likely_signal(value: str, other: str) -> bool:
+    """Returns whether only the first is a positive number, or it is the larger probability."""
     try:
-        return float(value) > 0 >= float(other)
+        number, second = float(value), float(other)
     except ValueError:
         return False
+    return number > 0 >= second or 0 <= second < number <= 1

@@ -22,9 +22,15 @@ _ENTRY = re.compile(rb"(\d+):([-+]?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)", re.IGNOREC
 
 def open_libsvm(member: Member) -> Table:
     """Opens a libsvm file as a table of the label and the features in the published order."""
+    notes: list[str] = []
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         for block, first in prefetch(read_blocks(member.name, member.stream)):
+            if not block.endswith(b"\n"):
+                notes.append(
+                    f"{member.name}: the last line has no newline; if the file was cut there, its "
+                    "last value is incomplete"
+                )
             features, labels = _parse(member.name, block, first)
             places = _line_numbers(member.name, block, first, len(labels))
             columns = {
@@ -35,7 +41,7 @@ def open_libsvm(member: Member) -> Table:
             yield replace(batch, locate=partial(_locate, places))
 
     names = (LABEL, *FEATURES)
-    return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
+    return Table(member.name, member.description, names, len(names), read, notes, has_vectors=True)
 
 
 def _locate(lines: Sequence[int], row: int) -> str:

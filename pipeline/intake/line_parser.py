@@ -25,6 +25,7 @@ _REMEDIES = {
     re.compile(r"[-+]?\d*\.?\d*[dD][-+]?\d+"): "Write the exponents with E, such as with "
     "`sed 's/[dD]\\([-+0-9]\\)/E\\1/g' FILE > NEW`.",
     re.compile(r"[-+]?0[xX].*"): "Write the numbers in decimal.",
+    re.compile("=.*"): "Write values instead of formulas.",
     re.compile("\N{MINUS SIGN}.*"): "Write minus signs as hyphens, such as with "
     "`sed 's/\N{MINUS SIGN}/-/g' FILE > NEW`.",
     re.compile(r"[-+]?\d{1,3}([,.'\s]\d{3})+([.,]\d+)?"): "Write it without separators of "
@@ -61,7 +62,7 @@ class LineParser:
             first: the number of its first line.
         """
         for number, line in enumerate(LINE_END.split(block), start=first):
-            text = line.decode("utf-8", errors="replace")
+            text = line.decode("utf-8", errors="replace").removeprefix("\ufeff")
             if text.strip():
                 yield number, split_cells(text, self.layout.separator)
 
@@ -82,9 +83,14 @@ class LineParser:
         rows: list[tuple[int, list[str]]] = []
         values: list[list[float]] = []
         for number, line in self.lines(block, first):
-            if self.layout.header and tuple(line) == self.layout.header:
+            if self.layout.header == (line[0].lstrip("#% \t"), *line[1:]):
                 self.repeated_headers += 1
                 continue
+            if self.has_comment(line[0]):
+                raise IntakeError(
+                    f"{self.name}: line {number} is a comment, {quote(','.join(line))}, in the "
+                    "middle of the data. Delete it, or make a row of it."
+                )
             cells = self.check_width(number, line)
             row = [self._to_float(cells[index]) for index in numbers]
             if None in row:
@@ -98,6 +104,11 @@ class LineParser:
             columns, lambda row: f"line {rows[row][0]}", lambda row, column: rows[row][1][column]
         )
 
+    def has_comment(self, line: str) -> bool:
+        """Returns whether a line is a comment, unless all rows start like one."""
+        first = self.layout.sample[0][0] if self.layout.sample[0] else ""
+        return line.startswith("#") and not first.startswith("#")
+
     def check_width(self, number: int, cells: list[str]) -> list[str]:
         """Returns the cells of a line without an empty one at its end.
 
@@ -108,11 +119,14 @@ class LineParser:
             return cells[:-1]
         if len(cells) == self.width:
             return cells
+        self._check_zeros(number, cells)
         if is_header(cells) and not self.layout.header:
             raise self._misplaced_header(number, cells)
         hint = " Correct or delete the line; if it is the last, fetch the file again."
         if self.decimal == "." and len(cells) == 2 * self.width:
             hint = " If commas separate columns and decimals, write decimal points."
+        elif any('"' in cell for cell in cells):
+            hint = " If a cell in quotes contains a line break, remove it."
         separator = describe_separator(self.layout.separator)
         raise IntakeError(
             f"{self.name}: line {number} has {plural(len(cells), 'column')}, not {self.width}, "
@@ -129,7 +143,16 @@ class LineParser:
             return float(cell)
         return np.nan if cell in MISSING_TEXTS else None
 
+    def _check_zeros(self, number: int, cells: list[str]) -> None:
+        """Refuses zero bytes, which are left by an interrupted download or a damaged disk."""
+        if any("\0" in cell for cell in cells):
+            raise IntakeError(
+                f"{self.name}: line {number} contains zero bytes: the file is incomplete or "
+                "damaged. Fetch or write the file again."
+            )
+
     def _bad_cell(self, number: int, cells: list[str], numbers: Sequence[int]) -> IntakeError:
+        self._check_zeros(number, cells)
         if any(NUMBER.fullmatch(cell.strip("'")) and cell[0] == "'" for cell in cells):
             return IntakeError(
                 f"{self.name}: line {number} has numbers in single quotes, such as "

@@ -10,6 +10,8 @@ REFUSED = {
     "1,2,3\n".encode("utf-16"): "text in UTF-16",
     "1,2,3\n".encode("utf-32"): "text in UTF-32",
     "1,2,3\n4,5,6\n".encode("utf-16-le"): "text in UTF-16",
+    "1,2,3\n4,5,6\n".encode("utf-16-be"): "text in UTF-16",
+    bytes(99): "binary data of an unknown kind",
     b"  \n<!DOCTYPE html><html>": "an HTML or XML page",
     b'{"label": 1}\n{"label": 0}\n': "JSON",
     b"[1, 2]": "JSON",

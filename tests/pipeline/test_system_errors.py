@@ -35,6 +35,11 @@ def test_a_file_system_without_inodes_is_not_called_full(monkeypatch, tmp_path):
     assert describe_system_error(error).startswith(f"{file}: no space is left; free some")
 
 
+def test_a_full_folder_of_temporary_files_can_be_replaced():
+    error = OSError(errno.ENOSPC, "a reason", "t/higgs-convert-x/0")
+    assert describe_system_error(error).endswith("free some, or set TMPDIR to another folder")
+
+
 def test_owner_and_mode_explain_a_refused_permission(tmp_path):
     error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x"))
     (tmp_path / "x").touch(0o600)

@@ -62,6 +62,10 @@ def test_a_conversion_prints_what_it_read_and_wrote(run, tmp_path):
         ([], "Missing argument 'INPUT...', or --signal and --background files."),
         (["--signal", "x.csv"], "--signal and --background are given together."),
         (
+            ["x.csv", "--signal", "1", "--background", "1.0"],
+            "--signal and --background are the same value, 1.",
+        ),
+        (
             ["x.csv", "--signal", "a", "--signal", "b", "--background", "c"],
             "With INPUT, --signal and --background are values of the label, one each.",
         ),

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from table_makers import to_csv, to_frame, to_rows, uci_csv
 from components.scorer import score_pipeline
 from formats.features import FEATURES
 from formats.folder_lock import locked_folder
+from pipeline import scoring
 from pipeline.cli.score_command import score
 
 EVENTS = make_published_events(60, seed=2)
@@ -87,6 +89,34 @@ def test_two_commands_do_not_score_into_one_folder(run, tmp_path):
     assert result.exit_code == 1
     assert f"Error: another command is writing to {tmp_path}/out; run this one" in result.output
     assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "code", "sentence"),
+    [
+        ("file:///x.csv", 2, "file:///x.csv is a URI, but a local path is required; omit the sch"),
+        ("https://host/x.csv", 2, "is a URI, but a local path is required; copy the files"),
+        ("hdfs://host/x.csv", 1, "hdfs://host/x.csv cannot be listed (OSError: no library). Check"),
+    ],
+)
+def test_addresses_that_cannot_be_read_are_named(run, monkeypatch, uri, code, sentence):
+    def fail(folder):
+        raise OSError("no library")
+
+    monkeypatch.setattr(scoring, "list_data_files", fail)
+    result = run("--input", uri)
+
+    assert result.exit_code == code
+    assert sentence in " ".join(result.output.split())
+
+
+def test_a_name_that_is_not_utf8_is_written_with_escapes(run, tmp_path):
+    (tmp_path / os.fsdecode(b"a\xff.csv")).write_bytes((tmp_path / "x.csv").read_bytes())
+
+    assert run("--input", os.fsdecode(b"a\xff.csv")).exit_code == 0
+    table = pq.read_table(tmp_path / "out" / r"a\udcff.csv.parquet")
+    assert table["file"][0].as_py() == r"a\udcff.csv"
+    np.testing.assert_allclose(table["signal_probability"], SCORES, rtol=1e-5)
 
 
 def test_files_of_other_inputs_are_named(run):

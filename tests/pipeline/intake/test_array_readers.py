@@ -56,7 +56,7 @@ def test_arrays_in_every_arrangement_give_the_same_events(tmp_path, name):
     assert same_events(events, EVENTS)
 
 
-@pytest.mark.parametrize("kind", ["virtual", "external"])
+@pytest.mark.parametrize("kind", ["virtual", "external", "link"])
 def test_values_in_other_files_are_not_followed(tmp_path, kind):
     """HDF5 gives fill values for the missing file of a virtual data set, without an error."""
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -64,6 +64,8 @@ def test_values_in_other_files_are_not_followed(tmp_path, kind):
         if kind == "external":
             (tmp_path / "raw").write_bytes(X.tobytes())
             file.create_dataset("x", X.shape, "f4", external=[(str(tmp_path / "raw"), 0, X.nbytes)])
+        elif kind == "link":
+            file["x"] = h5py.ExternalLink("other.h5", "/x")
         else:
             layout = h5py.VirtualLayout(X.shape, "f4")
             layout[:] = h5py.VirtualSource("missing.h5", "x", X.shape)
@@ -208,9 +210,88 @@ def test_one_of_several_tables_can_be_chosen_and_the_others_are_named(tmp_path):
         assert note.startswith(f"{tmp_path / name}: left out b")
 
 
+OBJECTS = np.array([{}, None], object)
+
+
+def write_filtered(file, name):
+    """Writes a data set whose filter, zstd, is not a part of HDF5."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk(X.shape)
+    properties.set_filter(32015, h5py.h5z.FLAG_OPTIONAL, (3,))
+    space = h5py.h5s.create_simple(X.shape)
+    data = h5py.h5d.create(file.id, name, h5py.h5t.NATIVE_FLOAT, space, properties)
+    data.write_direct_chunk((0, 0), X.tobytes())
+
+
+def test_arrays_that_cannot_be_read_do_not_hide_the_others(tmp_path):
+    np.savez(tmp_path / "x.npz", X=X, y=Y, meta=OBJECTS)
+    write_hdf5(tmp_path / "x.h5", X=X, y=Y)
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        write_filtered(file, b"meta")
+
+    for name, reason in (("x.npz", "Python objects"), ("x.h5", "values that are packed by the")):
+        events, conversion = convert_all([tmp_path / name], tmp_path / name[2:])
+        assert same_events(events, EVENTS)
+        assert f"{name}: left out: meta holds {reason}" in "".join(conversion.counts.notes)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "sentence"),
+    [
+        ({"X": X, "y": Y.astype(object)}, None, "label; left out: y holds Python objects, which"),
+        ({"X": X.astype(object), "y": Y}, None, "Left out: X holds Python objects, which are not"),
+        ({"X": X, "y": Y, "z": OBJECTS}, chosen("X", "z"), "z holds Python objects"),
+    ],
+)
+def test_an_array_that_is_needed_and_cannot_be_read_is_named(tmp_path, arrays, options, sentence):
+    np.savez(tmp_path / "x.npz", **arrays)
+
+    with pytest.raises(IntakeError, match=sentence):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out", options)
+
+
+def test_an_unknown_filter_is_named_with_its_number(tmp_path):
+    write_hdf5(tmp_path / "x.h5", y=Y)
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        write_filtered(file, b"X")
+
+    with pytest.raises(IntakeError, match=r"X holds values .* by the HDF5 filter 32015"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["weight", "fold", "is_train"])
+def test_a_vector_with_another_name_is_not_the_label(tmp_path, name):
+    np.savez(tmp_path / "x.npz", X=X, **{name: np.ones(len(Y))})
+    write_hdf5(tmp_path / "x.h5", X=X, **{name: np.ones(len(Y))})
+
+    for file in ("x.npz", "x.h5"):
+        with pytest.raises(IntakeError, match=f"named as the label; unused columns: {name}. Name"):
+            convert_all([tmp_path / file], tmp_path / "out")
+
+
+def test_the_only_vector_without_a_name_is_the_label(tmp_path):
+    np.savez(tmp_path / "x.npz", X, Y)
+
+    assert same_events(convert_all([tmp_path / "x.npz"], tmp_path / "out")[0], EVENTS)
+
+
+def test_a_field_of_28_values_holds_the_features(tmp_path):
+    table = np.zeros(len(Y), [("x", "f4", (28,)), ("y", "i1"), ("track", "f4", (3,))])
+    table["x"], table["y"] = X, Y
+    np.save(tmp_path / "x.npy", table)
+    write_hdf5(tmp_path / "x.h5", table=table)
+
+    for name in ("x.npy", "x.h5"):
+        events, conversion = convert_all([tmp_path / name], tmp_path / name[2:])
+        assert same_events(events, EVENTS)
+        assert conversion.counts.notes == [f"{tmp_path / name}: dropped the column track"]
+
+
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
+        (lambda path: np.savez(path, X=X.T, y=Y), r"X has the shape \[28, 30\], which is one col"),
+        (lambda path: np.save(path, MATRIX.T), r"the array has the shape \[29, 30\]"),
         (lambda path: np.save(path, X), "no column is named as the label. .* an .npy file"),
         (lambda path: np.save(path, Y), r"holds an array of shape \[30\], not a matrix of events"),
         (lambda path: np.save(path, MATRIX[:, :20]), "has 20 columns without names, not 29"),

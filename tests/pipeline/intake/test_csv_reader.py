@@ -185,6 +185,56 @@ def test_no_message_advises_to_delete_the_header(converted):
     assert "delete" not in message
 
 
+JOINED = {
+    "byte order marks": ["\ufeff" + to_csv(ROWS[:9]), "\ufeff" + to_csv(ROWS[9:])],
+    "byte order marks and headers": [
+        "\ufeff" + to_csv(rows, COLUMNS) for rows in (ROWS[:9], ROWS[9:])
+    ],
+    "headers in comments": [f"# {to_csv(rows, COLUMNS)}" for rows in (ROWS[:9], ROWS[9:])],
+    "line ends": [to_csv(ROWS[:9], COLUMNS).replace("\n", "\r\n"), to_csv(ROWS[9:])],
+}
+
+
+@pytest.mark.parametrize("kind", JOINED)
+def test_joined_files_are_read_with_what_each_starts_with(converted, kind):
+    assert same_events(converted("".join(JOINED[kind]))[0], EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("# run 2", "line 6 is a comment, '# run 2', in the middle of the data. Delete it"),
+        ("#" + ",".join(ROWS[4]), "line 6 is a comment, '#"),
+        ("0" * 9 + 80 * "\0", "line 6 contains zero bytes: the file is incomplete or damaged. Fe"),
+        (",".join(ROWS[4]) + "\0", "line 6 contains zero bytes"),
+        (",".join(ROWS[4][:9]) + ',"a', "If a cell in quotes contains a line break, remove it."),
+        (",".join([*ROWS[4][:28], '="1.5"']), "Write values instead of formulas."),
+    ],
+)
+def test_lines_that_are_no_rows_are_named(converted, line, sentence):
+    # The label and the index are texts to the reader, so a comment could pass for a row.
+    assert sentence in refusal(converted, to_csv(ROWS[:4], COLUMNS) + f"{line}\n" + PLAIN)
+
+
+def test_a_first_column_of_names_with_a_hash_is_not_a_comment(converted):
+    rows = [[f"#{i}", *row] for i, row in enumerate(ROWS)]
+
+    assert same_events(converted(to_csv(rows, ["event", *COLUMNS]))[0], EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header"), [(ROWS, "index,label,features"), ([r[1:] for r in ROWS], "index,features")]
+)
+def test_an_index_is_named_with_the_columns_beside_it(converted, rows, header):
+    text = to_csv([[str(i), *row] for i, row in enumerate(rows)])
+    assert refusal(converted, text).endswith(f"Name them with --header {header}.")
+
+
+def test_lines_in_quotes_are_named(converted):
+    text = "".join(f'"{line}"\n' for line in NAMED.splitlines())
+    assert refusal(converted, text).endswith("Remove the quotes around the lines.")
+
+
 BAD_CELLS = {
     "1_000": "'1_000'",
     "1.5f": "'1.5f'",
@@ -192,7 +242,6 @@ BAD_CELLS = {
     "50%": "'50%'",
     "true": "'true'",
     "\u0661": "'\u0661'",
-    "1.5\x00": "'1.5\\x00'",
     "x" * 3000: "'" + "x" * 35 + "...'",
 }
 

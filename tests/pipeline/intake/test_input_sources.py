@@ -128,6 +128,15 @@ def test_missing_inputs_are_bad_usage():
         find_sources(["none.csv"])
 
 
+@pytest.mark.parametrize("text", ["gone", "loop", "*n*"])
+def test_a_broken_link_is_named_by_itself_and_by_a_pattern(make, tmp_path, text):
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(InputNotFoundError, match=r"'(gone|loop)' is a broken link. Restore its"):
+        find_sources([text])
+
+
 def test_broken_links_and_empty_folders_are_named(make, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d/gone.csv").symlink_to("/nonexistent")

@@ -27,6 +27,8 @@ def encode(values, *given):
         pa.array(["1", "0", "1"]).dictionary_encode(),
         pa.chunked_array([["1"], ["0", "1"]]),
         pa.array([1, 0, 1], pa.int8()),
+        np.array([1, 0, 1], np.float16),
+        pa.array(np.array([1, 0, 1], np.float16)),
     ],
 )
 def test_zero_and_one_are_labels_in_every_type(values):
@@ -67,6 +69,7 @@ def test_missing_labels_are_nan(missing):
         ([1.0, 2.0], "such as --signal 1 --background 2"),
         ([0.0, 0.9999], "such as --signal 0.9999 --background 0"),
         (["0", "1000"], "such as --signal 1000 --background 0"),
+        ([0.05, 0.95], "such as --signal 0.95 --background 0.05"),
         ([-1.0, 1.0], "such as --signal 1 --background -1"),
         ([1.0, 0.0, 2.0], "x: row 3 has the label '2', which is neither 0 nor 1. Correct the row,"),
         ([0.0, 0.95, 0.05], "x: row 2 has the label '0.95', which is neither 0 nor 1."),

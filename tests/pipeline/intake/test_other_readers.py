@@ -17,6 +17,7 @@ from pipeline.intake.conversion import Inputs, SplitOptions, convert
 from pipeline.intake.input_sources import find_sources, with_label
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.label_values import LabelValues
+from pipeline.intake.scored_rows import file_rows
 from pipeline.intake.table_events import ColumnOptions, IntakeOptions
 
 ROOT_FILE = Path(__file__).parents[2] / "fuzz" / "corpus" / "table" / "root"
@@ -120,6 +121,13 @@ def to_libsvm(events):
         for values, label in zip(*events, strict=True)
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def test_a_last_line_without_a_newline_may_be_cut(tmp_path, write):
+    _, conversion = convert_all([write(to_libsvm(EVENTS)[:-3])], tmp_path / "out")
+
+    [note] = conversion.counts.notes
+    assert "the last line has no newline; if the file was cut there" in note
 
 
 def test_libsvm_leaves_out_zeros(tmp_path, write):
@@ -271,14 +279,41 @@ def test_half_precision_loses_the_codes_of_b_tags(tmp_path, write):
         convert_all([write(content)], tmp_path / "out", options)
 
 
+def test_labels_and_other_keys_may_be_texts(tmp_path, write):
+    path = write(
+        shard(
+            lambda x, y: {
+                "features": tensor_feature(x),
+                "label": bytes_feature([b"bkg", b"sig"][int(y)]),
+                "event": int_feature(2**60 + int(y)),
+                "run": bytes_feature(b"2017A"),
+            }
+        )
+    )
+    options = IntakeOptions(labels=LabelValues("sig", "bkg", are_given=True))
+
+    assert same_events(convert_all([path], tmp_path / "out", options)[0], EVENTS)
+    rows = file_rows(str(path), ["run"], "event", False)
+    [part] = rows.read(rows.digest(), lambda _: None)
+    assert part.columns["event"].to_pylist() == [2**60 + int(y) for y in EVENTS.labels]
+    assert part.columns["run"].to_pylist() == ["2017A"] * 25
+
+
 @pytest.mark.parametrize(
     ("features", "sentence"),
     [
         (lambda x, _: {"features": tensor_feature(x)}, "no column is named as the label"),
         (lambda *_: {}, "record 1 has no key 'features' .* its keys: none"),
         (
-            lambda x, _: {"features": tensor_feature(x), "label": bytes_feature(b"s")},
-            "record 1 holds the label 'label' as bytes, 's'. Write it as a number.",
+            lambda x, y: {
+                "features": tensor_feature(x),
+                "label": bytes_feature(b"bs"[int(y) :][:1]),
+            },
+            r"has the label '[sb]', which is neither 0 nor 1. .* such as --signal s --background b",
+        ),
+        (
+            lambda *_: {**dict.fromkeys(FEATURES, bytes_feature(b"1")), "label": float_feature(1)},
+            "record 1 has 1 values of bytes_list in 'lepton_pt', not one number",
         ),
         (lambda x, y: {"x": tensor_feature(x), "y": float_feature(y)}, "--features and that of"),
         (
@@ -295,7 +330,7 @@ def test_half_precision_loses_the_codes_of_b_tags(tmp_path, write):
         ),
         (
             lambda x, y: {"features": float_feature(*x), "label": float_feature(y, 1 - y)},
-            "record 1 has 2 values of float_list in 'label', not one number",
+            "record 1 has 2 values of float_list in 'label', not one number or text",
         ),
         (
             lambda x, _: {"features": float_feature(*x), "label": float_feature(0.95)},
