@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from engine.image import instructions
+from engine.kubeflow import LAUNCHER_FOLDERS
 from engine.spec import parse
 
 from kubeflow.cloud_targets import TARGETS
@@ -39,6 +40,18 @@ def last_stage(name):
 def test_only_the_tpu_image_runs_as_root(name, user):
     users = [step["value"] for step in last_stage(name) if step["instruction"] == "USER"]
     assert users[-1] == user
+
+
+def test_every_user_may_write_to_the_launchers_folders(tmp_path):
+    [command] = [
+        part.strip()
+        for step in instructions(KUBEFLOW / "Dockerfile", "base")
+        for part in step["value"].split("&&")
+        if "/minio" in part
+    ]
+    folders = [tmp_path / scheme for scheme in LAUNCHER_FOLDERS.values()]
+    subprocess.run(re.sub(" /", f" {tmp_path}/", command).split(), check=True)
+    assert [oct(folder.stat().st_mode) for folder in folders] == ["0o41777"] * 3
 
 
 def test_downloads_are_checked_against_a_hash():
