@@ -17,13 +17,9 @@ from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
 from components.scorer.component import Scorer
 from formats import names
+from kubeflow.dataflow_options import with_dataflow_options
 from kubeflow.endpoint_pusher import EndpointPusher
-from kubeflow.target_checks import (
-    beam_runners,
-    check_kubeflow,
-    check_vertex,
-    option_names,
-)
+from kubeflow.target_checks import check_kubeflow, check_vertex
 from kubeflow.vertex_jobs import serving_settings, training_settings
 from kubeflow.vertex_trainer import JobTrainer
 from pipeline.cloud_config import KubeflowConfig, RemoteConfig, VertexConfig
@@ -197,31 +193,6 @@ class KubeflowTarget(RemoteTarget):
             return [spec]
         executors = {label: {"pvcMount": mounts} for label in spec["deploymentSpec"]["executors"]}
         return [spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
-
-
-def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
-    """Adds the options that Dataflow requires and the configuration does not give.
-
-    The workers start from an image with the nodes' code, so only the job is staged.
-    """
-    if "DataflowRunner" not in beam_runners(config.beam):
-        return config
-    values = {
-        "--project": vertex.project,
-        "--region": vertex.region,
-        "--temp_location": f"{config.root}/dataflow/temp",
-        "--staging_location": f"{config.root}/dataflow/staging",
-        "--sdk_container_image": vertex.worker_image,
-        "--sdk_location": "container",
-        "--service_account_email": vertex.service_account,
-        "--dataflow_kms_key": vertex.encryption_key,
-    }
-    options = [f"{name}={value}" for name, value in values.items() if value]
-    options += [f"--labels={key}={value}" for key, value in vertex.labels.items()]
-    configured = option_names(config.beam.args)
-    missing = [option for option in options if option_names((option,)).isdisjoint(configured)]
-    beam = config.beam.model_copy(update={"args": (*config.beam.args, *missing)})
-    return config.model_copy(update={"beam": beam})
 
 
 TARGETS: dict[str, type[RemoteTarget]] = {"vertex": VertexTarget, "kubeflow": KubeflowTarget}

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import get_args
 
+from kubeflow.dataflow_options import DATAFLOW, beam_runners, dataflow_problems
 from kubeflow.location_checks import root_problems, volume_problems
-from pipeline.beam_options import DEFAULT_RUNNER, selected_runner
+from pipeline.beam_options import DEFAULT_RUNNER
 from pipeline.cloud_config import (
     Accelerator,
     EndpointConfig,
@@ -18,7 +19,7 @@ from pipeline.cloud_config import (
     TrainingConfig,
     VertexConfig,
 )
-from pipeline.config import BeamConfig, Config, ConfigError
+from pipeline.config import Config, ConfigError
 
 # TFX makes the name a label, and labels have at most 63 characters.
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -75,16 +76,6 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
     return config.kubeflow
 
 
-def beam_runners(beam: BeamConfig) -> set[str]:
-    """The Beam runners that the options select, for all nodes or for one; the last option wins."""
-    return {selected_runner(args) for args in beam.option_lists()}
-
-
-def option_names(args: tuple[str, ...]) -> set[str]:
-    """The names of options: ``--name`` of ``--name=value``."""
-    return {arg.partition("=")[0] for arg in args}
-
-
 def _reject(problems: list[str]) -> None:
     if problems:
         raise ConfigError("\n".join(problems))
@@ -115,7 +106,7 @@ def _shared_folders(config: Config) -> dict[str, str]:
 
 def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     folders = {"root": config.root, **_shared_folders(config)}
-    yield from _dataflow_problems(config, section)
+    yield from dataflow_problems(config, section)
     if section.endpoint is not None:
         del folders["push.directory"]
         yield from _endpoint_problems(config, section.endpoint)
@@ -153,24 +144,6 @@ def _region_problems(section: VertexConfig) -> Iterator[str]:
                 f"vertex.{key}: {name} is in {place[1]}; jobs in vertex.region {section.region} "
                 "can use only what is in the same region"
             )
-
-
-def _dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
-    if section.worker_image is None and any(
-        selected_runner(args) == "DataflowRunner"
-        and "--sdk_container_image" not in option_names(args)
-        for args in config.beam.option_lists()
-    ):
-        yield (
-            f"vertex.worker_image: missing, and Dataflow's workers cannot start from "
-            f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
-            "target worker"
-        )
-    if "--job_name" in option_names(config.beam.args):
-        yield (
-            "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
-            "name of a running one; remove it"
-        )
 
 
 def _endpoint_problems(config: Config, endpoint: EndpointConfig) -> Iterator[str]:
@@ -279,7 +252,12 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
             f"one of kubeflow.volumes ({listed_mounts})"
         )
     remote_runners = sorted(beam_runners(config.beam) - {DEFAULT_RUNNER})
-    if remote_runners and volume is None:
+    if DATAFLOW in remote_runners:
+        yield (
+            f"beam.args: --runner={DATAFLOW}: its workers cannot mount the cluster's volumes; use "
+            "Flink or Spark in the cluster, or Vertex AI"
+        )
+    elif remote_runners and volume is None:
         yield (
             f"beam.args: the workers of {remote_runners[0]} cannot see the folders of a node's "
             "container; give kubeflow.artifacts_volume, a volume that they mount as well"

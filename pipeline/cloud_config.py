@@ -57,6 +57,13 @@ Image = Annotated[
         "the name of an image, REGISTRY/NAME:TAG, with a NAME in lowercase",
     ),
 ]
+Project = Annotated[
+    str,
+    _form(
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "the id of a project, 6 to 30 of [a-z0-9-]; it is neither the name nor the number",
+    ),
+]
 GoogleAccount = Annotated[
     str,
     _form(
@@ -185,7 +192,7 @@ class EndpointConfig(_Section):
 class VertexConfig(RemoteConfig):
     """Settings of Vertex AI Pipelines."""
 
-    project: str = Field(min_length=1, description="project id")
+    project: Project = Field(description="project id")
     region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="region, such as us-central1")
     service_account: GoogleAccount | None = Field(None, description="service account of the nodes")
     network: Network | None = Field(

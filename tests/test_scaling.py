@@ -8,7 +8,7 @@ import pytest
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from kubeflow.target_checks import beam_runners
+from kubeflow.dataflow_options import beam_runners
 from pipeline.config import BeamConfig, Config
 
 TEXT = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text()

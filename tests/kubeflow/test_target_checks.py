@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeflow.target_checks import beam_runners, check_kubeflow, check_vertex
+from kubeflow.dataflow_options import beam_runners
+from kubeflow.target_checks import check_kubeflow, check_vertex
 from pipeline.config import BeamConfig, ConfigError, load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -181,6 +182,15 @@ def test_an_artifacts_volume_allows_remote_beam_runners():
     check("kubeflow", volume, "beam.args=[--runner=FlinkRunner]")
 
 
+def test_dataflow_does_not_see_volumes_of_a_cluster():
+    with pytest.raises(ConfigError, match="DataflowRunner: its workers cannot mount"):
+        check(
+            "kubeflow",
+            "kubeflow.artifacts_volume=/mnt/data",
+            "beam.args=[--runner=DataflowRunner]",
+        )
+
+
 def test_a_missing_section_names_its_example():
     for target, example in (("vertex", "kubeflow.yaml"), ("kubeflow", "vertex.yaml")):
         with pytest.raises(ConfigError, match=f"{target}: missing; see configs/{target}.yaml"):
@@ -191,6 +201,8 @@ def test_a_missing_section_names_its_example():
     ("override", "message"),
     [
         ("vertex.project=", "vertex.project: must be a valid string, got None"),
+        ("vertex.project=My Project", "'My Project' is not the id of a project, 6 to 30 of"),
+        ("vertex.project=123456789012", "it is neither the name nor the number"),
         ("vertex.region=uscentral", "vertex.region: String should match pattern"),
         ("vertex.training.accelerator=NVIDIA_T4", "'NVIDIA_TESLA_T4'"),
         ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),

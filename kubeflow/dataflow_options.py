@@ -1,0 +1,62 @@
+"""Options of Dataflow: those that a configuration does not give, and checks of all of them."""
+
+from collections.abc import Iterator
+
+from pipeline.beam_options import selected_runner
+from pipeline.cloud_config import VertexConfig
+from pipeline.config import BeamConfig, Config
+
+DATAFLOW = "DataflowRunner"
+
+
+def beam_runners(beam: BeamConfig) -> set[str]:
+    """The Beam runners that the options select, for all nodes or for one; the last option wins."""
+    return {selected_runner(args) for args in beam.option_lists()}
+
+
+def option_names(args: tuple[str, ...]) -> set[str]:
+    """The names of options: ``--name`` of ``--name=value``."""
+    return {arg.partition("=")[0] for arg in args}
+
+
+def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
+    """Adds the options that Dataflow requires and the configuration does not give.
+
+    The workers start from an image with the nodes' code, so only the job is staged.
+    """
+    if DATAFLOW not in beam_runners(config.beam):
+        return config
+    values = {
+        "--project": vertex.project,
+        "--region": vertex.region,
+        "--temp_location": f"{config.root}/dataflow/temp",
+        "--staging_location": f"{config.root}/dataflow/staging",
+        "--sdk_container_image": vertex.worker_image,
+        "--sdk_location": "container",
+        "--service_account_email": vertex.service_account,
+        "--dataflow_kms_key": vertex.encryption_key,
+    }
+    options = [f"{name}={value}" for name, value in values.items() if value]
+    options += [f"--labels={key}={value}" for key, value in vertex.labels.items()]
+    configured = option_names(config.beam.args)
+    missing = [option for option in options if option_names((option,)).isdisjoint(configured)]
+    beam = config.beam.model_copy(update={"args": (*config.beam.args, *missing)})
+    return config.model_copy(update={"beam": beam})
+
+
+def dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
+    """Why Dataflow would refuse a node's job, one message per reason."""
+    if section.worker_image is None and any(
+        selected_runner(args) == DATAFLOW and "--sdk_container_image" not in option_names(args)
+        for args in config.beam.option_lists()
+    ):
+        yield (
+            f"vertex.worker_image: missing, and Dataflow's workers cannot start from "
+            f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
+            "target worker"
+        )
+    if "--job_name" in option_names(config.beam.args):
+        yield (
+            "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
+            "name of a running one; remove it"
+        )
