@@ -24,7 +24,7 @@ from models.serving.saved_model import NamedWeights
 from models.training.boosted_trees import Forest, grow_forest
 from models.training.event_survey import Splits
 from models.training.hardware import Machine
-from models.training.network_fit import TrainedNetwork, refit, train
+from models.training.network_fit import TrainedNetwork, TrainingEnvironment, refit, train
 from models.training.training_plan import TrainingPlan, plan_training, size_hyperparameters
 
 WINDOW_EVENTS = 1 << 20
@@ -155,25 +155,13 @@ def fit(
     """
     sized = size_hyperparameters(hyperparameters, len(splits.train))
     derived = sized.derived_columns
-    plan = plan_training(
-        splits.train.usable,
-        sized,
-        seed,
-        machine.hardware,
-        window=window,
-    )
+    plan = plan_training(splits.train.usable, sized, seed, machine.hardware, window=window)
     is_refitted = len(splits) <= sized.refit_events
     event_folder = f"{checkpoint_dir or log_dir}/events" if machine.first_host else None
+    environment = TrainingEnvironment(machine.strategy, log_dir, checkpoint_dir, event_folder)
     with tf.device(machine.first_host):
         trained = train(
-            splits,
-            plan,
-            strategy=machine.strategy,
-            log_dir=log_dir,
-            checkpoint_dir=checkpoint_dir,
-            event_folder=event_folder,
-            initial_weights=initial_weights,
-            restartable=is_refitted,
+            splits, plan, environment, initial_weights=initial_weights, restartable=is_refitted
         )
     network = copy_to_host(trained.network, sized, trained.statistics)
     forest, blend = _grow(splits, plan), None
@@ -184,14 +172,7 @@ def fit(
     if is_refitted:
         united = splits.united()
         with tf.device(machine.first_host):
-            refitted = refit(
-                trained,
-                united,
-                strategy=machine.strategy,
-                log_dir=log_dir,
-                checkpoint_dir=checkpoint_dir,
-                event_folder=event_folder,
-            )
+            refitted = refit(trained, united)
         network = copy_to_host(refitted.network, sized, refitted.statistics)
         forest = _grow(united, plan)
     model = assemble(network, forest, blend, derived=derived)

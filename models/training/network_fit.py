@@ -38,6 +38,30 @@ class DivergedError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class TrainingEnvironment:
+    """The strategy to train under, and the folders of a training.
+
+    Attributes:
+        strategy: the strategy.
+        log_dir: folder for TensorBoard.
+        checkpoint_dir: folder for the checkpoints of this training, from which it resumes if it
+            was killed; None for a training that is not resumed.
+        event_folder: folder for the events of each host if other processes feed the devices; None
+            if this one does.
+    """
+
+    strategy: tf.distribute.Strategy
+    log_dir: str
+    checkpoint_dir: str | None = None
+    event_folder: str | None = None
+
+    def for_refit(self) -> "TrainingEnvironment":
+        """Returns the environment of the second training, whose folders are below these."""
+        folders = {name: path for name, path in vars(self).items() if name != "strategy" and path}
+        return replace(self, **{name: f"{path}/{REFIT_FOLDER}" for name, path in folders.items()})
+
+
+@dataclass(frozen=True)
 class TrainedNetwork:
     """A network with the weights of one epoch, and how it was trained.
 
@@ -47,6 +71,7 @@ class TrainedNetwork:
         schedule: the cosine of the learning rate; None on a plateau.
         start: all variables of network and optimizer with the values that they had before the
             first step; none if the network is trained only once.
+        environment: of the training.
         plan: the plan of the training.
         epochs: metrics by epoch, as in ``formats.training_record``.
         epoch_kept: the epoch whose weights the network has, from 1.
@@ -59,6 +84,7 @@ class TrainedNetwork:
     statistics: ColumnStatistics
     schedule: CosineSchedule | None
     start: Sequence[tuple[tf.Variable, Array]]
+    environment: TrainingEnvironment
     plan: TrainingPlan
     epochs: Sequence[Mapping[str, float]]
     epoch_kept: int
@@ -69,11 +95,8 @@ class TrainedNetwork:
 def train(
     splits: Splits,
     plan: TrainingPlan,
+    environment: TrainingEnvironment,
     *,
-    strategy: tf.distribute.Strategy,
-    log_dir: str,
-    checkpoint_dir: str | None = None,
-    event_folder: str | None = None,
     initial_weights: NamedWeights | None = None,
     restartable: bool = False,
 ) -> TrainedNetwork:
@@ -82,12 +105,7 @@ def train(
     Args:
         splits: training and validation events.
         plan: from ``plan_training``.
-        strategy: the strategy to train under.
-        log_dir: folder for TensorBoard.
-        checkpoint_dir: folder for the checkpoints of this training, from which it resumes if it
-            was killed; None for a training that is not resumed.
-        event_folder: folder for the events of each host if other processes feed the devices; None
-            if this one does.
+        environment: strategy and folders.
         initial_weights: weights of an earlier model to start with.
         restartable: whether ``refit`` will follow.
 
@@ -100,18 +118,12 @@ def train(
         compute_columns(splits.sample, derived=plan.hyperparameters.derived_columns),
         plan.hyperparameters.buckets,
     )
-    state = TrainingState()
-    with strategy.scope():
+    with environment.strategy.scope():
         network = build_network(plan.hyperparameters, statistics, plan.seed, plan.policy)
         schedule = compile_network(network, plan)
         warm_start = assign_weights(network, initial_weights or {})
         start = _variables(network) if restartable else []
-        save = _resume(checkpoint_dir, network, state, plan) if checkpoint_dir else None
-    resumed_at = len(state.epochs), state.step
-    tracker = EpochTracker(plan, state, save)
-    if not tracker.is_finished:
-        _fit(network, tracker, splits, plan, strategy, resumed_at, log_dir, event_folder)
-    network.set_weights(state.kept_weights)
+    state, tracker, resumed_at = _train(network, splits, plan, environment)
     kept_epoch = state.epochs[tracker.kept_epoch]
     log.info("kept epoch %d: val_loss %.4f", kept_epoch["epoch"], kept_epoch[MONITOR])
     return TrainedNetwork(
@@ -119,6 +131,7 @@ def train(
         statistics=statistics,
         schedule=schedule,
         start=start,
+        environment=environment,
         plan=plan,
         epochs=state.epochs,
         epoch_kept=tracker.kept_epoch + 1,
@@ -127,15 +140,7 @@ def train(
     )
 
 
-def refit(
-    trained: TrainedNetwork,
-    splits: Splits,
-    *,
-    strategy: tf.distribute.Strategy,
-    log_dir: str,
-    checkpoint_dir: str | None = None,
-    event_folder: str | None = None,
-) -> TrainedNetwork:
+def refit(trained: TrainedNetwork, splits: Splits) -> TrainedNetwork:
     """Trains the same network again from its start, for as many epochs as were kept.
 
     The network is not compiled again. It keeps its columns: normalization and buckets are those of
@@ -144,10 +149,6 @@ def refit(
     Args:
         trained: restartable; its network gets the new weights.
         splits: training events, without validation events.
-        strategy: that of the training before.
-        log_dir: that of the training before.
-        checkpoint_dir: that of the training before.
-        event_folder: that of the training before.
 
     Raises:
         DivergedError: the loss was not finite.
@@ -155,27 +156,46 @@ def refit(
     chosen = trained.epochs[: trained.epoch_kept]
     plan = trained.plan.for_refit(splits.train.usable, len(chosen))
     log.info("training again on all %s events for %d epochs", f"{len(splits.train):,}", len(chosen))
-    network, state = trained.network, TrainingState()
-    with strategy.scope():
+    network, environment = trained.network, trained.environment.for_refit()
+    with environment.strategy.scope():
         for variable, value in trained.start:
             variable.assign(value)
         if trained.schedule:
             epochs = trained.plan.hyperparameters.epochs
             trained.schedule.set_steps(epochs * plan.steps_per_epoch)
-        folder = f"{checkpoint_dir}/{REFIT_FOLDER}"
-        save = _resume(folder, network, state, plan) if checkpoint_dir else None
-    resumed_at = len(state.epochs), state.step
-    tracker = EpochTracker(plan, state, save, [epoch[MONITOR] for epoch in chosen])
-    if not tracker.is_finished:
-        logs, files = f"{log_dir}/{REFIT_FOLDER}", event_folder and f"{event_folder}/{REFIT_FOLDER}"
-        _fit(network, tracker, splits, plan, strategy, resumed_at, logs, files, "refit epoch")
-    network.set_weights(state.kept_weights)
+    losses = [epoch[MONITOR] for epoch in chosen]
+    state, _, resumed_at = _train(network, splits, plan, environment, losses, "refit epoch")
     # Without validation, nothing has been computed from the weights since the last step.
     if not all(np.isfinite(weight.numpy()).all() for weight in network.trainable_variables):
         raise DivergedError(
             "a weight is not finite after the last refit epoch: lower learning_rate"
         )
     return replace(trained, plan=plan, epochs=state.epochs, resumed_at=resumed_at)
+
+
+def _train(
+    network: WideAndDeep,
+    splits: Splits,
+    plan: TrainingPlan,
+    environment: TrainingEnvironment,
+    losses: Sequence[float] | None = None,
+    name: str = "epoch",
+) -> tuple[TrainingState, EpochTracker, tuple[int, int]]:
+    """Trains a compiled network from its last checkpoint on, and gives it the weights to keep.
+
+    Returns:
+        What the training has reached, its tracker, and the epoch and step at which it resumed.
+    """
+    state, save = TrainingState(), None
+    if environment.checkpoint_dir:
+        with environment.strategy.scope():
+            save = _resume(environment.checkpoint_dir, network, state, plan)
+    resumed_at = len(state.epochs), state.step
+    tracker = EpochTracker(plan, state, save, losses)
+    if not tracker.is_finished:
+        _fit(network, tracker, splits, plan, environment, resumed_at, name)
+    network.set_weights(state.kept_weights)
+    return state, tracker, resumed_at
 
 
 def _variables(network: WideAndDeep) -> list[tuple[tf.Variable, Array]]:
@@ -273,14 +293,13 @@ def _fit(
     tracker: EpochTracker,
     splits: Splits,
     plan: TrainingPlan,
-    strategy: tf.distribute.Strategy,
+    environment: TrainingEnvironment,
     reached: tuple[int, int],
-    log_dir: str,
-    event_folder: str | None,
-    name: str = "epoch",
+    name: str,
 ) -> None:
     """Trains from an epoch and step on, both from 0; without validation events there is none."""
     first_epoch, network.first_step = reached
+    strategy, event_folder = environment.strategy, environment.event_folder
     blocks: dict[int, Blocks] = {}
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -308,7 +327,9 @@ def _fit(
             NanGuard(functools.partial(_diverged_error, network, blocks, name)),
             EventCheck(len(splits.train), count_seen, splits.train.source.name),
             ProgressLog(plan, network.first_step, name),
-            LocalTensorBoard(log_dir, write_graph=False, profile_batch=_profiled_calls(plan)),
+            LocalTensorBoard(
+                environment.log_dir, write_graph=False, profile_batch=_profiled_calls(plan)
+            ),
             tracker,
         ],
         verbose=0,

@@ -15,7 +15,13 @@ from models.network import WideAndDeep, build_network, measure_columns
 from models.serving.saved_model import read_weights
 from models.training import network_fit
 from models.training.event_survey import Splits
-from models.training.network_fit import DivergedError, assign_weights, refit, train
+from models.training.network_fit import (
+    DivergedError,
+    TrainingEnvironment,
+    assign_weights,
+    refit,
+    train,
+)
 
 SCRIPT = Path(__file__).parent / "train_mirrored.py"
 
@@ -28,21 +34,17 @@ def fit(tmp_path_factory, make_plan):
         return train(
             splits,
             make_plan(len(splits.train), **defaults | overrides),
-            strategy=tf.distribute.get_strategy(),
-            log_dir=str(log_dir or tmp_path_factory.mktemp("logs")),
+            TrainingEnvironment(
+                tf.distribute.get_strategy(), str(log_dir or tmp_path_factory.mktemp("logs"))
+            ),
             restartable=restartable,
         )
 
     return fit
 
 
-@pytest.fixture
-def fit_again(tmp_path):
-    def fit_again(trained, splits):
-        strategy = tf.distribute.get_strategy()
-        return refit(trained, splits.united(), strategy=strategy, log_dir=str(tmp_path))
-
-    return fit_again
+def fit_again(trained, splits):
+    return refit(trained, splits.united())
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +153,7 @@ def layer_weights(trained):
 
 @pytest.mark.slow
 def test_a_refit_is_a_first_training_on_all_events_and_is_not_traced_again(
-    fit, fit_again, make_events, monkeypatch
+    fit, make_events, monkeypatch
 ):
     splits = Splits.of_tables(make_events(300, seed=5), make_events(60, seed=6))
     united = splits.united()
@@ -184,9 +186,7 @@ def stopped_early(fit, noise):
 
 
 @pytest.mark.slow
-def test_a_refit_of_fewer_epochs_has_the_learning_rates_that_were_planned(
-    stopped_early, fit_again, noise
-):
+def test_a_refit_of_fewer_epochs_has_the_learning_rates_that_were_planned(stopped_early, noise):
     refitted = fit_again(stopped_early, noise)
     steps = (256 + 1000) // 32
     assert (refitted.plan.steps_per_epoch, len(refitted.epochs)) == (steps, 3)
@@ -199,9 +199,7 @@ def test_a_refit_of_fewer_epochs_has_the_learning_rates_that_were_planned(
 
 
 @pytest.mark.slow
-def test_a_refit_whose_last_step_is_not_finite_is_refused(
-    stopped_early, fit_again, noise, monkeypatch
-):
+def test_a_refit_whose_last_step_is_not_finite_is_refused(stopped_early, noise, monkeypatch):
     weights = stopped_early.network.get_weights()
     broken = [weight * np.nan if weight.dtype.kind == "f" else weight for weight in weights]
 

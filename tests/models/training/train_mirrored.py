@@ -17,7 +17,7 @@ from formats.training_record import StrategyRecord
 from models.event_table import EventTable
 from models.serving.assembly import copy_to_host
 from models.training.event_survey import Splits
-from models.training.network_fit import train
+from models.training.network_fit import TrainingEnvironment, train
 from models.training.training_plan import plan_training, size_hyperparameters
 
 if __name__ == "__main__":
@@ -36,8 +36,8 @@ if __name__ == "__main__":
     )
     hardware = StrategyRecord(kind="cpu", replicas=len(names), devices=names)
     plan = plan_training(len(events), hyperparameters, 1, hardware)
-    strategy = tf.distribute.MirroredStrategy(names)
-    trained = train(Splits.of_tables(events, events), plan, strategy=strategy, log_dir=log_dir)
+    environment = TrainingEnvironment(tf.distribute.MirroredStrategy(names), log_dir)
+    trained = train(Splits.of_tables(events, events), plan, environment)
     network = copy_to_host(trained.network, hyperparameters, trained.statistics)
     results = {
         "batch_size": plan.batch_size,
