@@ -2,6 +2,9 @@
 
 from tfx.types import artifact
 
+Artifacts = dict[str, list[artifact.Artifact]]
+"""The inputs or outputs of a node by their keys."""
+
 
 class DataVerdict(artifact.Artifact):
     """DataGate's record of the data that passed: ``verdict.json``."""

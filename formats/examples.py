@@ -17,6 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from formats.event_counts import check_events
 from formats.features import COLUMNS, DISCRETE_VALUES, LABEL
+from formats.names import events_property
 from formats.published.record import Events
 
 FILES = "*.parquet"
@@ -165,22 +166,22 @@ def count_events(path: str) -> int:
         return int(pq.read_metadata(stream).num_rows)
 
 
-def check_split(split: str, folder: str, ingested: int) -> None:
+def check_split(examples: Any, split: str) -> None:
     """Compares the number of events in the files of a split with ingestion's.
 
     Args:
-        split: the split's name.
-        folder: the folder of its files.
-        ingested: the property ``events_property(split)`` of the Examples.
+        examples: the artifact, which holds ingestion's number.
+        split: the split.
 
     Raises:
         EventCountError: the numbers differ.
     """
+    folder = split_folder(examples.uri, split)
     [matched] = FileSystems.match([f"{folder}/{FILES}"])
     # In an object store the time is that of the requests, one per file.
     with ThreadPoolExecutor(CONCURRENT_READS) as threads:
-        counts = threads.map(count_events, (file.path for file in matched.metadata_list))
-        check_events(split, sum(counts), ingested, folder)
+        found = sum(threads.map(count_events, (file.path for file in matched.metadata_list)))
+    check_events(split, found, examples.get_int_custom_property(events_property(split)), folder)
 
 
 def _open(path: str) -> Any:

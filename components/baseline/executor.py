@@ -6,13 +6,14 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.baseline.selection import Selection, select
 from components.serving_check.probe import is_of_the_machine
 from formats import names
 from formats.artifact_manifest import take_manifest
+from formats.artifact_types import Artifacts
 from formats.errors import DamagedBaselineError
 from formats.features import FEATURES
 from formats.push_directory import PushedVersion
@@ -28,10 +29,7 @@ class Executor(BaseExecutor):
     """Copies the model in service, or marks the artifact as absent."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Copies the model.
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from formats.artifact_manifest import take_manifest
+from formats.artifact_types import Artifacts
 from formats.provenance import model_digest
 from formats.push_directory import PushedVersion, folder_numbers, pushed_versions
-
-Inputs = dict[str, list[Artifact]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Selection:
 
 
 def select(
-    push_directory: str, inputs: Inputs, find_fault: Callable[[PushedVersion], str] | None = None
+    push_directory: str, inputs: Artifacts, find_fault: Callable[[PushedVersion], str] | None = None
 ) -> Selection:
     """Searches a push directory for the model that the candidate is compared with.
 
@@ -65,7 +64,7 @@ def select(
     return Selection(None, tuple(damaged), is_candidate, newest)
 
 
-def candidate_digest(inputs: Inputs) -> str:
+def candidate_digest(inputs: Artifacts) -> str:
     """Computes the digest of the candidate's files; empty without a candidate."""
     if not inputs.get("candidate"):
         return ""

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tfx import types
 from tfx.components.evaluator import executor
 from tfx.components.util import tfxio_utils
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 from tfx_bsl.tfxio.parquet_tfxio import ParquetTFXIO
 
+from formats.artifact_types import Artifacts
 from formats.evaluation_record import join_evaluation, read_metrics
 from formats.examples import ReadExamples, check_split
 from formats.names import (
@@ -28,10 +28,7 @@ class Executor(executor.Executor):
     """Evaluates a model, and fails if events were lost."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Evaluates the model on one split, by default ``eval``; an absent baseline counts as none.
 
@@ -44,9 +41,8 @@ class Executor(executor.Executor):
         )
         splits = exec_properties.get(standard_component_specs.EXAMPLE_SPLITS_KEY)
         (split,) = json_utils.loads(splits or "null") or [EVAL_SPLIT]
-        folder = artifact_utils.get_split_uri([examples], split)
         ingested = examples.get_int_custom_property(events_property(split))
-        check_split(split, folder, ingested)
+        check_split(examples, split)
         selected = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
         baselines = [
             model for model in selected if not model.get_int_custom_property(ABSENT_PROPERTY)
@@ -64,7 +60,7 @@ class Executor(executor.Executor):
         evaluated = count_events(evaluation)
         if evaluated != ingested:
             # Only if the files are still complete is it the fault of the runner.
-            check_split(split, folder, ingested)
+            check_split(examples, split)
             check_count(ingested, evaluated)
 
 

@@ -23,6 +23,7 @@ from components.example_gen.shard_ingestion import ShardTask, SplitSummary
 from components.example_gen.shard_results import Ingested, combine, ingest, read_summary
 from formats import examples as parquet_examples
 from formats import hash_runs, ingested_shards, invalid_values, names
+from formats.artifact_types import Artifacts
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestionFile
 from formats.published.shards import is_shard
@@ -40,10 +41,7 @@ class Executor(executor.Executor):
     """Decodes published TFRecord shards into Parquet Examples."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Ingests every shard and records the events of each split on the artifact.
 

@@ -15,7 +15,6 @@ from formats import histograms as histograms_file
 from formats.examples import RowGroup
 from formats.features import FEATURES, LABEL
 from formats.histograms import ClassCounts
-from formats.names import events_property
 
 SAMPLED_ROW_GROUPS = 8
 """Row groups whose values determine the bins: half a million events, 60 MB."""
@@ -33,10 +32,8 @@ def write_histograms(
     """
     splits = artifact_utils.decode_split_names(examples.split_names)
     folders = {split: artifact_utils.get_split_uri([examples], split) for split in splits}
-    for split, folder in folders.items():
-        parquet_examples.check_split(
-            split, folder, examples.get_int_custom_property(events_property(split))
-        )
+    for split in splits:
+        parquet_examples.check_split(examples, split)
     first = stats_artifact_utils.load_statistics(statistics, splits[0]).proto().datasets[0]
     binnings = choose_binnings(first, read_sample(folders[splits[0]]))
     with beam_pipeline as pipeline:

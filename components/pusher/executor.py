@@ -6,7 +6,7 @@ from typing import Any
 
 from tfx.components.pusher import executor
 from tfx.proto.pusher_pb2 import PushDestination
-from tfx.types import Artifact, artifact_utils, standard_component_specs
+from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.pusher.publication import (
@@ -19,6 +19,7 @@ from components.pusher.push_facts import describe
 from components.pusher.triton import write_triton_config
 from formats import names
 from formats.artifact_manifest import MODEL_DIGEST_PROPERTY, Manifest, manifest_digest
+from formats.artifact_types import Artifacts
 from formats.provenance import model_digest
 from formats.push_directory import (
     MARK_FILE,
@@ -45,10 +46,7 @@ class Executor(executor.Executor):
     """Pushes a blessed model, unless it is the newest version already."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Pushes the model, or records the version that holds it.
 
@@ -90,9 +88,7 @@ class Executor(executor.Executor):
         )
 
 
-def check_blessed_files(
-    input_dict: dict[str, list[Artifact]], model: str, manifest: Manifest
-) -> None:
+def check_blessed_files(input_dict: Artifacts, model: str, manifest: Manifest) -> None:
     """Compares a model with the one that ServingCheck has blessed.
 
     Raises:
@@ -110,9 +106,7 @@ def check_blessed_files(
             )
 
 
-def check_comparison(
-    input_dict: dict[str, list[Artifact]], push_directory: str, manifest: Manifest
-) -> None:
+def check_comparison(input_dict: Artifacts, push_directory: str, manifest: Manifest) -> None:
     """Checks that no other model was pushed since the blessed one was compared with a baseline.
 
     Raises:

@@ -1,12 +1,12 @@
 """Collects the provenance of a model from the artifacts of the run that pushes it."""
 
-from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 
 from formats import data_verdict, histograms, names, training_record
 from formats.artifact_manifest import Manifest, digest_file, open_file
+from formats.artifact_types import Artifacts
 from formats.gate_decision import read_decision
 from formats.provenance import (
     EvaluationSummary,
@@ -19,12 +19,9 @@ from formats.provenance import (
 from formats.source_version import project_version
 from formats.training_record import TrainingRecord
 
-Inputs = Mapping[str, list[Artifact]]
-"""The inputs of SingleVersionPusher by key."""
-
 
 def describe(
-    inputs: Inputs, pipeline: str, run: str, manifest: Manifest, version: int
+    inputs: Artifacts, pipeline: str, run: str, manifest: Manifest, version: int
 ) -> Provenance:
     """Describes a model that is about to become a version.
 
@@ -53,13 +50,13 @@ def describe(
     )
 
 
-def training_packages(inputs: Inputs) -> dict[str, str]:
+def training_packages(inputs: Artifacts) -> dict[str, str]:
     """Returns the versions of the packages that the model was trained with."""
     path = f"{_uri(inputs, 'model_run')}/{training_record.FILE_NAME}"
     return TrainingRecord.from_json(_read(path).decode()).packages
 
 
-def summarize_evaluation(inputs: Inputs) -> EvaluationSummary:
+def summarize_evaluation(inputs: Artifacts) -> EvaluationSummary:
     """Summarizes the Evaluator's decision on the model."""
     decision = read_decision(_uri(inputs, "evaluation"))
     blessing = artifact_utils.get_single_instance(inputs["model_blessing"])
@@ -81,7 +78,7 @@ def summarize_evaluation(inputs: Inputs) -> EvaluationSummary:
     )
 
 
-def summarize_data(inputs: Inputs) -> dict[str, SplitSummary]:
+def summarize_data(inputs: Artifacts) -> dict[str, SplitSummary]:
     """Lists the splits with their numbers of events and their fingerprints."""
     verdict = data_verdict.DataVerdictFile.model_validate_json(
         _read(f"{_uri(inputs, 'data_verdict')}/{data_verdict.FILE_NAME}")
@@ -97,7 +94,7 @@ def summarize_data(inputs: Inputs) -> dict[str, SplitSummary]:
     }
 
 
-def _uri(inputs: Inputs, key: str) -> str:
+def _uri(inputs: Artifacts, key: str) -> str:
     uri: str = artifact_utils.get_single_uri(inputs[key])
     return uri
 

@@ -16,6 +16,7 @@ from components.scorer.file_scoring import RowSource, ScoreTask
 from components.scorer.score_inputs import list_data_files, output_name
 from components.scorer.score_pipeline import score_on_beam
 from formats.artifact_manifest import take_manifest
+from formats.artifact_types import Artifacts
 from formats.content_key import content_key
 from formats.errors import DataRefusedError
 from formats.names import (
@@ -43,10 +44,7 @@ class Executor(BaseBeamExecutor):
     """Scores the files of a folder."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Scores every file, unless the model is absent.
 

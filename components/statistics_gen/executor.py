@@ -6,23 +6,19 @@ Stock StatisticsGen reads the same files with TFX's reader, which is slower than
 from typing import Any
 
 import tensorflow_data_validation as tfdv
-from tfx import types
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
+from formats.artifact_types import Artifacts
 from formats.examples import FILES, ReadExamples, check_split
-from formats.names import events_property
 
 
 class Executor(BaseBeamExecutor):
     """Writes ``FeatureStats.pb`` for every split, as stock StatisticsGen does."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Computes the statistics of each split of Parquet Examples.
 
@@ -41,7 +37,7 @@ class Executor(BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             for split in artifact_utils.decode_split_names(examples.split_names):
                 folder = artifact_utils.get_split_uri([examples], split)
-                check_split(split, folder, examples.get_int_custom_property(events_property(split)))
+                check_split(examples, split)
                 output = artifact_utils.get_split_uri([statistics], split)
                 _ = (
                     pipeline

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tfx import types
 from tfx.components.trainer import executor
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 
+from formats.artifact_types import Artifacts
 from formats.names import INGESTED_EVENTS, events_property
 
 
@@ -14,18 +14,13 @@ class Executor(executor.GenericExecutor):
     """Calls ``run_fn`` with the number of events of each split."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Trains; see ``models.trainer.run_fn``."""
         super().Do(input_dict, output_dict, with_ingested_events(input_dict, exec_properties))
 
 
-def with_ingested_events(
-    input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any]
-) -> dict[str, Any]:
+def with_ingested_events(input_dict: Artifacts, exec_properties: dict[str, Any]) -> dict[str, Any]:
     """Returns a Trainer's parameters with the number of ingested events by split.
 
     ``run_fn`` gets paths and parameters only, and the numbers are properties of the Examples.

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from event_makers import make_events
+from tfx.types.standard_artifacts import Examples
 
 from formats.event_counts import EventCountError
 from formats.examples import (
@@ -48,15 +49,20 @@ def test_only_discrete_columns_are_dictionary_encoded(tmp_path):
 
 
 def test_a_split_has_as_many_events_as_were_ingested_or_is_refused(tmp_path):
+    examples = Examples()
+    examples.uri = str(tmp_path)
+    examples.set_int_custom_property("events_eval", 42)
+    folder = tmp_path / "Split-eval"
+    folder.mkdir()
     for name, events in (("a", 30), ("b", 12)):
-        pq.write_table(to_table(make_events(events)), tmp_path / f"{name}.parquet")
-    check_split("eval", str(tmp_path), 42)
-    (tmp_path / "a.parquet").unlink()
-    with pytest.raises(EventCountError, match=f"split eval: found 12 events in {tmp_path}, but"):
-        check_split("eval", str(tmp_path), 42)
-    (tmp_path / "b.parquet").unlink()
+        pq.write_table(to_table(make_events(events)), folder / f"{name}.parquet")
+    check_split(examples, "eval")
+    (folder / "a.parquet").unlink()
+    with pytest.raises(EventCountError, match=f"split eval: found 12 events in {folder}, but"):
+        check_split(examples, "eval")
+    (folder / "b.parquet").unlink()
     with pytest.raises(EventCountError, match="found 0 events"):
-        check_split("eval", str(tmp_path), 42)
+        check_split(examples, "eval")
 
 
 def write_column(path, values, row_group_size):
