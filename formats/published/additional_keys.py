@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.published.record import Events, encode_records
+from formats.published.record_parser import varint
 from formats.published.tfrecord import frame_equal
 
 
@@ -31,7 +32,7 @@ def make_encoder(keys: Sequence[str]) -> Callable[[Events, NDArray[np.float32]],
             rows[:, -4:] = payload[:, None].view(np.uint8)
             parts.append(rows)
         content = np.concatenate(parts, axis=1)
-        head = np.frombuffer(b"\x0a" + _varint(content.shape[1]), np.uint8)
+        head = np.frombuffer(b"\x0a" + varint(content.shape[1]), np.uint8)
         return frame_equal(np.hstack([np.tile(head, (len(content), 1)), content]))
 
     return encode
@@ -40,18 +41,5 @@ def make_encoder(keys: Sequence[str]) -> Callable[[Events, NDArray[np.float32]],
 def _entry(key: bytes) -> bytes:
     """Returns an entry of ``Features.feature`` with one float, up to the float."""
     value = b"\x12\x08\x12\x06\x0a\x04"  # Feature.float_list, FloatList.value, packed
-    name = b"\x0a" + _varint(len(key)) + key
-    return b"\x0a" + _varint(len(name) + len(value) + 4) + name + value
-
-
-def _varint(number: int) -> bytes:
-    """Encodes a number as protobuf does.
-
-    >>> _varint(300).hex()
-    'ac02'
-    """
-    encoded = b""
-    while number > 0x7F:
-        encoded += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return encoded + bytes([number])
+    name = b"\x0a" + varint(len(key)) + key
+    return b"\x0a" + varint(len(name) + len(value) + 4) + name + value

@@ -109,11 +109,20 @@ def _placeholder(size: int) -> bytes | None:
 
 def _prefixed(content: bytes) -> bytes:
     """Puts the length before bytes, as protobuf does."""
-    number, prefix = len(content), b""
+    return varint(len(content)) + content
+
+
+def varint(number: int) -> bytes:
+    """Encodes a number as protobuf does.
+
+    >>> varint(300).hex()
+    'ac02'
+    """
+    encoded = b""
     while number > 0x7F:
-        prefix += bytes([number & 0x7F | 0x80])
+        encoded += bytes([number & 0x7F | 0x80])
         number >>= 7
-    return prefix + bytes([number]) + content
+    return encoded + bytes([number])
 
 
 def _parse_columns(record: bytes) -> Any:

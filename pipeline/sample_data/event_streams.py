@@ -79,11 +79,7 @@ def split_by(
             buffered.append(select(chunk, second))
             yield select(chunk, ~second)
 
-    def tail() -> Iterator[Events]:
-        while buffered:
-            yield buffered.popleft()
-
-    return head(), tail()
+    return head(), _drained(buffered)
 
 
 def split_last(
@@ -115,8 +111,9 @@ def split_last(
             buffered.appendleft(select(first, slice(surplus, None)))
             yield select(first, slice(surplus))
 
-    def tail() -> Iterator[Events]:
-        while buffered:
-            yield buffered.popleft()
+    return head(), _drained(buffered)
 
-    return head(), tail()
+
+def _drained(buffered: deque[Events]) -> Iterator[Events]:
+    while buffered:
+        yield buffered.popleft()
