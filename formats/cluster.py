@@ -121,8 +121,8 @@ def _position(hosts: tuple[Host, ...], task: Any) -> int:
     job, index = task["type"], task["index"]
     places = [(host.job, str(host.index)) for host in hosts]
     if isinstance(index, bool) or (job, str(index)) not in places:
-        known = ", ".join(f"{known_job} {number}" for known_job, number in places)
-        raise _error(f"task is {job} {index}, but the cluster has {known}")
+        hosts_of_cluster = ", ".join(f"{known_job} {number}" for known_job, number in places)
+        raise _error(f"task is {job} {index}, but the cluster has {hosts_of_cluster}")
     return places.index((job, str(index)))
 
 

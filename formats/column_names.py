@@ -78,5 +78,5 @@ def is_label(name: str) -> bool:
     >>> is_label("class_label"), is_label("y_train"), is_label("year")
     (True, True, False)
     """
-    known = ALIASES.get(normalize(name)) == LABEL
-    return known or re.match(r"(y|labels?|targets?)(_|$)", name.lower()) is not None
+    is_alias = ALIASES.get(normalize(name)) == LABEL
+    return is_alias or re.match(r"(y|labels?|targets?)(_|$)", name.lower()) is not None

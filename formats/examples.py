@@ -180,8 +180,8 @@ def check_split(examples: Any, split: str) -> None:
     [matched] = FileSystems.match([f"{folder}/{FILES}"])
     # In an object store the time is that of the requests, one per file.
     with ThreadPoolExecutor(CONCURRENT_READS) as threads:
-        found = sum(threads.map(count_events, (file.path for file in matched.metadata_list)))
-    check_events(split, found, examples.get_int_custom_property(events_property(split)), folder)
+        events = sum(threads.map(count_events, (file.path for file in matched.metadata_list)))
+    check_events(split, events, examples.get_int_custom_property(events_property(split)), folder)
 
 
 def _open(path: str) -> Any:

@@ -126,15 +126,15 @@ def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
 
     try:
         options = _read(args)
-        known = set(_read(()))
+        names = set(_read(()))
     except ValueError as error:
         yield f"{error}"
         return
     runner = selected_runner(args)
     portable = runner in (PORTABLE_RUNNER, *JOB_SERVER_JARS)
-    for option in sorted(set(options) - known):
+    for option in sorted(set(options) - names):
         # A job server has options of its own, which only it knows.
-        nearest = difflib.get_close_matches(option, known, n=1, cutoff=0.9 if portable else 0.6)
+        nearest = difflib.get_close_matches(option, names, n=1, cutoff=0.9 if portable else 0.6)
         if nearest or not portable:
             suggestion = f"; did you mean --{nearest[0]}?" if nearest else ""
             yield f"--{option}: Beam has no such option and would ignore it{suggestion}"

@@ -204,9 +204,9 @@ def _refuse_directories(folder: Path, content: ShardNames) -> None:
         if (folder / name).is_dir():
             parts = [path.name for path in islice((folder / name).iterdir(), MAX_ENTRIES)]
             parts = sorted(part for part in parts if looks_like_data(part))
-            found = f" with {_shortened(parts)}" if parts else ""
+            files = f" with {_shortened(parts)}" if parts else ""
             raise DataRefusedError(
-                f"{folder / name} is a folder{found}, not a shard, as Spark writes them. Put its "
+                f"{folder / name} is a folder{files}, not a shard, as Spark writes them. Put its "
                 f"files into {folder}, with names that end in .tfrecord, and remove the folder."
             )
 

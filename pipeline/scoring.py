@@ -30,7 +30,7 @@ def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
         InputNotFoundError: two files would have the same output.
         IntakeError: one does not exist, is named twice, or is there in two forms.
     """
-    found: dict[str, Source] = {}
+    inputs: dict[str, Source] = {}
     notes: list[str] = []
     remote = [text for text in texts if is_remote(text)]
     sources, notes = find_sources([text for text in texts if not is_remote(text)], are_joined=False)
@@ -39,13 +39,13 @@ def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
     named = [(_output_name(source, folders), source) for source in each]
     named += [entry for text in remote for entry in _find_remote(text)]
     for name, source in named:
-        if name in found:
+        if name in inputs:
             raise InputNotFoundError(
-                f"{found[name].name} and {source.name} would both be written to {name}; give the "
+                f"{inputs[name].name} and {source.name} would both be written to {name}; give the "
                 "folder that contains both, or score them into two folders."
             )
-        found[name] = source
-    return found, notes
+        inputs[name] = source
+    return inputs, notes
 
 
 def _parts(source: Source) -> Iterator[Source]:

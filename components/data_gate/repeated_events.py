@@ -69,18 +69,18 @@ def find_repetitions(
         range_events: number of hashes in memory, about.
     """
     runs = {split: find_runs(examples_uri, split) for split in splits}
-    found = Repetitions(dict.fromkeys(splits, 0), dict.fromkeys(combinations(splits, 2), 0))
-    kept: dict[Pair, list[Words]] = {pair: [] for pair in found.shared}
+    repetitions = Repetitions(dict.fromkeys(splits, 0), dict.fromkeys(combinations(splits, 2), 0))
+    parts_by_pair: dict[Pair, list[Words]] = {pair: [] for pair in repetitions.shared}
     for hashes in in_ranges(runs, range_events):
         for split, part in hashes.items():
-            found.duplicates[split] += int((part[1:] == part[:-1]).sum())
-        for first, second in found.shared:
+            repetitions.duplicates[split] += int((part[1:] == part[:-1]).sum())
+        for first, second in repetitions.shared:
             shared = hashes[second][_is_in(hashes[second], hashes[first])]
-            found.shared[first, second] += len(shared)
-            if sum(map(len, kept[first, second])) < MAX_KEPT:
-                kept[first, second].append(np.unique(shared))
-    found.hashes = {pair: np.concatenate(parts) for pair, parts in kept.items()}
-    return found
+            repetitions.shared[first, second] += len(shared)
+            if sum(map(len, parts_by_pair[first, second])) < MAX_KEPT:
+                parts_by_pair[first, second].append(np.unique(shared))
+    repetitions.hashes = {pair: np.concatenate(parts) for pair, parts in parts_by_pair.items()}
+    return repetitions
 
 
 def first_shared(

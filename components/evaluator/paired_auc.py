@@ -164,8 +164,8 @@ def _thinned(sample: PairSample) -> PairSample:
     if sample.bits == _ALL:
         return sample
     hashes = mix(sample.pairs.view(np.uint64))
-    kept = _is_common(sample) | (hashes >> np.uint64(sample.bits) == 0)
-    return dataclasses.replace(sample, pairs=sample.pairs[kept], weights=sample.weights[kept])
+    is_kept = _is_common(sample) | (hashes >> np.uint64(sample.bits) == 0)
+    return dataclasses.replace(sample, pairs=sample.pairs[is_kept], weights=sample.weights[is_kept])
 
 
 def _is_common(sample: PairSample) -> npt.NDArray[np.bool_]:

@@ -38,29 +38,29 @@ def score_cuts(counts: ScoreCounts) -> ConfusionMatrixAtThresholds:
     )
     scores = scores_of_keys(counts.lowest[::-1])
     middle = int(np.count_nonzero(scores >= THRESHOLD))
-    kept = np.zeros(len(signal), bool)
-    kept[[0, middle, -1]] = True
+    is_kept = np.zeros(len(signal), bool)
+    is_kept[[0, middle, -1]] = True
     for passing in (signal, background):
-        _keep_steps(kept, STEPS * passing / max(passing[-1], 1.0))
+        _keep_steps(is_kept, STEPS * passing / max(passing[-1], 1.0))
     with np.errstate(divide="ignore"):
-        _keep_steps(kept, FINE_STEPS * np.log(background))
+        _keep_steps(is_kept, FINE_STEPS * np.log(background))
     if counts.has_both_classes:
         shares = signal / signal[-1], background / background[-1]
-        kept[np.searchsorted(shares[0], 0.5)] = True
-        kept[expected_significance(*shares).argmax()] = True
+        is_kept[np.searchsorted(shares[0], 0.5)] = True
+        is_kept[expected_significance(*shares).argmax()] = True
     # Between the scores on either side.
     highest = scores_of_keys(counts.highest[::-1])
     thresholds = np.concatenate([[1.0 + 1e-6], (scores[:-1] + highest[1:]) / 2, [-1e-6]])
     thresholds[middle] = THRESHOLD
-    return _matrices(thresholds, signal, background, np.flatnonzero(kept)[::-1])
+    return _matrices(thresholds, signal, background, np.flatnonzero(is_kept)[::-1])
 
 
-def _keep_steps(kept: npt.NDArray[np.bool_], values: Array) -> None:
+def _keep_steps(is_kept: npt.NDArray[np.bool_], values: Array) -> None:
     """Keeps the first cut of each step of 1, and the last one before a larger jump."""
     with np.errstate(invalid="ignore"):
         steps = np.diff(np.floor(values))
-    kept[1:] |= steps >= 1
-    kept[:-1] |= steps > 1
+    is_kept[1:] |= steps >= 1
+    is_kept[:-1] |= steps > 1
 
 
 def _matrices(

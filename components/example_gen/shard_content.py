@@ -78,8 +78,8 @@ def _compare(file: _ManifestFile, digests: Mapping[str, str]) -> str:
         )
     if all(source.kind == GENERATED for source in manifest.sources):
         return ""
-    found = {f"{file.prefix}{name}": sha256 for name, sha256 in digests.items()}
-    differences = list(_differences(manifest, found))
+    shards = {f"{file.prefix}{name}": sha256 for name, sha256 in digests.items()}
+    differences = list(_differences(manifest, shards))
     if not differences:
         return ""
     more = len(differences) - MAX_DIFFERENCES

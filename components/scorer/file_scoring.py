@@ -158,9 +158,9 @@ def check_output(task: ScoreTask, expected: ScoresFooter) -> None:
     """
     written = read_footer(task.output)
     if written != expected:
-        found = f"{written.rows:,} rows, {written.flagged:,}" if written else "no rows, none"
+        content = f"{written.rows:,} rows, {written.flagged:,}" if written else "no rows, none"
         raise ScoringError(
-            f"{task.output} has {found} of them without a score, but {expected.rows:,} and "
+            f"{task.output} has {content} of them without a score, but {expected.rows:,} and "
             f"{expected.flagged:,} were written for {task.source.name}; check the storage and run "
             "the command again"
         )
@@ -196,10 +196,10 @@ def _score_features(features: NDArray[np.float32], model: Model, name: str) -> N
     scores = np.concatenate([*parts, np.empty(0, np.float32)])
     is_probability = (scores >= 0) & (scores <= 1)  # false for NaN
     if len(scores) != len(features) or not is_probability.all():
-        wrong = scores[~is_probability][:1]
-        found = f"the score {wrong[0]:g}" if len(wrong) else f"{len(scores)} scores"
+        invalid = scores[~is_probability][:1]
+        result = f"the score {invalid[0]:g}" if len(invalid) else f"{len(scores)} scores"
         raise UnusableModelError(
-            f"the model gave {found} for {len(features)} valid events of {name}; a score is a "
+            f"the model gave {result} for {len(features)} valid events of {name}; a score is a "
             "number from 0 to 1 per event. Export the model again"
         )
     return scores
@@ -211,11 +211,11 @@ def _to_table(rows: Rows, scores: NDArray[np.float32]) -> pa.Table:
     if rows.origin:
         columns[FILE] = pa.repeat(pa.scalar(rows.file), count)
         columns[ROW] = pa.array(np.arange(rows.first, rows.first + count, dtype=np.int64))
-    given = dict(rows.columns)
+    copies = dict(rows.columns)
     if not rows.origin:
         # The id stands first.
-        name = next(iter(given))
-        columns[name] = given.pop(name)
+        name = next(iter(copies))
+        columns[name] = copies.pop(name)
     if rows.reasons is None:
         columns[SIGNAL_PROBABILITY] = pa.array(scores)
     else:
@@ -223,4 +223,4 @@ def _to_table(rows: Rows, scores: NDArray[np.float32]) -> pa.Table:
         all_scores[rows.is_valid] = scores
         columns[SIGNAL_PROBABILITY] = pa.array(all_scores, mask=~rows.is_valid)
         columns[REASON] = pa.array(rows.reasons, pa.string())
-    return pa.table({**columns, **given})
+    return pa.table({**columns, **copies})

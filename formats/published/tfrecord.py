@@ -113,8 +113,8 @@ class Chunk:
         for indices, frames in self._frame_groups():
             stored = np.ascontiguousarray(frames[:, -_TRAILER_BYTES:]).view("<u4")[:, 0]
             records = split_rows(frames[:, _HEADER_BYTES:-_TRAILER_BYTES])
-            wrong = indices[masked_crcs(records) != stored]
-            end = min([end, *wrong[:1].tolist()])
+            mismatches = indices[masked_crcs(records) != stored]
+            end = min([end, *mismatches[:1].tolist()])
         return self if end == len(self) else Chunk(self.data, self.starts[: end + 1])
 
     def _frame_groups(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:

@@ -70,10 +70,10 @@ class FileBlocks(Blocks):
         values = tf.bitcast(tf.gather(records[:, 2:], order), tf.float32)
         count = tf.shape(values, tf.int64)[0]
         epoch, first_step = number // self.per_epoch, number % self.per_epoch * self.steps_per_block
-        seen = self._seen_on_host.scatter_nd_update(
+        count_update = self._seen_on_host.scatter_nd_update(
             [[epoch]], [first_step * self.batch_size + count]
         )
-        with tf.control_dependencies([seen]):
+        with tf.control_dependencies([count_update]):
             shuffled = tf.random.experimental.stateless_shuffle(
                 tf.range(tf.cast(count, tf.int32)), seed=[self._seed, number]
             )

@@ -125,9 +125,9 @@ def make_intake_options(
 
 def describe_options(options: dict[str, Any], *, by_hash: bool) -> dict[str, str]:
     """Returns the options that were given, as text for the manifest."""
-    given = {name: value for name, value in options.items() if value}
+    values = {name: value for name, value in options.items() if value}
     texts = {
         name: ", ".join(value) if isinstance(value, tuple) else str(value)
-        for name, value in given.items()
+        for name, value in values.items()
     }
     return {**texts, "split": "hash" if by_hash else "last"}

@@ -199,8 +199,8 @@ def confine() -> None:
     """Takes the network and the credentials from this process, which loads an untrusted model."""
     from components.serving_check.confinement import SENDING, deny, harmless_variables
 
-    kept = {*harmless_variables(os.environ), "COLUMNS", "HOME", "TERM", "TMPDIR"}
-    for name in set(os.environ) - kept:
+    variables = {*harmless_variables(os.environ), "COLUMNS", "HOME", "TERM", "TMPDIR"}
+    for name in set(os.environ) - variables:
         del os.environ[name]
     try:
         # Before any library has started a thread, which would keep its network.

@@ -111,8 +111,8 @@ def score(
     beam_args = config.beam.args if config else ()
     if not beam_args and not any("://" in text for text in (model, out, serving or "", *inputs)):
         confine()
-    kept = "complete files are kept; run the same command again to resume."
-    with interruption(kept):
+    remains = "complete files are kept; run the same command again to resume."
+    with interruption(remains):
         from formats.folder_lock import locked_folder
         from pipeline import scoring
         from pipeline.intake.scored_rows import RowOptions
@@ -120,13 +120,13 @@ def score(
         from pipeline.scored_model import find_model
 
         start = time.monotonic()
-        found, notes = scoring.find_inputs(inputs)
-        _check_place(found.values(), out)
+        sources, notes = scoring.find_inputs(inputs)
+        _check_place(sources.values(), out)
         directory = serving or (config.push_directory if config else f"{DEFAULT_ROOT}/serving")
         chosen = find_model(model, directory)
         row_options = RowOptions(make_intake_options(**options), id_column, names, flag_invalid)
-        tasks = scoring.plan_tasks(found, out, chosen, row_options)
-        if others := scoring.find_others(out, found):
+        tasks = scoring.plan_tasks(sources, out, chosen, row_options)
+        if others := scoring.find_others(out, sources):
             notes.append(f"{out}: has files of other inputs: {others}")
         for note in notes:
             click.echo(f"note: {note}")

@@ -57,11 +57,11 @@ def _line_printer(console: Console, activity: str, total: int | None) -> OnProgr
 
     def print_line(completed: int, remark: str = "") -> None:
         if throttle.is_due():
-            done = f"{completed:,} bytes" if total is None else f"{completed / max(total, 1):.0%}"
-            parts = [done, remark]
+            share = f"{completed:,} bytes" if total is None else f"{completed / max(total, 1):.0%}"
+            parts = [share, remark]
             if remark and total and completed:
-                left = (time.monotonic() - start) * (total - completed) / completed
-                parts.append(f"{max(left, 0):,.0f} s left")
+                seconds_left = (time.monotonic() - start) * (total - completed) / completed
+                parts.append(f"{max(seconds_left, 0):,.0f} s left")
             text = ", ".join(part for part in parts if part)
             console.print(Text(f"{activity}: {text}"), soft_wrap=True)
 
