@@ -10,8 +10,13 @@ from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, 
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
 from formats.artifact_manifest import list_files
 from formats.errors import DataRefusedError
-from pipeline.intake.input_sources import Source, encodable, find_sources
-from pipeline.intake.intake_error import InputNotFoundError, enumerate_names, shorten
+from pipeline.intake.input_sources import Source, find_sources
+from pipeline.intake.intake_error import (
+    InputNotFoundError,
+    encodable,
+    enumerate_names,
+    shorten,
+)
 from pipeline.intake.scored_rows import RowOptions, TableRows
 from pipeline.paths import is_remote, local_path
 from pipeline.scored_model import ScoredModel

@@ -21,6 +21,7 @@ from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import (
     IntakeError,
     JoinedFilesError,
+    encodable,
     enumerate_names,
     shorten,
 )
@@ -38,6 +39,7 @@ def open_parquet(member: Member, stack: ExitStack) -> Table:
         IntakeError: the file is damaged.
     """
     path = stack.enter_context(member.local_file())
+    _check_path(member.name, path)
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)
     except (pa.ArrowInvalid, OSError) as error:
@@ -59,6 +61,8 @@ def open_parquet_folder(folder: Path, files: Sequence[Path]) -> Table:
     Raises:
         IntakeError: a file is damaged, or has other types.
     """
+    for file in files:
+        _check_path(encodable(str(file)), file)
     try:
         _check_partitions(folder, files)
         dataset = pyarrow.dataset.dataset(
@@ -90,6 +94,12 @@ def open_parquet_folder(folder: Path, files: Sequence[Path]) -> Table:
 
     kind = f"Parquet ({len(fragments)} files)"
     return _arrow_table(str(folder), kind, dataset.schema, batches, rows)
+
+
+def _check_path(name: str, path: Path) -> None:
+    """Refuses a path that is not UTF-8, which Arrow does not open."""
+    if encodable(str(path)) != str(path):
+        raise IntakeError(f"{name}: its path is not UTF-8, as this format requires. Rename it.")
 
 
 def _check_partitions(folder: Path, files: Sequence[Path]) -> None:
@@ -143,6 +153,7 @@ def open_arrow(member: Member, stack: ExitStack) -> Table:
         IntakeError: the file is damaged.
     """
     path, notes = stack.enter_context(member.local_file()), []
+    _check_path(member.name, path)
     try:
         if member.head.startswith(b"FEA1"):
             _check_joint(member.name, path, "Feather", b"FEA1FEA1")

@@ -14,7 +14,12 @@ from formats.atomic_files import naming
 from formats.file_kinds import RefusedKind, find_container, find_format
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
-from pipeline.intake.intake_error import IntakeError, JoinedFilesError, enumerate_names
+from pipeline.intake.intake_error import (
+    IntakeError,
+    JoinedFilesError,
+    encodable,
+    enumerate_names,
+)
 from pipeline.local_data import names_of_splits
 
 _MAX_DEPTH = 5
@@ -125,7 +130,8 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
             _check_unique(name, found)
             content = archive.extractfile(entry)
             assert content is not None  # A regular file has content.
-            yield from _unpack(f"{name}:{entry.name}", content, None, containers)
+            inner = encodable(f"{name}:{entry.name}")
+            yield from _unpack(inner, content, None, containers)
         _check_end_of_tar(name, archive)
     if not found:
         raise IntakeError(f"{name}: is a tar archive without files. Name the file of the data.")
@@ -168,7 +174,7 @@ def _unzip(
             return
         check_one_split(name, names)
         for entry in entries:
-            inner = f"{name}:{entry.filename}"
+            inner = encodable(f"{name}:{entry.filename}")
             with open_entry(inner, archive, entry.filename) as content:
                 yield from _unpack(inner, content, None, ("zip", *containers))
 

@@ -11,7 +11,12 @@ from pathlib import Path
 
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
-from pipeline.intake.intake_error import InputNotFoundError, IntakeError, enumerate_names
+from pipeline.intake.intake_error import (
+    InputNotFoundError,
+    IntakeError,
+    encodable,
+    enumerate_names,
+)
 from pipeline.local_data import TEST, TRAINING, VALIDATION, names_of_splits, split_words
 from pipeline.paths import PathError, local_path
 
@@ -54,15 +59,6 @@ class Source:
     def is_regular(self) -> bool:
         """Whether the input is a file on disk, which can be opened again."""
         return self.path is not None and self.path.is_file()
-
-
-def encodable(name: str) -> str:
-    r"""Returns a file's name with escapes for bytes that are not UTF-8.
-
-    >>> encodable("a\udcff.csv")
-    'a\\udcff.csv'
-    """
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def find_sources(

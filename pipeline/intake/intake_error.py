@@ -48,6 +48,15 @@ def quote(value: object) -> str:
     return quoted[: MAX_CELL - 4] + "...'"
 
 
+def encodable(name: str) -> str:
+    r"""Returns a name with escapes for bytes that are not UTF-8.
+
+    >>> encodable("a\udcff.csv")
+    'a\\udcff.csv'
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def shorten(name: str, limit: int = MAX_CELL) -> str:
     """Shortens a name to a number of characters."""
     return name if len(name) <= limit else name[: limit - 3] + "..."

@@ -48,7 +48,13 @@ class LabelValues:
                 f"{name}: the labels are {shorten(str(values.type))}, not one value per event. "
                 "Write one number or text per event."
             )
-        values, codes = _distinct(values)
+        try:
+            values, codes = _distinct(values)
+        except pa.ArrowNotImplementedError as error:
+            raise IntakeError(
+                f"{name}: the labels are {shorten(str(values.type))}, not numbers or texts. Write "
+                "them as numbers."
+            ) from error
         encoded = np.array([self._encode(value) for value in values], np.float32)
         labels = encoded[codes]
         if (invalid := labels == -1).any():

@@ -1,5 +1,6 @@
 """Reader of ROOT files through uproot, the extra ``higgs-pipeline[root]``."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -35,13 +36,15 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
         # threads: its event loop does not survive a fork, and reading would wait forever.
         stream = stack.enter_context(path.open("rb"))
         file = stack.enter_context(uproot.open(stream, use_threads=False))
-        trees = sorted({key.split(";")[0] for key in file.keys(filter_classname=_is_tree)})
+        keys = file.keys(filter_classname=_is_tree)
     except Exception as error:  # uproot raises errors of many kinds for damaged files.
         raise IntakeError(
             f"{member.name}: is a truncated or corrupt ROOT file ({type(error).__name__}). "
             "Fetch it again."
         ) from error
-    chosen = file[_choose(member.name, tree, trees)]
+    cycles = Counter(key.split(";")[0] for key in keys)
+    tree = _choose(member.name, tree, sorted(cycles))
+    chosen = file[tree]
     names = tuple(chosen.keys(recursive=False))
     rows = int(chosen.num_entries)
 
@@ -56,7 +59,13 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
             yield make_batch(values, start, "entry", (start + count) / rows)
             start += count
 
-    return Table(member.name, member.description, names, len(names), read, [])
+    notes = []
+    if cycles[tree] > 1:
+        note = (
+            f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
+        )
+        notes.append(f"{member.name}: {note}")
+    return Table(member.name, member.description, names, len(names), read, notes)
 
 
 def _is_tree(class_name: str) -> bool:

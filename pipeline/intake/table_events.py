@@ -59,6 +59,8 @@ class Counts:
         sources: one entry per input that was read to its end.
         notes: remarks for the summary, in the order in which they arose.
         tables: names of the tables with events, by a checksum of all features and their number.
+        unnamed: name of a table without names of columns; empty if all have them.
+        reordered: name of a table whose names are in another than the published order.
     """
 
     read: int = 0
@@ -67,12 +69,31 @@ class Counts:
     sources: list[SourceEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tables: dict[tuple[int, int], str] = field(default_factory=dict)
+    unnamed: str = ""
+    reordered: str = ""
 
     def add(self, rules: ValueRules) -> None:
         """Adds what the rules dropped and changed."""
         for total, part in ((self.dropped, rules.dropped), (self.changed, rules.changed)):
             for reason, count in part.items():
                 total[reason] = total.get(reason, 0) + count
+
+    def add_columns(self, name: str, columns: ColumnMap) -> None:
+        """Adds the columns of a table before it is read.
+
+        Raises:
+            IntakeError: a table has no names, and another one has them in its own order: the
+                first may be a part of the second, as ``split`` makes them.
+        """
+        if columns.by_position:
+            self.unnamed = self.unnamed or name
+        elif list(columns.features) != sorted(columns.features):
+            self.reordered = self.reordered or name
+        if self.unnamed and self.reordered:
+            raise IntakeError(
+                f"{self.unnamed}: has no names of columns, but {self.reordered} has them in "
+                "another order than the published one. Write the names into the first line of both."
+            )
 
     def add_table(self, name: str, checksum: int, events: int) -> None:
         """Adds a table whose events were all read.
@@ -111,6 +132,7 @@ def read_table(
     """
     columns = map_columns(table, options.columns, is_labelled=label is None)
     _check_label_name(table.name, columns, options.labels)
+    counts.add_columns(table.name, columns)
     _add_notes(table, columns, counts)
     rules = ValueRules(options.values)
     numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))

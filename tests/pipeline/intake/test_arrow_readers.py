@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -269,3 +271,15 @@ def test_truncated_files_are_refused(tmp_path, name):
 
     with pytest.raises(IntakeError, match=r"x: is a truncated or corrupt .* Fetch it again"):
         convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", [b"\xff.parquet", b"\xff/x.parquet", b"\xff.feather"])
+def test_a_path_that_is_not_utf8_is_named(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    write = pq.write_table if path.suffix == ".parquet" else feather.write_feather
+    with path.open("wb") as file:
+        write(TABLE, file)
+
+    with pytest.raises(IntakeError, match=r"udcff.*: its path is not UTF-8, as this format req"):
+        convert_all([path.parent if b"/" in name else path], tmp_path / "out")

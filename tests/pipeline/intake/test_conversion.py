@@ -355,3 +355,29 @@ def test_vectors_in_another_order_are_refused(tmp_path):
 
     with pytest.raises(IntakeError, match=r"exchanging .*\. Write the columns in this order: "):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_part_without_the_header_of_a_reordered_table_is_refused(tmp_path, first):
+    """As `split -l` makes them: the header is in the first part only."""
+    order = [0, 2, 1, *range(3, 29)]
+    rows = [[row[i] for i in order] for row in to_rows(EVENTS)]
+    parts = [to_csv(rows[:100], [COLUMNS[i] for i in order]), to_csv(rows[100:])]
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path, text in zip(paths, parts[first:] + parts[:first], strict=True):
+        path.write_text(text)
+
+    with pytest.raises(
+        IntakeError, match=rf"{'ba'[first]}\.csv: has no names of columns, but .*csv"
+    ):
+        convert_all(paths, tmp_path / "out")
+
+
+def test_a_part_without_a_header_of_a_table_in_the_published_order_is_read(tmp_path):
+    rows = to_rows(EVENTS)
+    (tmp_path / "a.csv").write_text(to_csv(rows[:100], COLUMNS))
+    (tmp_path / "b.csv").write_text(to_csv(rows[100:]))
+
+    events, _ = convert_all([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)

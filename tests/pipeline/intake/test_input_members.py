@@ -13,6 +13,7 @@ from event_makers import make_published_events, same_events, select
 from table_makers import convert_all, uci_csv
 
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.scored_rows import file_rows
 
 EVENTS = make_published_events(60, seed=1)
 CSV = uci_csv(EVENTS)
@@ -215,3 +216,13 @@ def test_formats_that_need_random_access_may_be_packed(tmp_path, write):
 
     assert same_events(events, select(EVENTS, slice(None)))
     assert conversion.counts.sources[0].kind == "Parquet in gzip"
+
+
+def test_a_member_whose_name_is_not_utf8_has_escapes_in_outputs(write):
+    path = write(tarred(**{"\udcff.csv": CSV}))
+    rows = file_rows(str(path), (), "", False)
+
+    [part] = rows.read(rows.digest(), lambda _: None)
+
+    assert part.file == rf"{path}:\udcff.csv"
+    assert (part.features == EVENTS.features).all()

@@ -85,6 +85,11 @@ def test_other_values_are_refused_with_the_option(values, sentence):
     assert sentence in str(caught.value)
 
 
+def test_labels_of_a_type_without_values_are_named():
+    with pytest.raises(IntakeError, match=r"x: the labels are duration\[s\], not numbers or texts"):
+        encode(pa.array([1, 0], pa.duration("s")))
+
+
 def test_values_beside_the_named_ones_are_refused():
     with pytest.raises(IntakeError, match=r"row 2 has the label 't', which is neither 's' .* nor"):
         encode(np.array(["s", "t"]), "s", "b")

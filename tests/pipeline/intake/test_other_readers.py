@@ -87,6 +87,21 @@ def test_trees_of_one_class_each(tmp_path, root_file):
     ]
 
 
+def test_the_last_version_of_a_tree_is_read_and_the_others_are_counted(tmp_path, root_file):
+    path = root_file(events={**branches(slice(9)), "Type": EVENTS.labels[:9]})
+    uproot = pytest.importorskip("uproot")
+    columns = {**branches(), "Type": EVENTS.labels}
+    with uproot.update(path) as file:
+        file.mktree("events", {key: array.dtype for key, array in columns.items()})
+        file["events"].extend(columns)
+
+    events, conversion = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    [note] = conversion.counts.notes
+    assert note.endswith("the last of 2 versions of the tree events is read, of 25 entries")
+
+
 def test_a_tree_that_does_not_exist(tmp_path, root_file):
     path = root_file(events=branches())
 
