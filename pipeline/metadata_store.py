@@ -68,7 +68,8 @@ def find_run(metadata_path: str, run_id: str) -> RunOutcome:
     ]
     if len(matches) != 1:
         candidates = ", ".join(matches or runs) or "none"
-        raise RunNotFoundError(f"{len(matches)} runs match {run_id!r}; known here: {candidates}")
+        number = f"{len(matches)} runs match" if matches else "no run matches"
+        raise RunNotFoundError(f"{number} {run_id!r}; known here: {candidates}")
     return runs[matches[0]]
 
 

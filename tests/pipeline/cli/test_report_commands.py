@@ -48,6 +48,12 @@ def test_ambiguous_run_lists_the_matching_ones(pushed_twice, tmp_path):
     assert "2 runs match '2026-01'; known here: 2026-01-02, 2026-01-01" in done.output
 
 
+def test_unknown_run_lists_all(pushed_twice, tmp_path):
+    done = call(report, "--root", tmp_path, "--run", "2025")
+    assert done.exit_code == 1
+    assert "no run matches '2025'; known here: 2026-01-02, 2026-01-01" in done.output
+
+
 def test_runs_are_listed(pushed_twice, tmp_path, capfd):
     assert call(runs, "--root", tmp_path).exit_code == 0
     out = capfd.readouterr().out
