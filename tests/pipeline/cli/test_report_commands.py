@@ -51,7 +51,7 @@ def test_ambiguous_run_lists_the_matching_ones(pushed_twice, tmp_path):
 def test_unknown_run_lists_all(pushed_twice, tmp_path):
     done = call(report, "--root", tmp_path, "--run", "2025")
     assert done.exit_code == 1
-    assert "no run matches '2025'; known here: 2026-01-02, 2026-01-01" in done.output
+    assert "no run matches '2025'; known here: 2026-02-03, 2026-01-02, 2026-01-01" in done.output
 
 
 def test_runs_are_listed(pushed_twice, tmp_path, capfd):
