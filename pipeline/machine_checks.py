@@ -15,7 +15,7 @@ from formats.errors import UserError
 from pipeline.config import ConfigError
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
-from pipeline.system_errors import DISK_FAULTS, explain
+from pipeline.system_errors import DISK_FAULTS, explain, lacks_inodes
 from pipeline.user_errors import MetadataError
 
 LEAST_FREE_MB = 32
@@ -163,6 +163,9 @@ def _default_temporary_folder() -> Path:
 def _faults(folders: Mapping[str, Path], least: float) -> Iterator[tuple[str, bool]]:
     """Yields what keeps folders from being written to, and whether they are full."""
     for name, folder in folders.items():
+        if lacks_inodes(folder):
+            yield f"no inodes are left in {name}, {folder} (`df -i`)", True
+            continue
         free = _free_megabytes(folder)
         if free is not None and free < least:
             yield f"no space is left in {name}, {folder} ({free:.1f} MB free)", True

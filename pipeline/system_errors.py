@@ -35,7 +35,7 @@ def explain(error: BaseException) -> tuple[str, str] | None:
         return LIMITS[number]
     if number not in DISK_FAULTS:
         return None
-    if number == errno.ENOSPC and _lacks_inodes(getattr(error, "filename", None)):
+    if number == errno.ENOSPC and lacks_inodes(getattr(error, "filename", None)):
         return "no inodes are left on the file system (`df -i`)", "remove files there"
     remedies = {
         errno.EROFS: "choose a folder that can be written",
@@ -44,12 +44,15 @@ def explain(error: BaseException) -> tuple[str, str] | None:
     return DISK_FAULTS[number], remedies.get(number, "free some")
 
 
-def _lacks_inodes(name: object) -> bool:
-    """Tells whether a file system takes no new files although it may have space."""
-    if not isinstance(name, str):
+def lacks_inodes(path: str | Path | None) -> bool:
+    """Tells whether the file system of a path takes no new files although it may have space."""
+    if not isinstance(path, str | Path):
         return False
-    folder = next((place for place in Path(name).absolute().parents if place.exists()), Path("/"))
-    status = os.statvfs(folder)
+    try:
+        place = Path(path).absolute()
+        status = os.statvfs(next(folder for folder in (place, *place.parents) if folder.exists()))
+    except OSError:  # another error is to be described
+        return False
     # Some file systems count no inodes.
     return status.f_files > 0 and status.f_favail == 0
 

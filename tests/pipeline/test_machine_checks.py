@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import resource
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ def set_free(monkeypatch, tmp_path):
     def set_free(name, megabytes):
         def statvfs(folder):
             free = megabytes if folder == tmp_path / name else 1000
-            return SimpleNamespace(f_bavail=int(free * 1000), f_frsize=1000)
+            return SimpleNamespace(f_bavail=int(free * 1000), f_frsize=1000, f_files=0)
 
         monkeypatch.setattr(os, "statvfs", statvfs)
 
@@ -67,6 +68,16 @@ def test_the_disk_of_a_root_that_does_not_exist_yet_is_its_parents(set_free, tmp
     set_free("root", 1)
     with pytest.raises(NoSpaceError, match="no space is left in the root"):
         check_space(tmp_path / "root" / "runs" / "first")
+
+
+def test_a_disk_without_inodes_is_named(set_free, tmp_path, monkeypatch):
+    set_free("root", 1000)
+    monkeypatch.setattr(machine_checks, "lacks_inodes", lambda folder: folder.name == "root")
+    reason = rf"no inodes are left in the root, {tmp_path}/root \(`df -i`\)"
+    with pytest.raises(NoSpaceError, match=f"^{reason}; "):
+        check_space(tmp_path / "root")
+    description = describe_failure(RuntimeError("x"), tmp_path / "root")
+    assert re.match(f"{reason}; free some and run again", description)
 
 
 def test_enough_space_is_no_error(set_free, tmp_path):
