@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from pipeline.file_access import describe_access
@@ -21,9 +22,6 @@ LIMITS = {
     errno.ENOMEM: ("there is not enough memory", "end other programs, or allow more (`ulimit -v`)"),
 }
 """Limits of the process or the machine: the reason and the remedy."""
-
-TEMPORARY = "higgs-convert-"
-"""Prefix of what is unpacked into the folder of temporary files."""
 
 _ACCESS = (errno.EACCES, errno.EPERM)
 
@@ -68,7 +66,9 @@ def describe_system_error(error: OSError | MemoryError) -> str:
     if explained := explain(error):
         reason, remedy = explained
         is_full = remedy == "free some"
-        other = ", or set TMPDIR to another" if TEMPORARY in place else ", or use another"
+        other = (
+            ", or set TMPDIR to another" if name == tempfile.gettempdir() else ", or use another"
+        )
         return f"{place}{reason}; {remedy}{f'{other} folder' * is_full}"
     assert isinstance(error, OSError)
     reason = error.strerror or str(error)

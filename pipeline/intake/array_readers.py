@@ -1,22 +1,19 @@
 """Readers of NumPy and HDF5 files: one matrix, a matrix and labels, or named columns."""
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 import numpy as np
 
-from formats.atomic_files import naming
 from formats.column_names import is_label
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 from pipeline.intake.byte_streams import is_of_the_system
-from pipeline.intake.input_members import Member, is_visible, open_entry
+from pipeline.intake.input_members import Member, is_visible, open_entry, unpacked
 from pipeline.intake.intake_error import (
     IntakeError,
     JoinedFilesError,
@@ -66,7 +63,7 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     return _arrays_table(member, arrays, ArrayChoice(None, choice.label))
 
 
-def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
+def open_numpy_archive(member: Member, choice: ArrayChoice) -> Table:
     """Opens an ``.npz`` file; its arrays are unpacked, and mapped into memory.
 
     Arrays of Python objects are left out.
@@ -74,25 +71,18 @@ def open_numpy_archive(member: Member, choice: ArrayChoice, stack: ExitStack) ->
     Raises:
         IntakeError: an array is damaged, or the archive holds something else.
     """
-    folder = Path(stack.enter_context(TemporaryDirectory(prefix="higgs-convert-")))
     arrays, unread = {}, {}
     with member.local_file() as file, ZipFile(file) as archive:
-        for number, entry in enumerate(archive.namelist()):
+        for entry in archive.namelist():
             if not entry.endswith(".npy") or not is_visible(entry):
                 continue
             name = f"{member.name}:{entry}"
-            unpacked = folder / str(number)
-            with (
-                naming(unpacked),
-                open_entry(name, archive, entry) as data,
-                unpacked.open("wb") as out,
-            ):
-                shutil.copyfileobj(data, out, 1 << 20)
             key = entry.removesuffix(".npy")
-            try:
-                arrays[key] = _load(name, unpacked)
-            except _ObjectsError:
-                unread[key] = "Python objects, which are not read: save it as a plain array"
+            with open_entry(name, archive, entry) as data, unpacked(data) as path:
+                try:
+                    arrays[key] = _load(name, path)
+                except _ObjectsError:
+                    unread[key] = "Python objects, which are not read: save it as a plain array"
     return _readable_table(member, arrays, unread, choice)
 
 

@@ -62,12 +62,22 @@ class Member:
         if self.path is not None:
             yield self.path
             return
-        with tempfile.NamedTemporaryFile(prefix="higgs-convert-") as file:
-            while block := self.stream.read(1 << 20):
-                with naming(file.name):
-                    file.write(block)
-                    file.flush()
-            yield Path(file.name)
+        with unpacked(self.stream) as path:
+            yield path
+
+
+@contextmanager
+def unpacked(stream: IO[bytes]) -> Iterator[Path]:
+    """Yields a temporary file with the bytes of a stream, without an entry in any folder.
+
+    The system frees its space even if the process is killed. A memory map outlives the block.
+    """
+    with tempfile.TemporaryFile() as file:
+        while block := stream.read(1 << 20):
+            with naming(tempfile.gettempdir()):
+                file.write(block)
+                file.flush()
+        yield Path(f"/proc/self/fd/{file.fileno()}")
 
 
 def open_members(name: str, stream: BinaryIO, path: Path | None) -> Iterator[Member]:

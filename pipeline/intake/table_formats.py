@@ -57,8 +57,10 @@ def open_table(
         from pipeline.intake.root_reader import open_root
 
         return open_root(member, tree, stack)
-    readers = {"NumPy array": open_numpy, "NumPy archive": open_numpy_archive, "HDF5": open_hdf5}
+    choice = choice._replace(features=tree or choice.features)
+    if member.kind == "NumPy archive":
+        return open_numpy_archive(member, choice)
+    readers = {"NumPy array": open_numpy, "HDF5": open_hdf5}
     if member.kind in readers:
-        choice = choice._replace(features=tree or choice.features)
         return readers[member.kind](member, choice, stack)
     return {"Parquet": open_parquet, "Arrow": open_arrow}[member.kind](member, stack)

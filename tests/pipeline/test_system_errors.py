@@ -1,5 +1,6 @@
 import errno
 import os
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_file_system_without_inodes_is_not_called_full(monkeypatch, tmp_path):
 
 
 def test_a_full_folder_of_temporary_files_can_be_replaced():
-    error = OSError(errno.ENOSPC, "a reason", "t/higgs-convert-x/0")
+    error = OSError(errno.ENOSPC, "a reason", tempfile.gettempdir())
     assert describe_system_error(error).endswith("free some, or set TMPDIR to another folder")
 
 

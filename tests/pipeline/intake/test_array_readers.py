@@ -1,6 +1,5 @@
 import tracemalloc
 import zipfile
-from contextlib import ExitStack
 
 import h5py
 import numpy as np
@@ -155,10 +154,10 @@ def test_labels_of_another_shape_are_named(tmp_path, labels):
 def test_arrays_of_an_archive_are_not_held_in_memory(tmp_path):
     path = tmp_path / "x.npz"
     np.savez_compressed(path, X=np.zeros((200_000, 28)), y=np.zeros(200_000))
-    with path.open("rb") as stream, ExitStack() as stack:
+    with path.open("rb") as stream:
         [member] = open_members(str(path), stream, path)
         tracemalloc.start()
-        table = open_numpy_archive(member, ArrayChoice(), stack)
+        table = open_numpy_archive(member, ArrayChoice())
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(table.names) == 29

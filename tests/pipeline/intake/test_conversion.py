@@ -2,6 +2,7 @@ import errno
 import gzip
 import hashlib
 import os
+import tempfile
 import threading
 import zipfile
 
@@ -176,8 +177,6 @@ def test_a_full_disk_is_not_called_a_corrupt_input(tmp_path, monkeypatch):
     packed.write_bytes(gzip.compress(csv.read_bytes()))
 
     class FullFile:
-        name = "/disk/unpacked"
-
         def __enter__(self):
             return self
 
@@ -187,8 +186,8 @@ def test_a_full_disk_is_not_called_a_corrupt_input(tmp_path, monkeypatch):
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda **_: FullFile())
-    with pytest.raises(OSError, match="No space left on device: '/disk/unpacked'"):
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: FullFile())
+    with pytest.raises(OSError, match=f"No space left on device: '{tempfile.gettempdir()}'"):
         convert_all([packed], tmp_path / "out")
 
 

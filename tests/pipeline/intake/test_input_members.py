@@ -4,13 +4,16 @@ import io
 import lzma
 import re
 import tarfile
+import tempfile
 import zipfile
 import zlib
 
+import h5py
+import numpy as np
 import pytest
 import zstandard
 from event_makers import make_published_events, same_events, select
-from table_makers import convert_all, uci_csv
+from table_makers import convert_all, to_frame, uci_csv
 
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.scored_rows import file_rows
@@ -226,3 +229,24 @@ def test_a_member_whose_name_is_not_utf8_has_escapes_in_outputs(write):
 
     assert part.file == rf"{path}:\udcff.csv"
     assert (part.features == EVENTS.features).all()
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.parquet.gz", "x.h5.xz"])
+def test_nothing_is_left_of_what_a_killed_command_has_unpacked(tmp_path, monkeypatch, name):
+    """Temporary files have no entry in the folder while they are used."""
+    frame, packed = to_frame(EVENTS), {"gz": gzip.compress, "xz": lzma.compress}
+    np.savez(tmp_path / "x.npz", X=EVENTS.features, y=EVENTS.labels)
+    frame.to_parquet(tmp_path / "x.parquet")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["X"], file["y"] = EVENTS.features, EVENTS.labels
+    if (ending := name.rpartition(".")[2]) in packed:
+        plain = tmp_path / name.rpartition(".")[0]
+        (tmp_path / name).write_bytes(packed[ending](plain.read_bytes()))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    rows = file_rows(str(tmp_path / name), (), "", False)
+
+    for part in rows.read(rows.digest(), lambda _: None):
+        assert list(temporary.iterdir()) == []
+        assert (part.features == EVENTS.features).all()
