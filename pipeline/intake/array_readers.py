@@ -95,8 +95,10 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     import h5py
 
     path = stack.enter_context(member.local_file())
+    # HDF5 asks for the real path, which an unpacked file lacks.
+    source = path if member.path else stack.enter_context(path.open("rb"))
     try:
-        file = stack.enter_context(h5py.File(path, "r"))
+        file = stack.enter_context(h5py.File(source, "r"))
     except OSError as error:
         if is_of_the_system(error):
             raise
