@@ -33,6 +33,11 @@ class Screen(io.TextIOWrapper):
         with naming("standard output"):
             super().flush()
 
+    def close(self) -> None:
+        """Writes what was printed, again if that has failed."""
+        with naming("standard output"):
+            super().close()
+
 
 @contextmanager
 def output_to(log_file: Path) -> Iterator[Console]:

@@ -55,6 +55,14 @@ def lacks_inodes(path: str | Path | None) -> bool:
     return status.f_files > 0 and status.f_favail == 0
 
 
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def describe_system_error(error: OSError | MemoryError) -> str:
     """Describes an error of the system with its file, cause and remedy.
 
@@ -71,6 +79,8 @@ def describe_system_error(error: OSError | MemoryError) -> str:
         )
         return f"{place}{reason}; {remedy}{f'{other} folder' * is_full}"
     assert isinstance(error, OSError)
+    if not name and not _has_working_directory():
+        return "the working directory was deleted; change to a folder that exists"
     reason = error.strerror or str(error)
     if error.errno in _ACCESS and name:
         access = describe_access(Path(name))

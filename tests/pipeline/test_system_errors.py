@@ -1,6 +1,7 @@
 import errno
 import os
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,17 @@ from pipeline.system_errors import describe_system_error
 )
 def test_file_cause_and_remedy_are_named(number, sentence):
     assert describe_system_error(OSError(number, "a reason", "x")) == sentence
+
+
+def test_a_working_directory_that_is_gone_is_named(monkeypatch, tmp_path):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("runs").absolute()
+    assert describe_system_error(caught.value) == (
+        "the working directory was deleted; change to a folder that exists"
+    )
 
 
 def test_a_file_system_without_inodes_is_not_called_full(monkeypatch, tmp_path):
