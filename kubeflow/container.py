@@ -25,6 +25,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
+from formats.artifact_manifest import is_remote
 from formats.errors import DataRefusedError, NotPushedError
 from kubeflow.executor_io import (
     LocalPaths,
@@ -84,16 +85,15 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
         return
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
     localize(executor_input, parse_inputs_spec(options.json_serialized_inputs_spec_args), paths)
-    for uri in clear_outputs(executor_input):
-        Path(uri).mkdir(parents=True)
+    clear_outputs(executor_input)
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
     output_file = Path(executor_input.outputs.output_file)
     output_file.write_text(restore(output_file.read_text("utf-8"), paths), encoding="utf-8")
 
 
-def clear_outputs(executor_input: ExecutorInput) -> list[str]:
-    """Removes what an earlier attempt of the node has left in its outputs; returns their URIs.
+def clear_outputs(executor_input: ExecutorInput) -> None:
+    """Removes what an earlier attempt of the node has left in its outputs; folders exist then.
 
     Engines repeat a node with the same URIs: in a bucket on Vertex AI, on the volume of
     ``kubeflow.artifacts_volume``.
@@ -108,7 +108,8 @@ def clear_outputs(executor_input: ExecutorInput) -> list[str]:
             fileio.rmtree(uri)
         elif fileio.exists(uri):
             fileio.remove(uri)
-    return uris
+        if not is_remote(uri):
+            Path(uri).mkdir(parents=True, exist_ok=True)
 
 
 def parse(argv: list[str]) -> Arguments:

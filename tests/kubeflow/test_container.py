@@ -54,6 +54,7 @@ def test_a_repeated_node_starts_with_empty_outputs(tmp_path, monkeypatch, on_kub
     left = []
 
     def execute(_):
+        assert all((folder / "run" / key).is_dir() for key in keys[:3])
         left.extend(path.name for path in (folder / "run").rglob("*") if not path.is_dir())
         (tmp_path / "o.json").write_text("{}")
 
