@@ -119,6 +119,11 @@ def find_others(out: str, inputs: dict[str, Source]) -> str:
     return enumerate_names(others, 3) if others else ""
 
 
+def notes_of(task: ScoreTask) -> Sequence[str]:
+    """Returns what the reader of a file noticed; nothing if a worker read it, or it was kept."""
+    return task.source.notes if isinstance(task.source, TableRows) else ()
+
+
 def total_bytes(tasks: Sequence[ScoreTask]) -> int | None:
     """Returns the bytes of all inputs; None if there is a stream or an object store."""
     sizes = [_size(task) for task in tasks]

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -167,16 +167,22 @@ def interruption(remains: str) -> Iterator[None]:
         raise SystemExit(ExitCode.INTERRUPTED) from None
 
 
-def _print_summary(result: "Conversion", notes: list[str], directory: Path, seconds: float) -> None:
-    from components.report.number_format import plural
+def print_notes(notes: Iterable[str]) -> None:
+    """Prints notes on the inputs, each once, up to a number of them."""
     from formats.errors import printable
 
-    counts, sizes = result.counts, result.sizes
-    notes = list(dict.fromkeys([*notes, *counts.notes]))
-    for note in notes[:_MAX_NOTES]:
+    different = list(dict.fromkeys(notes))
+    for note in different[:_MAX_NOTES]:
         click.echo(f"note: {printable(note)}")
-    if notes[_MAX_NOTES:]:
-        click.echo(f"note: {len(notes) - _MAX_NOTES} more of this kind")
+    if different[_MAX_NOTES:]:
+        click.echo(f"note: {len(different) - _MAX_NOTES} more of this kind")
+
+
+def _print_summary(result: "Conversion", notes: list[str], directory: Path, seconds: float) -> None:
+    from components.report.number_format import plural
+
+    counts, sizes = result.counts, result.sizes
+    print_notes([*notes, *counts.notes])
     kinds = ", ".join(dict.fromkeys(source.kind for source in counts.sources))
     inputs = plural(len(counts.sources), "input")
     click.echo(f"Read {plural(counts.read, 'event')} from {inputs} ({kinds})")

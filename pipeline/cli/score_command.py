@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.convert_command import interruption
+from pipeline.cli.convert_command import interruption, print_notes
 from pipeline.cli.convert_options import intake_options, make_intake_options
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
@@ -136,6 +136,7 @@ def score(
                 files = scoring.score_on_workers(tasks, out, beam_args)
             else:
                 files = _score_here(tasks)
+        print_notes(note for task in tasks for note in scoring.notes_of(task))
     _print_summary(files, out, time.monotonic() - start)
 
 

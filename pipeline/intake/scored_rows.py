@@ -60,10 +60,12 @@ class TableRows:
     Attributes:
         source: the input.
         options: how it is read.
+        notes: what its reader noticed, once it was read in this process.
     """
 
     source: Source
     options: RowOptions = field(default_factory=RowOptions)
+    notes: list[str] = field(default_factory=list, compare=False)
 
     @property
     def name(self) -> str:
@@ -96,6 +98,7 @@ class TableRows:
         counts, reader = Counts(), partial(_read_table, self.options)
         with _refusing(self.name):
             yield from read_source(self.source, self.options.intake, counts, on_read, reader)
+        self.notes.extend(counts.notes)
         # It may have changed since the digest was taken.
         if self.source.is_regular and counts.sources[0].sha256 != digest:
             raise DataRefusedError(
@@ -170,6 +173,7 @@ def _read_table(
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     counts.read += first - 1
+    counts.notes += table.notes
     if not options.flag_invalid and (sentences := rules.faults.refusals(_REMEDY)):
         raise IntakeError(f"{table.name}: {' '.join(sentences)} {_FLAG}")
     if problem := rules.scale_problem():

@@ -119,6 +119,14 @@ def test_a_name_that_is_not_utf8_is_written_with_escapes(run, tmp_path):
     np.testing.assert_allclose(table["signal_probability"], SCORES, rtol=1e-5)
 
 
+def test_a_last_line_that_may_be_cut_is_named(run, tmp_path):
+    (tmp_path / "x.csv").write_bytes(uci_csv(EVENTS)[:-1])
+
+    result = run("--input", "x.csv")
+
+    assert "note: x.csv: the last line, 60, has no newline; if the file was cut" in result.output
+
+
 def test_files_of_other_inputs_are_named(run):
     run("--input", "x.csv")
     result = run("--input", "shards")
