@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names
 from pipeline.intake.table import Batch, Table, make_batch
@@ -45,14 +46,25 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
     cycles = Counter(key.split(";")[0] for key in keys)
     tree = _choose(member.name, tree, sorted(cycles))
     chosen = file[tree]
-    names = tuple(chosen.keys(recursive=False))
+    branches = tuple(chosen.keys(recursive=False))
+    vectors = [name for name in branches if _shape(chosen[name]) == (NUM_FEATURES,)]
+    vector = vectors[0] if len(vectors) == 1 else None  # One branch with all features.
+    scalars = tuple(name for name in branches if name != vector)
+    names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        columns = [names[index] for index in (*numbers, *texts)]
+        indices = (*numbers, *texts)
+        needed = [name for index, name in enumerate(scalars) if index in indices]
+        columns = needed + vectors if max(indices, default=0) >= len(scalars) else needed
         start = 0
         for arrays in chosen.iterate(columns, step_size=_STEP, library="np"):
-            values = {i: arrays[names[i]] for i in (*numbers, *texts)}
+            values = {
+                index: arrays[scalars[index]]
+                if index < len(scalars)
+                else arrays[vectors[0]][:, index - len(scalars)]
+                for index in indices
+            }
             for index, array in values.items():
                 _check_flat(member.name, names[index], array)
             count = len(next(iter(values.values())))
@@ -65,7 +77,15 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
             f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
         )
         notes.append(f"{member.name}: {note}")
-    return Table(member.name, member.description, names, len(names), read, notes)
+    has_vectors = vector is not None
+    return Table(
+        member.name, member.description, names, len(names), read, notes, has_vectors=has_vectors
+    )
+
+
+def _shape(branch: Any) -> tuple[int, ...]:
+    """Returns the shape of an entry of a branch; () if it has none, or differs by entry."""
+    return tuple(getattr(getattr(branch, "interpretation", None), "inner_shape", ()))
 
 
 def _is_tree(class_name: str) -> bool:

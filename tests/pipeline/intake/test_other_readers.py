@@ -42,7 +42,8 @@ def root_file(tmp_path):
     def write_trees(**trees):
         with uproot.recreate(tmp_path / "x.root") as file:
             for name, columns in trees.items():
-                file.mktree(name, {key: array.dtype for key, array in columns.items()})
+                types = {key: (array.dtype, array.shape[1:]) for key, array in columns.items()}
+                file.mktree(name, types)
                 file[name].extend(columns)
         return tmp_path / "x.root"
 
@@ -59,6 +60,23 @@ def test_a_tree_with_a_label(tmp_path, root_file):
     events, _ = convert_all([path], tmp_path / "out")
 
     assert same_events(events, EVENTS)
+
+
+def test_a_branch_with_all_features(tmp_path, root_file):
+    path = root_file(
+        events={"Type": EVENTS.labels, "inputs": EVENTS.features, "run": EVENTS.labels}
+    )
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_a_branch_of_another_length_is_named(tmp_path, root_file):
+    path = root_file(events={**branches(), "Type": EVENTS.labels, "m_bb": EVENTS.features[:, :3]})
+
+    with pytest.raises(IntakeError, match="the branch m_bb does not hold one number per entry"):
+        convert_all([path], tmp_path / "out")
 
 
 def test_a_file_whose_damage_asks_for_much_memory_is_named(tmp_path):
