@@ -239,7 +239,14 @@ def _others(
 
 
 def _check_type(member: Member, name: str, kind: np.dtype[Any]) -> None:
-    """Refuses complex numbers, dates and raw bytes; texts may be numbers."""
+    """Refuses complex numbers, dates, raw bytes and enumerations; texts may be numbers."""
+    metadata: Mapping[str, Any] = kind.metadata or {}
+    if values := metadata.get("enum"):  # As h5py stores it.
+        shown = enumerate_names([f"{key}={value}" for key, value in values.items()])
+        raise IntakeError(
+            f"{member.name}: {name} holds the enumeration {shown}. Save its names as text, or the "
+            "label as 1 for signal and 0 for background."
+        )
     if kind.kind not in "biufSUO":
         raise IntakeError(f"{member.name}: {name} holds {kind}, not numbers. Save it as float32.")
 

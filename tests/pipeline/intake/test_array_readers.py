@@ -55,6 +55,15 @@ def test_arrays_in_every_arrangement_give_the_same_events(tmp_path, name):
     assert same_events(events, EVENTS)
 
 
+def test_an_enumeration_is_refused_with_its_names(tmp_path):
+    """Its numbers need not be those of signal and background."""
+    kind = h5py.enum_dtype({"SIGNAL": 0, "BACKGROUND": 1}, "i1")
+    write_hdf5(tmp_path / "x.h5", x=X, label=(1 - Y).astype("i1").astype(kind))
+
+    with pytest.raises(IntakeError, match="label holds the enumeration BACKGROUND=1, SIGNAL=0"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+
 @pytest.mark.parametrize("kind", ["virtual", "external", "link"])
 def test_values_in_other_files_are_not_followed(tmp_path, kind):
     """HDF5 gives fill values for the missing file of a virtual data set, without an error."""
