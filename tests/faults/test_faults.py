@@ -49,7 +49,7 @@ def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
 
 @pytest.mark.parametrize(
     ("scenario", "count"),
-    [(FIRST, 8), (AGAIN, 3), (SECOND, 8), (REFUSED, 3), (GENERATE, 60), (REPLACE, 60), (SCORE, 20)],
+    [(FIRST, 6), (AGAIN, 3), (SECOND, 6), (REFUSED, 3), (GENERATE, 30), (REPLACE, 30), (SCORE, 12)],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_after_a_fault(workshop, prepared, tasks, scenario, count):
