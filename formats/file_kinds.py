@@ -87,6 +87,7 @@ _UNKNOWN = RefusedKind(
     "gzip, bzip2, xz, zstd, zip or tar. If it is one of these, it is damaged: fetch it again",
 )
 _LIBSVM = re.compile(rb"\s*[-+.\deE]+(\s+qid:\d+)?(\s+\d+:[-+.\deEnaifNAIF]+)+\s*(#.*)?$")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _ARFF = re.compile(rb"\s*@relation\b", re.IGNORECASE)
 
 
@@ -168,10 +169,11 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
 
 def _is_word(magic: bytes, head: bytes) -> bool:
     """Returns whether the first bytes are letters of a text: ``PAR1`` may name a column."""
-    return magic.isalnum() and len(head) > len(magic) and _is_text(head)
+    behind = head[len(magic) : len(magic) + 32]
+    return magic.isalnum() and behind != b"" and not _CONTROLS.search(behind)
 
 
 def _is_text(head: bytes) -> bool:
     """Returns whether at most two in a hundred bytes are control characters."""
-    controls = re.findall(rb"[\x00-\x08\x0e-\x1f]", head[:4096])
+    controls = _CONTROLS.findall(head[:4096])
     return len(controls) * 50 <= len(head[:4096])

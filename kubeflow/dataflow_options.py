@@ -55,7 +55,10 @@ def dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
             "target worker"
         )
-    if "--job_name" in option_names(config.beam.args):
+    if any(
+        selected_runner(args) == DATAFLOW and "--job_name" in option_names(args)
+        for args in config.beam.option_lists()
+    ):
         yield (
             "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
             "name of a running one; remove it"

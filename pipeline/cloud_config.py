@@ -96,6 +96,13 @@ KubernetesName = Annotated[
         "a name in Kubernetes: at most 63 of [a-z0-9-], the first and the last of [a-z0-9]",
     ),
 ]
+ServiceAccount = Annotated[
+    str,
+    _form(
+        r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
+        "a name in Kubernetes: at most 253 of [a-z0-9.-], the first and the last of [a-z0-9]",
+    ),
+]
 
 
 class _Section(BaseModel):
@@ -240,7 +247,7 @@ class KubeflowConfig(RemoteConfig):
     """Settings of a Kubeflow Pipelines 2 installation."""
 
     host: str | None = Field(None, pattern=r"^https?://", description="address, for `higgs submit`")
-    service_account: KubernetesName | None = Field(None, description="service account of the nodes")
+    service_account: ServiceAccount | None = Field(None, description="service account of the nodes")
     namespace: KubernetesName | None = Field(
         None, description="namespace of a multi-user installation"
     )

@@ -43,7 +43,7 @@ def explain(error: BaseException) -> tuple[str, str] | None:
 
 
 def lacks_inodes(path: str | Path | None) -> bool:
-    """Tells whether the file system of a path takes no new files although it may have space."""
+    """Returns whether the file system of a path takes no new files although it may have space."""
     if not isinstance(path, str | Path):
         return False
     try:

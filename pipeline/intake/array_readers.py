@@ -21,7 +21,7 @@ from pipeline.intake.intake_error import (
     quote,
     shorten,
 )
-from pipeline.intake.table import Table, array_batches
+from pipeline.intake.table import Table, array_batches, find_vector
 
 _OBJECTS = "Python objects, which are not read, since they can run code"
 _UNNAMED = re.compile(r"arr_\d+|the array")  # `numpy.savez` counts arrays without names.
@@ -112,16 +112,11 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             found.update({name: item}) if isinstance(item, h5py.Dataset) and item.shape else None
         )
     )
+    # A missing file would give fill values, and any file of the user could be named.
     elsewhere = [n for n, item in found.items() if item.is_virtual or item.external]
     file.visititems_links(
         lambda name, link: elsewhere.append(name) if isinstance(link, h5py.ExternalLink) else None
     )
-    if elsewhere:
-        # A missing file would give fill values, and any file of the user could be named.
-        raise IntakeError(
-            f"{member.name}: keeps the values of {enumerate_names(elsewhere)} in other files. Copy "
-            "them into one file."
-        )
     if any("block0_values" in name or "axis0" in name for name in found):
         raise IntakeError(
             f"{member.name}: was written by pandas. Save it as Parquet: "
@@ -133,6 +128,7 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
         for name, number in missing.items()
         if number
     }
+    unread |= dict.fromkeys(elsewhere, "values of another file, which is not read")
     arrays = {name: item for name, item in found.items() if name not in unread}
     return _readable_table(member, arrays, unread, choice)
 
@@ -253,14 +249,14 @@ def _check_type(member: Member, name: str, kind: np.dtype[Any]) -> None:
 
 def _structured_table(member: Member, array: Any, notes: list[str]) -> Table:
     fields = array.dtype.names
-    vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
-    vector = vectors[0] if len(vectors) == 1 else None  # One field with all features.
+    vector = find_vector({name: array.dtype[name].shape for name in fields})
     scalars = [name for name in fields if name != vector]
     names = (*scalars, *(FEATURES if vector else ()))
 
     def column(index: int, part: slice) -> Any:
-        name = scalars[index] if index < len(scalars) else vectors[0]
-        _check_type(member, name, array.dtype[name].base)
+        name = scalars[index] if index < len(scalars) else str(vector)
+        kind = array.dtype[name]
+        _check_type(member, name, kind.base if name == vector else kind)
         values = array[part][name]
         return values if index < len(scalars) else values[:, index - len(scalars)]
 

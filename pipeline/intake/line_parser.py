@@ -106,8 +106,9 @@ class LineParser:
 
     def has_comment(self, line: str) -> bool:
         """Returns whether a line is a comment, unless all rows start like one."""
-        first = self.layout.sample[0][0] if self.layout.sample[0] else ""
-        return line.startswith("#") and not first.startswith("#")
+        return line.startswith("#") and not all(
+            cells and cells[0].startswith("#") for cells in self.layout.sample
+        )
 
     def check_width(self, number: int, cells: list[str]) -> list[str]:
         """Returns the cells of a line without an empty one at its end.

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from formats.features import FEATURES, NUM_FEATURES
+from formats.features import FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names
-from pipeline.intake.table import Batch, Table, make_batch
+from pipeline.intake.table import Batch, Table, find_vector, make_batch
 
 _STEP = "32 MB"
 
@@ -47,8 +47,7 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
     tree = _choose(member.name, tree, sorted(cycles))
     chosen = file[tree]
     branches = tuple(chosen.keys(recursive=False))
-    vectors = [name for name in branches if _shape(chosen[name]) == (NUM_FEATURES,)]
-    vector = vectors[0] if len(vectors) == 1 else None  # One branch with all features.
+    vector = find_vector({name: _shape(chosen[name]) for name in branches})
     scalars = tuple(name for name in branches if name != vector)
     names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)
@@ -56,13 +55,14 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         indices = (*numbers, *texts)
         needed = [name for index, name in enumerate(scalars) if index in indices]
-        columns = needed + vectors if max(indices, default=0) >= len(scalars) else needed
+        if vector and max(indices, default=0) >= len(scalars):
+            needed.append(vector)
         start = 0
-        for arrays in chosen.iterate(columns, step_size=_STEP, library="np"):
+        for arrays in chosen.iterate(needed, step_size=_STEP, library="np"):
             values = {
                 index: arrays[scalars[index]]
                 if index < len(scalars)
-                else arrays[vectors[0]][:, index - len(scalars)]
+                else arrays[vector][:, index - len(scalars)]
                 for index in indices
             }
             for index, array in values.items():

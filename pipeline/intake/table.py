@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from formats.column_names import ALIASES, normalize
+from formats.features import LABEL, NUM_FEATURES
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -53,6 +56,20 @@ class Table:
     notes: list[str]
     guess: str = ""
     has_vectors: bool = False
+
+
+def find_vector(shapes: Mapping[str, Sequence[int]]) -> str | None:
+    """Finds the column that holds all features of an event.
+
+    Args:
+        shapes: the shape of an entry of each column; () for a number.
+
+    Returns:
+        Its name; None if there is none, or several, or if another column has a feature's name.
+    """
+    vectors = [name for name, shape in shapes.items() if tuple(shape) == (NUM_FEATURES,)]
+    names = [ALIASES.get(normalize(name), LABEL) for name in shapes if name not in vectors]
+    return vectors[0] if len(vectors) == 1 and {*names} <= {LABEL} else None
 
 
 def array_batches(

@@ -92,7 +92,7 @@ class Counts:
         if self.unnamed and self.reordered:
             raise IntakeError(
                 f"{self.unnamed}: has no names of columns, but {self.reordered} has them in "
-                "another order than the published one. Write the names into the first line of both."
+                "another order than the published one. Write the names into its first line, too."
             )
 
     def add_table(self, name: str, checksum: int, events: int) -> None:

@@ -79,8 +79,37 @@ def test_values_in_other_files_are_not_followed(tmp_path, kind):
             layout[:] = h5py.VirtualSource("missing.h5", "x", X.shape)
             file.create_virtual_dataset("x", layout, fillvalue=0.5)
 
-    with pytest.raises(IntakeError, match=r"x\.h5: keeps the values of x in other files"):
+    with pytest.raises(IntakeError, match=r"x\.h5: .* Left out: x holds values of another file"):
         convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+
+def test_a_link_beside_the_events_is_left_out(tmp_path):
+    write_hdf5(tmp_path / "x.h5", x=X, y=Y, raw=h5py.ExternalLink("raw.h5", "/"))
+
+    events, conversion = convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert any("left out: raw holds values of another" in note for note in conversion.counts.notes)
+
+
+def test_named_features_are_read_beside_a_vector_of_other_numbers(tmp_path):
+    kinds = [(name, "f4") for name in COLUMNS] + [("variations", "f4", (28,))]
+    records = np.zeros(len(Y), kinds)
+    for name in COLUMNS:
+        records[name] = FRAME[name]
+    np.save(tmp_path / "x.npy", records)
+
+    events, _ = convert_all([tmp_path / "x.npy"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_fields_of_several_numbers_are_named(tmp_path):
+    records = np.zeros(9, [(name, "f4", (2,) if name == "m_bb" else ()) for name in COLUMNS])
+    np.save(tmp_path / "x.npy", records)
+
+    with pytest.raises(IntakeError, match=r"m_bb holds .*, not numbers"):
+        convert_all([tmp_path / "x.npy"], tmp_path / "out")
 
 
 def test_a_second_array_in_a_file_is_not_passed_over(tmp_path):

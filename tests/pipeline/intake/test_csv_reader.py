@@ -222,6 +222,12 @@ def test_a_first_column_of_names_with_a_hash_is_not_a_comment(converted):
     assert same_events(converted(to_csv(rows, ["event", *COLUMNS]))[0], EVENTS)
 
 
+def test_a_first_row_in_a_comment_is_not_an_event(converted):
+    rows = [[f"#{i}" if i == 0 else f"{i}", *row] for i, row in enumerate(ROWS)]
+
+    assert "line 2 is a comment, '#0," in refusal(converted, to_csv(rows, ["event", *COLUMNS]))
+
+
 @pytest.mark.parametrize(
     ("rows", "header"), [(ROWS, "index,label,features"), ([r[1:] for r in ROWS], "index,features")]
 )

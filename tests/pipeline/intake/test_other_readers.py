@@ -72,6 +72,14 @@ def test_a_branch_with_all_features(tmp_path, root_file):
     assert same_events(events, EVENTS)
 
 
+def test_named_branches_are_read_beside_one_of_28_other_numbers(tmp_path, root_file):
+    path = root_file(events={**branches(), "Type": EVENTS.labels, "weights": EVENTS.features + 1})
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
 def test_a_branch_of_another_length_is_named(tmp_path, root_file):
     path = root_file(events={**branches(), "Type": EVENTS.labels, "m_bb": EVENTS.features[:, :3]})
 
