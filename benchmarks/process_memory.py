@@ -14,7 +14,7 @@ INTERVAL = 0.1
 """Minimum number of seconds between two samples of the memory."""
 
 SAMPLING_SHARE = 0.02
-"""Maximum share of the time in which a sample is taken: the kernel walks through every page."""
+"""Maximum share of a processor's time that samples take: the kernel walks through every page."""
 
 
 class MemorySample(NamedTuple):
@@ -60,10 +60,10 @@ def run_command(command: Sequence[str]) -> CommandResult:
         subprocess.Popen(command, stdout=output, text=True) as process,  # noqa: S603
     ):
         while process.poll() is None:
-            start = time.perf_counter()
+            start = time.process_time()
             memory = sum(map(_proportional_bytes, process_tree(process.pid)))
             samples.append(MemorySample(time.time(), memory))
-            time.sleep(max(INTERVAL, (time.perf_counter() - start) / SAMPLING_SHARE))
+            time.sleep(max(INTERVAL, (time.process_time() - start) / SAMPLING_SHARE))
         output.seek(0)
         text = output.read()
     if process.returncode:

@@ -25,7 +25,9 @@ def event_hashes(features: npt.NDArray[np.float32]) -> Words:
     True
     """
     hashes = np.zeros(len(features), np.uint64)
-    for column, multiplier in zip(features.T, _MULTIPLIERS, strict=True):
-        words = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
-        hashes += words * multiplier
+    # A signaling NaN would cause a warning.
+    with np.errstate(invalid="ignore"):
+        for column, multiplier in zip(features.T, _MULTIPLIERS, strict=True):
+            words = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
+            hashes += words * multiplier
     return splitmix64.mix(hashes)

@@ -26,6 +26,13 @@ def test_zero_and_minus_zero_are_equal():
     assert first == second
 
 
+def test_a_signaling_nan_has_the_hash_of_a_nan():
+    features = np.zeros((2, 28), np.float32)
+    features.view(np.uint32)[:, 5] = 0x7F800001, 0x7FC00001
+    first, second = event_hashes(features)
+    assert first == second
+
+
 def test_different_events_have_different_hashes():
     features = np.random.default_rng(1).normal(size=(200_000, 28)).astype(np.float32)
     assert len(np.unique(event_hashes(features))) == 200_000
