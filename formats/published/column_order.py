@@ -103,7 +103,9 @@ def find_order_problem(features: NDArray[np.float32]) -> OrderProblem | None:
         None if the order is plausible, if no other one explains the masses, if there are fewer
         than ``MIN_EVENTS`` events, or if a momentum or mass is negative, which the schema forbids.
     """
-    sample = features[:SAMPLE_EVENTS].astype(np.float64)
+    # A signaling NaN would cause a warning.
+    with np.errstate(invalid="ignore"):
+        sample = features[:SAMPLE_EVENTS].astype(np.float64)
     is_negative = (sample[:, [FEATURES.index(name) for name in _POSITIVE]] < 0).any()
     if len(sample) < MIN_EVENTS or is_negative:
         return None

@@ -93,3 +93,8 @@ def test_any_values_are_judged_without_a_warning(features):
     hostile[1::3] = np.inf
     hostile[2::3] = 0
     assert find_order_problem(hostile) is None
+
+
+def test_signaling_nans_cause_no_warning():
+    features = np.full((1, 28), 0x7F800001, np.uint32).view(np.float32)
+    assert find_order_problem(features) is None
