@@ -168,7 +168,7 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
 
 
 def _is_word(magic: bytes, head: bytes) -> bool:
-    """Returns whether the first bytes are letters of a text: ``PAR1`` may name a column."""
+    """Returns whether a file only looks binary: a text may begin with a column named ``PAR1``."""
     behind = head[len(magic) : len(magic) + 32]
     return magic.isalnum() and behind != b"" and not _CONTROLS.search(behind)
 

@@ -2,10 +2,9 @@
 
 import pytest
 from damages import flip
+from export_makers import write_provenance
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from formats.artifact_manifest import take_manifest
-from formats.provenance import FILE_NAME, Provenance, file_hashes
 from pipeline import model_evaluation
 from pipeline.user_errors import UnsuitableModelError
 
@@ -40,14 +39,7 @@ def test_pushed_version_that_was_changed_is_refused(suitable_model, tmp_path):
     weights = suitable_model / "variables" / "variables.index"
     weights.parent.mkdir()
     weights.write_text("weights")
-    record = Provenance(
-        version="17",
-        pipeline="higgs",
-        pushed_at="2026-11-27T01:00:00+01:00",
-        files=file_hashes(take_manifest(str(suitable_model))),
-    )
-    (suitable_model / FILE_NAME).parent.mkdir()
-    (suitable_model / FILE_NAME).write_text(record.to_json())
+    write_provenance(suitable_model)
     flip(weights)
     with pytest.raises(UnsuitableModelError, match=r"variables\.index has other.*restore it"):
         model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", tmp_path / "out")

@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
-from export_makers import push
+from export_makers import push, write_provenance
 
 from formats.artifact_manifest import manifest_digest, take_manifest
 from formats.manifest_record import ManifestRecord
-from formats.provenance import FILE_NAME, Provenance, file_hashes
+from formats.provenance import FILE_NAME
 from pipeline.scored_model import ModelNotFoundError, find_model
 from pipeline.user_errors import UnsuitableModelError
 
@@ -16,14 +16,7 @@ def serving(tmp_path):
     """A push directory with a version that has a provenance and an ONNX file."""
     folder = Path(push(tmp_path / "serving", "17"))
     (folder / "model.onnx").write_bytes(b"graph")
-    record = Provenance(
-        version="17",
-        pipeline="higgs",
-        pushed_at="2026-11-27T01:00:00+01:00",
-        files=file_hashes(take_manifest(str(folder))),
-    )
-    (folder / FILE_NAME).parent.mkdir()
-    (folder / FILE_NAME).write_text(record.to_json())
+    write_provenance(folder)
     return folder.parent
 
 
