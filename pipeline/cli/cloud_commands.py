@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import click
 
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
+from pipeline.cli.shared_options import combined, set_option
 from pipeline.exit_codes import ExitCode
 
 SUFFIXES = {"vertex": ".json", "kubeflow": ".yaml"}
@@ -23,35 +24,22 @@ SUFFIXES = {"vertex": ".json", "kubeflow": ".yaml"}
 
 INTERVAL_SECONDS = 30.0
 
-_EXTRAS = {"kfp": "tfx[kfp]==1.16.0", "google": "google-cloud-aiplatform"}
-
-
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a value of the file by its dotted key; may be repeated.",
-        ),
-        click.option(
-            "--config",
-            "config_file",
-            type=LocalPath(),
-            required=True,
-            help="YAML file with the configuration.",
-        ),
-        click.option(
-            "--target",
-            type=click.Choice(list(SUFFIXES)),
-            required=True,
-            help="Vertex AI Pipelines, or Kubeflow Pipelines 2.",
-        ),
-    ):
-        command = option(command)
-    return command
-
+_options = combined(
+    click.option(
+        "--target",
+        type=click.Choice(list(SUFFIXES)),
+        required=True,
+        help="Vertex AI Pipelines, or Kubeflow Pipelines 2.",
+    ),
+    click.option(
+        "--config",
+        "config_file",
+        type=LocalPath(),
+        required=True,
+        help="YAML file with the configuration.",
+    ),
+    set_option,
+)
 
 _interval_option = click.option(
     "--interval",
@@ -169,9 +157,10 @@ def _compile(target: str, config: Any, out: Path) -> None:
     from pipeline.console import output_to
 
     with output_to(Path("/dev/null")):
-        compiler = _import("kubeflow.compiler")
-        cloud_targets = _import("kubeflow.cloud_targets")
-        compiler.compile_pipeline(cloud_targets.TARGETS[target](config), out)
+        from kubeflow.cloud_targets import TARGETS
+        from kubeflow.compiler import compile_pipeline
+
+        compile_pipeline(TARGETS[target](config), out)
 
 
 def _submission_summary(target: str, config: Any, file: Path) -> str:
@@ -205,7 +194,7 @@ def _submit(target: str, config: Any, file: Path, *, wait: bool, interval: float
 
 
 def _connect(target: str, config: Any) -> Any:
-    module = _import(f"kubeflow.{target}_runs")
+    module = importlib.import_module(f"kubeflow.{target}_runs")
     return getattr(module, f"{target.capitalize()}Runs")(config, getattr(config, target))
 
 
@@ -235,14 +224,3 @@ def _outcome(code: ExitCode, errors: Mapping[str, str]) -> str:
     }
     details = "".join(f"\n  {task}: {error}" for task, error in errors.items())
     return headings.get(code, "FAILED") + details
-
-
-def _import(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        distribution = str(error.name).partition(".")[0]
-        requirement = _EXTRAS.get(distribution, distribution)
-        raise click.ClickException(
-            f"{error.name} is not installed; pip install '{requirement}'"
-        ) from None

@@ -16,15 +16,13 @@ from pipeline.cli.convert_options import (
     intake_options,
     make_intake_options,
 )
-from pipeline.cli.data_commands import (
-    describe_sizes,
-    output_options,
-)
+from pipeline.cli.data_commands import describe_sizes, output_options
 from pipeline.cli.error_reports import user_errors
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipeline.intake.conversion import Conversion, Inputs
+    from pipeline.intake.input_sources import Source
 
 _MAX_NOTES = 20
 
@@ -87,7 +85,7 @@ def convert(
 
         start = time.monotonic()
         found, notes = _find_inputs(inputs, options["signal"], options["background"])
-        _check_place(found, directory)
+        check_place(found, directory)
         if not inputs:  # They name files, and not values of the label.
             options |= {"signal": (), "background": ()}
         with progress(f"converting {found.training[0].name}", found.size()) as on_read:
@@ -148,13 +146,11 @@ def _find_inputs(
     return Inputs(sources), notes
 
 
-def _check_place(inputs: "Inputs", directory: Path) -> None:
+def check_place(inputs: "Iterable[Source]", out: Path) -> None:
+    """Refuses a folder for the output that contains an input."""
     for source in inputs:
-        folders = source.path.resolve().parents if source.path else ()
-        if directory.exists() and directory.resolve() in folders:
-            raise click.UsageError(
-                f"{directory} contains the input {source.name}. Choose another --out."
-            )
+        if source.path and out.resolve() in source.path.resolve().parents:
+            raise click.UsageError(f"--out: {out} contains the input {source.name}; give another")
 
 
 @contextmanager

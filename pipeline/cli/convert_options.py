@@ -1,73 +1,67 @@
 """Options of ``higgs convert``: how columns are found and how values are read."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.path_type import LocalPath
+from pipeline.cli.shared_options import combined
 
 if TYPE_CHECKING:
     from pipeline.intake.table_events import IntakeOptions
 
 
-def intake_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of all commands that read tables."""
-    for option in (
-        click.option(
-            "--header",
-            metavar="NAMES",
-            help="Names of all columns of a table without names, separated by commas; 'features' "
-            "means the 28 in published order.",
-        ),
-        click.option(
-            "--names",
-            "names_file",
-            metavar="FILE",
-            type=LocalPath(exists=True, dir_okay=False),
-            help="Mapping file: one line 'OURS: THEIRS' per column with another name.",
-        ),
-        click.option("--features", help="Array, data set or key that holds the 28 features."),
-        click.option(
-            "--decimal",
-            type=click.Choice([".", ","]),
-            default=".",
-            show_default=True,
-            help="Decimal separator of text files.",
-        ),
-        click.option(
-            "--snap-b-tags",
-            is_flag=True,
-            help="Round b-tags that lost digits to the nearest code, within 1e-4.",
-        ),
-        click.option(
-            "--units",
-            type=click.Choice(["published", "gev"]),
-            default="published",
-            show_default=True,
-            help="Units of the input; gev: GeV, radians and b-tag levels 0, 1, 2.",
-        ),
-    ):
-        command = option(command)
-    return command
+intake_options = combined(
+    click.option(
+        "--units",
+        type=click.Choice(["published", "gev"]),
+        default="published",
+        show_default=True,
+        help="Units of the input; gev: GeV, radians and b-tag levels 0, 1, 2.",
+    ),
+    click.option(
+        "--snap-b-tags",
+        is_flag=True,
+        help="Round b-tags that lost digits to the nearest code, within 1e-4.",
+    ),
+    click.option(
+        "--decimal",
+        type=click.Choice([".", ","]),
+        default=".",
+        show_default=True,
+        help="Decimal separator of text files.",
+    ),
+    click.option("--features", help="Array, data set or key that holds the 28 features."),
+    click.option(
+        "--names",
+        "names_file",
+        metavar="FILE",
+        type=LocalPath(exists=True, dir_okay=False),
+        help="Mapping file: one line 'OURS: THEIRS' per column with another name.",
+    ),
+    click.option(
+        "--header",
+        metavar="NAMES",
+        help="Names of all columns of a table without names, separated by commas; 'features' "
+        "means the 28 in published order.",
+    ),
+)
+"""Options of all commands that read tables."""
 
 
-def conversion_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of conversions alone."""
-    for option in (
-        click.option("--keep", multiple=True, help="Additional column to keep; may be repeated."),
-        click.option("--label", help="Column, array or key that holds the label."),
-        click.option(
-            "--missing",
-            type=click.Choice(["refuse", "drop"]),
-            default="refuse",
-            show_default=True,
-            help="For events with missing values: refuse the input, or drop them.",
-        ),
-    ):
-        command = option(command)
-    return command
+conversion_options = combined(
+    click.option(
+        "--missing",
+        type=click.Choice(["refuse", "drop"]),
+        default="refuse",
+        show_default=True,
+        help="For events with missing values: refuse the input, or drop them.",
+    ),
+    click.option("--label", help="Column, array or key that holds the label."),
+    click.option("--keep", multiple=True, help="Additional column to keep; may be repeated."),
+)
+"""Options of conversions alone."""
 
 
 def make_intake_options(

@@ -15,6 +15,7 @@ import click
 from components.report.number_format import plural
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
+from pipeline.cli.shared_options import combined
 
 if TYPE_CHECKING:
     from formats.published.manifest import Manifest, ShardEntry
@@ -22,27 +23,24 @@ if TYPE_CHECKING:
     from pipeline.sample_data.shard_writer import SplitSize
 
 
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of commands that write a data set."""
-    for option in (
-        click.option("--overwrite", is_flag=True, help="Replace the shards of an earlier run."),
-        click.option(
-            "--shard-size",
-            type=click.IntRange(min=1),
-            default=50_000,
-            show_default=True,
-            help="Events per shard.",
-        ),
-        click.option(
-            "--out",
-            "directory",
-            type=LocalPath(file_okay=False),
-            required=True,
-            help="Folder for training/ and validation/.",
-        ),
-    ):
-        command = option(command)
-    return command
+output_options = combined(
+    click.option(
+        "--out",
+        "directory",
+        type=LocalPath(file_okay=False),
+        required=True,
+        help="Folder for training/ and validation/.",
+    ),
+    click.option(
+        "--shard-size",
+        type=click.IntRange(min=1),
+        default=50_000,
+        show_default=True,
+        help="Events per shard.",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace the shards of an earlier run."),
+)
+"""Options of commands that write a data set."""
 
 
 @click.command()

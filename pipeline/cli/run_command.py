@@ -13,6 +13,7 @@ import click
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
+from pipeline.cli.shared_options import set_option
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -28,13 +29,7 @@ if TYPE_CHECKING:
     show_default="configs/demo.yaml",
     help="YAML file with the run's configuration.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a value of the file by its dotted key; may be repeated.",
-)
+@set_option
 @user_errors()
 def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     """Run the whole pipeline on this machine; the results of unchanged nodes are reused.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.convert_command import interruption, print_notes
+from pipeline.cli.convert_command import check_place, interruption, print_notes
 from pipeline.cli.convert_options import intake_options, make_intake_options
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
 from pipeline.cli.report_commands import DEFAULT_ROOT, confine
+from pipeline.cli.shared_options import set_option
 
 if TYPE_CHECKING:
     from components.scorer.file_scoring import FileScores, ScoreTask
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     type=LocalPath(),
     help="A run's configuration: its beam.args say where the files are scored.",
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As for `higgs run`.")
+@set_option
 @intake_options
 @user_errors()
 def score(
@@ -121,7 +122,7 @@ def score(
 
         start = time.monotonic()
         sources, notes = scoring.find_inputs(inputs)
-        _check_place(sources.values(), out)
+        check_place(sources.values(), Path(out))
         directory = serving or (config.push_directory if config else f"{DEFAULT_ROOT}/serving")
         chosen = find_model(model, directory)
         row_options = RowOptions(make_intake_options(**options), id_column, names, flag_invalid)
@@ -189,12 +190,6 @@ def _check_out(out: str) -> str:
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"--out: {out} is a file; give a folder")
     return str(folder)
-
-
-def _check_place(sources: Any, out: str) -> None:
-    for source in sources:
-        if source.path and Path(out).resolve() in source.path.resolve().parents:
-            raise click.UsageError(f"--out: {out} contains the input {source.name}; give another")
 
 
 def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:

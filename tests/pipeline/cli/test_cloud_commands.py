@@ -62,26 +62,6 @@ def test_resources_of_an_unknown_node_list_the_nodes(tmp_path):
     assert "DataGate, Trainer, Baseline, " in result.output
 
 
-@pytest.mark.parametrize(
-    ("missing", "remedy"),
-    [
-        ("kfp", "kfp is not installed; pip install 'tfx[kfp]==1.16.0'"),
-        (
-            "google.cloud.aiplatform",
-            "google.cloud.aiplatform is not installed; pip install 'google-cloud-aiplatform'",
-        ),
-    ],
-)
-def test_a_missing_extra_explains_how_to_install_it(missing, remedy, monkeypatch, tmp_path):
-    def import_module(name):
-        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
-
-    monkeypatch.setattr(cloud_commands.importlib, "import_module", import_module)
-    with pytest.raises(cloud_commands.click.ClickException) as error:
-        cloud_commands._import("kubeflow.compiler")
-    assert error.value.message == remedy
-
-
 def test_help_does_not_import_tfx(monkeypatch):
     original_import = builtins.__import__
 
