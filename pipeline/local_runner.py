@@ -21,6 +21,7 @@ from pipeline.config import Config, load_config
 from pipeline.graph import create_pipeline
 from pipeline.local_root import resolve
 from pipeline.machine_checks import check_environment, check_space
+from pipeline.metadata_check import is_missing
 from pipeline.root_use import used_by_run
 from pipeline.run_recording import recorded
 from pipeline.shard_digests import local_content_key
@@ -37,7 +38,10 @@ def run(config: Config) -> None:
 
     Raises:
         DataRefusedError: a shard cannot be read, or a node refuses the data.
+        MetadataError: the metadata file is missing beside artifacts, or was deleted or replaced
+            during the run.
     """
+    is_missing(Path(config.root))  # it was there before TFX was imported
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     keep_versions(config)
     with portable_cache_keys(config.root), recorded(config):

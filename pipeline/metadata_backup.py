@@ -1,7 +1,9 @@
 """The backup of a root's metadata, and its restoration."""
 
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -23,16 +25,20 @@ SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 def write_backup(root: Path) -> None:
     """Writes the backup of a root's metadata with SQLite's online backup.
 
-    The file appears complete or not at all, and never from a damaged database.
+    The file appears complete or not at all, and never from a damaged database, or from one that
+    was replaced by an older or a new one during the run.
 
     Raises:
-        MetadataError: the metadata is damaged, or the backup cannot be written.
+        MetadataError: the metadata is damaged or older than the backup, or the backup cannot be
+            written.
     """
     if is_missing(root):
         return
-    path = metadata_file(root)
+    path, backup = metadata_file(root), backup_file(root)
     try:
-        with atomic_path(backup_file(root)) as copy, database(root, path, "rw") as connection:
+        with atomic_path(backup) as copy, database(root, path, "rw") as connection:
+            if _is_older(root, connection):
+                raise MetadataError(f"{path} lacks executions that {backup} has, which is kept")
             copy_database(connection, copy)
             with database(root, copy, "rw") as copied:
                 check_content(root, copy, copied)
@@ -48,8 +54,11 @@ def find_damage(root: Path) -> str:
     """
     try:
         if not is_missing(root):
-            with database(root, metadata_file(root), "rw") as connection:
-                check_content(root, metadata_file(root), connection)
+            path, backup = metadata_file(root), backup_file(root)
+            with database(root, path, "rw") as connection:
+                check_content(root, path, connection)
+                if _is_older(root, connection):
+                    return f"{path} lacks executions that {backup.name} has"
     except DamagedMetadataError as error:
         return error.problem
     return ""
@@ -86,21 +95,21 @@ def restore_backup(root: Path) -> list[str]:
 
 
 def reserve_executions(root: Path) -> bool:
-    """Lets new executions begin after every number that a folder of an artifact has.
+    """Lets new executions begin after every number that an artifact's folder or the backup has.
 
     Metadata that was restored does not know the runs since, but their artifacts are on disk, in
     folders with the numbers that would come next: a new node would write into an old folder.
 
     Returns:
-        Whether there are such artifacts.
+        Whether there are such numbers.
     """
-    folders = (root / "artifacts").glob("*/*/*")
-    last = max((int(folder.name) for folder in folders if folder.name.isdecimal()), default=0)
     if is_missing(root):
         return False
+    folders = (root / "artifacts").glob("*/*/*")
+    numbers = [int(folder.name) for folder in folders if folder.name.isdecimal()]
+    last = max([*numbers, _last_of_backup(root)])
     with database(root, metadata_file(root), "rw") as connection:
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'")
-        (known,) = row.fetchone() or (None,)
+        known = _last_execution(connection)
         if known is None:
             connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
         elif known < last:
@@ -117,6 +126,29 @@ def keep_backup(root: Path) -> list[str]:
         What was done, one line per file.
     """
     return _set_aside(backup_file(root), time.strftime("replaced-%Y%m%d-%H%M%S"))
+
+
+def _is_older(root: Path, connection: sqlite3.Connection) -> bool:
+    """Returns whether the backup of a root knows executions that its metadata does not."""
+    return (_last_execution(connection) or 0) < _last_of_backup(root)
+
+
+def _last_of_backup(root: Path) -> int:
+    backup = backup_file(root)
+    if not backup.is_file():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            return _last_execution(file) or 0
+    except sqlite3.Error:  # it is damaged
+        return 0
+
+
+def _last_execution(connection: sqlite3.Connection) -> int | None:
+    """Returns the largest number that was given to an execution; None without any."""
+    query = "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'Execution'"
+    (last,) = connection.execute(query).fetchone() or (None,)
+    return last
 
 
 def _set_aside(path: Path, mark: str) -> list[str]:

@@ -97,6 +97,38 @@ def is_missing(root: Path) -> bool:
 
 
 @contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Fails if a metadata file is deleted or replaced while the block uses it.
+
+    ML Metadata makes a new, empty file then, in which nothing is found: an error of the block that
+    comes of it gives way to this one.
+
+    Raises:
+        MetadataError: the file is gone, or another one.
+    """
+    before, fault = _find_inode(path), None
+    try:
+        yield
+    except Exception as error:
+        fault = error
+    if before and _find_inode(path) != before:
+        raise MetadataError(
+            f"{path} was deleted or replaced during the run; put it back, or restore its backup "
+            f"with `higgs runs --root {shlex.quote(str(path.parents[1]))} --recover`"
+        ) from fault
+    if fault:
+        raise fault
+
+
+def _find_inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
 def database(root: Path, path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     """Opens a metadata file of a root with SQLite; its errors become sentences.
 

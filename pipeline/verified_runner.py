@@ -8,6 +8,7 @@ reuse, and compares the inputs of each node with their records before and after 
 import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from absl import logging
@@ -27,6 +28,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from formats.run_outcome import Output
 from pipeline.artifact_records import ArtifactRecords
 from pipeline.damaged_artifacts import check_input, forget_damaged, record_output
+from pipeline.metadata_check import kept
 
 
 class VerifiedRunner(LocalDagRunner):
@@ -46,6 +48,7 @@ class VerifiedRunner(LocalDagRunner):
 
         Raises:
             ArtifactChangedError: an input of a node was damaged during the run.
+            MetadataError: the metadata file was deleted or replaced during the run.
         """
         assert run_options is None, "partial runs are not supported"
         nodes = [node.pipeline_node for node in pipeline.nodes]
@@ -56,7 +59,8 @@ class VerifiedRunner(LocalDagRunner):
         for node in nodes:
             # The messages of TFX's runner, which the console reads.
             logging.info("Component %s is running.", node.node_info.id)
-            self._launcher(pipeline, node).launch()
+            with kept(Path(self._metadata_path)):
+                self._launcher(pipeline, node).launch()
             logging.info("Component %s is finished.", node.node_info.id)
 
     def _launcher(

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -26,6 +28,22 @@ def test_damaged_metadata_does_not_replace_the_backup(used_root):
         write_backup(used_root)
     assert backup_file(used_root).read_bytes() == before
     assert listed(used_root) == ["metadata.sqlite", "metadata.sqlite.backup"]
+
+
+def test_new_metadata_do_not_replace_the_backup_which_recovery_restores(used_root):
+    """Someone has deleted the file during a run, and ML Metadata has made a new one."""
+    write_backup(used_root)
+    before = backup_file(used_root).read_bytes()
+    path = metadata_file(used_root)
+    path.unlink()
+    open_store(str(path))
+    with pytest.raises(MetadataError, match=r"lacks executions that .*, which is kept"):
+        write_backup(used_root)
+    assert backup_file(used_root).read_bytes() == before
+    assert find_damage(used_root) == f"{path} lacks executions that metadata.sqlite.backup has"
+    restore_backup(used_root)
+    assert find_damage(used_root) == ""
+    assert latest_run(str(path)).run_id == "2026-01-01"
 
 
 def test_a_root_without_metadata_gets_no_backup(tmp_path):
@@ -78,7 +96,9 @@ def test_new_executions_avoid_the_folders_of_lost_ones(used_root, record_in, tmp
     other = tmp_path / "other"
     record_in(other)  # has no execution yet
     (other / "artifacts" / "Trainer" / "model" / "7").mkdir(parents=True)
-    for root, expected in ((used_root, 42), (other, 8)):
+    backed_up = shutil.copytree(other, tmp_path / "backed up")
+    shutil.copyfile(metadata_file(used_root), backup_file(backed_up))
+    for root, expected in ((used_root, 42), (other, 8), (backed_up, 13)):
         reserve_executions(root)
         before = metadata_file(root).read_bytes()
         reserve_executions(root)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 from damages import DAMAGES, add, delete, delete_folder, flip
@@ -12,7 +13,8 @@ from formats.manifest_record import ManifestRecord
 from pipeline import metadata_store
 from pipeline.artifact_records import ArtifactRecords
 from pipeline.damaged_artifacts import ArtifactChangedError
-from pipeline.verified_runner import VerifiedRunner
+from pipeline.user_errors import MetadataError
+from pipeline.verified_runner import VerifiedLauncher, VerifiedRunner
 
 
 class Root:
@@ -145,6 +147,20 @@ def test_an_input_deleted_during_a_run_fails_the_node_and_the_next_run_rebuilds_
     states, [message] = root.run(rate=2)
     assert states == ["done", "done", "done"]
     assert message.endswith("; Ingest will rebuild it")
+
+
+def test_metadata_deleted_during_a_run_are_named_and_nothing_else_is_written(root, monkeypatch):
+    run = VerifiedLauncher._run_executor
+
+    def delete_metadata(launcher, info):
+        Path(root.metadata_path).unlink()
+        return run(launcher, info)
+
+    monkeypatch.setattr(VerifiedLauncher, "_run_executor", delete_metadata)
+    before = root.content()
+    with pytest.raises(MetadataError, match=r"sqlite was deleted or replaced .*--recover"):
+        root.run(rate=2)
+    assert root.content() == before
 
 
 def test_an_older_output_is_not_reused_either(root):
