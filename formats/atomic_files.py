@@ -1,10 +1,14 @@
 """Local files that appear complete or not at all, also after a loss of power."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
+"""Errors of file systems, such as some network shares, that cannot sync a directory."""
 
 
 @contextmanager
@@ -62,9 +66,12 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the entries of a directory, are on the disk."""
+    """Waits until a file, or the entries of a directory, are on the disk, if that can be known."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
     finally:
         os.close(descriptor)

@@ -94,7 +94,8 @@ def exclusive_use(root: Path) -> Iterator[None]:
     """Locks the root against a second run, which would share its metadata.
 
     Raises:
-        ConfigError: the root is not writable, or has a file in the place of a folder.
+        ConfigError: the root is not writable, has a file in the place of a folder, or is on a file
+            system without locks.
         RootBusyError: another run holds the lock.
     """
     # No file of a run can be changed by users other than its owner and the owner's group.
@@ -107,6 +108,11 @@ def exclusive_use(root: Path) -> Iterator[None]:
             raise RootBusyError(
                 f"{root} is in use by another run (process {lock.read().strip() or 'unknown'}); "
                 "wait for it to end, or give this run another root"
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"root: the file system of {root} has no locks ({error.strerror}), which a run and "
+                "its metadata need; give a root on another"
             ) from None
         with suppress(OSError):  # the id is only for the message above
             os.ftruncate(lock.fileno(), 0)

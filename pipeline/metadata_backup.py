@@ -1,9 +1,7 @@
 """The backup of a root's metadata, and its restoration."""
 
 import shutil
-import sqlite3
 import time
-from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from pipeline.metadata_check import (
     check_content,
     database,
     is_missing,
+    last_execution,
     metadata_file,
 )
 from pipeline.root_relocation import copy_database
@@ -37,7 +36,7 @@ def write_backup(root: Path) -> None:
     path, backup = metadata_file(root), backup_file(root)
     try:
         with atomic_path(backup) as copy, database(root, path, "rw") as connection:
-            if _is_older(root, connection):
+            if _is_older(root):
                 raise MetadataError(f"{path} lacks executions that {backup} has, which is kept")
             copy_database(connection, copy)
             with database(root, copy, "rw") as copied:
@@ -57,7 +56,7 @@ def find_damage(root: Path) -> str:
             path, backup = metadata_file(root), backup_file(root)
             with database(root, path, "rw") as connection:
                 check_content(root, path, connection)
-                if _is_older(root, connection):
+                if _is_older(root):
                     return f"{path} lacks executions that {backup.name} has"
     except DamagedMetadataError as error:
         return error.problem
@@ -107,16 +106,14 @@ def reserve_executions(root: Path) -> bool:
         return False
     folders = (root / "artifacts").glob("*/*/*")
     numbers = [int(folder.name) for folder in folders if folder.name.isdecimal()]
-    last = max([*numbers, _last_of_backup(root)])
-    with database(root, metadata_file(root), "rw") as connection:
-        known = _last_execution(connection)
-        if known is None:
-            connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
-        elif known < last:
-            connection.execute(
-                "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'", (last,)
-            )
-    return (known or 0) < last
+    last = max([*numbers, last_execution(backup_file(root)) or 0])
+    known = last_execution(metadata_file(root)) or 0
+    if known < last:
+        with database(root, metadata_file(root), "rw") as connection:
+            statement = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'"
+            if connection.execute(statement, (last,)).rowcount == 0:
+                connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
+    return known < last
 
 
 def keep_backup(root: Path) -> list[str]:
@@ -128,27 +125,10 @@ def keep_backup(root: Path) -> list[str]:
     return _set_aside(backup_file(root), time.strftime("replaced-%Y%m%d-%H%M%S"))
 
 
-def _is_older(root: Path, connection: sqlite3.Connection) -> bool:
+def _is_older(root: Path) -> bool:
     """Returns whether the backup of a root knows executions that its metadata does not."""
-    return (_last_execution(connection) or 0) < _last_of_backup(root)
-
-
-def _last_of_backup(root: Path) -> int:
-    backup = backup_file(root)
-    if not backup.is_file():
-        return 0
-    try:
-        with closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as file:
-            return _last_execution(file) or 0
-    except sqlite3.Error:  # it is damaged
-        return 0
-
-
-def _last_execution(connection: sqlite3.Connection) -> int | None:
-    """Returns the largest number that was given to an execution; None without any."""
-    query = "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'Execution'"
-    (last,) = connection.execute(query).fetchone() or (None,)
-    return last
+    known, kept = last_execution(metadata_file(root)), last_execution(backup_file(root))
+    return known is not None and known < (kept or 0)
 
 
 def _set_aside(path: Path, mark: str) -> list[str]:

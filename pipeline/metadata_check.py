@@ -98,20 +98,22 @@ def is_missing(root: Path) -> bool:
 
 @contextmanager
 def kept(path: Path) -> Iterator[None]:
-    """Fails if a metadata file is deleted or replaced while the block uses it.
+    """Fails if a metadata file is deleted or replaced by an older one while the block uses it.
 
     ML Metadata makes a new, empty file then, in which nothing is found: an error of the block that
     comes of it gives way to this one.
 
     Raises:
-        MetadataError: the file is gone, or another one.
+        MetadataError: the file is gone, or lacks executions that it had.
     """
-    before, fault = _find_inode(path), None
+    before, fault = last_execution(path), None
     try:
         yield
     except Exception as error:
         fault = error
-    if before and _find_inode(path) != before:
+    # Not by its inode, which some network file systems change.
+    after = last_execution(path)
+    if before and after is not None and after < before:
         raise MetadataError(
             f"{path} was deleted or replaced during the run; put it back, or restore its backup "
             f"with `higgs runs --root {shlex.quote(str(path.parents[1]))} --recover`"
@@ -120,12 +122,22 @@ def kept(path: Path) -> Iterator[None]:
         raise fault
 
 
-def _find_inode(path: Path) -> tuple[int, int] | None:
+def last_execution(path: Path) -> int | None:
+    """Reads the largest number that an execution in a metadata file has had.
+
+    It is 0 without any or without a file, and None if the file cannot be read, as while another
+    process locks it.
+    """
+    if not path.is_file():
+        return 0
     try:
-        status = path.stat()
-    except OSError:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            row = file.execute(
+                "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'Execution'"
+            ).fetchone()
+    except sqlite3.Error:
         return None
-    return status.st_dev, status.st_ino
+    return int(row[0]) if row else 0
 
 
 @contextmanager

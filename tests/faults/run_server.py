@@ -3,6 +3,7 @@
 Started with the file layer preloaded. TFX and TensorFlow are imported once.
 """
 
+import functools
 import gc
 import importlib
 import json
@@ -18,7 +19,13 @@ from pathlib import Path
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
+# Beam and rich import some of these late: in every fork.
+import apache_beam.runners.portability.portable_runner  # noqa: E402
+import apache_beam.runners.worker.worker_pool_main  # noqa: E402
+import apache_beam.testing.test_stream  # noqa: E402
+import apache_beam.typehints.intrinsic_one_ops  # noqa: E402, F401
 import matplotlib.pyplot  # noqa: E402, F401
+import rich._emoji_codes  # noqa: E402, F401
 import tensorflow_model_analysis  # noqa: E402, F401
 import tf_keras  # noqa: E402, F401
 from file_layer import FileLayer  # noqa: E402
@@ -51,6 +58,7 @@ def share_constants() -> None:
     run_recording.project_version = lambda: version
     for name in ("source_digest", "import_closure"):
         setattr(code_version, name, remembered(getattr(code_version, name)))
+    code_version._imported = functools.cache(code_version._imported)
     importlib.import_module(ROW_READER.rpartition(".")[0])
     every_node = ("ingestion.layout=folders-with-test", "score.data_root=any")
     create_pipeline(load_config(DEMO, every_node))

@@ -1,5 +1,6 @@
 import errno
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     with atomic_path(path) as temporary:
         temporary.write_text("complete")
     assert calls == [(str(temporary), False), (str(tmp_path), True)]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_sync_is_written_to_and_a_failing_one_is_not(
+    tmp_path, monkeypatch, number, fails
+):
+    def fsync(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input") if fails else nullcontext():
+        write_text(tmp_path / "file", "text")
+    assert (tmp_path / "file").exists() is not fails
 
 
 def test_leftovers_of_killed_processes_are_removed_and_no_others(tmp_path):

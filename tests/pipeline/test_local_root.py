@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -115,6 +116,15 @@ def test_a_root_is_locked_once_and_free_afterwards(tmp_path):
         again.__enter__()
     with exclusive_use(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(ConfigError, match=r"has no locks.*give a root on another"):
+        exclusive_use(tmp_path).__enter__()
 
 
 def test_hidden_and_unfinished_files_are_not_shards(folders):
