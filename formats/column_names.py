@@ -10,7 +10,7 @@ from formats.features import FEATURES, JETS, LABEL
 
 LABEL_NAMES = (
     *("label", "labels", "class_label", "class", "target", "is_boson", "is_signal", "signal"),
-    *("y", "type", "response", "outcome"),
+    *("y", "type", "response", "outcome", "truth", "ground_truth", "cls"),
 )
 """Names in use for the label."""
 
@@ -72,11 +72,14 @@ ALIASES = _aliases()
 """The label or feature by its normalized names."""
 
 
-def is_label(name: str) -> bool:
-    """Returns whether a name is in use for the label.
+_SPLIT = "train|training|valid|validation|val|dev|eval|test|testing|holdout|all|true"
+_SPLIT_LABEL = re.compile(rf"(({_SPLIT})_)?(y|labels?|targets?)(_({_SPLIT}))?", re.IGNORECASE)
 
-    >>> is_label("class_label"), is_label("y_train"), is_label("year")
-    (True, True, False)
+
+def is_label(name: str) -> bool:
+    """Returns whether a name is in use for the label, also for that of a split.
+
+    >>> is_label("class_label"), is_label("y_train"), is_label("y_pred"), is_label("label_weights")
+    (True, True, False, False)
     """
-    is_alias = ALIASES.get(normalize(name)) == LABEL
-    return is_alias or re.match(r"(y|labels?|targets?)(_|$)", name.lower()) is not None
+    return ALIASES.get(normalize(name)) == LABEL or _SPLIT_LABEL.fullmatch(name) is not None

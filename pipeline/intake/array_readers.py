@@ -200,7 +200,8 @@ def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     if len(tables) > 1:
         raise _several(member, "tables", tables, "--features TABLE")
     if tables:
-        return _structured_table(member, arrays[tables[0]], _others(member, arrays, tables))
+        vector = None if named else choice.features
+        return _structured_table(member, arrays[tables[0]], vector, _others(member, arrays, tables))
     columns = {n: array for n, array in (named or arrays).items() if array.ndim == 1}
     has_matrix = any(a.ndim == 2 and a.shape[1] >= NUM_FEATURES for a in (named or arrays).values())
     is_table = len({len(array) for array in columns.values()}) == 1
@@ -234,31 +235,34 @@ def _others(
     return [f"{member.name}: left out {enumerate_names(others)}{reason}"] if others else []
 
 
-def _check_type(member: Member, name: str, kind: np.dtype[Any]) -> None:
-    """Refuses complex numbers, dates, raw bytes and enumerations; texts may be numbers."""
+def _plain(member: Member, name: str, kind: np.dtype[Any], values: Any) -> Any:
+    """Returns numbers as they are, and the names of an enumeration's values; texts may be numbers.
+
+    Raises:
+        IntakeError: they are complex numbers, dates or raw bytes.
+    """
     metadata: Mapping[str, Any] = kind.metadata or {}
-    if values := metadata.get("enum"):  # As h5py stores it.
-        shown = enumerate_names([f"{key}={value}" for key, value in values.items()])
-        raise IntakeError(
-            f"{member.name}: {name} holds the enumeration {shown}. Save its names as text, or the "
-            "label as 1 for signal and 0 for background."
-        )
+    if enumeration := metadata.get("enum"):  # As h5py stores it.
+        names = {number: text for text, number in enumeration.items()}
+        return np.array([names.get(value, value) for value in values.tolist()], object)
     if kind.kind not in "biufSUO":
         raise IntakeError(f"{member.name}: {name} holds {kind}, not numbers. Save it as float32.")
+    return values
 
 
-def _structured_table(member: Member, array: Any, notes: list[str]) -> Table:
+def _structured_table(member: Member, array: Any, chosen: str | None, notes: list[str]) -> Table:
     fields = array.dtype.names
-    vector = find_vector({name: array.dtype[name].shape for name in fields})
+    vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
+    vector = find_vector(member.name, fields, vectors, chosen)
     scalars = [name for name in fields if name != vector]
     names = (*scalars, *(FEATURES if vector else ()))
 
     def column(index: int, part: slice) -> Any:
         name = scalars[index] if index < len(scalars) else str(vector)
-        kind = array.dtype[name]
-        _check_type(member, name, kind.base if name == vector else kind)
-        values = array[part][name]
-        return values if index < len(scalars) else values[:, index - len(scalars)]
+        values, kind = array[part][name], array.dtype[name]
+        if name == vector:
+            values, kind = values[:, index - len(scalars)], kind.base
+        return _plain(member, name, kind, values)
 
     read, width = array_batches(column, len(array)), len(names)
     has_vectors = vector is not None
@@ -278,8 +282,8 @@ def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str])
         )
 
     def column(index: int, part: slice) -> Any:
-        _check_type(member, names[index], vectors[names[index]].dtype)
-        return vectors[names[index]][part]
+        values = vectors[names[index]]
+        return _plain(member, names[index], values.dtype, values[part])
 
     read = array_batches(column, rows[names[0]])
     return Table(member.name, member.description, names, len(names), read, notes)
@@ -289,14 +293,15 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     key = _find_matrix(member, arrays, choice)
     matrix = arrays[key]
     rows, width = matrix.shape
-    _check_type(member, key, matrix.dtype)
     if width != NUM_FEATURES:
         if rows in (NUM_FEATURES, len(COLUMNS)) and width != len(COLUMNS):
             raise IntakeError(
                 f"{member.name}: {key} has the shape [{rows}, {width}], which is one column per "
                 "event. Write its transpose, with one row per event."
             )
-        read = array_batches(lambda index, part: matrix[part, index], rows)
+        read = array_batches(
+            lambda index, part: _plain(member, key, matrix.dtype, matrix[part, index]), rows
+        )
         notes = _others(member, arrays, [key])
         return Table(member.name, member.description, None, width, read, notes)
     vectors = _find_vectors(arrays, choice, key, rows)
@@ -305,10 +310,9 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
     def column(index: int, part: slice) -> Any:
         if index < NUM_FEATURES:
-            return matrix[part, index]
+            return _plain(member, key, matrix.dtype, matrix[part, index])
         name, values = list(vectors.items())[index - NUM_FEATURES]
-        _check_type(member, name, values.dtype)
-        return values[part].reshape(-1)
+        return _plain(member, name, values.dtype, values[part].reshape(-1))
 
     read, names = array_batches(column, rows), (*FEATURES, *vectors)
     fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]

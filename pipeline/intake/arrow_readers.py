@@ -25,15 +25,20 @@ from pipeline.intake.intake_error import (
     enumerate_names,
     shorten,
 )
-from pipeline.intake.table import Batch, Table, make_batch
+from pipeline.intake.table import Batch, Table, find_vector, make_batch
 
 _BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 20
 _STREAM_END = b"\xff\xff\xff\xff" + bytes(4)
 
 
-def open_parquet(member: Member, stack: ExitStack) -> Table:
+def open_parquet(member: Member, features: str | None, stack: ExitStack) -> Table:
     """Opens a Parquet file, which is read in batches of rows.
+
+    Args:
+        member: the file.
+        features: the column of lists that holds them, if it was given.
+        stack: keeps temporary files until the table was read.
 
     Raises:
         IntakeError: the file is damaged.
@@ -52,11 +57,16 @@ def open_parquet(member: Member, stack: ExitStack) -> Table:
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         yield from (("", batch) for batch in file.iter_batches(_BATCH_ROWS, columns=columns))
 
-    return _arrow_table(member.name, member.description, file.schema_arrow, batches, rows)
+    return _arrow_table(member.name, member.description, file.schema_arrow, features, batches, rows)
 
 
-def open_parquet_folder(folder: Path, files: Sequence[Path]) -> Table:
+def open_parquet_folder(folder: Path, files: Sequence[Path], features: str | None) -> Table:
     """Opens Parquet files of a folder with one schema, with Hive partitions as columns.
+
+    Args:
+        folder: the folder.
+        files: those below it.
+        features: the column of lists that holds them, if it was given.
 
     Raises:
         IntakeError: a file is damaged, or has other types.
@@ -93,7 +103,7 @@ def open_parquet_folder(folder: Path, files: Sequence[Path]) -> Table:
                 raise pa.ArrowInvalid(f"{part}: {error}") from error
 
     kind = f"Parquet ({len(fragments)} files)"
-    return _arrow_table(str(folder), kind, dataset.schema, batches, rows)
+    return _arrow_table(str(folder), kind, dataset.schema, features, batches, rows)
 
 
 def _check_path(name: str, path: Path) -> None:
@@ -146,8 +156,8 @@ def _check_equal_columns(fragments: Sequence[Any]) -> None:
             )
 
 
-def open_arrow(member: Member, stack: ExitStack) -> Table:
-    """Opens an Arrow file or stream, or a Feather file of version 1.
+def open_arrow(member: Member, features: str | None, stack: ExitStack) -> Table:
+    """Opens an Arrow file or stream, or a Feather file of version 1; see `open_parquet`.
 
     Raises:
         IntakeError: the file is damaged.
@@ -179,7 +189,7 @@ def open_arrow(member: Member, stack: ExitStack) -> Table:
         for part in parts:
             yield "", pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
 
-    return _arrow_table(member.name, member.description, schema, batches, rows, notes)
+    return _arrow_table(member.name, member.description, schema, features, batches, rows, notes)
 
 
 def _all_batches(name: str, stream: Any, source: Any) -> Iterator[pa.RecordBatch]:
@@ -206,6 +216,7 @@ def _arrow_table(
     name: str,
     kind: str,
     schema: pa.Schema,
+    features: str | None,
     batches: Any,
     rows: int,
     notes: Sequence[str] = (),
@@ -216,11 +227,12 @@ def _arrow_table(
         name: of the input.
         kind: its description.
         schema: of the columns.
+        features: the column of lists that holds them, if it was given.
         batches: gives the batches of some columns, by name, each with the file that it is from.
         rows: number of rows; 0 if unknown.
         notes: what the reader noticed.
     """
-    vector = _find_vector(name, schema)
+    vector = _find_vector(name, schema, features)
     names = [column for column in schema.names if column != vector]
     _check_names(name, names)
     width = len(names) + (NUM_FEATURES if vector else 0)
@@ -256,22 +268,22 @@ def _arrow_table(
     return Table(name, kind, all_names, width, read, [*notes], has_vectors=vector is not None)
 
 
-def _find_vector(name: str, schema: pa.Schema) -> str | None:
+def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> str | None:
     """Returns the name of the column of lists that holds the features; None if none does.
 
     Raises:
-        IntakeError: there are only other nested columns, or several lists.
+        IntakeError: there are only other nested columns, several lists, or not the chosen one.
     """
-    if any(ALIASES.get(normalize(column)) in FEATURES for column in schema.names):
-        return None
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     lists = [field.name for field in schema if any(test(field.type) for test in is_list)]
-    lists = [column for column in lists if column == FEATURES_KEY] or lists
-    nested = [f for f in schema if f.name in lists or pa.types.is_nested(f.type)]
-    if len(lists) == 1 or not nested:
-        return lists[0] if lists else None
+    if chosen is None and FEATURES_KEY in lists:
+        lists = [FEATURES_KEY]
+    vector = find_vector(name, schema.names, lists, chosen)
+    nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
+    if vector or not nested or any(ALIASES.get(normalize(c)) in FEATURES for c in schema.names):
+        return vector
     raise IntakeError(
-        f"{name}: the column {shorten(nested[0].name)} holds {shorten(str(nested[0].type))} "
+        f"{name}: the column {shorten(nested.name)} holds {shorten(str(nested.type))} "
         "instead of one number per event. Write one column per feature, or one list of 28 numbers."
     )
 

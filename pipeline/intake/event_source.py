@@ -88,7 +88,8 @@ def _read_folder(
     reader: TableReader,
 ) -> Iterator[Any]:
     size = sum(file.stat().st_size for file in source.files)
-    before, table = counts.read, open_parquet_folder(folder, source.files)
+    before = counts.read
+    table = open_parquet_folder(folder, source.files, options.arrays.features)
     yield from reader(table, source.label, options, counts, lambda part: on_read(int(part * size)))
     counts.sources.append(
         SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)

@@ -80,7 +80,8 @@ class LabelValues:
                 f"{quote(self.background)} (background). Correct the row, or name other values "
                 "with --signal and --background."
             )
-        kinds = [_plain(each) for each in values if self._encode(each) == self._encode(each)]
+        present = [_plain(each) for each in values if not np.isnan(self._encode(each))]
+        kinds = list(dict.fromkeys(present))
         if len(kinds) != 2:
             remedy = hint or (
                 "Correct the row, or name the two values with --signal VALUE --background VALUE."

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from formats.features import FEATURES
+from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names
 from pipeline.intake.table import Batch, Table, find_vector, make_batch
@@ -13,12 +13,13 @@ from pipeline.intake.table import Batch, Table, find_vector, make_batch
 _STEP = "32 MB"
 
 
-def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
+def open_root(member: Member, tree: str | None, features: str | None, stack: ExitStack) -> Table:
     """Opens a tree of a ROOT file.
 
     Args:
         member: the file.
         tree: name of the tree; may be None if there is only one.
+        features: the branch of all features, if it was given.
         stack: keeps the file open until the table was read.
 
     Raises:
@@ -47,7 +48,8 @@ def open_root(member: Member, tree: str | None, stack: ExitStack) -> Table:
     tree = _choose(member.name, tree, sorted(cycles))
     chosen = file[tree]
     branches = tuple(chosen.keys(recursive=False))
-    vector = find_vector({name: _shape(chosen[name]) for name in branches})
+    vectors = [name for name in branches if _shape(chosen[name]) == (NUM_FEATURES,)]
+    vector = find_vector(member.name, branches, vectors, features)
     scalars = tuple(name for name in branches if name != vector)
     names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)

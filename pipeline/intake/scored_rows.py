@@ -156,7 +156,9 @@ def _read_table(
     for batch in table.read(numbers, texts):
         count = len(batch.columns[columns.features[0]])
         with np.errstate(over="ignore", invalid="ignore"):
-            features, _ = apply_rules(batch, columns, np.zeros(count, np.float32), rules)
+            features, _ = apply_rules(
+                table.name, batch, columns, np.zeros(count, np.float32), rules
+            )
         reasons = faults.take(count)
         if options.flag_invalid or not rules.faults.refusals():
             values = {

@@ -8,6 +8,7 @@ import numpy as np
 
 from formats.column_names import ALIASES, normalize
 from formats.features import LABEL, NUM_FEATURES
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +59,38 @@ class Table:
     has_vectors: bool = False
 
 
-def find_vector(shapes: Mapping[str, Sequence[int]]) -> str | None:
+def find_vector(
+    source: str, names: Sequence[str], vectors: Sequence[str], chosen: str | None
+) -> str | None:
     """Finds the column that holds all features of an event.
 
     Args:
-        shapes: the shape of an entry of each column; () for a number.
+        source: the input, for messages.
+        names: of all columns.
+        vectors: names of those that may hold the features.
+        chosen: the one that ``--features`` names, if it was given.
 
     Returns:
-        Its name; None if there is none, or several, or if another column has a feature's name.
+        Its name; None if there is none, or if another column has the name of a feature.
+
+    Raises:
+        IntakeError: there are several, or not the chosen one.
     """
-    vectors = [name for name, shape in shapes.items() if tuple(shape) == (NUM_FEATURES,)]
-    names = [ALIASES.get(normalize(name), LABEL) for name in shapes if name not in vectors]
-    return vectors[0] if len(vectors) == 1 and {*names} <= {LABEL} else None
+    if chosen in vectors:
+        return chosen
+    shown = enumerate_names(vectors) or "none"
+    if chosen is not None:
+        raise IntakeError(
+            f"{source}: has no column {quote(chosen)} of {NUM_FEATURES} numbers; columns of this "
+            f"kind: {shown}. Correct or leave out --features."
+        )
+    others = {ALIASES.get(normalize(name), LABEL) for name in names if name not in vectors}
+    if len(vectors) < 2 or not others <= {LABEL}:
+        return vectors[0] if vectors and others <= {LABEL} else None
+    raise IntakeError(
+        f"{source}: has several columns of {NUM_FEATURES} numbers: {shown}. Name the one of the "
+        "features with --features."
+    )
 
 
 def array_batches(

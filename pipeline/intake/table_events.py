@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import google_crc32c
 import numpy as np
@@ -220,7 +221,7 @@ def _to_events(
     labels: NDArray[np.float32],
     rules: ValueRules,
 ) -> Events | KeptEvents:
-    features, selected = apply_rules(batch, columns, labels, rules)
+    features, selected = apply_rules(name, batch, columns, labels, rules)
     kept = _kept(name, batch, columns.kept)
     arrays = [np.ascontiguousarray(features.T), labels, *([] if kept is None else [kept])]
     if selected is not None:
@@ -229,16 +230,28 @@ def _to_events(
 
 
 def apply_rules(
-    batch: Batch, columns: ColumnMap, labels: NDArray[np.float32], rules: ValueRules
+    name: str, batch: Batch, columns: ColumnMap, labels: NDArray[np.float32], rules: ValueRules
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """Converts and checks the features of a batch.
 
     Returns:
         The features, float32 [28, N], and the events that are complete, bool [N]; None for all.
+
+    Raises:
+        IntakeError: a feature is a text that is not a number.
     """
     features = np.empty((NUM_FEATURES, len(labels)), np.float32)
-    for row, index in enumerate(columns.features):
-        features[row] = batch.columns[index]
+    try:
+        for row, index in enumerate(columns.features):
+            features[row] = batch.columns[index]
+    except (TypeError, ValueError) as error:
+        texts = batch.columns[index]
+        row = next((i for i, value in enumerate(texts) if not _is_number(value)), 0)
+        place = describe_value(batch.locate(row), batch.cell(row, index))
+        raise IntakeError(
+            f"{name}: {place} as {columns.names[index]}, which is not a number. Write the column "
+            "as float32."
+        ) from error
 
     def describe(row: int, feature: int) -> str:
         column = columns.label if feature < 0 else columns.features[feature]
@@ -246,6 +259,13 @@ def apply_rules(
         return describe_value(batch.locate(row), value)
 
     return features, rules.apply(features, labels, describe)
+
+
+def _is_number(value: Any) -> bool:
+    with suppress(TypeError, ValueError):
+        float(value)
+        return True
+    return False
 
 
 def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float32] | None:

@@ -9,6 +9,7 @@ from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, shorten
 from pipeline.intake.table import Table
 
+_WITH_COLUMNS = ("CSV", "ARFF", "libsvm")
 _WITH_PARTS = ("ROOT", "HDF5", "NumPy archive")
 
 
@@ -39,6 +40,11 @@ def open_table(
             f"{member.name}: is {member.description}, which has no parts with names. Leave out "
             f"':{shorten(tree)}'."
         )
+    if choice.features is not None and member.kind in _WITH_COLUMNS:
+        raise IntakeError(
+            f"{member.name}: is {member.description}, which has columns and no arrays. Leave out "
+            "--features."
+        )
     if member.kind == "CSV":
         return open_csv(member, text)
     if member.kind == "ARFF":
@@ -56,11 +62,13 @@ def open_table(
     if member.kind == "ROOT":
         from pipeline.intake.root_reader import open_root
 
-        return open_root(member, tree, stack)
+        return open_root(member, tree, choice.features, stack)
     choice = choice._replace(features=tree or choice.features)
     if member.kind == "NumPy archive":
         return open_numpy_archive(member, choice)
     readers = {"NumPy array": open_numpy, "HDF5": open_hdf5}
     if member.kind in readers:
         return readers[member.kind](member, choice, stack)
-    return {"Parquet": open_parquet, "Arrow": open_arrow}[member.kind](member, stack)
+    return {"Parquet": open_parquet, "Arrow": open_arrow}[member.kind](
+        member, choice.features, stack
+    )

@@ -11,6 +11,7 @@ from formats.features import COLUMNS
 from pipeline.intake.array_readers import ArrayChoice, open_numpy_archive
 from pipeline.intake.input_members import open_members
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.label_values import LabelValues
 from pipeline.intake.table_events import ColumnOptions, IntakeOptions
 
 EVENTS = make_published_events(30, seed=2)
@@ -55,13 +56,55 @@ def test_arrays_in_every_arrangement_give_the_same_events(tmp_path, name):
     assert same_events(events, EVENTS)
 
 
-def test_an_enumeration_is_refused_with_its_names(tmp_path):
+def test_the_names_of_an_enumeration_are_the_labels(tmp_path):
     """Its numbers need not be those of signal and background."""
     kind = h5py.enum_dtype({"SIGNAL": 0, "BACKGROUND": 1}, "i1")
     write_hdf5(tmp_path / "x.h5", x=X, label=(1 - Y).astype("i1").astype(kind))
 
-    with pytest.raises(IntakeError, match="label holds the enumeration BACKGROUND=1, SIGNAL=0"):
+    with pytest.raises(IntakeError, match="--signal SIGNAL --background BACKGROUND"):
         convert_all([tmp_path / "x.h5"], tmp_path / "out")
+    options = IntakeOptions(labels=LabelValues("SIGNAL", "BACKGROUND", are_given=True))
+    events, _ = convert_all([tmp_path / "x.h5"], tmp_path / "out", options)
+    assert same_events(events, EVENTS)
+
+
+def test_a_text_among_the_features_is_named(tmp_path):
+    texts = VECTORS["m_bb"].astype(str).astype(object)
+    texts[4] = "n/a"
+    write_hdf5(tmp_path / "x.h5", **{**VECTORS, "m_bb": texts})
+
+    with pytest.raises(IntakeError, match="row 5 with 'n/a' as m_bb, which is not a number"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["y_pred", "label_weights", "y_score", "targets_w", "outputs"])
+def test_predictions_and_weights_are_not_labels(tmp_path, name):
+    np.savez(tmp_path / "x.npz", x=X, **{name: Y})
+
+    with pytest.raises(IntakeError, match=rf"no column is named .* {name}\. Name it with --label"):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["y_train", "train_labels", "Target_Val", "truth", "cls"])
+def test_labels_may_be_those_of_a_split(tmp_path, name):
+    np.savez(tmp_path / "x.npz", x=X, y_pred=1 - Y, **{name: Y})
+
+    events, _ = convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_one_of_several_vectors_in_a_table_can_be_chosen(tmp_path):
+    fields = [("raw", "f4", 28), ("scaled", "f4", 28), ("label", "f4")]
+    table = np.array([*zip(X, X + 1, Y, strict=True)], fields)
+    write_hdf5(tmp_path / "x.h5", table=table)
+
+    with pytest.raises(IntakeError, match="several columns of 28 numbers: raw, scaled"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out")
+    with pytest.raises(IntakeError, match=r"no column 'row' of 28 numbers; .*: raw, scaled"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out", chosen("row"))
+    events, _ = convert_all([tmp_path / "x.h5"], tmp_path / "out", chosen("raw"))
+    assert same_events(events, EVENTS)
 
 
 @pytest.mark.parametrize("kind", ["virtual", "external", "link"])

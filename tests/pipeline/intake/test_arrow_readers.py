@@ -11,8 +11,10 @@ from pyarrow import parquet as pq
 from table_makers import convert_all, to_frame
 
 from formats.features import COLUMNS, FEATURES, LABEL
+from pipeline.intake.array_readers import ArrayChoice
 from pipeline.intake.conversion import SplitOptions
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.table_events import IntakeOptions
 
 EVENTS = make_published_events(60, seed=4)
 FRAME = to_frame(EVENTS)
@@ -234,6 +236,19 @@ def test_files_of_a_data_set_need_the_same_columns(tmp_path):
 
     with pytest.raises(IntakeError, match=r"b.parquet: has other columns than a.parquet: weight"):
         convert_all([tmp_path / "d"], tmp_path / "out")
+
+
+def test_one_of_several_lists_can_be_chosen(tmp_path):
+    other = pa.array((EVENTS.features + 1).tolist(), pa.list_(pa.float32()))
+    pq.write_table(pa.table({"raw": LISTS, "scaled": other, "label": LABELS}), tmp_path / "x")
+
+    with pytest.raises(
+        IntakeError, match=r"several columns of 28 numbers: raw, scaled.*--features"
+    ):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+    options = IntakeOptions(arrays=ArrayChoice("raw"))
+    events, _ = convert_all([tmp_path / "x"], tmp_path / "out", options)
+    assert same_events(events, EVENTS)
 
 
 def test_lists_of_other_lengths_are_named(tmp_path):

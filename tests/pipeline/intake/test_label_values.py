@@ -71,6 +71,10 @@ def test_missing_labels_are_nan(missing):
         (["0", "1000"], "such as --signal 1000 --background 0"),
         ([0.05, 0.95], "such as --signal 0.95 --background 0.05"),
         ([-1.0, 1.0], "such as --signal 1 --background -1"),
+        (
+            ["2", "2.0", "0"],
+            "The labels are '0' and '2': say which is which, such as --signal 2 --background 0",
+        ),
         ([1.0, 0.0, 2.0], "x: row 3 has the label '2', which is neither 0 nor 1. Correct the row,"),
         ([0.0, 0.95, 0.05], "x: row 2 has the label '0.95', which is neither 0 nor 1."),
         (np.float32([0.0, 0.95, 0.05]), "x: row 2 has the label '0.95', which is neither 0 nor 1."),

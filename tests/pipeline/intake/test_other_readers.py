@@ -72,6 +72,19 @@ def test_a_branch_with_all_features(tmp_path, root_file):
     assert same_events(events, EVENTS)
 
 
+def test_one_of_several_branches_with_all_features_can_be_chosen(tmp_path, root_file):
+    features = EVENTS.features
+    path = root_file(events={"Type": EVENTS.labels, "raw": features, "scaled": features + 1})
+
+    with pytest.raises(
+        IntakeError, match=r"several columns of 28 numbers: raw, scaled.*--features"
+    ):
+        convert_all([path], tmp_path / "out")
+    options = IntakeOptions(arrays=ArrayChoice("raw"))
+    events, _ = convert_all([path], tmp_path / "out", options)
+    assert same_events(events, EVENTS)
+
+
 def test_named_branches_are_read_beside_one_of_28_other_numbers(tmp_path, root_file):
     path = root_file(events={**branches(), "Type": EVENTS.labels, "weights": EVENTS.features + 1})
 
