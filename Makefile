@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
+# Some containers set it, and every process would then compile the packages that it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The tests of a file stay together; more processes than this would fight for the memory.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
