@@ -42,10 +42,11 @@ def run(config: Config) -> None:
             during the run.
     """
     is_missing(Path(config.root))  # it was there before TFX was imported
+    runner = VerifiedRunner(config.root, config.metadata_path)
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     keep_versions(config)
     with portable_cache_keys(config.root), recorded(config):
-        VerifiedRunner(config.root, config.metadata_path).run(
+        runner.run(
             create_pipeline(config, metadata=metadata, content_key=local_content_key(config))
         )
 

@@ -3,6 +3,7 @@
 They take milliseconds. Without them the same faults appear minutes later, with misleading messages.
 """
 
+import importlib.util
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from formats.cluster import ClusterConfigError, read_cluster
 from formats.errors import UserError
+from formats.source_version import PACKAGES, find_source
 from pipeline.config import ConfigError
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
@@ -45,9 +47,11 @@ def check_environment(environment: Mapping[str, str]) -> None:
     """Checks the variables that the libraries read.
 
     Raises:
-        ConfigError: a variable has a value with which a run would fail or never end.
+        ConfigError: a variable has a value with which a run would fail or never end, or another
+            module has the name of a package of this project.
     """
     check_keras(environment)
+    check_packages()
     try:
         read_cluster(environment)
     except ClusterConfigError as error:
@@ -56,6 +60,23 @@ def check_environment(environment: Mapping[str, str]) -> None:
     # Python would take another folder silently, TensorFlow would not.
     if folder and (fault := _cannot_write(Path(folder))) and fault not in DISK_FAULTS.values():
         raise ConfigError(f"TMPDIR: cannot write to {folder} ({fault}); create it, or unset TMPDIR")
+
+
+def check_packages() -> None:
+    """Checks that nodes will import this project's packages, whose digest a run records.
+
+    Raises:
+        ConfigError: another module is found first, as through ``PYTHONPATH``.
+    """
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        found = spec.origin if spec else None
+        source = find_source(package)
+        if found is None or source is None or not source.samefile(found):
+            raise ConfigError(
+                f"Python finds the module {package!r} at {found}, not at {source}: remove its "
+                "folder from PYTHONPATH"
+            )
 
 
 def check_keras(environment: Mapping[str, str]) -> None:

@@ -11,8 +11,8 @@ from pipeline.metadata_check import (
     check_content,
     database,
     is_missing,
-    last_execution,
     metadata_file,
+    read_executions,
 )
 from pipeline.root_relocation import copy_database
 from pipeline.user_errors import DamagedMetadataError, MetadataError
@@ -36,8 +36,10 @@ def write_backup(root: Path) -> None:
     path, backup = metadata_file(root), backup_file(root)
     try:
         with atomic_path(backup) as copy, database(root, path, "rw") as connection:
-            if _is_older(root):
-                raise MetadataError(f"{path} lacks executions that {backup} has, which is kept")
+            if _is_replaced(root):
+                raise MetadataError(
+                    f"{path} is older than {backup}, or another root's, so the backup is kept"
+                )
             copy_database(connection, copy)
             with database(root, copy, "rw") as copied:
                 check_content(root, copy, copied)
@@ -56,8 +58,8 @@ def find_damage(root: Path) -> str:
             path, backup = metadata_file(root), backup_file(root)
             with database(root, path, "rw") as connection:
                 check_content(root, path, connection)
-                if _is_older(root):
-                    return f"{path} lacks executions that {backup.name} has"
+                if _is_replaced(root):
+                    return f"{path} is older than {backup.name}, or another root's"
     except DamagedMetadataError as error:
         return error.problem
     return ""
@@ -100,20 +102,22 @@ def reserve_executions(root: Path) -> bool:
     folders with the numbers that would come next: a new node would write into an old folder.
 
     Returns:
-        Whether there are such numbers.
+        Whether the metadata does not know such a number, or is another root's.
     """
     if is_missing(root):
         return False
     folders = (root / "artifacts").glob("*/*/*")
     numbers = [int(folder.name) for folder in folders if folder.name.isdecimal()]
-    last = max([*numbers, last_execution(backup_file(root)) or 0])
-    known = last_execution(metadata_file(root)) or 0
-    if known < last:
+    known, backup = read_executions(metadata_file(root)), read_executions(backup_file(root))
+    last = max([*numbers, backup.last if backup else 0])
+    is_replaced = _is_replaced(root)
+    if known is None or known.last < last:
         with database(root, metadata_file(root), "rw") as connection:
-            statement = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'Execution'"
+            statement = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'Execution'"
             if connection.execute(statement, (last,)).rowcount == 0:
                 connection.execute("INSERT INTO sqlite_sequence VALUES ('Execution', ?)", (last,))
-    return known < last
+        is_replaced = is_replaced or known is not None
+    return is_replaced
 
 
 def keep_backup(root: Path) -> list[str]:
@@ -125,10 +129,10 @@ def keep_backup(root: Path) -> list[str]:
     return _set_aside(backup_file(root), time.strftime("replaced-%Y%m%d-%H%M%S"))
 
 
-def _is_older(root: Path) -> bool:
-    """Returns whether the backup of a root knows executions that its metadata does not."""
-    known, kept = last_execution(metadata_file(root)), last_execution(backup_file(root))
-    return known is not None and known < (kept or 0)
+def _is_replaced(root: Path) -> bool:
+    """Returns whether the metadata of a root is older than its backup, or another root's."""
+    now, before = read_executions(metadata_file(root)), read_executions(backup_file(root))
+    return now is not None and before is not None and not now.continues(before)
 
 
 def _set_aside(path: Path, mark: str) -> list[str]:

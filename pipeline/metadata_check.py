@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.file_access import describe_access, is_writable_folder
 from pipeline.metadata_content import TABLES, find_invalid_value, table_names
@@ -96,48 +97,65 @@ def is_missing(root: Path) -> bool:
     return False
 
 
-@contextmanager
-def kept(path: Path) -> Iterator[None]:
-    """Fails if a metadata file is deleted or replaced by an older one while the block uses it.
+class Executions(NamedTuple):
+    """What tells one metadata file from another, and a file from an older copy of it.
 
-    ML Metadata makes a new, empty file then, in which nothing is found: an error of the block that
-    comes of it gives way to this one.
-
-    Raises:
-        MetadataError: the file is gone, or lacks executions that it had.
+    Attributes:
+        first: when its first execution began, in ms since 1970; 0 without any.
+        last: the largest number that an execution has had; 0 without any.
     """
-    before, fault = last_execution(path), None
-    try:
-        yield
-    except Exception as error:
-        fault = error
-    # Not by its inode, which some network file systems change.
-    after = last_execution(path)
-    if before and after is not None and after < before:
-        raise MetadataError(
-            f"{path} was deleted or replaced during the run; put it back, or restore its backup "
-            f"with `higgs runs --root {shlex.quote(str(path.parents[1]))} --recover`"
-        ) from fault
-    if fault:
-        raise fault
+
+    first: int = 0
+    last: int = 0
+
+    def continues(self, earlier: "Executions") -> bool:
+        """Returns whether a file with these executions can be a later state of another."""
+        return not earlier.first or (self.first == earlier.first and self.last >= earlier.last)
 
 
-def last_execution(path: Path) -> int | None:
-    """Reads the largest number that an execution in a metadata file has had.
-
-    It is 0 without any or without a file, and None if the file cannot be read, as while another
-    process locks it.
-    """
+def read_executions(path: Path) -> Executions | None:
+    """Reads what identifies a metadata file; None if it cannot be read, as while it is locked."""
     if not path.is_file():
-        return 0
+        return Executions()
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-            row = file.execute(
-                "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'Execution'"
+            first, last = file.execute(
+                "SELECT (SELECT CAST(create_time_since_epoch AS INTEGER) FROM Execution "
+                "ORDER BY id LIMIT 1), (SELECT CAST(seq AS INTEGER) FROM sqlite_sequence "
+                "WHERE name = 'Execution')"
             ).fetchone()
     except sqlite3.Error:
         return None
-    return int(row[0]) if row else 0
+    return Executions(first or 0, last or 0)
+
+
+@contextmanager
+def kept(path: Path, before: Executions) -> Iterator[None]:
+    """Fails if a metadata file is not a later state of what it was, before and after a block.
+
+    If it is deleted, ML Metadata makes a new, empty file, in which nothing is found: an error of
+    the block that comes of it gives way to this one.
+
+    Raises:
+        MetadataError: the file was deleted or replaced.
+    """
+    _check_kept(path, before)
+    try:
+        yield
+    except Exception as error:
+        _check_kept(path, before, error)
+        raise
+    _check_kept(path, before)
+
+
+def _check_kept(path: Path, before: Executions, error: Exception | None = None) -> None:
+    # Not by its inode, which some network file systems change.
+    now = read_executions(path)
+    if now is not None and not now.continues(before):
+        raise MetadataError(
+            f"{path} was deleted or replaced during the run; put it back, or restore its backup "
+            f"with `higgs runs --root {shlex.quote(str(path.parents[1]))} --recover`"
+        ) from error
 
 
 @contextmanager

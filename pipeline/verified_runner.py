@@ -28,7 +28,7 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 from formats.run_outcome import Output
 from pipeline.artifact_records import ArtifactRecords
 from pipeline.damaged_artifacts import check_input, forget_damaged, record_output
-from pipeline.metadata_check import kept
+from pipeline.metadata_check import Executions, kept, read_executions
 
 
 class VerifiedRunner(LocalDagRunner):
@@ -38,6 +38,7 @@ class VerifiedRunner(LocalDagRunner):
         """Uses the metadata and the records of a root, which the caller holds exclusively."""
         super().__init__()
         self._records, self._metadata_path = ArtifactRecords(root), metadata_path
+        self._executions = read_executions(Path(metadata_path)) or Executions()
 
     def run_with_ir(
         self,
@@ -59,8 +60,9 @@ class VerifiedRunner(LocalDagRunner):
         for node in nodes:
             # The messages of TFX's runner, which the console reads.
             logging.info("Component %s is running.", node.node_info.id)
-            with kept(Path(self._metadata_path)):
+            with kept(Path(self._metadata_path), self._executions):
                 self._launcher(pipeline, node).launch()
+            self._executions = read_executions(Path(self._metadata_path)) or self._executions
             logging.info("Component %s is finished.", node.node_info.id)
 
     def _launcher(

@@ -1,12 +1,15 @@
 """The `higgs` command; each subcommand is imported only when it is called."""
 
 import importlib
+import io
 import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import click
+
+from pipeline.exit_codes import ExitCode
 
 COMMANDS: Mapping[str, str] = {
     "generate": "pipeline.cli.data_commands:generate",
@@ -43,10 +46,17 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
+        for stream in (sys.stdout, sys.stderr):
+            # Names of files may have no form in the encoding of the terminal.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         # Google's libraries announce in every process that they will drop this Python.
         warnings.simplefilter("ignore", FutureWarning)
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:  # outside of what each command interrupts by itself
+            click.echo("Interrupted; run the command again", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:  # click ends silently when the reader of the output has gone
             raise
         except (OSError, MemoryError) as error:

@@ -2,6 +2,7 @@ import errno
 import os
 import re
 import resource
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -54,6 +55,16 @@ def test_variables_that_do_no_harm(tmp_path):
     check_environment(
         {"KERAS_BACKEND": "tensorflow", "TF_USE_LEGACY_KERAS": "1", "TMPDIR": str(tmp_path)}
     )
+
+
+def test_another_module_with_the_name_of_a_package_is_refused(tmp_path, monkeypatch):
+    """Such as ``models`` of the user, by which PYTHONPATH replaces what the run would record."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "models", raising=False)
+    with pytest.raises(ConfigError, match=f"'models' at {tmp_path}.* from PYTHONPATH"):
+        check_environment({})
 
 
 @pytest.mark.parametrize("name", ["root", "temporary"])

@@ -37,13 +37,26 @@ def test_new_metadata_do_not_replace_the_backup_which_recovery_restores(used_roo
     path = metadata_file(used_root)
     path.unlink()
     open_store(str(path))
-    with pytest.raises(MetadataError, match=r"lacks executions that .*, which is kept"):
+    with pytest.raises(MetadataError, match=r"is older than .*, or another root's"):
         write_backup(used_root)
     assert backup_file(used_root).read_bytes() == before
-    assert find_damage(used_root) == f"{path} lacks executions that metadata.sqlite.backup has"
+    assert find_damage(used_root) == (
+        f"{path} is older than metadata.sqlite.backup, or another root's"
+    )
     restore_backup(used_root)
     assert find_damage(used_root) == ""
     assert latest_run(str(path)).run_id == "2026-01-01"
+
+
+def test_metadata_of_another_root_do_not_replace_the_backup(used_root, record_in, tmp_path):
+    """They have as many executions."""
+    write_backup(used_root)
+    nodes = {f"Node{number}": ("COMPLETE", "model", "/model", {}) for number in range(20)}
+    record_in(tmp_path / "other").put_run("2026-02-02", **nodes)
+    shutil.copyfile(metadata_file(tmp_path / "other"), metadata_file(used_root))
+    with pytest.raises(MetadataError, match=r"is older than .*, or another root's"):
+        write_backup(used_root)
+    assert reserve_executions(used_root)
 
 
 def test_a_root_without_metadata_gets_no_backup(tmp_path):

@@ -163,6 +163,14 @@ def test_metadata_deleted_during_a_run_are_named_and_nothing_else_is_written(roo
     assert root.content() == before
 
 
+def test_metadata_deleted_before_the_first_node_are_not_made_again(root):
+    runner = VerifiedRunner(str(root.folder), root.metadata_path)
+    Path(root.metadata_path).unlink()
+    with pytest.raises(MetadataError, match="was deleted or replaced during the run"):
+        runner.run(tiny_pipeline(root.folder, root.metadata_path))
+    assert not Path(root.metadata_path).exists()
+
+
 def test_an_older_output_is_not_reused_either(root):
     index = root.file(MODEL)
     root.run(rate=2)

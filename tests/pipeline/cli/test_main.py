@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from pipeline.cli.main import COMMANDS, LazyGroup, main
 
@@ -30,6 +31,25 @@ def test_unknown_command_is_bad_usage():
     result = CliRunner().invoke(main, ["generat"])
     assert result.exit_code == 2
     assert "No such command 'generat'" in result.output
+
+
+def test_names_that_the_encoding_of_the_terminal_lacks_are_escaped(monkeypatch):
+    @click.command()
+    def show():
+        Console(file=sys.stdout).print("\u00fc")
+
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: show)
+    result = CliRunner(charset="ascii").invoke(main, ["show"])
+    assert (result.exit_code, result.output) == (0, "\\xfc\n")
+
+
+def test_an_interrupt_has_its_exit_code_in_any_command(monkeypatch):
+    @click.command()
+    def run():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: run)
+    assert CliRunner().invoke(main, ["run"]).exit_code == 130
 
 
 def test_bad_config_is_bad_usage_with_the_reason(tmp_path):
