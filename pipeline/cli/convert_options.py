@@ -98,7 +98,6 @@ def make_intake_options(
     """
     from pipeline.intake.array_readers import ArrayChoice
     from pipeline.intake.column_mapping import ColumnOptions, parse_header, read_names
-    from pipeline.intake.csv_reader import TextOptions
     from pipeline.intake.label_values import LabelValues
     from pipeline.intake.table_events import IntakeOptions
     from pipeline.intake.value_faults import ValueOptions
@@ -112,7 +111,7 @@ def make_intake_options(
         ),
         LabelValues(signal[0], background[0], True) if signal else LabelValues(),
         ValueOptions(units, missing == "drop", snap_b_tags),
-        TextOptions(decimal),
+        decimal,
         ArrayChoice(features, label),
     )
 

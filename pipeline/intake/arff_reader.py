@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.intake.csv_reader import TextOptions, open_csv
+from pipeline.intake.csv_reader import open_csv
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.table import Table
@@ -11,7 +11,7 @@ from pipeline.intake.text_layout import Layout, find_layout
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 
 
-def open_arff(member: Member, options: TextOptions) -> Table:
+def open_arff(member: Member, decimal: str) -> Table:
     """Opens an ARFF file; quotes around names are removed.
 
     Raises:
@@ -33,4 +33,4 @@ def open_arff(member: Member, options: TextOptions) -> Table:
         )
     layout = find_layout(body)
     layout = Layout(layout.separator, names, data + 1 + layout.skipped, layout.sample)
-    return open_csv(member, options, layout)
+    return open_csv(member, decimal, layout)

@@ -113,8 +113,12 @@ def convert(
         FolderBusyError: the same.
     """
     counts, classes = Counts(), _ClassCounts(are_given=bool(inputs.validation))
-    training, validation = _split(inputs, options, split, counts, on_read)
-    test = prefetch(_read_all(inputs.test, options, counts, on_read))
+
+    def read(sources: Sequence[Source]) -> Iterator[Events]:
+        # Reading and writing take about the same time; each has a thread of its own.
+        return prefetch(_read_all(sources, options, counts, on_read))
+
+    training, validation = _split(inputs, split, read)
 
     def make_manifest(shards: tuple[ShardEntry, ...]) -> Manifest:
         return Manifest(
@@ -133,7 +137,7 @@ def convert(
         directory,
         classes.count(TRAINING, training),
         classes.count(VALIDATION, validation),
-        classes.checked(classes.count(TEST, test), counts),
+        classes.checked(classes.count(TEST, read(inputs.test)), counts),
         shard_size=shard_size,
         overwrite=overwrite,
         encode=_encoder(options.columns.keep),
@@ -148,16 +152,11 @@ def conventional_validation_rows(rows: int) -> int:
 
 
 def _split(
-    inputs: Inputs,
-    options: IntakeOptions,
-    split: SplitOptions,
-    counts: Counts,
-    on_read: Callable[[int], None],
+    inputs: Inputs, split: SplitOptions, read: Callable[[Sequence[Source]], Iterator[Events]]
 ) -> tuple[Iterator[Events], Iterator[Events]]:
-    # Reading and writing take about the same time; each has a thread of its own.
-    training = prefetch(_read_all(inputs.training, options, counts, on_read))
+    training = read(inputs.training)
     if inputs.validation:
-        return training, prefetch(_read_all(inputs.validation, options, counts, on_read))
+        return training, read(inputs.validation)
     if split.by_hash:
         return split_by(
             training, lambda events: assign_splits(Events(*events[:2]), _HASH_BUCKETS) == 1

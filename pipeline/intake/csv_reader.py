@@ -34,23 +34,12 @@ _PARALLEL_BYTES = 1 << 20
 _MARK = re.compile(rb"(?<![^\r\n])\xef\xbb\xbf")  # Of UTF-8, also inside of joined files.
 
 
-@dataclass(frozen=True)
-class TextOptions:
-    """Options of text tables.
-
-    Attributes:
-        decimal: the decimal separator, ``.`` or ``,``.
-    """
-
-    decimal: str = "."
-
-
-def open_csv(member: Member, options: TextOptions, layout: Layout | None = None) -> Table:
+def open_csv(member: Member, decimal: str = ".", layout: Layout | None = None) -> Table:
     """Opens a CSV file.
 
     Args:
         member: the file.
-        options: how numbers are written.
+        decimal: the decimal separator, ``.`` or ``,``.
         layout: of the file; None finds it from the first lines.
 
     Raises:
@@ -64,7 +53,7 @@ def open_csv(member: Member, options: TextOptions, layout: Layout | None = None)
         raise IntakeError(f"{member.name}: {reason}. Give a file with events.")
     _check_title(member.name, layout)
     names, width = _without_trailing_separator(layout)
-    parser = LineParser(member.name, layout, width, options.decimal)
+    parser = LineParser(member.name, layout, width, decimal)
     parser.check_width(layout.skipped + 1, layout.sample[0])
     if names and names[0] == "":
         names = ("index", *names[1:])

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tarfile import TarError
 from typing import Any
@@ -25,6 +25,9 @@ TableReader = Callable[
     [Table, int | None, IntakeOptions, Counts, Callable[[float], None]], Iterator[Any]
 ]
 """Reads the events of a table, as `read_table` does."""
+
+_Read = Callable[[Table, int], Iterator[Any]]
+"""Reads the events of a table in an input of so many bytes."""
 
 _FAULTS = (*UNPACKING_ERRORS, TarError, BadZipFile)
 
@@ -55,18 +58,20 @@ def read_source(
         IntakeError: the input cannot be read, or has events that the options do not accept.
         DataRefusedError: it was changed while it was read.
     """
-    if source.path is not None and source.path.is_dir():
-        with unchanged(*source.files):
-            yield from _read_folder(source, source.path, options, counts, on_read, reader)
-        return
-    with _unchanged(source), naming(source.name), _opened(source) as file:
-        yield from _read_file(
-            source, HashingReader(file, on_read), options, counts, on_read, reader
+
+    def read(table: Table, size: int) -> Iterator[Any]:
+        yield from reader(
+            table, source.label, options, counts, lambda part: on_read(int(part * size))
         )
 
-
-def _unchanged(source: Source) -> AbstractContextManager[None]:
-    return unchanged(source.path) if source.path and source.is_regular else nullcontext()
+    if source.path is not None and source.path.is_dir():
+        with unchanged(*source.files):
+            table = open_parquet_folder(source.path, source.files, options.arrays.features)
+            yield from _read_folder(source, table, counts, read)
+        return
+    files = [source.path] if source.path and source.is_regular else []
+    with unchanged(*files), naming(source.name), _opened(source) as file:
+        yield from _read_file(source, HashingReader(file, on_read), options, counts, read)
 
 
 def _opened(source: Source) -> Any:
@@ -79,30 +84,17 @@ def _opened(source: Source) -> Any:
     return FileSystems.open(source.uri, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
-def _read_folder(
-    source: Source,
-    folder: Path,
-    options: IntakeOptions,
-    counts: Counts,
-    on_read: Callable[[int], None],
-    reader: TableReader,
-) -> Iterator[Any]:
+def _read_folder(source: Source, table: Table, counts: Counts, read: _Read) -> Iterator[Any]:
     size = sum(file.stat().st_size for file in source.files)
     before = counts.read
-    table = open_parquet_folder(folder, source.files, options.arrays.features)
-    yield from reader(table, source.label, options, counts, lambda part: on_read(int(part * size)))
+    yield from read(table, size)
     counts.sources.append(
         SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)
     )
 
 
 def _read_file(
-    source: Source,
-    raw: HashingReader,
-    options: IntakeOptions,
-    counts: Counts,
-    on_read: Callable[[int], None],
-    reader: TableReader,
+    source: Source, raw: HashingReader, options: IntakeOptions, counts: Counts, read: _Read
 ) -> Iterator[Any]:
     path = source.path if source.path is not None and not is_stream(source.path) else None
     size = path.stat().st_size if path else 0
@@ -111,17 +103,7 @@ def _read_file(
         for member in open_members(source.name, io.BufferedReader(raw, BLOCK_BYTES), path):
             kinds[member.description] = None
             with _library_faults_named(member, counts), ExitStack() as stack:
-                table = open_table(
-                    member,
-                    options.text,
-                    options.arrays,
-                    source.tree,
-                    stack,
-                    has_label_values=options.labels.are_given,
-                )
-                yield from reader(
-                    table, source.label, options, counts, lambda part: on_read(int(part * size))
-                )
+                yield from read(open_table(member, options, source.tree, stack), size)
     counts.sources.append(
         SourceEntry(
             name=source.name,

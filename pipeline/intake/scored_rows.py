@@ -26,7 +26,7 @@ from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table
 from pipeline.intake.table_events import Counts, IntakeOptions, apply_rules, check_order
 from pipeline.intake.text_layout import MISSING_TEXTS
-from pipeline.intake.value_faults import domains
+from pipeline.intake.value_faults import Features, Flags, domains
 from pipeline.intake.value_rules import ValueRules
 from pipeline.paths import is_remote
 
@@ -189,9 +189,7 @@ class _RowFaults:
         self._units = units
         self._clauses: dict[int, list[str]] = {}
 
-    def add(
-        self, kind: str, columns: Mapping[str, NDArray[np.bool_]], features: NDArray[np.float32]
-    ) -> None:
+    def add(self, kind: str, columns: Mapping[str, Flags], features: Features) -> None:
         for name, rows in columns.items():
             for row in np.flatnonzero(rows).tolist():
                 value = features[FEATURES.index(name), row]
@@ -282,7 +280,7 @@ def _cast(texts: pa.Array) -> pa.Array | None:
 def _find_requested(table: Table, columns: ColumnMap, options: RowOptions) -> dict[str, _Requested]:
     """Finds the id and the requested columns, in this order."""
     is_text = table.kind.split(" in ")[0] in _TEXT_FORMATS
-    decimal = options.intake.text.decimal
+    decimal = options.intake.decimal
     found = {}
     for name in (*((options.id_column,) if options.id_column else ()), *options.columns):
         index, feature = _find_column(table, columns.names, columns.features, name)

@@ -1,6 +1,7 @@
 """Events of a table: maps its columns, encodes its labels and applies the rules for values."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from formats.published.manifest import SourceEntry
 from formats.published.record import Events
 from pipeline.intake.array_readers import ArrayChoice
 from pipeline.intake.column_mapping import ColumnMap, ColumnOptions, map_columns
-from pipeline.intake.csv_reader import TextOptions
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.label_values import LabelValues
 from pipeline.intake.table import Batch, Table
@@ -40,12 +40,20 @@ class KeptEvents(NamedTuple):
 
 @dataclass(frozen=True)
 class IntakeOptions:
-    """All options that affect how inputs are read."""
+    """All options that affect how inputs are read.
+
+    Attributes:
+        columns: how columns are found.
+        labels: the two values of the label.
+        values: units, missing values and b-tags.
+        decimal: the decimal separator of text tables, ``.`` or ``,``.
+        arrays: names of arrays or keys.
+    """
 
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     labels: LabelValues = field(default_factory=LabelValues)
     values: ValueOptions = field(default_factory=ValueOptions)
-    text: TextOptions = field(default_factory=TextOptions)
+    decimal: str = "."
     arrays: ArrayChoice = field(default_factory=ArrayChoice)
 
 
@@ -65,19 +73,13 @@ class Counts:
     """
 
     read: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    changed: dict[str, int] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
     sources: list[SourceEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tables: dict[tuple[int, int], str] = field(default_factory=dict)
     unnamed: str = ""
     reordered: str = ""
-
-    def add(self, rules: ValueRules) -> None:
-        """Adds what the rules dropped and changed."""
-        for total, part in ((self.dropped, rules.dropped), (self.changed, rules.changed)):
-            for reason, count in part.items():
-                total[reason] = total.get(reason, 0) + count
 
     def add_columns(self, name: str, columns: ColumnMap) -> None:
         """Adds the columns of a table before it is read.
@@ -160,7 +162,8 @@ def read_table(
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
     for part, (checksum, number) in parts.items():
         counts.add_table(f"{table.name}/{part}" if part else table.name, checksum, number)
-    counts.add(rules)
+    counts.dropped.update(rules.dropped)
+    counts.changed.update(rules.changed)
 
 
 def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> None:
@@ -215,11 +218,7 @@ def _labels(
 
 
 def _to_events(
-    name: str,
-    batch: Batch,
-    columns: ColumnMap,
-    labels: NDArray[np.float32],
-    rules: ValueRules,
+    name: str, batch: Batch, columns: ColumnMap, labels: NDArray[np.float32], rules: ValueRules
 ) -> Events | KeptEvents:
     features, selected = apply_rules(name, batch, columns, labels, rules)
     kept = _kept(name, batch, columns.kept)

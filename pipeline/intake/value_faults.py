@@ -1,5 +1,6 @@
 """Faults in the values of events: exact counts, the first place, and the remedy."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,6 +27,16 @@ _DROP = "Drop them with --missing drop, or complete them"
 _SCHEMA = Path(__file__).parents[1] / "schema" / SCHEMA_FILE
 
 
+Features = NDArray[np.float32]
+"""Features by column, [28, N], or a column of them, [N]."""
+
+Flags = NDArray[np.bool_]
+"""Which rows have a property, [N]."""
+
+Describe = Callable[[int, int], str]
+"""Gives the place of a row and its value in a column, -1 for the label."""
+
+
 @dataclass(frozen=True)
 class ValueOptions:
     """How values are read.
@@ -46,7 +57,7 @@ class _Fault:
     """Events with one kind of fault: how many, in which columns, and the first."""
 
     events: int = 0
-    columns: dict[str, int] = field(default_factory=dict)
+    columns: Counter[str] = field(default_factory=Counter)
     first: str = ""
 
     def describe(self, kind: str) -> str:
@@ -86,28 +97,23 @@ class ValueFaults:
         self._faults = {"missing": _Fault(), "domain": _Fault(), "b_tag": _Fault()}
         self.hints: set[str] = set()
 
-    def count(
-        self,
-        kind: str,
-        columns: Mapping[str, NDArray[np.bool_]],
-        describe: Callable[[int, int], str],
-    ) -> NDArray[np.bool_]:
+    def count(self, kind: str, columns: Mapping[str, Flags], describe: Describe) -> Flags:
         """Counts the events of a batch with a fault in any of the columns.
 
         Args:
             kind: of the fault.
-            columns: the rows with the fault, bool [N], by column.
-            describe: gives the place of a row and its value in a column, -1 for the label.
+            columns: the rows with the fault by column.
+            describe: describes a value.
 
         Returns:
-            The events, bool [N].
+            The events.
         """
         fault = self._faults[kind]
         found = np.logical_or.reduce(list(columns.values()))
         fault.events += int(found.sum())
         for name, rows in columns.items():
             if rows.any():
-                fault.columns[name] = fault.columns.get(name, 0) + int(rows.sum())
+                fault.columns[name] += int(rows.sum())
         if found.any() and not fault.first:
             row = int(found.argmax())
             name = next(name for name, rows in columns.items() if rows[row])

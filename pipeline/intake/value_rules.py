@@ -1,5 +1,6 @@
 """Rules for the values of events: missing values, units, domains and b-tags, with exact counts."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,6 +11,9 @@ from formats.published.scale import SCALED, describe_means, small_means
 from pipeline.intake.value_faults import (
     COARSE_LIMIT,
     SNAP_LIMIT,
+    Describe,
+    Features,
+    Flags,
     ValueFaults,
     ValueOptions,
     domains,
@@ -17,13 +21,14 @@ from pipeline.intake.value_faults import (
 
 _SENTINELS = (-999.0, -9999.0, -99.0)
 _MISSING = "missing or infinite values"
+_SNAPPED = "b-tags snapped to the nearest code"
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
 _SCALED = tuple(FEATURES.index(name) for name in SCALED)
 _LARGE_MOMENTUM, _HUGE_MOMENTUM = 10.0, 5_000.0  # Typical: 1 in published units, 50 in GeV.
 _TEV_MEAN = 0.004  # With --units gev, means of TeV are 0.001, and published ones 0.002 to 0.024.
 
-OnFault = Callable[[str, Mapping[str, NDArray[np.bool_]], NDArray[np.float32]], None]
-"""Takes a kind of fault, the rows that have it, bool [N] by column, and the features [28, N]."""
+OnFault = Callable[[str, Mapping[str, Flags], Features], None]
+"""Takes a kind of fault, the rows that have it by column, and the features."""
 
 
 class ValueRules:
@@ -39,23 +44,17 @@ class ValueRules:
         """Takes the options, and what is called with each fault of a batch."""
         self._options, self._on_fault = options, on_fault
         self.faults = ValueFaults(options)
-        self.dropped: dict[str, int] = {}
-        self.changed: dict[str, int] = {}
+        self.dropped, self.changed = Counter[str](), Counter[str]()
         self._events = 0
         self._sums = np.zeros(len(_SCALED))
 
-    def apply(
-        self,
-        features: NDArray[np.float32],
-        labels: NDArray[np.float32],
-        describe: Callable[[int, int], str],
-    ) -> NDArray[np.bool_] | None:
+    def apply(self, features: Features, labels: Features, describe: Describe) -> Flags | None:
         """Converts the features of a batch in place, and checks them.
 
         Args:
             features: float32 [28, N].
             labels: float32 [N]; NaN is missing.
-            describe: gives the place of a row and its value in a column, -1 for the label.
+            describe: describes a value for messages.
 
         Returns:
             bool [N], the events to write; None for all.
@@ -91,12 +90,7 @@ class ValueRules:
                 remedy = "They look like published values: leave out --units gev."
         return f"{describe_means(small)}. {remedy}"
 
-    def _find_missing(
-        self,
-        features: NDArray[np.float32],
-        labels: NDArray[np.float32],
-        describe: Callable[[int, int], str],
-    ) -> NDArray[np.bool_]:
+    def _find_missing(self, features: Features, labels: Features, describe: Describe) -> Flags:
         is_missing = ~np.isfinite(features)
         for sentinel in _SENTINELS:
             is_missing |= features == np.float32(sentinel)
@@ -108,25 +102,17 @@ class ValueRules:
         missing = self._count("missing", faults, features, describe)
         features[:, missing] = 0  # Not checked any further, and not written.
         if self._options.drop_missing and (count := int(missing.sum())):
-            self.dropped[_MISSING] = self.dropped.get(_MISSING, 0) + count
+            self.dropped[_MISSING] += count
         return missing
 
     def _count(
-        self,
-        kind: str,
-        columns: Mapping[str, NDArray[np.bool_]],
-        features: NDArray[np.float32],
-        describe: Callable[[int, int], str],
-    ) -> NDArray[np.bool_]:
+        self, kind: str, columns: Mapping[str, Flags], features: Features, describe: Describe
+    ) -> Flags:
         if self._on_fault:
             self._on_fault(kind, columns, features)
         return self.faults.count(kind, columns, describe)
 
-    def _to_published(
-        self,
-        features: NDArray[np.float32],
-        describe: Callable[[int, int], str],
-    ) -> None:
+    def _to_published(self, features: Features, describe: Describe) -> None:
         invalid = {}
         for i, name in enumerate(FEATURES):
             if name in UNITS:
@@ -142,7 +128,7 @@ class ValueRules:
         if invalid:
             self._count("b_tag", invalid, features, describe)
 
-    def _hint_codes(self, name: str, values: NDArray[np.float32]) -> None:
+    def _hint_codes(self, name: str, values: Features) -> None:
         codes = _codes(name)
         if (np.abs(values[:, None] - codes) < SNAP_LIMIT).any(axis=1).all():
             self.faults.hints.add("codes")
@@ -153,11 +139,7 @@ class ValueRules:
         found = {"near": is_near, "coarse": ~is_near & ~is_far, "far": is_far}
         self.faults.hints |= {hint for hint, rows in found.items() if rows.any()}
 
-    def _check_b_tags(
-        self,
-        features: NDArray[np.float32],
-        describe: Callable[[int, int], str],
-    ) -> None:
+    def _check_b_tags(self, features: Features, describe: Describe) -> None:
         invalid, snapped = {}, np.zeros(features.shape[1], np.bool_)
         for name in DISCRETE_VALUES:
             column = features[FEATURES.index(name)]
@@ -183,16 +165,10 @@ class ValueRules:
         if invalid:
             self._count("b_tag", invalid, features, describe)
         if snapped.any():
-            self.changed["b-tags snapped to the nearest code"] = self.changed.get(
-                "b-tags snapped to the nearest code", 0
-            ) + int(snapped.sum())
+            self.changed[_SNAPPED] += int(snapped.sum())
 
     def _check_domains(
-        self,
-        features: NDArray[np.float32],
-        low: NDArray[np.float32],
-        high: NDArray[np.float32],
-        describe: Callable[[int, int], str],
+        self, features: Features, low: Features, high: Features, describe: Describe
     ) -> None:
         outside = {}
         for i, name in enumerate(FEATURES):
@@ -208,6 +184,6 @@ class ValueRules:
                 self.faults.hints.add("gev" if median < _HUGE_MOMENTUM else "mev")
 
 
-def _codes(name: str) -> NDArray[np.float32]:
+def _codes(name: str) -> Features:
     """Returns the allowed values of a discrete column, float32 [3]."""
     return np.asarray(DISCRETE_VALUES[name], np.float32)

@@ -13,7 +13,7 @@ from table_makers import convert_all, to_csv, to_frame, to_rows, uci_csv, with_c
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake import text_blocks
 from pipeline.intake.byte_streams import look_ahead
-from pipeline.intake.csv_reader import TextOptions, open_csv
+from pipeline.intake.csv_reader import open_csv
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.label_values import LabelValues
@@ -117,9 +117,9 @@ def test_decimal_commas_need_the_option(converted):
     )
     thousands = "1.234,5".join(text.split(ROWS[3][7].replace(".", ","), 1))
     assert "'1.234,5' as column 8, which is not a number" in refusal(
-        converted, thousands, IntakeOptions(text=TextOptions(","))
+        converted, thousands, IntakeOptions(decimal=",")
     )
-    events, _ = converted(text, IntakeOptions(text=TextOptions(",")))
+    events, _ = converted(text, IntakeOptions(decimal=","))
     assert same_events(events, EVENTS)
 
 
@@ -127,7 +127,7 @@ def test_labels_may_have_decimal_commas(converted):
     rows = [[f"{float(row[0]):.1f}", *row[1:]] for row in ROWS]
     text = to_csv(rows, separator=";").replace(".", ",")
 
-    events, _ = converted(text, IntakeOptions(text=TextOptions(",")))
+    events, _ = converted(text, IntakeOptions(decimal=","))
 
     assert same_events(events, EVENTS)
 
@@ -464,7 +464,7 @@ def test_every_number_is_float_of_its_text(tmp_path_factory, rows):
     path.write_text(to_csv(rows))
     with path.open("rb") as file:
         head, stream = look_ahead(file)
-        table = open_csv(Member("x", "CSV", (), head, stream, path), TextOptions())
+        table = open_csv(Member("x", "CSV", (), head, stream, path))
         [batch] = table.read(range(29), ())
 
     values = np.stack([batch.columns[index] for index in range(29)], axis=1)
@@ -477,7 +477,7 @@ def test_the_cells_and_lines_of_rows_are_found_again(tmp_path):
     path.write_text(NAMED.replace("\n", "\n\n", 3))
     with path.open("rb") as file:
         head, stream = look_ahead(file)
-        table = open_csv(Member("x", "CSV", (), head, stream, path), TextOptions())
+        table = open_csv(Member("x", "CSV", (), head, stream, path))
         [batch] = table.read((1,), (0,))
 
     assert batch.locate(0) == "line 3"
