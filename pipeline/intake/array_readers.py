@@ -264,11 +264,8 @@ def _structured_table(member: Member, array: Any, chosen: str | None, notes: lis
             values, kind = values[:, index - len(scalars)], kind.base
         return _plain(member, name, kind, values)
 
-    read, width = array_batches(column, len(array)), len(names)
-    has_vectors = vector is not None
-    return Table(
-        member.name, member.description, names, width, read, notes, has_vectors=has_vectors
-    )
+    read, is_vector = array_batches(column, len(array)), vector is not None
+    return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
 
 
 def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str]) -> Table:
@@ -286,7 +283,7 @@ def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str])
         return _plain(member, names[index], values.dtype, values[part])
 
     read = array_batches(column, rows[names[0]])
-    return Table(member.name, member.description, names, len(names), read, notes)
+    return Table(member.name, member.description, names, read, notes)
 
 
 def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
@@ -303,7 +300,7 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
             lambda index, part: _plain(member, key, matrix.dtype, matrix[part, index]), rows
         )
         notes = _others(member, arrays, [key])
-        return Table(member.name, member.description, None, width, read, notes)
+        return Table(member.name, member.description, None, read, notes, unnamed=width)
     vectors = _find_vectors(arrays, choice, key, rows)
     if choice.label is not None and choice.label not in vectors:
         raise _no_labels(member, arrays, choice.label, rows)
@@ -317,7 +314,7 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     read, names = array_batches(column, rows), (*FEATURES, *vectors)
     fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]
     notes = _others(member, arrays, [key, *fitting], f" (not one value for each of {rows} rows)")
-    return Table(member.name, member.description, names, len(names), read, notes, has_vectors=True)
+    return Table(member.name, member.description, names, read, notes, has_vectors=True)
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:

@@ -235,7 +235,6 @@ def _arrow_table(
     vector = _find_vector(name, schema, features)
     names = [column for column in schema.names if column != vector]
     _check_names(name, names)
-    width = len(names) + (NUM_FEATURES if vector else 0)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         wanted = [i for i in (*numbers, *texts) if i < len(names)]
@@ -265,7 +264,7 @@ def _arrow_table(
             ) from error
 
     all_names = (*names, *(FEATURES if vector else ()))
-    return Table(name, kind, all_names, width, read, [*notes], has_vectors=vector is not None)
+    return Table(name, kind, all_names, read, [*notes], has_vectors=vector is not None)
 
 
 def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> str | None:

@@ -63,7 +63,7 @@ def open_csv(member: Member, decimal: str = ".", layout: Layout | None = None) -
         notes.append(f"{member.name}: columns are separated by {separator}")
     read = _TextTable(member, parser, notes).read
     guess = "" if names else _guess(layout.sample)
-    return Table(member.name, member.description, names, width, read, notes, guess)
+    return Table(member.name, member.description, names, read, notes, guess, unnamed=width)
 
 
 def _describe_empty(layout: Layout) -> str:

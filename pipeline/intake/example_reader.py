@@ -63,17 +63,16 @@ def open_records(member: Member, choice: ArrayChoice, *, has_label_values: bool)
         return _published_table(member, LABEL in example.features.feature)
     form = _find_form(member.name, example, choice)
     names = (*(FEATURES if form.vector else ()), *form.scalars)
-    is_vector, others = form.vector is not None, sorted(form.others)
-    notes = [f"{member.name}: left out {enumerate_names(others)}"] if others else []
-    read = _read_examples(member, form)
-    return Table(
-        member.name, member.description, names, len(names), read, notes, has_vectors=is_vector
+    notes = (
+        [f"{member.name}: left out {enumerate_names(sorted(form.others))}"] if form.others else []
     )
+    read, is_vector = _read_examples(member, form), form.vector is not None
+    return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
 
 
 def _published_table(member: Member, is_labelled: bool) -> Table:
     read, names = _read_published(member), (*FEATURES, *((LABEL,) if is_labelled else ()))
-    return Table(member.name, member.description, names, len(names), read, [], has_vectors=True)
+    return Table(member.name, member.description, names, read, [], has_vectors=True)
 
 
 def _first_example(member: Member) -> Any:

@@ -41,7 +41,7 @@ def open_libsvm(member: Member) -> Table:
             yield replace(batch, locate=partial(_locate, places))
 
     names = (LABEL, *FEATURES)
-    return Table(member.name, member.description, names, len(names), read, notes, has_vectors=True)
+    return Table(member.name, member.description, names, read, notes, has_vectors=True)
 
 
 def _locate(lines: Sequence[int], row: int) -> str:

@@ -73,16 +73,10 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
             yield make_batch(values, start, "entry", (start + count) / rows)
             start += count
 
-    notes = []
-    if cycles[tree] > 1:
-        note = (
-            f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
-        )
-        notes.append(f"{member.name}: {note}")
-    has_vectors = vector is not None
-    return Table(
-        member.name, member.description, names, len(names), read, notes, has_vectors=has_vectors
-    )
+    note = f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
+    notes = [f"{member.name}: {note}"] * (cycles[tree] > 1)
+    is_vector = vector is not None
+    return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
 
 
 def _shape(branch: Any) -> tuple[int, ...]:

@@ -10,6 +10,8 @@ from formats.column_names import ALIASES, normalize
 from formats.features import LABEL, NUM_FEATURES
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 
+_BATCH_ROWS = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -31,6 +33,10 @@ class Batch:
     part: str = ""
 
 
+ReadColumns = Callable[[Sequence[int], Sequence[int]], Iterator[Batch]]
+"""Reads columns by their indices: numbers, and others as they are."""
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table before its rows are read.
@@ -39,7 +45,6 @@ class Table:
         name: of the input, for messages.
         kind: its format and what it is packed in.
         names: of its columns; None if the file has none.
-        width: number of columns.
         read: reads the columns with the given indices. Columns in the second argument are read
             as they are; text formats read all others as numbers.
         notes: what the reader noticed, in sentences; more may be added while rows are read.
@@ -47,16 +52,22 @@ class Table:
             if there is no sign of it.
         has_vectors: whether the features are one array, so that their names follow from their
             positions.
+        unnamed: number of columns if they have no names.
     """
 
     name: str
     kind: str
     names: tuple[str, ...] | None
-    width: int
-    read: Callable[[Sequence[int], Sequence[int]], Iterator[Batch]]
+    read: ReadColumns
     notes: list[str]
     guess: str = ""
     has_vectors: bool = False
+    unnamed: int = 0
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.unnamed if self.names is None else len(self.names)
 
 
 def find_vector(
@@ -93,27 +104,19 @@ def find_vector(
     )
 
 
-def array_batches(
-    columns: Callable[[int, slice], Any],
-    rows: int,
-    *,
-    unit: str = "row",
-    size: int = 1 << 16,
-) -> Callable[[Sequence[int], Sequence[int]], Iterator[Batch]]:
+def array_batches(columns: Callable[[int, slice], Any], rows: int) -> ReadColumns:
     """Makes the function `Table.read` of columns that can be sliced.
 
     Args:
         columns: gives a slice of the rows of a column.
         rows: number of rows.
-        unit: word for a row in messages; rows are counted from 1.
-        size: rows per batch.
     """
 
     def read(indices: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        for start in range(0, rows, size):
-            part = slice(start, min(start + size, rows))
+        for start in range(0, rows, _BATCH_ROWS):
+            part = slice(start, min(start + _BATCH_ROWS, rows))
             chosen = {index: columns(index, part) for index in (*indices, *texts)}
-            yield make_batch(chosen, start, unit, part.stop / rows)
+            yield make_batch(chosen, start, "row", part.stop / rows)
 
     return read
 

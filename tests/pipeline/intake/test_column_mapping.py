@@ -8,7 +8,7 @@ from pipeline.intake.table import Table
 
 
 def table(names, width=None):
-    return Table("x", "CSV", names and tuple(names), width or len(names), lambda *_: iter(()), [])
+    return Table("x", "CSV", names and tuple(names), lambda *_: iter(()), [], unnamed=width or 0)
 
 
 def mapped(columns, is_labelled=True, width=None, **options):
