@@ -222,18 +222,6 @@ class MeanErrorCombiner(MeanCombiner):
         return float(np.sqrt(variance / (weights - 1)))
 
 
-class SumOfWeightsCombiner(_SumCombiner):
-    """The number of events, or the sum of their weights if they are weighted."""
-
-    shape = (1,)
-
-    def _sums(self, _labels: Array, _predictions: Array, weights: Array) -> Array:
-        return weights.sum(keepdims=True)
-
-    def _result(self, sums: Array) -> float:
-        return float(sums[0])
-
-
 def with_columnar_histogram(
     computations: metric_types.MetricComputations, eval_config: Any
 ) -> metric_types.MetricComputations:

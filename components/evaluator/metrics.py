@@ -22,12 +22,10 @@ from components.evaluator import score_counts, standard_errors
 from components.evaluator.combiners import (
     BUCKETS,
     Array,
-    EventValue,
     MeanCombiner,
     MeanErrorCombiner,
     PairSampleCombiner,
     ScoreCountsCombiner,
-    SumOfWeightsCombiner,
     with_columnar_histogram,
 )
 from components.evaluator.paired_auc import AucDifference, auc_difference
@@ -45,8 +43,7 @@ from formats.evaluation_record import (
 )
 from formats.gate_metrics import clear_confidence, error_of
 
-ScoreValue: TypeAlias = Callable[..., Any]
-"""Computes a metric or a plot from events by score and the metric's settings."""
+Computations: TypeAlias = metric_types.MetricComputations
 
 Results: TypeAlias = dict[metric_types.MetricKey, Any]
 
@@ -70,14 +67,29 @@ class _PerModel(metric_types.Metric):
     """Base of metrics that are computed for each model by itself."""
 
     key_type: type[metric_types.MetricKey] = metric_types.MetricKey
+    _function: Callable[..., Any]
+    _name: str
 
-    def __init__(self, name: str, **settings: Any):
+    def __init_subclass__(cls, value: Callable[..., Any] | None = None, name: str = ""):
+        """Takes the function that computes the metric, and the metric's default name."""
+        cls._name = name
+        if value:
+            cls._function = staticmethod(value)
+
+    def __init__(self, name: str = "", **settings: Any):
+        """Takes the metric's name, and settings of the function that computes it."""
+        name = name or self._name
         super().__init__(tfma.metrics.merge_per_key_computations(self._of_model), name=name)
         self._settings = settings
 
     def get_config(self) -> dict[str, Any]:
         """Returns the serializable settings."""
         return {"name": self.name, **self._settings}
+
+    @property
+    def value(self) -> Callable[..., Any]:
+        """The function that computes the metric, with its settings."""
+        return functools.partial(self._function, **self._settings)
 
     # TFMA passes the arguments by these names.
     def _of_model(
@@ -87,7 +99,7 @@ class _PerModel(metric_types.Metric):
         model_name: str = "",
         output_name: str = "",
         example_weighted: bool = False,
-    ) -> metric_types.MetricComputations:
+    ) -> Computations:
         key = self.key_type(
             name=name,
             model_name=model_name,
@@ -96,24 +108,15 @@ class _PerModel(metric_types.Metric):
         )
         return self._computations(key, eval_config)
 
-    def _computations(
-        self, key: metric_types.MetricKey, eval_config: Any
-    ) -> metric_types.MetricComputations:
+    def _computations(self, key: metric_types.MetricKey, eval_config: Any) -> Computations:
         raise NotImplementedError
 
 
 class _OfScoreCounts(_PerModel):
     """Base of metrics that are a function of the events by score, which they share."""
 
-    def __init__(self, value: ScoreValue, name: str, **settings: float):
-        super().__init__(name, **settings)
-        self._value = value
-
-    def _computations(
-        self, key: metric_types.MetricKey, eval_config: Any
-    ) -> metric_types.MetricComputations:
-        value = functools.partial(self._value, **self._settings)
-        counts = _score_counts(key, eval_config)
+    def _computations(self, key: metric_types.MetricKey, eval_config: Any) -> Computations:
+        value, counts = self.value, _score_counts(key, eval_config)
 
         def result(metrics: Results) -> Results:
             return {key: value(metrics[counts.keys[0]])}
@@ -122,67 +125,21 @@ class _OfScoreCounts(_PerModel):
 
 
 class _OfEvents(_PerModel):
-    """Base of metrics that a combiner computes."""
+    """Base of metrics that are a mean of one value per event."""
 
-    def __init__(self, combiner: Any, name: str, **options: EventValue):
-        super().__init__(name)
-        self._combiner = functools.partial(combiner, **options)
+    combiner = MeanCombiner
 
-    def _computations(
-        self, key: metric_types.MetricKey, eval_config: Any
-    ) -> metric_types.MetricComputations:
-        return [_computation(self._combiner(key, eval_config), key)]
-
-
-class ScoreConfusion(_OfScoreCounts):
-    """Confusion matrices at the cuts of ``score_cuts``, for plots.
-
-    It has the name of TFMA's own plot, because TFMA reads only such plots back together.
-    """
-
-    key_type = metric_types.PlotKey
-
-    def __init__(self, name: str = confusion_matrix_plot.CONFUSION_MATRIX_PLOT_NAME):
-        super().__init__(score_cuts, name)
-
-
-class RocAuc(_OfScoreCounts):
-    """Area under the ROC curve; NaN if it is undefined."""
-
-    def __init__(self, name: str = AUC):
-        super().__init__(score_counts.auc, name)
-
-
-class AucStandardError(_OfScoreCounts):
-    """The standard error of the AUC (DeLong, DeLong, Clarke-Pearson 1988); NaN if undefined."""
-
-    def __init__(self, name: str = AUC_STANDARD_ERROR):
-        super().__init__(score_counts.auc_standard_error, name)
-
-
-class SignalCount(_OfScoreCounts):
-    """The number of signal events."""
-
-    def __init__(self, name: str = SIGNAL_COUNT):
-        super().__init__(_signal_count, name)
+    def _computations(self, key: metric_types.MetricKey, eval_config: Any) -> Computations:
+        return [_computation(self.combiner(key, eval_config, self.value), key)]
 
 
 class _OfAucChange(_PerModel):
     """Base of metrics of the difference between the AUCs of a candidate and the baseline.
 
     There is none without a baseline.
-
-    Attributes:
-        value: computes the metric.
     """
 
-    def __init__(self, value: Callable[[AucDifference], float], name: str, **settings: Any):
-        super().__init__(name, **settings)
-        self.value = value
-
-    def _computations(
-        self, key: metric_types.MetricKey, eval_config: Any
-    ) -> metric_types.MetricComputations:
+    def _computations(self, key: metric_types.MetricKey, eval_config: Any) -> Computations:
         baseline = model_util.get_baseline_model_spec(eval_config)
         if baseline is None or key.model_name == baseline.name:
             return []
@@ -200,54 +157,99 @@ class _OfAucChange(_PerModel):
         return [candidate_counts, baseline_counts, pairs, derived]
 
 
-class AucChangeError(_OfAucChange):
+def _event_count(counts: ScoreCounts) -> float:
+    return float(counts.signal.sum() + counts.background.sum())
+
+
+def _signal_count(counts: ScoreCounts) -> float:
+    return float(counts.signal.sum())
+
+
+def maximal_significance(counts: ScoreCounts) -> float:
+    """Computes the maximum expected significance of a cut on the score; NaN if undefined."""
+    if not counts.is_ordered:
+        return float("nan")
+    return float(expected_significance(*score_counts.passing_shares(counts)).max())
+
+
+def _change_error(change: AucDifference) -> float:
+    return change.standard_error
+
+
+def change_lower_bound(
+    change: AucDifference, confidence: float = 0.95, when_undecided: str = ""
+) -> float:
+    """Computes the one-sided lower confidence bound of the difference of two AUCs.
+
+    Args:
+        change: the difference.
+        confidence: the probability that the bound is below the true difference.
+        when_undecided: what a bound below the threshold means for the push, for readers of the
+            configuration; the value does not depend on it.
+    """
+    del when_undecided
+    return change.lower_bound(NormalDist().inv_cdf(confidence))
+
+
+def _change_clear_bound(
+    change: AucDifference, confidence: float = 0.95, when_undecided: str = ""
+) -> float:
+    return change_lower_bound(change, clear_confidence(confidence), when_undecided)
+
+
+def _is_correct(labels: Array, predictions: Array) -> Array:
+    return ((predictions > 0.5) == (labels > 0.5)).astype(np.float64)
+
+
+def _cross_entropy(labels: Array, predictions: Array) -> Array:
+    clipped = np.clip(predictions, EPSILON, 1.0 - EPSILON)
+    return -(labels * np.log(clipped) + (1.0 - labels) * np.log1p(-clipped))
+
+
+class ScoreConfusion(
+    _OfScoreCounts, value=score_cuts, name=confusion_matrix_plot.CONFUSION_MATRIX_PLOT_NAME
+):
+    """Confusion matrices at the cuts of ``score_cuts``, for plots.
+
+    It has the name of TFMA's own plot, because TFMA reads only such plots back together.
+    """
+
+    key_type = metric_types.PlotKey
+
+
+class EventCount(_OfScoreCounts, value=_event_count, name=EVENT_COUNT):
+    """The number of events, or the sum of their weights if they are weighted."""
+
+
+class SignalCount(_OfScoreCounts, value=_signal_count, name=SIGNAL_COUNT):
+    """The number of signal events."""
+
+
+class RocAuc(_OfScoreCounts, value=score_counts.auc, name=AUC):
+    """Area under the ROC curve; NaN if it is undefined."""
+
+
+class AucStandardError(
+    _OfScoreCounts, value=score_counts.auc_standard_error, name=AUC_STANDARD_ERROR
+):
+    """The standard error of the AUC (DeLong, DeLong, Clarke-Pearson 1988); NaN if undefined."""
+
+
+class AucChangeError(_OfAucChange, value=_change_error, name=AUC_CHANGE_ERROR):
     """The standard error of the difference of two AUCs on the same events."""
 
-    def __init__(self, name: str = AUC_CHANGE_ERROR):
-        super().__init__(_change_error, name)
+
+class AucChangeLowerBound(_OfAucChange, value=change_lower_bound, name=AUC_CHANGE_LOWER_BOUND):
+    """The lower bound of the difference of two AUCs; see ``change_lower_bound``."""
 
 
-class AucChangeLowerBound(_OfAucChange):
-    """The one-sided lower confidence bound of the difference of two AUCs on the same events."""
-
-    def __init__(
-        self,
-        confidence: float = 0.95,
-        when_undecided: str = "",
-        name: str = AUC_CHANGE_LOWER_BOUND,
-    ):
-        """Construct the metric.
-
-        Args:
-            confidence: the probability that the bound is below the true difference.
-            when_undecided: what a bound below the threshold means for the push, for readers of
-                the configuration; the value does not depend on it.
-            name: the metric's name.
-        """
-        quantile = NormalDist().inv_cdf(self._confidence(confidence))
-        super().__init__(
-            functools.partial(_change_lower_bound, quantile=quantile),
-            name,
-            confidence=confidence,
-            when_undecided=when_undecided,
-        )
-
-    def _confidence(self, configured: float) -> float:
-        return configured
-
-
-class AucChangeClearBound(AucChangeLowerBound):
+class AucChangeClearBound(_OfAucChange, value=_change_clear_bound, name=AUC_CHANGE_CLEAR_BOUND):
     """The bound of ``AucChangeLowerBound`` at ``formats.gate_metrics.clear_confidence``."""
 
-    def __init__(self, name: str = AUC_CHANGE_CLEAR_BOUND, **settings: Any):
-        """Construct the metric; its settings are those of ``AucChangeLowerBound``."""
-        super().__init__(name=name, **settings)
 
-    def _confidence(self, configured: float) -> float:
-        return clear_confidence(configured)
-
-
-class BackgroundRejection(_OfScoreCounts):
+class BackgroundRejection(
+    _OfScoreCounts, value=score_counts.background_rejection, name="background_rejection"
+):
     """Background rejection at a signal efficiency: 1 / (false positive rate).
 
     The inverse of the share of background events that pass the cut with the given signal
@@ -255,45 +257,42 @@ class BackgroundRejection(_OfScoreCounts):
     interpolated linearly between scores.
     """
 
-    def __init__(self, signal_efficiency: float = 0.5, name: str = "background_rejection"):
-        """Construct the metric.
 
-        Args:
-            signal_efficiency: the share of signal events that pass, in (0, 1).
-            name: the metric's name.
-        """
-        super().__init__(
-            score_counts.background_rejection, name, signal_efficiency=signal_efficiency
-        )
+class RejectionError(_OfScoreCounts, value=standard_errors.rejection_error):
+    """The standard error of ``BackgroundRejection``, with the same settings; NaN if undefined."""
 
 
-class MaximalSignificance(_OfScoreCounts):
+class MaximalSignificance(_OfScoreCounts, value=maximal_significance, name="maximal_significance"):
     """The approximate median significance of a discovery at the best cut on the score.
 
     The maximum over all cuts of ``components.evaluator.significance.expected_significance``; NaN
     if a class has no events.
     """
 
-    def __init__(self, name: str = "maximal_significance"):
-        super().__init__(maximal_significance, name)
 
-
-class RejectionError(_OfScoreCounts):
-    """The standard error of ``BackgroundRejection``; NaN if undefined."""
-
-    def __init__(self, signal_efficiency: float = 0.5, name: str = ""):
-        """Construct the metric; the settings are those of ``BackgroundRejection``."""
-        super().__init__(standard_errors.rejection_error, name, signal_efficiency=signal_efficiency)
-
-
-class SignificanceError(_OfScoreCounts):
+class SignificanceError(
+    _OfScoreCounts,
+    value=standard_errors.significance_error,
+    name=error_of("maximal_significance"),
+):
     """The standard error of ``MaximalSignificance``; NaN if undefined."""
 
-    def __init__(self, name: str = error_of("maximal_significance")):
-        super().__init__(standard_errors.significance_error, name)
+
+class Accuracy(_OfEvents, value=_is_correct, name="binary_accuracy"):
+    """The share of events that a threshold of 0.5 on the score classifies correctly."""
 
 
-class ExpectedCalibrationError(_PerModel):
+class LogLoss(_OfEvents, value=_cross_entropy, name="binary_crossentropy"):
+    """The mean binary cross entropy, in nats."""
+
+
+class LogLossError(_OfEvents, value=_cross_entropy, name=error_of("binary_crossentropy")):
+    """The standard error of ``LogLoss``: the standard deviation over the root of the events."""
+
+    combiner = MeanErrorCombiner
+
+
+class ExpectedCalibrationError(_PerModel, name="expected_calibration_error"):
     """The mean distance between scores and the share of signal among events with such scores.
 
     The mean over bins of the score, weighted by their events, of |mean label - mean score|:
@@ -302,12 +301,7 @@ class ExpectedCalibrationError(_PerModel):
     slightly too large, because chance also moves the share of signal away from the score.
     """
 
-    def __init__(self, name: str = "expected_calibration_error"):
-        super().__init__(name)
-
-    def _computations(
-        self, key: metric_types.MetricKey, eval_config: Any
-    ) -> metric_types.MetricComputations:
+    def _computations(self, key: metric_types.MetricKey, eval_config: Any) -> Computations:
         stock = calibration_histogram.calibration_histogram(
             eval_config=eval_config,
             model_name=key.model_name,
@@ -325,34 +319,6 @@ class ExpectedCalibrationError(_PerModel):
         return [*histogram, derived]
 
 
-class EventCount(_OfEvents):
-    """The number of events."""
-
-    def __init__(self, name: str = EVENT_COUNT):
-        super().__init__(SumOfWeightsCombiner, name)
-
-
-class Accuracy(_OfEvents):
-    """The share of events that a threshold of 0.5 on the score classifies correctly."""
-
-    def __init__(self, name: str = "binary_accuracy"):
-        super().__init__(MeanCombiner, name, value=_is_correct)
-
-
-class LogLoss(_OfEvents):
-    """The mean binary cross entropy, in nats."""
-
-    def __init__(self, name: str = "binary_crossentropy"):
-        super().__init__(MeanCombiner, name, value=_cross_entropy)
-
-
-class LogLossError(_OfEvents):
-    """The standard error of ``LogLoss``: the standard deviation over the root of the events."""
-
-    def __init__(self, name: str = error_of("binary_crossentropy")):
-        super().__init__(MeanErrorCombiner, name, value=_cross_entropy)
-
-
 def _computation(combiner: Any, key: metric_types.MetricKey) -> metric_types.MetricComputation:
     return metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)
 
@@ -361,25 +327,6 @@ def _score_counts(key: metric_types.MetricKey, eval_config: Any) -> metric_types
     # TFMA computes what has the same key once, and does not write what begins with _.
     counts_key = metric_types.MetricKey(**{**key._asdict(), "name": "_score_counts"})
     return _computation(ScoreCountsCombiner(counts_key, eval_config), counts_key)
-
-
-def _change_error(change: AucDifference) -> float:
-    return change.standard_error
-
-
-def _change_lower_bound(change: AucDifference, quantile: float) -> float:
-    return change.lower_bound(quantile)
-
-
-def _signal_count(counts: ScoreCounts) -> float:
-    return float(counts.signal.sum())
-
-
-def maximal_significance(counts: ScoreCounts) -> float:
-    """Computes the maximum expected significance of a cut on the score; NaN if undefined."""
-    if not counts.is_ordered:
-        return float("nan")
-    return float(expected_significance(*score_counts.passing_shares(counts)).max())
 
 
 def _calibration_error(
@@ -404,12 +351,3 @@ def _calibration_error(
     )
     variance = max(0.0, squares / total - error**2)
     return error, float(np.sqrt(variance / total))
-
-
-def _is_correct(labels: Array, predictions: Array) -> Array:
-    return ((predictions > 0.5) == (labels > 0.5)).astype(np.float64)
-
-
-def _cross_entropy(labels: Array, predictions: Array) -> Array:
-    clipped = np.clip(predictions, EPSILON, 1.0 - EPSILON)
-    return -(labels * np.log(clipped) + (1.0 - labels) * np.log1p(-clipped))

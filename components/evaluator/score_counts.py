@@ -234,7 +234,7 @@ def auc_standard_error(counts: ScoreCounts) -> float:
     return float(np.sqrt(variance + _variance(outscoring, counts.background) / n_background))
 
 
-def background_rejection(counts: ScoreCounts, signal_efficiency: float) -> float:
+def background_rejection(counts: ScoreCounts, signal_efficiency: float = 0.5) -> float:
     """Computes the inverse of the share of background that passes with a share of the signal.
 
     The ROC curve is interpolated linearly between the scores that occur.

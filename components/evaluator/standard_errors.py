@@ -16,7 +16,7 @@ from components.evaluator.significance import (
 )
 
 
-def rejection_error(counts: ScoreCounts, signal_efficiency: float) -> float:
+def rejection_error(counts: ScoreCounts, signal_efficiency: float = 0.5) -> float:
     """Estimates the standard error of ``score_counts.background_rejection``.
 
     Hsieh, Turnbull 1996 (Annals of Statistics 24, 25): the background that passes is a binomial
