@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -67,24 +67,33 @@ def verify(folder: str, manifest: Manifest, *, others_allowed: bool = False) -> 
         One clause per difference, such as ``variables/variables.index is missing (1,204 bytes)``;
         empty if there is none.
     """
+    return [*find_differences(folder, manifest, others_allowed=others_allowed).values()]
+
+
+def find_differences(
+    folder: str,
+    manifest: Manifest,
+    *,
+    others_allowed: bool = False,
+    is_trusted: Callable[[str], bool] = lambda _: False,
+) -> dict[str, str]:
+    """Compares a folder with a manifest as ``verify`` does, but for some files; by path.
+
+    Args:
+        folder: the folder now.
+        manifest: what it held when it was complete.
+        others_allowed: whether the folder may hold files that the manifest does not list.
+        is_trusted: whether a file, by its path, need not be read.
+    """
     present = set(list_files(folder))
-    problems = find_unlisted(present, manifest) if not others_allowed else []
+    added = () if others_allowed else sorted(present - set(manifest))
+    problems = {path: f"{path} was added" for path in added}
     for path, expected in sorted(manifest.items()):
         if path not in present:
-            problems.append(describe_missing(path, expected))
-        elif problem := compare_file(f"{folder}/{path}", path, expected):
-            problems.append(problem)
+            problems[path] = f"{path} is missing ({expected.bytes:,} bytes)"
+        elif not is_trusted(path) and (problem := compare_file(f"{folder}/{path}", path, expected)):
+            problems[path] = problem
     return problems
-
-
-def find_unlisted(present: set[str], manifest: Manifest) -> list[str]:
-    """Describes the files that a manifest does not list, one clause per file."""
-    return [f"{path} was added" for path in sorted(present - set(manifest))]
-
-
-def describe_missing(path: str, expected: FileDigest) -> str:
-    """Describes a file that is gone."""
-    return f"{path} is missing ({expected.bytes:,} bytes)"
 
 
 def compare_file(location: str, path: str, expected: FileDigest) -> str:

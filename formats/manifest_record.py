@@ -4,19 +4,13 @@ The stamp is what the file system tells of a file without reading it. While a fi
 has the recorded content; when the stamp differs, as after ``cp -a`` or ``mv``, the content decides.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from formats.artifact_manifest import (
-    FileDigest,
-    compare_file,
-    describe_missing,
-    digest_file,
-    find_unlisted,
-    list_files,
-)
+from formats.artifact_manifest import FileDigest, digest_file, find_differences, list_files
 
 
 class Stamp(NamedTuple):
@@ -79,23 +73,22 @@ class ManifestRecord(BaseModel):
         Returns:
             One clause per difference, and the record with the stamps of the files as they are now.
         """
-        present = set(list_files(folder))
-        problems = [] if others_allowed else find_unlisted(present, self.manifest)
-        files = dict(self.files)
-        for path, file in sorted(self.files.items()):
-            try:
-                stamp = Stamp.of(Path(folder, path)) if path in present else None
-            except FileNotFoundError:  # deleted since it was listed
-                stamp = None
-            if stamp is None:
-                problems.append(describe_missing(path, file.digest))
-            elif stamp == file.stamp:
-                continue
-            elif problem := compare_file(f"{folder}/{path}", path, file.digest):
-                problems.append(problem)
-            else:
-                files[path] = file._replace(stamp=stamp)
-        return problems, ManifestRecord(files=files)
+        stamps: dict[str, Stamp] = {}
+
+        def has_stamp(path: str) -> bool:
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                stamps[path] = Stamp.of(Path(folder, path))
+            return stamps.get(path) == self.files[path].stamp
+
+        problems = find_differences(
+            folder, self.manifest, others_allowed=others_allowed, is_trusted=has_stamp
+        )
+        sound = {path: stamp for path, stamp in stamps.items() if path not in problems}
+        files = {
+            path: file._replace(stamp=sound.get(path, file.stamp))
+            for path, file in self.files.items()
+        }
+        return [*problems.values()], ManifestRecord(files=files)
 
 
 def _read(file: Path) -> FileRecord:
