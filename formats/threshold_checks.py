@@ -9,20 +9,8 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from formats.evaluation_record import (
-    AUC,
-    AUC_CHANGE_CLEAR_BOUND,
-    AUC_CHANGE_ERROR,
-    AUC_CHANGE_LOWER_BOUND,
-    EVENT_COUNT,
-    NO_SCORES,
-    OVERALL,
-    Z_95,
-    Evaluation,
-    ModelEvaluation,
-    SliceEvaluation,
-    slice_title,
-)
+from formats import evaluation_record as record
+from formats.evaluation_record import Evaluation, ModelEvaluation, SliceEvaluation
 from formats.gate_metrics import CLEAR_DROP, clear_confidence, interval_method, metric_label
 
 Changes = Mapping[str, Mapping[str, float]]
@@ -110,7 +98,7 @@ class _Compared:
                 yield self._value_check(getattr(value, bound).value, is_upper)
         change = threshold.change_threshold
         if self.baseline and change.HasField("absolute"):
-            is_bound = self.metric in (AUC_CHANGE_LOWER_BOUND, AUC_CHANGE_CLEAR_BOUND)
+            is_bound = self.metric in (record.AUC_CHANGE_LOWER_BOUND, record.AUC_CHANGE_CLEAR_BOUND)
             check = self._bound_check if is_bound else self._change_check
             yield check(
                 change.absolute.value, change.direction == tfma.MetricDirection.LOWER_IS_BETTER
@@ -122,8 +110,8 @@ class _Compared:
 
     @property
     def label(self) -> str:
-        label = "events" if self.metric == EVENT_COUNT else metric_label(self.metric)
-        return label if self.slice_name == OVERALL else f"{label} of {self.slice_name}"
+        label = "events" if self.metric == record.EVENT_COUNT else metric_label(self.metric)
+        return label if self.slice_name == record.OVERALL else f"{label} of {self.slice_name}"
 
     @property
     def candidate(self) -> SliceEvaluation:
@@ -135,7 +123,7 @@ class _Compared:
         return _find(baseline, self.slice_name) if baseline else None
 
     def _value_check(self, limit: float, is_upper: bool) -> ThresholdCheck:
-        if self.metric == EVENT_COUNT:
+        if self.metric == record.EVENT_COUNT:
             events = float(self.candidate.events or 0)
             return ThresholdCheck(self.label, events, limit, is_count=True, is_upper=is_upper)
         return ThresholdCheck(
@@ -152,7 +140,7 @@ class _Compared:
         assert self.baseline is not None
         values = self._value(self.candidate), self._value(self.baseline)
         change = values[0] - values[1]
-        error = Z_95 * self.changes.get(AUC_CHANGE_ERROR, math.nan)
+        error = record.Z_95 * self.changes.get(record.AUC_CHANGE_ERROR, math.nan)
         fault = self._fault(self.baseline)
         return ThresholdCheck(
             f"difference in {self.label}",
@@ -162,7 +150,9 @@ class _Compared:
             fault=self._fault(self.candidate)
             or (fault and f"baseline: {fault}")
             or ("both values are infinite" if math.isinf(min(values)) else ""),
-            interval=_defined((change - error, change + error)) if self.metric == AUC else None,
+            interval=_defined((change - error, change + error))
+            if self.metric == record.AUC
+            else None,
             is_upper=is_upper,
             method=interval_method(self.metric),
         )
@@ -172,9 +162,9 @@ class _Compared:
         change = self.candidate.auc - self.baseline.auc
         bound = self.changes.get(self.metric, math.nan)
         confidence, drop = float(self.settings["confidence"]), -limit
-        if self.metric == AUC_CHANGE_CLEAR_BOUND:
+        if self.metric == record.AUC_CHANGE_CLEAR_BOUND:
             confidence, drop = clear_confidence(confidence), drop / CLEAR_DROP
-        place = "" if self.slice_name == OVERALL else f" of {self.slice_name}"
+        place = "" if self.slice_name == record.OVERALL else f" of {self.slice_name}"
         fault = self.candidate.auc_fault or "its error needs at least two events of each class"
         undecided = ""
         if bound < limit and change >= -drop:
@@ -201,7 +191,7 @@ class _Compared:
             for value in (confidence, clear_confidence(confidence))
         )
         sufficient = max(near - change, (clear - change) / CLEAR_DROP)
-        key = "evaluation.auc_max_drop" if self.slice_name == OVERALL else "max_drop"
+        key = "evaluation.auc_max_drop" if self.slice_name == record.OVERALL else "max_drop"
         setting = f"{key} {math.ceil(sufficient * 1e4) / 1e4:.4f}"
         if change + drop < NEGLIGIBLE:
             return f"{setting} would decide"
@@ -222,7 +212,7 @@ class _Compared:
 def _find(model: ModelEvaluation, name: str) -> SliceEvaluation:
     """A model's evaluation on a slice; one of no events if it has none."""
     slices = (model.overall, *model.slices)
-    empty = SliceEvaluation(name, {AUC: math.nan, EVENT_COUNT: 0.0}, NO_SCORES)
+    empty = SliceEvaluation(name, {record.AUC: math.nan, record.EVENT_COUNT: 0.0}, record.NO_SCORES)
     return next((measured for measured in slices if measured.name == name), empty)
 
 
@@ -232,4 +222,4 @@ def _defined(interval: tuple[float, float]) -> tuple[float, float] | None:
 
 def _slice_name(specs: Any) -> str:
     values = {column: value for spec in specs for column, value in spec.feature_values.items()}
-    return slice_title(sorted(values.items()))
+    return record.slice_title(sorted(values.items()))

@@ -11,17 +11,10 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 from tfx_bsl.tfxio.parquet_tfxio import ParquetTFXIO
 
+from formats import names
 from formats.artifact_types import Artifacts
 from formats.evaluation_record import join_evaluation, read_metrics
 from formats.examples import ReadExamples, check_split
-from formats.names import (
-    ABSENT_PROPERTY,
-    BASELINE_VERSION_PROPERTY,
-    BLESSING,
-    EVAL_SPLIT,
-    NEWEST_VERSION_PROPERTY,
-    events_property,
-)
 
 
 class Executor(executor.Executor):
@@ -40,19 +33,19 @@ class Executor(executor.Executor):
             input_dict[standard_component_specs.EXAMPLES_KEY]
         )
         splits = exec_properties.get(standard_component_specs.EXAMPLE_SPLITS_KEY)
-        (split,) = json_utils.loads(splits or "null") or [EVAL_SPLIT]
-        ingested = examples.get_int_custom_property(events_property(split))
+        (split,) = json_utils.loads(splits or "null") or [names.EVAL_SPLIT]
+        ingested = examples.get_int_custom_property(names.events_property(split))
         check_split(examples, split)
         selected = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
         baselines = [
-            model for model in selected if not model.get_int_custom_property(ABSENT_PROPERTY)
+            model for model in selected if not model.get_int_custom_property(names.ABSENT_PROPERTY)
         ]
         inputs = {**input_dict, standard_component_specs.BASELINE_MODEL_KEY: baselines}
         with _own_reader():
             super().Do(inputs, output_dict, exec_properties)
         for baseline in selected:
-            (blessing,) = output_dict[BLESSING.key]
-            for name in (BASELINE_VERSION_PROPERTY, NEWEST_VERSION_PROPERTY):
+            (blessing,) = output_dict[names.BLESSING.key]
+            for name in (names.BASELINE_VERSION_PROPERTY, names.NEWEST_VERSION_PROPERTY):
                 blessing.set_string_custom_property(name, baseline.get_string_custom_property(name))
         evaluation = artifact_utils.get_single_uri(
             output_dict[standard_component_specs.EVALUATION_KEY]

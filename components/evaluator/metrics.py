@@ -32,15 +32,7 @@ from components.evaluator.paired_auc import AucDifference, auc_difference
 from components.evaluator.score_counts import ScoreCounts
 from components.evaluator.score_cuts import score_cuts
 from components.evaluator.significance import expected_significance
-from formats.evaluation_record import (
-    AUC,
-    AUC_CHANGE_CLEAR_BOUND,
-    AUC_CHANGE_ERROR,
-    AUC_CHANGE_LOWER_BOUND,
-    AUC_STANDARD_ERROR,
-    EVENT_COUNT,
-    SIGNAL_COUNT,
-)
+from formats import evaluation_record as record
 from formats.gate_metrics import clear_confidence, error_of
 
 Computations: TypeAlias = metric_types.MetricComputations
@@ -217,33 +209,37 @@ class ScoreConfusion(
     key_type = metric_types.PlotKey
 
 
-class EventCount(_OfScoreCounts, value=_event_count, name=EVENT_COUNT):
+class EventCount(_OfScoreCounts, value=_event_count, name=record.EVENT_COUNT):
     """The number of events, or the sum of their weights if they are weighted."""
 
 
-class SignalCount(_OfScoreCounts, value=_signal_count, name=SIGNAL_COUNT):
+class SignalCount(_OfScoreCounts, value=_signal_count, name=record.SIGNAL_COUNT):
     """The number of signal events."""
 
 
-class RocAuc(_OfScoreCounts, value=score_counts.auc, name=AUC):
+class RocAuc(_OfScoreCounts, value=score_counts.auc, name=record.AUC):
     """Area under the ROC curve; NaN if it is undefined."""
 
 
 class AucStandardError(
-    _OfScoreCounts, value=score_counts.auc_standard_error, name=AUC_STANDARD_ERROR
+    _OfScoreCounts, value=score_counts.auc_standard_error, name=record.AUC_STANDARD_ERROR
 ):
     """The standard error of the AUC (DeLong, DeLong, Clarke-Pearson 1988); NaN if undefined."""
 
 
-class AucChangeError(_OfAucChange, value=_change_error, name=AUC_CHANGE_ERROR):
+class AucChangeError(_OfAucChange, value=_change_error, name=record.AUC_CHANGE_ERROR):
     """The standard error of the difference of two AUCs on the same events."""
 
 
-class AucChangeLowerBound(_OfAucChange, value=change_lower_bound, name=AUC_CHANGE_LOWER_BOUND):
+class AucChangeLowerBound(
+    _OfAucChange, value=change_lower_bound, name=record.AUC_CHANGE_LOWER_BOUND
+):
     """The lower bound of the difference of two AUCs; see ``change_lower_bound``."""
 
 
-class AucChangeClearBound(_OfAucChange, value=_change_clear_bound, name=AUC_CHANGE_CLEAR_BOUND):
+class AucChangeClearBound(
+    _OfAucChange, value=_change_clear_bound, name=record.AUC_CHANGE_CLEAR_BOUND
+):
     """The bound of ``AucChangeLowerBound`` at ``formats.gate_metrics.clear_confidence``."""
 
 

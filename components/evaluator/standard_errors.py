@@ -7,13 +7,8 @@ import math
 
 import numpy as np
 
+from components.evaluator import significance
 from components.evaluator.score_counts import ScoreCounts, passing_shares
-from components.evaluator.significance import (
-    EXPECTED_BACKGROUND,
-    EXPECTED_SIGNAL,
-    REGULARISATION,
-    expected_significance,
-)
 
 
 def rejection_error(counts: ScoreCounts, signal_efficiency: float = 0.5) -> float:
@@ -55,14 +50,14 @@ def significance_error(counts: ScoreCounts) -> float:
     if not counts.is_ordered:
         return math.nan
     shares = passing_shares(counts)
-    values = expected_significance(*shares)
+    values = significance.expected_significance(*shares)
     best = int(values.argmax())
     maximum = float(values[best])
     if maximum == 0:
         return math.nan
     efficiencies = np.array([share[best] for share in shares])
-    expected = np.array([EXPECTED_SIGNAL, EXPECTED_BACKGROUND])
-    signal, background = efficiencies * expected + [0.0, REGULARISATION]
+    expected = np.array([significance.EXPECTED_SIGNAL, significance.EXPECTED_BACKGROUND])
+    signal, background = efficiencies * expected + [0.0, significance.REGULARISATION]
     logarithm = math.log1p(signal / background)
     slopes = np.array([logarithm, logarithm - signal / background]) / maximum * expected
     events = np.array([counts.signal.sum(), counts.background.sum()])

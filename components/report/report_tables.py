@@ -8,12 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.evaluator.significance import median_significance, naive_significance
-from components.report.figures.evaluation_figures import (
-    SCORE_THRESHOLD,
-    efficiencies,
-    scan_cuts,
-    threshold_cut,
-)
+from components.report.figures import evaluation_figures
 from components.report.number_format import duration, plural
 from components.report.report_data import ReportData
 from formats import names
@@ -92,13 +87,13 @@ def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
     """
     if not scores.has_both_classes:
         return
-    scan = scan_cuts(scores)
-    signal_efficiency, background_efficiency = efficiencies(scores)
+    scan = evaluation_figures.scan_cuts(scores)
+    signal_efficiency, background_efficiency = evaluation_figures.efficiencies(scores)
     naive = naive_significance(scan.signal, scan.background)
     ams = median_significance(scan.signal, scan.background)
     signal, background = scores.cuts.signal, scores.cuts.background
     for name, index in (
-        (f"score {SCORE_THRESHOLD:g}", threshold_cut(scores)),
+        (f"score {evaluation_figures.SCORE_THRESHOLD:g}", evaluation_figures.threshold_cut(scores)),
         ("half of the signal", int(np.flatnonzero(signal_efficiency >= 0.5)[-1])),
         ("maximum AMS", int(ams.argmax())),
     ):

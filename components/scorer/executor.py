@@ -15,18 +15,11 @@ from tfx.utils import path_utils
 from components.scorer.file_scoring import RowSource, ScoreTask
 from components.scorer.score_inputs import list_data_files, output_name
 from components.scorer.score_pipeline import score_on_beam
+from formats import names
 from formats.artifact_manifest import take_manifest
 from formats.artifact_types import Artifacts
 from formats.content_key import content_key
 from formats.errors import DataRefusedError
-from formats.names import (
-    ABSENT_PROPERTY,
-    BASELINE_VERSION_PROPERTY,
-    FLAGGED_PROPERTY,
-    MODEL_VERSION_PROPERTY,
-    ROWS_PROPERTY,
-    SCORES,
-)
 from formats.provenance import model_digest
 
 logger = logging.getLogger("higgs.scorer")
@@ -54,11 +47,11 @@ class Executor(BaseBeamExecutor):
             ScoringError: the model cannot be used, or files or rows were lost or duplicated.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        scores = artifact_utils.get_single_instance(output_dict[SCORES.key])
+        scores = artifact_utils.get_single_instance(output_dict[names.SCORES.key])
         models = input_dict.get("model", [])
-        if not models or models[0].get_int_custom_property(ABSENT_PROPERTY):
+        if not models or models[0].get_int_custom_property(names.ABSENT_PROPERTY):
             logger.warning("no model is in service, so nothing is scored")
-            scores.set_int_custom_property(ABSENT_PROPERTY, 1)
+            scores.set_int_custom_property(names.ABSENT_PROPERTY, 1)
             return
         sources = find_sources(exec_properties)
         tasks = plan_tasks(sources, models[0], scores.uri)
@@ -73,10 +66,10 @@ class Executor(BaseBeamExecutor):
                 "nothing writes to it"
             )
         rows, flagged = sum(f.rows for f in files), sum(f.flagged for f in files)
-        version = models[0].get_string_custom_property(BASELINE_VERSION_PROPERTY)
-        scores.set_int_custom_property(ROWS_PROPERTY, rows)
-        scores.set_int_custom_property(FLAGGED_PROPERTY, flagged)
-        scores.set_string_custom_property(MODEL_VERSION_PROPERTY, version)
+        version = models[0].get_string_custom_property(names.BASELINE_VERSION_PROPERTY)
+        scores.set_int_custom_property(names.ROWS_PROPERTY, rows)
+        scores.set_int_custom_property(names.FLAGGED_PROPERTY, flagged)
+        scores.set_string_custom_property(names.MODEL_VERSION_PROPERTY, version)
         logger.info("scored %s rows of %s files, %s flagged", f"{rows:,}", len(files), flagged)
 
 

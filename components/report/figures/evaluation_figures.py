@@ -16,18 +16,7 @@ from components.evaluator.significance import (
     median_significance,
     naive_significance,
 )
-from components.report.figures.figure_style import (
-    ACCENT,
-    BACKGROUND,
-    BASELINE,
-    CANDIDATE,
-    DASHED,
-    DOTTED,
-    INK,
-    MUTED,
-    SIGNAL,
-    new_axes,
-)
+from components.report.figures import figure_style as style
 from formats.evaluation_record import Array, Evaluation, ScoreHistogram
 
 MIN_EVENTS = 10
@@ -81,8 +70,8 @@ def threshold_cut(scores: ScoreHistogram) -> int:
 
 def roc(evaluation: Evaluation) -> Figure:
     """Draws signal efficiency against background efficiency."""
-    figure, axes = new_axes()
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8)
+    figure, axes = style.new_axes()
+    axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.8)
     for scores, line in _models(evaluation):
         signal, background = efficiencies(scores)
         axes.plot(background, signal, **line)
@@ -93,7 +82,7 @@ def roc(evaluation: Evaluation) -> Figure:
 
 def rejection(evaluation: Evaluation) -> Figure:
     """Draws background rejection against signal efficiency, the ROC curve of physicists."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     for scores, line in _models(evaluation):
         signal, background = efficiencies(scores)
         drawn = scores.cuts.background >= MIN_EVENTS
@@ -109,7 +98,7 @@ def rejection(evaluation: Evaluation) -> Figure:
 
 def precision_recall(evaluation: Evaluation) -> Figure:
     """Draws the share of signal among the events that pass against signal efficiency."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     for scores, line in _models(evaluation):
         signal = scores.cuts.signal
         events = signal + scores.cuts.background
@@ -122,17 +111,19 @@ def precision_recall(evaluation: Evaluation) -> Figure:
 
 def score_distributions(evaluation: Evaluation, bins: int = 50) -> Figure:
     """Draws the distributions of the scores of signal and background."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     edges = np.linspace(0, 1, bins + 1)
     signal, background = _score_densities(evaluation.candidate.overall.scores, bins)
-    axes.stairs(signal, edges, color=SIGNAL, fill=True, alpha=0.25)
-    axes.stairs(signal, edges, color=SIGNAL, lw=1.4, label="signal")
-    axes.stairs(background, edges, color=BACKGROUND, lw=1.4, ls=DASHED, label="background")
+    axes.stairs(signal, edges, color=style.SIGNAL, fill=True, alpha=0.25)
+    axes.stairs(signal, edges, color=style.SIGNAL, lw=1.4, label="signal")
+    axes.stairs(
+        background, edges, color=style.BACKGROUND, lw=1.4, ls=style.DASHED, label="background"
+    )
     if evaluation.baseline and evaluation.baseline.overall.scores.has_events:
         signal, background = _score_densities(evaluation.baseline.overall.scores, bins)
-        axes.stairs(signal, edges, color=SIGNAL, lw=1.0, ls=DOTTED)
-        axes.stairs(background, edges, color=BACKGROUND, lw=1.0, ls=DOTTED)
-        axes.plot([], [], color=INK, lw=1.0, ls=DOTTED, label="baseline, both")
+        axes.stairs(signal, edges, color=style.SIGNAL, lw=1.0, ls=style.DOTTED)
+        axes.stairs(background, edges, color=style.BACKGROUND, lw=1.0, ls=style.DOTTED)
+        axes.plot([], [], color=style.INK, lw=1.0, ls=style.DOTTED, label="baseline, both")
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="score (probability of signal)")
     axes.set_ylabel(f"percentage of the class per {1 / bins:g}")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
@@ -142,8 +133,8 @@ def score_distributions(evaluation: Evaluation, bins: int = 50) -> Figure:
 
 def calibration(evaluation: Evaluation, bins: int = 20) -> Figure:
     """Draws the share of signal in bins of the score against the mean score."""
-    figure, axes = new_axes()
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8)
+    figure, axes = style.new_axes()
+    axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.8)
     for scores, line in _models(evaluation):
         coarse = scores.rebinned(bins)
         events = coarse.signal + coarse.background
@@ -166,7 +157,7 @@ def calibration(evaluation: Evaluation, bins: int = 20) -> Figure:
 
 def significance(evaluation: Evaluation) -> Figure:
     """Draws the discovery significance of a cut on the score."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     for scores, line in _models(evaluation):
         scan = scan_cuts(scores)
         ams = median_significance(scan.signal, scan.background)
@@ -176,12 +167,12 @@ def significance(evaluation: Evaluation) -> Figure:
             axes.plot(
                 scan.thresholds[scan.has_background],
                 naive[scan.has_background],
-                color=ACCENT,
+                color=style.ACCENT,
                 lw=1.1,
-                ls=DASHED,
+                ls=style.DASHED,
                 label=f"s / √b, {line['label']}",
             )
-            axes.axvline(scan.thresholds[ams.argmax()], color=MUTED, lw=0.8, ls=DOTTED)
+            axes.axvline(scan.thresholds[ams.argmax()], color=style.MUTED, lw=0.8, ls=style.DOTTED)
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="cut on the score")
     axes.set_ylabel("significance (standard deviations)")
     axes.legend(loc="lower left")
@@ -190,12 +181,12 @@ def significance(evaluation: Evaluation) -> Figure:
 
 def confusion(evaluation: Evaluation) -> Figure:
     """Draws the confusion matrix at ``SCORE_THRESHOLD``."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     scores = evaluation.candidate.overall.scores
     signal, background = scores.cuts.signal, scores.cuts.background
     cut = threshold_cut(scores)
     for row, (total, passing, colour) in enumerate(
-        ((signal[0], signal[cut], SIGNAL), (background[0], background[cut], BACKGROUND))
+        ((signal[0], signal[cut], style.SIGNAL), (background[0], background[cut], style.BACKGROUND))
     ):
         for column, count in enumerate((passing, total - passing)):
             share = count / total if total else 0.0
@@ -217,12 +208,18 @@ def _models(evaluation: Evaluation) -> Iterator[tuple[ScoreHistogram, dict[str, 
     """Yields each model's scores and the style of its line; the candidate comes first, on top."""
     yield (
         evaluation.candidate.overall.scores,
-        {"color": CANDIDATE, "lw": 1.6, "ls": "-", "label": "candidate", "zorder": 3},
+        {"color": style.CANDIDATE, "lw": 1.6, "ls": "-", "label": "candidate", "zorder": 3},
     )
     if evaluation.baseline and evaluation.baseline.overall.scores.has_events:
         yield (
             evaluation.baseline.overall.scores,
-            {"color": BASELINE, "lw": 1.2, "ls": DASHED, "label": "baseline", "zorder": 2},
+            {
+                "color": style.BASELINE,
+                "lw": 1.2,
+                "ls": style.DASHED,
+                "label": "baseline",
+                "zorder": 2,
+            },
         )
 
 

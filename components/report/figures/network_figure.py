@@ -7,15 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from components.report.figures.figure_style import (
-    ACCENT,
-    BACKGROUND,
-    CANDIDATE,
-    INK,
-    MUTED,
-    PAPER,
-    new_axes,
-)
+from components.report.figures import figure_style as style
 from formats.training_record import LayerRecord, TrainingRecord
 
 MAX_BOXES = 7
@@ -69,29 +61,29 @@ def make_diagram(training: TrainingRecord) -> Diagram:
 def network(training: TrainingRecord) -> Figure:
     """Draws the network as boxes from left to right."""
     diagram = make_diagram(training)
-    rows = [(diagram.wide, WIDE_Y, BACKGROUND), (diagram.deep, DEEP_Y, CANDIDATE)]
+    rows = [(diagram.wide, WIDE_Y, style.BACKGROUND), (diagram.deep, DEEP_Y, style.CANDIDATE)]
     if diagram.trees:
-        rows.insert(0, (diagram.trees, TREES_Y, BACKGROUND))
+        rows.insert(0, (diagram.trees, TREES_Y, style.BACKGROUND))
     height = rows[0][1] + 1.05
     start = len(diagram.inputs)
     end = start + max(len(row) for row, _, _ in rows)
-    figure, axes = new_axes(11.0, 0.95 * height)
+    figure, axes = style.new_axes(11.0, 0.95 * height)
     axes.set_position((0, 0, 1, 1))
     axes.set(xlim=(-0.1, max(end + 1.0, 4.0) * STEP), ylim=(-0.15, height))
     axes.axis("off")
-    _draw_row(axes, diagram.inputs, 0, MIDDLE_Y, MUTED)
+    _draw_row(axes, diagram.inputs, 0, MIDDLE_Y, style.MUTED)
     for row, y, colour in rows:
         if row:
             _draw_arrow(axes, ((start - 1) * STEP + BOX[0], MIDDLE_Y), (start * STEP, y))
             last = _draw_row(axes, row, start, y, colour)
             _draw_arrow(axes, ((last - 1) * STEP + BOX[0], y), (end * STEP, MIDDLE_Y))
     output = Box(("sum, sigmoid", "probability", "of signal"), None)
-    _draw_box(axes, output, end * STEP, MIDDLE_Y, ACCENT)
+    _draw_box(axes, output, end * STEP, MIDDLE_Y, style.ACCENT)
     weights = training.parameters
     for x, y, text, colour in (
-        (start, rows[0][1], f"wide part: {weights.wide:,} weights", BACKGROUND),
-        (start, DEEP_Y, f"deep part: {weights.deep:,} weights", CANDIDATE),
-        (0, MIDDLE_Y, f"whole network:\n{weights.total:,} weights", INK),
+        (start, rows[0][1], f"wide part: {weights.wide:,} weights", style.BACKGROUND),
+        (start, DEEP_Y, f"deep part: {weights.deep:,} weights", style.CANDIDATE),
+        (0, MIDDLE_Y, f"whole network:\n{weights.total:,} weights", style.INK),
     ):
         axes.text(x * STEP, y + BOX[1] + 0.07, text, color=colour, fontsize=9)
     return figure
@@ -165,7 +157,7 @@ def _draw_box(axes: Axes, box: Box, x: float, y: float, colour: str) -> None:
         width,
         height,
         boxstyle="round,pad=0,rounding_size=0.08",
-        fc=PAPER,
+        fc=style.PAPER,
         ec=colour,
         lw=1.3,
     )
@@ -187,6 +179,6 @@ def _draw_arrow(axes: Axes, begin: tuple[float, float], end: tuple[float, float]
         "",
         (end[0], end[1] + half),
         (begin[0], begin[1] + half),
-        arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.9},
+        arrowprops={"arrowstyle": "->", "color": style.MUTED, "lw": 0.9},
         zorder=0.5,  # behind the boxes
     )

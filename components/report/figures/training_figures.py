@@ -3,14 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from components.report.figures.figure_style import (
-    ACCENT,
-    BASELINE,
-    CANDIDATE,
-    DASHED,
-    DOTTED,
-    new_axes,
-)
+from components.report.figures import figure_style as style
 from formats.training_record import TrainingRecord
 
 
@@ -21,16 +14,16 @@ def has_metric(training: TrainingRecord, name: str) -> bool:
 
 def metric_by_epoch(training: TrainingRecord, metric: str, label: str) -> Figure:
     """Draws a metric of training and validation by epoch, and the epoch that was kept."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     lines = (
-        (metric, "train", {"color": BASELINE, "ls": DASHED, "marker": "s"}),
-        (f"val_{metric}", "validation", {"color": CANDIDATE, "ls": "-", "marker": "o"}),
+        (metric, "train", {"color": style.BASELINE, "ls": style.DASHED, "marker": "s"}),
+        (f"val_{metric}", "validation", {"color": style.CANDIDATE, "ls": "-", "marker": "o"}),
     )
     for key, name, line in lines:
         points = [(epoch["epoch"], epoch[key]) for epoch in training.epochs if key in epoch]
         if points:
             axes.plot(*zip(*points, strict=True), lw=1.4, ms=3, label=name, **line)
-    axes.axvline(training.epoch_kept, color=ACCENT, lw=1, ls=DOTTED, label="epoch kept")
+    axes.axvline(training.epoch_kept, color=style.ACCENT, lw=1, ls=style.DOTTED, label="epoch kept")
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="best")
@@ -39,13 +32,13 @@ def metric_by_epoch(training: TrainingRecord, metric: str, label: str) -> Figure
 
 def learning_rate(training: TrainingRecord) -> Figure:
     """Draws the learning rate at the end of each epoch."""
-    figure, axes = new_axes()
+    figure, axes = style.new_axes()
     epochs = [epoch for epoch in training.epochs if "learning_rate" in epoch]
     axes.step(
         [epoch["epoch"] for epoch in epochs],
         [epoch["learning_rate"] for epoch in epochs],
         where="mid",
-        color=CANDIDATE,
+        color=style.CANDIDATE,
         lw=1.4,
         marker="o",
         ms=3,
