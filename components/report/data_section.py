@@ -20,20 +20,6 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
 @dataclass(frozen=True)
-class FeatureStatistics:
-    """One column of a split, as TFDV measured it, in published units."""
-
-    name: str
-    mean: float
-    std: float
-    minimum: float
-    median: float
-    maximum: float
-    zeros: int
-    missing: int
-
-
-@dataclass(frozen=True)
 class Split:
     """One split of the data.
 
@@ -41,7 +27,7 @@ class Split:
         name: ``train``, ``eval`` or ``test``.
         events: number of ingested events.
         signal: number of signal events; None if unknown.
-        features: statistics by column, without the label.
+        features: TFDV's statistics by column, in published units, without the label.
         problems: reasons not to train on it, as DataGate states them; None if it was not checked
             or the findings could not be read.
         histograms: by feature; empty if unknown.
@@ -51,7 +37,7 @@ class Split:
     name: str
     events: int
     signal: int | None
-    features: Mapping[str, FeatureStatistics]
+    features: Mapping[str, statistics_pb2.NumericStatistics]
     problems: tuple[str, ...] | None
     histograms: Mapping[str, histograms.ClassHistogram]
     fingerprint: str
@@ -141,7 +127,7 @@ def describe_split(
         name=name,
         events=events,
         signal=None if label is None else _count_signal(label),
-        features={column: _feature(column, numbers) for column, numbers in columns.items()},
+        features=columns,
         problems=problems,
         histograms=split_histograms.features if split_histograms else {},
         fingerprint=split_histograms.fingerprint if split_histograms else "",
@@ -153,18 +139,10 @@ def _count_signal(label: statistics_pb2.NumericStatistics) -> int | None:
     return round(signal) if math.isfinite(signal) else None
 
 
-def _feature(name: str, numbers: statistics_pb2.NumericStatistics) -> FeatureStatistics:
+def count_missing(numbers: statistics_pb2.NumericStatistics) -> int:
+    """Counts the events without a number in a column, NaN included."""
     nan = numbers.histograms[0].num_nan if numbers.histograms else 0
-    return FeatureStatistics(
-        name,
-        mean=numbers.mean,
-        std=numbers.std_dev,
-        minimum=numbers.min,
-        median=numbers.median,
-        maximum=numbers.max,
-        zeros=numbers.num_zeros,
-        missing=numbers.common_stats.num_missing + nan,
-    )
+    return int(numbers.common_stats.num_missing + nan)
 
 
 def _split_file(uri: str, split: str, name: str) -> str:

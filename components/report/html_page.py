@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from components.evaluator.significance import EXPECTED_BACKGROUND, EXPECTED_SIGNAL, REGULARISATION
 from components.report import feature_labels, number_format, report_tables
+from components.report.data_section import count_missing
 from components.report.drift import NOTABLE
 from components.report.figures.evaluation_figures import MIN_EVENTS
-from components.report.figures.gallery import draw_all
+from components.report.figures.gallery import draw, plan_figures
 from components.report.figures.network_figure import output_shape
 from components.report.report_data import ReportData
 from components.report.run_status import gates, run_status
@@ -27,7 +28,7 @@ def render(report: ReportData) -> str:
     environment = _environment()
     script = _source(environment, "sort.js")
     evaluation, training = report.evaluation, report.training
-    drawings = draw_all(report)
+    drawings = {plan.name: draw(plan) for plan in plan_figures(report)}
     undrawn = {f"figure: {drawing.caption}": drawing.fault for drawing in drawings.values()}
     page = environment.get_template("report.html").render(
         report=report,
@@ -82,6 +83,7 @@ def _environment() -> Environment:
         "published_order": feature_labels.published_order,
         "node_state": report_tables.node_state,
         "output_shape": output_shape,
+        "count_missing": count_missing,
     }
     return environment
 

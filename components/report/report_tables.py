@@ -30,19 +30,6 @@ LINEAGE = (
 
 
 @dataclass(frozen=True)
-class SliceRow:
-    """One slice: the candidate's evaluation, and the baseline's AUC; None without a baseline."""
-
-    candidate: SliceEvaluation
-    baseline_auc: float | None
-
-    @property
-    def change(self) -> float | None:
-        """The candidate's AUC minus the baseline's."""
-        return None if self.baseline_auc is None else self.candidate.auc - self.baseline_auc
-
-
-@dataclass(frozen=True)
 class Cut:
     """A cut on the score: events with at least this score pass.
 
@@ -70,14 +57,12 @@ class Cut:
         return 1 / self.background_efficiency if self.background_efficiency else math.inf
 
 
-def slice_rows(evaluation: Evaluation) -> list[SliceRow]:
-    """Lists all events, then every slice."""
+def slice_rows(evaluation: Evaluation) -> list[tuple[SliceEvaluation, float | None]]:
+    """Lists all events, then every slice, each with the baseline's AUC on it, if there is one."""
     candidate, baseline = evaluation.candidate, evaluation.baseline
-    baseline_slices = (baseline.overall, *baseline.slices) if baseline else ()
-    baseline_aucs = {row.name: row.auc for row in baseline_slices}
-    return [
-        SliceRow(row, baseline_aucs.get(row.name)) for row in (candidate.overall, *candidate.slices)
-    ]
+    compared = (baseline.overall, *baseline.slices) if baseline else ()
+    aucs = {row.name: row.auc for row in compared}
+    return [(row, aucs.get(row.name)) for row in (candidate.overall, *candidate.slices)]
 
 
 def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:

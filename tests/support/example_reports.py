@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 from report_parts import make_scores, make_training
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.evaluator import score_counts
 from components.evaluator.score_counts import ScoreCounts
@@ -13,7 +14,7 @@ from components.evaluator.significance import (
     EXPECTED_SIGNAL,
     median_significance,
 )
-from components.report.data_section import FeatureStatistics, Split
+from components.report.data_section import Split
 from components.report.drift import Distance, Drift
 from components.report.report_data import ReportData
 from formats import names
@@ -255,15 +256,13 @@ def _feature(rng, name):
         )
         for sample in samples
     ]
-    statistics = FeatureStatistics(
-        name,
-        mean=float(both.mean()),
-        std=float(both.std()),
-        minimum=float(both.min()),
-        median=float(np.median(both)),
-        maximum=float(both.max()),
-        zeros=int((both == 0).sum()),
-        missing=0,
+    statistics = statistics_pb2.NumericStatistics(
+        mean=both.mean(),
+        std_dev=both.std(),
+        min=both.min(),
+        median=np.median(both),
+        max=both.max(),
+        num_zeros=(both == 0).sum(),
     )
     return statistics, ClassHistogram(binning, np.array(counts))
 

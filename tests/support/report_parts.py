@@ -10,10 +10,10 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format, text_format
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 
-from components.report.data_section import FeatureStatistics, Split
+from components.report.data_section import Split
 from components.report.report_data import ReportData
 from formats import histograms, names, training_record
 from formats.evaluation_record import (
@@ -127,11 +127,15 @@ def make_training(**changes):
 
 def make_split(name="train", events=1000, problems=(), feature="m_bb"):
     counts = np.tile(np.arange(12), [2, 1])
+    statistics = statistics_pb2.NumericStatistics(
+        mean=1.0, std_dev=0.5, min=0.1, median=0.9, max=4.0, num_zeros=3
+    )
+    statistics.common_stats.num_missing = 2
     return Split(
         name,
         events,
         signal=530,
-        features={feature: FeatureStatistics(feature, 1.0, 0.5, 0.1, 0.9, 4.0, 3, 2)},
+        features={feature: statistics},
         problems=tuple(problems),
         histograms={feature: ClassHistogram(Binning(0.0, 2.0, 10), counts)},
         fingerprint="0123456789abcdef",

@@ -1,7 +1,7 @@
 """All figures of a report, as inline SVG with captions."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +47,6 @@ class Drawing:
     caption: str
     svg: Markup
     fault: str = ""
-
-
-Drawings = Mapping[str, Drawing]
-"""Drawings by name."""
-
-
-def draw_all(report: ReportData) -> Drawings:
-    """Draws every figure that the report has data for."""
-    return {plan.name: draw(plan) for plan in plan_figures(report)}
 
 
 def draw(plan: FigurePlan) -> Drawing:

@@ -9,9 +9,10 @@ import shutil
 import numpy as np
 import pytest
 from report_parts import binned_scores
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.report import html_page
-from components.report.data_section import FeatureStatistics, Split
+from components.report.data_section import Split
 from components.report.report_data import read_report
 from formats import names
 from formats.evaluation_record import (
@@ -192,7 +193,9 @@ HISTOGRAMS = {
 def test_degenerate_histograms_and_splits_have_a_page(make, shape):
     counts, low, high = shape
     histogram = ClassHistogram(Binning(low, high, 3), np.array(counts))
-    statistics = FeatureStatistics("m_bb", math.nan, math.inf, -1e308, 0.0, 3.4e38, 2**62, 0)
+    statistics = statistics_pb2.NumericStatistics(
+        mean=math.nan, std_dev=math.inf, min=-1e308, max=3.4e38, num_zeros=2**62
+    )
     splits = (
         Split("train", 0, 0, {"m_bb": statistics}, (), {"m_bb": histogram}, ""),
         Split("eval", 10**18, None, {}, None, {}, ""),
