@@ -34,31 +34,26 @@ class RefusedKind(NamedTuple):
 
 
 _RESAVE = "Save the table as Parquet or CSV in the program that wrote it"
-_PANDAS = 'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`'
 _FETCH = "Fetch the file again: the address gave a page instead of the data"
+_PICKLE = RefusedKind(
+    "a Python pickle",
+    'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`',
+)
+_R_DATA = RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`')
+_UTF_16 = RefusedKind("text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`")
+_UTF_32 = RefusedKind("text in UTF-32", "Convert it with `iconv -f UTF-32 -t UTF-8 FILE > NEW`")
 
 _REFUSED = {
     b"PARE": RefusedKind("an encrypted Parquet file", "Write it without encryption"),
-    b"\x80\x02": RefusedKind("a Python pickle", _PANDAS),
-    b"\x80\x03": RefusedKind("a Python pickle", _PANDAS),
-    b"\x80\x04": RefusedKind("a Python pickle", _PANDAS),
-    b"\x80\x05": RefusedKind("a Python pickle", _PANDAS),
-    b"\xff\xfe\x00\x00": RefusedKind(
-        "text in UTF-32", "Convert it with `iconv -f UTF-32 -t UTF-8 FILE > NEW`"
-    ),
-    b"\xff\xfe": RefusedKind(
-        "text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`"
-    ),
-    b"\xfe\xff": RefusedKind(
-        "text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`"
-    ),
+    **{bytes([0x80, protocol]): _PICKLE for protocol in range(2, 6)},
+    b"\xff\xfe\x00\x00": _UTF_32,
+    b"\xff\xfe": _UTF_16,
+    b"\xfe\xff": _UTF_16,
     b"ORC": RefusedKind("an ORC file", _RESAVE),
     b"Obj\x01": RefusedKind("an Avro file", _RESAVE),
     b"SQLite format 3\x00": RefusedKind("an SQLite database", "Export the table as CSV"),
     b"MATLAB 5.0": RefusedKind("a MATLAB file", _RESAVE),
-    b"RDX2\n": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
-    b"RDX3\n": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
-    b"X\n\x00\x00": RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`'),
+    **dict.fromkeys((b"RDX2\n", b"RDX3\n", b"X\n\x00\x00"), _R_DATA),
     b"\xd0\xcf\x11\xe0": RefusedKind("an Excel workbook", "Save the sheet as CSV"),
     b"7z\xbc\xaf\x27\x1c": RefusedKind("a 7z archive", "Unpack it with `7z x`"),
     b"Rar!": RefusedKind("a RAR archive", "Unpack it with `unrar x`"),
@@ -72,14 +67,11 @@ _REFUSED = {
         "a Git LFS pointer, not the data", "Get the data with `git lfs pull`"
     ),
 }
+_TO_TABLE = 'Save it as a table: `pandas.read_json(FILE{}).to_parquet("x.parquet")`'
 _REFUSED_TEXT = {
     b"<": RefusedKind("an HTML or XML page", _FETCH),
-    b"{": RefusedKind(
-        "JSON", 'Save it as a table: `pandas.read_json(FILE, lines=True).to_parquet("x.parquet")`'
-    ),
-    b"[": RefusedKind(
-        "JSON", 'Save it as a table: `pandas.read_json(FILE).to_parquet("x.parquet")`'
-    ),
+    b"{": RefusedKind("JSON", _TO_TABLE.format(", lines=True")),
+    b"[": RefusedKind("JSON", _TO_TABLE.format("")),
 }
 _UNKNOWN = RefusedKind(
     "binary data of an unknown kind",
@@ -159,7 +151,7 @@ def _text_format(head: bytes, text: bytes) -> str | RefusedKind:
     if not _is_text(head):
         # Every second byte is zero, the first or the second of each pair.
         is_wide = {head[0:64:2].count(b"\0"), head[1:64:2].count(b"\0")} == {0, len(head[1:64:2])}
-        return _REFUSED[b"\xff\xfe"] if is_wide else _UNKNOWN
+        return _UTF_16 if is_wide else _UNKNOWN
     lines = [line for line in text.splitlines() if line.strip()]
     if _LIBSVM.match(next((line for line in lines if not line.startswith(b"#")), b"")):
         return "libsvm"

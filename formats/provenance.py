@@ -20,7 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
-from formats.artifact_manifest import FileDigest, Manifest, manifest_digest
+from formats.artifact_manifest import FileDigest, Manifest, manifest_digest, open_file
 from formats.names import ONNX_FILE
 from formats.run_outcome import describe_invalid
 
@@ -139,6 +139,17 @@ class Provenance(_Frozen):
     code_version: Text = ""
     packages: dict[Text, Text] = {}
     files: dict[RelativePath, FileHash] = Field(min_length=1)
+
+    @classmethod
+    def read(cls, folder: str) -> "Provenance":
+        """Reads the provenance of a version from its folder.
+
+        Raises:
+            ValueError: as ``from_json``.
+            OSError: the file cannot be read.
+        """
+        with open_file(f"{folder}/{FILE_NAME}") as file:
+            return cls.from_json(file.read(MAX_BYTES))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Provenance":

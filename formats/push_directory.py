@@ -72,13 +72,12 @@ def newest_version(push_directory: str) -> PushedVersion | None:
 
 def read_version(folder: str, number: int) -> PushedVersion | None:
     """Reads a version's provenance and compares its files with it; None if it is incomplete."""
-    path = f"{folder}/{provenance.FILE_NAME}"
-    if not _exists(path):
+    if not _exists(f"{folder}/{provenance.FILE_NAME}"):
         return _without_provenance(folder, number)
     if is_remote(folder) and not _exists(f"{folder}/{SAVED_MODEL_FILE}"):
         return None
     try:
-        record = Provenance.from_json(_read_bytes(path))
+        record = Provenance.read(folder)
     except (ValueError, OSError) as error:
         return PushedVersion(number, folder, "", fault=str(error))
     # What others add, such as requests that warm a server up, does not change the model.
@@ -96,10 +95,8 @@ def unfinished_pushes(push_directory: str) -> Iterator[PushedVersion]:
         if _exists(f"{folder}/{SAVED_MODEL_FILE}"):
             continue
         with suppress(ValueError, OSError, fileio.NotFoundError):
-            record = Provenance.from_json(_read_bytes(f"{folder}/{provenance.FILE_NAME}"))
-            yield PushedVersion(
-                number, folder, record.model_sha256, f"{SAVED_MODEL_FILE} is missing", record
-            )
+            record, fault = Provenance.read(folder), f"{SAVED_MODEL_FILE} is missing"
+            yield PushedVersion(number, folder, record.model_sha256, fault, record)
 
 
 def _without_provenance(folder: str, number: int) -> PushedVersion | None:
@@ -142,7 +139,9 @@ def last_given(push_directory: str) -> int:
     path = f"{push_directory}/{MARK_FILE}"
     if not _exists(path):
         return 0
-    return max(_numbers([_read_bytes(path).decode("ascii", "replace").strip()]), default=0)
+    with open_file(path) as file:
+        name = file.read(100).decode("ascii", "replace").strip()
+    return max(_numbers([name]), default=0)
 
 
 def folder_numbers(push_directory: str) -> Iterator[int]:
@@ -177,8 +176,3 @@ def _exists(path: str) -> bool:
 def _is_folder(path: str) -> bool:
     is_folder: bool = fileio.isdir(path) if is_remote(path) else Path(path).is_dir()
     return is_folder
-
-
-def _read_bytes(path: str) -> bytes:
-    with open_file(path) as file:
-        return file.read(provenance.MAX_BYTES)

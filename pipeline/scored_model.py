@@ -13,7 +13,6 @@ from formats.artifact_manifest import (
     digest_file,
     is_remote,
     list_files,
-    open_file,
     summarize,
     take_manifest,
     verify,
@@ -142,8 +141,7 @@ def _read_provenance(folder: str) -> Provenance | None:
     if provenance.FILE_NAME not in set(list_files(folder)):
         return None
     try:
-        with open_file(f"{folder}/{provenance.FILE_NAME}") as file:
-            return Provenance.from_json(file.read())
+        return Provenance.read(folder)
     except (ValueError, OSError) as error:
         raise UnsuitableModelError(
             f"{folder}: {error}; its files cannot be verified: restore the file, or remove it"

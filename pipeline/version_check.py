@@ -8,7 +8,7 @@ from datetime import timezone
 from pathlib import Path
 
 from formats.artifact_manifest import digest_file, verify
-from formats.provenance import FILE_NAME, MAX_BYTES, EvaluationSummary, GateRecord, Provenance
+from formats.provenance import FILE_NAME, EvaluationSummary, GateRecord, Provenance
 from pipeline.user_errors import ProvenanceError
 
 UNKNOWN = "unknown"
@@ -21,8 +21,7 @@ def read_provenance(folder: Path) -> Provenance:
         ProvenanceError: there is no such folder, or no provenance in it that can be used.
     """
     try:
-        with (folder / FILE_NAME).open("rb") as file:
-            return Provenance.from_json(file.read(MAX_BYTES))
+        return Provenance.read(str(folder))
     except OSError as error:
         raise ProvenanceError(_explain_missing(folder, error)) from None
     except ValueError as error:
