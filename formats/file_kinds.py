@@ -36,8 +36,7 @@ class RefusedKind(NamedTuple):
 _RESAVE = "Save the table as Parquet or CSV in the program that wrote it"
 _FETCH = "Fetch the file again: the address gave a page instead of the data"
 _PICKLE = RefusedKind(
-    "a Python pickle",
-    'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`',
+    "a Python pickle", 'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`'
 )
 _R_DATA = RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`')
 _UTF_16 = RefusedKind("text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`")

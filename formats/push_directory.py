@@ -9,13 +9,7 @@ from pathlib import Path
 from tfx.dsl.io import fileio
 
 from formats import provenance
-from formats.artifact_manifest import (
-    is_remote,
-    open_file,
-    summarize,
-    take_manifest,
-    verify,
-)
+from formats.artifact_manifest import is_remote, open_file, summarize, take_manifest, verify
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
 

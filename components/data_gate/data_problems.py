@@ -77,9 +77,7 @@ def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
         )
 
 
-def _class_problems(
-    observed: Mapping[str, statistics_pb2.FeatureNameStatistics],
-) -> Iterator[str]:
+def _class_problems(observed: Mapping[str, statistics_pb2.FeatureNameStatistics]) -> Iterator[str]:
     if LABEL not in observed:
         return
     numbers = observed[LABEL].num_stats
@@ -105,9 +103,7 @@ def _constant_problems(
             )
 
 
-def _scale_problems(
-    observed: Mapping[str, statistics_pb2.FeatureNameStatistics],
-) -> Iterator[str]:
+def _scale_problems(observed: Mapping[str, statistics_pb2.FeatureNameStatistics]) -> Iterator[str]:
     numbers = {name: observed[name].num_stats for name in SCALED if name in observed}
     # Constant columns are another problem.
     numbers = {name: column for name, column in numbers.items() if column.max > column.min}

@@ -84,10 +84,7 @@ def find_repetitions(
 
 
 def first_shared(
-    examples_uri: str,
-    pair: Pair,
-    hashes: Words,
-    ingestion: IngestionFile,
+    examples_uri: str, pair: Pair, hashes: Words, ingestion: IngestionFile
 ) -> tuple[Location, Location] | None:
     """Finds the first shared event of a pair of splits in the shards that were ingested.
 
@@ -123,10 +120,7 @@ def _is_in(values: Words, others: Words) -> np.ndarray:
 
 
 def _first_location(
-    examples_uri: str,
-    split: str,
-    hashes: Words,
-    ingestion: IngestionFile,
+    examples_uri: str, split: str, hashes: Words, ingestion: IngestionFile
 ) -> Location | None:
     for run in find_runs(examples_uri, split):
         if _is_in(hashes, run.take(2**64 - 1)).any():

@@ -60,9 +60,7 @@ def eval_config(
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
-                signature_name=COLUMNS_SIGNATURE,
-                prediction_key=SIGNAL_PROBABILITY,
-                label_key=LABEL,
+                signature_name=COLUMNS_SIGNATURE, prediction_key=SIGNAL_PROBABILITY, label_key=LABEL
             )
         ],
         slicing_specs=[overall, *(tfma.SlicingSpec(feature_keys=[c]) for c in SLICE_COLUMNS)],

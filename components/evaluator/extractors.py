@@ -15,9 +15,7 @@ METRIC_INPUTS = (tfma.LABELS_KEY, tfma.PREDICTIONS_KEY, tfma.EXAMPLE_WEIGHTS_KEY
 
 
 def custom_extractors(
-    eval_shared_model: Any,
-    eval_config: tfma.EvalConfig,
-    tensor_adapter_config: Any,
+    eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
 ) -> Sequence[tfma.extractors.Extractor]:
     """Returns TFMA's extractors up to the predictions, then one extract per batch and slice.
 

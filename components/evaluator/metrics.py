@@ -267,9 +267,7 @@ class MaximalSignificance(_OfScoreCounts, value=maximal_significance, name="maxi
 
 
 class SignificanceError(
-    _OfScoreCounts,
-    value=standard_errors.significance_error,
-    name=error_of("maximal_significance"),
+    _OfScoreCounts, value=standard_errors.significance_error, name=error_of("maximal_significance")
 ):
     """The standard error of ``MaximalSignificance``; NaN if undefined."""
 
@@ -325,9 +323,7 @@ def _score_counts(key: metric_types.MetricKey, eval_config: Any) -> metric_types
     return _computation(ScoreCountsCombiner(counts_key, eval_config), counts_key)
 
 
-def _calibration_error(
-    buckets: calibration_histogram.Histogram,
-) -> tuple[float, float]:
+def _calibration_error(buckets: calibration_histogram.Histogram) -> tuple[float, float]:
     """Computes the calibration error and its standard error; NaN without events."""
     ids = np.array([bucket.bucket_id for bucket in buckets], np.int64)
     bins = np.clip(ids - 1, 0, BUCKETS - 1) * CALIBRATION_BINS // BUCKETS

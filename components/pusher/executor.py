@@ -9,12 +9,7 @@ from tfx.proto.pusher_pb2 import PushDestination
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.pusher.publication import (
-    exclusive_push,
-    model_manifest,
-    publish,
-    remove_leftovers,
-)
+from components.pusher.publication import exclusive_push, model_manifest, publish, remove_leftovers
 from components.pusher.push_facts import describe
 from components.pusher.triton import write_triton_config
 from formats import names

@@ -9,8 +9,7 @@ from components.schema_import import executor
 
 @component
 def SchemaImport(  # noqa: N802 (named as TFX names nodes)
-    content: Parameter[str],
-    schema: OutputArtifact[Schema],
+    content: Parameter[str], schema: OutputArtifact[Schema]
 ) -> None:
     """Writes a schema given as text, where ImportSchemaGen would copy a file.
 

@@ -18,12 +18,7 @@ from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import Counts, IntakeOptions
 from pipeline.local_data import TEST, TRAINING, VALIDATION
 from pipeline.sample_data.event_streams import split_by, split_last
-from pipeline.sample_data.shard_writer import (
-    SHARD_SIZE,
-    SPLITS,
-    SplitSize,
-    write_dataset,
-)
+from pipeline.sample_data.shard_writer import SHARD_SIZE, SPLITS, SplitSize, write_dataset
 
 PUBLISHED_VALIDATION_ROWS = 500_000
 """Size of the validation set by convention: the last of UCI's 11,000,000 rows."""

@@ -14,12 +14,7 @@ from formats.atomic_files import naming
 from formats.file_kinds import RefusedKind, find_container, find_format
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
-from pipeline.intake.intake_error import (
-    IntakeError,
-    JoinedFilesError,
-    encodable,
-    enumerate_names,
-)
+from pipeline.intake.intake_error import IntakeError, JoinedFilesError, encodable, enumerate_names
 from pipeline.local_data import names_of_splits
 
 _MAX_DEPTH = 5

@@ -11,12 +11,7 @@ from pathlib import Path
 
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
-from pipeline.intake.intake_error import (
-    InputNotFoundError,
-    IntakeError,
-    encodable,
-    enumerate_names,
-)
+from pipeline.intake.intake_error import InputNotFoundError, IntakeError, encodable, enumerate_names
 from pipeline.local_data import TEST, TRAINING, VALIDATION, names_of_splits, split_words
 from pipeline.paths import PathError, local_path
 
