@@ -36,14 +36,12 @@ class GateMetric:
 
     Attributes:
         label: its name for readers.
-        class_name: its class in ``components.evaluator.metrics``.
         interval: how its 95 % confidence interval is computed.
         values: the least and the largest value that it can have.
         lower_is_better: whether a smaller value is a better model.
     """
 
     label: str
-    class_name: str
     interval: str
     values: tuple[float, float]
     lower_is_better: bool = False
@@ -55,23 +53,13 @@ ACCURACY = "binary_accuracy"
 _SHARE = (0.0, 1.0)
 
 GATE_METRICS = {
-    AUC: GateMetric("AUC", "RocAuc", "DeLong 1988", _SHARE),
-    ACCURACY: GateMetric("accuracy", "Accuracy", "Wilson 1927", _SHARE),
-    "binary_crossentropy": GateMetric(
-        "log loss", "LogLoss", "normal", (0.0, math.inf), lower_is_better=True
-    ),
-    REJECTION: GateMetric(
-        "background rejection", "BackgroundRejection", "delta method, log scale", (1.0, math.inf)
-    ),
-    "maximal_significance": GateMetric(
-        "maximum AMS", "MaximalSignificance", "delta method", (0.0, math.inf)
-    ),
+    AUC: GateMetric("AUC", "DeLong 1988", _SHARE),
+    ACCURACY: GateMetric("accuracy", "Wilson 1927", _SHARE),
+    "binary_crossentropy": GateMetric("log loss", "normal", (0.0, math.inf), lower_is_better=True),
+    REJECTION: GateMetric("background rejection", "delta method, log scale", (1.0, math.inf)),
+    "maximal_significance": GateMetric("maximum AMS", "delta method", (0.0, math.inf)),
     "expected_calibration_error": GateMetric(
-        "calibration error",
-        "ExpectedCalibrationError",
-        "delta method",
-        _SHARE,
-        lower_is_better=True,
+        "calibration error", "delta method", _SHARE, lower_is_better=True
     ),
 }
 """The metrics by their names in TFMA's results."""

