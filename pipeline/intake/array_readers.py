@@ -12,7 +12,7 @@ import numpy as np
 
 from formats.column_names import is_label
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
-from pipeline.intake.byte_streams import is_of_the_system
+from pipeline.intake.byte_streams import damage_named
 from pipeline.intake.input_members import Member, is_visible, open_entry, unpacked
 from pipeline.intake.intake_error import (
     IntakeError,
@@ -97,14 +97,8 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     path = stack.enter_context(member.local_file())
     # HDF5 asks for the real path, which an unpacked file lacks.
     source = path if member.path else stack.enter_context(path.open("rb"))
-    try:
+    with damage_named(member.name, "HDF5"):
         file = stack.enter_context(h5py.File(source, "r"))
-    except OSError as error:
-        if is_of_the_system(error):
-            raise
-        raise IntakeError(
-            f"{member.name}: is a truncated or corrupt HDF5 file ({error}). Fetch it again."
-        ) from error
     found: dict[str, Any] = {}
     file.visititems(
         lambda name, item: (

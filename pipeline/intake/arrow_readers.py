@@ -16,7 +16,7 @@ from pyarrow import parquet as pq
 from formats.column_names import ALIASES, normalize
 from formats.features import FEATURES, NUM_FEATURES
 from formats.published.record_parser import FEATURES_KEY
-from pipeline.intake.byte_streams import is_of_the_system
+from pipeline.intake.byte_streams import damage_named, is_of_the_system
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import (
     IntakeError,
@@ -45,12 +45,8 @@ def open_parquet(member: Member, features: str | None, stack: ExitStack) -> Tabl
     """
     path = stack.enter_context(member.local_file())
     _check_path(member.name, path)
-    try:
+    with damage_named(member.name, "Parquet", pa.ArrowInvalid):
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)
-    except (pa.ArrowInvalid, OSError) as error:
-        if is_of_the_system(error):
-            raise
-        raise _damaged(member.name, "Parquet", error) from error
     rows = file.metadata.num_rows
     _check_joined_parquet(member.name, path, file.metadata)
 
@@ -73,7 +69,7 @@ def open_parquet_folder(folder: Path, files: Sequence[Path], features: str | Non
     """
     for file in files:
         _check_path(encodable(str(file)), file)
-    try:
+    with damage_named(str(folder), "Parquet", pa.ArrowInvalid, pa.ArrowTypeError):
         _check_partitions(folder, files)
         dataset = pyarrow.dataset.dataset(
             [str(file) for file in files],
@@ -86,10 +82,6 @@ def open_parquet_folder(folder: Path, files: Sequence[Path], features: str | Non
         for fragment in fragments:
             _check_joined_parquet(fragment.path, Path(fragment.path), fragment.metadata)
         _check_equal_columns(fragments)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        if is_of_the_system(error):
-            raise
-        raise _damaged(str(folder), "Parquet", error) from error
 
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         for fragment in fragments:
@@ -164,7 +156,7 @@ def open_arrow(member: Member, features: str | None, stack: ExitStack) -> Table:
     """
     path, notes = stack.enter_context(member.local_file()), []
     _check_path(member.name, path)
-    try:
+    with damage_named(member.name, "Arrow", pa.ArrowInvalid):
         if member.head.startswith(b"FEA1"):
             _check_joint(member.name, path, "Feather", b"FEA1FEA1")
             table = feather.read_table(path)
@@ -179,10 +171,6 @@ def open_arrow(member: Member, features: str | None, stack: ExitStack) -> Table:
             stream = ipc.open_stream(source)
             schema, parts, rows = stream.schema, _all_batches(member.name, stream, source), 0
             notes = _unfinished(member.name, path)
-    except (pa.ArrowInvalid, OSError) as error:
-        if is_of_the_system(error):
-            raise
-        raise _damaged(member.name, "Arrow", error) from error
 
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         indices = [schema.get_field_index(name) for name in columns]
@@ -205,11 +193,6 @@ def _unfinished(name: str, path: Path) -> list[str]:
         is_finished = file.read() == _STREAM_END
     reason = "its stream has no end mark; if it was cut there, the events after it are missing"
     return [] if is_finished else [f"{name}: {reason}"]
-
-
-def _damaged(name: str, kind: str, error: Exception) -> IntakeError:
-    reason = str(error).splitlines()[0]
-    return IntakeError(f"{name}: is a truncated or corrupt {kind} file ({reason}). Fetch it again.")
 
 
 def _arrow_table(

@@ -6,9 +6,12 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import zstandard
+
+from pipeline.intake.intake_error import IntakeError
 
 HEAD_BYTES = 1 << 18
 """Number of first bytes by which the kind of a file is recognized."""
@@ -33,6 +36,24 @@ def is_of_the_system(error: Exception) -> bool:
     # Libraries give EINVAL for data that they cannot read.
     is_fault = isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
     return is_fault or isinstance(error, MemoryError)
+
+
+@contextmanager
+def damage_named(name: str, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Names the input in errors that a library raises for damaged files.
+
+    Raises:
+        IntakeError: instead of one of the errors, unless that is one of the system.
+    """
+    try:
+        yield
+    except (*errors, OSError) as error:
+        if is_of_the_system(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise IntakeError(
+            f"{name}: is a truncated or corrupt {kind} file ({reason}). Fetch it again."
+        ) from error
 
 
 class ChunkStream(io.RawIOBase):

@@ -118,7 +118,9 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
     vector = choice.features or FEATURES_KEY
     label = choice.label or next((k for k in keys if ALIASES.get(normalize(k)) == LABEL), None)
     scalars = tuple(
-        key for key in keys if key != vector and (_size(features[key]) == 1 or key == label)
+        key
+        for key in keys
+        if key != vector and (len(_values(features, key)[1]) == 1 or key == label)
     )
     known = [key for key in keys if ALIASES.get(normalize(key), LABEL) != LABEL]
     others = frozenset(keys) - {vector, *scalars}
@@ -131,11 +133,6 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
         f"{enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features with "
         "--features and that of the label with --label."
     )
-
-
-def _size(feature: Any) -> int:
-    kind = feature.WhichOneof("kind")
-    return len(getattr(feature, kind).value) if kind else 0
 
 
 def _read_published(member: Member) -> Any:
@@ -225,11 +222,16 @@ def _to_column(values: list[int | float | str]) -> Any:
     return np.array(values, object if is_text else None)
 
 
-def _parse_scalar(features: Any, key: str, *, is_text: bool) -> int | float | str:
+def _values(features: Any, key: str) -> tuple[str | None, Any]:
+    """Returns the kind of a feature and its values."""
     if key not in features:
         raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
     kind = features[key].WhichOneof("kind")
-    values: Any = getattr(features[key], kind).value if kind else ()
+    return kind, getattr(features[key], kind).value if kind else ()
+
+
+def _parse_scalar(features: Any, key: str, *, is_text: bool) -> int | float | str:
+    kind, values = _values(features, key)
     if len(values) != 1 or (kind == "bytes_list" and not is_text):
         expected = "number or text" if is_text else "number"
         raise _RecordError(
@@ -239,10 +241,7 @@ def _parse_scalar(features: Any, key: str, *, is_text: bool) -> int | float | st
 
 
 def _parse_vector(features: Any, key: str) -> Any:
-    if key not in features:
-        raise _RecordError(f"has no key {quote(key)}; it has {enumerate_names(sorted(features))}")
-    kind = features[key].WhichOneof("kind")
-    values: Any = getattr(features[key], kind).value if kind else ()
+    kind, values = _values(features, key)
     if kind == "bytes_list" and len(values) == 1:
         values = _parse_tensor(values[0], key)
     if len(values) != NUM_FEATURES:
