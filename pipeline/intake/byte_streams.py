@@ -45,9 +45,10 @@ def damage_named(name: str, kind: str, *errors: type[Exception]) -> Iterator[Non
     Raises:
         IntakeError: instead of one of the errors, unless that is one of the system.
     """
+    expected: tuple[type[Exception], ...] = (*errors, OSError)
     try:
         yield
-    except (*errors, OSError) as error:
+    except expected as error:
         if is_of_the_system(error):
             raise
         reason = str(error).partition("\n")[0]

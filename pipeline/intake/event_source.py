@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from tarfile import TarError
 from typing import Any
 from zipfile import BadZipFile

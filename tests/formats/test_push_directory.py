@@ -1,4 +1,5 @@
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -154,15 +155,12 @@ def test_an_object_store_lists_folders_with_a_slash(monkeypatch):
         walk = staticmethod(lambda folder: [(folder, [], ["saved_model.pb"])])
         NotFoundError = FileNotFoundError
 
-    def open_file(path):
-        from io import BytesIO
-
-        return BytesIO(provenance.encode() if path.endswith(FILE_NAME) else b"graph")
+        @staticmethod
+        def open(path, _mode):
+            return BytesIO(provenance.encode() if path.endswith(FILE_NAME) else b"graph")
 
     monkeypatch.setattr("formats.push_directory.fileio", Store)
     monkeypatch.setattr("tfx.dsl.io.fileio", Store)
-    monkeypatch.setattr("formats.push_directory.open_file", open_file)
-    monkeypatch.setattr("formats.artifact_manifest.open_file", open_file)
     assert newest_version("gs://b/m").folder == "gs://b/m/7"
     (unfinished,) = unfinished_pushes("gs://b/m")
     assert (unfinished.folder, unfinished.pipeline) == ("gs://b/m/8", "higgs")
