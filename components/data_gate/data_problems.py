@@ -17,6 +17,9 @@ MIN_CONSTANT = 50
 """Number of equal values that cannot be chance: two thirds of the events have no fourth b-tag, and
 0.65 ** 50 is below 1e-9."""
 
+Columns = Mapping[str, statistics_pb2.FeatureNameStatistics]
+"""Statistics by column."""
+
 
 def find_problems(
     split: str,
@@ -77,7 +80,7 @@ def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
         )
 
 
-def _class_problems(observed: Mapping[str, statistics_pb2.FeatureNameStatistics]) -> Iterator[str]:
+def _class_problems(observed: Columns) -> Iterator[str]:
     if LABEL not in observed:
         return
     numbers = observed[LABEL].num_stats
@@ -88,9 +91,7 @@ def _class_problems(observed: Mapping[str, statistics_pb2.FeatureNameStatistics]
         )
 
 
-def _constant_problems(
-    observed: Mapping[str, statistics_pb2.FeatureNameStatistics],
-) -> Iterator[str]:
+def _constant_problems(observed: Columns) -> Iterator[str]:
     for name in FEATURES:
         if name not in observed:
             continue
@@ -103,7 +104,7 @@ def _constant_problems(
             )
 
 
-def _scale_problems(observed: Mapping[str, statistics_pb2.FeatureNameStatistics]) -> Iterator[str]:
+def _scale_problems(observed: Columns) -> Iterator[str]:
     numbers = {name: observed[name].num_stats for name in SCALED if name in observed}
     # Constant columns are another problem.
     numbers = {name: column for name, column in numbers.items() if column.max > column.min}

@@ -110,10 +110,12 @@ def convert(
     counts, classes = Counts(), _ClassCounts(are_given=bool(inputs.validation))
 
     def read(sources: Sequence[Source]) -> Iterator[Events]:
-        # Reading and writing take about the same time; each has a thread of its own.
-        return prefetch(_read_all(sources, options, counts, on_read))
+        for source in sources:
+            done = sum(entry.bytes or 0 for entry in counts.sources)
+            yield from read_source(source, options, counts, partial(_add, on_read, done))
 
-    training, validation = _split(inputs, split, read)
+    # Reading and writing take about the same time; each has a thread of its own.
+    training, validation = _split(inputs, split, lambda sources: prefetch(read(sources)))
 
     def make_manifest(shards: tuple[ShardEntry, ...]) -> Manifest:
         return Manifest(
@@ -132,7 +134,7 @@ def convert(
         directory,
         classes.count(TRAINING, training),
         classes.count(VALIDATION, validation),
-        classes.checked(classes.count(TEST, read(inputs.test)), counts),
+        classes.checked(classes.count(TEST, prefetch(read(inputs.test))), counts),
         shard_size=shard_size,
         overwrite=overwrite,
         encode=_encoder(options.columns.keep),
@@ -160,17 +162,6 @@ def _split(
         return split_last(training, conventional_validation_rows)
     fixed = split.validation_rows
     return split_last(_require_more(fixed, training), lambda _: fixed)
-
-
-def _read_all(
-    sources: Iterable[Source],
-    options: IntakeOptions,
-    counts: Counts,
-    on_read: Callable[[int], None],
-) -> Iterator[Events]:
-    for source in sources:
-        done = sum(entry.bytes or 0 for entry in counts.sources)
-        yield from read_source(source, options, counts, partial(_add, on_read, done))
 
 
 def _add(on_read: Callable[[int], None], done: int, part: int) -> None:
