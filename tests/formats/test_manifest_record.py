@@ -6,7 +6,7 @@ import shutil
 import pytest
 from damages import DAMAGES, add
 
-from formats import artifact_manifest, manifest_record
+from formats import artifact_manifest
 from formats.artifact_manifest import take_manifest
 from formats.manifest_record import ManifestRecord, Stamp
 
@@ -34,7 +34,7 @@ def hashed(monkeypatch):
         files.append(path)
         return artifact_manifest.compare_file(location, path, expected)
 
-    monkeypatch.setattr(manifest_record, "compare_file", compare_file)
+    monkeypatch.setattr(artifact_manifest, "compare_file", compare_file)
     return files
 
 
