@@ -28,11 +28,11 @@ def record(folder):
 @pytest.fixture
 def hashed(monkeypatch):
     """Names of the files whose content was read."""
-    files = []
+    files, compare = [], artifact_manifest.compare_file
 
     def compare_file(location, path, expected):
         files.append(path)
-        return artifact_manifest.compare_file(location, path, expected)
+        return compare(location, path, expected)
 
     monkeypatch.setattr(artifact_manifest, "compare_file", compare_file)
     return files
