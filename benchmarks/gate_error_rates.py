@@ -121,7 +121,7 @@ class Gate:
             config, has_baseline=True, rubber_stamp=False
         )
         self._bounds = {
-            AUC_CHANGE_LOWER_BOUND: AucChangeLowerBound(settings.confidence).value,
+            AUC_CHANGE_LOWER_BOUND: AucChangeLowerBound(confidence=settings.confidence).value,
             AUC_CHANGE_CLEAR_BOUND: AucChangeClearBound(confidence=settings.confidence).value,
         }
 
