@@ -19,6 +19,9 @@ from pathlib import Path
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
+# Otherwise it would search the imported objects for garbage again and again.
+gc.disable()
+
 # Beam and rich import some of these late: in every fork.
 import apache_beam.runners.portability.portable_runner  # noqa: E402
 import apache_beam.runners.worker.worker_pool_main  # noqa: E402
@@ -170,8 +173,8 @@ def serve(request: dict) -> int:
 
 
 share_constants()
-gc.collect()
 gc.freeze()
+gc.enable()
 print("ready", file=answers, flush=True)
 for line in sys.stdin:
     print(serve(json.loads(line)), file=answers, flush=True)

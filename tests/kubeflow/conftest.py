@@ -1,5 +1,6 @@
 """Compiled files, an environment that stands for the image, and runs of the files in engines."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+PACKAGES = "lib/python3.10/site-packages"
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 
 # A few seconds of training on a few thousand events, and Beam in the node's own process. The
@@ -80,7 +82,18 @@ def image(tmp_path_factory):
     )
     local_folders = {"/opt/venv": folder / "venv", "/src": folder / "src"}
     Stage(ROOT, local_folders, base / "bin").build(ROOT / "kubeflow" / "Dockerfile", "build")
+    copy_bytecode(folder / "venv" / PACKAGES)
     return folder / "venv" / "bin"
+
+
+def copy_bytecode(packages: Path) -> None:
+    """Copies what this environment has compiled, of which Python takes what fits the sources."""
+    own = BIN.parent / PACKAGES
+    for file in own.rglob("__pycache__/*.pyc"):
+        copy = packages / file.relative_to(own)
+        if copy.parent.parent.exists() and not copy.exists():
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy2(file, copy)
 
 
 @pytest.fixture(scope="session")

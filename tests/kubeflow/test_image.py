@@ -89,6 +89,10 @@ def test_the_gpu_image_finds_the_driver_that_the_device_plugin_mounts():
     assert paths[-1] == "/usr/local/nvidia/lib64"
 
 
+def test_packages_are_compiled_for_users_who_cannot_write_bytecode():
+    assert "UV_COMPILE_BYTECODE=1" in environment("Dockerfile", "build")
+
+
 @pytest.mark.e2e
 def test_beams_boot_finds_beam_in_the_workers_environment(image):
     """Boot's own check, in the environment that it uses.

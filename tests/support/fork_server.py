@@ -21,7 +21,11 @@ from pathlib import Path
 
 
 def import_packages() -> None:
-    """Imports what the nodes use, without the packages that start threads."""
+    """Imports what the nodes use, without the packages that start threads.
+
+    The garbage collector would visit every imported object again and again.
+    """
+    gc.disable()
     import matplotlib.pyplot  # noqa: F401
     import tensorflow_model_analysis  # noqa: F401
     import tf_keras  # noqa: F401
@@ -29,8 +33,8 @@ def import_packages() -> None:
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor  # noqa: F401
     from tfx.orchestration.local import local_dag_runner  # noqa: F401
 
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def run(command: list[str], folder: str, environment: dict[str, str], output: str) -> None:

@@ -54,6 +54,7 @@ def noise(make_events):
     return Splits.of_tables(train, validation)
 
 
+@pytest.mark.slow
 def test_no_event_stays_in_memory_after_the_fit(fit, noise, monkeypatch):
     parts = []
 
