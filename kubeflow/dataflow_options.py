@@ -1,6 +1,6 @@
 """Options of Dataflow: those that a configuration does not give, and checks of all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pipeline.beam_options import selected_runner
 from pipeline.cloud_config import VertexConfig
@@ -36,11 +36,13 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
         "--service_account_email": vertex.service_account,
         "--dataflow_kms_key": vertex.encryption_key,
     }
-    options = [f"{name}={value}" for name, value in values.items() if value]
-    options += [f"--labels={key}={value}" for key, value in vertex.labels.items()]
     configured = option_names(config.beam.args)
-    missing = [option for option in options if option_names((option,)).isdisjoint(configured)]
-    beam = config.beam.model_copy(update={"args": (*config.beam.args, *missing)})
+    missing = [
+        f"{name}={value}" for name, value in values.items() if value and name not in configured
+    ]
+    # The last one of a key wins.
+    labels = [f"--labels={key}={value}" for key, value in vertex.labels.items()]
+    beam = config.beam.model_copy(update={"args": (*labels, *config.beam.args, *missing)})
     return config.model_copy(update={"beam": beam})
 
 
@@ -63,3 +65,26 @@ def dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
             "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
             "name of a running one; remove it"
         )
+    completed = with_dataflow_options(config, section).beam
+    lists = [args for args in completed.option_lists() if selected_runner(args) == DATAFLOW]
+    yield from dict.fromkeys(problem for args in lists for problem in _problems_of_beam(args))
+
+
+def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
+    """Why Beam would refuse options of Dataflow: what it checks without a connection."""
+    from apache_beam.options.pipeline_options import (
+        GoogleCloudOptions,
+        PipelineOptions,
+        WorkerOptions,
+    )
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+
+    options = PipelineOptions(list(args))
+    validator = PipelineOptionsValidator(options, None)
+    workers = options.view_as(WorkerOptions)
+    for problem in (
+        *validator.validate_cloud_options(options.view_as(GoogleCloudOptions)),
+        *validator.validate_num_workers(workers),
+        *validator.validate_worker_region_zone(workers),
+    ):
+        yield f"beam.args, with vertex.project and vertex.region, on Dataflow: {problem}"

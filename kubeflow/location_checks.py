@@ -12,6 +12,11 @@ _ROOT = re.compile(
     r"(?P<scheme>\w+)://[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(/(?!\.{1,2}(/|$))[\w.~=@,:!()-]+)*"
 )
 
+# A qualified name in Kubernetes, with a domain.
+_DEVICE = re.compile(
+    r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+)
+
 LAUNCHER_MOUNTS = ("/gcs", "/s3", "/minio", "/kfp-launcher", "/kfp-workspace")
 """Folders on which the pods mount their own volumes.
 
@@ -47,7 +52,7 @@ def volume_problems(section: KubeflowConfig) -> Iterator[str]:
                 "the claim at another path, such as /mnt/data"
             )
     for node, resources in section.resources.items():
-        if resources.accelerator and "/" not in resources.accelerator:
+        if resources.accelerator and not _DEVICE.fullmatch(resources.accelerator):
             yield (
                 f"kubeflow.resources.{node}.accelerator: {resources.accelerator} is not a resource "
                 "of Kubernetes, DOMAIN/NAME; give one such as nvidia.com/gpu"

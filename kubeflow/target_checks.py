@@ -24,22 +24,31 @@ from pipeline.config import Config, ConfigError
 # TFX makes the name a label, and labels have at most 63 characters.
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
+CLOUD_STORAGE = re.compile(r"gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?([/?]|$)")
+"""A path in Cloud Storage, whose buckets have lowercase names."""
+
 KUBEFLOW_SCHEMES = ("gs://", "s3://", "minio://")
 """Object stores that Kubeflow's launcher supports."""
 
-GPU_MACHINES: dict[str | None, str] = {
-    "NVIDIA_TESLA_P100": "n1-",
-    "NVIDIA_TESLA_V100": "n1-",
-    "NVIDIA_TESLA_P4": "n1-",
-    "NVIDIA_TESLA_T4": "n1-",
-    "NVIDIA_TESLA_A100": "a2-",
-    "NVIDIA_A100_80GB": "a2-ultragpu-",
-    "NVIDIA_L4": "g2-",
-    "NVIDIA_H100_80GB": "a3-",
-    "NVIDIA_H100_MEGA_80GB": "a3-megagpu-",
-    "NVIDIA_H200_141GB": "a3-ultragpu-",
+GPU_MACHINES = {
+    "NVIDIA_TESLA_P100": ("n1-",),
+    "NVIDIA_TESLA_V100": ("n1-",),
+    "NVIDIA_TESLA_P4": ("n1-",),
+    "NVIDIA_TESLA_T4": ("n1-",),
+    "NVIDIA_TESLA_A100": ("a2-highgpu-", "a2-megagpu-"),
+    "NVIDIA_A100_80GB": ("a2-ultragpu-",),
+    "NVIDIA_L4": ("g2-",),
+    "NVIDIA_H100_80GB": ("a3-highgpu-", "a3-edgegpu-"),
+    "NVIDIA_H100_MEGA_80GB": ("a3-megagpu-",),
+    "NVIDIA_H200_141GB": ("a3-ultragpu-",),
 }
 """Machine types of Compute Engine that can have each GPU."""
+
+GPU_COUNTS: tuple[int, ...] = (1, 2, 4, 8)
+"""Numbers of GPUs that an N1 machine can have."""
+
+G2_COUNTS = {"g2-standard-24": 2, "g2-standard-48": 4, "g2-standard-96": 8}
+"""Number of GPUs of the G2 machine types that have more than one."""
 
 TPU_CORES = 8
 """Cores of a TPU v2 or v3 slice with one host."""
@@ -116,26 +125,21 @@ def _vertex_problems(config: Config, section: VertexConfig) -> Iterator[str]:
                 "remove vertex.endpoint to push to a bucket that has the key"
             )
     for key, path in folders.items():
-        if not re.match("gs://[^/?]", path):
+        if not CLOUD_STORAGE.match(path):
             yield f"{key}: Vertex AI uses Cloud Storage only, got {path}; give gs://BUCKET/..."
-    if re.match("gs://[^/?]", config.root):
+    if CLOUD_STORAGE.match(config.root):
         yield from root_problems(config.root)
+    yield from _network_problems(section)
+    yield from _resource_problems(section)
+    yield from _training_problems(section.training)
+
+
+def _network_problems(section: VertexConfig) -> Iterator[str]:
     if section.network and section.psc_network_attachment:
         yield (
             f"vertex.psc_network_attachment: {section.psc_network_attachment} with vertex.network "
             f"{section.network}; a job has one of the two; remove the other"
         )
-    yield from _region_problems(section)
-    for node, resources in section.resources.items():
-        if resources.accelerator not in (None, *get_args(Accelerator)):
-            yield (
-                f"vertex.resources.{node}.accelerator: {resources.accelerator} is not a type of "
-                "Vertex AI; give one such as NVIDIA_TESLA_T4"
-            )
-    yield from _training_problems(section.training)
-
-
-def _region_problems(section: VertexConfig) -> Iterator[str]:
     for key in ("encryption_key", "psc_network_attachment"):
         name = getattr(section, key) or ""
         place = re.search("/(?:locations|regions)/([^/]+)/", name)
@@ -143,6 +147,15 @@ def _region_problems(section: VertexConfig) -> Iterator[str]:
             yield (
                 f"vertex.{key}: {name} is in {place[1]}; jobs in vertex.region {section.region} "
                 "can use only what is in the same region"
+            )
+
+
+def _resource_problems(section: VertexConfig) -> Iterator[str]:
+    for node, resources in section.resources.items():
+        if resources.accelerator not in (None, *get_args(Accelerator)):
+            yield (
+                f"vertex.resources.{node}.accelerator: {resources.accelerator} is not a type of "
+                "Vertex AI; give one such as NVIDIA_TESLA_T4"
             )
 
 
@@ -160,7 +173,8 @@ def _endpoint_problems(config: Config, endpoint: EndpointConfig) -> Iterator[str
 
 
 def _training_problems(training: TrainingConfig) -> Iterator[str]:
-    is_v5e = training.machine_type in TPU_V5E_SLICES or training.tpu_topology is not None
+    # Types of other generations begin with ct as well, and are refused.
+    is_v5e = training.machine_type.startswith("ct") or training.tpu_topology is not None
     is_older_tpu = training.machine_type == "cloud-tpu" or _names_tpu(training)
     if is_v5e:
         yield from _tpu_v5e_problems(training)
@@ -171,10 +185,12 @@ def _training_problems(training: TrainingConfig) -> Iterator[str]:
             f"vertex.training: accelerator {training.accelerator} and accelerator_count "
             f"{training.accelerator_count} go together; give both, or neither for a CPU"
         )
-    elif not training.machine_type.startswith(GPU_MACHINES.get(training.accelerator, "")):
+    elif training.accelerator is not None:
+        yield from _gpu_problems(training, training.accelerator)
+    elif re.match("[ag][2-9]-", training.machine_type):
         yield (
-            f"vertex.training.machine_type: {training.machine_type} has no {training.accelerator}; "
-            f"give a machine type {GPU_MACHINES[training.accelerator]}..."
+            f"vertex.training.machine_type: {training.machine_type} is a machine with GPUs; give "
+            "their accelerator and accelerator_count, or another machine type"
         )
     if (is_v5e or is_older_tpu) and training.replica_count != 1:
         yield (
@@ -186,6 +202,26 @@ def _training_problems(training: TrainingConfig) -> Iterator[str]:
         yield (
             f"vertex.training.image: missing, and the TensorFlow of vertex.image does not use "
             f"{device}; give the image of the Dockerfile's target gpu, or that of Dockerfile.tpu"
+        )
+
+
+def _gpu_problems(training: TrainingConfig, gpu: str) -> Iterator[str]:
+    machine = training.machine_type
+    if not machine.startswith(GPU_MACHINES[gpu]):
+        yield (
+            f"vertex.training.machine_type: {machine} has no {gpu}; "
+            f"give a machine type {' or '.join(f'{name}...' for name in GPU_MACHINES[gpu])}"
+        )
+    counts = GPU_COUNTS
+    # Of a machine that is made with GPUs, 1 to all of them: acceleratorCount of MachineSpec.
+    if machine.startswith("g2-"):
+        counts = tuple(range(1, G2_COUNTS.get(machine, 1) + 1))
+    elif named := re.search(r"gpu-(\d+)g$", machine):
+        counts = tuple(range(1, int(named[1]) + 1))
+    if training.accelerator_count not in counts:
+        yield (
+            f"vertex.training.accelerator_count: {training.accelerator_count} GPUs on {machine}; "
+            f"give {' or '.join(map(str, counts))}"
         )
 
 
@@ -208,7 +244,7 @@ def _tpu_problems(training: TrainingConfig) -> Iterator[str]:
 
 
 def _tpu_v5e_problems(training: TrainingConfig) -> Iterator[str]:
-    if TPU_V5E_SLICES.get(training.machine_type) != training.tpu_topology:
+    if TPU_V5E_SLICES.get(training.machine_type, "") != training.tpu_topology:
         slices = ", ".join(f"{machine} is {shape}" for machine, shape in TPU_V5E_SLICES.items())
         yield (
             f"vertex.training.tpu_topology: {training.tpu_topology} on {training.machine_type}; "
@@ -240,7 +276,7 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
     mounts = [volume.mount_path for volume in section.volumes]
     listed_mounts = ", ".join(mounts) or "none is given"
     for key, path in _shared_folders(config).items():
-        if not path.startswith("gs://") and not _is_under(path, mounts):
+        if not CLOUD_STORAGE.match(path) and not _is_under(path, mounts):
             yield (
                 f"{key}: a node's container cannot reach {path}; give a path under one of "
                 f"kubeflow.volumes ({listed_mounts}) or gs://BUCKET/..."

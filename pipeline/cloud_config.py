@@ -28,9 +28,9 @@ Accelerator = Literal[
     "TPU_V3",
 ]
 
-# Google's requirements for labels.
-LabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-LabelText = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+# Google's requirements for labels; letters without upper and lower case are allowed.
+LabelKey = Annotated[str, Field(pattern=r"^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$")]
+LabelText = Annotated[str, Field(pattern=r"^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$")]
 
 MAX_LABELS = 58
 """Google's limit of 64, less the labels that TFX and the services add themselves."""
@@ -60,8 +60,8 @@ Image = Annotated[
 Project = Annotated[
     str,
     _form(
-        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
-        "the id of a project, 6 to 30 of [a-z0-9-]; it is neither the name nor the number",
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[1-9][0-9]*",
+        "the id of a project, 6 to 30 of [a-z0-9-], or its number; it is not the name",
     ),
 ]
 GoogleAccount = Annotated[
@@ -88,6 +88,9 @@ NetworkAttachment = Annotated[
 # TFX finds an endpoint by a filter, which has the name in quotation marks.
 EndpointName = Annotated[
     str, _form(r"[^\"\\]{1,128}", "1 to 128 characters without quotation marks and backslashes")
+]
+MachineType = Annotated[
+    str, _form(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a machine type, such as n1-standard-8")
 ]
 KubernetesName = Annotated[
     str,
@@ -164,7 +167,9 @@ class RemoteConfig(_Section):
 class TrainingConfig(_Section):
     """The machines of the Vertex training job: CPU, GPU or one TPU slice."""
 
-    machine_type: str = Field("n1-standard-8", description="n1-standard-8, cloud-tpu, ct5lp-...")
+    machine_type: MachineType = Field(
+        "n1-standard-8", description="n1-standard-8, cloud-tpu, ct5lp-..."
+    )
     accelerator: Accelerator | None = Field(None, description="GPU type, TPU_V2 or TPU_V3")
     accelerator_count: int | None = Field(None, ge=1, description="number of GPUs or of TPU cores")
     tpu_topology: str | None = Field(
@@ -180,7 +185,7 @@ class EndpointConfig(_Section):
     """Vertex endpoint to which blessed models are deployed."""
 
     name: EndpointName = Field(description="display name; created if missing")
-    machine_type: str = Field("n1-standard-2", description="machine type of the servers")
+    machine_type: MachineType = Field("n1-standard-2", description="machine type of the servers")
     min_replicas: int = Field(1, ge=1, description="minimum number of machines")
     max_replicas: int = Field(1, ge=1, description="maximum number of machines")
     traffic_percentage: int = Field(
@@ -199,7 +204,7 @@ class EndpointConfig(_Section):
 class VertexConfig(RemoteConfig):
     """Settings of Vertex AI Pipelines."""
 
-    project: Project = Field(description="project id")
+    project: Project = Field(description="project id, or number without Dataflow")
     region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="region, such as us-central1")
     service_account: GoogleAccount | None = Field(None, description="service account of the nodes")
     network: Network | None = Field(
@@ -240,7 +245,7 @@ class Volume(_Section):
     claim: str = Field(
         pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="name of the claim, no dots"
     )
-    mount_path: str = Field(pattern=r"^/.+[^/]$", description="mount path in the containers")
+    mount_path: str = Field(pattern=r"^(/[^/]+)+$", description="mount path in the containers")
 
 
 class KubeflowConfig(RemoteConfig):

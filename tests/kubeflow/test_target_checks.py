@@ -16,6 +16,12 @@ TPU = ("vertex.training.machine_type=cloud-tpu", "vertex.training.accelerator_co
 V5E = "vertex.training.machine_type=ct5lp-hightpu-4t"
 
 
+def gpu(machine, accelerator, count):
+    """Overrides for a training on GPUs."""
+    settings = {"machine_type": machine, "accelerator": accelerator, "accelerator_count": count}
+    return [f"vertex.training.{key}={value}" for key, value in settings.items()]
+
+
 def check(target, *overrides):
     return CHECKS[target](load_config(CONFIGS / f"{target}.yaml", overrides))
 
@@ -29,11 +35,12 @@ def test_shipped_configurations_pass(target):
     "overrides",
     [
         CPU,
-        (
-            "vertex.training.machine_type=g2-standard-48",
-            "vertex.training.accelerator=NVIDIA_L4",
-            "vertex.training.accelerator_count=4",
-        ),
+        gpu("g2-standard-48", "NVIDIA_L4", 4),
+        gpu("g2-standard-12", "NVIDIA_L4", 1),
+        gpu("a2-megagpu-16g", "NVIDIA_TESLA_A100", 16),
+        gpu("a2-ultragpu-2g", "NVIDIA_A100_80GB", 2),
+        gpu("a3-highgpu-1g", "NVIDIA_H100_80GB", 1),
+        gpu("a3-ultragpu-8g", "NVIDIA_H200_141GB", 8),
         (*TPU, "vertex.training.accelerator=TPU_V2"),
         (*TPU, "vertex.training.accelerator=TPU_V3"),
         (*CPU, V5E, "vertex.training.tpu_topology=2x2"),
@@ -50,6 +57,12 @@ def test_shipped_configurations_pass(target):
         ),
         ("vertex.endpoint.name=higgs",),
         ("push.directory=gs://models/higgs",),
+        ("vertex.project=123456789012", "beam.args=[]"),
+        (
+            "vertex.project=123456789012",
+            "beam.args=[--runner=DataflowRunner, --project=my-project]",
+        ),
+        ("vertex.labels={\u00e9quipe: \u7d20\u7c92\u5b50}",),
     ],
 )
 def test_valid_vertex_configurations_pass(overrides):
@@ -120,6 +133,37 @@ def test_valid_vertex_configurations_pass(overrides):
             ["machine_type: n1-standard-8 has no NVIDIA_L4; give a machine type g2-..."],
         ),
         (
+            gpu("a2-ultragpu-1g", "NVIDIA_TESLA_A100", 1),
+            ["give a machine type a2-highgpu-... or a2-megagpu-..."],
+        ),
+        (
+            gpu("n1-standard-8", "NVIDIA_TESLA_T4", 3),
+            ["accelerator_count: 3 GPUs on n1-standard-8; give 1 or 2 or 4 or 8"],
+        ),
+        (gpu("a2-highgpu-2g", "NVIDIA_TESLA_A100", 4), ["4 GPUs on a2-highgpu-2g; give 1 or 2"]),
+        (gpu("g2-standard-12", "NVIDIA_L4", 2), ["2 GPUs on g2-standard-12; give 1"]),
+        (
+            [*CPU, "vertex.training.machine_type=a2-highgpu-1g"],
+            ["machine_type: a2-highgpu-1g is a machine with GPUs; give their accelerator"],
+        ),
+        (
+            [*CPU, "vertex.training.machine_type=ct6e-standard-4t"],
+            ["tpu_topology: None on ct6e-standard-4t; TPU v5e slices"],
+        ),
+        (["data_root=gs://My-Bucket/higgs"], ["Cloud Storage only, got gs://My-Bucket/higgs"]),
+        (
+            ["vertex.project=123456789012"],
+            ["on Dataflow: Invalid Project ID (123456789012)", "not project number"],
+        ),
+        (
+            ["beam.args=[--runner=DataflowRunner, --num_workers=4, --max_num_workers=2]"],
+            ["on Dataflow: num_workers (4) cannot exceed max_num_workers (2)"],
+        ),
+        (
+            ["beam.nodes={Evaluator: [--worker_region=us-east1, --worker_zone=us-east1-b]}"],
+            ["on Dataflow: worker_region and worker_zone are mutually exclusive"],
+        ),
+        (
             ["vertex.encryption_key=projects/p/locations/global/keyRings/r/cryptoKeys/k"],
             ["cryptoKeys/k is in global; jobs in vertex.region us-central1 can use only what"],
         ),
@@ -172,6 +216,16 @@ def test_kubeflow_errors_name_value_rule_and_remedy(overrides, phrases):
     assert [phrase for phrase in phrases if phrase not in str(error.value)] == []
 
 
+def test_a_mount_path_may_have_one_letter():
+    check(
+        "kubeflow",
+        "kubeflow.volumes=[{claim: a, mount_path: /d}]",
+        "data_root=/d/higgs",
+        "push.directory=/d/m",
+        "trainer.checkpoints=/d/c",
+    )
+
+
 @pytest.mark.parametrize("root", ["gs://b/r", "s3://b/r", "minio://b/r"])
 def test_kubeflow_accepts_each_object_store(root):
     check("kubeflow", f"root={root}")
@@ -202,14 +256,16 @@ def test_a_missing_section_names_its_example():
     [
         ("vertex.project=", "vertex.project: must be a valid string, got None"),
         ("vertex.project=My Project", "'My Project' is not the id of a project, 6 to 30 of"),
-        ("vertex.project=123456789012", "it is neither the name nor the number"),
+        ("vertex.project=0123", "is not the id of a project, 6 to 30 of [a-z0-9-], or its number"),
         ("vertex.region=uscentral", "vertex.region: String should match pattern"),
         ("vertex.training.accelerator=NVIDIA_T4", "'NVIDIA_TESLA_T4'"),
         ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),
         ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
-        ("vertex.labels={Team: a}", "match pattern '^[a-z][a-z0-9_-]{0,62}$', got 'Team'"),
-        ("vertex.labels={1a: a}", "match pattern '^[a-z][a-z0-9_-]{0,62}$', got '1a'"),
-        ("vertex.labels={'': a}", "match pattern '^[a-z][a-z0-9_-]{0,62}$', got ''"),
+        ("vertex.labels={Team: a}", "{0,62}$', got 'Team'"),
+        ("vertex.labels={1a: a}", "{0,62}$', got '1a'"),
+        ("vertex.labels={'': a}", "{0,62}$', got ''"),
+        ("vertex.labels={a: '\u00c4'}", "{0,63}$', got '\u00c4'"),
+        ("vertex.training.machine_type=n1standard8", "'n1standard8' is not a machine type, such"),
         (
             f"vertex.labels={{{', '.join(f'l{n}: a' for n in range(59))}}}",
             "vertex.labels: Dictionary should have at most 58 items",
@@ -371,6 +427,7 @@ def test_mounts_that_no_pod_can_have_are_rejected(volumes, message):
     ("target", "device", "message"),
     [
         ("kubeflow", "NVIDIA_TESLA_T4", "NVIDIA_TESLA_T4 is not a resource of Kubernetes"),
+        ("kubeflow", "Nvidia.com/gpu", "Nvidia.com/gpu is not a resource of Kubernetes"),
         ("vertex", "nvidia.com/gpu", "nvidia.com/gpu is not a type of Vertex AI"),
     ],
 )

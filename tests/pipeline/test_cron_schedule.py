@@ -39,6 +39,8 @@ def test_kubeflow_reads_seconds_first():
         ("0 3 * * 7", "write 0 for Sunday"),
         ("TZ=Europe/Zuerich 0 3 * * 1", "'Europe/Zuerich' is not a time zone"),
         ("TZ=../etc 0 3 * * 1", "is not a time zone"),
+        ("TZ=localtime 0 3 * * 1", "'localtime' is not a time zone"),
+        ("TZ=posix/Europe/Zurich 0 3 * * 1", "is not a time zone"),
         ("tz=UTC 0 3 * * 1", "tz= is not a time zone; write TZ=UTC"),
         # Kubeflow's parser rejects these, or reads them differently from Vertex AI's.
         ("0 22-2 * * *", "'22-2' does not go from a lower to a higher value of the hour"),

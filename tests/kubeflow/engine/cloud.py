@@ -93,6 +93,11 @@ class Cloud:
         states = v1.JobState
         job.state = states.JOB_STATE_FAILED if code else states.JOB_STATE_SUCCEEDED
 
+    def ListCustomJobs(self, request):  # noqa: N802
+        name = request.filter.partition("=")[2].strip('"')
+        jobs = [job for job in self._jobs.values() if job.display_name == name]
+        return v1.ListCustomJobsResponse(custom_jobs=jobs)
+
     def GetCustomJob(self, request):  # noqa: N802
         job = self._jobs[request.name]
         running = job.state == v1.JobState.JOB_STATE_RUNNING
@@ -161,7 +166,7 @@ class UnavailableError(Exception):
 
 
 _CALLS = {
-    "JobService": ("CreateCustomJob", "GetCustomJob"),
+    "JobService": ("CreateCustomJob", "GetCustomJob", "ListCustomJobs"),
     "EndpointService": ("ListEndpoints", "CreateEndpoint", "GetEndpoint", "DeployModel"),
     "ModelService": ("UploadModel", "GetModel"),
     "PipelineService": ("CreatePipelineJob", "GetPipelineJob"),
