@@ -18,13 +18,14 @@ from pyarrow import parquet as pq
 
 from benchmarks import command_line, generated_events
 from benchmarks.measurement import (
+    FIRST_EVENTS,
     Measure,
     Measurement,
     Sense,
     Side,
     compare,
+    compare_with_slow_peer,
     rate,
-    without_startup,
 )
 from benchmarks.process_memory import run_module
 from formats.features import COLUMNS, FEATURES, LABEL
@@ -39,7 +40,6 @@ CSV_READ = Measure("convert_csv_vs_arrow_read", "rows/s", 0.3, Sense.AT_LEAST)
 PARQUET_READ = Measure("convert_parquet_vs_arrow_read", "rows/s", 0.03, Sense.AT_LEAST)
 MEMORY = Measure("convert_memory", "GB", 1, Sense.AT_MOST)
 
-_FIRST_ROWS = 1_000
 _WITHOUT_NAMES = arrow_csv.ReadOptions(autogenerate_column_names=True)
 _CHUNK_ROWS = 10_000
 
@@ -51,20 +51,19 @@ def measure(quick: bool) -> Iterator[Measurement]:
         rows, peer_rows, parquet_rows = (2 * rows, 2 * peer_rows, 2 * parquet_rows)
     with generated_events.scratch_folder() as folder:
         frame = _frame(rows)
-        csv = {n: _write_csv(frame[:n], folder / f"{n}.csv.gz") for n in (rows, peer_rows, 1_000)}
+        csv = {
+            n: _write_csv(frame[:n], folder / f"{n}.csv.gz")
+            for n in (rows, peer_rows, FIRST_EVENTS)
+        }
         parquet = folder / "events.parquet"
         repeated = pd.concat([frame] * (parquet_rows // rows), ignore_index=True)
         repeated.to_parquet(parquet, index=False)
-        yield compare(
+        yield compare_with_slow_peer(
             CSV,
-            ours=_our_side(csv[rows], rows, folder),
-            peer=without_startup(
-                _FIRST_ROWS,
-                _pandas_side(csv[_FIRST_ROWS], _FIRST_ROWS, folder),
-                peer_rows,
-                _pandas_side(csv[peer_rows], peer_rows, folder),
-            ),
-            sizes=f"{rows:,} rows, peer {peer_rows:,} of them",
+            _our_side(csv[rows], rows, folder),
+            lambda count: _pandas_side(csv[count], count, folder),
+            events=rows,
+            sample=peer_rows,
         )
         read = partial(arrow_csv.read_csv, read_options=_WITHOUT_NAMES)
         beside_read = compare(

@@ -25,7 +25,7 @@ from benchmarks import (
     stock_nodes,
 )
 from benchmarks.evaluation_agreement import check_agreement
-from benchmarks.measurement import Measure, Measurement, Sense, compare, without_startup
+from benchmarks.measurement import Measure, Measurement, Sense, Side, compare_with_slow_peer
 from benchmarks.scoring_speed import export_model
 from formats.names import EVAL_SPLIT, EVALUATOR
 
@@ -51,29 +51,28 @@ def _against_stock(
     measure: Measure, model: Artifact, ours: int, peer: int, folder: Path
 ) -> Measurement:
     """Compares rates, and the numbers of both Evaluators with each other and scikit-learn."""
-    first = stock_nodes.FIRST_EVENTS
     our_node = single_node.our_nodes(folder, folder)[EVALUATOR]
     peer_node = stock_evaluation.stock_evaluator()
-    peer_inputs = {
-        count: _stock_inputs(folder / f"stock-{count}", count, model) for count in (first, peer)
-    }
-    measurement = compare(
+
+    def stock_side(count: int) -> Side:
+        inputs = _stock_inputs(folder / f"stock-{count}", count, model)
+        return single_node.node_side(peer_node, inputs, count, folder / f"peer-{count}")
+
+    measurement = compare_with_slow_peer(
         measure,
-        ours=single_node.node_side(
+        single_node.node_side(
             our_node, _our_inputs(folder / str(ours), ours, model), ours, folder / "ours"
         ),
-        peer=without_startup(
-            first,
-            single_node.node_side(peer_node, peer_inputs[first], first, folder / "first"),
-            peer,
-            single_node.node_side(peer_node, peer_inputs[peer], peer, folder / "peer"),
-        ),
-        sizes=f"{ours:,} events, peer {peer:,} of them",
+        stock_side,
+        events=ours,
+        sample=peer,
     )
     # The events of the peer's runs.
     few_inputs = _our_inputs(folder / str(peer), peer, model)
     single_node.execute(our_node, few_inputs, folder / "ours-few")
-    num_equal = check_agreement(folder / "ours-few", folder / "peer" / "0", _exact_auc(model, peer))
+    num_equal = check_agreement(
+        folder / "ours-few", folder / f"peer-{peer}" / "0", _exact_auc(model, peer)
+    )
     sizes = f"{measurement.sizes}; {num_equal:,} numbers agree"
     return dataclasses.replace(measurement, sizes=sizes)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import command_line, generated_events, stock_nodes
-from benchmarks.measurement import Measure, Measurement, Sense, Side, compare, without_startup
+from benchmarks.measurement import Measure, Measurement, Sense, Side, compare_with_slow_peer
 from benchmarks.single_node import node_side, our_nodes
 from formats.names import EXAMPLE_GEN
 
@@ -20,16 +20,12 @@ def measure(quick: bool) -> Iterator[Measurement]:
     ours, peer = (600_000, 20_000) if quick else (4_000_000, 100_000)
     with generated_events.scratch_folder() as folder:
         our_node = our_nodes(_write_shards(folder, ours), folder)[EXAMPLE_GEN]
-        yield compare(
+        yield compare_with_slow_peer(
             MEASURE,
-            ours=node_side(our_node, {}, ours, folder / "ours"),
-            peer=without_startup(
-                stock_nodes.FIRST_EVENTS,
-                _stock_side(folder / "first", stock_nodes.FIRST_EVENTS),
-                peer,
-                _stock_side(folder / "peer", peer),
-            ),
-            sizes=f"{ours:,} events, peer {peer:,} of them",
+            node_side(our_node, {}, ours, folder / "ours"),
+            lambda events: _stock_side(folder / str(events), events),
+            events=ours,
+            sample=peer,
         )
 
 

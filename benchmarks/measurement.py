@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 RUNS = 3
 """Runs per side; the smallest number with a useful median."""
 
+FIRST_EVENTS = 1_000
+"""Events of a slow peer that do not count, because of its constant cost."""
+
 Side = Callable[[], float]
 
 T = TypeVar("T")
@@ -122,14 +125,29 @@ def compare(measure: Measure, ours: Side, peer: Side, *, sizes: str) -> Measurem
     return Measurement(measure, ours_runs, peer_runs, sizes)
 
 
-def without_startup(first: int, first_side: Side, events: int, side: Side) -> Side:
-    """The rate of a side after its first events, so that its constant cost does not count.
+def compare_with_slow_peer(
+    measure: Measure, ours: Side, peer: Callable[[int], Side], *, events: int, sample: int
+) -> Measurement:
+    """Measures ours against a peer so slow that its sample must be small.
 
-    For a peer so slow that its sample is small and the constant cost would dominate. Measures the
-    first events immediately, twice, and takes the faster run.
+    The constant cost would dominate the peer's rate, so its rate after the first events counts.
+    These are measured immediately, twice, and the faster run is taken.
+
+    Args:
+        measure: what is measured.
+        ours: our rate.
+        peer: gives the side that measures the peer's rate on a number of events.
+        events: number of events of ours.
+        sample: number of events of the peer.
     """
-    constant_seconds = first / max(first_side(), first_side())
-    return lambda: (events - first) / (events / side() - constant_seconds)
+    first_side, side = peer(FIRST_EVENTS), peer(sample)
+    constant_seconds = FIRST_EVENTS / max(first_side(), first_side())
+
+    def later_rate() -> float:
+        return (sample - FIRST_EVENTS) / (sample / side() - constant_seconds)
+
+    sizes = f"{events:,} events, peer {sample:,} of them"
+    return compare(measure, ours, later_rate, sizes=sizes)
 
 
 def seconds(work: Callable[[], object]) -> float:

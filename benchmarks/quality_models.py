@@ -1,20 +1,18 @@
 """Models of the quality benchmark: our presets, and tuned boosting on both sets of columns."""
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 
+from benchmarks import trainings
 from benchmarks.quality_samples import Sample
 from benchmarks.tuned_boosting import LIBRARIES, Library, tune
 from formats.hyperparameters import resolve
 from models.event_table import Array, EventTable, apply_in_chunks
 from models.physics.input_columns import compute_columns
 from models.training.event_survey import Splits
-from models.training.hardware import find_machine
-from models.training.model_fit import fit
 
 OURS, NOTEBOOK = "default", "kaggle"
 """Models that are our presets of the same name."""
@@ -28,16 +26,11 @@ Models = Mapping[str, Callable[[Sample], Train]]
 
 def _preset(name: str, sample: Sample) -> Train:
     def train(seed: int) -> tuple[Array, float]:
-        with tempfile.TemporaryDirectory() as log_dir:
-            start = time.perf_counter()
-            fitted = fit(
-                Splits.of_tables(sample.train, sample.validation),
-                resolve(name),
-                seed=seed,
-                machine=find_machine(),
-                log_dir=log_dir,
-            )
-            seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        fitted = trainings.train(
+            Splits.of_tables(sample.train, sample.validation), resolve(name), seed
+        )
+        seconds = time.perf_counter() - start
         return apply_in_chunks(fitted.model, sample.test.features)[:, 0], seconds
 
     return train

@@ -77,7 +77,4 @@ def _sample(name: str, events: EventTable, test: EventTable) -> Sample:
 
 
 def _split(events: EventTable, first: int) -> tuple[EventTable, EventTable]:
-    return (
-        events[:first],
-        events[first:],
-    )
+    return events[:first], events[first:]

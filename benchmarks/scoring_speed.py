@@ -14,18 +14,14 @@ from pyarrow import parquet as pq
 from benchmarks import command_line, generated_events
 from benchmarks.measurement import Measure, Measurement, Sense, compare, rate, seconds
 from benchmarks.process_memory import run_module
-from benchmarks.serving_speed import random_forest
+from benchmarks.trainings import random_model
 from components.scorer.file_scoring import BATCH_ROWS, ScoreTask, score_file
 from components.scorer.model_runtime import loaded_model
-from formats.hyperparameters import resolve
 from formats.names import ONNX_FILE
 from formats.published.record import Events
-from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
-from models.serving.assembly import assemble, blend_on
 from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
-from models.training.training_plan import size_hyperparameters
 from pipeline.intake.scored_rows import file_rows
 
 RUNTIMES = {"savedmodel": "", "onnx": f"/{ONNX_FILE}"}
@@ -54,13 +50,8 @@ def measure(quick: bool) -> Iterator[Measurement]:
 
 def export_model(folder: Path) -> str:
     """Exports the default model with random weights to a folder; returns its path."""
-    hyperparameters = size_hyperparameters(resolve("default"), _TRAIN_EVENTS)
     events = generated_events.to_table(generated_events.training_events(_TRAIN_EVENTS))
-    columns = compute_columns(events, derived=True)
-    network = build_network(hyperparameters, measure_columns(columns, hyperparameters.buckets))
-    forest = random_forest(hyperparameters, columns.features)
-    blend = blend_on(network, forest, columns)
-    model = assemble(network, forest, blend, derived=True)
+    model = random_model(_TRAIN_EVENTS, compute_columns(events, derived=True))
     export(model, str(folder))
     (folder / ONNX_FILE).write_bytes(to_onnx(model).SerializeToString())
     return str(folder)

@@ -1,9 +1,8 @@
 """Serving speed: the exported model against its peers, which take turns.
 
 The models have the shape of the default preset, as sized for 30,000 and for a million events, and
-random weights. The peers: the earlier export, whose LightGBM trees were looked up node by node
-(with today's derived columns, which are faster than those it had); LightGBM's own ``predict`` on
-these trees with the columns already computed; and ONNX Runtime with ``model.onnx``.
+random weights. The peers: LightGBM's ``predict`` on as good a forest, with the columns already
+computed, and ONNX Runtime with ``model.onnx``.
 """
 
 import os
@@ -22,19 +21,12 @@ from rich.table import Table
 from benchmarks import command_line
 from benchmarks.generated_events import scratch_folder, to_table, training_events
 from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
-from benchmarks.node_forest import NodeForest
-from formats.features import NUM_FEATURES
-from formats.hyperparameters import resolve
+from benchmarks.trainings import random_model
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
-from formats.training_record import BlendRecord
 from models.event_table import Array, EventTable
-from models.network import LOGITS, build_network, measure_columns
-from models.physics.input_columns import column_layer, compute_columns
-from models.serving.assembly import BlendLayer, assemble, blend_on
+from models.physics.input_columns import compute_columns
 from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
-from models.training.boosted_trees import Forest
-from models.training.training_plan import SizedHyperparameters, size_hyperparameters
 
 BATCHES = (1_024, 16_384, 65_536)
 BATCH = 16_384
@@ -43,21 +35,19 @@ BATCH = 16_384
 LARGE_MODEL_EVENTS, SMALL_MODEL_EVENTS = 1_000_000, 30_000
 
 GROWING_EVENTS = 20_000
-"""Events on which the earlier forest is grown; enough for its number of leaves."""
+"""Events on which LightGBM's forest is grown; enough for its number of leaves."""
 
-EARLIER_TREES = {SMALL_MODEL_EVENTS: (450, 24), LARGE_MODEL_EVENTS: (600, 63)}
-"""Trees and leaves per tree of the earlier forest, by number of training events."""
+TREES = {SMALL_MODEL_EVENTS: (450, 24), LARGE_MODEL_EVENTS: (600, 63)}
+"""Trees and leaves per tree of LightGBM's forest, by number of training events."""
 
-AGAINST_EARLIER = Measure("serving", "events/s", 5, Sense.AT_LEAST)
 AGAINST_LIGHTGBM = Measure("serving_lightgbm", "events/s", 1, Sense.AT_LEAST)
-LARGE_MODEL = Measure("serving_million", "events/s", 4, Sense.AT_LEAST)
 LARGE_BATCH = Measure("serving_large_batch", "events/s", 0.9, Sense.AT_LEAST)
 ONNX_RATE = Measure("serving_onnx", "events/s", 1.5, Sense.AT_LEAST)
 ONNX_MEDIAN = Measure("serving_onnx_one_event_p50", "ms", 0.3, Sense.AT_MOST)
 MEDIAN = Measure("serving_one_event_p50", "ms", 0.8, Sense.AT_MOST)
 TAIL = Measure("serving_one_event_p99", "ms", 2, Sense.AT_MOST)
 
-OURS, EARLIER, LIGHTGBM, ONNX = "SavedModel", "earlier SavedModel", "LightGBM", "ONNX Runtime"
+OURS, LIGHTGBM, ONNX = "SavedModel", "LightGBM", "ONNX Runtime"
 
 Rates = dict[tuple[str, int], tuple[float, ...]]
 """Events per second of each run, by peer and batch."""
@@ -76,8 +66,12 @@ def measure(quick: bool) -> Iterator[Measurement]:
     with scratch_folder() as folder:
         small = peers(SMALL_MODEL_EVENTS, events, folder / "small")
         rates = measure_rates(small)
-        yield _against(AGAINST_EARLIER, rates, EARLIER)
-        yield _against(AGAINST_LIGHTGBM, rates, LIGHTGBM)
+        yield Measurement(
+            AGAINST_LIGHTGBM,
+            rates[OURS, BATCH],
+            rates[LIGHTGBM, BATCH],
+            f"batches of {BATCH:,} events; peer: {LIGHTGBM}",
+        )
         large_batches = rates[OURS, max(BATCHES)], rates[OURS, BATCH]
         yield Measurement(
             LARGE_BATCH, *large_batches, f"batches of {max(BATCHES):,}; peer: of {BATCH:,}"
@@ -92,52 +86,23 @@ def measure(quick: bool) -> Iterator[Measurement]:
         yield Measurement(ONNX_MEDIAN, latencies[ONNX][0], sizes=f"{calls:,} calls")
         show("sized for 30,000 events", rates, latencies)
         large = peers(LARGE_MODEL_EVENTS, events, folder / "large")
-        rates = measure_rates(large)
-        yield _against(LARGE_MODEL, rates, EARLIER)
-        show("sized for 1,000,000 events", rates, measure_latencies(large, calls))
-
-
-def _against(measure: Measure, rates: Rates, peer: str) -> Measurement:
-    runs = rates[OURS, BATCH], rates[peer, BATCH]
-    return Measurement(measure, *runs, sizes=f"batches of {BATCH:,} events; peer: {peer}")
+        show("sized for 1,000,000 events", measure_rates(large), measure_latencies(large, calls))
 
 
 def peers(training_size: int, events: EventTable, folder: Path) -> dict[str, Score]:
     """Builds the model as sized for a number of training events, and its peers."""
-    hyperparameters = size_hyperparameters(resolve("default"), training_size)
     columns = compute_columns(events, derived=True)
-    network = build_network(hyperparameters, measure_columns(columns, hyperparameters.buckets))
-    forest = random_forest(hyperparameters, columns.features)
-    blend = blend_on(network, forest, columns)
-    model = assemble(network, forest, blend, derived=True)
-    booster = earlier_booster(columns, *EARLIER_TREES[training_size])
-    earlier = earlier_model(network, booster)
+    model = random_model(training_size, columns)
+    booster = grow_lightgbm(columns, *TREES[training_size])
     return {
-        OURS: _exported(model, events.features, folder / "ours"),
-        EARLIER: _exported(earlier, events.features, folder / "earlier"),
+        OURS: _exported(model, events.features, folder),
         LIGHTGBM: lambda count: booster.predict(columns.features[:count]),
         ONNX: _in_onnx_runtime(model, events.features),
     }
 
 
-def random_forest(hyperparameters: SizedHyperparameters, columns: Array) -> Forest:
-    """Makes trees of random cuts at quantiles of the columns, as trained trees share them."""
-    rng = np.random.default_rng(0)
-    shape = hyperparameters.trees, hyperparameters.tree_depth
-    borders = np.quantile(columns[:20_000], np.linspace(0, 1, 66)[1:-1], axis=0).astype(np.float32)
-    column = rng.integers(columns.shape[1], size=shape, dtype=np.int32)
-    leaves = 2**hyperparameters.tree_depth
-    return Forest(
-        column=column,
-        border=borders[rng.integers(len(borders), size=shape), column],
-        weight=rng.normal(scale=0.01, size=[shape[0], leaves]).astype(np.float32),
-        leaves=shape[0] * leaves,
-        events=len(columns),
-    )
-
-
-def earlier_booster(columns: EventTable, trees: int, leaves: int) -> lgb.Booster:
-    """Grows LightGBM's trees with the settings that the Trainer had."""
+def grow_lightgbm(columns: EventTable, trees: int, leaves: int) -> lgb.Booster:
+    """Grows LightGBM's trees with the settings that the Trainer had before CatBoost."""
     settings = {
         "objective": "binary",
         "num_leaves": leaves,
@@ -154,16 +119,6 @@ def earlier_booster(columns: EventTable, trees: int, leaves: int) -> lgb.Booster
     sample = slice(GROWING_EVENTS)
     data = lgb.Dataset(columns.features[sample], columns.labels[sample, 0])
     return lgb.train(settings, data, trees)
-
-
-def earlier_model(network: tf_keras.Model, booster: lgb.Booster) -> tf_keras.Model:
-    """Assembles the model with LightGBM's trees, as exports had them."""
-    features = tf_keras.Input([NUM_FEATURES], name="features")
-    columns = column_layer(derived=True)(features)
-    logits = tf_keras.Model(network.input, network.get_layer(LOGITS).output)(columns)
-    forest = NodeForest(booster.dump_model()["tree_info"], name="leaves")(columns)
-    blend = BlendLayer(BlendRecord(network=0.5, leaves=0.5, bias=0))([logits, forest])
-    return tf_keras.Model(features, tf_keras.layers.Activation("sigmoid")(blend))
 
 
 def _exported(model: tf_keras.Model, features: Array, folder: Path) -> Score:

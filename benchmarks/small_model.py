@@ -8,14 +8,13 @@ from tfx.types import Artifact, standard_artifacts
 from tfx.utils import path_utils
 
 from benchmarks.generated_events import evaluation_events, to_table, training_events
+from benchmarks.trainings import train
 from formats.hyperparameters import resolve
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
 from formats.published.record import Events
 from models.event_table import Array
 from models.serving.saved_model import export
 from models.training.event_survey import Splits
-from models.training.hardware import find_machine
-from models.training.model_fit import fit
 
 TRAIN_EVENTS, VALIDATION_EVENTS = 40_000, 4_000
 
@@ -25,12 +24,8 @@ def train_small_model(folder: Path) -> Artifact:
     splits = Splits.of_tables(
         to_table(training_events(TRAIN_EVENTS)), to_table(evaluation_events(VALIDATION_EVENTS))
     )
-    fitted = fit(
-        splits,
-        resolve("kaggle", units=64, blocks=2, epochs=1, batch_size_per_replica=512),
-        seed=0,
-        machine=find_machine(),
-        log_dir=str(folder / "logs"),
+    fitted = train(
+        splits, resolve("kaggle", units=64, blocks=2, epochs=1, batch_size_per_replica=512)
     )
     model = standard_artifacts.Model()
     model.uri = str(folder)

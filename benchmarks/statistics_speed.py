@@ -10,7 +10,7 @@ from tfx import v1 as tfx
 from tfx.types.standard_artifacts import Examples
 
 from benchmarks import command_line, generated_events, stock_nodes
-from benchmarks.measurement import Measure, Measurement, Sense, Side, compare, without_startup
+from benchmarks.measurement import Measure, Measurement, Sense, Side, compare_with_slow_peer
 from benchmarks.single_node import ingest, node_side, our_nodes, reviewed_schema
 from formats.names import EVAL_SPLIT, STATISTICS_GEN, TRAIN_SPLIT
 
@@ -21,16 +21,12 @@ def measure(quick: bool) -> Iterator[Measurement]:
     """Measures StatisticsGen on our Parquet and on gzipped tf.Examples of the same events."""
     ours, peer = (2_000_000, 100_000) if quick else (8_000_000, 400_000)
     with generated_events.scratch_folder() as folder:
-        yield compare(
+        yield compare_with_slow_peer(
             MEASURE,
-            ours=_our_side(folder / "ours", ours),
-            peer=without_startup(
-                stock_nodes.FIRST_EVENTS,
-                _stock_side(folder / "first", stock_nodes.FIRST_EVENTS),
-                peer,
-                _stock_side(folder / "peer", peer),
-            ),
-            sizes=f"{ours:,} events, peer {peer:,} of them",
+            _our_side(folder / "ours", ours),
+            lambda events: _stock_side(folder / str(events), events),
+            events=ours,
+            sample=peer,
         )
 
 

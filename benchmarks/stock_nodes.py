@@ -20,9 +20,6 @@ from components.example_gen.component import split_folders
 from formats.features import FEATURES, LABEL
 from formats.published.record import Events
 
-FIRST_EVENTS = 1_000
-"""Events on which a stock node's constant cost is measured, which does not count."""
-
 
 def named_example(
     features: Iterable[float], label: float, texts: Mapping[str, bytes] | None = None

@@ -7,7 +7,6 @@ shapes and dtype, and measures the duration of the first step. The default netwo
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
@@ -19,12 +18,12 @@ import tf_keras
 from benchmarks import command_line
 from benchmarks.generated_events import evaluation_events, to_table, training_events
 from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
+from benchmarks.trainings import train
 from formats.features import NUM_FEATURES
 from formats.hyperparameters import Hyperparameters, resolve
 from models.event_table import EventTable
 from models.training.event_survey import Splits
 from models.training.hardware import choose_policy, find_machine
-from models.training.model_fit import FittedModel, fit
 from models.training.training_plan import size_hyperparameters
 
 AGAINST_FIT = Measure("training", "events/s", 1.6, Sense.AT_LEAST)
@@ -92,22 +91,8 @@ def default_rate(window: int | None, epochs: int) -> float:
 def _later_rate(
     splits: Splits, hyperparameters: Hyperparameters, window: int | None = None
 ) -> float:
-    later_epochs = _fit(splits, hyperparameters, window).trained.epochs[1:]
+    later_epochs = train(splits, hyperparameters, window=window).trained.epochs[1:]
     return float(np.median([epoch["events_per_second"] for epoch in later_epochs]))
-
-
-def _fit(
-    splits: Splits, hyperparameters: Hyperparameters, window: int | None = None
-) -> FittedModel:
-    with tempfile.TemporaryDirectory() as log_dir:
-        return fit(
-            splits,
-            hyperparameters,
-            seed=0,
-            machine=find_machine(),
-            log_dir=log_dir,
-            window=window,
-        )
 
 
 def notebook_rate(training: EventTable, epochs: int) -> float:
@@ -190,7 +175,7 @@ def first_step_seconds() -> float:
 def print_first_step() -> None:
     """Trains the preset ``kaggle`` for one step; prints its duration after the network is built."""
     events = to_table(training_events(BATCH))
-    (epoch,) = _fit(Splits.of_tables(events, events), resolve("kaggle", epochs=1)).trained.epochs
+    (epoch,) = train(Splits.of_tables(events, events), resolve("kaggle", epochs=1)).trained.epochs
     print(BATCH / epoch["events_per_second"])
 
 

@@ -8,7 +8,6 @@ the others aside; the last one is the default, which then trains again on all of
 """
 
 import argparse
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +15,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.quality_samples import real_sample
+from benchmarks.trainings import train
 from formats.hyperparameters import Hyperparameters, resolve
 from models.event_table import EventTable, apply_in_chunks
 from models.training.event_survey import Splits
-from models.training.hardware import find_machine
-from models.training.model_fit import fit
 
 JUDGING_SHARE, VALIDATION_SHARE = 0.2, 0.1
 
@@ -28,10 +26,7 @@ JUDGING_SHARE, VALIDATION_SHARE = 0.2, 0.1
 def divide(events: EventTable, share: float) -> tuple[EventTable, EventTable]:
     """Divides events into the first ones and the given share of last ones."""
     first = round(len(events) * (1 - share))
-    return (
-        EventTable(events.features[:first], events.labels[:first]),
-        EventTable(events.features[first:], events.labels[first:]),
-    )
+    return events[:first], events[first:]
 
 
 def aucs_of(
@@ -41,14 +36,7 @@ def aucs_of(
     seed: int,
 ) -> dict[str, float]:
     """Trains on training and validation events, and computes the AUC on events by name."""
-    with tempfile.TemporaryDirectory() as log_dir:
-        fitted = fit(
-            Splits.of_tables(*parts),
-            hyperparameters,
-            seed=seed,
-            machine=find_machine(),
-            log_dir=log_dir,
-        )
+    fitted = train(Splits.of_tables(*parts), hyperparameters, seed)
     return {
         name: float(roc_auc_score(events.labels, apply_in_chunks(fitted.model, events.features)))
         for name, events in scored.items()
@@ -70,12 +58,12 @@ def main() -> None:
             for name in ("features", "labels")
         )
     )
-    train, judging = divide(rows, JUDGING_SHARE)
-    parts = divide(train, VALIDATION_SHARE)
+    others, judging = divide(rows, JUDGING_SHARE)
+    parts = divide(others, VALIDATION_SHARE)
     once, default = resolve("default", refit_events=0), resolve("default")
     for seed in range(1, arguments.seeds + 1):
         for name, way in (
-            ("nothing set aside", ((train, judging), once)),
+            ("nothing set aside", ((others, judging), once)),
             ("a tenth set aside", (parts, once)),
             ("a tenth set aside, then refit", (parts, default)),
         ):

@@ -5,10 +5,10 @@ from benchmarks.measurement import (
     Measurement,
     Sense,
     compare,
+    compare_with_slow_peer,
     rate,
     seconds,
     take_turns,
-    without_startup,
 )
 
 FASTER = Measure("ingestion", "events/s", 25, Sense.AT_LEAST)
@@ -68,12 +68,15 @@ def test_compare_runs_each_side_three_times():
     assert measurement == Measurement(FASTER, (50.0,) * 3, (2.0,) * 3, "few")
 
 
-def test_the_constant_cost_does_not_count_without_startup():
-    # Two seconds and 0.01 s per event; the first run of the first events is slowed down.
-    first_rates = iter([100 / 9.0, 100 / 3.0])
-    side = without_startup(100, lambda: next(first_rates), 1000, lambda: 1000 / 12.0)
-    assert side() == pytest.approx(100.0)
-    assert side() == pytest.approx(100.0)
+def test_the_constant_cost_of_a_slow_peer_does_not_count():
+    # 2 s, and 10 ms per event; the first run is slowed down.
+    first_rates = iter([1000 / 20.0, 1000 / 12.0])
+    sides = {1000: lambda: next(first_rates), 5000: lambda: 5000 / 52.0}
+    measurement = compare_with_slow_peer(
+        FASTER, lambda: 2500.0, sides.__getitem__, events=10**6, sample=5000
+    )
+    assert measurement.ratio == pytest.approx(25)
+    assert measurement.sizes == "1,000,000 events, peer 5,000 of them"
 
 
 @pytest.mark.slow

@@ -16,12 +16,12 @@ def test_a_tenth_is_set_aside_or_the_judging_events_fit_the_blend(monkeypatch, c
     sample = SimpleNamespace(train=events(90), validation=events(10), test=events(20))
     sizes = []
 
-    def fit(splits, hyperparameters, **_):
+    def train(splits, hyperparameters, _):
         is_refitted = len(splits) <= hyperparameters.refit_events
         sizes.append((len(splits.train), len(splits.validation), is_refitted))
         return SimpleNamespace(model=lambda batch: batch)
 
-    monkeypatch.setattr(validation_cost, "fit", fit)
+    monkeypatch.setattr(validation_cost, "train", train)
     monkeypatch.setattr(validation_cost, "real_sample", lambda _: sample)
     monkeypatch.setattr(validation_cost, "apply_in_chunks", lambda _, features: features[:, :1])
     monkeypatch.setattr("sys.argv", ["validation_cost", "--csv", "rows.csv"])

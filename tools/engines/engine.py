@@ -150,10 +150,8 @@ class Engine:
         options = ["--runner=PortableRunner", f"--job_endpoint=localhost:{self.job_port}"]
         if form == "embedded":
             return [*options, "--environment_type=LOOPBACK", "--parallelism=2"]
-        options += [
-            "--environment_type=EXTERNAL",
-            f"--environment_config=localhost:{self.pool_port}",
-        ]
+        pool = f"localhost:{self.pool_port}"
+        options += ["--environment_type=EXTERNAL", f"--environment_config={pool}"]
         if form == "cluster":
             return [*options, "--parallelism=2"]
         # Otherwise Spark copies every jar of the class path, 400 MB, to each executor of a job.
@@ -218,12 +216,7 @@ class Engine:
             spark,
             "-Xmx512m",
             f"{deploy}.master.Master",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(master_port),
-            "--webui-port",
-            str(ports[0]),
+            *f"--host 127.0.0.1 --port {master_port} --webui-port {ports[0]}".split(),
             **environment,
         )
         self._wait_for("master", master_port)
@@ -233,14 +226,7 @@ class Engine:
                 spark,
                 "-Xmx256m",
                 f"{deploy}.worker.Worker",
-                "--host",
-                "127.0.0.1",
-                "--webui-port",
-                str(ports[number]),
-                "--cores",
-                "1",
-                "--memory",
-                "1500m",
+                *f"--host 127.0.0.1 --webui-port {ports[number]} --cores 1 --memory 1500m".split(),
                 "--work-dir",
                 f"{self.state}/work",
                 master,
