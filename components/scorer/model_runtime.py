@@ -43,16 +43,25 @@ def load_model(path: str) -> Model:
         path: a SavedModel's folder with the signature ``score_features``, or an ``.onnx`` file
             with the input ``features`` and the output ``signal_probability``.
 
+    Returns:
+        The model. It raises ``UnusableModelError`` if it cannot score an array of this shape.
+
     Raises:
         UnusableModelError: it is neither, or is damaged.
     """
-    return _load_onnx(path) if path.endswith(ONNX_SUFFIX) else _load_saved_model(path)
+    run = _load_onnx(path) if path.endswith(ONNX_SUFFIX) else _load_saved_model(path)
+
+    def score(features: NDArray[np.float32]) -> NDArray[np.float32]:
+        with _described(path, f"score float32 {list(features.shape)}"):
+            return np.ravel(np.asarray(run(features), np.float32))
+
+    return score
 
 
-def _load_onnx(path: str) -> Model:
+def _load_onnx(path: str) -> Callable[[NDArray[np.float32]], Any]:
     import onnxruntime
 
-    with _described(path, "an ONNX model"):
+    with _described(path, "be loaded as an ONNX model"):
         available = onnxruntime.get_available_providers()
         providers = [name for name in _PROVIDERS if name in available]
         session = onnxruntime.InferenceSession(path, providers=providers)
@@ -64,19 +73,15 @@ def _load_onnx(path: str) -> Model:
             f"input {ONNX_INPUT}, float32 [N, {NUM_FEATURES}], and the output "
             f"{SIGNAL_PROBABILITY} are required"
         )
-
-    def score(features: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.ravel(session.run([SIGNAL_PROBABILITY], {ONNX_INPUT: features})[0])
-
-    return score
+    return lambda features: session.run([SIGNAL_PROBABILITY], {ONNX_INPUT: features})[0]
 
 
-def _load_saved_model(path: str) -> Model:
+def _load_saved_model(path: str) -> Callable[[NDArray[np.float32]], Any]:
     # Before its import, which prints otherwise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
-    with _described(path, "a SavedModel"):
+    with _described(path, "be loaded as a SavedModel"):
         loaded = tf.saved_model.load(path)
     signature = loaded.signatures.get(FEATURES_SIGNATURE)
     if signature is None:
@@ -85,23 +90,22 @@ def _load_saved_model(path: str) -> Model:
             f"{FEATURES_SIGNATURE} is required, which takes float32 [N, {NUM_FEATURES}]"
         )
 
-    def score(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(features: NDArray[np.float32]) -> Any:
         # The signature alone would not keep the variables.
         assert loaded is not None
-        result: Any = signature(features=tf.constant(features))[SIGNAL_PROBABILITY]
-        return np.ravel(result.numpy())
+        return signature(features=tf.constant(features))[SIGNAL_PROBABILITY]
 
-    return score
+    return run
 
 
 @contextmanager
-def _described(path: str, kind: str) -> Iterator[None]:
+def _described(path: str, action: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the runtimes raise errors of many kinds for damaged files
         reason = " ".join(str(error).split())[:200]
         raise UnusableModelError(
-            f"{path} cannot be loaded as {kind} ({type(error).__name__}: {reason}). Give an "
+            f"{path} cannot {action} ({type(error).__name__}: {reason}). Give an "
             f"exported model: a folder with {SAVED_MODEL_FILE}, or a file that ends in "
             f"{ONNX_SUFFIX}"
         ) from error

@@ -23,9 +23,10 @@ def write_onnx(
     *,
     input_name: str = "features",
     activation: str = "Sigmoid",
+    events: int | None = None,
 ) -> Path:
-    """Writes an ONNX model of one layer."""
-    rows = [None, NUM_FEATURES]
+    """Writes an ONNX model of one layer, for any number of events or a fixed one."""
+    rows = [events, NUM_FEATURES]
     graph = helper.make_graph(
         [
             helper.make_node("MatMul", [input_name, "weights"], ["logits"]),

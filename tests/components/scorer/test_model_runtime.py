@@ -31,6 +31,15 @@ def test_a_model_with_another_input_is_described(tmp_path):
         load_model(str(path))
 
 
+def test_a_model_that_cannot_score_the_features_is_described(tmp_path):
+    model = load_model(str(write_onnx(tmp_path / "m.onnx", events=1)))
+    assert model(FEATURES[:1]).shape == (1,)
+    with pytest.raises(
+        UnusableModelError, match=r"m\.onnx cannot score float32 \[50, 28\] .* Expected: 1 .* Give"
+    ):
+        model(FEATURES)
+
+
 @pytest.mark.slow
 def test_onnx_is_scored_without_tensorflow(tmp_path):
     write_onnx(tmp_path / "m.onnx")
