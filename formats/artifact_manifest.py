@@ -167,10 +167,16 @@ def is_remote(location: str) -> bool:
 
 
 def open_file(location: str) -> BinaryIO:
-    """Opens a file for reading bytes, on a disk or in an object store."""
+    """Opens a file for reading bytes, on a disk or in an object store.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe, whose writer would be waited for.
+    """
     if is_remote(location):
         file: BinaryIO = _fileio().open(location, "rb")
         return file
+    if Path(location).is_fifo():
+        raise OSError(errno.EINVAL, "not a regular file", location)
     return Path(location).open("rb")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from formats.artifact_manifest import manifest_digest
+from formats.artifact_manifest import manifest_digest, open_file
 from formats.atomic_files import write_text
 from formats.manifest_record import ManifestRecord
 
@@ -62,9 +62,9 @@ class ArtifactRecords:
     def _read(self, folder: str) -> ManifestRecord | None:
         """Reads the record of a folder; None if there is none, or it is damaged."""
         try:
-            text = self._file(folder).read_text(encoding="utf-8")
-            return ManifestRecord.model_validate_json(text)
-        except (OSError, ValidationError, UnicodeDecodeError):
+            with open_file(str(self._file(folder))) as file:
+                return ManifestRecord.model_validate_json(file.read())
+        except (OSError, ValidationError):
             return None
 
     def _compare_digests(self, folder: str, digest: str) -> list[str]:

@@ -107,6 +107,13 @@ def test_provenance_that_cannot_be_used_is_a_fault(serving, old, new, fault):
     assert damaged.model_sha256 == damaged.pipeline == ""
 
 
+def test_a_pipe_in_the_place_of_provenance_is_not_waited_for(serving):
+    file = push_described(serving, "17") / FILE_NAME
+    file.unlink()
+    os.mkfifo(file)
+    assert "not a regular file" in newest_version(str(serving)).fault
+
+
 def test_a_version_whose_files_were_all_deleted_is_damaged(serving):
     folder = push_described(serving, "17")
     for file in folder.rglob("*"):

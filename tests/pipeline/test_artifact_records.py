@@ -47,6 +47,14 @@ def test_a_damaged_record_is_replaced_if_the_files_have_the_digest(
     assert record_file(tmp_path).read_bytes() == intact
 
 
+def test_a_pipe_in_the_place_of_a_record_is_replaced_without_waiting(records, model, tmp_path):
+    digest = records.take(str(model))
+    record_file(tmp_path).unlink()
+    os.mkfifo(record_file(tmp_path))
+    assert records.find_problems(str(model), digest) == []
+    assert record_file(tmp_path).is_file()
+
+
 def test_without_a_record_other_files_are_a_problem_that_names_none(records, model, tmp_path):
     digest = records.take(str(model))
     record_file(tmp_path).unlink()
