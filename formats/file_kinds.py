@@ -51,8 +51,10 @@ _REFUSED = {
     b"ORC": RefusedKind("an ORC file", _RESAVE),
     b"Obj\x01": RefusedKind("an Avro file", _RESAVE),
     b"SQLite format 3\x00": RefusedKind("an SQLite database", "Export the table as CSV"),
-    b"MATLAB 5.0": RefusedKind("a MATLAB file", _RESAVE),
+    **dict.fromkeys((b"MATLAB 5.0", b"MATLAB 7.3"), RefusedKind("a MATLAB file", _RESAVE)),
     **dict.fromkeys((b"RDX2\n", b"RDX3\n", b"X\n\x00\x00"), _R_DATA),
+    b"$FL2": RefusedKind("an SPSS file", _RESAVE),
+    **dict.fromkeys((b"CDF\x01", b"CDF\x02"), RefusedKind("a netCDF file", _RESAVE)),
     b"\xd0\xcf\x11\xe0": RefusedKind("an Excel workbook", "Save the sheet as CSV"),
     b"7z\xbc\xaf\x27\x1c": RefusedKind("a 7z archive", "Unpack it with `7z x`"),
     b"Rar!": RefusedKind("a RAR archive", "Unpack it with `unrar x`"),
@@ -66,8 +68,18 @@ _REFUSED = {
         "a Git LFS pointer, not the data", "Get the data with `git lfs pull`"
     ),
 }
+_REFUSED_INSIDE = {
+    b"DUCK": RefusedKind("a DuckDB database", "Export the table as Parquet"),
+    b'{"': RefusedKind("a safetensors file", "Save the arrays with `numpy.savez(FILE, X=x, y=y)`"),
+}
+"""Kinds that are recognized by what follows the first 8 bytes."""
+
 _TO_TABLE = 'Save it as a table: `pandas.read_json(FILE{}).to_parquet("x.parquet")`'
 _REFUSED_TEXT = {
+    b"<stata_dta>": RefusedKind("a Stata file", _RESAVE),
+    b"<LesHouchesEvents": RefusedKind(
+        "a list of generated particles (LHE)", "Give the table of the reconstructed events"
+    ),
     b"<": RefusedKind("an HTML or XML page", _FETCH),
     b"{": RefusedKind("JSON", _TO_TABLE.format(", lines=True")),
     b"[": RefusedKind("JSON", _TO_TABLE.format("")),
@@ -122,8 +134,9 @@ def find_format(head: bytes) -> str | RefusedKind:
         if head.startswith(magic) and not _is_word(magic, head):
             return kind
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    for magic, refused in _REFUSED_TEXT.items():
-        if text.startswith(magic):
+    marks, start = (_REFUSED_TEXT, text) if _is_text(head) else (_REFUSED_INSIDE, head[8:])
+    for magic, refused in marks.items():
+        if start.startswith(magic):
             return refused
     return _text_format(head, text)
 

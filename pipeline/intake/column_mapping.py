@@ -192,6 +192,8 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
         remedy = (
             "If it has no label, convert files of one class with --signal FILE --background FILE"
         )
+    elif table.width < len(FEATURES):
+        remedy = "Give a table with all of them"
     else:
         remedy = (
             "Name the columns in their order with --header, such as --header "
@@ -217,10 +219,14 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
         if not ours or index in taken or ours in explicit:
             continue
         if ours in found:
+            first = names[found[ours]]
+            if first == name:
+                raise IntakeError(f"{source}: has two columns named {quote(name)}. Rename one.")
             option = "--label NAME" if ours == LABEL else "--names FILE"
-            first, second = shorten(names[found[ours]]), shorten(name)
-            remedy = "Rename one" if first == second else f"Choose with {option}"
-            raise IntakeError(f"{source}: {first} and {second} are both names of {ours}. {remedy}.")
+            raise IntakeError(
+                f"{source}: {shorten(first)} and {shorten(name)} are both names of {ours}. "
+                f"Choose with {option}."
+            )
         found[ours] = index
     return found
 
@@ -244,6 +250,7 @@ def _require_all(
     source = table.name
     missing = [name for name in FEATURES if name not in found]
     others = [name for index, name in enumerate(names) if index not in found.values()]
+    others = list(dict.fromkeys(others))
     shown = f"; unused columns: {enumerate_names(others)}" if others else ""
     if len(names) == 1:
         remedy = "Separate the columns by comma, semicolon, tab, | or blanks"
@@ -252,10 +259,15 @@ def _require_all(
         raise IntakeError(f"{source}: has one column, {quote(names[0])}. {remedy}.")
     if missing:
         verb = "are" if missing[1:] else "is"
+        remedy = "Give a table with all of them, one column each"
+        if len(others) >= len(missing):
+            remedy = (
+                "If they have other names, give them with --names FILE, one line 'OURS: THEIRS' "
+                "per column"
+            )
         raise IntakeError(
             f"{source}: {len(missing)} of the {len(FEATURES)} features {verb} missing "
-            f"({enumerate_names(missing)}){shown}. If they have other names, give them with "
-            "--names FILE, one line 'OURS: THEIRS' per column."
+            f"({enumerate_names(missing)}){shown}. {remedy}."
         )
     if is_labelled and LABEL not in found:
         noticed = "".join(f"; {note.removeprefix(source).lstrip(': ')}" for note in table.notes)

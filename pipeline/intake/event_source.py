@@ -149,6 +149,8 @@ def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
                 f"{start} it asks for more memory than this process may use. It is corrupt; fetch "
                 "it again. If other programs can read it, allow more memory (`ulimit -v`)."
             ) from error
+        if isinstance(error, ModuleNotFoundError):  # uproot names the packages of a compression.
+            raise IntakeError(f"{start} {' '.join(str(error).split())}") from error
         reason = type(error).__name__
         raise IntakeError(
             f"{start} it is truncated, corrupt, or of another version ({reason}). Fetch it again."

@@ -79,14 +79,18 @@ def _first_example(member: Member) -> Any:
     from tensorflow.core.example import example_pb2
 
     length = int.from_bytes(member.head[:8], "little")
-    example = example_pb2.Example()
-    try:
-        example.ParseFromString(member.head[12 : 12 + length])
-    except Exception as error:
+    record = member.head[12 : 12 + length]
+    example = _parse_proto(example_pb2.Example, record)
+    sequence = _parse_proto(example_pb2.SequenceExample, record)
+    if (
+        not example
+        or not example.features.feature
+        or (sequence and sequence.feature_lists.ByteSize())
+    ):
         raise IntakeError(
-            f"{member.name}: record 1 is not a tf.train.Example. Write records of this type, with "
-            "one key per column or with 'features' and 'label'."
-        ) from error
+            f"{member.name}: record 1 is not a tf.train.Example with keys. Write records of this "
+            "type, with one key per column or with 'features' and 'label'."
+        )
     return example
 
 
@@ -257,7 +261,7 @@ def _parse_proto(message: Any, data: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return message.FromString(data)
-    except DecodeError:
+    except (DecodeError, SystemError):
         return None
 
 

@@ -203,8 +203,8 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
     names = [entry.filename for entry in entries]
     if not names:
         raise IntakeError(f"{name}: is a zip archive without files. Name the file of the data.")
-    if "[Content_Types].xml" in names:
-        raise IntakeError(f"{name}: is an Excel workbook. Save the sheet as CSV.")
+    if {"[Content_Types].xml", "content.xml"} & {*names}:  # Of Excel and LibreOffice.
+        raise IntakeError(f"{name}: is a workbook. Save the sheet as CSV.")
     if any(entry.endswith("data.pkl") for entry in names):
         raise IntakeError(
             f"{name}: is a PyTorch file. Save the arrays with `numpy.savez(FILE, X=x, y=y)`."

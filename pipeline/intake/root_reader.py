@@ -1,16 +1,29 @@
 """Reader of ROOT files through uproot, the extra ``higgs-pipeline[root]``."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
+
+import numpy as np
 
 from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names
-from pipeline.intake.table import Batch, Table, find_vector, make_batch
+from pipeline.intake.table import Table, array_batches, find_vector
 
-_STEP = "32 MB"
+_RNTUPLE = "ROOT::RNTuple"
+_TYPES = {
+    "TLeafB": "i1",
+    "TLeafS": "i2",
+    "TLeafI": "i4",
+    "TLeafL": "i8",
+    "TLeafG": "i8",
+    "TLeafO": "?",
+    "TLeafF": "f4",
+    "TLeafD": "f8",
+}
+"""NumPy's type of the numbers in a leaf, by its class."""
 
 
 def open_root(member: Member, tree: str | None, features: str | None, stack: ExitStack) -> Table:
@@ -23,7 +36,8 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
         stack: keeps the file open until the table was read.
 
     Raises:
-        IntakeError: uproot is not installed, the file is damaged, or it has no such tree.
+        IntakeError: uproot is not installed, the file is damaged, or it has no such tree; while
+            rows are read, a branch does not hold one number per entry.
     """
     try:
         import uproot
@@ -33,6 +47,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
             "`pip install 'higgs-pipeline[root]'`."
         ) from error
     path = stack.enter_context(member.local_file())
+    uproot.deserialization._actually_compile = _refuse_to_compile
     try:
         # A file of ours, because uproot does not close its own when it cannot read it. Without
         # threads: its event loop does not survive a fork, and reading would wait forever.
@@ -46,46 +61,67 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
         ) from error
     cycles = Counter(key.split(";")[0] for key in keys)
     tree = _choose(member.name, tree, sorted(cycles))
-    chosen = file[tree]
-    branches = tuple(chosen.keys(recursive=False))
-    vectors = [name for name in branches if _shape(chosen[name]) == (NUM_FEATURES,)]
-    vector = find_vector(member.name, branches, vectors, features)
-    scalars = tuple(name for name in branches if name != vector)
+    if file.classname_of(tree) == _RNTUPLE:
+        raise IntakeError(
+            f"{member.name}: {tree} is an RNTuple, which is not read. Write it as a TTree or as "
+            "Parquet."
+        )
+    try:
+        chosen = file[tree]
+    except NotImplementedError as error:
+        raise IntakeError(
+            f"{member.name}: {tree} has {error}. Write it again with a current version of ROOT, "
+            "or as Parquet."
+        ) from error
+    types = {branch.name: _plain_type(branch) for branch in chosen.branches}
+    vectors = [name for name, kind in types.items() if kind and kind.shape == (NUM_FEATURES,)]
+    vector = find_vector(member.name, [*types], vectors, features)
+    scalars = tuple(name for name in types if name != vector)
     names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)
 
-    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        indices = (*numbers, *texts)
-        needed = [name for index, name in enumerate(scalars) if index in indices]
-        if vector and max(indices, default=0) >= len(scalars):
-            needed.append(vector)
-        start = 0
-        for arrays in chosen.iterate(needed, step_size=_STEP, library="np"):
-            values = {
-                index: arrays[scalars[index]]
-                if index < len(scalars)
-                else arrays[vector][:, index - len(scalars)]
-                for index in indices
-            }
-            for index, array in values.items():
-                _check_flat(member.name, names[index], array)
-            count = len(next(iter(values.values())))
-            yield make_batch(values, start, "entry", (start + count) / rows)
-            start += count
+    def column(index: int, part: slice) -> Any:
+        name = scalars[index] if index < len(scalars) else vector
+        kind = types[name]
+        if kind is None or (kind.shape and name != vector):
+            raise IntakeError(
+                f"{member.name}: the branch {name} does not hold one number per entry. Name flat "
+                "branches with --names FILE."
+            )
+        # Read as this type, because uproot would evaluate titles and names of types as code.
+        plain = uproot.AsDtype(kind, kind.newbyteorder("="))
+        values = chosen[name].array(plain, part.start, part.stop, library="np")
+        return values[:, index - len(scalars)] if name == vector else values
 
     note = f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
     notes = [f"{member.name}: {note}"] * (cycles[tree] > 1)
-    is_vector = vector is not None
+    if chosen.member("fFriends", none_if_missing=True):
+        notes.append(f"{member.name}: {tree} has friends, whose branches are not read")
+    read, is_vector = array_batches(column, rows), vector is not None
     return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
 
 
-def _shape(branch: Any) -> tuple[int, ...]:
-    """Returns the shape of an entry of a branch; () if it has none, or differs by entry."""
-    return tuple(getattr(getattr(branch, "interpretation", None), "inner_shape", ()))
+def _plain_type(branch: Any) -> np.dtype[Any] | None:
+    """Returns the type of an entry, one number or an array of a fixed size; None of all others."""
+    leaves = branch.member("fLeaves")
+    kind = _TYPES.get(leaves[0].classname) if len(leaves) == 1 else None
+    if kind is None or branch.branches or leaves[0].member("fLeafCount") is not None:
+        return None
+    title = re.fullmatch(r"[^\[\]]*((\[\d+\])*)", leaves[0].member("fTitle"))
+    if title is None:
+        return None
+    if leaves[0].member("fIsUnsigned"):
+        kind = kind.replace("i", "u")
+    return np.dtype((f">{kind}", tuple(map(int, re.findall(r"\d+", title[1])))))
+
+
+def _refuse_to_compile(code: str, scope: object) -> None:
+    """Takes the place of a function by which uproot runs code that it makes of a file's texts."""
+    raise NotImplementedError("classes of an unknown version")
 
 
 def _is_tree(class_name: str) -> bool:
-    return class_name.startswith(("TTree", "TNtuple", "ROOT::RNTuple"))
+    return class_name.startswith(("TTree", "TNtuple", _RNTUPLE))
 
 
 def _choose(name: str, tree: str | None, trees: list[str]) -> str:
@@ -106,11 +142,3 @@ def _choose(name: str, tree: str | None, trees: list[str]) -> str:
         f"--background {name}:TREE"
     )
     raise IntakeError(f"{name}: has {len(trees)} trees: {shown}. {remedy}.")
-
-
-def _check_flat(name: str, branch: str, array: Any) -> None:
-    if array.dtype == object or array.ndim != 1:
-        raise IntakeError(
-            f"{name}: the branch {branch} does not hold one number per entry. "
-            "Name flat branches with --names FILE."
-        )

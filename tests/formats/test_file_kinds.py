@@ -20,6 +20,14 @@ REFUSED = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"%PDF-1.4": "a PDF document",
     b"version https://git-lfs.github.com/spec/v1\n": "a Git LFS pointer, not the data",
+    b"MATLAB 7.3 MAT-file, Platform: GLNXA64": "a MATLAB file",
+    b"$FL2@(#) SPSS DATA FILE" + bytes(99): "an SPSS file",
+    b"CDF\x01" + bytes(99): "a netCDF file",
+    b"<stata_dta><header><release>118</release>": "a Stata file",
+    b"<LesHouchesEvents version='3.0'>": "a list of generated particles (LHE)",
+    b'\x80\0\0\0\0\0\0\0{"X":{"dtype":"F32"}}' + bytes(99): "a safetensors file",
+    bytes(8) + b"DUCK" + bytes(99): "a DuckDB database",
+    b"{" + bytes(99): "binary data of an unknown kind",
     bytes(range(256)): "binary data of an unknown kind",
 }
 

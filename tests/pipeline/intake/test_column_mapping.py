@@ -66,6 +66,12 @@ def test_columns_without_names_are_the_published_ones():
     assert columns.by_position
 
 
+def test_a_table_with_fewer_columns_than_features_cannot_be_given_names():
+    assert "19 columns without names, not 29 (the label, then the 28 features). Give a" in refusal(
+        None, width=19
+    )
+
+
 @pytest.mark.parametrize("pattern", ["{}", "f{}", "_c{}", "V{}", "Column {}"])
 @pytest.mark.parametrize("start", [0, 1])
 def test_numbered_names_are_no_names(pattern, start):
@@ -89,6 +95,12 @@ def test_a_table_of_one_class_needs_no_label():
             f"x: 1 of the 28 features is missing ({FEATURES[0]}); unused columns: lep1. If they "
             "have other names, give them with --names FILE",
         ),
+        (
+            ["EventId", "Weight", "Weight", "s"],
+            {},
+            "and 22 more); unused columns: EventId, Weight, s. Give a table with all of them",
+        ),
+        ([*COLUMNS, "m_bb"], {}, "x: has two columns named 'm_bb'. Rename one."),
         (FEATURES, {}, "x: no column is named as the label. Name it with --label NAME (for"),
         (
             [*COLUMNS, "class"],

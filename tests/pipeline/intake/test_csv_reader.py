@@ -309,6 +309,12 @@ def test_a_title_above_the_header_is_named(converted, title):
     )
 
 
+def test_a_line_break_in_a_name_is_named(converted):
+    header = NAMED.splitlines()[0].replace(FEATURES[0], f'"{FEATURES[0]}\n(GeV)"')
+
+    assert "line 1 has a quote that is not closed" in refusal(converted, f"{header}\n{NAMED}")
+
+
 @pytest.mark.parametrize("cell", [".", "--", "<NA>", "#DIV/0!", "-1.#IND", "1.#QNAN", "1.#INF"])
 def test_missing_values_of_other_programs_are_recognized(converted, cell):
     message = refusal(converted, with_cell(33, 3, cell))
@@ -376,7 +382,7 @@ def test_a_table_that_starts_late_is_not_called_empty(converted, text):
 def test_two_columns_of_one_name_cannot_be_chosen_from(converted):
     text = to_csv([[*row, row[1]] for row in ROWS], [*COLUMNS, COLUMNS[1]])
 
-    assert refusal(converted, text).endswith(f"both names of {COLUMNS[1]}. Rename one.")
+    assert refusal(converted, text).endswith(f"two columns named '{COLUMNS[1]}'. Rename one.")
 
 
 @pytest.mark.parametrize("name", ["is_background", "bkg", "notBG"])

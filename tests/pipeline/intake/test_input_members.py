@@ -158,7 +158,7 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
         (gzip.compress(CSV) + b"trailing", "incorrect header check"),
         (zipped(), "is a zip archive without files"),
         (tarred(README=b"x"), "is a tar archive without files"),
-        (zipped(**{"[Content_Types].xml": b"<x/>"}), "is an Excel workbook. Save the sheet as CSV"),
+        (zipped(**{"[Content_Types].xml": b"<x/>"}), "is a workbook. Save the sheet as CSV"),
         (zipped(**{"model/data.pkl": b"x"}), "is a PyTorch file"),
         (
             zipped(**{"x/train.csv": CSV, "x/test.csv": CSV}),

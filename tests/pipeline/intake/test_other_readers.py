@@ -23,6 +23,8 @@ from pipeline.intake.table_events import ColumnOptions, IntakeOptions
 ROOT_FILE = Path(__file__).parents[2] / "fuzz" / "corpus" / "table" / "root"
 EVENTS = make_published_events(25, seed=6)
 ROWS = to_rows(EVENTS, "%.9g")
+SEQUENCE = b"\x0a\x0d\x0a\x0b\x0a\x05label\x12\x02\x1a\x00\x12\x05\x0a\x03\x0a\x01x"
+"""A `tf.train.SequenceExample` with a label in its context."""
 
 
 @pytest.fixture
@@ -97,6 +99,64 @@ def test_a_branch_of_another_length_is_named(tmp_path, root_file):
     path = root_file(events={**branches(), "Type": EVENTS.labels, "m_bb": EVENTS.features[:, :3]})
 
     with pytest.raises(IntakeError, match="the branch m_bb does not hold one number per entry"):
+        convert_all([path], tmp_path / "out")
+
+
+def test_no_text_of_a_root_file_is_run(tmp_path, root_file, monkeypatch):
+    """uproot evaluates the titles of leaves, and compiles classes that the file describes."""
+    path = root_file(events={**branches(), "Type": EVENTS.labels, "z": np.zeros((25, 2, 2))})
+    uproot = pytest.importorskip("uproot")
+
+    def fail(*_, **__):
+        pytest.fail("a type was read from the texts of the file")
+
+    monkeypatch.setattr("uproot.interpretation.identify.interpretation_of", fail)
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    with pytest.raises(NotImplementedError, match="classes of an unknown version"):
+        uproot.deserialization.compile_class(None, {}, "exit(77)", "Model_Evil")
+
+
+def test_friends_of_a_tree_are_named(tmp_path, root_file, monkeypatch):
+    path = root_file(events={**branches(), "Type": EVENTS.labels})
+    model = pytest.importorskip("uproot").model.Model
+    member = model.member
+    monkeypatch.setattr(
+        model, "member", lambda self, key, **k: key == "fFriends" or member(self, key, **k)
+    )
+
+    _, conversion = convert_all([path], tmp_path / "out")
+
+    assert conversion.counts.notes[0].endswith("events has friends, whose branches are not read")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ModuleNotFoundError("install the `xxhash`\n\n package"), "events: install the `xxhash` p"),
+        (NotImplementedError("classes"), "events has classes. Write it again with a current"),
+    ],
+)
+def test_trees_that_uproot_does_not_read_are_named(
+    tmp_path, root_file, monkeypatch, error, sentence
+):
+    path = root_file(events=branches())
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("uproot.reading.ReadOnlyDirectory.__getitem__", fail)
+
+    with pytest.raises(IntakeError, match=sentence):
+        convert_all([path], tmp_path / "out")
+
+
+def test_an_ntuple_of_the_new_kind_is_named(tmp_path, root_file, monkeypatch):
+    path = root_file(events=branches())
+    monkeypatch.setattr("uproot.reading.ReadOnlyDirectory.classname_of", lambda *_: "ROOT::RNTuple")
+
+    with pytest.raises(IntakeError, match=r"events is an RNTuple, which is not read\. Write it"):
         convert_all([path], tmp_path / "out")
 
 
@@ -357,7 +417,7 @@ def test_labels_and_other_keys_may_be_texts(tmp_path, write):
     ("features", "sentence"),
     [
         (lambda x, _: {"features": tensor_feature(x)}, "no column is named as the label"),
-        (lambda *_: {}, "record 1 has no key 'features' .* its keys: none"),
+        (lambda *_: {}, "record 1 is not a tf.train.Example with keys"),
         (
             lambda x, y: {
                 "features": tensor_feature(x),
@@ -397,9 +457,10 @@ def test_records_of_other_forms_are_named(tmp_path, write, features, sentence):
         convert_all([write(shard(features))], tmp_path / "out")
 
 
-def test_records_that_are_no_examples(tmp_path, write):
+@pytest.mark.parametrize("record", [b"\xff" * 9, b"", SEQUENCE])
+def test_records_that_are_no_examples(tmp_path, write, record):
     with pytest.raises(IntakeError, match=r"x: record 1 is not a tf\.train\.Example"):
-        convert_all([write(frame([b"\xff" * 9]))], tmp_path / "out")
+        convert_all([write(frame([record]))], tmp_path / "out")
 
 
 def test_the_labels_of_records_may_be_other_values(tmp_path, write):
