@@ -35,11 +35,12 @@ def source_digest(modules: Iterable[str]) -> str:
 
 def project_version() -> str:
     """Returns the project's version and a digest of all its sources, for people to compare."""
-    modules = [module for package in PACKAGES for module in _modules_of(package)]
+    modules = [module for package in PACKAGES for module in modules_of(package)]
     return f"{metadata.version(PROJECT)}, sources {source_digest(modules)}"
 
 
-def _modules_of(package: str) -> Iterator[str]:
+def modules_of(package: str) -> Iterator[str]:
+    """Yields the names of a package's modules, in no order."""
     for file in (SOURCE_ROOT / package).rglob("*.py"):
         parts = file.relative_to(SOURCE_ROOT).with_suffix("").parts
         yield ".".join(parts).removesuffix(".__init__")

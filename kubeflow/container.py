@@ -78,18 +78,16 @@ def run(arguments: Arguments) -> int:
 def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     executor_input = parse_input(options.json_serialized_invocation_args)
     keep_outputs(executor_input, options.outputs.split(","))
-    if not options.json_serialized_inputs_spec_args:
-        clear_outputs(executor_input)
-        options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
-        kubeflow_v2_run_executor.main((options, flags))
-        return
+    inputs_spec = options.json_serialized_inputs_spec_args
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
-    localize(executor_input, parse_inputs_spec(options.json_serialized_inputs_spec_args), paths)
+    if inputs_spec:
+        localize(executor_input, parse_inputs_spec(inputs_spec), paths)
     clear_outputs(executor_input)
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
-    output_file = Path(executor_input.outputs.output_file)
-    output_file.write_text(restore(output_file.read_text("utf-8"), paths), encoding="utf-8")
+    if inputs_spec:
+        output_file = Path(executor_input.outputs.output_file)
+        output_file.write_text(restore(output_file.read_text("utf-8"), paths), encoding="utf-8")
 
 
 def clear_outputs(executor_input: ExecutorInput) -> None:

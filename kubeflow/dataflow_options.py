@@ -48,19 +48,20 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
 
 def dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     """Why Dataflow would refuse a node's job, one message per reason."""
-    if section.worker_image is None and any(
-        selected_runner(args) == DATAFLOW and "--sdk_container_image" not in option_names(args)
+    of_nodes = [
+        option_names(args)
         for args in config.beam.option_lists()
+        if selected_runner(args) == DATAFLOW
+    ]
+    if section.worker_image is None and any(
+        "--sdk_container_image" not in names for names in of_nodes
     ):
         yield (
             f"vertex.worker_image: missing, and Dataflow's workers cannot start from "
             f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
             "target worker"
         )
-    if any(
-        selected_runner(args) == DATAFLOW and "--job_name" in option_names(args)
-        for args in config.beam.option_lists()
-    ):
+    if any("--job_name" in names for names in of_nodes):
         yield (
             "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
             "name of a running one; remove it"

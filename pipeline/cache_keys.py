@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -49,11 +50,8 @@ def portable_cache_keys(root: str) -> Iterator[None]:
             **others,
         )
 
-    cache_utils.get_cache_context = get_cache_context
-    try:
+    with patch.object(cache_utils, "get_cache_context", get_cache_context):
         yield
-    finally:
-        cache_utils.get_cache_context = original
 
 
 def without_beam_options(executor_spec: Message | None) -> Message | None:

@@ -10,8 +10,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from pipeline.cron_schedule import CronSchedule, parse_cron
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
-
 # Names of the API's enumeration for which Vertex AI has machines and TensorFlow 2.16 has code.
 Accelerator = Literal[
     "NVIDIA_TESLA_P100",
@@ -108,11 +106,15 @@ ServiceAccount = Annotated[
 ]
 
 
-class _Section(BaseModel):
-    model_config = FROZEN
+class Section(BaseModel):
+    """A section of the configuration: frozen, without unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True
+    )
 
 
-class Resources(_Section):
+class Resources(Section):
     """Resources of one node's container."""
 
     cpu: float | None = Field(None, gt=0, description="number of CPU cores")
@@ -124,7 +126,7 @@ class Resources(_Section):
     accelerator_count: int = Field(1, ge=1, description="number of accelerators")
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """Schedule of recurring runs."""
 
     cron: str = Field(
@@ -147,7 +149,7 @@ class Schedule(_Section):
         return parse_cron(self.cron)
 
 
-class RemoteConfig(_Section):
+class RemoteConfig(Section):
     """Settings that both cloud targets have."""
 
     image: Image = Field(description="image built from kubeflow/Dockerfile")
@@ -164,7 +166,7 @@ class RemoteConfig(_Section):
     )
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """The machines of the Vertex training job: CPU, GPU or one TPU slice."""
 
     machine_type: MachineType = Field(
@@ -181,7 +183,7 @@ class TrainingConfig(_Section):
     timeout_hours: float = Field(24.0, gt=0, le=168, description="maximum training time in hours")
 
 
-class EndpointConfig(_Section):
+class EndpointConfig(Section):
     """Vertex endpoint to which blessed models are deployed."""
 
     name: EndpointName = Field(description="display name; created if missing")
@@ -238,7 +240,7 @@ class VertexConfig(RemoteConfig):
     )
 
 
-class Volume(_Section):
+class Volume(Section):
     """Persistent volume claim that every container mounts."""
 
     # The pod's volume is named after the claim, and a volume's name has no dots.

@@ -27,7 +27,7 @@ from pydantic import (
 from formats.errors import UserError
 from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
 from pipeline.beam_options import find_option_problems
-from pipeline.cloud_config import FROZEN, KubeflowConfig, VertexConfig
+from pipeline.cloud_config import KubeflowConfig, Section, VertexConfig
 from pipeline.evaluation_config import EvaluationConfig
 from pipeline.paths import check_location, is_remote
 from pipeline.secret_values import find_secrets, redact
@@ -74,15 +74,11 @@ class ConfigError(UserError, ValueError):
     exit_code = 2
 
 
-class _Frozen(BaseModel):
-    model_config = FROZEN
-
-
 WITH_TEST = "folders-with-test"
 """The layout with a third folder, ``test/``."""
 
 
-class IngestionConfig(_Frozen):
+class IngestionConfig(Section):
     """How the shards under ``data_root`` become the splits ``train`` and ``eval``."""
 
     layout: Literal["auto", "folders", "folders-with-test", "single"] = Field(
@@ -144,7 +140,7 @@ class TrainerConfig(Hyperparameters):
         return Hyperparameters(**self.model_dump(include=set(Hyperparameters.model_fields)))
 
 
-class ServingCheckConfig(_Frozen):
+class ServingCheckConfig(Section):
     """Limits of the process that loads the export and scores records with it, before the push."""
 
     timeout_minutes: int = Field(10, ge=1, le=1440, description="maximum wall time")
@@ -153,7 +149,7 @@ class ServingCheckConfig(_Frozen):
     )
 
 
-class PushConfig(_Frozen):
+class PushConfig(Section):
     """Where blessed models go, and in which formats."""
 
     directory: FolderPath | None = Field(
@@ -177,7 +173,7 @@ class PushConfig(_Frozen):
         return self
 
 
-class ScoreConfig(_Frozen):
+class ScoreConfig(Section):
     """A set of events, labelled or not, that the model in service scores at the end of each run."""
 
     data_root: FolderPath = Field(
@@ -205,7 +201,7 @@ class ScoreConfig(_Frozen):
         return value
 
 
-class BeamConfig(_Frozen):
+class BeamConfig(Section):
     """How Beam runs ingestion, statistics, histograms, evaluation and scoring."""
 
     args: tuple[str, ...] = Field(
@@ -238,7 +234,7 @@ class BeamConfig(_Frozen):
         return [self.args, *((*self.args, *args) for args in self.nodes.values())]
 
 
-class Config(_Frozen):
+class Config(Section):
     """One run of the pipeline."""
 
     name: Annotated[

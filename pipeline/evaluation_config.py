@@ -5,21 +5,19 @@ import reprlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from formats.features import LEVEL_COUNT
 from formats.gate_metrics import AUC, GATE_METRICS, REJECTION, SLICE_VALUES, MetricGate
 from formats.hyperparameters import Number
-from pipeline.cloud_config import FROZEN
+from pipeline.cloud_config import Section
 
 MAX_EVENTS = 2**53
 """Beyond it, a number of events in TFMA's results is not exact."""
 
 
-class GateConfig(BaseModel):
+class GateConfig(Section):
     """A gate on any metric, on all events or on one slice."""
-
-    model_config = FROZEN
 
     metric: Literal[tuple(GATE_METRICS)] = Field(description="the metric")  # type: ignore[valid-type]
     slice: dict[str, str] = Field(
@@ -86,10 +84,8 @@ class GateConfig(BaseModel):
         )
 
 
-class EvaluationConfig(BaseModel):
+class EvaluationConfig(Section):
     """The thresholds that a model must reach on the eval split to be pushed."""
-
-    model_config = FROZEN
 
     auc_lower_bound: float = Field(
         0.7, ge=0.0, le=1.0, description="minimum AUC of a blessed model"

@@ -1,7 +1,7 @@
 """What is in a folder of shards on this machine: what a run reads, and what it leaves out."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -98,9 +98,9 @@ class LocalData:
         # A set of parts may be spread over the folders.
         names = [file.name for files in self.shards.values() for file in files]
         if missing := missing_parts(names):
-            yield "missing", f"{_shortened(missing)}, by the names of the other shards"
+            yield "missing", f"{shortened(missing)}, by the names of the other shards"
         if self.unread:
-            yield "not read", f"{_shortened(self.unread)} in {self.root}"
+            yield "not read", f"{shortened(self.unread)} in {self.root}"
 
 
 def data_layout(root: Path) -> str:
@@ -204,7 +204,7 @@ def _refuse_directories(folder: Path, content: ShardNames) -> None:
         if (folder / name).is_dir():
             parts = [path.name for path in islice((folder / name).iterdir(), MAX_ENTRIES)]
             parts = sorted(part for part in parts if looks_like_data(part))
-            files = f" with {_shortened(parts)}" if parts else ""
+            files = f" with {shortened(parts)}" if parts else ""
             raise DataRefusedError(
                 f"{folder / name} is a folder{files}, not a shard, as Spark writes them. Put its "
                 f"files into {folder}, with names that end in .tfrecord, and remove the folder."
@@ -248,7 +248,7 @@ def _nothing_to_read(root: Path, folder: str) -> str:
     content = sorted(path.name + "/" * path.is_dir() for path in _visible(place))
     if not content:
         return f"{expected}, which is empty. {_layout(root)}"
-    return f"{expected}, only {_shortened(content)}. {_remedy(root, place, content)}"
+    return f"{expected}, only {shortened(content)}. {_remedy(root, place, content)}"
 
 
 def _remedy(root: Path, place: Path, content: list[str]) -> str:
@@ -294,7 +294,8 @@ def _visible(folder: Path) -> Iterator[Path]:
     return (path for path in paths if path.name[0] not in "._" and path.name != MANIFEST)
 
 
-def _shortened(names: list[str]) -> str:
+def shortened(names: Sequence[str]) -> str:
+    """Lists the first ``MAX_NAMES`` names, and how many more there are."""
     more = len(names) - MAX_NAMES
     return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 

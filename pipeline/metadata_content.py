@@ -41,33 +41,24 @@ def find_invalid_value(connection: sqlite3.Connection) -> str:
     """
     connection.create_function("is_utf8", 1, _is_utf8, deterministic=True)
     for table in TABLES:
-        columns = {
-            name: kind for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")
-        }
-        cases = [f"WHEN {_invalid(name, kind)} THEN '{name}'" for name, kind in columns.items()]
+        columns = connection.execute(f"PRAGMA table_info({table})")
+        kinds = {name: _kind(name, kind) for _, name, kind, *_ in columns}
+        cases = [f"WHEN {condition} THEN '{name}'" for name, (_, condition) in kinds.items()]
         query = f"SELECT rowid, CASE {' '.join(cases)} END AS bad FROM {table} WHERE bad NOTNULL"  # noqa: S608
         for row, column in connection.execute(f"{query} LIMIT 1"):
-            return f"{table}.{column} in row {row} is not {_article(columns[column])}"
+            return f"{table}.{column} in row {row} is not {kinds[column][0]}"
     return ""
 
 
-def _invalid(column: str, kind: str) -> str:
-    """Returns the condition under which a value does not have the type of its column."""
-    if _is_text(kind):
+def _kind(column: str, kind: str) -> tuple[str, str]:
+    """Returns what the values of a column are, and the condition under which one is not."""
+    if kind == "TEXT" or "CHAR" in kind:
         valid = f"typeof({column}) = 'text' AND is_utf8(CAST({column} AS BLOB))"
-        return f"{column} NOTNULL AND NOT ({valid})"
+        return "text", f"{column} NOTNULL AND NOT ({valid})"
     if kind == "BLOB":
-        return f"typeof({column}) NOT IN ('blob', 'null')"
-    number = "('real', 'null')" if kind == "DOUBLE" else "('integer', 'null')"
-    return f"typeof({column}) NOT IN {number}"
-
-
-def _is_text(kind: str) -> bool:
-    return kind == "TEXT" or "CHAR" in kind
-
-
-def _article(kind: str) -> str:
-    return "text" if _is_text(kind) else "data" if kind == "BLOB" else "a number"
+        return "data", f"typeof({column}) NOT IN ('blob', 'null')"
+    number = "real" if kind == "DOUBLE" else "integer"
+    return "a number", f"typeof({column}) NOT IN ('{number}', 'null')"
 
 
 def _is_utf8(content: bytes) -> bool:

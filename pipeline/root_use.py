@@ -39,12 +39,7 @@ def used_by_run(root: Path) -> Iterator[list[str]]:
         try:
             yield remarks
         finally:
-            _back_up(root)
-
-
-def _back_up(root: Path) -> None:
-    """Writes the backup; the outcome of the run does not depend on it."""
-    try:
-        write_backup(root)
-    except MetadataError as error:
-        logger.warning("no backup of the metadata: %s", error)
+            try:
+                write_backup(root)
+            except MetadataError as error:  # the outcome of the run does not depend on it
+                logger.warning("no backup of the metadata: %s", error)

@@ -7,9 +7,9 @@ reuse, and compares the inputs of each node with their records before and after 
 
 import datetime
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from absl import logging
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -90,11 +90,6 @@ class VerifiedLauncher(launcher.Launcher):
         self._records = records
 
     def _prepare_execution(self) -> Any:
-        with self._verified_cache():
-            return super()._prepare_execution()
-
-    @contextmanager
-    def _verified_cache(self) -> Iterator[None]:
         """Lets TFX find only those cached outputs that are as their node left them.
 
         TFX has no hook for it; its launcher looks the function up in the module at each call.
@@ -105,11 +100,8 @@ class VerifiedLauncher(launcher.Launcher):
             forget_damaged(metadata_handle.store, self._records, node, cache_context.id)
             return find_cached(metadata_handle, cache_context)
 
-        cache_utils.get_cached_outputs = get_cached_outputs
-        try:
-            yield
-        finally:
-            cache_utils.get_cached_outputs = find_cached
+        with patch.object(cache_utils, "get_cached_outputs", get_cached_outputs):
+            return super()._prepare_execution()
 
     def _run_executor(
         self, execution_info: data_types.ExecutionInfo

@@ -4,6 +4,7 @@ Keras' EarlyStopping and ReduceLROnPlateau cannot be resumed. ``EpochTracker`` m
 decisions from the metrics of the epochs so far, which are part of the checkpoint.
 """
 
+import functools
 import logging
 import math
 import time
@@ -193,33 +194,25 @@ class EventCheck(_Callback):
         check_events(TRAIN_SPLIT, self._count_seen(epoch), self._events, self._location)
 
 
+def _on_this_host(method: Callable[..., None]) -> Callable[..., None]:
+    """Lets a method run outside of any device scope."""
+
+    @functools.wraps(method)
+    def run(*arguments: Any, **options: Any) -> None:
+        with tf.device(None):
+            method(*arguments, **options)
+
+    return run
+
+
 class LocalTensorBoard(tf_keras.callbacks.TensorBoard):
     """TensorBoard whose files this process writes, also in the device scope of another host."""
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Creates the writer of the training's metrics."""
-        with tf.device(None):
-            super().on_train_begin(logs)
-
-    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Creates the writer of the validation's metrics."""
-        with tf.device(None):
-            super().on_test_begin(logs)
-
-    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Writes the metrics of a validation by step."""
-        with tf.device(None):
-            super().on_test_end(logs)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Writes the metrics of an epoch."""
-        with tf.device(None):
-            super().on_epoch_end(epoch, logs)
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Closes the writers."""
-        with tf.device(None):
-            super().on_train_end(logs)
+    on_train_begin = _on_this_host(tf_keras.callbacks.TensorBoard.on_train_begin)
+    on_test_begin = _on_this_host(tf_keras.callbacks.TensorBoard.on_test_begin)
+    on_test_end = _on_this_host(tf_keras.callbacks.TensorBoard.on_test_end)
+    on_epoch_end = _on_this_host(tf_keras.callbacks.TensorBoard.on_epoch_end)
+    on_train_end = _on_this_host(tf_keras.callbacks.TensorBoard.on_train_end)
 
 
 class NanGuard(_Callback):

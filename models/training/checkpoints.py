@@ -18,8 +18,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-import models
-from formats import features
+from formats.source_version import modules_of, source_digest
 from models.serving.saved_model import NamedWeights
 
 log = logging.getLogger("higgs.trainer")
@@ -32,9 +31,6 @@ REFIT_FOLDER = "refit"
 
 EPOCH_NUMBER = 10**9
 """Difference of the numbers of checkpoints of consecutive epochs; more than an epoch has steps."""
-
-SOURCES = (Path(models.__file__).parent, Path(features.__file__))
-"""The code that determines a training; with other code no checkpoint is resumed."""
 
 LayerWeights = Sequence[npt.NDArray[np.generic]]
 """The weights of a network in the order of ``get_weights``."""
@@ -135,23 +131,13 @@ def checkpoint_folder(
         settings: values that JSON can represent, with a fingerprint of the events among them.
         initial_weights: the weights of a warm start, by name.
     """
-    versions = [tf.__version__, tf_keras.__version__]
-    digest = hashlib.sha256(json.dumps([settings, *versions], sort_keys=True).encode())
-    digest.update(code_digest(SOURCES))
+    code = source_digest([*modules_of("models"), "formats.features"])
+    determining = [settings, tf.__version__, tf_keras.__version__, code]
+    digest = hashlib.sha256(json.dumps(determining, sort_keys=True).encode())
     for name in sorted(initial_weights):
         digest.update(f"{name}\n".encode())
         digest.update(np.ascontiguousarray(initial_weights[name]).tobytes())
     return f"{root}/{digest.hexdigest()[:16]}"
-
-
-def code_digest(sources: Sequence[Path]) -> bytes:
-    """Computes the digest of Python files, given as files or folders."""
-    digest = hashlib.sha256()
-    for source in sources:
-        for file in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
-            digest.update(f"{file.relative_to(source.parent)}\n".encode())
-            digest.update(file.read_bytes())
-    return digest.digest()
 
 
 def discard_checkpoints(folder: str) -> None:

@@ -3,7 +3,7 @@
 import functools
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -189,7 +189,11 @@ def _train(
     state, save = TrainingState(), None
     if environment.checkpoint_dir:
         with environment.strategy.scope():
-            save = _resume(environment.checkpoint_dir, network, state, plan)
+            checkpoints = Checkpoints(
+                environment.checkpoint_dir, network, state, writes=plan.hardware.host == 0
+            )
+            checkpoints.restore()
+        save = checkpoints.save
     resumed_at = len(state.epochs), state.step
     tracker = EpochTracker(plan, state, save, losses)
     if not tracker.is_finished:
@@ -206,15 +210,6 @@ def _variables(network: WideAndDeep) -> list[tuple[tf.Variable, Array]]:
         for node in tf.train.TrackableView(root).descendants()
         if isinstance(node, tf.Variable)
     ]
-
-
-def _resume(
-    folder: str, network: WideAndDeep, state: TrainingState, plan: TrainingPlan
-) -> Callable[[], None]:
-    """Restores the last checkpoint; returns the function that saves the next ones."""
-    checkpoints = Checkpoints(folder, network, state, writes=plan.hardware.host == 0)
-    checkpoints.restore()
-    return checkpoints.save
 
 
 def compile_network(network: WideAndDeep, plan: TrainingPlan) -> CosineSchedule | None:

@@ -78,7 +78,7 @@ def generate(
       higgs generate --events 100000 --out data
       higgs generate --events 5000 --seed 7 --validation-events 1000 --out data --overwrite
     """
-    from pipeline.sample_data import event_streams, monte_carlo, shard_writer
+    from pipeline.sample_data import monte_carlo, shard_writer
     from pipeline.sample_data.progress_bar import progress
 
     if validation_events is None:
@@ -91,8 +91,9 @@ def generate(
         )
     start = time.monotonic()
     with progress("generating", events) as on_progress:
-        chunks = _with_progress(monte_carlo.generate(events, seed), on_progress)
-        training, validation = event_streams.split_first(chunks, events - validation_events)
+        first = events - validation_events
+        training = _with_progress(monte_carlo.generate(first, seed), on_progress)
+        validation = _with_progress(monte_carlo.generate(events, seed, first), on_progress, first)
         sizes = shard_writer.write_dataset(
             directory,
             training,
@@ -118,9 +119,8 @@ def _generated_manifest(seed: int, shards: "tuple[ShardEntry, ...]") -> "Manifes
 
 
 def _with_progress(
-    chunks: "Iterator[Events]", on_progress: Callable[[int], None]
+    chunks: "Iterator[Events]", on_progress: Callable[[int], None], count: int = 0
 ) -> "Iterator[Events]":
-    count = 0
     for chunk in chunks:
         yield chunk
         count += len(chunk.labels)

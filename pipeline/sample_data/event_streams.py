@@ -36,29 +36,6 @@ def select(events: Events, rows: slice | NDArray[np.bool_]) -> Events:
     return type(events)(*(array[rows] for array in events))
 
 
-def split_first(chunks: Iterable[Events], count: int) -> tuple[Iterator[Events], Iterator[Events]]:
-    """Splits off the first events of a stream.
-
-    Returns:
-        The first ``count`` events, and the others; the first must be consumed before the others.
-    """
-    pieces = cut(chunks, count) if count else ((1, chunk) for chunk in chunks)
-    buffered: list[Events] = []
-
-    def head() -> Iterator[Events]:
-        for part, piece in pieces:
-            if part:
-                buffered.append(piece)
-                return
-            yield piece
-
-    def tail() -> Iterator[Events]:
-        yield from buffered
-        yield from (piece for _, piece in pieces)
-
-    return head(), tail()
-
-
 def split_by(
     chunks: Iterable[Events], is_second: Callable[[Events], NDArray[np.bool_]]
 ) -> tuple[Iterator[Events], Iterator[Events]]:

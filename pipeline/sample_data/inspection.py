@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, UNITS
+from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, NUM_FEATURES, UNITS
 from formats.published.record import Events, RecordError, read_events
 from formats.published.record_parser import InvalidRecordError, additional_keys
 from formats.published.tfrecord import iter_chunks, open_plain
 from formats.unchanged_files import unchanged
-from pipeline.local_data import MAX_NAMES
+from pipeline.local_data import shortened
+from pipeline.sample_data.event_streams import select
 
 LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
 
@@ -29,7 +28,6 @@ _PUBLISHED_BYTES = 163
 _NUMBER_WIDTH = len("-1.234e-05")
 
 
-@dataclass(frozen=True, eq=False)
 class Inspection:
     """Summary of one shard, or of the shards of a folder.
 
@@ -37,55 +35,42 @@ class Inspection:
         path: the shard or the folder.
         files: number of shards.
         empty: the shards without records, which are skipped.
-        compression: ``"gzip"``, ``"none"`` or both.
+        compressions: ``"gzip"``, ``"none"`` or both.
+        additional_keys: keys of the records besides features and label.
         events: number of records; all were read and have the published layout.
         signal: number of signal events.
         first: the first records.
         low: minimum of each column, float32 [28].
-        mean: mean of each column, float64 [28].
+        total: sum of each column, float64 [28].
         high: maximum of each column, float32 [28].
-        additional_keys: keys of the records besides features and label.
     """
 
-    path: Path
-    files: int
-    empty: list[Path]
-    compression: str
-    events: int
-    signal: int
-    first: Events
-    low: NDArray[np.float32]
-    mean: NDArray[np.float64]
-    high: NDArray[np.float32]
-    additional_keys: tuple[str, ...] = ()
-
-
-class _ShardSet:
-    """Reads several shards one after the other, and remembers what they are like."""
-
-    def __init__(self, paths: Sequence[Path], on_read: Callable[[int], None]):
-        self._paths, self._on_read = paths, on_read
-        self.compressions: set[str] = set()
+    def __init__(self, path: Path, files: int):
+        """Summarizes nothing yet."""
+        self.path, self.files = path, files
         self.empty: list[Path] = []
+        self.compressions: set[str] = set()
         self.additional_keys: set[str] = set()
+        self.events = self.signal = 0
+        self.first = Events(np.empty([0, NUM_FEATURES], np.float32), np.empty(0, np.float32))
+        self.low = np.full(NUM_FEATURES, np.inf, np.float32)
+        self.high = -self.low
+        self.total = np.zeros(NUM_FEATURES)
 
-    def __iter__(self) -> Iterator[Events]:
-        size = 0
-        for path in self._paths:
-            check_regular(path)
-            with path.open("rb") as file:
-                self.compressions.add(open_plain(file)[1])
-            keys = _additional_keys(path)
-            self.additional_keys.update(keys)
-            with unchanged(path), path.open("rb") as file:
-                events = 0
-                for chunk in read_events(file, str(path), keys):
-                    yield chunk
-                    events += len(chunk.labels)
-                    self._on_read(size + file.tell())
-            if not events:
-                self.empty.append(path)
-            size += path.stat().st_size
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each column, float64 [28]."""
+        return self.total / self.events
+
+    def add(self, chunk: Events, records: int) -> None:
+        """Adds events; keeps them while there are fewer than ``records``."""
+        missing = select(chunk, slice(max(records - self.events, 0)))
+        self.first = Events(*map(np.concatenate, zip(self.first, missing, strict=True)))
+        self.events += len(chunk.labels)
+        self.signal += int(chunk.labels.sum())
+        self.low = np.minimum(self.low, chunk.features.min(axis=0))
+        self.high = np.maximum(self.high, chunk.features.max(axis=0))
+        self.total += chunk.features.sum(axis=0, dtype=np.float64)
 
 
 def _additional_keys(path: Path) -> tuple[str, ...]:
@@ -131,37 +116,24 @@ def inspect_shards(
             what it is.
         DataRefusedError: a shard was changed while it was read.
     """
-    shard_set = _ShardSet(shards, on_read)
-    chunks = iter(shard_set)
-    head = next(chunks, None)
-    if head is None:
+    inspection = Inspection(path, len(shards))
+    size = 0
+    for shard in shards:
+        check_regular(shard)
+        with shard.open("rb") as file:
+            inspection.compressions.add(open_plain(file)[1])
+        keys, before = _additional_keys(shard), inspection.events
+        inspection.additional_keys.update(keys)
+        with unchanged(shard), shard.open("rb") as file:
+            for chunk in read_events(file, str(shard), keys):
+                inspection.add(chunk, records)
+                on_read(size + file.tell())
+        if inspection.events == before:
+            inspection.empty.append(shard)
+        size += shard.stat().st_size
+    if not inspection.events:
         raise RecordError(str(path), None, "holds no records", "Give a shard with events.")
-    first = Events(head.features[:0], head.labels[:0])
-    low, high = head.features[0], head.features[0]
-    events = signal = 0
-    total = np.zeros(len(FEATURES))
-    for features, labels in chain([head], chunks):
-        if (missing := records - events) > 0:
-            parts = zip(first, (features[:missing], labels[:missing]), strict=True)
-            first = Events(*map(np.concatenate, parts))
-        events += len(labels)
-        signal += int(labels.sum())
-        low = np.minimum(low, features.min(axis=0))
-        high = np.maximum(high, features.max(axis=0))
-        total += features.sum(axis=0, dtype=np.float64)
-    return Inspection(
-        path=path,
-        files=len(shards),
-        empty=shard_set.empty,
-        compression=" and ".join(sorted(shard_set.compressions)),
-        events=events,
-        signal=signal,
-        first=first,
-        low=low,
-        mean=total / events,
-        high=high,
-        additional_keys=tuple(sorted(shard_set.additional_keys)),
-    )
+    return inspection
 
 
 def render(inspection: Inspection, width: int, units: str = "published") -> RenderableType:
@@ -181,7 +153,7 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
         *_file_counts(inspection),
         ("layout", LAYOUT),
         *_key_rows(inspection),
-        ("compression", inspection.compression),
+        ("compression", " and ".join(sorted(inspection.compressions))),
         ("records", f"{inspection.events:,}"),
         ("signal", f"{inspection.signal:,} ({share:.2%})"),
         ("background", f"{inspection.events - inspection.signal:,} ({1 - share:.2%})"),
@@ -194,7 +166,7 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
 
 def _key_rows(inspection: Inspection) -> Iterator[tuple[str, str]]:
     if inspection.additional_keys:
-        keys = ", ".join(map(repr, inspection.additional_keys))
+        keys = ", ".join(map(repr, sorted(inspection.additional_keys)))
         yield "also", f"{keys}: refused by `higgs run` unless ingestion.ignore_keys names them"
 
 
@@ -214,9 +186,7 @@ def _file_counts(inspection: Inspection) -> Iterator[tuple[str, str]]:
     if inspection.path.is_dir():
         yield "files", f"{inspection.files:,}"
     if inspection.empty:
-        names = ", ".join(path.name for path in inspection.empty[:MAX_NAMES])
-        more = len(inspection.empty) - MAX_NAMES
-        yield "empty", names + (f" and {more:,} more" if more > 0 else "")
+        yield "empty", shortened([path.name for path in inspection.empty])
 
 
 def _numbers(inspection: Inspection, scales: NDArray[np.float64]) -> dict[str, list[float]]:

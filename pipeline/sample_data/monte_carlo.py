@@ -34,7 +34,7 @@ def _scale(column: str) -> float:
 _SCALES = np.array([_scale(column) for column in FEATURES])
 
 
-def generate(num_events: int, seed: int) -> Iterator[Events]:
+def generate(num_events: int, seed: int, first: int = 0) -> Iterator[Events]:
     """Generates toy events, in blocks of at most `BLOCK`.
 
     Block k has a random stream of its own, from `seed` and k. The events depend only on the seed,
@@ -43,12 +43,12 @@ def generate(num_events: int, seed: int) -> Iterator[Events]:
     Args:
         num_events: number of events.
         seed: an integer of at least 0.
+        first: number of events that are left out at the beginning.
     """
-    for block, start in enumerate(range(0, num_events, BLOCK)):
+    for block in range(first // BLOCK, -(-num_events // BLOCK)):
         columns, labels = _generate_block(seed, block)
-        features = (columns * _SCALES).astype(np.float32)
-        remaining = num_events - start
-        yield Events(features[:remaining], labels[:remaining])
+        rows = slice(max(first - block * BLOCK, 0), num_events - block * BLOCK)
+        yield Events((columns * _SCALES).astype(np.float32)[rows], labels[rows])
 
 
 def _generate_block(seed: int, block: int) -> tuple[Array, NDArray[np.float32]]:

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -94,21 +94,24 @@ def write_dataset(
         staging = directory / _INCOMPLETE
         shutil.rmtree(staging, ignore_errors=True)
         try:
-            entries: list[ShardEntry] = []
-            sizes = {
-                split: write_shards(events, staging / split, shard_size, encode, entries.append)
+            shards = {
+                split: write_shards(events, staging / split, shard_size, encode)
                 for split, events in zip(SPLITS, (training, validation, test), strict=True)
             }
-            if not sizes[TEST].events and not _has_own_test(directory):
+            if not shards[TEST] and not _has_own_test(directory):
                 (staging / TEST).rmdir()  # So that it does not replace one of the user's.
             if make_manifest:
-                write_manifest(staging, make_manifest(tuple(entries)))
+                write_manifest(staging, make_manifest(tuple(chain(*shards.values()))))
             staging.rename(directory / _COMPLETE)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         with _undone_if_refused(directory / _COMPLETE):
             _move_into_place(directory)
-    return {split: size for split, size in sizes.items() if size.events or split != TEST}
+    return {
+        split: SplitSize(sum(entry.events for entry in entries), len(entries))
+        for split, entries in shards.items()
+        if entries or split != TEST
+    }
 
 
 @contextmanager
@@ -207,8 +210,7 @@ def write_shards(
     directory: Path,
     shard_size: int,
     encode: Callable[[Events], bytes] = encode_events,
-    on_shard: Callable[[ShardEntry], None] = lambda _: None,
-) -> SplitSize:
+) -> list[ShardEntry]:
     """Writes events to ``shard-00000.tfrecord`` and so on.
 
     Args:
@@ -216,13 +218,15 @@ def write_shards(
         directory: the folder of the shards; created if missing.
         shard_size: events in each shard but the last.
         encode: gives the content of a shard with some events.
-        on_shard: called with each complete shard; its path starts with the folder's name.
+
+    Returns:
+        The shards, with paths that start with the folder's name.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    events = shards = 0
+    entries = []
     for shard, pieces in groupby(cut(chunks, shard_size), key=itemgetter(0)):
         path = directory / f"shard-{shard:05d}.tfrecord"
-        digest, before, size = hashlib.sha256(), events, 0
+        digest, events, size = hashlib.sha256(), 0, 0
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             # Larger parts would be returned to the system and allocated again each time.
             for _, piece in cut((piece for _, piece in pieces), _ENCODED_TOGETHER):
@@ -230,13 +234,6 @@ def write_shards(
                 size += file.write(content)
                 digest.update(content)
                 events += len(piece.labels)
-        on_shard(
-            ShardEntry(
-                path=f"{directory.name}/{path.name}",
-                bytes=size,
-                events=events - before,
-                sha256=digest.hexdigest(),
-            )
-        )
-        shards += 1
-    return SplitSize(events, shards)
+        name, sha256 = f"{directory.name}/{path.name}", digest.hexdigest()
+        entries.append(ShardEntry(path=name, bytes=size, events=events, sha256=sha256))
+    return entries

@@ -5,15 +5,13 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-import models.trainer
-from models.training import checkpoints
+import models.physics
+from formats import features
 from models.training.checkpoints import (
     REFIT_FOLDER,
-    SOURCES,
     Checkpoints,
     TrainingState,
     checkpoint_folder,
-    code_digest,
     discard_checkpoints,
 )
 
@@ -209,20 +207,10 @@ def test_the_folder_depends_on_settings_and_weights():
     }
 
 
-def test_the_folder_depends_on_the_code(tmp_path, monkeypatch):
-    package, module = tmp_path / "models", tmp_path / "features.py"
-    (package / "physics").mkdir(parents=True)
-    files = [package / "physics" / "columns.py", module]
-    for file in files:
-        file.write_text("a = 1\n")
-    monkeypatch.setattr(checkpoints, "SOURCES", (package, module))
-    folders = {checkpoint_folder("r", {}, {})}
-    for file in files:
-        file.write_text("a = 2\n")
-        folders.add(checkpoint_folder("r", {}, {}))
-    assert len(folders) == 3
-    assert code_digest([package]) == code_digest([package])
-
-
-def test_the_code_is_that_of_the_whole_package():
-    assert Path(models.trainer.__file__).parent in SOURCES
+def test_the_folder_depends_on_the_code_of_models_and_on_the_features(monkeypatch):
+    folder, read = checkpoint_folder("r", {}, {}), Path.read_bytes
+    for changed in (Path(models.physics.__file__), Path(features.__file__)):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_bytes", lambda p, c=changed: read(p) + b"#" * (p == c))
+            assert checkpoint_folder("r", {}, {}) != folder
+    assert checkpoint_folder("r", {}, {}) == folder

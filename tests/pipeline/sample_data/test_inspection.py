@@ -40,11 +40,8 @@ def test_inspection_summarizes_the_whole_shard(tmp_path, compression):
 
     inspection = inspect_file(path, records=3)
 
-    assert (inspection.path, inspection.compression, inspection.events) == (
-        path,
-        compression,
-        20_000,
-    )
+    assert (inspection.path, inspection.compressions) == (path, {compression})
+    assert inspection.events == 20_000
     assert inspection.signal == events.labels.sum()
     assert inspection.first.features.tobytes() == events.features[:3].tobytes()
     assert inspection.first.labels.tolist() == events.labels[:3].tolist()
@@ -207,5 +204,5 @@ def test_additional_keys_are_reported(tmp_path):
     ]
     (tmp_path / "shard.tfrecord").write_bytes(frame(records))
     inspection = inspect_file(tmp_path / "shard.tfrecord", 1)
-    assert (inspection.events, inspection.additional_keys) == (2, ("weight",))
+    assert (inspection.events, inspection.additional_keys) == (2, {"weight"})
     assert "'weight': refused by `higgs run` unless ingestion.ignore_keys" in text_of(inspection)
