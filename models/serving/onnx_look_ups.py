@@ -6,6 +6,7 @@ leaves, and ``GatherElements`` looks up one table per column or tree. Other oper
 at most half as fast in ONNX Runtime 1.23.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.layers.bucketized_columns import BucketWeights
 from models.layers.forest_layer import ForestLayer
+
+TREES_AT_ONCE = 4
+"""Trees whose leaves are rows of one product; ONNX Runtime takes longer for products of one row."""
 
 
 @dataclass
@@ -59,7 +63,7 @@ def bucket_nodes(layer: BucketWeights, columns: str, output: str) -> Nodes:
     log_odds = np.cumsum(steps, axis=1, dtype=np.float64)
     by_column = nodes.add("Transpose", columns, perm=[1, 0])
     is_above = _is_above(nodes, by_column, weights["edges"][:, :, None])
-    bucket = _combine(nodes, is_above, np.ones(len(weights["edges"]), np.uint8), len(log_odds))
+    bucket = _combine(nodes, is_above, np.ones([1, len(weights["edges"])]), len(log_odds))
     looked_up = _look_up(nodes, log_odds, bucket)
     nodes.add("Transpose", looked_up, perm=[1, 0], output=output)
     return nodes
@@ -80,8 +84,10 @@ def forest_nodes(layer: ForestLayer, columns: str, output: str) -> Nodes:
     is_above = _is_above(nodes, by_column, weights["borders"])
     table = nodes.constant(np.array([weights["borders"].size, -1]))
     is_above = nodes.add("Reshape", is_above, table)
-    levels = nodes.add("Gather", is_above, nodes.constant(weights["cut"]), axis=0)
-    leaf = _combine(nodes, levels, (2 ** np.arange(depth)).astype(np.uint8), trees)
+    group = math.gcd(trees, TREES_AT_ONCE)
+    cut = nodes.constant(weights["cut"].reshape(depth * group, -1))
+    levels = nodes.add("Gather", is_above, cut, axis=0)
+    leaf = _combine(nodes, levels, np.kron(2 ** np.arange(depth), np.eye(group)), trees)
     weight = _look_up(nodes, weights["weight"].reshape(trees, -1), leaf)
     total = nodes.add("ReduceSum", weight, nodes.constant(np.array([0])), keepdims=1)
     nodes.add("Transpose", total, perm=[1, 0], output=output)
@@ -100,11 +106,11 @@ def _is_above(nodes: Nodes, values: str, borders: npt.NDArray) -> str:
     return nodes.add("Cast", is_above, to=TensorProto.UINT8)
 
 
-def _combine(nodes: Nodes, bits: str, weights: npt.NDArray[np.uint8], tables: int) -> str:
-    """Sums bits, uint8 [bits, tables, N], with weights, uint8 [bits]: int32 [tables, N]."""
+def _combine(nodes: Nodes, bits: str, weights: npt.NDArray, tables: int) -> str:
+    """Sums bits, uint8 [bits, tables / rows, N], with weights, [rows, bits]: int32 [tables, N]."""
     # One product for all tables: one product per table takes three times as long for one event.
-    columns = nodes.add("Reshape", bits, nodes.constant(np.array([len(weights), -1])))
-    sums = nodes.add("MatMulInteger", nodes.constant(weights[None]), columns)
+    columns = nodes.add("Reshape", bits, nodes.constant(np.array([weights.shape[1], -1])))
+    sums = nodes.add("MatMulInteger", nodes.constant(weights.astype(np.uint8)), columns)
     return nodes.add("Reshape", sums, nodes.constant(np.array([tables, -1])))
 
 

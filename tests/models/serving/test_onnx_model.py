@@ -32,7 +32,7 @@ def toy():
 def assembled(toy, demo):
     """Assembles a model of random weights."""
 
-    def make(*, derived=False, trees=7, buckets=6, activation="relu"):
+    def make(*, derived=False, trees=8, buckets=6, activation="relu"):
         hyperparameters = demo(
             units=8, blocks=2, trees=trees or 1, buckets=buckets, activation=activation
         )
@@ -61,7 +61,7 @@ def score(proto, features):
     [
         {},
         {"trees": 0},
-        {"buckets": 0},
+        {"trees": 7, "buckets": 0},
         {"trees": 0, "buckets": 0, "activation": "gelu"},
     ],
     ids=str,
