@@ -1,8 +1,9 @@
 """Serving speed: the exported model against its peers, which take turns.
 
 The models have the shape of the default preset, as sized for 30,000 and for a million events, and
-random weights. The peers: LightGBM's ``predict`` on as good a forest, with the columns already
-computed, and ONNX Runtime with ``model.onnx``.
+random weights. The peers: the earlier export, whose LightGBM trees were looked up node by node
+(with today's derived columns, which are faster than those it had); LightGBM's own ``predict`` on
+these trees with the columns already computed; and ONNX Runtime with ``model.onnx``.
 """
 
 import os
@@ -21,10 +22,14 @@ from rich.table import Table
 from benchmarks import command_line
 from benchmarks.generated_events import scratch_folder, to_table, training_events
 from benchmarks.measurement import Measure, Measurement, Sense, rate, take_turns
+from benchmarks.node_forest import NodeForest
 from benchmarks.trainings import random_model
+from formats.features import NUM_FEATURES
 from formats.names import FEATURES_SIGNATURE, SIGNAL_PROBABILITY
+from formats.training_record import BlendRecord
 from models.event_table import Array, EventTable
-from models.physics.input_columns import compute_columns
+from models.physics.input_columns import column_layer, compute_columns
+from models.serving.assembly import BlendLayer
 from models.serving.onnx_model import to_onnx
 from models.serving.saved_model import export
 
@@ -40,14 +45,16 @@ GROWING_EVENTS = 20_000
 TREES = {SMALL_MODEL_EVENTS: (450, 24), LARGE_MODEL_EVENTS: (600, 63)}
 """Trees and leaves per tree of LightGBM's forest, by number of training events."""
 
+AGAINST_EARLIER = Measure("serving", "events/s", 5, Sense.AT_LEAST)
 AGAINST_LIGHTGBM = Measure("serving_lightgbm", "events/s", 1, Sense.AT_LEAST)
+LARGE_MODEL = Measure("serving_million", "events/s", 4, Sense.AT_LEAST)
 LARGE_BATCH = Measure("serving_large_batch", "events/s", 0.9, Sense.AT_LEAST)
 ONNX_RATE = Measure("serving_onnx", "events/s", 1.5, Sense.AT_LEAST)
 ONNX_MEDIAN = Measure("serving_onnx_one_event_p50", "ms", 0.3, Sense.AT_MOST)
 MEDIAN = Measure("serving_one_event_p50", "ms", 0.8, Sense.AT_MOST)
 TAIL = Measure("serving_one_event_p99", "ms", 2, Sense.AT_MOST)
 
-OURS, LIGHTGBM, ONNX = "SavedModel", "LightGBM", "ONNX Runtime"
+OURS, EARLIER, LIGHTGBM, ONNX = "SavedModel", "earlier SavedModel", "LightGBM", "ONNX Runtime"
 
 Rates = dict[tuple[str, int], tuple[float, ...]]
 """Events per second of each run, by peer and batch."""
@@ -66,12 +73,8 @@ def measure(quick: bool) -> Iterator[Measurement]:
     with scratch_folder() as folder:
         small = peers(SMALL_MODEL_EVENTS, events, folder / "small")
         rates = measure_rates(small)
-        yield Measurement(
-            AGAINST_LIGHTGBM,
-            rates[OURS, BATCH],
-            rates[LIGHTGBM, BATCH],
-            f"batches of {BATCH:,} events; peer: {LIGHTGBM}",
-        )
+        yield _against(AGAINST_EARLIER, rates, EARLIER)
+        yield _against(AGAINST_LIGHTGBM, rates, LIGHTGBM)
         large_batches = rates[OURS, max(BATCHES)], rates[OURS, BATCH]
         yield Measurement(
             LARGE_BATCH, *large_batches, f"batches of {max(BATCHES):,}; peer: of {BATCH:,}"
@@ -86,7 +89,14 @@ def measure(quick: bool) -> Iterator[Measurement]:
         yield Measurement(ONNX_MEDIAN, latencies[ONNX][0], sizes=f"{calls:,} calls")
         show("sized for 30,000 events", rates, latencies)
         large = peers(LARGE_MODEL_EVENTS, events, folder / "large")
-        show("sized for 1,000,000 events", measure_rates(large), measure_latencies(large, calls))
+        rates = measure_rates(large)
+        yield _against(LARGE_MODEL, rates, EARLIER)
+        show("sized for 1,000,000 events", rates, measure_latencies(large, calls))
+
+
+def _against(measure: Measure, rates: Rates, peer: str) -> Measurement:
+    runs = rates[OURS, BATCH], rates[peer, BATCH]
+    return Measurement(measure, *runs, sizes=f"batches of {BATCH:,} events; peer: {peer}")
 
 
 def peers(training_size: int, events: EventTable, folder: Path) -> dict[str, Score]:
@@ -94,8 +104,10 @@ def peers(training_size: int, events: EventTable, folder: Path) -> dict[str, Sco
     columns = compute_columns(events, derived=True)
     model = random_model(training_size, columns)
     booster = grow_lightgbm(columns, *TREES[training_size])
+    earlier = earlier_model(model.get_layer("network"), booster)
     return {
-        OURS: _exported(model, events.features, folder),
+        OURS: _exported(model, events.features, folder / "ours"),
+        EARLIER: _exported(earlier, events.features, folder / "earlier"),
         LIGHTGBM: lambda count: booster.predict(columns.features[:count]),
         ONNX: _in_onnx_runtime(model, events.features),
     }
@@ -119,6 +131,15 @@ def grow_lightgbm(columns: EventTable, trees: int, leaves: int) -> lgb.Booster:
     sample = slice(GROWING_EVENTS)
     data = lgb.Dataset(columns.features[sample], columns.labels[sample, 0])
     return lgb.train(settings, data, trees)
+
+
+def earlier_model(logits: tf_keras.Model, booster: lgb.Booster) -> tf_keras.Model:
+    """Assembles the model with LightGBM's trees, as exports had them."""
+    features = tf_keras.Input([NUM_FEATURES], name="features")
+    columns = column_layer(derived=True)(features)
+    forest = NodeForest(booster.dump_model()["tree_info"], name="leaves")(columns)
+    blend = BlendLayer(BlendRecord(network=0.5, leaves=0.5, bias=0))([logits(columns), forest])
+    return tf_keras.Model(features, tf_keras.layers.Activation("sigmoid")(blend))
 
 
 def _exported(model: tf_keras.Model, features: Array, folder: Path) -> Score:
