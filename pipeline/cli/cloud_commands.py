@@ -201,6 +201,7 @@ def _connect(target: str, config: Any) -> Any:
 def _follow(runs: Any, run_id: str, interval: float) -> ExitCode:
     from kubeflow.engine_runs import EngineError, exit_code, follow
 
+    goes_on = f"the run goes on: `higgs wait {run_id}` follows it again"
     printed_tasks: dict[str, str] = {}
     try:
         for state in follow(runs, run_id, interval):
@@ -209,8 +210,11 @@ def _follow(runs: Any, run_id: str, interval: float) -> ExitCode:
                     click.echo(f"  {task:<32}{task_state}")
             printed_tasks = dict(state.tasks)
     except EngineError as error:
-        hint = f"; the run goes on: `higgs wait {run_id}` follows it again"
-        raise EngineError(f"{error}{hint if error.is_transient else ''}") from None
+        hint = f"; {goes_on}" if error.is_transient else ""
+        raise EngineError(f"{error}{hint}") from None
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted; {goes_on}", err=True)
+        return ExitCode.INTERRUPTED
     code = exit_code(state)
     click.echo("CANCELED" if state.canceled else _outcome(code, state.errors))
     return code

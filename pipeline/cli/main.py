@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:  # outside of what each command interrupts by itself
-            click.echo("Interrupted; run the command again", err=True)
+            click.echo("Interrupted", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:  # click ends silently when the reader of the output has gone
             raise

@@ -111,3 +111,15 @@ def test_an_outage_that_lasts_names_the_command_that_resumes(is_transient, monke
     with pytest.raises(EngineError) as error:
         cloud_commands._follow(Unreachable(), "7", interval=0)
     assert ("`higgs wait 7` follows it again" in str(error.value)) == is_transient
+
+
+def test_an_interrupt_names_the_command_that_follows_the_run_again(capsys):
+    """Another ``higgs submit`` would start a second run."""
+
+    class Interrupted:
+        def state(self, _):
+            raise KeyboardInterrupt
+
+    assert cloud_commands._follow(Interrupted(), "7", interval=0) == 130
+    message = "Interrupted; the run goes on: `higgs wait 7` follows it again\n"
+    assert capsys.readouterr().err == message
