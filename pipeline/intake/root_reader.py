@@ -1,9 +1,10 @@
 """Reader of ROOT files through uproot, the extra ``higgs-pipeline[root]``."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -73,24 +74,21 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
             f"{member.name}: {tree} has {error}. Write it again with a current version of ROOT, "
             "or as Parquet."
         ) from error
-    types = {branch.name: _plain_type(branch) for branch in chosen.branches}
-    vectors = [name for name, kind in types.items() if kind and kind.shape == (NUM_FEATURES,)]
-    vector = find_vector(member.name, [*types], vectors, features)
-    scalars = tuple(name for name in types if name != vector)
+    branches = {branch.name: _Branch(branch) for branch in chosen.branches}
+    vectors = [name for name, branch in branches.items() if branch.shape == (NUM_FEATURES,)]
+    vector = find_vector(member.name, [*branches], vectors, features)
+    scalars = tuple(name for name in branches if name != vector)
     names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)
 
     def column(index: int, part: slice) -> Any:
-        name = scalars[index] if index < len(scalars) else vector
-        kind = types[name]
-        if kind is None or (kind.shape and name != vector):
+        name = scalars[index] if index < len(scalars) else str(vector)
+        if branches[name].shape != () and name != vector:
             raise IntakeError(
                 f"{member.name}: the branch {name} does not hold one number per entry. Name flat "
                 "branches with --names FILE."
             )
-        # Read as this type, because uproot would evaluate titles and names of types as code.
-        plain = uproot.AsDtype(kind, kind.newbyteorder("="))
-        values = chosen[name].array(plain, part.start, part.stop, library="np")
+        values = branches[name].rows(part)
         return values[:, index - len(scalars)] if name == vector else values
 
     note = f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
@@ -99,6 +97,39 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
         notes.append(f"{member.name}: {tree} has friends, whose branches are not read")
     read, is_vector = array_batches(column, rows), vector is not None
     return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
+
+
+class _Branch:
+    """A branch of a tree, of which one basket is kept: a large one has the rows of many batches.
+
+    Attributes:
+        shape: of an entry, () for a number; None if it is no number or array of a fixed size.
+    """
+
+    def __init__(self, branch: Any):
+        self._branch, self._type = branch, cast(Any, _plain_type(branch))
+        self.shape = None if self._type is None else self._type.shape
+        self._number, self._basket = -1, np.empty(0)
+
+    def rows(self, part: slice) -> Any:
+        """Returns the entries of some rows; `shape` is not None."""
+        starts, pieces = self._branch.entry_offsets, []
+        for i in range(bisect_right(starts, part.start) - 1, bisect_left(starts, part.stop)):
+            basket = self._read(i, starts[i + 1] - starts[i])
+            pieces.append(basket[max(part.start - starts[i], 0) : part.stop - starts[i]])
+        return np.concatenate(pieces)
+
+    def _read(self, number: int, entries: int) -> Any:
+        import uproot
+
+        if number != self._number:
+            # Read as this type, because uproot would evaluate titles and names of types as code.
+            plain = uproot.AsDtype(self._type, self._type.newbyteorder("="))
+            self._basket = self._branch.basket(number).array(plain, library="np")
+            self._number = number
+        if len(self._basket) != entries:
+            raise ValueError(f"basket {number} has {len(self._basket)} of {entries} entries")
+        return self._basket
 
 
 def _plain_type(branch: Any) -> np.dtype[Any] | None:

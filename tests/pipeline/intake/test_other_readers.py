@@ -87,6 +87,43 @@ def test_one_of_several_branches_with_all_features_can_be_chosen(tmp_path, root_
     assert same_events(events, EVENTS)
 
 
+@pytest.fixture
+def baskets(tmp_path, monkeypatch):
+    """A file with two baskets per branch, of which batches have parts, and how many are read."""
+    uproot = pytest.importorskip("uproot")
+    columns, read = {**branches(), "Type": EVENTS.labels}, []
+    with uproot.recreate(tmp_path / "x.root") as file:
+        file.mktree("events", {name: array.dtype for name, array in columns.items()})
+        for rows in (slice(10), slice(10, None)):
+            file["events"].extend({name: array[rows] for name, array in columns.items()})
+    members = uproot.models.TBasket.Model_TBasket.read_members
+
+    def read_members(self, *arguments):
+        read.append(self)
+        members(self, *arguments)
+
+    monkeypatch.setattr(uproot.models.TBasket.Model_TBasket, "read_members", read_members)
+    monkeypatch.setattr("pipeline.intake.table._BATCH_ROWS", 4)
+    return tmp_path / "x.root", read
+
+
+def test_a_basket_is_read_once(tmp_path, baskets):
+    path, read = baskets
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert len(read) == 2 * len(COLUMNS)
+
+
+def test_a_basket_without_all_of_its_entries_is_damaged(tmp_path, baskets, monkeypatch):
+    path, _ = baskets
+    monkeypatch.setattr("uproot.models.TBasket.Model_TBasket.num_entries", 9)
+
+    with pytest.raises(IntakeError, match="as ROOT after 0 events: it is truncated"):
+        convert_all([path], tmp_path / "out")
+
+
 def test_named_branches_are_read_beside_one_of_28_other_numbers(tmp_path, root_file):
     path = root_file(events={**branches(), "Type": EVENTS.labels, "weights": EVENTS.features + 1})
 
