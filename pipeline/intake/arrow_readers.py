@@ -257,7 +257,12 @@ def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> str | None
         IntakeError: there are only other nested columns, several lists, or not the chosen one.
     """
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    lists = [field.name for field in schema if any(test(field.type) for test in is_list)]
+    lists = [
+        field.name
+        for field in schema
+        if any(test(field.type) for test in is_list)
+        and getattr(field.type, "list_size", NUM_FEATURES) == NUM_FEATURES
+    ]
     if chosen is None and FEATURES_KEY in lists:
         lists = [FEATURES_KEY]
     vector = find_vector(name, schema.names, lists, chosen)

@@ -251,6 +251,15 @@ def test_one_of_several_lists_can_be_chosen(tmp_path):
     assert same_events(events, EVENTS)
 
 
+def test_lists_of_another_fixed_length_do_not_hold_the_features(tmp_path):
+    momenta = pa.FixedSizeListArray.from_arrays(pa.array(EVENTS.features[:, :4].ravel()), 4)
+    pq.write_table(pa.table({"p4": momenta, "x": LISTS, "label": LABELS}), tmp_path / "x")
+
+    events, _ = convert_all([tmp_path / "x"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
 def test_lists_of_other_lengths_are_named(tmp_path):
     lists = EVENTS.features.tolist()
     lists[11] = lists[11][:-1]
