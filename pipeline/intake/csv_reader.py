@@ -85,11 +85,12 @@ def _with_row_names(layout: Layout) -> Layout:
 def _check_title(name: str, layout: Layout) -> None:
     """Refuses a title above the table, which would be taken for its header."""
     named = [cell for cell in layout.header or () if cell]
-    if any(cell.count('"') % 2 for cell in named):
-        raise IntakeError(
-            f"{name}: line {layout.skipped} has a quote that is not closed, {quote(named[0])}. "
-            "Remove line breaks from the names of columns."
-        )
+    for cell in named:
+        if cell.startswith('"') and cell.count('"') % 2:
+            raise IntakeError(
+                f"{name}: line {layout.skipped} has a quote that is not closed, {quote(cell)}. "
+                "Remove line breaks from the names of columns."
+            )
     if len(named) == 1 and len(layout.sample[0]) > 1:
         raise IntakeError(
             f"{name}: line {layout.skipped}, {quote(named[0])}, is a title and not a header. "

@@ -312,7 +312,15 @@ def test_a_title_above_the_header_is_named(converted, title):
 def test_a_line_break_in_a_name_is_named(converted):
     header = NAMED.splitlines()[0].replace(FEATURES[0], f'"{FEATURES[0]}\n(GeV)"')
 
-    assert "line 1 has a quote that is not closed" in refusal(converted, f"{header}\n{NAMED}")
+    message = refusal(converted, f"{header}\n{NAMED}")
+    assert f"""line 1 has a quote that is not closed, '"{FEATURES[0]}'. Remove""" in message
+
+
+@pytest.mark.parametrize("name", ['"radius ("")"', '5"'])
+def test_a_name_may_have_a_quote(converted, name):
+    events, _ = converted(to_csv([[*row, "1"] for row in ROWS], [*COLUMNS, name]))
+
+    assert same_events(events, EVENTS)
 
 
 @pytest.mark.parametrize("cell", [".", "--", "<NA>", "#DIV/0!", "-1.#IND", "1.#QNAN", "1.#INF"])
