@@ -160,6 +160,13 @@ def test_blocks_of_a_short_run_are_the_first_of_a_longer_one():
     assert same_events(short, select(long, slice(BLOCK + 7)))
 
 
+@pytest.mark.parametrize("first", [3, BLOCK + 2])
+def test_the_first_events_can_be_left_out(first):
+    later, events = join_events(generate(BLOCK + 7, 3, first)), join_events(generate(BLOCK + 7, 3))
+
+    assert same_events(later, select(events, slice(first, None)))
+
+
 def test_seeds_and_blocks_differ():
     blocks = [*generate(2 * BLOCK, 3), *generate(BLOCK, 4)]
 
