@@ -21,7 +21,7 @@ from pipeline.intake.intake_error import (
     quote,
     shorten,
 )
-from pipeline.intake.table import Table, array_batches, find_vector
+from pipeline.intake.table import Table, array_batches, find_vector, names_beside
 
 _OBJECTS = "Python objects, which are not read, since they can run code"
 _UNNAMED = re.compile(r"arr_\d+|the array")  # `numpy.savez` counts arrays without names.
@@ -248,7 +248,7 @@ def _structured_table(member: Member, array: Any, chosen: str | None, notes: lis
     fields = array.dtype.names
     vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
     vector = find_vector(member.name, fields, vectors, chosen)
-    scalars = [name for name in fields if name != vector]
+    scalars = names_beside(vector, fields)
     names = (*scalars, *(FEATURES if vector else ()))
 
     def column(index: int, part: slice) -> Any:

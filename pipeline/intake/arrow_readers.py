@@ -25,7 +25,7 @@ from pipeline.intake.intake_error import (
     enumerate_names,
     shorten,
 )
-from pipeline.intake.table import Batch, Table, find_vector, make_batch
+from pipeline.intake.table import Batch, Table, find_vector, make_batch, names_beside
 
 _BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 20
@@ -216,7 +216,7 @@ def _arrow_table(
         notes: what the reader noticed.
     """
     vector = _find_vector(name, schema, features)
-    names = [column for column in schema.names if column != vector]
+    names = names_beside(vector, schema.names)
     _check_names(name, names)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ import numpy as np
 from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names
-from pipeline.intake.table import Table, array_batches, find_vector
+from pipeline.intake.table import Table, array_batches, find_vector, names_beside
 
 _RNTUPLE = "ROOT::RNTuple"
 _TYPES = {
@@ -77,7 +77,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     branches = {branch.name: _Branch(branch) for branch in chosen.branches}
     vectors = [name for name, branch in branches.items() if branch.shape == (NUM_FEATURES,)]
     vector = find_vector(member.name, [*branches], vectors, features)
-    scalars = tuple(name for name in branches if name != vector)
+    scalars = names_beside(vector, branches)
     names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)
 

@@ -1,6 +1,6 @@
 """Tables as the readers of all formats give them: named columns, in batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,14 @@ def find_vector(
         f"{source}: has several columns of {NUM_FEATURES} numbers: {shown}. Name the one of the "
         "features with --features."
     )
+
+
+def names_beside(vector: str | None, names: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of the columns beside a chosen vector, which has the place of features."""
+    if vector is None:
+        return tuple(names)
+    others = [name for name in names if name != vector]
+    return tuple(name for name in others if ALIASES.get(normalize(name), LABEL) == LABEL)
 
 
 def array_batches(columns: Callable[[int, slice], Any], rows: int) -> ReadColumns:

@@ -244,13 +244,7 @@ def apply_rules(
         for row, index in enumerate(columns.features):
             features[row] = batch.columns[index]
     except (TypeError, ValueError) as error:
-        texts = batch.columns[index]
-        row = next((i for i, value in enumerate(texts) if not _is_number(value)), 0)
-        place = describe_value(batch.locate(row), batch.cell(row, index))
-        raise IntakeError(
-            f"{name}: {place} as {columns.names[index]}, which is not a number. Write the column "
-            "as float32."
-        ) from error
+        raise _no_number(name, batch, index, columns.names[index]) from error
 
     def describe(row: int, feature: int) -> str:
         column = columns.label if feature < 0 else columns.features[feature]
@@ -258,6 +252,15 @@ def apply_rules(
         return describe_value(batch.locate(row), value)
 
     return features, rules.apply(features, labels, describe)
+
+
+def _no_number(name: str, batch: Batch, index: int, column: str) -> IntakeError:
+    texts = batch.columns[index]
+    row = next((i for i, value in enumerate(texts) if not _is_number(value)), 0)
+    place = describe_value(batch.locate(row), batch.cell(row, index))
+    return IntakeError(
+        f"{name}: {place} as {column}, which is not a number. Write the column as float32."
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -271,13 +274,16 @@ def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float3
     """Returns the additional columns, float32 [N, K].
 
     Raises:
-        IntakeError: a value is missing, or is not exact as float32.
+        IntakeError: a value is missing, is no number, or is not exact as float32.
     """
     if not kept:
         return None
     columns = []
     for column, index in kept.items():
-        exact = np.asarray(batch.columns[index], np.float64)
+        try:
+            exact = np.asarray(batch.columns[index], np.float64)
+        except (TypeError, ValueError) as error:
+            raise _no_number(name, batch, index, column) from error
         rounded = exact.astype(np.float32)
         is_lost = (exact == np.round(exact)) & (rounded != exact) | ~np.isfinite(rounded)
         if is_lost.any():

@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 from event_makers import make_published_events, same_events
-from table_makers import convert_all, to_frame
+from table_makers import convert_all, to_frame, with_columns
 
 from formats.features import COLUMNS
 from pipeline.intake.array_readers import ArrayChoice, open_numpy_archive
@@ -68,6 +68,14 @@ def test_the_names_of_an_enumeration_are_the_labels(tmp_path):
     assert same_events(events, EVENTS)
 
 
+def test_additional_columns_are_numbers(tmp_path):
+    kind = h5py.enum_dtype({"none": 0, "tight": 1}, "i1")
+    write_hdf5(tmp_path / "x.h5", X=X, y=Y, tag=(1 - Y).astype("i1").astype(kind))
+
+    with pytest.raises(IntakeError, match=r"row 1 with '\w+' as tag, which is not a number"):
+        convert_all([tmp_path / "x.h5"], tmp_path / "out", with_columns(keep=("tag",)))
+
+
 def test_a_text_among_the_features_is_named(tmp_path):
     texts = VECTORS["m_bb"].astype(str).astype(object)
     texts[4] = "n/a"
@@ -104,6 +112,15 @@ def test_one_of_several_vectors_in_a_table_can_be_chosen(tmp_path):
     with pytest.raises(IntakeError, match=r"no column 'row' of 28 numbers; .*: raw, scaled"):
         convert_all([tmp_path / "x.h5"], tmp_path / "out", chosen("row"))
     events, _ = convert_all([tmp_path / "x.h5"], tmp_path / "out", chosen("raw"))
+    assert same_events(events, EVENTS)
+
+
+def test_a_chosen_vector_takes_the_place_of_columns_with_names_of_features(tmp_path):
+    fields = [("m_bb", "f4"), ("scaled", "f4", 28), ("label", "f4")]
+    write_hdf5(tmp_path / "x.h5", table=np.array([*zip(Y, X, Y, strict=True)], fields))
+
+    events, _ = convert_all([tmp_path / "x.h5"], tmp_path / "out", chosen("scaled"))
+
     assert same_events(events, EVENTS)
 
 
