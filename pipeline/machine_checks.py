@@ -13,7 +13,7 @@ from pathlib import Path
 
 from formats.cluster import ClusterConfigError, read_cluster
 from formats.errors import UserError
-from formats.source_version import PACKAGES, find_source
+from formats.source_version import PACKAGES, find_source, modules_of
 from pipeline.config import ConfigError
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
@@ -69,14 +69,27 @@ def check_packages() -> None:
         ConfigError: another module is found first, as through ``PYTHONPATH``.
     """
     for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        found = spec.origin if spec else None
-        source = find_source(package)
-        if found is None or source is None or not source.samefile(found):
-            raise ConfigError(
-                f"Python finds the module {package!r} at {found}, not at {source}: remove its "
-                "folder from PYTHONPATH"
-            )
+        place = _place(package)
+        modules = [package]
+        if place is not None and place.is_dir():
+            # Without __init__.py it precedes an editable install, but hides only what it contains.
+            modules = [module for module in modules_of(package) if module.count(".") == 1]
+        for module in modules:
+            found, source = _place(module), find_source(module)
+            if found is None or source is None or not source.samefile(found):
+                raise ConfigError(
+                    f"Python finds the module {module!r} at {found}, not at {source}: remove its "
+                    "folder from PYTHONPATH"
+                )
+
+
+def _place(module: str) -> Path | None:
+    """Returns the file of a module, or the first folder of a package without ``__init__.py``."""
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        return None
+    places = [spec.origin] if spec.origin else spec.submodule_search_locations or ()
+    return next(map(Path, places), None)
 
 
 def check_keras(environment: Mapping[str, str]) -> None:

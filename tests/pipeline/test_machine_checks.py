@@ -2,7 +2,9 @@ import errno
 import os
 import re
 import resource
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,8 @@ from pipeline.machine_checks import (
     describe_failure,
 )
 from pipeline.system_errors import DISK_FAULTS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -65,6 +69,41 @@ def test_another_module_with_the_name_of_a_package_is_refused(tmp_path, monkeypa
     monkeypatch.delitem(sys.modules, "models", raising=False)
     with pytest.raises(ConfigError, match=f"'models' at {tmp_path}.* from PYTHONPATH"):
         check_environment({})
+
+
+CHECK_OF_AN_EDITABLE_INSTALL = """
+import sys
+from importlib.machinery import PathFinder
+
+class Editable:  # as setuptools': after the path, packages and the modules in them
+    def find_spec(name, path=None, target=None):
+        parent = name.rpartition(".")[0]
+        return None if "." in parent else PathFinder.find_spec(name, [f"{sys.argv[2]}/{parent}"])
+
+sys.meta_path.insert(sys.meta_path.index(PathFinder) + 1, Editable)
+sys.path.insert(0, sys.argv[1])
+from pipeline.machine_checks import check_packages
+check_packages()
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("models/1/saved_model.pb", ""),
+        ("models/event_table.py", r"'models.event_table' at \S+/models/event_table.py"),
+        ("models/training/events.csv", r"'models.training' at \S+/models/training, not"),
+    ],
+)
+@pytest.mark.slow
+def test_a_folder_with_the_name_of_a_package_hides_only_what_it_contains(tmp_path, content, reason):
+    (tmp_path / content).parent.mkdir(parents=True)
+    (tmp_path / content).touch()
+    # Isolated, so that PYTHONPATH does not name the checkout.
+    command = [sys.executable, "-I", "-c", CHECK_OF_AN_EDITABLE_INSTALL, tmp_path, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode == 0) == (reason == "")
+    assert re.search(reason, done.stderr)
 
 
 @pytest.mark.parametrize("name", ["root", "temporary"])
