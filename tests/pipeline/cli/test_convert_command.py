@@ -107,7 +107,7 @@ WITH_TWOS = [["21"[row[0] == "1"], *row[1:]] for row in ROWS]
 ACCEPTED = {
     "--signal s --background b": to_csv(WITH_LETTERS, COLUMNS),
     "--signal 1 --background 2": to_csv(WITH_TWOS),
-    "--label truth": to_csv(ROWS, ["truth", *COLUMNS[1:]]),
+    "--label answer": to_csv(ROWS, ["answer", *COLUMNS[1:]]),
     "--header features,label": to_csv([[*row[1:], row[0]] for row in ROWS]),
     "--names names.yaml": to_csv(ROWS, ["label", "first", *COLUMNS[2:]]),
     "--decimal ,": to_csv(ROWS, separator=";").replace(".", ","),
