@@ -102,6 +102,8 @@ def _load_saved_model(path: str) -> Callable[[NDArray[np.float32]], Any]:
 def _described(path: str, action: str) -> Iterator[None]:
     try:
         yield
+    except MemoryError:  # not the fault of the model
+        raise
     except Exception as error:  # the runtimes raise errors of many kinds for damaged files
         reason = " ".join(str(error).split())[:200]
         raise UnusableModelError(

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 from event_makers import make_published_events
 from score_models import expected_scores, write_onnx
@@ -38,6 +39,15 @@ def test_a_model_that_cannot_score_the_features_is_described(tmp_path):
         UnusableModelError, match=r"m\.onnx cannot score float32 \[50, 28\] .* Expected: 1 .* Give"
     ):
         model(FEATURES)
+
+
+def test_too_little_memory_is_not_the_fault_of_the_model(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
+    with pytest.raises(MemoryError):
+        load_model(str(write_onnx(tmp_path / "m.onnx")))
 
 
 @pytest.mark.slow
