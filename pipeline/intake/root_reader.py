@@ -10,10 +10,11 @@ import numpy as np
 
 from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError, enumerate_names
+from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Table, array_batches, find_vector, names_beside
 
 _RNTUPLE = "ROOT::RNTuple"
+_NAME = re.compile(r"[\w:<>,*& ~.-]*")  # Of a class, a member or a type: calls no function.
 _TYPES = {
     "TLeafB": "i1",
     "TLeafS": "i2",
@@ -37,8 +38,9 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
         stack: keeps the file open until the table was read.
 
     Raises:
-        IntakeError: uproot is not installed, the file is damaged, or it has no such tree; while
-            rows are read, a branch does not hold one number per entry.
+        IntakeError: uproot is not installed, the file is damaged, describes classes whose names
+            are no names, or has no such tree; while rows are read, a branch does not hold one
+            number per entry.
     """
     try:
         import uproot
@@ -48,7 +50,6 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
             "`pip install 'higgs-pipeline[root]'`."
         ) from error
     path = stack.enter_context(member.local_file())
-    uproot.deserialization._actually_compile = _refuse_to_compile
     try:
         # A file of ours, because uproot does not close its own when it cannot read it. Without
         # threads: its event loop does not survive a fork, and reading would wait forever.
@@ -62,34 +63,31 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
         ) from error
     cycles = Counter(key.split(";")[0] for key in keys)
     tree = _choose(member.name, tree, sorted(cycles))
+    _check_descriptions(member.name, file)
     if file.classname_of(tree) == _RNTUPLE:
         raise IntakeError(
             f"{member.name}: {tree} is an RNTuple, which is not read. Write it as a TTree or as "
             "Parquet."
         )
-    try:
-        chosen = file[tree]
-    except NotImplementedError as error:
-        raise IntakeError(
-            f"{member.name}: {tree} has {error}. Write it again with a current version of ROOT, "
-            "or as Parquet."
-        ) from error
-    branches = {branch.name: _Branch(branch) for branch in chosen.branches}
-    vectors = [name for name, branch in branches.items() if branch.shape == (NUM_FEATURES,)]
-    vector = find_vector(member.name, [*branches], vectors, features)
-    scalars = names_beside(vector, branches)
+    chosen = file[tree]
+    branches = [_Branch(branch) for branch in chosen.branches]
+    vectors = [branch.name for branch in branches if branch.shape == (NUM_FEATURES,)]
+    vector = find_vector(member.name, [branch.name for branch in branches], vectors, features)
+    scalars = names_beside(vector, [branch.name for branch in branches])
+    columns = [branch for branch in branches if branch.name in scalars]  # Two may have one name.
+    columns += [branch for branch in branches if branch.name == vector]
     names = (*scalars, *(FEATURES if vector else ()))
     rows = int(chosen.num_entries)
 
     def column(index: int, part: slice) -> Any:
-        name = scalars[index] if index < len(scalars) else str(vector)
-        if branches[name].shape != () and name != vector:
+        branch = columns[min(index, len(scalars))]
+        if branch.shape != () and branch.name != vector:
             raise IntakeError(
-                f"{member.name}: the branch {name} does not hold one number per entry. Name flat "
-                "branches with --names FILE."
+                f"{member.name}: the branch {branch.name} does not hold one number per entry. "
+                "Name flat branches with --names FILE."
             )
-        values = branches[name].rows(part)
-        return values[:, index - len(scalars)] if name == vector else values
+        values = branch.rows(part)
+        return values[:, index - len(scalars)] if branch.name == vector else values
 
     note = f"the last of {cycles[tree]} versions of the tree {tree} is read, of {rows:,} entries"
     notes = [f"{member.name}: {note}"] * (cycles[tree] > 1)
@@ -103,10 +101,12 @@ class _Branch:
     """A branch of a tree, of which one basket is kept: a large one has the rows of many batches.
 
     Attributes:
+        name: its name.
         shape: of an entry, () for a number; None if it is no number or array of a fixed size.
     """
 
     def __init__(self, branch: Any):
+        self.name: str = branch.name
         self._branch, self._type = branch, cast(Any, _plain_type(branch))
         self.shape = None if self._type is None else self._type.shape
         self._number, self._basket = -1, np.empty(0)
@@ -146,9 +146,20 @@ def _plain_type(branch: Any) -> np.dtype[Any] | None:
     return np.dtype((f">{kind}", tuple(map(int, re.findall(r"\d+", title[1])))))
 
 
-def _refuse_to_compile(code: str, scope: object) -> None:
-    """Takes the place of a function by which uproot runs code that it makes of a file's texts."""
-    raise NotImplementedError("classes of an unknown version")
+def _check_descriptions(name: str, file: Any) -> None:
+    """Checks the names in descriptions of classes, from which uproot makes code and runs it.
+
+    Raises:
+        IntakeError: one is no name.
+    """
+    classes = [info for versions in file.file.streamers.values() for info in versions.values()]
+    parts = [part for info in classes for part in (info, *info.elements)]
+    for key, text in ((key, text) for part in parts for key, text in part.all_members.items()):
+        if key != "fTitle" and isinstance(text, str) and not _NAME.fullmatch(text):
+            raise IntakeError(
+                f"{name}: has a class or member named {quote(text)}, which is no name in C++. "
+                "Write it as Parquet in the program that wrote it."
+            )
 
 
 def _is_tree(class_name: str) -> bool:

@@ -142,7 +142,6 @@ def test_a_branch_of_another_length_is_named(tmp_path, root_file):
 def test_no_text_of_a_root_file_is_run(tmp_path, root_file, monkeypatch):
     """uproot evaluates the titles of leaves, and compiles classes that the file describes."""
     path = root_file(events={**branches(), "Type": EVENTS.labels, "z": np.zeros((25, 2, 2))})
-    uproot = pytest.importorskip("uproot")
 
     def fail(*_, **__):
         pytest.fail("a type was read from the texts of the file")
@@ -151,8 +150,31 @@ def test_no_text_of_a_root_file_is_run(tmp_path, root_file, monkeypatch):
     events, _ = convert_all([path], tmp_path / "out")
 
     assert same_events(events, EVENTS)
-    with pytest.raises(NotImplementedError, match="classes of an unknown version"):
-        uproot.deserialization.compile_class(None, {}, "exit(77)", "Model_Evil")
+    path.write_bytes(path.read_bytes().replace(b"fMarkerColor", b"f'+exit(77)'"))
+    with pytest.raises(IntakeError, match=r"has a class or member named .*exit\(77\).* no name"):
+        convert_all([path], tmp_path / "out2")
+
+
+def test_classes_that_uproot_does_not_know_are_read_as_the_file_describes_them(
+    tmp_path, root_file, monkeypatch
+):
+    """As those of later versions of ROOT, and of trees such as TNtuple."""
+    path = root_file(events={**branches(), "Type": EVENTS.labels})
+    versions = pytest.importorskip("uproot").classes["TAttMarker"].known_versions
+    monkeypatch.delitem(versions, 2)
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert versions[2].__module__ == "uproot.dynamic"
+
+
+def test_two_branches_of_one_name_are_named(tmp_path, root_file):
+    path = root_file(events={**branches(), "Type": EVENTS.labels, "m_bx": EVENTS.labels})
+    path.write_bytes(path.read_bytes().replace(b"m_bx", b"m_bb"))
+
+    with pytest.raises(IntakeError, match="has two columns named 'm_bb'"):
+        convert_all([path], tmp_path / "out")
 
 
 def test_friends_of_a_tree_are_named(tmp_path, root_file, monkeypatch):
@@ -168,24 +190,15 @@ def test_friends_of_a_tree_are_named(tmp_path, root_file, monkeypatch):
     assert conversion.counts.notes[0].endswith("events has friends, whose branches are not read")
 
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (ModuleNotFoundError("install the `xxhash`\n\n package"), "events: install the `xxhash` p"),
-        (NotImplementedError("classes"), "events has classes. Write it again with a current"),
-    ],
-)
-def test_trees_that_uproot_does_not_read_are_named(
-    tmp_path, root_file, monkeypatch, error, sentence
-):
+def test_a_package_that_a_compression_needs_is_named(tmp_path, root_file, monkeypatch):
     path = root_file(events=branches())
 
     def fail(*_):
-        raise error
+        raise ModuleNotFoundError("install the `xxhash`\n\n package")
 
     monkeypatch.setattr("uproot.reading.ReadOnlyDirectory.__getitem__", fail)
 
-    with pytest.raises(IntakeError, match=sentence):
+    with pytest.raises(IntakeError, match="events: install the `xxhash` p"):
         convert_all([path], tmp_path / "out")
 
 
