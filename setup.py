@@ -50,8 +50,8 @@ DIRECT = [
     "zstandard>=0.22",
 ]
 
-# Reads ROOT files.
-ROOT = ["awkward", "uproot>=5.3,<5.4"]
+# Reads ROOT files; the last two those in LZ4.
+ROOT = ["awkward", "uproot>=5.3,<5.4", "lz4", "xxhash"]
 
 DEV = [
     # The last release with wheels for Python 3.10.

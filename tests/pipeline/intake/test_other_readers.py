@@ -190,6 +190,21 @@ def test_friends_of_a_tree_are_named(tmp_path, root_file, monkeypatch):
     assert conversion.counts.notes[0].endswith("events has friends, whose branches are not read")
 
 
+@pytest.mark.parametrize("compression", ["ZLIB", "LZMA", "LZ4", "ZSTD"])
+def test_every_compression_of_root_is_read(tmp_path, compression):
+    uproot = pytest.importorskip("uproot")
+    path = tmp_path / "x.root"
+    with uproot.recreate(path, compression=getattr(uproot, compression)(1)) as file:
+        file["events"] = {**branches(), "Type": EVENTS.labels}
+    with uproot.open(path) as file:
+        label = file["events"]["Type"]
+        assert label.compressed_bytes < label.uncompressed_bytes
+
+    events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
 def test_a_package_that_a_compression_needs_is_named(tmp_path, root_file, monkeypatch):
     path = root_file(events=branches())
 
