@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfx.components.example_gen.component import FileBasedExampleGen
-from tfx.components.trainer.component import Trainer
+from tfx.components import FileBasedExampleGen, Trainer
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
-from tfx.components.example_validator.component import ExampleValidator
+from tfx.components import ExampleValidator
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2

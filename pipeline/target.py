@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfx.components.trainer.component import Trainer
+from tfx.components import Trainer
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.proto import pusher_pb2

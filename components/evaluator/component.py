@@ -1,6 +1,6 @@
 """CountingEvaluator: the component."""
 
-from tfx.components.evaluator.component import Evaluator
+from tfx.components import Evaluator
 from tfx.dsl.components.base import executor_spec
 
 from components.evaluator.executor import Executor

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from tfx.components.example_gen.component import FileBasedExampleGen
+from tfx.components import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.proto import example_gen_pb2

@@ -1,6 +1,6 @@
 """ColumnarStatisticsGen: the component."""
 
-from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components import StatisticsGen
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Channel
 

@@ -1,6 +1,6 @@
 """CountingTrainer: the component."""
 
-from tfx.components.trainer.component import Trainer
+from tfx.components import Trainer
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 
 from components.trainer.executor import Executor

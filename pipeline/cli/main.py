@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports import defer_imports
 from pipeline.exit_codes import ExitCode
 
 COMMANDS: Mapping[str, str] = {
@@ -53,7 +52,6 @@ class LazyGroup(click.Group):
                 stream.reconfigure(errors="backslashreplace")
         # Google's libraries announce in every process that they will drop this Python.
         warnings.simplefilter("ignore", FutureWarning)
-        defer_imports()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:  # outside of what each command interrupts by itself

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.error_reports import user_errors
-from pipeline.cli.imports import LEGACY_KERAS, without_collection
+from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def confine() -> None:
     """Takes the network and the credentials from this process, which loads an untrusted model."""
     from components.serving_check.confinement import SENDING, deny, harmless_variables
 
-    variables = {*harmless_variables(os.environ), LEGACY_KERAS, "COLUMNS", "HOME", "TERM", "TMPDIR"}
+    variables = {*harmless_variables(os.environ), "COLUMNS", "HOME", "TERM", "TMPDIR"}
     for name in set(os.environ) - variables:
         del os.environ[name]
     try:
