@@ -38,8 +38,8 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
         stack: keeps the file open until the table was read.
 
     Raises:
-        IntakeError: uproot is not installed, the file is damaged, describes classes whose names
-            are no names, or has no such tree; while rows are read, a branch does not hold one
+        IntakeError: uproot is not installed, the file is damaged, describes classes with invalid
+            C++ names, or has no such tree; while rows are read, a branch does not hold one
             number per entry.
     """
     try:
@@ -102,7 +102,7 @@ class _Branch:
 
     Attributes:
         name: its name.
-        shape: of an entry, () for a number; None if it is no number or array of a fixed size.
+        shape: of an entry, () for a number; None unless it is a number or a fixed-size array.
     """
 
     def __init__(self, branch: Any):
@@ -150,14 +150,14 @@ def _check_descriptions(name: str, file: Any) -> None:
     """Checks the names in descriptions of classes, from which uproot makes code and runs it.
 
     Raises:
-        IntakeError: one is no name.
+        IntakeError: a name contains a character that C++ names do not have.
     """
     classes = [info for versions in file.file.streamers.values() for info in versions.values()]
     parts = [part for info in classes for part in (info, *info.elements)]
     for key, text in ((key, text) for part in parts for key, text in part.all_members.items()):
         if key != "fTitle" and isinstance(text, str) and not _NAME.fullmatch(text):
             raise IntakeError(
-                f"{name}: has a class or member named {quote(text)}, which is no name in C++. "
+                f"{name}: has a class or member named {quote(text)}, which is not a C++ name. "
                 "Write it as Parquet in the program that wrote it."
             )
 

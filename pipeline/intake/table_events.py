@@ -274,7 +274,7 @@ def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float3
     """Returns the additional columns, float32 [N, K].
 
     Raises:
-        IntakeError: a value is missing, is no number, or is not exact as float32.
+        IntakeError: a value is missing, is not a number, or is not exact in float32.
     """
     if not kept:
         return None

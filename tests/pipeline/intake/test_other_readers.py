@@ -151,7 +151,7 @@ def test_no_text_of_a_root_file_is_run(tmp_path, root_file, monkeypatch):
 
     assert same_events(events, EVENTS)
     path.write_bytes(path.read_bytes().replace(b"fMarkerColor", b"f'+exit(77)'"))
-    with pytest.raises(IntakeError, match=r"has a class or member named .*exit\(77\).* no name"):
+    with pytest.raises(IntakeError, match=r"member named .*exit\(77\).* not a C\+\+ name"):
         convert_all([path], tmp_path / "out2")
 
 
