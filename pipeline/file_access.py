@@ -1,8 +1,9 @@
-"""Descriptions of who may use a file, for messages about permissions."""
+"""Whether a folder can be written to, and descriptions of who may use a file, for messages."""
 
 import os
 import pwd
 import stat
+import tempfile
 from pathlib import Path
 
 
@@ -12,6 +13,8 @@ def describe_access(path: Path) -> str:
     >>> describe_access(Path("/"))
     'it belongs to root, mode 0755'
     """
+    if path.is_symlink() and not path.exists():
+        return f"it is a link to {path.readlink()}, which does not exist"
     for place in (path, *path.absolute().parents):
         try:
             status = place.stat()
@@ -25,9 +28,17 @@ def describe_access(path: Path) -> str:
     return "its owner is unknown"
 
 
-def is_writable_folder(path: Path) -> bool:
-    """Returns whether files can be created in a folder."""
-    return os.access(path, os.W_OK | os.X_OK)
+def find_write_error(folder: Path) -> OSError | None:
+    """Writes a file to a folder and removes it; returns the error if that fails.
+
+    To ask for the permission is not enough: root has it even where nothing can be written (/proc).
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".higgs-") as file:
+            file.write(bytes(65536))
+    except OSError as error:
+        return error
+    return None
 
 
 def _user(number: int) -> str:

@@ -13,7 +13,7 @@ from typing import IO
 
 from formats.errors import UserError
 from pipeline.config import Config, ConfigError, ScoreConfig
-from pipeline.file_access import describe_access, is_writable_folder
+from pipeline.file_access import describe_access, find_write_error
 from pipeline.local_data import NoShardsError, data_layout, find_data, refuse_named_splits
 from pipeline.paths import PathError, is_remote, local_path
 from pipeline.remote_data import check_file_systems
@@ -135,9 +135,12 @@ def _open_lock(root: Path) -> IO[str]:
                 raise ConfigError(
                     f"root: {folder} is not a folder; move it away, or give another root"
                 )
-            if not is_writable_folder(folder):
-                raise _not_writable(folder, "Permission denied")
-        return (root / ".lock").open("a+")
+            if error := find_write_error(folder):
+                raise _not_writable(folder, error.strerror)
+        lock = root / ".lock"
+        if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
+            raise ConfigError(f"root: {lock} is a link, a folder or a special file; remove it")
+        return lock.open("a+")
     except OSError as error:
         raise _not_writable(Path(error.filename or root), error.strerror) from None
 
@@ -156,11 +159,11 @@ def _writable(key: str, path: str) -> str:
     """
     folder = Path(_absolute(key, path))
     if not is_remote(path):
-        place = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        if not place.is_dir() or not is_writable_folder(place):
+        place = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
+        if error := find_write_error(place):
             raise ConfigError(
-                f"{key}: cannot write to {folder} ({describe_access(place)}); give a writable "
-                "folder"
+                f"{key}: cannot write to {folder} ({error.strerror}: {describe_access(place)}); "
+                "give a writable folder"
             )
     return path if is_remote(path) else str(folder)
 

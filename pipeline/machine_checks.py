@@ -15,6 +15,7 @@ from formats.cluster import ClusterConfigError, read_cluster
 from formats.errors import UserError
 from formats.source_version import PACKAGES, find_source, modules_of
 from pipeline.config import ConfigError
+from pipeline.file_access import find_write_error
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
 from pipeline.system_errors import DISK_FAULTS, explain, lacks_inodes
@@ -217,12 +218,10 @@ def _free_megabytes(folder: Path) -> float | None:
 
 def _cannot_write(folder: Path) -> str | None:
     """Writes a file to a folder; returns the reason if that fails."""
-    try:
-        with tempfile.TemporaryFile(dir=folder, prefix="higgs-") as file:
-            file.write(bytes(65536))
-    except OSError as error:
-        return DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
-    return None
+    error = find_write_error(folder)
+    if error is None:
+        return None
+    return DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
 
 
 def _causes(error: BaseException | None) -> Iterable[BaseException]:

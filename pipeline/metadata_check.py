@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.file_access import describe_access, is_writable_folder
+from pipeline.file_access import describe_access
 from pipeline.metadata_content import TABLES, find_invalid_value, table_names
 from pipeline.metadata_repair import remove_dangling_rows
 from pipeline.user_errors import DamagedMetadataError, MetadataError
@@ -41,6 +41,9 @@ def backup_file(root: Path) -> Path:
 def check_metadata(root: Path) -> None:
     """Checks that a run may use the metadata of a root; a root without artifacts needs none.
 
+    Args:
+        root: the caller holds it exclusively, so that its folders can be written to.
+
     Raises:
         DamagedMetadataError: the file is missing beside artifacts, or it is not a complete
             database of this version of ML Metadata.
@@ -48,14 +51,11 @@ def check_metadata(root: Path) -> None:
     """
     path = metadata_file(root)
     if is_missing(root):
-        if is_writable_folder(path.parent) or not path.parent.exists():
-            return
-        raise _no_access("write", path.parent)
-    for place in (path, path.parent):
-        if not os.access(place, os.W_OK):
-            raise _no_access("write", place)
+        return
+    if not os.access(path, os.W_OK):
+        raise _no_access("write", path)
     with database(root, path, "rw") as connection:
-        # A run that was killed while it created the tables has left none.
+        # A run that was killed while it created the tables leaves none after the rollback.
         tables = table_names(connection)
         if _is_used(root) or tables:
             check_content(root, path, connection)
@@ -71,7 +71,7 @@ def is_missing(root: Path) -> bool:
 
     Raises:
         DamagedMetadataError: there is none although the root has artifacts, or it is not a file.
-        MetadataError: the folder or the file cannot be read.
+        MetadataError: the folder or the file cannot be read, or the file is a link to nothing.
     """
     path = metadata_file(root)
     try:
@@ -79,6 +79,8 @@ def is_missing(root: Path) -> bool:
     except NotADirectoryError:
         raise MetadataError(f"{path.parent} is not a folder: move it away") from None
     except FileNotFoundError:
+        if path.is_symlink():  # through which ML Metadata would make a file elsewhere
+            raise MetadataError(f"{path}: {describe_access(path)}; remove the link") from None
         if not _is_used(root):
             return True
         problem = f"is missing, although {root} has outputs of earlier runs"
@@ -90,7 +92,7 @@ def is_missing(root: Path) -> bool:
         raise damaged(root, f"is a {kind}, not a database")
     if not os.access(path, os.R_OK):
         raise _no_access("read", path)
-    if status.st_size == 0:
+    if _is_empty(path):
         if not _is_used(root):
             return True
         raise damaged(root, f"is empty, although {root} has outputs of earlier runs")
@@ -227,6 +229,15 @@ def _find_damage(connection: sqlite3.Connection) -> str:
         connection.set_progress_handler(None, 0)
     # The first line names the database, which is called "main" in every file.
     return "" if result == "ok" else str(result).splitlines()[-1]
+
+
+def _is_empty(path: Path) -> bool:
+    """Returns whether a file has no content, or is a database without any table."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", 0, uri=True)) as file:
+            return not table_names(file)
+    except sqlite3.Error:  # it is in use or damaged, which is found later
+        return False
 
 
 def _is_used(root: Path) -> bool:

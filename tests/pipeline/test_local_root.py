@@ -50,14 +50,23 @@ def test_a_given_layout_is_kept(folders):
 @pytest.mark.parametrize(("key", "section"), [("push", "directory"), ("trainer", "checkpoints")])
 def test_a_folder_that_is_written_late_is_checked_early(folders, monkeypatch, key, section):
     (folders.parent / "file").touch()
-    for place, reason in (("file", "belongs to"), ("file/below", "belongs to"), ("new", "")):
+    (folders.parent / "link").symlink_to("nowhere")
+    places = {
+        "file": "Not a directory: it belongs to",
+        "file/below": "Not a directory: it belongs to",
+        "link": "it is a link to nowhere, which does not exist",
+        "link/below": "it is a link to nowhere, which does not exist",
+        "/proc/below": "No such file or directory: it belongs to root",
+        "new": "",
+    }
+    for place, reason in places.items():
         values = {key: {section: str(folders.parent / place)}}
         if reason:
             with pytest.raises(ConfigError, match=f"{key}.{section}: cannot write to .*{reason}"):
                 resolve(config(data_root=str(folders), **values))
         else:
             resolve(config(data_root=str(folders), **values))
-    monkeypatch.setattr("pipeline.local_root.is_writable_folder", lambda _: False)
+    monkeypatch.setattr("pipeline.local_root.find_write_error", lambda _: PermissionError(13, "no"))
     with pytest.raises(ConfigError, match=f"{key}.{section}: cannot write to .*/new"):
         resolve(config(data_root=str(folders), **values))
 
@@ -200,24 +209,42 @@ def test_a_root_that_cannot_be_written_is_bad_usage(tmp_path):
         pass
 
 
-def test_folders_of_another_user_are_named_with_their_owner(tmp_path, monkeypatch):
-    (tmp_path / "artifacts").mkdir(mode=0o755)
-    monkeypatch.setattr(os, "access", lambda path, _: path.name != "artifacts")
+@pytest.mark.parametrize("name", ["artifacts", "metadata"])
+def test_folders_of_another_user_are_named_with_their_owner(tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir(mode=0o755)
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(
+        "pipeline.local_root.find_write_error",
+        lambda folder: denied if folder.name == name else None,
+    )
     owner = r"\(Permission denied: it belongs to \w+, mode 0755\)"
     with (
-        pytest.raises(ConfigError, match=rf"cannot write to .*/artifacts {owner}; give a"),
+        pytest.raises(ConfigError, match=rf"cannot write to .*/{name} {owner}; give a"),
         exclusive_use(tmp_path),
     ):
         pass
 
 
-def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
-    (tmp_path / ".lock").mkdir()
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("../elsewhere")]
+)
+def test_a_lock_that_is_not_a_file_is_named(tmp_path, make):
+    root = tmp_path / "root"
+    root.mkdir()
+    make(root / ".lock")
     with (
-        pytest.raises(
-            ConfigError, match=rf"cannot write to {tmp_path}/\.lock \(Is a directory: it"
-        ),
-        exclusive_use(tmp_path),
+        pytest.raises(ConfigError, match=rf"root: {root}/\.lock is a link, .*; remove it"),
+        exclusive_use(root),
+    ):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_root_that_is_a_link_to_nothing_is_named(tmp_path):
+    (tmp_path / "root").symlink_to("nowhere")
+    with (
+        pytest.raises(ConfigError, match=r"cannot write to .*/root \(.*it is a link to nowhere"),
+        exclusive_use(tmp_path / "root"),
     ):
         pass
 

@@ -7,8 +7,10 @@ import sqlite3
 import pytest
 
 from pipeline import metadata_check
+from pipeline.metadata_backup import find_damage, write_backup
 from pipeline.metadata_check import SCHEMA_VERSION, backup_file, check_metadata, metadata_file
 from pipeline.root_relocation import read_metadata
+from pipeline.root_use import used_by_run
 from pipeline.user_errors import DamagedMetadataError, MetadataError
 
 
@@ -116,8 +118,12 @@ def test_a_new_root_needs_no_metadata(tmp_path):
     check_metadata(tmp_path / "new")
     (tmp_path / "artifacts").mkdir()
     (tmp_path / "metadata").mkdir()
-    metadata_file(tmp_path).touch()
-    check_metadata(tmp_path)
+    path = metadata_file(tmp_path)
+    for make in (path.touch, lambda: execute(path, "CREATE TABLE x(y)", "DROP TABLE x")):
+        make()
+        with used_by_run(tmp_path) as remarks:
+            assert remarks == []
+        assert not backup_file(tmp_path).exists()
     (tmp_path / "artifacts" / "Trainer").mkdir()
     with pytest.raises(DamagedMetadataError, match="is empty, although"):
         check_metadata(tmp_path)
@@ -189,16 +195,19 @@ def test_the_check_of_a_large_file_is_bounded(used_root, monkeypatch):
     assert len(looks) == 2
 
 
-@pytest.mark.parametrize("place", ["metadata.sqlite", "metadata"])
-def test_metadata_that_may_not_be_written_names_the_owner(used_root, monkeypatch, place):
+def test_metadata_that_may_not_be_written_names_the_owner(used_root, monkeypatch):
     allowed = os.access
-    monkeypatch.setattr(
-        os,
-        "access",
-        lambda path, mode: allowed(path, mode) and not (path.name == place and mode & os.W_OK),
-    )
+    monkeypatch.setattr(os, "access", lambda path, mode: allowed(path, mode) and not mode & os.W_OK)
     with pytest.raises(MetadataError, match=r"cannot write .*: it belongs to \w+, mode 0\d+; ask"):
         check_metadata(used_root)
+
+
+@pytest.mark.parametrize("use", [check_metadata, write_backup, find_damage])
+def test_no_file_is_made_through_a_link_to_nothing(tmp_path, use):
+    (tmp_path / "metadata").mkdir()
+    metadata_file(tmp_path).symlink_to("../../elsewhere")
+    with pytest.raises(MetadataError, match=r"\.sqlite: it is a link to .*; remove the link"):
+        use(tmp_path)
 
 
 def test_metadata_that_is_no_folder_is_named(tmp_path):
