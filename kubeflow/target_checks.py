@@ -44,8 +44,13 @@ GPU_MACHINES = {
 }
 """Machine types of Compute Engine that can have each GPU."""
 
-GPU_COUNTS: tuple[int, ...] = (1, 2, 4, 8)
-"""Numbers of GPUs that an N1 machine can have."""
+N1_CPUS = {
+    "NVIDIA_TESLA_P100": {1: 16, 2: 32, 4: 96},
+    "NVIDIA_TESLA_V100": {1: 12, 2: 24, 4: 48, 8: 96},
+    "NVIDIA_TESLA_P4": {1: 24, 2: 48, 4: 96},
+    "NVIDIA_TESLA_T4": {1: 48, 2: 48, 4: 96},
+}
+"""Maximum number of CPUs of an N1 machine by its number of GPUs."""
 
 G2_COUNTS = {"g2-standard-24": 2, "g2-standard-48": 4, "g2-standard-96": 8}
 """Number of GPUs of the G2 machine types that have more than one."""
@@ -212,17 +217,24 @@ def _gpu_problems(training: TrainingConfig, gpu: str) -> Iterator[str]:
             f"vertex.training.machine_type: {machine} has no {gpu}; "
             f"give a machine type {' or '.join(f'{name}...' for name in GPU_MACHINES[gpu])}"
         )
-    counts = GPU_COUNTS
-    # Of a machine that is made with GPUs, 1 to all of them: acceleratorCount of MachineSpec.
-    if machine.startswith("g2-"):
-        counts = tuple(range(1, G2_COUNTS.get(machine, 1) + 1))
-    elif named := re.search(r"gpu-(\d+)g$", machine):
-        counts = tuple(range(1, int(named[1]) + 1))
+        return
+    counts = _gpu_counts(machine, gpu)
     if training.accelerator_count not in counts:
         yield (
-            f"vertex.training.accelerator_count: {training.accelerator_count} GPUs on {machine}; "
-            f"give {' or '.join(map(str, counts))}"
+            f"vertex.training.accelerator_count: {training.accelerator_count} {gpu} on {machine}; "
+            f"give {' or '.join(map(str, counts)) or 'a machine with fewer CPUs'}"
         )
+
+
+def _gpu_counts(machine: str, gpu: str) -> list[int]:
+    """The numbers of GPUs that a machine type can have."""
+    size = re.search(r"\d+", machine.rpartition("-")[2])
+    number = int(size[0]) if size else 0
+    if gpu in N1_CPUS:
+        return [count for count, cpus in N1_CPUS[gpu].items() if number <= cpus]
+    # Of a machine that is made with GPUs, 1 to all of them: acceleratorCount of MachineSpec.
+    most = G2_COUNTS.get(machine, 1) if machine.startswith("g2-") else number
+    return list(range(1, most + 1))
 
 
 def _names_tpu(training: TrainingConfig) -> bool:

@@ -3,8 +3,10 @@
 import hashlib
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
+from google.api_core.exceptions import FailedPrecondition
 from google.api_core.retry import Retry
 from google.cloud.aiplatform import gapic
 from google.cloud.aiplatform_v1.types import JobState
@@ -78,7 +80,9 @@ def end_jobs(display_name: str, project: str, region: str) -> bool:
     running = [job for job in found if job.state not in VertexJobClient.JOB_STATES_COMPLETED]
     for job in running:
         logger.warning("canceling %s, the job of an earlier attempt of this node", job.name)
-        client.cancel_custom_job(name=job.name, retry=Retry())
+        # Vertex AI refuses to cancel a job that has ended since, or that is canceled already.
+        with suppress(FailedPrecondition):
+            client.cancel_custom_job(name=job.name, retry=Retry())
     for job in running:
         state = job.state
         while state not in VertexJobClient.JOB_STATES_COMPLETED:

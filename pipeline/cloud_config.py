@@ -87,6 +87,15 @@ NetworkAttachment = Annotated[
 EndpointName = Annotated[
     str, _form(r"[^\"\\]{1,128}", "1 to 128 characters without quotation marks and backslashes")
 ]
+# Of the regions that are there; Google adds numbers and directions, and rarely a continent.
+Region = Annotated[
+    str,
+    _form(
+        r"(africa|asia|australia|europe|me|northamerica|southamerica|us)-"
+        r"(central|north|south|(north|south)?(east|west))\d{1,2}",
+        "a region of Google Cloud, such as us-central1 or europe-west4",
+    ),
+]
 MachineType = Annotated[
     str, _form(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a machine type, such as n1-standard-8")
 ]
@@ -207,7 +216,7 @@ class VertexConfig(RemoteConfig):
     """Settings of Vertex AI Pipelines."""
 
     project: Project = Field(description="project id, or number without Dataflow")
-    region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="region, such as us-central1")
+    region: Region = Field(description="region, such as us-central1")
     service_account: GoogleAccount | None = Field(None, description="service account of the nodes")
     network: Network | None = Field(
         None, description="peered network, projects/PROJECT_NUMBER/global/networks/NAME"

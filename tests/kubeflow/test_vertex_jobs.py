@@ -12,8 +12,12 @@ from engine.cloud import PARENT, Cloud
 from engine.dag import constants
 from engine.spec import command_line, parse
 from google.cloud import aiplatform_v1 as v1
+from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
 from google.protobuf import json_format
+from pydantic import TypeAdapter
 from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
+
+from pipeline.cloud_config import Region
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +54,12 @@ def custom_job(compiled, monkeypatch, *overrides):
         {}, {}, {"seed": 0}, "tfx.components.trainer.executor.GenericExecutor", job_args, None, None
     )
     return v1.CustomJob(job)
+
+
+def test_every_region_of_googles_client_is_accepted():
+    regions = SUPPORTED_REGIONS - {"global"}
+    TypeAdapter(set[Region]).validate_python(regions)
+    assert len(regions) > 30
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from google.api_core.exceptions import FailedPrecondition
 from google.cloud import aiplatform_v1 as v1
 from tfx.extensions.google_cloud_ai_platform.training_clients import VertexJobClient
 from tfx.types.standard_artifacts import Examples, Model
@@ -16,9 +17,9 @@ EARLIER_JOB = "projects/1/locations/us-central1/customJobs/0"
 class Jobs:
     """The job service, as far as it is called: jobs of an earlier attempt, and one that ends."""
 
-    def __init__(self, state, earlier=(), model=None):
+    def __init__(self, state, earlier=(), model=None, refusal=None):
         self.job = v1.CustomJob(name=JOB, state=state)
-        self.earlier, self.model = earlier, model
+        self.earlier, self.model, self.refusal = earlier, model, refusal
         self.calls = []
 
     def list_custom_jobs(self, request, **_):
@@ -30,6 +31,8 @@ class Jobs:
         self.calls.append("cancel")
         assert name == EARLIER_JOB
         (self.model / "left_by_the_earlier_job").touch()
+        if self.refusal:
+            raise self.refusal
 
     def create_custom_job(self, custom_job, **_):
         self.calls.append("create")
@@ -103,7 +106,10 @@ def test_the_job_is_told_how_many_events_were_ingested(train):
     assert json.loads(properties["custom_config"])["ingested_events"] == {"train": 4800}
 
 
-def test_a_repeated_node_ends_the_job_of_its_earlier_attempt_first(train, tmp_path, monkeypatch):
+@pytest.mark.parametrize("refusal", [None, FailedPrecondition("cannot be canceled")])
+def test_a_repeated_node_ends_the_job_of_its_earlier_attempt_first(
+    train, tmp_path, monkeypatch, refusal
+):
     monkeypatch.setattr("kubeflow.vertex_trainer.time.sleep", lambda _: None)
     model = Model()
     model.uri = str(tmp_path / "model")
@@ -114,6 +120,7 @@ def test_a_repeated_node_ends_the_job_of_its_earlier_attempt_first(train, tmp_pa
         outputs={"model": [model]},
         earlier=[states.JOB_STATE_FAILED, states.JOB_STATE_RUNNING],
         model=tmp_path / "model",
+        refusal=refusal,
     )
     assert jobs.calls == ["cancel", "poll", "create"]
 
