@@ -18,12 +18,12 @@ from formats.features import COLUMNS
 from formats.published.record import Events
 from models.row_groups import ParquetSource
 
-EVENTS = 1_000_000
+EVENTS = 300_000
 
 
 @pytest.fixture(scope="module")
-def million(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("million")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
     generated_events.write_shards(folder, num_train=EVENTS * 9 // 10, num_eval=EVENTS // 10)
     return folder
 
@@ -44,7 +44,7 @@ def fingerprints(events):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_a_million_events_arrive_once_at_any_number_of_workers(million, sent, tmp_path, workers):
+def test_events_arrive_once_at_any_number_of_workers(shards, sent, tmp_path, workers):
     beam_args = ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers}"]
     examples = Examples()
     examples.uri = str(tmp_path)
@@ -52,7 +52,7 @@ def test_a_million_events_arrive_once_at_any_number_of_workers(million, sent, tm
         {},
         {"examples": [examples]},
         {
-            "input_base": str(million),
+            "input_base": str(shards),
             "input_config": proto_utils.proto_to_json(split_folders()),
             "output_config": proto_utils.proto_to_json(Output()),
         },

@@ -49,12 +49,13 @@ NO_ACCELERATOR = tuple(f"vertex.training.{key}=" for key in ("accelerator", "acc
 # Vertex AI ingests in every run unless the content of the data has a name.
 CONTENT_KEY = "ingestion.content_key=events-1"
 
-# Runs without a baseline, with one, with one that the gate rejects, and with invalid data.
+# Runs without a baseline, with one, with a model that the gate rejects, and with invalid data.
+# On Kubeflow, which ingests in every run, each trains again: the rejected model is the second.
+ANOTHER_MODEL = ("seed=1", "evaluation.auc_max_drop=1.0")
+REJECTED = (*ANOTHER_MODEL, "evaluation.auc_lower_bound=0.99")
 RUNS = {
-    "first": (),
-    "second": ("seed=1", "evaluation.auc_max_drop=1.0"),
-    "unblessed": ("seed=1", "evaluation.auc_lower_bound=0.99"),
-    "refused": (),
+    "vertex": {"first": (), "second": ANOTHER_MODEL, "unblessed": REJECTED, "refused": ()},
+    "kubeflow": {"first": (), "unblessed": REJECTED, "refused": ()},
 }
 
 
@@ -127,9 +128,11 @@ def histories(tmp_path_factory, compiled, image, image_server):
                 compiled("vertex", *SMALL, *NO_ACCELERATOR, CONTENT_KEY, *changes).read_text(),
                 "",
             )
-            for name, changes in RUNS.items()
+            for name, changes in RUNS["vertex"].items()
         },
-        "kubeflow": {name: submitted(*SMALL, *changes) for name, changes in RUNS.items()},
+        "kubeflow": {
+            name: submitted(*SMALL, *changes) for name, changes in RUNS["kubeflow"].items()
+        },
     }
     run_all = {"vertex": _run_all_on_vertex, "kubeflow": _run_all_on_kubeflow}
     with ThreadPoolExecutor(2) as pool:
@@ -175,10 +178,14 @@ def _run_all_on_vertex(folder: Path, specs, image: Path, server: str) -> History
 
 
 def _run_all_on_kubeflow(folder: Path, specs, image: Path, server: str) -> History:
+    """The installation is upgraded after the first run."""
     # The entry point is the same as on Vertex, so forks are enough.
     forks = Forks(image, server)
-    history = History(KubeflowEngine(folder / "engine", forks), folder / "models")
+    engine = KubeflowEngine(folder / "engine", forks, release=RELEASES["2.4"])
+    history = History(engine, folder / "models")
     local_paths = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
+    _run_all(history, {"first": specs.pop("first")}, local_paths, forks)
+    engine.release = RELEASES["2.5 and later"]
     _run_all(history, specs, local_paths, forks)
     return history
 

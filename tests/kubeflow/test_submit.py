@@ -236,7 +236,7 @@ def test_submit_makes_one_call_to_vertex_and_exits_0_if_pushed(cloud):
         job_detail={"task_details": [detail("Trainer", "SUCCEEDED")]},
     )
     cloud.pipeline_states = [running, ended]
-    result = start("vertex", "--wait", "--interval=0", **cloud.environment())
+    result = submit("vertex", "--wait", "--interval=0", **cloud.environment())
     assert result.returncode == 0, result.stdout + result.stderr
     assert set(cloud.requests) == {"CreatePipelineJob", "GetPipelineJob"}
     [created] = cloud.requests["CreatePipelineJob"]

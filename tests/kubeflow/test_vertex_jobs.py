@@ -1,8 +1,7 @@
 """Jobs that TFX's clients create from our settings, parsed as the API's types."""
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from apache_beam.runners.dataflow.internal import apiclient
 from engine.cloud import PARENT, Cloud
 from engine.dag import constants
 from engine.spec import command_line, parse
+from forks import ADDRESS_VARIABLE, run_in_fork
 from google.cloud import aiplatform_v1 as v1
 from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
 from google.protobuf import json_format
@@ -179,19 +179,15 @@ def test_deployment_to_an_endpoint(compiled, tmp_path):
         traffic_split={"7": 100},
     )
     script = Path(__file__).with_name("push_without_bucket.py")
-    process = subprocess.run(
-        [sys.executable, script, *(word.replace("{{$}}", invocation) for word in command[3:])],
-        env={
-            **cloud.environment(),
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(tmp_path),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        },
-        capture_output=True,
-        text=True,
+    code = run_in_fork(
+        os.environ[ADDRESS_VARIABLE],
+        [str(script), *(word.replace("{{$}}", invocation) for word in command[3:])],
+        tmp_path / "log",
+        folder=tmp_path,
+        environment={**cloud.environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )
     cloud.close()
-    assert process.returncode == 0, process.stderr[-3000:]
+    assert code == 0, (tmp_path / "log").read_text()[-3000:]
     [upload], [deploy] = cloud.requests["UploadModel"], cloud.requests["DeployModel"]
     assert upload.model.artifact_uri == "gs://my-bucket/pushed_model"
     assert "tf2-cpu" in upload.model.container_spec.image_uri

@@ -1,12 +1,12 @@
 """The cache keys of nodes: the digest of the code that each node runs."""
 
 import json
+import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from forks import ADDRESS_VARIABLE, run_in_fork
 
 from formats import source_version
 from formats.source_version import project_version, source_digest
@@ -113,32 +113,35 @@ def test_parameters_name_the_code_of_stock_executors(roots):
 @pytest.mark.slow
 def test_every_module_changes_the_keys_of_the_nodes_that_run_it_and_no_others(roots, sources):
     closures = {name: import_closure(modules) for name, modules in roots.items() if modules}
-    before = digests(roots)
+    before = {name: source_digest(closure) for name, closure in closures.items()}
     for module in sorted(set.union(*closures.values())):
         path = sources.joinpath(*module.split("."))
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         content = file.read_bytes()
         file.write_bytes(content + b"\n# edited\n")
-        changed = {name for name, digest in digests(roots).items() if digest != before[name]}
+        after = {name: source_digest(closure) for name, closure in closures.items()}
+        changed = {name for name in closures if after[name] != before[name]}
         assert changed == {name for name, closure in closures.items() if module in closure}
         file.write_bytes(content)
 
 
 @pytest.mark.slow
-def test_closures_contain_every_module_that_is_really_imported(roots):
-    script = (
+@pytest.mark.parametrize("name", ["CollisionExampleGen", "Trainer", "Evaluator"])
+def test_closures_contain_every_module_that_is_really_imported(roots, name, tmp_path):
+    """In a fork that has imported packages only."""
+    script, output = tmp_path / "imports.py", tmp_path / "output"
+    script.write_text(
         "import importlib, json, sys\n"
-        "roots = json.loads(sys.argv[1])\n"
-        "for root in roots:\n"
+        "for root in sys.argv[1:]:\n"
         "    importlib.import_module(root)\n"
         f"packages = {source_version.PACKAGES!r}\n"
         "print(json.dumps([m for m in sys.modules if m.split('.')[0] in packages]))\n"
     )
-    for name in ("CollisionExampleGen", "Trainer", "Evaluator"):
-        command = [sys.executable, "-c", script, json.dumps(sorted(roots[name]))]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        imported = set(json.loads(done.stdout.splitlines()[-1]))
-        assert imported <= import_closure(roots[name]), name
+    command = [str(script), *sorted(roots[name])]
+    server = os.environ[ADDRESS_VARIABLE]
+    assert run_in_fork(server, command, output, folder=tmp_path, environment=os.environ) == 0
+    imported = set(json.loads(output.read_text().splitlines()[-1]))
+    assert roots[name] <= imported <= import_closure(roots[name])
 
 
 def test_a_template_changes_the_key_of_the_report_alone(roots, sources):

@@ -2,12 +2,11 @@
 
 import builtins
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from running import BIN, installed
 
 from kubeflow import engine_runs
 from kubeflow.engine_runs import EngineError
@@ -15,7 +14,6 @@ from pipeline.cli import cloud_commands
 from pipeline.cli.main import main
 
 ROOT = Path(__file__).parents[3]
-BIN = Path(sys.executable).parent
 CONFIGS = ROOT / "configs"
 
 
@@ -76,25 +74,18 @@ def test_help_does_not_import_tfx(monkeypatch):
 
 @pytest.mark.e2e
 def test_tfxs_command_line_writes_the_same_file_for_vertex(tmp_path, golden):
-    process = subprocess.run(
-        [
-            BIN / "tfx",
-            "pipeline",
-            "compile",
-            "--engine=vertex",
-            f"--pipeline_path={ROOT / 'kubeflow' / 'vertex_runner.py'}",
-        ],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "VERTEX_HOME": str(tmp_path / "home"),
-            "HIGGS_CONFIG": str(CONFIGS / "vertex.yaml"),
-        },
-        capture_output=True,
-        text=True,
+    done = installed(
+        "tfx",
+        "pipeline",
+        "compile",
+        "--engine=vertex",
+        f"--pipeline_path={ROOT / 'kubeflow' / 'vertex_runner.py'}",
+        folder=tmp_path,
+        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        VERTEX_HOME=str(tmp_path / "home"),
+        HIGGS_CONFIG=str(CONFIGS / "vertex.yaml"),
     )
-    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    assert done.code == 0, done.output[-3000:]
     [compiled_file] = [
         file for file in tmp_path.rglob("*.json") if "pipelineSpec" in file.read_text()
     ]
