@@ -20,7 +20,7 @@ class Selection:
         version: the newest undamaged version of another model than the candidate; None without one.
         damaged: damaged versions of other models that are newer, the newest first.
         is_candidate: whether the newest version is the candidate itself.
-        newest: the largest version there; 0 without one.
+        newest: the largest number of a folder there that is not the candidate; 0 without one.
     """
 
     version: PushedVersion | None
@@ -33,7 +33,7 @@ class Selection:
         """Text that is equal for equal outcomes."""
         version = self.version and f"{self.version.version} {self.version.model_sha256}"
         faults = (f"{damaged.version}: {damaged.fault}" for damaged in self.damaged)
-        return "; ".join([version or "none", *faults])
+        return "; ".join([version or "none", *faults, f"newest {self.newest}"])
 
 
 def select(
@@ -50,18 +50,19 @@ def select(
     damaged: list[PushedVersion] = []
     is_candidate = False
     # Before they are read: what is pushed meanwhile is newer.
-    newest = max(folder_numbers(push_directory), default=0)
+    numbers = set(folder_numbers(push_directory))
     for version in pushed_versions(push_directory):
         if candidate and version.model_sha256 == candidate:
+            numbers.discard(version.version)
             is_candidate = is_candidate or not damaged
             continue
         fault = version.fault or (find_fault(version) if find_fault else "")
         if not fault:
-            return Selection(version, tuple(damaged), is_candidate, newest)
+            return Selection(version, tuple(damaged), is_candidate, max(numbers, default=0))
         # Behind the candidate itself, older versions are not in service.
         if not is_candidate:
             damaged.append(replace(version, fault=fault))
-    return Selection(None, tuple(damaged), is_candidate, newest)
+    return Selection(None, tuple(damaged), is_candidate, max(numbers, default=0))
 
 
 def candidate_digest(inputs: Artifacts) -> str:
