@@ -85,7 +85,10 @@ def find_differences(
         others_allowed: whether the folder may hold files that the manifest does not list.
         is_trusted: whether a file, by its path, need not be read.
     """
-    present = set(list_files(folder))
+    try:
+        present = set(list_files(folder))
+    except OSError as error:
+        return {folder: f"{error.filename} cannot be read ({error.strerror})"}
     added = () if others_allowed else sorted(present - set(manifest))
     problems = {path: f"{path} was added" for path in added}
     for path, expected in sorted(manifest.items()):
@@ -144,17 +147,24 @@ def list_files(folder: str) -> Iterator[str]:
     """Yields the relative path of every file below a folder; none if the folder does not exist.
 
     A symbolic link counts as a file, whatever it points to.
+
+    Raises:
+        OSError: a folder cannot be read.
     """
-    # Unlike TFX's, Python's function does not follow links.
-    walk = _fileio().walk if is_remote(folder) else os.walk
     if not (_fileio().exists(folder) if is_remote(folder) else Path(folder).exists()):
         return
     # Object stores list folders with a trailing slash.
     start = len(folder.rstrip("/")) + 1
-    for directory, directories, files in walk(folder):
+    # Unlike TFX's, Python's function does not follow links.
+    walk = _fileio().walk(folder) if is_remote(folder) else os.walk(folder, onerror=_fail)
+    for directory, directories, files in walk:
         parent = directory.rstrip("/")
         links = (name for name in directories if Path(parent, name).is_symlink())
         yield from (f"{parent}/{name}"[start:] for name in (*files, *links))
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def is_remote(location: str) -> bool:

@@ -76,7 +76,7 @@ class ManifestRecord(BaseModel):
         stamps: dict[str, Stamp] = {}
 
         def has_stamp(path: str) -> bool:
-            with suppress(FileNotFoundError):  # deleted since it was listed
+            with suppress(OSError):  # it is looked at again, and named
                 stamps[path] = Stamp.of(Path(folder, path))
             return stamps.get(path) == self.files[path].stamp
 

@@ -1,5 +1,6 @@
 """The backup of a root's metadata, and its restoration."""
 
+import re
 import shutil
 import time
 from itertools import count
@@ -19,6 +20,10 @@ from pipeline.user_errors import DamagedMetadataError, MetadataError
 
 SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 """A database and the files in which SQLite keeps its unfinished transactions, by suffix."""
+
+
+EXECUTION_NUMBER = re.compile(r"[0-9]{1,15}")
+"""The name of an execution's folder; SQLite has no numbers left after much larger ones."""
 
 
 def write_backup(root: Path) -> None:
@@ -107,7 +112,7 @@ def reserve_executions(root: Path) -> bool:
     if is_missing(root):
         return False
     folders = (root / "artifacts").glob("*/*/*")
-    numbers = [int(folder.name) for folder in folders if folder.name.isdecimal()]
+    numbers = [int(folder.name) for folder in folders if EXECUTION_NUMBER.fullmatch(folder.name)]
     known, backup = read_executions(metadata_file(root)), read_executions(backup_file(root))
     last = max([*numbers, backup.last if backup else 0])
     is_replaced = _is_replaced(root)

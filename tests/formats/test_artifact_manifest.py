@@ -53,6 +53,22 @@ def test_an_unchanged_folder_has_no_differences_wherever_it_is(folder, manifest,
     assert verify(f"{tmp_path}/copy/", manifest) == []
 
 
+def test_a_folder_that_cannot_be_read_is_named(folder, manifest, monkeypatch):
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("/variables"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert verify(str(folder), manifest) == [
+        f"{folder}/variables cannot be read (Permission denied)"
+    ]
+    with pytest.raises(PermissionError):
+        take_manifest(str(folder))
+
+
 def test_files_deleted_while_the_directories_stay(folder, manifest):
     for file in folder.rglob("*"):
         if file.is_file():

@@ -105,7 +105,9 @@ def test_a_damaged_backup_is_kept_but_not_used(used_root):
 
 
 def test_new_executions_avoid_the_folders_of_lost_ones(used_root, record_in, tmp_path):
-    (used_root / "artifacts" / "Trainer" / "model" / "41").mkdir()
+    # The others are of no execution; SQLite could give no number after these.
+    for name in ("41", str(2**63 - 1), "9" * 30, "00x", "²"):
+        (used_root / "artifacts" / "Trainer" / "model" / name).mkdir()
     other = tmp_path / "other"
     record_in(other)  # has no execution yet
     (other / "artifacts" / "Trainer" / "model" / "7").mkdir(parents=True)
