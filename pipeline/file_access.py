@@ -13,15 +13,15 @@ def describe_access(path: Path) -> str:
     >>> describe_access(Path("/"))
     'it belongs to root, mode 0755'
     """
-    if path.is_symlink() and not path.exists():
-        return f"it is a link to {path.readlink()}, which does not exist"
     for place in (path, *path.absolute().parents):
+        subject = "it" if place == path else str(place)
         try:
+            if place.is_symlink() and not place.exists():
+                return f"{subject} is a link to {place.readlink()}, which does not exist"
             status = place.stat()
             read_only = os.statvfs(place).f_flag & os.ST_RDONLY
         except OSError:
             continue
-        subject = "it" if place == path else str(place)
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         note = ", on a read-only file system" if read_only else ""
         return f"{subject} belongs to {_user(status.st_uid)}, mode {mode}{note}"
