@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
+        open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             # Names of files may have no form in the encoding of the terminal.
             if isinstance(stream, io.TextIOWrapper):
@@ -63,6 +65,22 @@ class LazyGroup(click.Group):
             from pipeline.system_errors import describe_system_error
 
             raise click.ClickException(describe_system_error(error)) from error
+
+
+def open_closed_streams() -> None:
+    """Opens the null device in the place of the standard streams that the caller has closed.
+
+    Otherwise the next file that is opened, such as the metadata, gets the number of a stream, and
+    with it what libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest free number is the next one that is given
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

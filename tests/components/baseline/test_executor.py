@@ -204,6 +204,6 @@ def test_the_cache_sees_what_is_pushed_and_withdrawn_but_not_the_candidates_own_
     assert f"{number}: variables/variables.data has 7 of 1 bytes" in key(pushes, serving, "c")
     (serving / number).rename(serving / "withdrawn")
     assert key(pushes, serving, "b") == against_a
-    # Not a version, but a push after it has a larger number, and its Pusher misses it if it is gone.
+    # Not a version, but later pushes have larger numbers, and the Pusher misses it if it is gone.
     (serving / "99999999999").mkdir()
     assert key(pushes, serving, "b") == f"{against_a.rpartition(' ')[0]} 99999999999"

@@ -43,6 +43,39 @@ def test_names_that_the_encoding_of_the_terminal_lacks_are_escaped(monkeypatch):
     assert (result.exit_code, result.output) == (0, "\\xfc\n")
 
 
+CLOSED_STREAMS = """
+import os, subprocess, sys
+import click
+from pathlib import Path
+from pipeline.cli.main import LazyGroup, main
+from pipeline.console import output_to
+
+@click.command()
+@click.argument("folder")
+def run(folder):
+    with open(f"{folder}/data", "w") as data, output_to(Path(folder, "log")) as console:
+        console.print("for nobody")
+        print("python noise")
+        os.write(2, b"native noise\\n")
+        subprocess.run(["echo", "child noise"])
+        data.write("data")
+    subprocess.run(["echo", "more noise"], check=True)
+
+LazyGroup.get_command = lambda *_: run
+main(["run", sys.argv[1]])
+"""
+
+
+def test_nothing_is_printed_into_a_file_if_the_standard_streams_are_closed(tmp_path):
+    command = '"$0" -c "$1" "$2" <&- >&- 2>&-'
+    subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, CLOSED_STREAMS, str(tmp_path)], check=True
+    )
+    assert (tmp_path / "data").read_text() == "data"
+    noise = ["child noise", "native noise", "python noise"]
+    assert sorted((tmp_path / "log").read_text().splitlines()) == noise
+
+
 def test_an_interrupt_has_its_exit_code_in_any_command(monkeypatch):
     @click.command()
     def run():
