@@ -90,12 +90,12 @@ class Checkpoints:
         self._options = tf.train.CheckpointOptions(
             experimental_io_device="/job:localhost" if on_tpu else None
         )
-        self._folder = folder
         self._state = state
         self._writes = writes
         self._checkpoint = tf.train.Checkpoint(
             network=network, optimizer=network.optimizer, state=state
         )
+        self._last = find_checkpoint(folder, may_delete=writes)
         if writes and "://" not in folder:
             # Only the user of the training may change what is read back into it.
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,11 +112,41 @@ class Checkpoints:
 
     def restore(self) -> None:
         """Restores network, optimizer and state from the last checkpoint, if there is one."""
-        path = tf.train.latest_checkpoint(self._folder)
-        if path:
-            self._checkpoint.restore(path, self._options).assert_consumed()
+        if self._last:
+            self._checkpoint.restore(self._last, self._options).assert_consumed()
             reached = len(self._state.epochs), self._state.step
-            log.info("resumed after epoch %d and %d steps from %s", *reached, path)
+            log.info("resumed after epoch %d and %d steps from %s", *reached, self._last)
+
+
+def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
+    """Finds the last checkpoint; one on a disk is read, and if it is damaged, there is none.
+
+    TensorFlow does not sync what it writes, so a loss of power may leave parts of it, and restores
+    a part before it notices.
+
+    Args:
+        folder: of the checkpoints of one training.
+        may_delete: whether this host deletes what is damaged.
+
+    Raises:
+        tf.errors.OpError: the object store cannot be read.
+    """
+    is_local = "://" not in folder
+    try:
+        path = tf.train.latest_checkpoint(folder)
+        if path and is_local:
+            checkpoint = tf.train.load_checkpoint(path)
+            for name in checkpoint.get_variable_to_shape_map():
+                checkpoint.get_tensor(name)
+    except (IndexError, ValueError, tf.errors.OpError) as error:
+        if not is_local:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        log.warning("damaged checkpoint in %s, training starts anew: %s", folder, reason)
+        if may_delete:
+            discard_checkpoints(folder)
+        return None
+    return str(path) if path else None
 
 
 def checkpoint_folder(

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,63 @@ def test_a_checkpoint_that_the_manager_does_not_name_is_ignored(folder, suffixes
     assert len(training.state.epochs) == 1
     training.save(folder, 2)
     assert len(Training().restore(folder).state.epochs) == 2
+
+
+def cut_short(file):
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def flip_a_byte(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "weights cut short": ("*.data*", cut_short),
+    "weights flipped": ("*.data*", flip_a_byte),
+    "weights deleted": ("*.data*", Path.unlink),
+    "index emptied": ("*.index", lambda file: file.write_bytes(b"")),
+    "index cut short": ("*.index", cut_short),
+    "name emptied": ("checkpoint", lambda file: file.write_bytes(b"")),
+    "name is garbage": ("checkpoint", lambda file: file.write_bytes(b"\xff\x00")),
+    "name of another file": (
+        "checkpoint",
+        lambda file: file.write_text('model_checkpoint_path: "/etc/passwd"'),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_after_a_damaged_checkpoint_the_training_starts_anew(folder, caplog, damage):
+    pattern, spoil = DAMAGES[damage]
+    Training().save(folder, 1)
+    [file] = folder.glob(pattern)
+    spoil(file)
+    training = Training()
+    before = training.network.get_weights()
+    training.checkpoints(folder, writes=False).restore()
+    assert file.exists() or spoil is Path.unlink
+    training.restore(folder)
+    assert f"damaged checkpoint in {folder}, training starts anew: " in caplog.text
+    assert training.state.epochs == []
+    np.testing.assert_array_equal(training.network.get_weights()[0], before[0])
+    training.save(folder, 2)
+    assert len(Training().restore(folder).state.epochs) == 2
+
+
+def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path, monkeypatch):
+    folder = f"ram:/{tmp_path}/kept"
+    Training().save(folder, 1)
+
+    def fail(_):
+        raise tf.errors.UnavailableError(None, None, "the store is down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tf.train, "latest_checkpoint", fail)
+        with pytest.raises(tf.errors.UnavailableError):
+            Training().restore(folder)
+    assert len(Training().restore(folder).state.epochs) == 1
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(folder, monkeypatch):
