@@ -213,7 +213,8 @@ def _free_megabytes(folder: Path) -> float | None:
         status = os.statvfs(folder)
     except OSError:
         return None
-    return status.f_bavail * status.f_frsize / 1e6
+    # Some file systems, such as /proc, have no size.
+    return status.f_bavail * status.f_frsize / 1e6 if status.f_blocks else None
 
 
 def _cannot_write(folder: Path) -> str | None:

@@ -32,7 +32,7 @@ def set_free(monkeypatch, tmp_path):
     def set_free(name, megabytes):
         def statvfs(folder):
             free = megabytes if folder == tmp_path / name else 1000
-            return SimpleNamespace(f_bavail=int(free * 1000), f_frsize=1000, f_files=0)
+            return SimpleNamespace(f_blocks=9, f_bavail=int(free * 1000), f_frsize=1000, f_files=0)
 
         monkeypatch.setattr(os, "statvfs", statvfs)
 
@@ -133,6 +133,7 @@ def test_a_disk_without_inodes_is_named(set_free, tmp_path, monkeypatch):
 def test_enough_space_is_no_error(set_free, tmp_path):
     set_free("root", 33)
     check_space(tmp_path / "root")
+    check_space(Path("/proc/root that cannot be made"))  # it has no size, and is refused as such
 
 
 @pytest.mark.parametrize("number", [errno.EDQUOT, errno.ENOSPC, errno.EROFS, errno.EIO])
