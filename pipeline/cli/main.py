@@ -73,11 +73,10 @@ def open_closed_streams() -> None:
     Otherwise the next file that is opened, such as the metadata, gets the number of a stream, and
     with it what libraries print.
     """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:  # the lowest free number is the next one that is given
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    # The system gives the lowest free number.
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(number, True)
+    os.close(number)
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
