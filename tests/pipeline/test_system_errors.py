@@ -25,6 +25,17 @@ def test_file_cause_and_remedy_are_named(number, sentence):
     assert describe_system_error(OSError(number, "a reason", "x")) == sentence
 
 
+@pytest.mark.parametrize("use", [Path.read_bytes, Path.mkdir])
+def test_a_link_to_nothing_is_named_as_one(tmp_path, use):
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(OSError, match="link") as caught:
+        use(link)
+    assert describe_system_error(caught.value) == (
+        f"{link}: it is a link to nowhere, which does not exist; restore that, or remove the link"
+    )
+
+
 def test_a_working_directory_that_is_gone_is_named(monkeypatch, tmp_path):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
