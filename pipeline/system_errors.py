@@ -25,9 +25,6 @@ LIMITS = {
 
 _ACCESS = (errno.EACCES, errno.EPERM)
 
-_OF_LINKS = (errno.ENOENT, errno.EEXIST)
-"""Errors of a link to nothing: of whoever opens it, and of whoever makes a folder of its name."""
-
 
 def explain(error: BaseException) -> tuple[str, str] | None:
     """Returns the reason and the remedy of a disk's fault or a limit; None for anything else."""
@@ -85,7 +82,8 @@ def describe_system_error(error: OSError | MemoryError) -> str:
     if not name and not _has_working_directory():
         return "the working directory was deleted; change to a folder that exists"
     reason = error.strerror or str(error)
-    if name and error.errno in _OF_LINKS and Path(name).is_symlink():
+    # Whoever makes a folder of its name is only told that it exists.
+    if name and Path(name).is_symlink() and not Path(name).exists():
         return f"{place}{describe_access(Path(name))}; restore that, or remove the link"
     if error.errno in _ACCESS and name:
         access = describe_access(Path(name))
