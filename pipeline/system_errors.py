@@ -70,6 +70,10 @@ def describe_system_error(error: OSError | MemoryError) -> str:
     '/data/x: no space is left; free some, or use another folder'
     """
     name = getattr(error, "filename", None)
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    elif isinstance(name, int):  # an open file's number
+        name = None
     place = f"{name}: " if name else ""
     if explained := explain(error):
         reason, remedy = explained

@@ -19,10 +19,13 @@ from pipeline.system_errors import describe_system_error
         (errno.EFBIG, "x: the file would exceed the largest size allowed; raise it (`ulimit -f`)"),
         (errno.EMFILE, "x: this process has too many files open; allow more (`ulimit -n 4096`)"),
         (errno.EISDIR, "x: a reason; check the file and its folder"),
+        (errno.ENOENT, "x: a reason; check the file and its folder"),
     ],
 )
 def test_file_cause_and_remedy_are_named(number, sentence):
     assert describe_system_error(OSError(number, "a reason", "x")) == sentence
+    assert describe_system_error(OSError(number, "a reason", b"x")) == sentence
+    assert describe_system_error(OSError(number, "a reason", 3)) == sentence.removeprefix("x: ")
 
 
 @pytest.mark.parametrize("use", [Path.read_bytes, Path.mkdir])
