@@ -41,5 +41,5 @@ class NotPushedError(RuntimeError):
     """No model was pushed because a blessing was withheld."""
 
 
-class DamagedBaselineError(RuntimeError):
+class DamagedBaselineError(UserError, RuntimeError):
     """The model in service, with which a candidate must be compared, is damaged."""

@@ -19,7 +19,6 @@ from pipeline.file_access import find_write_error
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
 from pipeline.system_errors import DISK_FAULTS, explain, lacks_inodes
-from pipeline.user_errors import MetadataError
 
 LEAST_FREE_MB = 32
 """Minimum free space for a run to start."""
@@ -109,7 +108,8 @@ def check_keras(environment: Mapping[str, str]) -> None:
 
 WRAPPED_FAULT = re.compile(
     r"(Error\(\d+, ')?"
-    "(Permission denied|Read-only file system|Input/output error|No space left on device)"
+    "(Permission denied|Read-only file system|Input/output error|No space left on device|"
+    "No such file or directory|[Nn]ot a directory)"
 )
 """Reasons of errors that libraries report as text; the first group tells an error of Python's."""
 
@@ -151,7 +151,7 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
 
 def _refused_write(error: BaseException, root: Path, unnamed: str) -> str | None:
     """Describes an error of the file system or of the metadata's database, with a remedy."""
-    if isinstance(error, MetadataError):
+    if isinstance(error, UserError):
         return None  # it names the file and the remedy itself
     if found := SQLITE_FAULT.search(str(error)):
         if found[0] in (LOCKED, "database is locked"):

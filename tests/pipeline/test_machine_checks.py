@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from formats.errors import DamagedBaselineError
 from pipeline import machine_checks
 from pipeline.config import ConfigError
 from pipeline.machine_checks import (
@@ -242,8 +243,14 @@ def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
         "Permission denied; check its disk and permissions and run again"
     )
     # TensorFlow puts a semicolon behind the path.
-    error = RuntimeError(f"{path}; Permission denied")
-    assert describe_failure(error, tmp_path).startswith(f"cannot use {path}: Permission denied; ")
+    for reason in ("Permission denied", "No such file or directory"):
+        described = describe_failure(RuntimeError(f"{path}; {reason}"), tmp_path)
+        assert described.startswith(f"cannot use {path}: {reason}; ")
+    described = describe_failure(RuntimeError(f"{path} is not a directory"), tmp_path)
+    assert described.startswith(f"cannot use {path}: not a directory; ")
+    # It has its own remedy.
+    baseline = DamagedBaselineError(f"{path} cannot be read (Permission denied); restore it")
+    assert describe_failure(baseline, tmp_path) == f"DamagedBaselineError: {baseline}"
     elsewhere = RuntimeError("403: Permission denied on bucket gs://events")
     assert describe_failure(elsewhere, tmp_path, "Trainer") == f"RuntimeError: {elsewhere}"
     other = RuntimeError(f"{tmp_path}/x is not a model")
