@@ -55,10 +55,11 @@ def judge_damage(
     damage(workshop.work / file, kind, seed)
     done = again = workshop.run(scenario)
     hurt = file.split("/")[1] if file.startswith("serving/") else None
-    # A manifest is written again if the files agree with the digest in ML Metadata. With another
-    # seed, these nodes do not look at what they made before.
+    # A manifest is written again if the files agree with the digest in ML Metadata, which also has
+    # the last version. With another seed, these nodes do not look at what they made before.
+    is_known = file.startswith("manifests/") or file == "serving/.last_version"
     is_unused = scenario is SECOND and any(f"artifacts/{node}/" in file for node in WITH_SEED)
-    spare = (file.startswith("manifests/") or is_unused) and done.code == reference.code
+    spare = (is_known or is_unused) and done.code == reference.code
     named = None if spare else names_fault_of_file(done, file)
     if hurt and named and done.code == REFUSAL:
         # By default a damaged version in service is refused; the remedy is to withdraw it.
