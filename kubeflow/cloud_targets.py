@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfx.components import FileBasedExampleGen, Trainer
+from tfx.components import Trainer
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
@@ -130,11 +130,12 @@ class VertexTarget(RemoteTarget):
         return node.with_id(names.PUSHER)
 
     def reads_outside_state(self, node: BaseNode) -> bool:
-        """True for ingestion without a content key as well.
+        """True for ingestion and the schema as well, without a content key.
 
-        Whether Vertex AI's cache sees what ExampleGen's driver found is not documented.
+        Whether Vertex AI's cache sees what ExampleGen's driver found is not documented. Without
+        ingestion nothing behind the schema is reused, and its file may be gone from the store.
         """
-        is_unnamed = isinstance(node, FileBasedExampleGen) and not self.config.ingestion.content_key
+        is_unnamed = not node.inputs and not self.config.ingestion.content_key
         return super().reads_outside_state(node) or is_unnamed
 
     def documents(self, job: Document) -> list[Document]:
@@ -179,8 +180,11 @@ class KubeflowTarget(RemoteTarget):
         return [f"--artifacts_folder={volume}"] if volume else []
 
     def reads_outside_state(self, node: BaseNode) -> bool:
-        """True for ingestion as well: Kubeflow has no driver that looks at the shards."""
-        return super().reads_outside_state(node) or isinstance(node, FileBasedExampleGen)
+        """True for ingestion as well: Kubeflow has no driver that looks at the shards.
+
+        Then nothing behind the schema is reused either, and its file may be gone from the store.
+        """
+        return super().reads_outside_state(node) or not node.inputs
 
     def documents(self, job: Document) -> list[Document]:
         """The PipelineSpec and, if there are volumes, Kubernetes' part: each container's mounts."""

@@ -100,7 +100,7 @@ def test_kubeflow_files_have_no_field_that_the_backend_ignores(specs):
         executor.container.lifecycle.pre_cache_check.command for executor in spec.executors.values()
     )
     cacheable = {name for name, task in spec.tasks.items() if task.caching_options.enable_cache}
-    assert set(spec.tasks) - cacheable == {"CollisionExampleGen", "Baseline"}
+    assert set(spec.tasks) - cacheable == {"CollisionExampleGen", "ImportSchemaGen", "Baseline"}
 
 
 def test_every_kubeflow_container_mounts_every_volume(specs):
@@ -109,10 +109,10 @@ def test_every_kubeflow_container_mounts_every_volume(specs):
     assert set(spec.mounts.values()) == {MOUNTS}
 
 
-def test_vertex_never_caches_ingestion_or_the_baseline(specs):
+def test_vertex_never_caches_ingestion_the_schema_or_the_baseline(specs):
     spec = specs["vertex"]
     cacheable = {name for name, task in spec.tasks.items() if task.caching_options.enable_cache}
-    assert set(spec.tasks) - cacheable == {"CollisionExampleGen", "Baseline"}
+    assert set(spec.tasks) - cacheable == {"CollisionExampleGen", "ImportSchemaGen", "Baseline"}
     container = spec.executor("CollisionExampleGen").container
     assert not container.lifecycle.pre_cache_check.command
 
@@ -149,6 +149,7 @@ def test_vertex_caches_ingestion_of_data_whose_content_has_a_name(compiled):
     spec = parse(compiled("vertex", "ingestion.content_key=events-1").read_text())
     task = spec.tasks["CollisionExampleGen"]
     assert task.caching_options.enable_cache
+    assert spec.tasks["ImportSchemaGen"].caching_options.enable_cache
     value = task.inputs.parameters["content_key"].runtime_value.constant_value
     assert value.string_value == "events-1"
     hook = spec.executor("CollisionExampleGen").container.lifecycle.pre_cache_check
