@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.serving_check.probe import is_of_the_machine, lacks_memory
 from formats.errors import UserError
 from formats.features import NUM_FEATURES
 from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILITY
@@ -48,6 +49,8 @@ def load_model(path: str) -> Model:
 
     Raises:
         UnusableModelError: it is neither, or is damaged.
+        MemoryError: memory has run out, whatever the runtime calls that. Scoring raises it too.
+        OSError: the machine is at fault in another way.
     """
     run = _load_onnx(path) if path.endswith(ONNX_SUFFIX) else _load_saved_model(path)
 
@@ -102,10 +105,12 @@ def _load_saved_model(path: str) -> Callable[[NDArray[np.float32]], Any]:
 def _described(path: str, action: str) -> Iterator[None]:
     try:
         yield
-    except MemoryError:  # not the fault of the model
-        raise
     except Exception as error:  # the runtimes raise errors of many kinds for damaged files
         reason = " ".join(str(error).split())[:200]
+        if lacks_memory(error):
+            raise MemoryError(reason) from error
+        if is_of_the_machine(error):
+            raise error if isinstance(error, OSError) else OSError(reason) from error
         raise UnusableModelError(
             f"{path} cannot {action} ({type(error).__name__}: {reason}). Give an "
             f"exported model: a folder with {SAVED_MODEL_FILE}, or a file that ends in "

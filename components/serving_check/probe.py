@@ -24,8 +24,15 @@ PROJECT = ("components", "configs", "formats", "higgs", "kubeflow", "models", "p
 
 TENSORFLOW = ("keras", "tensorflow", "tf2onnx", "tf_keras")
 
-OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
-"""What ONNX Runtime, whose errors have no kinds that say so, prints when memory runs out."""
+OUT_OF_MEMORY = (
+    "bad_alloc",
+    "bad allocation",
+    "Cannot allocate memory",
+    "Could not allocate",
+    "Failed to allocate memory",
+    "pthread_create",
+)
+"""What the runtimes' errors that have no kind of their own say when memory runs out."""
 
 
 class _Refused(MetaPathFinder):
@@ -95,9 +102,18 @@ def is_of_the_machine(error: Exception) -> bool:
     if isinstance(error, OSError):
         # TensorFlow raises it without a number for a file that is missing or cannot be parsed.
         return error.errno not in (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
-    if type(error).__module__.startswith("onnxruntime"):
-        return any(sign in str(error) for sign in OUT_OF_MEMORY)
-    return isinstance(error, MemoryError)
+    return lacks_memory(error)
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Returns whether memory has run out, whichever runtime says so."""
+    tf = sys.modules.get("tensorflow")
+    if isinstance(error, MemoryError) or (
+        tf and isinstance(error, tf.errors.ResourceExhaustedError)
+    ):
+        return True
+    is_vague = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    return is_vague and any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,9 @@ STDERR_TAIL_BYTES = 65536
 GIB = 2**30
 
 OUT_OF_MEMORY = (
+    *probe.OUT_OF_MEMORY,
     "MemoryError",
-    "bad_alloc",
     "OOM when allocating",
-    "Cannot allocate memory",
-    "Failed to allocate memory",
     "failed to map segment",
 )
 """What Python, the runtimes and the dynamic linker print when memory runs out."""

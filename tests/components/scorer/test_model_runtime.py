@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from event_makers import make_published_events
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from score_models import expected_scores, write_onnx
 
 from components.scorer.model_runtime import UnusableModelError, load_model
@@ -41,12 +43,22 @@ def test_a_model_that_cannot_score_the_features_is_described(tmp_path):
         model(FEATURES)
 
 
-def test_too_little_memory_is_not_the_fault_of_the_model(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), MemoryError),
+        (RuntimeException("Exception during initialization: std::bad_alloc"), MemoryError),
+        (RuntimeError("pthread_create failed, error msg: Cannot allocate memory"), MemoryError),
+        (OSError(errno.EMFILE, "Too many open files"), OSError),
+        (RuntimeException("Non-zero status code returned"), UnusableModelError),
+    ],
+)
+def test_only_faults_of_the_model_are_blamed_on_it(tmp_path, monkeypatch, error, expected):
     def fail(*_, **__):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
-    with pytest.raises(MemoryError):
+    with pytest.raises(expected):
         load_model(str(write_onnx(tmp_path / "m.onnx")))
 
 

@@ -203,6 +203,10 @@ def test_no_credential_is_in_the_environment():
         (tf.errors.DataLossError(None, None, "truncated"), False),
         (tf.errors.UnknownError(None, None, "KeyError: pyfunc_0"), False),
         (RuntimeException("Failed to allocate memory for requested buffer of size 9"), True),
+        (RuntimeException("Exception during initialization: std::bad_alloc"), True),
+        (RuntimeError("pthread_create failed, error msg: Cannot allocate memory"), True),
+        (RuntimeError("Could not allocate bytes object!"), True),
+        (RuntimeError("Op type not registered"), False),
         (RuntimeException("Non-zero status code returned while running Add node"), False),
     ],
 )
