@@ -247,7 +247,7 @@ def _plain(member: Member, name: str, kind: np.dtype[Any], values: Any) -> Any:
 def _structured_table(member: Member, array: Any, chosen: str | None, notes: list[str]) -> Table:
     fields = array.dtype.names
     vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
-    vector = find_vector(member.name, fields, vectors, chosen)
+    vector, guess = find_vector(member.name, fields, vectors, chosen)
     scalars = names_beside(vector, fields)
     names = (*scalars, *(FEATURES if vector else ()))
 
@@ -259,7 +259,7 @@ def _structured_table(member: Member, array: Any, chosen: str | None, notes: lis
         return _plain(member, name, kind, values)
 
     read, is_vector = array_batches(column, len(array)), vector is not None
-    return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
+    return Table(member.name, member.description, names, read, notes, guess, is_vector)
 
 
 def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str]) -> Table:

@@ -215,19 +215,20 @@ def _arrow_table(
         rows: number of rows; 0 if unknown.
         notes: what the reader noticed.
     """
-    vector = _find_vector(name, schema, features)
+    vector, guess = _find_vector(name, schema, features)
     names = names_beside(vector, schema.names)
     _check_names(name, names)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         wanted = [i for i in (*numbers, *texts) if i < len(names)]
-        columns = [names[i] for i in wanted] + ([vector] if vector else [])
+        is_split = len(wanted) < len(numbers) + len(texts)
+        columns = [names[i] for i in wanted] + ([vector] if is_split else [])
         file, start, done = "", 0, 0
         try:
             for origin, part in batches(columns):
                 file, start = origin, start if origin == file else 0
                 arrays = {i: part.column(k) for k, i in enumerate(wanted)}
-                if vector:
+                if is_split:
                     place = f"{name}/{file}" if file else name
                     arrays |= _split_vector(place, part.column(len(wanted)), len(names), start)
                 values = {
@@ -247,15 +248,11 @@ def _arrow_table(
             ) from error
 
     all_names = (*names, *(FEATURES if vector else ()))
-    return Table(name, kind, all_names, read, [*notes], has_vectors=vector is not None)
+    return Table(name, kind, all_names, read, [*notes], guess, vector is not None)
 
 
-def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> str | None:
-    """Returns the name of the column of lists that holds the features; None if none does.
-
-    Raises:
-        IntakeError: there are only other nested columns, several lists, or not the chosen one.
-    """
+def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> tuple[str | None, str]:
+    """Finds the column of lists that holds the features; see `find_vector`."""
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     lists = [
         field.name
@@ -265,13 +262,14 @@ def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> str | None
     ]
     if chosen is None and FEATURES_KEY in lists:
         lists = [FEATURES_KEY]
-    vector = find_vector(name, schema.names, lists, chosen)
+    vector, guess = find_vector(name, schema.names, lists, chosen)
     nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
-    if vector or not nested or any(ALIASES.get(normalize(c)) in FEATURES for c in schema.names):
-        return vector
-    raise IntakeError(
-        f"{name}: the column {shorten(nested.name)} holds {shorten(str(nested.type))} "
-        "instead of one number per event. Write one column per feature, or one list of 28 numbers."
+    has_features = any(ALIASES.get(normalize(column)) in FEATURES for column in schema.names)
+    if vector or guess or not nested or has_features:
+        return vector, guess
+    return None, (
+        f"the column {shorten(nested.name)} holds {shorten(str(nested.type))} instead of one "
+        "number per event. Write one column per feature, or one list of 28 numbers."
     )
 
 

@@ -257,6 +257,8 @@ def _require_all(
         if "," in names[0]:
             remedy = "Remove the quotes around the lines"
         raise IntakeError(f"{source}: has one column, {quote(names[0])}. {remedy}.")
+    if missing and table.guess:
+        raise IntakeError(f"{source}: {table.guess}")
     if missing:
         verb = "are" if missing[1:] else "is"
         remedy = "Give a table with all of them, one column each"

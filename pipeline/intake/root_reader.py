@@ -72,8 +72,9 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     chosen = file[tree]
     branches = [_Branch(branch) for branch in chosen.branches]
     vectors = [branch.name for branch in branches if branch.shape == (NUM_FEATURES,)]
-    vector = find_vector(member.name, [branch.name for branch in branches], vectors, features)
-    scalars = names_beside(vector, [branch.name for branch in branches])
+    all_names = [branch.name for branch in branches]
+    vector, guess = find_vector(member.name, all_names, vectors, features)
+    scalars = names_beside(vector, all_names)
     columns = [branch for branch in branches if branch.name in scalars]  # Two may have one name.
     columns += [branch for branch in branches if branch.name == vector]
     names = (*scalars, *(FEATURES if vector else ()))
@@ -94,7 +95,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     if chosen.member("fFriends", none_if_missing=True):
         notes.append(f"{member.name}: {tree} has friends, whose branches are not read")
     read, is_vector = array_batches(column, rows), vector is not None
-    return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
+    return Table(member.name, member.description, names, read, notes, guess, is_vector)
 
 
 class _Branch:

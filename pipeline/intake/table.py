@@ -48,8 +48,8 @@ class Table:
         read: reads the columns with the given indices. Columns in the second argument are read
             as they are; text formats read all others as numbers.
         notes: what the reader noticed, in sentences; more may be added while rows are read.
-        guess: why columns without names are not in the published order, with the remedy; empty
-            if there is no sign of it.
+        guess: why columns without names are not in the published order, or why features may be
+            missing, with the remedy; empty if there is no sign of it.
         has_vectors: whether the features are one array, so that their names follow from their
             positions.
         unnamed: number of columns if they have no names.
@@ -72,7 +72,7 @@ class Table:
 
 def find_vector(
     source: str, names: Sequence[str], vectors: Sequence[str], chosen: str | None
-) -> str | None:
+) -> tuple[str | None, str]:
     """Finds the column that holds all features of an event.
 
     Args:
@@ -82,13 +82,14 @@ def find_vector(
         chosen: the one that ``--features`` names, if it was given.
 
     Returns:
-        Its name; None if there is none, or if another column has the name of a feature.
+        Its name; None if there is none, if there are several, or if another column has the name
+        of a feature. Then `Table.guess`: several matter only if the features have no columns.
 
     Raises:
-        IntakeError: there are several, or not the chosen one.
+        IntakeError: the chosen one is not there.
     """
     if chosen in vectors:
-        return chosen
+        return chosen, ""
     shown = enumerate_names(vectors) or "none"
     if chosen is not None:
         raise IntakeError(
@@ -96,11 +97,13 @@ def find_vector(
             f"kind: {shown}. Correct or leave out --features."
         )
     others = {ALIASES.get(normalize(name), LABEL) for name in names if name not in vectors}
-    if len(vectors) < 2 or not others <= {LABEL}:
-        return vectors[0] if vectors and others <= {LABEL} else None
-    raise IntakeError(
-        f"{source}: has several columns of {NUM_FEATURES} numbers: {shown}. Name the one of the "
-        "features with --features."
+    if not vectors or not others <= {LABEL}:
+        return None, ""
+    if len(vectors) == 1:
+        return vectors[0], ""
+    return None, (
+        f"has several columns of {NUM_FEATURES} numbers: {shown}. Name the one of the features "
+        "with --features, or the columns of the features with --names FILE."
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from event_makers import make_published_events, same_events
 from table_makers import convert_all, to_frame, with_columns
 
-from formats.features import COLUMNS
+from formats.features import COLUMNS, FEATURES
 from pipeline.intake.array_readers import ArrayChoice, open_numpy_archive
 from pipeline.intake.input_members import open_members
 from pipeline.intake.intake_error import IntakeError
@@ -98,6 +98,18 @@ def test_labels_may_be_those_of_a_split(tmp_path, name):
     np.savez(tmp_path / "x.npz", x=X, y_pred=1 - Y, **{name: Y})
 
     events, _ = convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_named_columns_are_read_beside_several_vectors(tmp_path):
+    fields = [("raw", "f4", 28), ("scaled", "f4", 28), ("label", "f4")]
+    fields += [(f"c_{name}", "f4") for name in FEATURES]
+    rows = [(x, x, y, *x) for x, y in zip(X, Y, strict=True)]
+    np.save(tmp_path / "x.npy", np.array(rows, fields))
+
+    options = with_columns(names={name: f"c_{name}" for name in FEATURES})
+    events, _ = convert_all([tmp_path / "x.npy"], tmp_path / "out", options)
 
     assert same_events(events, EVENTS)
 

@@ -8,7 +8,7 @@ import pytest
 from event_makers import make_published_events, same_events, select
 from pyarrow import feather, ipc
 from pyarrow import parquet as pq
-from table_makers import convert_all, to_frame
+from table_makers import convert_all, to_frame, with_columns
 
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake.array_readers import ArrayChoice
@@ -236,6 +236,17 @@ def test_files_of_a_data_set_need_the_same_columns(tmp_path):
 
     with pytest.raises(IntakeError, match=r"b.parquet: has other columns than a.parquet: weight"):
         convert_all([tmp_path / "d"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("lists", [["hits"], ["hits", "tracks"]])
+def test_named_columns_are_read_beside_lists(tmp_path, lists):
+    frame = FRAME.rename(columns={name: f"c_{name}" for name in FEATURES})
+    frame.assign(**{name: [[1.0]] * len(FRAME) for name in lists}).to_parquet(tmp_path / "x")
+
+    options = with_columns(names={name: f"c_{name}" for name in FEATURES})
+    events, _ = convert_all([tmp_path / "x"], tmp_path / "out", options)
+
+    assert same_events(events, EVENTS)
 
 
 def test_one_of_several_lists_can_be_chosen(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from event_makers import make_published_events, same_events
 from fuzz_targets import limited
 from shard_makers import frame
-from table_makers import convert_all, to_rows
+from table_makers import convert_all, to_rows, with_columns
 
 from formats.features import COLUMNS, FEATURES
 from formats.published.record import encode_events
@@ -70,6 +70,17 @@ def test_a_branch_with_all_features(tmp_path, root_file):
     )
 
     events, _ = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+
+
+def test_named_branches_are_read_beside_several_of_28_numbers(tmp_path, root_file):
+    columns = {f"b_{name}": values for name, values in branches().items()}
+    vectors = {"raw": EVENTS.features, "scaled": EVENTS.features}
+    path = root_file(events={**vectors, **columns, "Type": EVENTS.labels})
+
+    options = with_columns(names={name: f"b_{name}" for name in FEATURES})
+    events, _ = convert_all([path], tmp_path / "out", options)
 
     assert same_events(events, EVENTS)
 
