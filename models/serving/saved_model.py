@@ -106,6 +106,9 @@ def signatures(model: tf_keras.Model) -> dict[str, Callable[..., Scores]]:
 
     @tf.function(autograph=False)
     def score_features(features: tf.Tensor) -> Scores:
+        # TensorFlow does not compare what it gets with the signature: of a row with a label it
+        # would take the first 28 values.
+        features = tf.ensure_shape(features, FEATURE_VECTORS.shape)
         return {names.SIGNAL_PROBABILITY: apply_by_chunk(score, features)}
 
     @tf.function(autograph=False)

@@ -141,6 +141,25 @@ def test_encodings_may_be_mixed(features):
     np.testing.assert_array_equal(decode_records(tf.constant(records)).numpy(), features[:2])
 
 
+@pytest.mark.parametrize("shape", [[3, 27], [3, 29], [CHUNK_EVENTS + 1, 29], [28]])
+def test_vectors_of_another_length_are_rejected(signatures, exported, shape):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        signatures["score_features"](features=tf.zeros(shape))
+    # Sessions optimize the graph in another way.
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], exported)
+        signature = loaded.signature_def["score_features"]
+        feed = {signature.inputs["features"].name: np.zeros(shape)}
+        with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+            session.run(signature.outputs["signal_probability"].name, feed)
+
+
+def test_columns_of_more_than_one_value_are_rejected(signatures):
+    columns = {name: tf.zeros([3, 1]) for name in FEATURES}
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        signatures["score_columns"](**{**columns, FEATURES[0]: tf.zeros([3, 2])})
+
+
 def test_label_may_be_absent(features):
     unlabeled = record(tf.io.serialize_tensor(features[0]).numpy())
     np.testing.assert_array_equal(decode_records(tf.constant([unlabeled])).numpy(), features[:1])
