@@ -72,14 +72,25 @@ ALIASES = _aliases()
 """The label or feature by its normalized names."""
 
 
-_SPLIT = "train|training|valid|validation|val|dev|eval|test|testing|holdout|all|true"
-_SPLIT_LABEL = re.compile(rf"(({_SPLIT})_)?(y|labels?|targets?)(_({_SPLIT}))?", re.IGNORECASE)
+_LABEL_WORDS = {"y", "label", "labels", "target", "targets", "class"}
+_SPLIT_WORDS = {
+    *("train", "training", "valid", "validation", "val", "dev", "eval", "test", "testing"),
+    *("holdout", "all"),
+}
+_CODE_WORDS = {"true", "id", "ids", "int", "index", "idx", "encoded", "binary"}
 
 
 def is_label(name: str) -> bool:
-    """Returns whether a name is in use for the label, also for that of a split.
+    """Returns whether a name means the label: one in use, or one that consists of known words.
 
-    >>> is_label("class_label"), is_label("y_train"), is_label("y_pred"), is_label("label_weights")
-    (True, True, False, False)
+    At least one word is ``y``, ``label``, ``target`` or ``class``; the others name a split or a
+    code, such as ``int``. So predictions, weights and numbers of classes are not labels.
+
+    >>> [is_label(name) for name in ("is_boson", "y_train", "label_id", "y_pred", "class_weight")]
+    [True, True, True, False, False]
     """
-    return ALIASES.get(normalize(name)) == LABEL or _SPLIT_LABEL.fullmatch(name) is not None
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[^\W_]", name)}
+    are_known = words <= _LABEL_WORDS | _SPLIT_WORDS | _CODE_WORDS
+    return ALIASES.get(normalize(name)) == LABEL or (
+        are_known and not words.isdisjoint(_LABEL_WORDS)
+    )

@@ -119,7 +119,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
         names = _published_names(table, is_labelled=is_labelled)
     elif numbered := _numbered_features(names):
         names, by_position = numbered, True
-    found = _find_columns(table.name, names, options)
+    found = _find_columns(table.name, names, options, is_labelled=is_labelled)
     _require_all(table, names, found, is_labelled=is_labelled)
     kept = {name: _find_named(table.name, names, name, "") for name in options.keep}
     used = {*found.values(), *kept.values()}
@@ -206,7 +206,9 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
     )
 
 
-def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> dict[str, int]:
+def _find_columns(
+    source: str, names: Sequence[str], options: ColumnOptions, *, is_labelled: bool
+) -> dict[str, int]:
     found: dict[str, int] = {}
     explicit = dict(options.names)
     if options.label is not None:
@@ -214,9 +216,13 @@ def _find_columns(source: str, names: Sequence[str], options: ColumnOptions) -> 
     for ours, theirs in explicit.items():
         found[ours] = _find_named(source, names, theirs, ours)
     taken = set(found.values())
+    ours_by_name = {name: ALIASES.get(normalize(name), "") for name in _without_prefix(names)}
+    if LABEL not in ours_by_name.values():  # Otherwise `label_id` may be another form of `label`.
+        ours_by_name = {n: ours or LABEL * is_label(n) for n, ours in ours_by_name.items()}
     for index, name in enumerate(_without_prefix(names)):
-        ours = ALIASES.get(normalize(name), "")
-        if not ours or index in taken or ours in explicit:
+        ours = ours_by_name[name]
+        is_unused = ours == LABEL and not is_labelled
+        if not ours or is_unused or index in taken or ours in explicit:
             continue
         if ours in found:
             first = names[found[ours]]

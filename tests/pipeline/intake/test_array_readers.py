@@ -85,7 +85,7 @@ def test_a_text_among_the_features_is_named(tmp_path):
         convert_all([tmp_path / "x.h5"], tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["y_pred", "label_weights", "y_score", "targets_w", "outputs"])
+@pytest.mark.parametrize("name", ["y_pred", "label_weights", "targets_w", "num_classes"])
 def test_predictions_and_weights_are_not_labels(tmp_path, name):
     np.savez(tmp_path / "x.npz", x=X, **{name: Y})
 
@@ -93,7 +93,7 @@ def test_predictions_and_weights_are_not_labels(tmp_path, name):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["y_train", "train_labels", "Target_Val", "truth", "cls"])
+@pytest.mark.parametrize("name", ["y_train", "Target_Val", "y_val_labels", "y_int", "cls"])
 def test_labels_may_be_those_of_a_split(tmp_path, name):
     np.savez(tmp_path / "x.npz", x=X, y_pred=1 - Y, **{name: Y})
 

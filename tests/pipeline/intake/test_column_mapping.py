@@ -39,9 +39,19 @@ def test_additional_columns_are_kept_on_request():
     assert columns.dropped == ("run",)
 
 
-@pytest.mark.parametrize("name", ["class_label", "is_boson", "Signal", "y", "target"])
+@pytest.mark.parametrize(
+    "name",
+    ["class_label", "is_boson", "Signal", "y_int", "labelId", "target_class", "Y_VAL_LABELS"],
+)
 def test_names_in_use_for_the_label_are_known(name):
     assert mapped([name, *FEATURES]).label == 0
+
+
+def test_another_form_of_the_label_is_left_out():
+    columns = mapped(["label_id", "label", *FEATURES])
+
+    assert columns.label == 1
+    assert columns.dropped == ("label_id",)
 
 
 def test_each_alias_belongs_to_one_column():
@@ -83,6 +93,7 @@ def test_numbered_names_are_no_names(pattern, start):
 
 def test_a_table_of_one_class_needs_no_label():
     assert mapped(FEATURES, is_labelled=False).label is None
+    assert mapped(["label", "class", *FEATURES], is_labelled=False).label is None
     assert mapped(None, is_labelled=False, width=28).features == tuple(range(28))
 
 
