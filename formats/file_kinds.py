@@ -3,9 +3,10 @@
 import re
 from typing import NamedTuple
 
+_BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # With and without data.
 _COMPRESSIONS = {
     b"\x1f\x8b\x08": "gzip",
-    **{b"BZh%d" % level: "bzip2" for level in range(1, 10)},
+    **{b"BZh%d%s" % (i, block): "bzip2" for i in range(1, 10) for block in _BZIP2_BLOCKS},
     b"\xfd7zXZ\x00": "xz",
     b"\x5d\x00\x00": "xz",  # What `lzma` wrote before there was xz.
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -39,6 +40,7 @@ _PICKLE = RefusedKind(
     "a Python pickle", 'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`'
 )
 _R_DATA = RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`')
+_MATLAB = RefusedKind("a MATLAB file", _RESAVE)
 _UTF_16 = RefusedKind("text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`")
 _UTF_32 = RefusedKind("text in UTF-32", "Convert it with `iconv -f UTF-32 -t UTF-8 FILE > NEW`")
 
@@ -51,19 +53,19 @@ _REFUSED = {
     b"ORC": RefusedKind("an ORC file", _RESAVE),
     b"Obj\x01": RefusedKind("an Avro file", _RESAVE),
     b"SQLite format 3\x00": RefusedKind("an SQLite database", "Export the table as CSV"),
-    **dict.fromkeys((b"MATLAB 5.0", b"MATLAB 7.3"), RefusedKind("a MATLAB file", _RESAVE)),
+    **dict.fromkeys((b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"), _MATLAB),
     **dict.fromkeys((b"RDX2\n", b"RDX3\n", b"X\n\x00\x00"), _R_DATA),
-    b"$FL2": RefusedKind("an SPSS file", _RESAVE),
+    **dict.fromkeys((b"$FL2@(#)", b"$FL3@(#)"), RefusedKind("an SPSS file", _RESAVE)),
     **dict.fromkeys((b"CDF\x01", b"CDF\x02"), RefusedKind("a netCDF file", _RESAVE)),
     b"\xd0\xcf\x11\xe0": RefusedKind("an Excel workbook", "Save the sheet as CSV"),
     b"7z\xbc\xaf\x27\x1c": RefusedKind("a 7z archive", "Unpack it with `7z x`"),
-    b"Rar!": RefusedKind("a RAR archive", "Unpack it with `unrar x`"),
+    b"Rar!\x1a\x07": RefusedKind("a RAR archive", "Unpack it with `unrar x`"),
     b"\x1f\x9d": RefusedKind("a compress (.Z) file", "Unpack it with `uncompress`"),
     b"\x04\x22\x4d\x18": RefusedKind("an LZ4 file", "Unpack it with `lz4 -d`"),
     b"\xff\x06\x00\x00sNaPpY": RefusedKind("a Snappy file", "Unpack it with `snzip -d`"),
-    b"%PDF": RefusedKind("a PDF document", _FETCH),
+    b"%PDF-": RefusedKind("a PDF document", _FETCH),
     b"\x89PNG": RefusedKind("a picture", "Name the file of the data"),
-    b"SIMPLE  =": RefusedKind("a FITS file", _RESAVE),
+    b"SIMPLE  =%sT" % (b" " * 20): RefusedKind("a FITS file", _RESAVE),
     b"version https://git-lfs": RefusedKind(
         "a Git LFS pointer, not the data", "Get the data with `git lfs pull`"
     ),
@@ -76,14 +78,16 @@ _REFUSED_INSIDE = {
 
 _TO_TABLE = 'Save it as a table: `pandas.read_json(FILE{}).to_parquet("x.parquet")`'
 _REFUSED_TEXT = {
-    b"<stata_dta>": RefusedKind("a Stata file", _RESAVE),
-    b"<LesHouchesEvents": RefusedKind(
+    rb"<stata_dta>": RefusedKind("a Stata file", _RESAVE),
+    rb"<LesHouchesEvents": RefusedKind(
         "a list of generated particles (LHE)", "Give the table of the reconstructed events"
     ),
-    b"<": RefusedKind("an HTML or XML page", _FETCH),
-    b"{": RefusedKind("JSON", _TO_TABLE.format(", lines=True")),
-    b"[": RefusedKind("JSON", _TO_TABLE.format("")),
+    rb"<(?![^<>\n]*>\s*[,;|\t])[!?a-zA-Z]": RefusedKind("an HTML or XML page", _FETCH),
+    rb"\{.*\}\s*\n\s*\{": RefusedKind("JSON", _TO_TABLE.format(", lines=True")),
+    rb"\{\s*[\"}]|\[\s*([\[\]{\"]|-?\d)": RefusedKind("JSON", _TO_TABLE.format("")),
 }
+"""Patterns of texts. A header such as ``<label>,<lepton_pt>`` or ``[label],[lepton_pt]`` is CSV."""
+
 _UNKNOWN = RefusedKind(
     "binary data of an unknown kind",
     "Expected CSV, Parquet, Arrow, NumPy, HDF5, ROOT, libsvm, ARFF or TFRecord, as it is or in "
@@ -134,11 +138,11 @@ def find_format(head: bytes) -> str | RefusedKind:
         if head.startswith(magic) and not _is_word(magic, head):
             return kind
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    marks, start = (_REFUSED_TEXT, text) if _is_text(head) else (_REFUSED_INSIDE, head[8:])
-    for magic, refused in marks.items():
-        if start.startswith(magic):
-            return refused
-    return _text_format(head, text)
+    if _is_text(head):
+        refused = (kind for pattern, kind in _REFUSED_TEXT.items() if re.match(pattern, text))
+    else:
+        refused = (kind for mark, kind in _REFUSED_INSIDE.items() if head.startswith(mark, 8))
+    return next(refused, None) or _text_format(head, text)
 
 
 def describe(head: bytes) -> str:
@@ -157,6 +161,16 @@ def describe(head: bytes) -> str:
         commas = [line.count(b",") for line in head.splitlines()[:2]]
         return "CSV" if commas and min(commas) > 0 and len(set(commas)) == 1 else "text"
     return f"{'an' if kind[0] in 'AH' else 'a'} {kind} file"
+
+
+def remedy(head: bytes) -> str:
+    """Returns how to get a table from a kind that is recognized but not read; empty for others.
+
+    >>> remedy(b"ORC\x01"), remedy(b"PAR1"), remedy(bytes(99))
+    ('Save the table as Parquet or CSV in the program that wrote it', '', '')
+    """
+    kind = None if find_container(head) else find_format(head)
+    return kind.remedy if isinstance(kind, RefusedKind) and kind is not _UNKNOWN else ""
 
 
 def _text_format(head: bytes, text: bytes) -> str | RefusedKind:

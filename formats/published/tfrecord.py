@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from formats.errors import UserError
-from formats.file_kinds import describe
+from formats.file_kinds import describe, remedy
 
 CHUNK_BYTES = 1 << 20
 """Bytes of a shard that are decoded together.
@@ -264,7 +264,9 @@ def _truncated(source: str, number: int, rest: bytes, compression: str) -> Recor
 
 def _not_tfrecord(source: str, head: bytes, compression: str) -> RecordError:
     kind = describe(head[:4096]) + (" inside gzip" if compression == "gzip" else "")
-    return RecordError(source, None, f"is not a TFRecord file: it looks like {kind}", _LAYOUT)
+    first = remedy(head[:4096])
+    reason = f"is not a TFRecord file: it looks like {kind}"
+    return RecordError(source, None, reason, f"{first}. {_LAYOUT}" if first else _LAYOUT)
 
 
 def frame_equal(records: NDArray[np.uint8]) -> bytes:

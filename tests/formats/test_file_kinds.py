@@ -60,12 +60,26 @@ def test_kinds_that_are_not_read_have_a_name_and_a_remedy(head):
         (b"PAR1,PAR2\n0.5,1.5\n", "CSV"),
         (b"ORC id;label\n", "CSV"),
         (b"time 12:30\n", "CSV"),
+        (b"$FL2,label\n0.5,1\n", "CSV"),
+        (b"%PDF,label\n0.5,1\n", "CSV"),
+        (b"Rar!,label\n0.5,1\n", "CSV"),
+        (b"SIMPLE  = a;label\n0.5;1\n", "CSV"),
+        (b"MATLAB 5.0,label\n0.5,1\n", "CSV"),
+        (b"<label>,<lepton_pt>\n0.5,1\n", "CSV"),
+        (b"[label],[lepton_pt]\n0.5,1\n", "CSV"),
+        (b"{label},{lepton_pt}\n0.5,1\n", "CSV"),
         (b"", "CSV"),
         (b"1,0.5\n2,\x001\n" + b"1,0.5\n" * 20, "CSV"),
     ],
 )
 def test_formats_are_recognized_by_their_first_bytes(head, kind):
     assert find_format(head) == kind
+
+
+def test_the_remedy_for_json_depends_on_its_lines():
+    assert "lines=True" in find_format(b'{"a": 1, "b": {}}\n{"a": 2}\n').remedy
+    for text in (b'{"a": {"0": 1}}', b'{\n"a": [1]\n}\n', b'[{"a": 1},\n{"a": 2}]'):
+        assert "read_json(FILE)." in find_format(text).remedy
 
 
 def test_tar_archives_of_1979_are_recognized_by_their_checksum():
@@ -80,6 +94,7 @@ def test_tar_archives_of_1979_are_recognized_by_their_checksum():
 def test_text_that_starts_like_a_zlib_stream_is_not_one():
     assert find_container(b"x\x9c\x03") == "zlib"
     assert find_container(b"x^2,y\n") is None
+    assert find_container(b"BZh9,y\n") is None
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,18 @@ def test_path_is_shown_unchanged(tmp_path):
         (b"", "holds no records. Give a shard with events."),
         (b"1.0,2.0\n", "is not a TFRecord file: it looks like CSV. Expected a TFRecord shard"),
         (gzip.compress(b"1.0,2.0\n"), "is not a TFRecord file: it looks like CSV inside gzip."),
+        (
+            b"<!DOCTYPE html>\n",
+            "is not a TFRecord file: it looks like an HTML or XML page. Fetch the file again: the "
+            "address gave a page instead of the data. Expected a TFRecord shard",
+        ),
         (b"PAR1" + bytes(50), "is not a TFRecord file: it looks like a Parquet file."),
         (
             frame([wire.example(image=b"\x0a\x03\x0a\x01x", height=b"\x1a\x02\x08\x03")]),
             "record 0 (counted from 0) has no key 'features'; its keys: 'height', 'image'.",
         ),
     ],
-    ids=["nothing", "CSV", "CSV in gzip", "Parquet", "other Example"],
+    ids=["nothing", "CSV", "CSV in gzip", "HTML", "Parquet", "other Example"],
 )
 def test_other_content_is_named_in_a_sentence(tmp_path, content, sentence):
     (tmp_path / "file").write_bytes(content)
