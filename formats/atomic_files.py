@@ -56,11 +56,11 @@ def remove_leftovers(path: Path) -> None:
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Adds a file to errors of the system that name none, such as those of a write."""
+    """Names a file in errors of the system that name none, or a temporary file to be renamed."""
     try:
         yield
     except OSError as error:
-        if error.errno and error.filename is None:
+        if error.errno and (error.filename is None or str(error.filename2) == str(path)):
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
 

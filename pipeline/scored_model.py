@@ -73,9 +73,10 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
     path = text if is_remote(text) else str(Path(text).expanduser())
     if path.endswith(ONNX_SUFFIX):
         return _find_onnx(path)
-    if not is_remote(path) and not Path(path).exists():
+    if not is_remote(path) and not Path(path).is_dir():
+        problem = "is not a folder" if Path(path).exists() else "does not exist"
         raise ModelNotFoundError(
-            f"{path} does not exist; give a version, a SavedModel's folder or an {ONNX_SUFFIX} file"
+            f"{path} {problem}; give a version, a SavedModel's folder or an {ONNX_SUFFIX} file"
         )
     return _find_saved_model(path.rstrip("/"))
 
@@ -84,7 +85,8 @@ def _find_onnx(path: str) -> ScoredModel:
     if is_remote(path):
         raise ModelNotFoundError(f"{path} is in an object store; copy the file to a local disk")
     if not Path(path).is_file():
-        raise ModelNotFoundError(f"{path} does not exist; give a file that exists")
+        problem = "is not a file" if Path(path).exists() else "does not exist"
+        raise ModelNotFoundError(f"{path} {problem}; give a file that exists")
     record = _read_provenance(str(Path(path).parent))
     expected = record.manifest.get(Path(path).name) if record else None
     if record and expected:

@@ -1,5 +1,6 @@
 """`higgs score`: scores every row of any files with an exported model."""
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, 
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
 from formats.artifact_manifest import list_files
 from formats.errors import DataRefusedError
+from formats.scores import read_footer
 from pipeline.intake.input_sources import Source, find_sources
 from pipeline.intake.intake_error import (
     InputNotFoundError,
@@ -112,7 +114,18 @@ def plan_tasks(
 
 
 def find_others(out: str, inputs: dict[str, Source]) -> str:
-    """Names files of scores in the folder that are not of these inputs; empty if there are none."""
+    """Names files of scores in the folder that are not of these inputs; empty if there are none.
+
+    Raises:
+        ScoringError: an output on a disk would replace a file that has no scores.
+    """
+    for name in inputs:
+        file = f"{out}/{name}"
+        if not is_remote(out) and os.path.lexists(file) and not read_footer(file):
+            raise ScoringError(
+                f"{file} would be replaced, but is not a file of scores, or is damaged; move it, "
+                "or give another --out"
+            )
     with _store_named(out):
         present = list(list_files(out))
     others = sorted(path for path in present if path.endswith(SUFFIX) and path not in inputs)

@@ -87,7 +87,7 @@ def describe_system_error(error: OSError | MemoryError) -> str:
         return "the working directory was deleted; change to a folder that exists"
     reason = error.strerror or str(error)
     # Whoever makes a folder of its name is only told that it exists.
-    if name and Path(name).is_symlink() and not Path(name).exists():
+    if name and os.path.islink(name) and not os.path.exists(name):  # noqa: PTH110, PTH114 (no errors)
         return f"{place}{describe_access(Path(name))}; restore that, or remove the link"
     if error.errno in _ACCESS and name:
         access = describe_access(Path(name))

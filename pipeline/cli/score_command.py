@@ -125,6 +125,8 @@ def score(
         check_place(sources.values(), Path(out))
         directory = serving or (config.push_directory if config else f"{DEFAULT_ROOT}/serving")
         chosen = find_model(model, directory)
+        if Path(out).is_relative_to(chosen.path):
+            raise click.UsageError(f"--out: {out} is in the model's folder; give another")
         row_options = RowOptions(make_intake_options(**options), id_column, names, flag_invalid)
         tasks = scoring.plan_tasks(sources, out, chosen, row_options)
         if others := scoring.find_others(out, sources):

@@ -85,11 +85,18 @@ def test_a_model_without_any_record_says_so(tmp_path):
         ("18", ModelNotFoundError, "no version 18 in .*serving; it has 17"),
         ("none", ModelNotFoundError, "none does not exist; give a version"),
         ("none.onnx", ModelNotFoundError, r"none\.onnx does not exist"),
+        ("17.onnx", ModelNotFoundError, r"17\.onnx is not a file"),
+        (
+            "serving/17/saved_model.pb",
+            ModelNotFoundError,
+            r"_model\.pb is not a folder; give a ver",
+        ),
         ("serving", UnsuitableModelError, r"has no saved_model\.pb; it has 17; give an exported"),
         ("gs://b/m.onnx", ModelNotFoundError, "is in an object store; copy the file"),
     ],
 )
 def test_what_is_no_model_is_described(serving, monkeypatch, text, error, sentence):
     monkeypatch.chdir(serving.parent)
+    Path("17.onnx").mkdir()
     with pytest.raises(error, match=sentence):
         find_model(text, str(serving))

@@ -28,6 +28,14 @@ def test_file_cause_and_remedy_are_named(number, sentence):
     assert describe_system_error(OSError(number, "a reason", 3)) == sentence.removeprefix("x: ")
 
 
+def test_a_name_that_is_too_long_is_named(tmp_path):
+    with pytest.raises(OSError, match="too long") as caught:
+        (tmp_path / ("a" * 300)).stat()
+    assert describe_system_error(caught.value).endswith(
+        "aa: File name too long; check the file and its folder"
+    )
+
+
 @pytest.mark.parametrize("use", [Path.read_bytes, Path.mkdir])
 def test_a_link_to_nothing_is_named_as_one(tmp_path, use):
     link = tmp_path / "link"

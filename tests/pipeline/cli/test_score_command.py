@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from event_makers import make_published_events
+from export_makers import push
 from pyarrow import dataset
 from pyarrow import parquet as pq
 from score_models import expected_scores, write_onnx
@@ -127,6 +128,20 @@ def test_a_last_line_that_may_be_cut_is_named(run, tmp_path):
     assert "note: x.csv: the last line, 60, has no newline; if the file was cut" in result.output
 
 
+def test_only_scores_are_replaced(run, tmp_path):
+    target = tmp_path / "out" / "x.csv.parquet"
+    target.mkdir(parents=True)
+    result = run("--input", "x.csv")
+    assert (result.exit_code, "is not a file of scores" in result.output) == (1, True)
+    target.rmdir()
+    to_frame(EVENTS).to_parquet(target)
+    before = target.read_bytes()
+    result = run("--input", "x.csv")
+    assert result.exit_code == 1
+    assert f"{target} would be replaced, but is not a file of scores" in result.output
+    assert target.read_bytes() == before
+
+
 def test_files_of_other_inputs_are_named(run):
     run("--input", "x.csv")
     result = run("--input", "shards")
@@ -208,6 +223,14 @@ def test_a_damaged_model_exits_with_1(run, tmp_path):
     result = run("--input", "x.csv", model="bad.onnx")
     assert result.exit_code == 1
     assert "cannot be loaded as an ONNX model" in result.output
+
+
+def test_nothing_is_written_into_the_folder_of_the_model(run, tmp_path):
+    push(tmp_path / "serving", "17")
+    result = run("--input", "x.csv", "--out", "serving/17/scores", model="serving/17")
+    assert result.exit_code == 2
+    assert "serving/17/scores is in the model's folder" in " ".join(result.output.split())
+    assert not (tmp_path / "serving" / "17" / "scores").exists()
 
 
 def test_two_inputs_with_one_output_are_bad_usage(run, tmp_path):
