@@ -201,6 +201,8 @@ def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:
     reused = sum(file.is_reused for file in files)
     note = f", {reused} of them unchanged since an earlier command" * bool(reused)
     click.echo(f"Read and wrote {plural(rows, 'row')} in {plural(len(files), 'file')}{note}")
+    if empty := sum(file.rows == 0 for file in files):
+        click.echo(f"note: {plural(empty, 'input file')} without rows")
     if flagged:
         click.echo(f"No score for {plural(flagged, 'row')}: see the column reason")
     click.echo(f"Wrote to {out} in {seconds:.1f} s")

@@ -157,6 +157,19 @@ def test_an_id_takes_the_place_of_file_and_row(run, tmp_path):
     assert table["event"].to_pylist() == list(range(100, 160))
 
 
+def test_files_without_rows_are_counted_and_inputs_without_files_are_refused(run, tmp_path):
+    to_frame(EVENTS)[:0].to_parquet(tmp_path / "x.parquet")
+    result = run("--input", "x.parquet", "--input", "x.csv")
+    assert result.exit_code == 0
+    assert "60 rows in 2 files\nnote: 1 input file without rows\n" in result.output
+
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "_SUCCESS").touch()
+    result = run("--input", "none")
+    assert result.exit_code == 4
+    assert "none: contains no data files" in result.output
+
+
 def test_a_folder_of_parquet_files_is_scored_file_by_file(run, tmp_path):
     (tmp_path / "parts").mkdir()
     for i in range(2):
