@@ -30,10 +30,12 @@ def main(measure: Benchmark) -> None:
 
 
 def show(names: Iterable[str]) -> None:
-    """Prints the results with these names."""
+    """Prints the results with these names, if there are any; some benchmarks save none."""
     records, details = saved_results.load()
     selected_names = set(names)
     selection = [record for record in records if record["name"] in selected_names]
+    if not selection:
+        return
     # Without a terminal there is no width to fit.
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(saved_results.table(selection, details))

@@ -1,10 +1,11 @@
+import functools
 import io
 import json
 
 import pytest
 from rich.console import Console
 
-from benchmarks import machine_description, saved_results
+from benchmarks import command_line, machine_description, saved_results
 from benchmarks.measurement import Measure, Measurement, Sense
 
 MACHINE = {"cpu": "A processor", "cores": 2, "memory_gb": 8.0, "python": "3.10.1"}
@@ -89,3 +90,9 @@ def test_the_machine_and_its_versions_are_described():
     assert {"cpu", "python", "tensorflow", "beam", "tfdv", "tfma", "pyarrow", "numpy"} < set(
         machine
     )
+
+
+def test_nothing_is_shown_before_anything_was_saved(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(saved_results, "load", functools.partial(saved_results.load, tmp_path))
+    command_line.show(["ingestion"])
+    assert capsys.readouterr().out == ""
