@@ -130,6 +130,7 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
 
     Raises:
         tf.errors.OpError: the object store cannot be read.
+        OSError: the disk cannot be read, which does not mean that the checkpoint is damaged.
     """
     is_local = "://" not in folder
     try:
@@ -141,6 +142,9 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
     except (IndexError, ValueError, tf.errors.OpError) as error:
         if not is_local:
             raise
+        for file in Path(folder).glob("ckpt-*"):
+            if file.is_file():
+                file.read_bytes()
         reason = " ".join(str(error).split())[:200]
         log.warning("damaged checkpoint in %s, training starts anew: %s", folder, reason)
         if may_delete:

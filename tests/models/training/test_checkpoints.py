@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -196,6 +197,23 @@ def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(tf.train, "latest_checkpoint", fail)
         with pytest.raises(tf.errors.UnavailableError):
+            Training().restore(folder)
+    assert len(Training().restore(folder).state.epochs) == 1
+
+
+def test_a_checkpoint_on_a_disk_that_cannot_be_read_is_kept(folder, monkeypatch):
+    Training().save(folder, 1)
+
+    def fail(_):
+        raise tf.errors.UnknownError(None, None, "Input/output error")
+
+    def fail_to_read(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tf.train, "load_checkpoint", fail)
+        patched.setattr(Path, "read_bytes", fail_to_read)
+        with pytest.raises(OSError, match="Input/output error"):
             Training().restore(folder)
     assert len(Training().restore(folder).state.epochs) == 1
 
