@@ -110,7 +110,9 @@ def _described(path: str, action: str) -> Iterator[None]:
         if lacks_memory(error):
             raise MemoryError(reason) from error
         if is_of_the_machine(error):
-            raise error if isinstance(error, OSError) else OSError(reason) from error
+            if isinstance(error, OSError):
+                raise
+            raise OSError(reason) from error
         raise UnusableModelError(
             f"{path} cannot {action} ({type(error).__name__}: {reason}). Give an "
             f"exported model: a folder with {SAVED_MODEL_FILE}, or a file that ends in "

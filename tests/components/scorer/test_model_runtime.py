@@ -58,8 +58,9 @@ def test_only_faults_of_the_model_are_blamed_on_it(tmp_path, monkeypatch, error,
         raise error
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
-    with pytest.raises(expected):
+    with pytest.raises(expected) as caught:
         load_model(str(write_onnx(tmp_path / "m.onnx")))
+    assert caught.value.__cause__ is not caught.value
 
 
 @pytest.mark.slow
