@@ -107,11 +107,15 @@ def check_keras(environment: Mapping[str, str]) -> None:
 
 
 WRAPPED_FAULT = re.compile(
-    r"(Error\(\d+, ')?"
+    r"(Error\((?!20?,)\d+, ')?"
     "(Permission denied|Read-only file system|Input/output error|No space left on device|"
     "No such file or directory|[Nn]ot a directory)"
 )
-"""Reasons of errors that libraries report as text; the first group tells an error of Python's."""
+"""Reasons of errors that libraries report as text.
+
+The first group tells an error of Python's that may concern a file of the run although the text
+names none. What is missing, or not a folder (errors 2 and 20), is rather data or a program.
+"""
 
 
 def check_space(root: Path) -> None:

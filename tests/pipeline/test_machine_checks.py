@@ -248,6 +248,9 @@ def test_an_error_that_beam_reports_as_text_is_named(tmp_path):
         assert described.startswith(f"cannot use {path}: {reason}; ")
     described = describe_failure(RuntimeError(f"{path} is not a directory"), tmp_path)
     assert described.startswith(f"cannot use {path}: not a directory; ")
+    # That one is not of the run.
+    missing = RuntimeError("{'/data/x': FileNotFoundError(2, 'No such file or directory')}")
+    assert describe_failure(missing, tmp_path, "Trainer") == f"RuntimeError: {missing}"
     # It has its own remedy.
     baseline = DamagedBaselineError(f"{path} cannot be read (Permission denied); restore it")
     assert describe_failure(baseline, tmp_path) == f"DamagedBaselineError: {baseline}"
