@@ -32,5 +32,5 @@ def open_arff(member: Member, decimal: str) -> Table:
             "Write it with one value per attribute."
         )
     layout = find_layout(body)
-    layout = Layout(layout.separator, names, data + 1 + layout.skipped, layout.sample)
+    layout = Layout(layout.separator, names, data + 1 + layout.skipped, layout.sample, "%")
     return open_csv(member, decimal, layout)

@@ -196,8 +196,9 @@ def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
     if tables:
         vector = None if named else choice.features
         return _structured_table(member, arrays[tables[0]], vector, _others(member, arrays, tables))
-    columns = {n: array for n, array in (named or arrays).items() if array.ndim == 1}
-    has_matrix = any(a.ndim == 2 and a.shape[1] >= NUM_FEATURES for a in (named or arrays).values())
+    shapes = {n: array.shape for n, array in (named or arrays).items()}
+    columns = {n: arrays[n] for n, shape in shapes.items() if shape and shape[1:] in ((), (1,))}
+    has_matrix = any(len(shape) == 2 and shape[1] >= NUM_FEATURES for shape in shapes.values())
     is_table = len({len(array) for array in columns.values()}) == 1
     if len(columns) < NUM_FEATURES or (has_matrix and not is_table):
         if named and choice.features not in arrays:
@@ -274,7 +275,7 @@ def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str])
 
     def column(index: int, part: slice) -> Any:
         values = vectors[names[index]]
-        return _plain(member, names[index], values.dtype, values[part])
+        return _plain(member, names[index], values.dtype, values[part].reshape(-1))
 
     read = array_batches(column, rows[names[0]])
     return Table(member.name, member.description, names, read, notes)
@@ -315,6 +316,10 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
     shapes = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()]) or "nothing"
     if member.kind == "NumPy array" and arrays["the array"].ndim != 2:
         shape = list(arrays["the array"].shape)
+        if shape in ([NUM_FEATURES], [len(COLUMNS)]):
+            raise IntakeError(
+                f"{member.name}: holds one event. Write all events as the rows of one matrix."
+            )
         raise IntakeError(
             f"{member.name}: holds an array of shape {shape}, not a matrix of events. Name the "
             f"matrix of {NUM_FEATURES} columns as INPUT; if these are its labels, add them with "

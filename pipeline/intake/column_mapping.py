@@ -258,13 +258,13 @@ def _require_all(
     others = [name for index, name in enumerate(names) if index not in found.values()]
     others = list(dict.fromkeys(others))
     shown = f"; unused columns: {enumerate_names(others)}" if others else ""
+    if missing and table.guess:
+        raise IntakeError(f"{source}: {table.guess}")
     if len(names) == 1:
         remedy = "Separate the columns by comma, semicolon, tab, | or blanks"
         if "," in names[0]:
             remedy = "Remove the quotes around the lines"
         raise IntakeError(f"{source}: has one column, {quote(names[0])}. {remedy}.")
-    if missing and table.guess:
-        raise IntakeError(f"{source}: {table.guess}")
     if missing:
         verb = "are" if missing[1:] else "is"
         remedy = "Give a table with all of them, one column each"

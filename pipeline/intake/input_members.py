@@ -23,7 +23,10 @@ _DOCUMENTS = (
     *(".md", ".rst", ".pdf", ".sha256", ".md5", "sums", ".crc", ".log", ".py", ".ipynb"),
     *(".index", ".yaml", ".yml"),
 )
-_DOCUMENT_STARTS = ("readme", "license", "citation", "thumbs.db", "desktop.ini")
+_DOCUMENT_STARTS = (
+    *("readme", "license", "citation", "thumbs.db", "desktop.ini"),
+    *("dataset_info", "dataset_dict.json", "state.json", "features.json"),  # Of Hugging Face, TFDS.
+)
 
 
 @dataclass(frozen=True)
@@ -243,8 +246,8 @@ def check_one_split(name: str, names: Sequence[str]) -> None:
 def is_document(name: str) -> bool:
     """Returns whether a file beside data is a document or a list of checksums, by its name.
 
-    >>> is_document("higgs/README.txt"), is_document("SHA256SUMS"), is_document("HIGGS.csv")
-    (True, True, False)
+    >>> [is_document(n) for n in ("higgs/README.txt", "SHA256SUMS", "state.json", "HIGGS.csv")]
+    [True, True, True, False]
     """
     last = PurePosixPath(name).name.lower()
     return last.endswith(_DOCUMENTS) or last.startswith(_DOCUMENT_STARTS)

@@ -1,5 +1,6 @@
 """Labels: 0 and 1, or two values that the options name."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ class LabelValues:
                 "Correct the row, or name the two values with --signal VALUE --background VALUE."
             )
             return IntakeError(f"{start}, which is neither 0 nor 1. {remedy}")
-        signal, background = _likely_order(kinds)
+        signal, background = (shlex.quote(shorten(f"{v}")) for v in _likely_order(kinds))
         return IntakeError(
             f"{start}, which is neither 0 nor 1. The labels are {quote(kinds[0])} and "
             f"{quote(kinds[1])}: say which is which, such as --signal {signal} "

@@ -55,7 +55,7 @@ class LineParser:
     repeated_headers: int = field(default=0, init=False)
 
     def lines(self, block: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
-        """Yields the number and the cells of each line that is not blank.
+        """Yields the number and the cells of each line that is neither blank nor a comment.
 
         Args:
             block: whole lines.
@@ -63,7 +63,8 @@ class LineParser:
         """
         for number, line in enumerate(LINE_END.split(block), start=first):
             text = line.decode("utf-8", errors="replace").removeprefix("\ufeff")
-            if text.strip():
+            is_comment = self.layout.comment and text.startswith(self.layout.comment)
+            if text.strip() and not is_comment:
                 yield number, split_cells(text, self.layout.separator)
 
     def parse(

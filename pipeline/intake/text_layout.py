@@ -30,12 +30,14 @@ class Layout(NamedTuple):
         header: names of the columns, if the file has them.
         skipped: number of lines before the first line of data.
         sample: cells of the first lines of data.
+        comment: start of lines between the data that are left out, if the format has comments.
     """
 
     separator: str
     header: tuple[str, ...] | None
     skipped: int
     sample: list[list[str]]
+    comment: str | None = None
 
 
 def find_layout(head: bytes) -> Layout:

@@ -38,6 +38,9 @@ WRITERS = {
     "x and y.h5": lambda path: write_hdf5(path, x=X, y=Y[:, None]),
     "groups.h5": lambda path: write_hdf5(path, a__data=X, a__labels=Y),
     "compound.h5": lambda path: write_hdf5(path, table=RECORDS),
+    "columns.npz": lambda path: np.savez(
+        path, version=1, **{k: v.reshape(-1, 1) for k, v in VECTORS.items()}
+    ),
     "vectors.h5": lambda path: write_hdf5(path, **{f"events__{k}": v for k, v in VECTORS.items()}),
 }
 
@@ -402,6 +405,7 @@ def test_a_field_of_28_values_holds_the_features(tmp_path):
         (lambda path: np.savez(path, X=X.T, y=Y), r"X has the shape \[28, 30\], which is one col"),
         (lambda path: np.save(path, MATRIX.T), r"the array has the shape \[29, 30\]"),
         (lambda path: np.save(path, X), "no column is named as the label. .* an .npy file"),
+        (lambda path: np.save(path, X[0]), r"holds one event\. Write all events as the rows of"),
         (lambda path: np.save(path, Y), r"holds an array of shape \[30\], not a matrix of events"),
         (lambda path: np.save(path, MATRIX[:, :20]), "has 20 columns without names, not 29"),
         (lambda path: np.save(path, np.array([{}], object)), "holds Python objects"),

@@ -368,7 +368,8 @@ def to_arff(rows, names=COLUMNS):
 def test_arff_names_its_columns(tmp_path, write):
     names = ["class", *(name.replace("_", "-") for name in FEATURES)]
 
-    events, _ = convert_all([write(to_arff(ROWS, names))], tmp_path / "out")
+    text = to_arff(ROWS, names) + "%\n% the end\n"
+    events, _ = convert_all([write(text)], tmp_path / "out")
 
     assert same_events(events, EVENTS)
 
