@@ -87,7 +87,7 @@ NetworkAttachment = Annotated[
 EndpointName = Annotated[
     str, _form(r"[^\"\\]{1,128}", "1 to 128 characters without quotation marks and backslashes")
 ]
-# Of the regions that are there; Google adds numbers and directions, and rarely a continent.
+# Fits the regions that exist. Google adds numbers and directions, and rarely a continent.
 Region = Annotated[
     str,
     _form(

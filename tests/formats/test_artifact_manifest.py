@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_read_is_named(folder, manifest, monkeypatch):
     listed = os.scandir
 
     def scandir(path):
-        if str(path).endswith("/variables"):
+        if str(path).endswith(("/variables", "/lost+found")):
             raise PermissionError(13, "Permission denied", path)
         return listed(path)
 
@@ -67,6 +67,9 @@ def test_a_folder_that_cannot_be_read_is_named(folder, manifest, monkeypatch):
     ]
     with pytest.raises(PermissionError):
         take_manifest(str(folder))
+    # At the top of a disk, where scores may be written, and of which users may not read it.
+    (folder / "variables").rename(folder / "lost+found")
+    assert list(list_files(str(folder))) == ["saved_model.pb"]
 
 
 def test_files_deleted_while_the_directories_stay(folder, manifest):
