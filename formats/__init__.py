@@ -1,1 +1,1 @@
-"""What the pipeline's nodes exchange: one file per format, reader and writer together."""
+"""Contracts between the pipeline's nodes: one file per format, reader and writer together."""

@@ -77,7 +77,7 @@ def find_differences(
     others_allowed: bool = False,
     is_trusted: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, str]:
-    """Compares a folder with a manifest as ``verify`` does, but for some files; by path.
+    """Compares a folder with a manifest as ``verify`` does, except for trusted files; by path.
 
     Args:
         folder: the folder now.
@@ -119,7 +119,7 @@ def compare_file(location: str, path: str, expected: FileDigest) -> str:
 
 
 def summarize(problems: list[str], limit: int = 3) -> str:
-    """Joins the first problems to one line, and counts the others.
+    """Joins the first problems into one line, and counts the others.
 
     >>> summarize(["a is missing", "b is missing", "c was added"], limit=1)
     'a is missing, and 2 more differences'

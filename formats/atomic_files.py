@@ -1,4 +1,4 @@
-"""Local files that appear complete or not at all, also after a loss of power."""
+"""Local files that appear complete or not at all, even after a loss of power."""
 
 import errno
 import os
@@ -66,7 +66,7 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the entries of a directory, are on the disk, if that can be known."""
+    """Waits until a file, or a directory's entries, are on the disk, if the system can tell."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

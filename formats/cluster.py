@@ -60,7 +60,7 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster | None:
     """Reads the cluster that the environment names; None if this machine trains alone.
 
     Raises:
-        ClusterConfigError: the variable is empty, is not JSON, or names no place for this host.
+        ClusterConfigError: the variable is empty, is not JSON, or does not name this host.
     """
     text = environment.get(VARIABLE)
     if text is None:

@@ -15,7 +15,7 @@ LABEL_NAMES = (
 """Names in use for the label."""
 
 INDEX_NAMES = ("index", "unnamed: 0", "__index_level_0__", "row", "row_id")
-"""Names in use for a column that only counts the rows."""
+"""Names in use for a column of row numbers."""
 
 _OBJECTS = {
     "lepton": ("lepton", "lep", "l"),
@@ -42,7 +42,7 @@ _MISSING_ENERGY = {
 
 
 def normalize(name: str) -> str:
-    """Returns what is compared of a name; a unit in brackets or at its end is left out.
+    """Normalizes a name for comparison; a unit in brackets or at its end is left out.
 
     >>> normalize("Jet 1 b-tag"), normalize("lepton_pT [GeV]"), normalize("lepton_pT/GeV")
     ('jet1btag', 'leptonpt', 'leptonpt')

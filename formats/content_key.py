@@ -1,4 +1,4 @@
-"""Content key of a data set: identifies its shards by what they contain.
+"""Content key of a data set: identifies its shards by their content.
 
 TFX identifies ingested data by the number of files, their bytes and their modification times in
 whole seconds. Files that are replaced with their times preserved (``cp -p``, ``rsync -a``, tar)
@@ -38,7 +38,7 @@ class HashingReader(io.RawIOBase):
     """
 
     def __init__(self, stream: BinaryIO, on_read: Callable[[int], None] = lambda _: None) -> None:
-        """Reads ``stream`` from its position on; closing stays with the caller.
+        """Reads ``stream`` from its position on; the caller closes it.
 
         Args:
             stream: the other one.

@@ -1,4 +1,4 @@
-"""Errors that a user can correct, and those with which a node stops a run on purpose."""
+"""Errors that a user can correct, and errors with which a node stops a run on purpose."""
 
 import re
 
@@ -6,7 +6,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def printable(text: str) -> str:
-    """Replaces control characters and surrogates, by which a name could control a terminal.
+    """Replaces control characters and surrogates, with which a name could control a terminal.
 
     >>> printable("a\x1b[31m.csv")
     'a�[31m.csv'

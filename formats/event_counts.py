@@ -2,7 +2,7 @@
 
 
 class EventCountError(RuntimeError):
-    """A node found another number of events than ingestion wrote."""
+    """A node did not find as many events as ingestion wrote."""
 
 
 def check_events(split: str, found: int, ingested: int, location: str) -> None:

@@ -106,7 +106,7 @@ def read_row_group(row_group: RowGroup) -> pa.Table:
 
 
 class RecordBatchCoder(beam.coders.Coder):
-    """Arrow's stream format, of one batch.
+    """Beam coder of a record batch: Arrow's stream format.
 
     Beam asks for the size of the first batches between any two steps, also where they stay in one
     process. TFDV's coder would answer by encoding 8 MB.

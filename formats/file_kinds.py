@@ -74,7 +74,7 @@ _REFUSED_INSIDE = {
     b"DUCK": RefusedKind("a DuckDB database", "Export the table as Parquet"),
     b'{"': RefusedKind("a safetensors file", "Save the arrays with `numpy.savez(FILE, X=x, y=y)`"),
 }
-"""Kinds that are recognized by what follows the first 8 bytes."""
+"""Kinds that are recognized by the bytes after the first 8."""
 
 _TO_TABLE = 'Save it as a table: `pandas.read_json(FILE{}).to_parquet("x.parquet")`'
 _REFUSED_TEXT = {
@@ -127,7 +127,7 @@ def find_format(head: bytes) -> str | RefusedKind:
 
     Returns:
         ``Parquet``, ``Arrow``, ``NumPy array``, ``HDF5``, ``ROOT``, ``libsvm``, ``ARFF``, ``CSV``
-        for any other text or, for what is not read, its kind and the remedy.
+        for any other text or, for unsupported files, the kind and the remedy.
 
     >>> find_format(b"PAR1"), find_format(b"1 1:0.5 2:1.5\\n"), find_format(b"1,0.5\\n")
     ('Parquet', 'libsvm', 'CSV')

@@ -50,18 +50,18 @@ class GateDecision:
 
     @property
     def keeps_baseline(self) -> bool:
-        """Returns whether the model in service stays, and that this is no failure."""
+        """Returns whether keeping the model in service counts as success."""
         return self.is_undecided and self.when_undecided == KEEP_BASELINE
 
 
 def read_decision(folder: str) -> GateDecision:
-    """Reads the decision from an evaluation artifact's folder; without thresholds it is a pass.
+    """Reads the decision from an evaluation artifact's folder; without thresholds it passes.
 
     Raises:
         ValueError: the folder lacks the AUC, the number of events, the thresholds or the result
             of the validation.
     """
-    # Without the score histograms, the largest of the files, which decide nothing.
+    # The score histograms, the largest files, do not affect the decision.
     evaluation = join_evaluation(read_metrics(folder), {})
     overall = evaluation.candidate.overall
     if AUC not in overall.metrics or overall.events is None:

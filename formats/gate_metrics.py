@@ -17,7 +17,7 @@ CLEAR_DROP = 2.0
 def clear_confidence(confidence: float) -> float:
     """Returns the confidence with which a model must not be clearly worse than the baseline.
 
-    The error rate is a fiftieth: few events cannot tell a clear drop from the tolerated one.
+    The error rate is a fiftieth: with few events, a clear drop looks like the tolerated one.
 
     >>> round(clear_confidence(0.95), 4)
     0.999
@@ -93,7 +93,7 @@ class MetricGate:
 
     @property
     def name(self) -> str:
-        """The metric's name in TFMA's results, which tells signal efficiencies apart."""
+        """The metric's name in TFMA's results, which includes the signal efficiency."""
         if self.metric == REJECTION and self.signal_efficiency != 0.5:
             return f"{REJECTION}_at_{self.signal_efficiency!r}"
         return self.metric

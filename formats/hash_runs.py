@@ -1,4 +1,4 @@
-"""Sorted runs of event hashes, by which repeated events are found without comparing 28 floats each.
+"""Sorted runs of event hashes: find repeated events without comparing 28 floats each.
 
 Ingestion writes them beside the splits of the Examples, 8 bytes per event, as sorted runs: one file
 per shard and split, or several for a shard of many events. Sorted runs can be compared range by

@@ -1,7 +1,7 @@
 """Manifest records: the manifest of a local folder, with a stamp per file that makes checks cheap.
 
-The stamp is what the file system tells of a file without reading it. While a file has its stamp, it
-has the recorded content; when the stamp differs, as after ``cp -a`` or ``mv``, the content decides.
+The stamp is the file system's metadata of a file. While the stamp is unchanged, so is the content;
+when it differs, as after ``cp -a`` or ``mv``, the content is compared.
 """
 
 from contextlib import suppress

@@ -76,7 +76,7 @@ SCORES = NodeOutput(SCORER, "scores")
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
 TEST_SPLIT = "test"
-"""The split of the figure to publish: no gate depends on it."""
+"""The split for the AUC to publish; no gate depends on it."""
 
 SPLITS = (TRAIN_SPLIT, EVAL_SPLIT, TEST_SPLIT)
 
@@ -84,7 +84,7 @@ SAVED_MODEL_FILE = "saved_model.pb"
 """File that makes a folder a SavedModel; Pusher copies it last."""
 
 ONNX_FILE = "model.onnx"
-"""The same model for runtimes without TensorFlow, in the SavedModel's folder.
+"""The model for runtimes without TensorFlow, in the SavedModel's folder.
 
 Its input and output are those of ``FEATURES_SIGNATURE``.
 """
@@ -121,7 +121,7 @@ was there when the model was selected; "0" if there was none."""
 BASELINE_REMARK_PROPERTY = "baseline_remark"
 """On a model from the push directory, or its absence: why it is this one, for the console."""
 ABSENT_PROPERTY = "absent"
-"""1 on an artifact that stands for a missing one; its consumer takes it for none."""
+"""1 on a placeholder for a missing artifact, which its consumer treats as none."""
 
 ROWS_PROPERTY = "rows"
 FLAGGED_PROPERTY = "flagged"

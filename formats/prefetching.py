@@ -13,7 +13,7 @@ _AHEAD = 2
 def prefetch(items: Iterable[T]) -> Iterator[T]:
     """Yields the items of an iterable that a thread consumes, at most two ahead.
 
-    Errors of the iterable are raised in their place. The thread ends when the consumer does.
+    Errors of the iterable are raised where they occurred. The thread ends when the consumer does.
     """
     results: queue.Queue[tuple[bool, Any]] = queue.Queue(_AHEAD)
     stopped = threading.Event()

@@ -1,6 +1,6 @@
 """``assets.extra/provenance.json``: where a pushed model comes from, and the hashes of its files.
 
-Every pushed version has one, so that a copy of the model still says what it is. Servers and
+Every pushed version has one, so that any copy of the model can be identified. Servers and
 loaders of SavedModels ignore the folder. The file holds a digest of its own content as well.
 """
 
@@ -209,7 +209,7 @@ def file_hashes(manifest: Manifest) -> dict[str, FileHash]:
 
 
 def finite(value: float | None) -> float | None:
-    """Returns None for what JSON cannot hold: NaN and infinity.
+    """Returns None for NaN and infinity, which JSON cannot represent.
 
     >>> finite(float("nan")) is None, finite(0.5)
     (True, 0.5)

@@ -17,7 +17,7 @@ MAX_VERSION = 2**63 - 1
 """TensorFlow Serving reads a version as int64."""
 
 MARK_FILE = ".last_version"
-"""File of a push directory that holds the largest version ever given in it."""
+"""File of a push directory that holds the largest version ever used in it."""
 
 _NUMBER = re.compile(r"[0-9]+")
 
@@ -50,7 +50,7 @@ class PushedVersion:
 def pushed_versions(push_directory: str) -> Iterator[PushedVersion]:
     """Yields the versions of a push directory, the newest first, and reads each one's files.
 
-    What is not a version is left out: other names, files, and folders in which a push was cut
+    Everything else is skipped: other names, files, and folders in which a push was cut
     short before the SavedModel's own file.
     """
     for number in sorted(folder_numbers(push_directory), reverse=True):
@@ -74,13 +74,13 @@ def read_version(folder: str, number: int) -> PushedVersion | None:
         record = Provenance.read(folder)
     except (ValueError, OSError) as error:
         return PushedVersion(number, folder, "", fault=str(error))
-    # What others add, such as requests that warm a server up, does not change the model.
+    # Files that others add, such as warm-up requests, do not change the model.
     problems = verify(folder, record.manifest, others_allowed=True)
     return PushedVersion(number, folder, record.model_sha256, summarize(problems), record)
 
 
 def unfinished_pushes(push_directory: str) -> Iterator[PushedVersion]:
-    """Yields what pushes to an object store left when they were killed.
+    """Yields the remains of killed pushes to an object store.
 
     Their SavedModel's own file is missing, so that they are not versions. The fault says so.
     """
@@ -94,7 +94,7 @@ def unfinished_pushes(push_directory: str) -> Iterator[PushedVersion]:
 
 
 def _without_provenance(folder: str, number: int) -> PushedVersion | None:
-    """Reads a version of an earlier release, or what is left of a version."""
+    """Reads a version of an earlier release, or the remains of a version."""
     if _exists(f"{folder}/{SAVED_MODEL_FILE}"):
         try:
             return PushedVersion(number, folder, model_digest(take_manifest(folder)))
@@ -108,7 +108,7 @@ def _without_provenance(folder: str, number: int) -> PushedVersion | None:
 
 
 def next_version(push_directory: str, seconds: float) -> int:
-    """Chooses a version above every number in the directory and every number ever given in it.
+    """Chooses a version above every number in the directory and every number ever used in it.
 
     Args:
         push_directory: the directory; it need not exist.
@@ -129,7 +129,7 @@ def next_version(push_directory: str, seconds: float) -> int:
 
 
 def last_given(push_directory: str) -> int:
-    """Reads the largest version that was ever given in a push directory; 0 if it is unknown."""
+    """Reads the largest version ever used in a push directory; 0 if it is unknown."""
     path = f"{push_directory}/{MARK_FILE}"
     if not _exists(path):
         return 0

@@ -90,7 +90,7 @@ _PLAIN_KINDS = {"int_value", "double_value", "number_value", "string_value", "bo
 
 
 def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
-    """Reads a property that is a number, text or truth value, in any stored form.
+    """Reads a number, text or boolean property, in any stored form.
 
     Others are None.
 
@@ -118,7 +118,7 @@ def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
 
 
 class RunRecord(BaseModel):
-    """What a run records of itself beside its artifacts, stored as JSON in ML Metadata.
+    """A run's record of itself, stored as JSON in ML Metadata in addition to its artifacts.
 
     Attributes:
         configuration: the complete configuration as JSON; empty if unknown.

@@ -1,7 +1,7 @@
 """Files of scores: Parquet with one row per row of an input, and a key in the footer.
 
-A file holds where each row is from (its file and its number from 1, or an id), the score, and what
-else was requested. A row that was not scored has no score, and the reason in a column.
+A file holds the origin of each row (its file and its number from 1, or an id), the score, and any
+requested columns. A row that was not scored has a null score, and the reason in a column.
 """
 
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ _KEY = b"higgs.key"
 
 
 class ScoresFooter(NamedTuple):
-    """What the footer of a file of scores tells.
+    """The content of the footer of a file of scores.
 
     Attributes:
         rows: number of rows.

@@ -1,4 +1,4 @@
-"""Tasks on Beam's workers, each of which leaves its result as a file of its own.
+"""Tasks on Beam's workers; each one writes its result to its own file.
 
 Beam's ``WriteToText`` adds stages, and engines start new Python workers for each of them.
 """
@@ -48,8 +48,8 @@ def run_tasks(
             raises, and then reports it as a stack trace, except for the following errors.
         staging: a folder for the results, which the caller removes.
         noun: what the tasks are about, for the message of a refusal.
-        refusals: errors of ``work`` by which an input is refused.
-        failures: errors of ``work`` that end the run, whatever the other tasks give.
+        refusals: errors of ``work`` that refuse an input.
+        failures: errors of ``work`` that end the run, regardless of the other tasks.
 
     Returns:
         The results in the order of the tasks.
@@ -101,7 +101,7 @@ def _results(outcomes: Sequence[dict[str, Any]], noun: str) -> list[Any]:
 
 
 def _write_result(index: int, outcome: dict[str, Any], staging: str) -> None:
-    # A worker that a runner has given up may still be writing, so the names are unique.
+    # A worker that the runner has abandoned may still be writing, so the names are unique.
     temporary = f"{staging}/{uuid.uuid4().hex}"
     with naming(temporary), FileSystems.create(temporary) as file:
         file.write(json.dumps(outcome).encode())

@@ -5,7 +5,7 @@ import time
 
 
 class Throttle:
-    """Tells when an action is due that must happen at most once per interval.
+    """Tells when an action is due that may happen at most once per interval.
 
     The first call is due at once; ``restart`` begins an interval without an action.
 

@@ -79,7 +79,7 @@ class RefitRecord(_Record):
     Attributes:
         events: number of events.
         steps_per_epoch: steps per epoch; events beyond the last whole batch are left out.
-        epochs: as of ``TrainingRecord``, but without validation: there are no events left for it.
+        epochs: as in ``TrainingRecord``, but without validation, for which no events are left.
         resumed_at: the last epoch that an earlier, killed training had finished; 0 without one.
         resumed_step: the steps of the epoch after it that the earlier training had finished as
             well.

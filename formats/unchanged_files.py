@@ -10,7 +10,7 @@ from formats.errors import DataRefusedError
 
 
 class Identity(NamedTuple):
-    """Everything by which the system tells that a file was not touched."""
+    """The file status that shows that a file was not touched."""
 
     device: int
     inode: int
@@ -30,7 +30,7 @@ def identity(status: os.stat_result) -> Identity:
 def unchanged(*paths: Path) -> Iterator[None]:
     """Refuses files that change while the block reads them.
 
-    An error of the block gives way to this one, because it may be no fault of the data. Paths that
+    This error replaces an error of the block, which may not be the data's fault. Paths that
     are not on a local disk are not checked.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Copies of models that are compared with the original, and files that have reached the disk."""
+"""Copies of models that are compared with the original, and files that are synced to disk."""
 
 import functools
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from formats.names import SAVED_MODEL_FILE
 
 
 class DamagedCopyError(OSError):
-    """The files that were written are not the model's."""
+    """The files that were written differ from the model's."""
 
 
 def copy_files(model: str, folder: str, manifest: Manifest) -> None:

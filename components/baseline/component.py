@@ -28,10 +28,10 @@ class ModelInServiceSpec(ComponentSpec):
 
 
 class ModelInService(BaseComponent):
-    """Copies the newest model of a push directory, whoever pushed it.
+    """Copies the newest model of a push directory, regardless of who pushed it.
 
     A candidate is not its own baseline: versions that hold the same model are passed over. Without
-    another version the artifact is marked as absent, and its consumer must take it for no model.
+    another version the artifact is marked as absent, and its consumer must treat it as no model.
 
     Component ``outputs`` contains:
 

@@ -22,7 +22,7 @@ class Driver(base_driver.BaseDriver, portable_driver.BaseDriver):
         portable_driver.BaseDriver.__init__(self, metadata_handle)
 
     def run(self, execution_info: ExecutionInfo) -> DriverOutput:
-        """Searches for the version in service."""
+        """Finds the version in service."""
         output = DriverOutput()
         directory = execution_info.exec_properties["push_directory"]
         selection = select(directory, execution_info.input_dict)

@@ -44,12 +44,12 @@ def select(
     Args:
         push_directory: the folder of all versions.
         inputs: the inputs of ModelInService; the candidate may be missing.
-        find_fault: returns the fault of a version whose files are as they were pushed, or nothing.
+        find_fault: returns the fault of a version whose files are unchanged, or an empty text.
     """
     candidate = candidate_digest(inputs)
     damaged: list[PushedVersion] = []
     is_candidate = False
-    # Before they are read: what is pushed meanwhile is newer.
+    # Before they are read: anything pushed meanwhile is newer.
     numbers = set(folder_numbers(push_directory))
     for version in pushed_versions(push_directory):
         if candidate and version.model_sha256 == candidate:

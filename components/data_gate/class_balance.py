@@ -1,4 +1,4 @@
-"""Class balance of the splits: files that were not shuffled before they were divided."""
+"""Class balance of the splits: detects files that were not shuffled before they were divided."""
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Problems of the data as messages that a user can act on.
+"""Problems of the data, as messages that tell the user what to do.
 
 Pure functions over the protos of StatisticsGen, ExampleValidator and the reviewed schema; the
 events are not read again.

@@ -1,7 +1,7 @@
-"""Events that occur twice: within a split, or in two splits, of which one judges the other's model.
+"""Repeated events: within a split, or shared by two splits, one of which tests the other's model.
 
 The hashes that ingestion wrote are compared range by range. The labels are not part of them: the
-same features with another label in the other split give the answer away as well.
+same features with another label in the other split are a leak as well.
 """
 
 from collections.abc import Collection, Sequence

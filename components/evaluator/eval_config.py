@@ -50,7 +50,7 @@ class AucThresholds:
 def eval_config(
     thresholds: AucThresholds | None, gates: Sequence[MetricGate] = ()
 ) -> tfma.EvalConfig:
-    """Builds the configuration of an evaluation; without thresholds there is no gate.
+    """Builds the configuration of an evaluation; without thresholds nothing is gated.
 
     Each threshold is bound to a slice: otherwise TFMA would apply it to every slice.
     A model can only be blessed if there is a value threshold; the change threshold is skipped
@@ -65,7 +65,7 @@ def eval_config(
         ],
         slicing_specs=[overall, *(tfma.SlicingSpec(feature_keys=[c]) for c in SLICE_COLUMNS)],
         metrics_specs=[tfma.MetricsSpec(metrics=_metrics(thresholds, gates))],
-        # TFMA's own counts extracts, of which there is one per batch here.
+        # TFMA's own metric would count extracts, and here an extract is a whole batch.
         options=tfma.Options(include_default_metrics={"value": False}),
     )
 
@@ -118,7 +118,7 @@ def _metric(class_name: str, thresholds: Thresholds, **settings: str | float) ->
 
 
 def _add_gate(per_slice: Thresholds, gate: MetricGate, thresholds: AucThresholds) -> None:
-    """Adds a gate's thresholds by metric. A value that is not a number is beyond every bound."""
+    """Adds a gate's thresholds by metric. NaN fails every bound."""
     spec = tfma.SlicingSpec(feature_values=dict(gate.slice_values))
 
     def add(metric: str, **threshold: Any) -> None:

@@ -52,7 +52,7 @@ class Executor(executor.Executor):
         )
         evaluated = count_events(evaluation)
         if evaluated != ingested:
-            # Only if the files are still complete is it the fault of the runner.
+            # It is the runner's fault only if the files are still complete.
             check_split(examples, split)
             check_count(ingested, evaluated)
 

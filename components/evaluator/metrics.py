@@ -56,7 +56,7 @@ class ScoreCalibration(tfma.metrics.CalibrationPlot):
 
 
 class _PerModel(metric_types.Metric):
-    """Base of metrics that are computed for each model by itself."""
+    """Base of metrics that are computed for each model separately."""
 
     key_type: type[metric_types.MetricKey] = metric_types.MetricKey
     _function: Callable[..., Any]

@@ -1,8 +1,8 @@
 """The uncertainty of the difference of two AUCs on the same events (DeLong et al. 1988).
 
 The scores of two models on the same events are correlated, so their difference is known far better
-than either AUC. Its variance needs the pairs of scores, of which a sample is kept: all of them up
-to ``MAX_PAIRS`` different ones per class, so that the result is then exact.
+than either AUC. Its variance needs the pairs of scores. Up to ``MAX_PAIRS`` different pairs per
+class are all kept, and the result is exact; beyond that, a sample is kept.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ class PairSample:
     bits: int
 
     def expanded_weights(self) -> Array:
-        """The weights that represent all events: each kept pair stands for those left out, [P]."""
+        """Weights with which the kept pairs represent all events, [P]."""
         represented = np.where(_is_common(self), 1.0, 2.0 ** (_ALL - self.bits))
         return self.weights * represented
 
@@ -160,7 +160,7 @@ def _variance_of_mean(values: Array, sample: PairSample) -> float:
 
 
 def _thinned(sample: PairSample) -> PairSample:
-    """Drops the pairs that a sample of so few bits does not keep."""
+    """Drops the pairs that a sample with this number of bits does not keep."""
     if sample.bits == _ALL:
         return sample
     hashes = mix(sample.pairs.view(np.uint64))
@@ -169,5 +169,5 @@ def _thinned(sample: PairSample) -> PairSample:
 
 
 def _is_common(sample: PairSample) -> npt.NDArray[np.bool_]:
-    """Returns which pairs are kept for any hash, because many events have them: bool [P]."""
+    """Returns which pairs are kept whatever their hash, because many events have them: bool [P]."""
     return sample.weights > sample.total * COMMON / MAX_PAIRS

@@ -1,4 +1,4 @@
-"""Events by score in cells that are fine where scores crowd, and what follows from their order.
+"""Events by score, in cells that are fine where scores crowd, and metrics of the ranking.
 
 A cell is a range of float32 scores. Cells follow the score's bit pattern below 0.5, and the
 mirrored bit pattern of 1 - score from there on: they are narrow in proportion to the distance
@@ -147,8 +147,8 @@ def merge_counts(parts: Iterable[ScoreCounts]) -> ScoreCounts:
     """Adds up counts; the cells become as wide as ``MAX_CELLS`` of them require.
 
     The result is the same for all parts and orders of the same events, unless there are more than
-    ``MAX_CELLS`` different scores of which many events share a wide cell. It then differs by no
-    more than ``max_error``.
+    ``MAX_CELLS`` different scores and many events share a wide cell. It then differs by no more
+    than ``max_error``.
     """
     parts = [part for part in parts if part.lowest.size]
     if not parts:

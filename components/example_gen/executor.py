@@ -1,7 +1,7 @@
 """Executor of CollisionExampleGen: distributes the shards over Beam's workers.
 
-A shard is one task. A worker decodes and writes it whole, and its result is the counts, or the
-reason why it was refused.
+A shard is one task. A worker decodes and writes the whole shard, and returns the counts or the
+reason for a refusal.
 """
 
 import json

@@ -21,7 +21,7 @@ class _ManifestFile(NamedTuple):
     path: str
     content: bytes
     prefix: str
-    """What the manifest puts before a shard's path relative to the folder that is ingested."""
+    """Prefix in the manifest of a shard's path relative to the ingested folder."""
 
 
 def check_content(input_base: str, shards: Sequence[IngestedShard], key: str) -> str:

@@ -18,7 +18,7 @@ from formats.published.record import Events
 
 
 class SplitWriter(AbstractContextManager["SplitWriter"]):
-    """Writes row groups of a fixed size to temporary files, and moves them when all is well.
+    """Writes row groups of a fixed size to temporary files, and moves them when all are complete.
 
     Attributes:
         events: number of events so far.

@@ -1,8 +1,8 @@
 """Choice of bins that outliers do not stretch.
 
 TFDV's quantiles are not used: they depend on the order in which an engine merges its sketches, and
-the same events must have the same bins on every engine. The minimum and the maximum do not depend
-on it, and the central range is that of a sample of the row groups.
+the same events must have the same bins on every engine. Minimum and maximum do not depend on the
+order, and the central range comes from a sample of the row groups.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def choose_binnings(
     """Chooses the bins of every feature of a split.
 
     Args:
-        statistics: of the split, of which only minimum and maximum are used.
+        statistics: of the split; only minimum and maximum are used.
         sample: values of some of its events by feature, float32 [n].
     """
     numbers = {feature.path.step[0]: feature.num_stats for feature in statistics.features}

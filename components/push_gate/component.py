@@ -15,8 +15,8 @@ def PushGate(  # noqa: N802 (named as TFX names nodes)
 ) -> None:
     """Fails the run if no model was pushed, unless `evaluation.when_undecided` says otherwise.
 
-    `higgs run` reads that from the metadata and exits with 3. An engine in the cloud shows little
-    more than which node failed, so there a node has to fail.
+    `higgs run` reads that from the metadata and exits with 3. A cloud engine shows little more than
+    which node failed, so a node has to fail there.
 
     Example:
     ```python

@@ -34,7 +34,7 @@ class ModelChangedError(RuntimeError):
 
 
 class NotComparedError(RuntimeError):
-    """A model is in service with which the blessed one was not compared."""
+    """The blessed model was not compared with the model now in service."""
 
 
 class Executor(executor.Executor):
@@ -130,7 +130,7 @@ def check_comparison(input_dict: Artifacts, push_directory: str, manifest: Manif
 
 
 def version_in_service(push_directory: str, manifest: Manifest) -> str | None:
-    """Finds the newest version, if it is this model in its formats, and no file has changed."""
+    """Finds the newest version, if it is this model in the same formats with unchanged files."""
     newest = newest_version(push_directory)
     if newest is None or newest.model_sha256 != model_digest(manifest):
         return None

@@ -1,7 +1,7 @@
 """Publishes a model as a version of a push directory: complete and verified, or not at all.
 
-On a disk the files are copied to a hidden folder beside the versions, which no server takes for a
-version, and the folder is renamed when every file was read back. An object store cannot rename
+On a disk the files are copied to a hidden folder beside the versions, which servers ignore, and the
+folder is renamed when every file has been read back. An object store cannot rename
 folders: there the SavedModel's own file, which servers wait for, is copied last.
 """
 
@@ -125,7 +125,7 @@ def _publish_remotely(
     raise_last_version(push_directory, int(record.version))
     folder = f"{push_directory}/{record.version}"
     try:
-        # First: it tells whose an unfinished push is.
+        # First, because it identifies the owner of an unfinished push.
         complete = {**manifest, **_write_provenance(folder, record)}
         copy_files(model, folder, manifest)
         check_copy(folder, complete)
@@ -155,7 +155,7 @@ def remove_leftovers(push_directory: str, pipeline: str) -> None:
 
 
 def raise_last_version(push_directory: str, version: int) -> None:
-    """Records that a version was given, so that it is never given again."""
+    """Records that a version was used, so that it is never used again."""
     if version > last_given(push_directory):
         write_complete(f"{push_directory}/{MARK_FILE}", f"{version}\n")
 

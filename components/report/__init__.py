@@ -1,1 +1,1 @@
-"""Report: what became of a run, as one self-contained HTML page."""
+"""Report: the outcome of a run, as one self-contained HTML page."""

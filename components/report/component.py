@@ -41,8 +41,8 @@ def Report(  # noqa: N802 (named as TFX names nodes)
 ) -> None:
     """Writes the page of a run that reached its end, pushed or refused.
 
-    It reads no metadata store, so that it runs on every orchestrator; what only such a store
-    knows (states and times of nodes, an earlier run's data) is not on this page. A page that
+    It reads no metadata store, so that it runs on every orchestrator; anything that only such a
+    store knows (states and times of nodes, an earlier run's data) is not on this page. A page that
     cannot be rendered does not fail the run, whose model is already pushed: the output is then a
     page with the outcome and the reason.
 

@@ -61,7 +61,7 @@ def write_report(
 
 
 def describe_run(artifacts: Mapping[NodeOutput, Artifact], record: RunRecord) -> RunOutcome:
-    """Describes a run of which only the artifacts are known."""
+    """Describes a run from its artifacts alone."""
     outputs: dict[str, dict[str, Output]] = {}
     for (node, key), artifact in artifacts.items():
         outputs.setdefault(node, {})[key] = Output.from_mlmd(artifact.mlmd_artifact)

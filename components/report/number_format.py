@@ -3,7 +3,7 @@
 import math
 
 MISSING = "–"
-"""Stands for a number that is unknown or NaN."""
+"""Shown for a number that is unknown or NaN."""
 
 MAX_PLAIN = 1e15
 """Numbers from here on are written with a power of ten."""

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ReportData:
-    """All data of a report; what is unknown is None or empty.
+    """All data of a report; unknown values are None or empty.
 
     Attributes:
         outcome: the run with its nodes, artifacts and record.

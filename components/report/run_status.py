@@ -79,7 +79,7 @@ _ENDINGS = {
 
 
 def run_status(report: ReportData) -> RunStatus:
-    """Determines the status of a run, however little is known of it."""
+    """Determines the status of a run, even if little is known of it."""
     outcome = report.outcome
     if outcome.record.ending in _ENDINGS:
         level, title = _ENDINGS[outcome.record.ending]

@@ -11,7 +11,7 @@ from components.schema_import import executor
 def SchemaImport(  # noqa: N802 (named as TFX names nodes)
     content: Parameter[str], schema: OutputArtifact[Schema]
 ) -> None:
-    """Writes a schema given as text, where ImportSchemaGen would copy a file.
+    """Writes a schema given as text; TFX's ImportSchemaGen would copy a file.
 
     The path of a file is valid on one machine only, and the cache would not notice an edit of
     the file. The text is part of the graph.

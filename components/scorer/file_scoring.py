@@ -61,7 +61,7 @@ class RowSource(Protocol):
         """Reads the rows.
 
         Args:
-            digest: of the input before; another content is refused.
+            digest: of the input, taken earlier; changed content is refused.
             on_read: called with the number of bytes read so far.
 
         Raises:
@@ -213,7 +213,7 @@ def _to_table(rows: Rows, scores: NDArray[np.float32]) -> pa.Table:
         columns[ROW] = pa.array(np.arange(rows.first, rows.first + count, dtype=np.int64))
     copies = dict(rows.columns)
     if not rows.origin:
-        # The id stands first.
+        # The id comes first.
         name = next(iter(copies))
         columns[name] = copies.pop(name)
     if rows.reasons is None:

@@ -1,4 +1,4 @@
-"""Driver of Scorer: tells the cache of local runs which data is there."""
+"""Driver of Scorer: tells the cache of local runs which data there is."""
 
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration.metadata import Metadata

@@ -32,7 +32,7 @@ class UnusableModelError(UserError, ValueError):
 
 @lru_cache(maxsize=1)
 def loaded_model(path: str, sha256: str) -> Model:
-    """Loads a model once per process; the digest tells models at the same path apart."""
+    """Loads a model once per process; the digest distinguishes models at the same path."""
     del sha256
     return load_model(path)
 

@@ -11,7 +11,7 @@ SUFFIX = ".parquet"
 def list_data_files(folder: str) -> list[str]:
     """Lists the data files below a folder on a disk or in an object store, sorted.
 
-    Hidden files, and what does not look like data by its name, are left out.
+    Hidden files, and files whose names do not look like data, are left out.
 
     Returns:
         Their paths relative to the folder.

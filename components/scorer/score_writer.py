@@ -1,4 +1,4 @@
-"""Writer of a file of scores: complete or not there."""
+"""Writer of a file of scores, which appears complete or not at all."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ EMPTY = pa.schema([pa.field(SIGNAL_PROBABILITY, pa.float32())])
 
 
 class ScoreWriter:
-    """Collects tables to row groups; all tables have the columns of the first.
+    """Collects tables into row groups; all tables have the columns of the first.
 
     Attributes:
         rows: number of rows so far.

@@ -1,1 +1,1 @@
-"""ServingCheck: proves that the export serves as it was trained."""
+"""ServingCheck: verifies that the export scores as the trained model did."""

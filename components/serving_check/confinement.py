@@ -30,13 +30,13 @@ OTHER_PROCESSES = {
     "ptrace": 101,
     "process_vm_readv": 310,
     "process_vm_writev": 311,
-    # Performs other system calls, and so bypasses the filter.
+    # io_uring performs other system calls, and so bypasses the filter.
     "io_uring_setup": 425,
 }
 """Numbers of system calls on x86-64, the only architecture that TFX 1.16 has wheels for."""
 
 NETWORK = {"socket": 41, **OTHER_PROCESSES}
-"""What an export is denied: every socket."""
+"""System calls that an export is denied: every socket."""
 
 SENDING = {"connect": 42, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, **OTHER_PROCESSES}
 """What is denied to a process that looks for a free port, as TFX's local runner does."""
@@ -61,7 +61,7 @@ class _Program(ctypes.Structure):
 
 
 def harmless_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Selects the environment variables that an export may see."""
+    """Selects the environment variables that an export may read."""
     return {
         name: value
         for name, value in environment.items()
@@ -77,7 +77,7 @@ def die_with(parent: int) -> None:
 
 
 def limit_memory(limit: int) -> None:
-    """Limits the memory that this process can allocate, in bytes, and forbids core files."""
+    """Limits the memory that this process can allocate, in bytes, and disables core files."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)

@@ -23,13 +23,13 @@ def check_serving(
     The blessing names the export by the digest of its files, so that no other one is pushed.
 
     Raises:
-        ServingCheckError: the check failed for a reason that says nothing about the export. There
-            is no blessing then, and the next run checks again.
+        ServingCheckError: the check failed for a reason that says nothing about the export. No
+            blessing is written then, and the next run checks again.
     """
     with fileio.open(f"{model_run.uri}/{reference_scores.FILE_NAME}", "rb") as file:
         reference = ReferenceScores.read(file)
     export = path_utils.serving_model_path(model.uri)
-    # Before the check: what changes during it is not pushed.
+    # Before the check, so that files changed during it are not pushed.
     digest = manifest_digest(take_manifest(export))
     fault = find_fault(export, reference, limits)
     if fault:

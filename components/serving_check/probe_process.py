@@ -1,4 +1,4 @@
-"""Scores records with an export in a confined process, and tells a verdict from a failure."""
+"""Scores records with an export in a confined process, and distinguishes verdicts from failures."""
 
 import json
 import os
@@ -39,7 +39,7 @@ class ServingCheckError(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one check may use.
+    """Limits of one check.
 
     Attributes:
         timeout_minutes: wall time from the start of the process to its scores.
@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What loading and scoring an export showed.
+    """Result of loading and scoring an export.
 
     Attributes:
         fault: what is wrong with the export, or None.

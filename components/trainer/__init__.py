@@ -1,1 +1,1 @@
-"""CountingTrainer: TFX's Trainer, which also learns how many events there must be."""
+"""CountingTrainer: TFX's Trainer, which is also told the number of ingested events."""

@@ -1,13 +1,15 @@
 """Plausibility of the column order: each mass is compared with the event's own momenta.
 
-A record does not name its columns, so columns in another order would be read without an error. Six
+A record does not name its columns, so columns in the wrong order would be read without an error.
+Six
 of the seven masses are masses of groups of jets, lepton and neutrino, which the other columns
 determine up to the assignment of jets; the seventh, of lepton and neutrino, is the W boson's, or
 the transverse mass where that is larger. Jets are taken as massless. For a group of particles,
 
     m^2 = sum over its pairs of 2 pT_i pT_j (cosh(eta_i - eta_j) - cos(phi_i - phi_j))
 
-Data whose masses follow other rules agree in no order, and are accepted: an order is implausible
+Data whose masses follow other rules do not agree in any order, and are accepted: an order is
+implausible
 only if exchanging columns makes the masses agree.
 """
 
@@ -37,7 +39,7 @@ MIN_STEP = 0.05
 """Minimum gain in this sum for which further columns are exchanged."""
 
 TOLERANCE, W_TOLERANCE = 0.01, 0.1
-"""Relative deviation of a mass that agrees; the W boson's has a width."""
+"""Relative deviation within which a mass agrees; the W boson's has a width."""
 
 _Columns = NDArray[np.float64]
 
@@ -130,7 +132,7 @@ def agreement(features: _Columns) -> float:
     Args:
         features: float64 [N, 28], published units.
     """
-    with np.errstate(all="ignore"):  # Any columns may be in any place.
+    with np.errstate(all="ignore"):  # The columns may be in any order.
         return float(sum(is_near.mean() for is_near in _agreeing(features)))
 
 

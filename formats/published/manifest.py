@@ -1,4 +1,4 @@
-"""``manifest.json``: what a data set in the published layout holds and where it came from.
+"""``manifest.json``: content and origin of a data set in the published layout.
 
 `higgs convert` and `higgs generate` write it beside ``training/`` and ``validation/``. It appears
 when the data set is complete and is removed before any of its shards is replaced.

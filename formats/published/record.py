@@ -23,7 +23,7 @@ from formats.published.record_parser import (
 from formats.published.tfrecord import Chunk, RecordError, frame_equal, iter_chunks, split_rows
 
 _LABEL_BYTES = 4
-_MAX_TEMPLATES = 24  # As many orders as four keys may have.
+_MAX_TEMPLATES = 24  # The number of orders of four keys.
 _REMEDY = (
     "Expected the published layout: 'features', one serialized float32 tensor of shape "
     f"[{NUM_FEATURES}], and 'label', one 0.0 or 1.0; `higgs convert` makes it of other forms."
@@ -181,7 +181,7 @@ PUBLISHED_STARTS = {
 """The bytes before the features in records as published, and whether a label follows them."""
 
 
-# Values that no record holds: if they are read back, they were read from where they were planted.
+# Values that do not occur in records: if they are read back, the planted bytes were read.
 _PLANTED = ((np.arange(NUM_FEATURES) + 0.7310586).astype("<f4"), np.float32(0.2689414))
 
 

@@ -99,7 +99,7 @@ def locate_additional(record: bytes) -> Iterator[slice]:
 
 
 def _placeholder(size: int) -> bytes | None:
-    """Returns a message of unknown content with so many bytes; None if there is none."""
+    """Returns a message of unknown content with the given length; None if there is none."""
     for length_bytes in (1, 2, 3):
         content = size - 1 - length_bytes
         if content >= 0 and len(_prefixed(bytes(content))) == size - 1:

@@ -1,7 +1,7 @@
 """Scale of momenta and masses: whether the columns are in the published units.
 
 The published momenta and masses were divided by their means, so that their means are 1. A mean far
-below 1 is another unit and not another selection of events: `MIN_MEAN` is 8 GeV for the softest
+below 1 indicates another unit, not another selection of events: `MIN_MEAN` is 8 GeV for the softest
 jet, and detectors reconstruct neither leptons nor jets below some 10 GeV.
 """
 

@@ -1,4 +1,4 @@
-"""File names of shards: which files of a folder are read, and which only look like data."""
+"""File names of shards: which files of a folder are read, and which merely look like data."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ _DATA = re.compile(
 _PART = re.compile(r"(?P<start>.*[-._])(?P<number>\d+)-of-(?P<count>\d+)(\D.*)?", re.S)
 
 MAX_PARTS = 10_000
-"""Maximum number of parts of a set of which missing ones are looked for."""
+"""Largest set of parts that is searched for missing ones."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from formats.errors import UserError
 from formats.file_kinds import describe, remedy
 
 CHUNK_BYTES = 1 << 20
-"""Bytes of a shard that are decoded together.
+"""Bytes of a shard that are decoded at a time.
 
 Larger buffers would be returned to the system each time, and allocating them again takes longer
 than reading.

@@ -13,7 +13,7 @@ from components.report.figures import figure_style as style
 from formats.evaluation_record import Array, Evaluation, ScoreHistogram
 
 MIN_EVENTS = 10
-"""Events that a point must be estimated from; points from fewer are mostly noise."""
+"""Minimum number of events per point; points from fewer are mostly noise."""
 
 SCORE_THRESHOLD = 0.5
 """Events with at least this score are classified as signal; accuracy uses the same value."""

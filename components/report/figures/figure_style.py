@@ -40,7 +40,7 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
-    # Texts may come from data and are not formulas.
+    # Texts may come from data and must not be read as formulas.
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": MUTED,
