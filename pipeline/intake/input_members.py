@@ -142,7 +142,9 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
             yield from _unpack(inner, content, None, containers)
         _check_end_of_tar(name, archive)
     if not found:
-        raise IntakeError(f"{name}: is a tar archive without files. Name the file of the data.")
+        raise IntakeError(
+            f"{name}: is a tar archive without data files. Name the file of the data."
+        )
 
 
 def _check_end_of_tar(name: str, archive: tarfile.TarFile) -> None:
@@ -205,7 +207,9 @@ def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
 def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
     names = [entry.filename for entry in entries]
     if not names:
-        raise IntakeError(f"{name}: is a zip archive without files. Name the file of the data.")
+        raise IntakeError(
+            f"{name}: is a zip archive without data files. Name the file of the data."
+        )
     if {"[Content_Types].xml", "content.xml"} & {*names}:  # Of Excel and LibreOffice.
         raise IntakeError(f"{name}: is a workbook. Save the sheet as CSV.")
     if any(entry.endswith("data.pkl") for entry in names):

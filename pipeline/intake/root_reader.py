@@ -3,11 +3,13 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, cast
 
 import numpy as np
 
+from components.report.number_format import plural
 from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
@@ -26,6 +28,8 @@ _TYPES = {
     "TLeafD": "f8",
 }
 """NumPy's type of the numbers in a leaf, by its class."""
+_PACKED = {"TLeafF16": "Float16_t", "TLeafD32": "Double32_t"}
+"""Types whose numbers are stored with fewer bits, by the class of the leaf."""
 
 
 def open_root(member: Member, tree: str | None, features: str | None, stack: ExitStack) -> Table:
@@ -83,6 +87,8 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     def column(index: int, part: slice) -> Any:
         branch = columns[min(index, len(scalars))]
         if branch.shape != () and branch.name != vector:
+            if packed := _describe_packed([branch]):
+                raise IntakeError(f"{member.name}: {packed}")
             raise IntakeError(
                 f"{member.name}: the branch {branch.name} does not hold one number per entry. "
                 "Name flat branches with --names FILE."
@@ -95,7 +101,21 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     if chosen.member("fFriends", none_if_missing=True):
         notes.append(f"{member.name}: {tree} has friends, whose branches are not read")
     read, is_vector = array_batches(column, rows), vector is not None
+    if not is_vector:
+        guess = guess or _describe_packed([b for b in branches if b.length == NUM_FEATURES])
     return Table(member.name, member.description, names, read, notes, guess, is_vector)
+
+
+def _describe_packed(branches: Sequence["_Branch"]) -> str:
+    """Explains that branches of packed numbers are not read; empty if there are none."""
+    packed = [branch for branch in branches if branch.packed]
+    if not packed:
+        return ""
+    names = enumerate_names([branch.name for branch in packed], 3)
+    return (
+        f"holds {packed[0].packed}, which is not read, in {plural(len(packed), 'branch')}: "
+        f"{names}. Write them as float, or the tree as Parquet."
+    )
 
 
 class _Branch:
@@ -104,12 +124,17 @@ class _Branch:
     Attributes:
         name: its name.
         shape: of an entry, () for a number; None unless it is a number or a fixed-size array.
+        length: of its first leaf, which may be an array.
+        packed: the type of its numbers if it is one of those in `_PACKED`; empty for others.
     """
 
     def __init__(self, branch: Any):
         self.name: str = branch.name
         self._branch, self._type = branch, cast(Any, _plain_type(branch))
         self.shape = None if self._type is None else self._type.shape
+        leaves = branch.member("fLeaves")
+        self.length = leaves[0].member("fLen") if len(leaves) else 0
+        self.packed = next((_PACKED[e.classname] for e in leaves if e.classname in _PACKED), "")
         self._number, self._basket = -1, np.empty(0)
 
     def rows(self, part: slice) -> Any:

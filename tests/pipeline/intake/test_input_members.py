@@ -156,8 +156,8 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
         (READ["CSV in zip"][:-60], "is not a zip file"),
         (READ["CSV in tar"][:20_000], "cannot be unpacked"),
         (gzip.compress(CSV) + b"trailing", "incorrect header check"),
-        (zipped(), "is a zip archive without files"),
-        (tarred(README=b"x"), "is a tar archive without files"),
+        (zipped(), "is a zip archive without data files"),
+        (tarred(README=b"x"), "is a tar archive without data files"),
         (zipped(**{"[Content_Types].xml": b"<x/>"}), "is a workbook. Save the sheet as CSV"),
         (zipped(**{"model/data.pkl": b"x"}), "is a PyTorch file"),
         (

@@ -12,6 +12,7 @@ from table_makers import convert_all, to_rows, with_columns
 
 from formats.features import COLUMNS, FEATURES
 from formats.published.record import encode_events
+from pipeline.intake import root_reader
 from pipeline.intake.array_readers import ArrayChoice
 from pipeline.intake.conversion import Inputs, SplitOptions, convert
 from pipeline.intake.input_sources import find_sources, with_label
@@ -178,6 +179,17 @@ def test_classes_that_uproot_does_not_know_are_read_as_the_file_describes_them(
 
     assert same_events(events, EVENTS)
     assert versions[2].__module__ == "uproot.dynamic"
+
+
+@pytest.mark.parametrize("columns", [branches(), {"x": EVENTS.features}], ids=["scalars", "vector"])
+def test_packed_numbers_are_named(tmp_path, root_file, monkeypatch, columns):
+    """uproot does not write them."""
+    path = root_file(events={**columns, "Type": EVENTS.labels.astype("f8")})
+    monkeypatch.delitem(root_reader._TYPES, "TLeafF")
+    monkeypatch.setitem(root_reader._PACKED, "TLeafF", "Float16_t")
+
+    with pytest.raises(IntakeError, match=r"holds Float16_t, .* in 1 branch: (x|\w+)\. Write them"):
+        convert_all([path], tmp_path / "out")
 
 
 def test_two_branches_of_one_name_are_named(tmp_path, root_file):
