@@ -18,7 +18,7 @@ DIGEST_PROPERTY = "manifest_sha256"
 """Custom property of an artifact that holds the digest of its manifest."""
 
 MODEL_DIGEST_PROPERTY = "model_sha256"
-"""Custom property of an InfraBlessing: the digest of the manifest of the SavedModel it is for."""
+"""Custom property of an InfraBlessing: the digest of the manifest of the blessed SavedModel."""
 
 CHUNK_BYTES = 1 << 20
 
@@ -181,7 +181,7 @@ def open_file(location: str) -> BinaryIO:
     """Opens a file for reading bytes, on a disk or in an object store.
 
     Raises:
-        OSError: it cannot be opened, or is a pipe, whose writer would be waited for.
+        OSError: it cannot be opened, or is a pipe, which would block.
     """
     if is_remote(location):
         file: BinaryIO = _fileio().open(location, "rb")
@@ -192,7 +192,7 @@ def open_file(location: str) -> BinaryIO:
 
 
 def _fileio() -> Any:
-    """Imports TFX's file layer, which takes seconds and local folders do not need."""
+    """Imports TFX's file layer, which takes seconds and is not needed for local folders."""
     from tfx.dsl.io import fileio
 
     return fileio

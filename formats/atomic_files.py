@@ -56,7 +56,7 @@ def remove_leftovers(path: Path) -> None:
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Names a file in errors of the system that name none, or a temporary file to be renamed."""
+    """Adds a file name to system errors that have none, or that name its temporary file."""
     try:
         yield
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import Any
 VARIABLE = "TF_CONFIG"
 
 JOBS = ("chief", "worker")
-"""The kinds of hosts that train together, in the order of their numbers."""
+"""The jobs of hosts that train together, in the order of their numbering."""
 
 REMEDY = f"correct {VARIABLE}, or unset it to train on this machine alone"
 

@@ -12,7 +12,7 @@ LABEL_NAMES = (
     *("label", "labels", "class_label", "class", "target", "is_boson", "is_signal", "signal"),
     *("y", "type", "response", "outcome", "truth", "ground_truth", "cls"),
 )
-"""Names in use for the label."""
+"""Common names of the label."""
 
 INDEX_NAMES = ("index", "unnamed: 0", "__index_level_0__", "row", "row_id")
 """Names in use for a column of row numbers."""
@@ -81,7 +81,7 @@ _CODE_WORDS = {"true", "id", "ids", "int", "index", "idx", "encoded", "binary"}
 
 
 def is_label(name: str) -> bool:
-    """Returns whether a name means the label: one in use, or one that consists of known words.
+    """Returns whether a name means the label: a common name, or one made of known words.
 
     At least one word is ``y``, ``label``, ``target`` or ``class``; the others name a split or a
     code, such as ``int``. So predictions, weights and numbers of classes are not labels.

@@ -1,4 +1,4 @@
-"""``verdict.json``: what DataGate writes when it lets the data pass."""
+"""``verdict.json``: what DataGate writes when the data passes."""
 
 from collections.abc import Mapping
 

@@ -18,7 +18,7 @@ class UserError(Exception):
     """An error that the user can correct; the message has the cause and the remedy.
 
     Attributes:
-        exit_code: of the `higgs` command; see ``pipeline.exit_codes``.
+        exit_code: exit code of the `higgs` command; see ``pipeline.exit_codes``.
     """
 
     exit_code = 1

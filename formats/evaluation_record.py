@@ -27,8 +27,8 @@ AUC_CHANGE_ERROR = "auc_change_standard_error"
 """The metric that estimates the standard error of the AUC's difference from the baseline's."""
 
 AUC_CHANGE_LOWER_BOUND = "auc_change_lower_bound"
-"""The metric that bounds the AUC's difference from the baseline's below; a gate compares it with
-the tolerated drop."""
+"""The metric that is a lower bound of the AUC's difference from the baseline's; a gate compares it
+with the tolerated drop."""
 
 AUC_CHANGE_CLEAR_BOUND = "auc_change_clear_lower_bound"
 """The same with a higher confidence; a gate compares it with twice the tolerated drop."""
@@ -40,8 +40,8 @@ DRAWN_BINS = 100
 """Figures merge the bins of the score into a number of bins that divides this one."""
 
 SMALL_SLICE = 1000
-"""Events below which a slice's AUC is marked as uncertain: with equal classes and an AUC of 0.8
-its 95 % interval is then 0.05 wide."""
+"""Number of events below which a slice's AUC is marked as uncertain: with equal classes and an AUC
+of 0.8 its 95 % interval is then 0.05 wide."""
 
 Z_95 = 1.959964
 """The 97.5 % quantile of the normal distribution."""
@@ -54,7 +54,7 @@ class ScoreCuts:
     """Events that pass cuts on the score.
 
     Attributes:
-        thresholds: the smallest score that passes each of K cuts, rising, float64 [K].
+        thresholds: the smallest score that passes each of K cuts, ascending, float64 [K].
         signal: number of signal events that pass.
         background: number of background events that pass; at the first cut, all pass.
     """
@@ -174,7 +174,7 @@ class SliceEvaluation:
         """The 95 % confidence interval of the AUC, within [0, 1]; NaN if it is undefined.
 
         It is undefined if a class has fewer than two events, if the scores separate the classes
-        completely, or if all scores are equal: the estimated error is then 0, which says nothing.
+        completely, or if all scores are equal: the estimated error is then 0, which is meaningless.
         """
         error = Z_95 * self.metrics.get(AUC_STANDARD_ERROR, math.nan)
         if math.isnan(self.auc) or not error > 0:

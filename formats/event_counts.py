@@ -1,4 +1,4 @@
-"""The number of events that a node reads, compared with the number that ingestion recorded."""
+"""Comparison of the number of events that a node reads with the number that ingestion recorded."""
 
 
 class EventCountError(RuntimeError):

@@ -69,7 +69,7 @@ def find_row_groups(pattern: str) -> Iterator[RowGroup]:
 def sample_row_groups(pattern: str, number: int) -> list[RowGroup]:
     """Chooses row groups spread evenly over the matching files, and at most ``number`` files.
 
-    The choice depends on nothing but the files.
+    The choice depends only on the files.
     """
     files = _evenly(_files(pattern), number)
     share = -(-number // max(1, len(files)))
@@ -108,8 +108,8 @@ def read_row_group(row_group: RowGroup) -> pa.Table:
 class RecordBatchCoder(beam.coders.Coder):
     """Beam coder of a record batch: Arrow's stream format.
 
-    Beam asks for the size of the first batches between any two steps, also where they stay in one
-    process. TFDV's coder would answer by encoding 8 MB.
+    Beam asks for the size of the first batches between any two steps, even within one process.
+    TFDV's coder would encode 8 MB to determine it.
     """
 
     def encode(self, value: pa.RecordBatch) -> bytes:

@@ -83,13 +83,13 @@ m_lv at the W mass.
 
 
 class FeatureLabel(NamedTuple):
-    """How a column is written for readers.
+    """Display label of a column.
 
     Attributes:
         words: the quantity in words.
         letter: its symbol, without indices.
-        subscript: of the symbol; may be empty.
-        superscript: of the symbol; may be empty.
+        subscript: subscript of the symbol; may be empty.
+        superscript: superscript of the symbol; may be empty.
         plain: the symbol in plain text.
         unit: ``GeV``, ``rad`` or empty.
     """

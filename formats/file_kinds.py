@@ -23,11 +23,11 @@ _TABLES = {
 
 
 class RefusedKind(NamedTuple):
-    """A kind of file that is recognized but not read.
+    """A file format that is recognized but not supported.
 
     Attributes:
-        name: with its article, such as ``an HTML page``.
-        remedy: how to get a file that is read.
+        name: its name with an article, such as ``an HTML page``.
+        remedy: how to get a supported file.
     """
 
     name: str
@@ -114,7 +114,7 @@ def find_container(head: bytes) -> str | None:
 def _is_old_tar(head: bytes) -> bool:
     """Returns whether the first block has the checksum of a tar header without the mark of 1988.
 
-    The checksum is the sum of the bytes, with blanks in its own place.
+    The checksum is the sum of the bytes, with its own field taken as blanks.
     """
     checksum = re.match(rb" *([0-7]{4,7})[\0 ]", head[148:156])
     if not checksum or len(head) < 512:
@@ -164,7 +164,7 @@ def describe(head: bytes) -> str:
 
 
 def remedy(head: bytes) -> str:
-    """Returns how to get a table from a kind that is recognized but not read; empty for others.
+    """Returns how to get a table from an unsupported format; empty for other formats.
 
     >>> remedy(b"ORC\x01"), remedy(b"PAR1"), remedy(bytes(99))
     ('Save the table as Parquet or CSV in the program that wrote it', '', '')

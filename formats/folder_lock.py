@@ -1,4 +1,4 @@
-"""Locks of folders, by which commands that write to the same folder exclude each other."""
+"""Folder locks that keep two commands from writing to the same folder."""
 
 import fcntl
 import os
@@ -20,8 +20,8 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     Some network file systems lock no folders; there the block runs without a lock.
 
     Args:
-        folder: is created if it is missing.
-        wait: wait until another command has ended; otherwise it is an error.
+        folder: the folder; created if missing.
+        wait: wait for another command that holds the lock, instead of raising an error.
 
     Raises:
         FolderBusyError: another command holds the lock, or has just removed the folder.

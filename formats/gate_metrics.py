@@ -11,7 +11,7 @@ AUC = "auc"
 
 
 CLEAR_DROP = 2.0
-"""A model that is worse by this many times the tolerated drop is clearly worse."""
+"""A model that is worse by this multiple of the tolerated drop is clearly worse."""
 
 
 def clear_confidence(confidence: float) -> float:

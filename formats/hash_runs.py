@@ -47,7 +47,7 @@ class Run:
     Attributes:
         path: the file.
         size: number of hashes.
-        position: number of hashes that were taken.
+        position: number of hashes read so far.
     """
 
     path: str
@@ -89,7 +89,7 @@ def in_ranges(
 
     Args:
         runs: the runs of each split, none of them read yet.
-        range_events: number of hashes in memory, about.
+        range_events: approximate number of hashes in memory.
     """
     total = sum(run.size for split in runs.values() for run in split)
     ranges = max(1, -(-total // range_events))

@@ -1,7 +1,7 @@
 """Invalid values of discrete columns: counted while events are decoded, refused by DataGate.
 
 Ingestion counts them because TFDV's statistics of floats hold no values, and its categorical
-statistics, which do, call Python once per value. They are stored as JSON in a custom property of
+statistics, which do, call Python for every value. They are stored as JSON in a custom property of
 the Examples.
 """
 
@@ -21,7 +21,7 @@ class InvalidValues:
 
     Attributes:
         events: number of events with such a value.
-        such_as: the first such value.
+        such_as: the first of these values.
     """
 
     events: int

@@ -26,7 +26,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, file: Path) -> "Stamp":
-        """Reads the stamp of a file; that of a symbolic link is the link's own.
+        """Reads the stamp of a file; for a symbolic link, that of the link itself.
 
         Raises:
             OSError: there is no such file.
@@ -67,7 +67,7 @@ class ManifestRecord(BaseModel):
         """Compares a folder with the record; reads only the files whose stamps differ.
 
         Args:
-            folder: the folder, possibly at another place than when the record was taken.
+            folder: the folder, which may have been moved since the record was taken.
             others_allowed: whether it may hold files that the record does not list.
 
         Returns:
@@ -92,6 +92,6 @@ class ManifestRecord(BaseModel):
 
 
 def _read(file: Path) -> FileRecord:
-    # Before the content: a change while it is read leaves a stamp that does not fit.
+    # Before the content, so that a change during the read leaves a stamp that differs.
     stamp = Stamp.of(file)
     return FileRecord(digest_file(str(file)), stamp)

@@ -119,7 +119,7 @@ NEWEST_VERSION_PROPERTY = "newest_version"
 """On a model from the push directory, or its absence, and on a blessing: the largest version that
 was there when the model was selected; "0" if there was none."""
 BASELINE_REMARK_PROPERTY = "baseline_remark"
-"""On a model from the push directory, or its absence: why it is this one, for the console."""
+"""On a model from the push directory, or its absence: why it was chosen, for the console."""
 ABSENT_PROPERTY = "absent"
 """1 on a placeholder for a missing artifact, which its consumer treats as none."""
 

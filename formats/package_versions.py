@@ -32,5 +32,5 @@ def _version(name: str) -> str:
     """Returns the version of a package; empty if it is not installed."""
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:  # a requirement of other platforms
+    except metadata.PackageNotFoundError:  # required on other platforms only
         return ""

@@ -91,7 +91,7 @@ class EvaluationSummary(_Frozen):
     Attributes:
         events: number of evaluated events.
         auc: the model's AUC on them; None if it was undefined.
-        baseline_auc: the AUC of the model in service then, on the same events; None without one.
+        baseline_auc: the AUC of the model then in service, on the same events; None without one.
         baseline_version: the version of that model; empty without one.
         gates: every threshold that was applied.
     """

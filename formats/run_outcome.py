@@ -124,7 +124,7 @@ class RunRecord(BaseModel):
         configuration: the complete configuration as JSON; empty if unknown.
         code_version: the project's version and a digest of its sources.
         packages: versions by name of the packages that the project ran with.
-        ending: ``refused``, ``failed`` or ``interrupted`` for a run that was cut short,
+        ending: ``refused``, ``failed`` or ``interrupted`` for a run that ended early,
             ``evaluated`` for an evaluation without training.
         failure: the reasons, as text.
         fault: why the stored record could not be read; empty if it could.

@@ -19,7 +19,7 @@ FILE = "file"
 ROW = "row"
 REASON = "reason"
 RESERVED = (FILE, ROW, REASON, SIGNAL_PROBABILITY)
-"""Names of columns that are always there, or with some options."""
+"""Names of columns that every file has, or that some options add."""
 
 FORMAT = "1"
 """Version of this format; part of every key."""

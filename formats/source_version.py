@@ -1,4 +1,4 @@
-"""The version of the project's sources: which code ran, whatever package version it carries."""
+"""Version of the project's sources: identifies the code that ran, whatever its package version."""
 
 import hashlib
 from collections.abc import Iterable, Iterator

@@ -39,13 +39,13 @@ def run_tasks(
 ) -> list[Any]:
     """Runs a function on every task, on Beam's workers.
 
-    A task that is run twice, because its first worker was killed, has one result.
+    A task that runs twice, because its first worker was killed, has one result.
 
     Args:
         pipeline: is run.
-        tasks: what the workers get, pickled.
-        work: returns the result of a task, which JSON can hold. The runner may retry what it
-            raises, and then reports it as a stack trace, except for the following errors.
+        tasks: arguments of ``work``; they are pickled.
+        work: returns the result of a task, which JSON can represent. If it raises an error other
+            than the following ones, the runner may retry it, and then reports a stack trace.
         staging: a folder for the results, which the caller removes.
         noun: what the tasks are about, for the message of a refusal.
         refusals: errors of ``work`` that refuse an input.

@@ -17,7 +17,7 @@ Changes = Mapping[str, Mapping[str, float]]
 """Differences of the candidate from the baseline by slice and metric."""
 
 NEGLIGIBLE = 1e-6
-"""A difference of AUCs that no realistic number of events resolves."""
+"""A difference of AUCs that cannot be resolved with any realistic number of events."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ThresholdCheck:
 def threshold_checks(
     config: tfma.EvalConfig, evaluation: Evaluation, changes: Changes
 ) -> Iterator[ThresholdCheck]:
-    """Yields every threshold of a configuration that was applied."""
+    """Yields every applied threshold of a configuration."""
     for spec in config.metrics_specs:
         for metric in spec.metrics:
             settings = json.loads(metric.config or "{}")

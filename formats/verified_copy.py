@@ -37,7 +37,7 @@ def check_copy(folder: str, manifest: Manifest) -> None:
 
 
 def write_file(path: str, chunks: Iterable[bytes]) -> None:
-    """Writes a file and its folders; on a disk, returns when the content has arrived there."""
+    """Writes a file and its folders; on a local disk, syncs the content before it returns."""
     if is_remote(path):
         with fileio.open(path, "wb") as remote:
             for chunk in chunks:

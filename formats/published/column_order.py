@@ -44,7 +44,7 @@ TOLERANCE, W_TOLERANCE = 0.01, 0.1
 _Columns = NDArray[np.float64]
 
 _W_MASS = 80.4  # GeV
-_MAX_COSH = 200.0  # More would be more energy than any collision has.
+_MAX_COSH = 200.0  # Larger values would exceed the energy of any collision.
 _TINY = 1e-6
 
 _JETS = range(4)
@@ -69,7 +69,7 @@ _ROWS = (
     [10, *range(15, 21), *range(26, 32)],
     [21, 32],
 )
-"""The groups that each mass may be of, among those of the jets and those of both neutrinos."""
+"""The candidate groups of each mass, among those of the jets and those of both neutrinos."""
 
 _UNITS = np.array([[UNITS.get(name, 1.0)] for name in FEATURES])
 
@@ -80,7 +80,7 @@ _EXCHANGES = [
     for group in (_POSITIVE, _ANGLES)
     for first, second in combinations(group, 2)
 ]
-"""Pairs of columns whose values could be each other's; the schema's domains tell the others."""
+"""Pairs of columns that could be exchanged unnoticed; the schema's domains detect all others."""
 
 
 class OrderProblem(NamedTuple):
@@ -149,7 +149,7 @@ def min_gain(events: int) -> float:
 
 
 def _best_exchanges(features: _Columns, score: float) -> tuple[list[tuple[int, int]], float]:
-    """Exchanges the pair of columns that gains most, as long as one gains anything noticeable."""
+    """Repeatedly exchanges the pair of columns that gains most, while the gain is noticeable."""
     features, exchanges = features.copy(), []
     for _ in FEATURES:
         scores = [agreement(_exchanged(features, pair)) for pair in _EXCHANGES]

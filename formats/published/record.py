@@ -202,7 +202,7 @@ def _learn_template(
 
 
 def _locate(record: bytes, field: int, is_labelled: bool) -> slice:
-    """Locates features (0) or label (1): planted there, other values are the ones parsed."""
+    """Locates features (0) or label (1): values planted there are the ones parsed."""
     parsed = parse_record(record, is_labelled=is_labelled)
     part, planted = parsed[field].tobytes(), _PLANTED[field].tobytes()
     start = record.find(part)
@@ -248,7 +248,7 @@ class _Decoder:
         """Decodes those records of one length that match a template.
 
         Returns:
-            The events, and bool [N]: which were decoded and have a valid label.
+            The events, and bool [N]: those that were decoded and have a valid label.
         """
         templates = self._templates.setdefault(rows.shape[1], [])
         events, is_decoded = _allocate(len(rows))
@@ -293,6 +293,6 @@ class _Decoder:
 
 
 def _allocate(count: int) -> tuple[Events, NDArray[np.bool_]]:
-    """Allocates events, and a mask of which are decoded: none."""
+    """Allocates events, and a mask of the decoded ones, initially none."""
     events = Events(np.empty((count, NUM_FEATURES), np.float32), np.empty(count, np.float32))
     return events, np.zeros(count, np.bool_)

@@ -16,15 +16,15 @@ MIN_MEAN = 0.2
 """Smallest plausible mean, in published units."""
 
 MIN_EVENTS = 20
-"""Number of events from which on a mean is judged."""
+"""Minimum number of events for judging a mean."""
 
 
 def small_means(means: Mapping[str, float], events: int) -> dict[str, float]:
     """Returns the means that are too small for published units.
 
     Args:
-        means: of columns in published units, by name; others than `SCALED` do not matter.
-        events: number of events that they are of.
+        means: means of columns in published units, by name; those not in `SCALED` are ignored.
+        events: number of events.
 
     >>> small_means({FEATURES[0]: 0.05, FEATURES[1]: 0.0}, 100) == {FEATURES[0]: 0.05}
     True

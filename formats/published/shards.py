@@ -30,7 +30,7 @@ MAX_PARTS = 10_000
 
 @dataclass(frozen=True)
 class ShardNames:
-    """The names in a folder, by what is done with them.
+    """The file names in a folder, by their treatment.
 
     Attributes:
         shards: the names that are read, sorted.

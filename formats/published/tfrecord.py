@@ -185,7 +185,7 @@ def open_plain(stream: BinaryIO) -> tuple[BinaryIO, str]:
 
 
 class _PrefixedStream(io.RawIOBase):
-    """A stream with the bytes in front that were already read from it."""
+    """A stream that starts with the bytes that were already read from it."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         super().__init__()
