@@ -1,7 +1,7 @@
 """``assets.extra/provenance.json``: where a pushed model comes from, and the hashes of its files.
 
-Every pushed version has one, so that any copy of the model can be identified. Servers and
-loaders of SavedModels ignore the folder. The file holds a digest of its own content as well.
+Every pushed version has one, so that any copy of the model can be identified. Servers and loaders
+of SavedModels ignore the folder. The file holds a digest of its own content as well.
 """
 
 import hashlib

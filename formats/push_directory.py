@@ -50,8 +50,8 @@ class PushedVersion:
 def pushed_versions(push_directory: str) -> Iterator[PushedVersion]:
     """Yields the versions of a push directory, the newest first, and reads each one's files.
 
-    Everything else is skipped: other names, files, and folders in which a push was cut
-    short before the SavedModel's own file.
+    Everything else is skipped: other names, files, and folders in which a push was cut short before
+    the SavedModel's own file.
     """
     for number in sorted(folder_numbers(push_directory), reverse=True):
         version = read_version(f"{push_directory}/{number}", number)

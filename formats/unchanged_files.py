@@ -30,8 +30,8 @@ def identity(status: os.stat_result) -> Identity:
 def unchanged(*paths: Path) -> Iterator[None]:
     """Refuses files that change while the block reads them.
 
-    This error replaces an error of the block, which may not be the data's fault. Paths that
-    are not on a local disk are not checked.
+    This error replaces an error of the block, which may not be the data's fault. Paths that are not
+    on a local disk are not checked.
 
     Raises:
         DataRefusedError: a file grew, shrank, or was overwritten, replaced or removed.

@@ -106,7 +106,7 @@ class VertexTarget(RemoteTarget):
     def model_in_service(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """The newest version of the push folder; for an endpoint, the latest blessed model.
 
-        No folder tells what an endpoint serves. TFX's resolver, the only one that Vertex AI can
+        No folder shows what an endpoint serves. TFX's resolver, the only one that Vertex AI can
         interpret, does not exclude the candidate: a run with nothing changed finds its cached
         model and compares it with itself, once.
         """
@@ -132,8 +132,9 @@ class VertexTarget(RemoteTarget):
     def reads_outside_state(self, node: BaseNode) -> bool:
         """True for ingestion and the schema as well, without a content key.
 
-        Whether Vertex AI's cache sees what ExampleGen's driver found is not documented. Without
-        ingestion nothing behind the schema is reused, and its file may be gone from the store.
+        Whether Vertex AI's cache considers what ExampleGen's driver found is not documented.
+        Without ingestion nothing behind the schema is reused, and its file may be gone from the
+        store.
         """
         is_unnamed = not node.inputs and not self.config.ingestion.content_key
         return super().reads_outside_state(node) or is_unnamed
@@ -171,7 +172,7 @@ class KubeflowTarget(RemoteTarget):
         resources = self.section.resources.get(names.TRAINER)
         if resources is None or resources.accelerator is None:
             return None
-        # Not every GPU resource has gpu in its name: a part of one is nvidia.com/mig-1g.5gb.
+        # Not every GPU resource has gpu in its name: a slice of one is nvidia.com/mig-1g.5gb.
         return "tpu" if "tpu" in resources.accelerator else "gpu"
 
     def container_arguments(self) -> list[str]:

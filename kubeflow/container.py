@@ -91,7 +91,7 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
 
 
 def clear_outputs(executor_input: ExecutorInput) -> None:
-    """Removes what an earlier attempt of the node has left in its outputs; folders exist then.
+    """Removes the remains of an earlier attempt from the node's outputs, and creates their folders.
 
     Engines repeat a node with the same URIs: in a bucket on Vertex AI, on the volume of
     ``kubeflow.artifacts_volume``.

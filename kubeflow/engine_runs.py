@@ -26,7 +26,7 @@ CREATE_ATTEMPTS = 5
 
 LATE_POLLS = 3
 LATE_SECONDS = 5.0
-"""Further polls of a run that has failed although none of its nodes has, and their interval.
+"""Number and interval of further polls of a failed run none of whose nodes has failed yet.
 
 Kubeflow stores the state of a run before the states of its nodes: ``reportWorkflow`` in
 backend/src/apiserver/server/report_server.go, 2.0 to 2.17.

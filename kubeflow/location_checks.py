@@ -1,4 +1,4 @@
-"""Checks of the places that engines read differently from a configuration: roots and mounts."""
+"""Checks of roots and mounts that engines would read differently from the configuration."""
 
 import re
 from collections.abc import Iterator

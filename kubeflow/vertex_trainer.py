@@ -40,8 +40,9 @@ class Executor(executor.GenericExecutor):
     ) -> None:
         """Runs the job.
 
-        A job goes on when the node that waits for it is lost. If the engine repeats the node, the
-        job is canceled: the new one writes to the same place, and resumes at its last checkpoint.
+        A job keeps running when the node that waits for it is lost. If the engine repeats the node,
+        the job is canceled: the new one writes to the same place, and resumes at its last
+        checkpoint.
 
         Raises:
             RuntimeError: the job failed, was canceled, exceeded its time and expired, or succeeded

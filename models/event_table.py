@@ -10,7 +10,7 @@ import tensorflow as tf
 Array = npt.NDArray[np.float32]
 
 ALIGNMENT = 64
-"""TensorFlow's kernels require memory that begins at a multiple of this number of bytes."""
+"""Memory alignment that TensorFlow's kernels require, in bytes."""
 
 CHUNK_EVENTS = 16_384
 """Events per call of ``apply_in_chunks``: about 100 MB of intermediate values."""
@@ -84,7 +84,8 @@ def apply_in_chunks(
     """
     is_compiled = isinstance(layer, tf.types.experimental.GenericFunction)
     compute = layer if is_compiled else tf.function(layer, autograph=False)
-    # Static shapes: with other ones TensorFlow fuses differently, which changes the last digits.
+    # Static shapes: otherwise TensorFlow fuses operations differently, which changes the last
+    # digits.
     # The last chunk overlaps the one before, so that all have the same shape.
     size = min(CHUNK_EVENTS, len(features))
     first = compute(tf.constant(features[:size])).numpy()

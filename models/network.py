@@ -35,7 +35,7 @@ PARTS = {
     **dict.fromkeys(("buckets", "wide"), "wide"),
     **dict.fromkeys((LOGITS, SIGNAL_PROBABILITY), "output"),
 }
-"""Part of the network by layer; all other layers are ``deep``."""
+"""The part of the network that a layer belongs to; all other layers are ``deep``."""
 
 STATISTICS_CHUNK = 65_536
 """Events per chunk: sums in double precision without a copy of all events in double precision."""
@@ -43,7 +43,7 @@ STATISTICS_CHUNK = 65_536
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """What is measured of the training columns before the network is built.
+    """Statistics of the training columns, measured before the network is built.
 
     Attributes:
         mean: float32 [columns].

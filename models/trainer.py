@@ -1,4 +1,4 @@
-"""Entry point of TFX's Trainer: the only file of ``models`` that knows TFX.
+"""Entry point of TFX's Trainer: the only file of ``models`` that uses TFX.
 
 The component names it by its dotted path, ``models.trainer.run_fn``. Its ``custom_config`` holds
 ``hyperparameters`` (all of them by name), ``seed``, ``cluster_timeout_minutes``,
@@ -91,7 +91,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         {
             "hyperparameters": hyperparameters.model_dump(mode="json"),
             "seed": seed,
-            # Of all hosts, which may have different CPUs.
+            # The policy of all hosts, which may have different CPUs.
             "devices": f"{machine.hardware.replicas} {machine.hardware.kind}",
             "events": splits.fingerprint,
             "window": window,
@@ -142,7 +142,7 @@ def wait_for_export(path: str, timeout: float = EXPORT_TIMEOUT) -> None:
         timeout: in seconds.
 
     Raises:
-        TimeoutError: there is no export when the time is over.
+        TimeoutError: there is no export after that time.
     """
     deadline = time.monotonic() + timeout
     while not is_exported(path):

@@ -1,1 +1,1 @@
-"""What connects: the configuration, the graph, the runners and the command line."""
+"""The configuration, the graph, the runners and the command line."""

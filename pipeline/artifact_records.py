@@ -2,7 +2,7 @@
 
 They are in ``ROOT/manifests``, at the paths that the folders have below the root, so they stay
 valid when the root is moved. The digest of a manifest is also a property of the artifact in ML
-Metadata: a record that was lost is taken again and compared with it.
+Metadata: a lost record is made again and compared with it.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Beam options as Beam reads them, and what cannot be used: runners, modes, misspelled options."""
+"""Beam options: parsed as Beam does; unusable runners, modes and misspelled options are refused."""
 
 import argparse
 import contextlib
@@ -78,7 +78,7 @@ def find_option_problems(args: Sequence[str]) -> Iterator[str]:
 def check_job_servers(option_lists: Iterable[Sequence[str]]) -> None:
     """Checks that the job servers that Beam options name answer, or can be started.
 
-    Beam would wait for a minute, and then name no reason.
+    Beam would wait for a minute, and then give no reason.
 
     Raises:
         JobServerError: one does not answer, or a program or file that it needs is missing.
@@ -121,7 +121,7 @@ def _check_own_job_server(runner: str, options: dict[str, Any]) -> None:
 
 
 def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
-    """Yields what Beam itself would refuse later, or ignore."""
+    """Yields options that Beam itself would refuse later, or ignore."""
     from apache_beam.runners.runner import create_runner
 
     try:
@@ -141,7 +141,7 @@ def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
     if runner not in RUNNERS:
         try:
             create_runner(runner)
-        except Exception as error:  # whatever the import of a foreign module raises
+        except Exception as error:  # importing a foreign module may raise anything
             yield f"--runner={runner}: {' '.join(str(error).split())}; {REMEDY}"
     if portable:
         yield from _portable_problems(runner, options)

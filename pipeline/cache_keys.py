@@ -2,7 +2,7 @@
 
 TFX hashes the parameters of a node and its input artifacts, with the absolute paths in both. In a
 moved root every node would run again, and train another model. It also hashes the Beam options,
-which say where a result is computed and not what it is.
+which determine where a result is computed, not its content.
 """
 
 import copy
@@ -24,7 +24,7 @@ ROOT_MARK = "<root>"
 
 @contextmanager
 def portable_cache_keys(root: str) -> Iterator[None]:
-    """Lets TFX compute cache keys without Beam options, and with a mark in place of ``root``.
+    """Makes TFX compute cache keys without Beam options, and with a mark instead of ``root``.
 
     TFX has no hook for the key; its launcher looks the function up in the module at each call.
     """

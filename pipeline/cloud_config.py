@@ -31,11 +31,11 @@ LabelKey = Annotated[str, Field(pattern=r"^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0
 LabelText = Annotated[str, Field(pattern=r"^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$")]
 
 MAX_LABELS = 58
-"""Google's limit of 64, less the labels that TFX and the services add themselves."""
+"""Google's limit of 64, minus the labels that TFX and the services add."""
 
 
 def _form(pattern: str, what: str) -> AfterValidator:
-    """Accepts what matches a pattern; the message of other values says what is expected."""
+    """Accepts values that match a pattern; the message for others says what is expected."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text, re.ASCII):

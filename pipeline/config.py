@@ -192,7 +192,7 @@ class ScoreConfig(Section):
     @field_validator("columns", "id")
     @classmethod
     def _not_reserved(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
-        # Not above: it imports PyArrow, which most commands do without.
+        # Not at the top: it imports PyArrow, which most commands do not need.
         from formats.scores import RESERVED
 
         for name in (value,) if isinstance(value, str) else value or ():
@@ -370,7 +370,7 @@ def _parse_override(override: str) -> dict[str, Any]:
 
 
 def _is_verbatim(path: Sequence[str], text: str) -> bool:
-    """Returns whether a value is text as it stands: a string's, unless it is empty, null or quoted.
+    """Returns whether a value is taken literally: for a string key, unless empty, null or quoted.
 
     YAML would cut `/x/run #2` at the `#`, and read a folder named `2026` as a number.
     """

@@ -49,7 +49,7 @@ def output_to(log_file: Path) -> Iterator[Console]:
     sys.stdout.flush()
     sys.stderr.flush()
     originals = {fd: os.dup(fd) for fd in (1, 2)}
-    # Some characters of file names have no form in UTF-8.
+    # File names may have bytes that are not UTF-8.
     screen = Screen(os.fdopen(os.dup(1), "wb"), encoding="utf-8", errors="backslashreplace")
     with log_file.open("ab") as log, screen:
         for fd in originals:

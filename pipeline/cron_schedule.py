@@ -1,7 +1,7 @@
 """Cron expressions of schedules: one form, converted to what each target expects.
 
-The form is ``[TZ=ZONE ]MINUTE HOUR DAY MONTH WEEKDAY``, the one of Vertex AI, without everything
-that implementations of cron read differently.
+The form is ``[TZ=ZONE ]MINUTE HOUR DAY MONTH WEEKDAY``, that of Vertex AI, without anything that
+implementations of cron read differently.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What is done about artifacts whose files are not as their nodes left them.
+"""Handling of artifacts whose files are not as their nodes left them.
 
 Outputs of earlier runs are forgotten, so that their nodes run again. An input that is damaged while
 the run that uses it is in progress fails its node; the next run rebuilds it.
@@ -98,7 +98,7 @@ def _find_problems(records: ArtifactRecords, output: Output) -> list[str]:
 def _find_push_problems(records: ArtifactRecords, output: Output, push: Push) -> list[str]:
     digest = output.properties.get(PUSHED_DIGEST_PROPERTY)
     if digest:
-        # What others add, such as requests that warm a server up, does not change the model.
+        # Files that others add, such as warm-up requests, do not change the model.
         return records.find_problems(push.destination, str(digest), others_allowed=True)
     exists = Path(push.destination, names.SAVED_MODEL_FILE).exists()
     return [] if exists else [f"{names.SAVED_MODEL_FILE} is missing"]

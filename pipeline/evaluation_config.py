@@ -13,7 +13,7 @@ from formats.hyperparameters import Number
 from pipeline.cloud_config import Section
 
 MAX_EVENTS = 2**53
-"""Beyond it, a number of events in TFMA's results is not exact."""
+"""Largest number of events that is exact in TFMA's results."""
 
 
 class GateConfig(Section):
@@ -135,7 +135,7 @@ class EvaluationConfig(Section):
 
 
 def _contradictions(gates: Iterable[MetricGate]) -> Iterator[str]:
-    """Describes metrics of which no value passes all gates on them."""
+    """Describes metrics whose gates no value can pass."""
     bounds: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, float]] = {}
     for gate in gates:
         key = gate.name, gate.slice_values

@@ -1,4 +1,4 @@
-"""Tracebacks for the log of a run, whose disk may be what failed."""
+"""Tracebacks for the log of a run, whose disk may have failed."""
 
 import sys
 import traceback

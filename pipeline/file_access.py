@@ -1,4 +1,4 @@
-"""Whether a folder can be written to, and descriptions of who may use a file, for messages."""
+"""Write checks of folders, and descriptions of a file's owner and mode for messages."""
 
 import os
 import pwd
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe_access(path: Path) -> str:
-    """Describes owner and mode of a file, or of its nearest folder that can be looked at.
+    """Describes owner and mode of a file, or of its nearest accessible folder.
 
     >>> describe_access(Path("/"))
     'it belongs to root, mode 0755'
@@ -31,7 +31,7 @@ def describe_access(path: Path) -> str:
 def find_write_error(folder: Path) -> OSError | None:
     """Writes a file to a folder and removes it; returns the error if that fails.
 
-    To ask for the permission is not enough: root has it even where nothing can be written (/proc).
+    Checking permissions is not enough: root has them even where nothing can be written (/proc).
     """
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=".higgs-") as file:

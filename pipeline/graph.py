@@ -1,4 +1,4 @@
-"""The graph in the order of the data flow, and nothing else."""
+"""The graph, in the order of the data flow."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def create_pipeline(
     example_gen = _example_gen(config.data_root, config.ingestion, content_key)
     examples = example_gen.outputs["examples"]
 
-    # The reviewed schema: one that is inferred from the same data could hardly contradict it.
+    # The reviewed schema: one inferred from the same data could hardly contradict it.
     schema_text = SCHEMA_FILE.read_text(encoding="utf-8")
     schema_importer = SchemaImport(content=schema_text).with_id(names.SCHEMA_IMPORT)
     schema = schema_importer.outputs["schema"]
@@ -106,7 +106,7 @@ def create_pipeline(
     trainer.add_upstream_node(data_gate)
     model = trainer.outputs["model"]
 
-    # The model to compare with: the one in service, whoever pushed it; none in a first run.
+    # The model to compare with: the one in service, from any pipeline; none in a first run.
     baseline = target.model_in_service(names.BASELINE, candidate=model)
 
     # Blesses a model whose AUC is high enough and not below the baseline's.

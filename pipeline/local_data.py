@@ -1,4 +1,4 @@
-"""What is in a folder of shards on this machine: what a run reads, and what it leaves out."""
+"""Contents of a local folder of shards: what a run reads, and what it leaves out."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ def names_of_splits(names: Iterable[str]) -> list[list[str]]:
     """Returns those names that mean the training set, and those that mean the validation set.
 
     Args:
-        names: of files and folders, or paths of which any part may mean a split.
+        names: of files and folders, or paths, any part of which may mean a split.
 
     >>> names_of_splits(["train.csv.gz", "Test", "split=test/a", "higgs_testing.csv", "x.csv"])
     [['train.csv.gz'], ['Test', 'split=test/a', 'higgs_testing.csv']]
@@ -85,7 +85,7 @@ class LocalData:
     unread: list[str]
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Yields what is read, and what is not, as a heading and a text."""
+        """Yields what is read and what is not, each as a heading and a text."""
         parts = (
             f"{plural(len(files), 'file')}, {_megabytes(files)}" + (f" in {name}/" if name else "")
             for name, files in self.shards.items()
@@ -112,7 +112,7 @@ def data_layout(root: Path) -> str:
 
 
 def find_data(root: Path, layout: str) -> LocalData:
-    """Finds the shards of a data set, and what else is there.
+    """Finds the shards of a data set, and other data beside them.
 
     Args:
         root: the folder ``data_root``.
@@ -233,7 +233,7 @@ def _names_below(folder: Path) -> Iterator[str]:
 
 
 def _nothing_to_read(root: Path, folder: str) -> str:
-    """Says what is there instead of shards, and what to do about it."""
+    """Describes what is there instead of shards, and what to do about it."""
     if not root.exists():
         return (
             f"{root} does not exist. Make toy events with `higgs generate --events 200000 --out "

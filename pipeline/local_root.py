@@ -94,7 +94,7 @@ def exclusive_use(root: Path) -> Iterator[None]:
     """Locks the root against a second run, which would share its metadata.
 
     Raises:
-        ConfigError: the root is not writable, has a file in the place of a folder, or is on a file
+        ConfigError: the root is not writable, has a file instead of a folder, or is on a file
             system without locks.
         RootBusyError: another run holds the lock.
     """
@@ -114,14 +114,14 @@ def exclusive_use(root: Path) -> Iterator[None]:
                 f"root: the file system of {root} has no locks ({error.strerror}), which a run and "
                 "its metadata need; give a root on another"
             ) from None
-        with suppress(OSError):  # the id is only for the message above
+        with suppress(OSError):  # the id is needed only for the message above
             os.ftruncate(lock.fileno(), 0)
             os.write(lock.fileno(), str(os.getpid()).encode())
         yield
 
 
 def is_writable_by_everyone(folder: Path) -> bool:
-    """Returns whether any user may replace what is in a folder."""
+    """Returns whether any user may replace files in a folder."""
     mode = folder.stat().st_mode
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 

@@ -47,8 +47,8 @@ def check_environment(environment: Mapping[str, str]) -> None:
     """Checks the variables that the libraries read.
 
     Raises:
-        ConfigError: a variable has a value with which a run would fail or never end, or another
-            module has the name of a package of this project.
+        ConfigError: a variable would make a run fail or never end, or another module has the name
+            of a package of this project.
     """
     check_keras(environment)
     check_packages()

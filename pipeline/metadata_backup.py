@@ -71,7 +71,7 @@ def find_damage(root: Path) -> str:
 
 
 def restore_backup(root: Path) -> list[str]:
-    """Puts the backup in the place of damaged or missing metadata; keeps the damaged files.
+    """Replaces damaged or missing metadata with the backup; keeps the damaged files.
 
     Without a usable backup there is no metadata file afterwards.
 
@@ -101,7 +101,7 @@ def restore_backup(root: Path) -> list[str]:
 
 
 def reserve_executions(root: Path) -> bool:
-    """Lets new executions begin after every number that an artifact's folder or the backup has.
+    """Makes new executions start above every number of an artifact's folder or of the backup.
 
     Metadata that was restored does not know the runs since, but their artifacts are on disk, in
     folders with the numbers that would come next: a new node would write into an old folder.
@@ -126,7 +126,7 @@ def reserve_executions(root: Path) -> bool:
 
 
 def keep_backup(root: Path) -> list[str]:
-    """Keeps the backup of metadata that was replaced, because the next one takes its place.
+    """Keeps the backup of metadata that was replaced, because the next backup would overwrite it.
 
     Returns:
         What was done, one line per file.

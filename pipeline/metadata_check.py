@@ -100,7 +100,7 @@ def is_missing(root: Path) -> bool:
 
 
 class Executions(NamedTuple):
-    """What tells one metadata file from another, and a file from an older copy of it.
+    """Distinguishes a metadata file from others, and from older copies of itself.
 
     Attributes:
         first: when its first execution began, in ms since 1970; 0 without any.
@@ -135,8 +135,8 @@ def read_executions(path: Path) -> Executions | None:
 def kept(path: Path, before: Executions) -> Iterator[None]:
     """Fails if a metadata file is not a later state of what it was, before and after a block.
 
-    If it is deleted, ML Metadata makes a new, empty file, in which nothing is found: an error of
-    the block that comes of it gives way to this one.
+    If it is deleted, ML Metadata makes a new, empty file, in which nothing is found: this error
+    then replaces the resulting error of the block.
 
     Raises:
         MetadataError: the file was deleted or replaced.

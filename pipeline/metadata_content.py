@@ -1,4 +1,4 @@
-"""What ML Metadata needs to find in its database beyond what SQLite verifies.
+"""Requirements of ML Metadata on its database that SQLite does not verify.
 
 A flipped byte can leave a file that SQLite accepts. ML Metadata then ends the process when it reads
 a text where it expects a number, and fails with a stack trace where a table is missing.
@@ -51,7 +51,7 @@ def find_invalid_value(connection: sqlite3.Connection) -> str:
 
 
 def _kind(column: str, kind: str) -> tuple[str, str]:
-    """Returns what the values of a column are, and the condition under which one is not."""
+    """Returns the type of a column's values, and the condition under which a value is invalid."""
     if kind == "TEXT" or "CHAR" in kind:
         valid = f"typeof({column}) = 'text' AND is_utf8(CAST({column} AS BLOB))"
         return "text", f"{column} NOTNULL AND NOT ({valid})"

@@ -1,9 +1,9 @@
-"""Removal of what a failed commit leaves in the metadata: rows that refer to missing rows.
+"""Repairs the metadata after a failed commit: removes rows that refer to missing rows.
 
-When a write fails, SQLite rolls the transaction back by itself. ML Metadata can miss that: its
+When a write fails, SQLite rolls back the transaction automatically. ML Metadata can miss that: its
 other statements are then committed one by one, and only the final COMMIT fails. They refer to rows
 that were rolled back. SQLite gives the missing ids again, so the next execution would inherit the
-contexts of the failed one, and TFX would take another node for finished and skip it.
+contexts of the failed one, and TFX would consider another node finished and skip it.
 """
 
 import sqlite3

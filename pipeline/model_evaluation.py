@@ -134,7 +134,7 @@ def _run_pipeline(model: Path, shards: Path, work: Path, ignored_keys: Sequence[
 
 
 def _as_artifact(model: Path, folder: Path) -> Path:
-    """Makes a folder in which TFX finds the model where a Trainer would have put it."""
+    """Makes a folder that holds the model where a Trainer would have put it."""
     link = Path(path_utils.serving_model_dir(str(folder)))
     link.parent.mkdir(parents=True)
     link.symlink_to(model, target_is_directory=True)

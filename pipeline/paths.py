@@ -1,4 +1,4 @@
-"""Paths as people type them: on the local disk, or as the URI of an object store."""
+"""Paths given by users: on the local disk, or URIs of an object store."""
 
 import re
 from pathlib import Path

@@ -9,13 +9,13 @@ from pipeline.config import ConfigError
 from pipeline.local_data import LAYOUTS
 
 _REQUESTS = 16
-"""States of objects that are requested at the same time."""
+"""Number of objects whose status is requested at a time."""
 
 
 def check_file_systems(uri: str) -> None:
     """Checks that TensorFlow and Beam, which both read the shards, know the scheme of a URI.
 
-    Imports both, which takes seconds; nothing is connected to.
+    Imports both, which takes seconds; opens no connection.
 
     Raises:
         ConfigError: one of them does not.

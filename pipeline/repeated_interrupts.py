@@ -1,4 +1,4 @@
-"""Ctrl-C and signals that end a run also stop TensorFlow: repeated until they take effect."""
+"""Repeats Ctrl-C and terminating signals until TensorFlow stops."""
 
 import signal
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ def repeated_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, INTERVAL_SECONDS)
         raise KeyboardInterrupt
 
-    # Schedulers stop a process with SIGTERM; it is to clean up and to be recorded as well.
+    # Schedulers stop a process with SIGTERM; the run must clean up and be recorded as well.
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
-    # A terminal that is closed; with nohup the run goes on.
+    # A closed terminal; with nohup the run continues.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     handlers = {number: signal.signal(number, interrupt) for number in numbers}

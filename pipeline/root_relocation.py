@@ -35,7 +35,7 @@ _MADE_HERE = """
 
 
 def relocate(root: Path) -> list[str]:
-    """Lets the metadata of a root name its artifacts by where they are now, in one transaction.
+    """Updates the artifact paths in the metadata of a moved root, in one transaction.
 
     Args:
         root: an absolute path; the caller holds it exclusively.
@@ -59,7 +59,7 @@ def relocate(root: Path) -> list[str]:
 def read_metadata(root: Path) -> Iterator[str]:
     """Yields a private copy of a root's metadata, in which the paths are where the root is now.
 
-    Commands that only read thus change nothing, and need no permission to.
+    Commands that only read thus change nothing, and need no write permission.
 
     Args:
         root: a root that has metadata.
@@ -68,7 +68,7 @@ def read_metadata(root: Path) -> Iterator[str]:
         MetadataError: the metadata is damaged or cannot be read.
     """
     path = metadata_file(root)
-    # To write also allows SQLite to roll back what a killed process left.
+    # Write access also allows SQLite to roll back what a killed process left.
     mode = "rw" if all(os.access(place, os.W_OK) for place in (path, path.parent)) else "ro"
     with _temporary_folder() as folder:
         copy = folder / path.name
@@ -157,7 +157,7 @@ def former_root(uri: str) -> str | None:
 
 
 def relocated(path: str, former: Iterable[str], root: str) -> str:
-    """Returns where a path is now that was recorded when the root was elsewhere.
+    """Returns the current path of one that was recorded when the root was elsewhere.
 
     >>> relocated("/old/serving/17", ["/old"], "/new")
     '/new/serving/17'

@@ -19,8 +19,8 @@ def used_by_run(root: Path) -> Iterator[list[str]]:
     """Prepares a root for a run, and backs up its metadata when the run ends.
 
     Yields:
-        What is remarkable about the root, one line each: where it was at its last run, if it was
-        moved or copied, and whether its metadata is older than its artifacts.
+        Notes on the root, one line each: where it was at its last run, if it was moved or copied,
+        and whether its metadata is older than its artifacts.
 
     Raises:
         ConfigError: the root is not writable.

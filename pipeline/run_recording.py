@@ -49,4 +49,4 @@ def recorded(config: Config) -> Iterator[None]:
         except Exception:
             if not failure:
                 raise
-            log_traceback()  # what has ended the run is the error to report
+            log_traceback()  # the error that ended the run is the one to report

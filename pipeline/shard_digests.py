@@ -26,7 +26,7 @@ MEMORY_FILE = "shard_digests.json"
 """File of the remembered hashes, in the folder of the metadata."""
 
 SETTLED_SECONDS = 2.0
-"""A change of this age has another time than any later one, on every file system."""
+"""Age after which any later change gets a different time, on every file system."""
 
 
 class _Remembered(BaseModel):

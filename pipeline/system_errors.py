@@ -1,4 +1,4 @@
-"""Errors of the system as sentences with cause and remedy, whatever command meets them."""
+"""System errors of any command as sentences with cause and remedy."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ DISK_FAULTS = {
     errno.EROFS: "the file system is read-only",
     errno.EIO: "the disk reports an input/output error",
 }
-"""Reasons why a disk takes or gives no data."""
+"""Reasons why a disk cannot be read or written."""
 
 LIMITS = {
     errno.EFBIG: ("the file would exceed the largest size allowed", "raise it (`ulimit -f`)"),
@@ -86,7 +86,7 @@ def describe_system_error(error: OSError | MemoryError) -> str:
     if not name and not _has_working_directory():
         return "the working directory was deleted; change to a folder that exists"
     reason = error.strerror or str(error)
-    # Whoever makes a folder of its name is only told that it exists.
+    # Creating a folder with its name would only report that it exists.
     if name and os.path.islink(name) and not os.path.exists(name):  # noqa: PTH110, PTH114 (no errors)
         return f"{place}{describe_access(Path(name))}; restore that, or remove the link"
     if error.errno in _ACCESS and name:

@@ -1,4 +1,4 @@
-"""The target: where the graph runs, as far as the graph depends on it."""
+"""The target: the parts of the graph that depend on where it runs."""
 
 from collections.abc import Sequence
 from typing import Any

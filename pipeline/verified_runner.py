@@ -1,4 +1,4 @@
-"""TFX's local runner, for which an artifact is more than a directory that exists.
+"""TFX's local runner, which also verifies the files of artifacts.
 
 TFX takes a node from its cache if the directories of its outputs exist. This runner records the
 files of every output before ML Metadata learns of it, forgets damaged outputs that a node would
@@ -32,7 +32,7 @@ from pipeline.metadata_check import Executions, kept, read_executions
 
 
 class VerifiedRunner(LocalDagRunner):
-    """Runs the nodes in order, and reuses only what is as its node left it."""
+    """Runs the nodes in order, and reuses only outputs whose files are unchanged."""
 
     def __init__(self, root: str, metadata_path: str):
         """Uses the metadata and the records of a root, which the caller holds exclusively."""
@@ -90,7 +90,7 @@ class VerifiedLauncher(launcher.Launcher):
         self._records = records
 
     def _prepare_execution(self) -> Any:
-        """Lets TFX find only those cached outputs that are as their node left them.
+        """Makes TFX find only those cached outputs whose files are unchanged.
 
         TFX has no hook for it; its launcher looks the function up in the module at each call.
         """

@@ -1,4 +1,4 @@
-"""Reads and verifies the provenance of a pushed version, wherever its folder lies.
+"""Reads and verifies the provenance of a pushed version in any folder.
 
 It needs neither a pipeline root nor TensorFlow.
 """
@@ -41,7 +41,7 @@ def find_differences(folder: Path, record: Provenance) -> list[str]:
 
 
 def provenance_lines(record: Provenance) -> Iterator[str]:
-    """Yields where a version comes from, from the push back to the data and the code."""
+    """Yields the origin of a version, from the push back to the data and the code."""
     pushed_at = record.pushed_at.astimezone(timezone.utc)
     yield f"version {record.version}, pushed {pushed_at:%Y-%m-%d %H:%M:%S} UTC"
     yield f"by pipeline {record.pipeline}, run {record.run or UNKNOWN}"

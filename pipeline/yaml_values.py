@@ -1,4 +1,4 @@
-"""Reads YAML as people mean it, without the surprises of YAML 1.1.
+"""Reads YAML without the surprising conversions of YAML 1.1.
 
 In YAML 1.1, which PyYAML implements, ``010`` is 8, ``1:30`` is 90, ``no`` is false and
 ``2026-01-31`` is a date. Here a scalar is a number only if it is written as Python would print it;

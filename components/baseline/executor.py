@@ -67,7 +67,7 @@ def copy_version(folder: str, copy: str) -> None:
 def find_load_fault(version: PushedVersion) -> str:
     """Loads a version; returns why the Evaluator could not use it, or nothing.
 
-    The TensorFlow that made it can load it, as long as its files are the same.
+    The TensorFlow that made it can load it, as long as its files are unchanged.
     """
     made_with = version.provenance.packages.get("tensorflow") if version.provenance else None
     try:

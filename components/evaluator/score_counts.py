@@ -180,7 +180,7 @@ def _widen(counts: ScoreCounts) -> ScoreCounts:
 
 
 def _least_shift(keys: Cells, shift: int) -> int:
-    """The narrowest width from ``shift`` on of which half of ``MAX_CELLS`` cells hold all keys."""
+    """The smallest width, ``shift`` or more, at which half of ``MAX_CELLS`` cells hold all keys."""
     while np.count_nonzero(np.diff(keys >> shift)) >= MAX_CELLS // 2:
         shift += 1
     return shift

@@ -1,16 +1,14 @@
 """Plausibility of the column order: each mass is compared with the event's own momenta.
 
 A record does not name its columns, so columns in the wrong order would be read without an error.
-Six
-of the seven masses are masses of groups of jets, lepton and neutrino, which the other columns
+Six of the seven masses are masses of groups of jets, lepton and neutrino, which the other columns
 determine up to the assignment of jets; the seventh, of lepton and neutrino, is the W boson's, or
 the transverse mass where that is larger. Jets are taken as massless. For a group of particles,
 
     m^2 = sum over its pairs of 2 pT_i pT_j (cosh(eta_i - eta_j) - cos(phi_i - phi_j))
 
 Data whose masses follow other rules do not agree in any order, and are accepted: an order is
-implausible
-only if exchanging columns makes the masses agree.
+implausible only if exchanging columns makes the masses agree.
 """
 
 from collections.abc import Iterable, Iterator

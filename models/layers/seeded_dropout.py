@@ -1,4 +1,4 @@
-"""Dropout whose masks follow from the seed and the step alone, so that a training can resume.
+"""Dropout whose masks depend only on the seed and the step, so that a training can resume.
 
 Keras' ``Dropout`` ignores its seed in a step that XLA compiles, and starts a new sequence in each
 process; its generator also took a tenth of a training step at 2,048 units. Delete this layer when

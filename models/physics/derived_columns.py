@@ -1,4 +1,4 @@
-"""Derived columns: what a physicist would compute from a collision before classifying it.
+"""Derived columns: quantities that a physicist would compute to classify a collision.
 
 They are invariant under the symmetries of proton collisions: the rotation about the beam and the
 reflections in phi and in eta. All shapes are static, and XLA can compile every operation.
@@ -63,7 +63,7 @@ DIFFERENCES = (
 """Published masses: the first minus the others, so that their common errors cancel."""
 
 CANONICAL = tuple(name for name in FEATURES if name != "lepton_phi")
-"""Published columns without their symmetries; ``lepton_phi`` is then 0 in every event."""
+"""Published columns with the symmetries removed; ``lepton_phi`` is then 0 in every event."""
 
 
 def derived_columns(features: tf.Tensor) -> tf.Tensor:

@@ -5,8 +5,8 @@ h0 -> b bbar. The score of an assignment is the exponent of a Gaussian in the lo
 masses that it implies, plus the log likelihood of the b-tags; the light jets are first corrected to
 the W and, for signal, the b jets to the Higgs. The score of an event is the logarithm of the sum
 over assignments and both neutrinos, as in the matrix element method (Kondo 1988,
-doi:10.1143/JPSJ.57.4126). Widths and tag likelihoods are rounded by hand: the network learns what
-the scores are worth.
+doi:10.1143/JPSJ.57.4126). Widths and tag likelihoods are rounded by hand; the network learns how to
+weight the scores.
 """
 
 from itertools import product

@@ -32,8 +32,7 @@ B1, B2, J1, J2 = range(4)
 W, the one with the higher momentum first."""
 
 FAR_TOP, FAR_NEUTRINO = 0.3, 0.5
-"""Largest difference between logarithms of masses that is counted; limits the influence of
-outliers."""
+"""Cap on differences between logarithms of masses; limits the influence of outliers."""
 
 SWAPPED = (B1, B2, J1, J2, LEPTON, OTHER_NEUTRINO, NEUTRINO)
 EXCHANGED = (B2, B1, J1, J2, LEPTON, NEUTRINO, OTHER_NEUTRINO)

@@ -25,7 +25,7 @@ from formats.features import LEPTON as LEPTON_COLUMNS
 
 JET_1, JET_2, JET_3, JET_4, LEPTON, NEUTRINO = ALL = tuple(range(6))
 OTHER_NEUTRINO = 6
-"""The second neutrino that gives the published m_lv; it takes the place of the first."""
+"""The second neutrino that gives the published m_lv; it replaces the first."""
 
 NUM_PARTICLES = 7
 
@@ -41,13 +41,13 @@ MAX_COSH = 200.0
 collision."""
 
 MAX_ETA = 10.0
-"""No detector reaches further; larger values, recorded by mistake, must not overflow."""
+"""Beyond any detector's acceptance; larger, erroneous values must not overflow."""
 
 MIN_GEV, MAX_GEV = 1e-2, 1e7
 """Limits of momenta and published masses, so that their logarithms and squares are finite."""
 
 MAX_PHI = 100.0
-"""Limits angles that were recorded by mistake, whose cosine would depend on the platform."""
+"""Limits erroneous angles, whose cosine would depend on the platform."""
 
 RECORDED = (
     *(f"jet_{jet}_{part}" for part in ("pt", "eta", "phi", "b_tag") for jet in JETS),
@@ -172,9 +172,9 @@ def sum_rows(rows: tf.Tensor, groups: Sequence[Sequence[int]]) -> tf.Tensor:
     >>> sum_rows(tf.constant([[1.0], [2.0], [4.0]]), [(0, 1, 2), (2,), (0, 2)]).numpy().tolist()
     [[7.0], [4.0], [5.0]]
 
-    TensorFlow computes ``tf.add_n``, and a chain of additions as well, beginning with a term whose
-    memory happens to be free. The last digit would then depend on the load of the machine, and so
-    would the trained model.
+    TensorFlow starts ``tf.add_n``, and also a chain of additions, with a term whose memory happens
+    to be free. The last digit, and with it the trained model, would then depend on the machine's
+    load.
     """
     groups = [tuple(sorted(group)) for group in groups]
     different = sorted(set(groups), key=lambda group: (len(group), group))

@@ -5,9 +5,9 @@ network and the forest. Its logit is a linear function of the two logits,
 
     logit = bias + a network(columns) + b forest(columns),
 
-fitted on validation events, from which neither has learned at that time; a refit keeps the fitted
-weights. Network and forest err on different events, and both are overconfident on events that they
-did not learn from, by different amounts.
+fitted on validation events, which neither has been trained on at that time; a refit keeps the
+fitted weights. Network and forest err on different events, and both are overconfident on events
+that they did not learn from, by different amounts.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ def copy_to_host(
 def fit_blend(network_logits: Array, forest_logits: Array, labels: Array) -> BlendRecord:
     """Fits the blend by logistic regression, with a prior of equal shares.
 
-    The prior has the weight of ``PRIOR_EVENTS`` events, so that few validation events change
-    little.
+    The prior has the weight of ``PRIOR_EVENTS`` events, which limits the influence of few
+    validation events.
 
     Args:
         network_logits: the network's logits of the validation events, [N, 1].

@@ -1,8 +1,8 @@
 """The export: a SavedModel that scores records, feature vectors or named columns.
 
-It contains the weights of the model and three signatures, and nothing of Keras or of this project,
-so that any TensorFlow can load it. Each signature returns ``signal_probability``, float32 [N, 1],
-for any N, including 0.
+It contains the model's weights and three signatures, but no code of Keras or this project, so that
+any TensorFlow can load it. Each signature returns ``signal_probability``, float32 [N, 1], for any
+N, including 0.
 """
 
 import posixpath
@@ -23,7 +23,7 @@ and the tag and length of the content."""
 CONTENT_BYTES = 4 * NUM_FEATURES
 
 WEIGHT_PREFIX, WEIGHT_SUFFIX = "weights/", "/.ATTRIBUTES/VARIABLE_VALUE"
-"""What surrounds the name of a weight in the export's checkpoint."""
+"""Prefix and suffix of a weight's name in the export's checkpoint."""
 
 CHUNK_EVENTS = 2048
 """Events that the export scores at a time: their intermediate values, some 30 KB each, then stay in

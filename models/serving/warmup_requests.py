@@ -1,4 +1,4 @@
-"""Requests with which TensorFlow Serving warms a new version up before it serves it.
+"""Requests with which TensorFlow Serving warms up a new version before it serves it.
 
 Without them the first request of each signature waits until its graph is ready.
 """
@@ -49,6 +49,6 @@ def _request(signature: str, arrays: dict[str, np.ndarray]) -> PredictionLog:
 
 def warmup_file(features: Array) -> bytes:
     """Returns the content of ``FILE_NAME``, with ``warmup_requests`` of the events."""
-    # In one order of the inputs, so that equal models have equal files.
+    # With a fixed order of the inputs, so that equal models have equal files.
     requests = (log.SerializeToString(deterministic=True) for log in warmup_requests(features))
     return b"".join(frame_equal(np.frombuffer(request, np.uint8)[None]) for request in requests)

@@ -6,7 +6,7 @@ events of a block are shuffled. While the batches of one block are drawn, the ne
 its columns are computed, so that two blocks are in memory: the window. If the window can hold all
 events, there is a single block, which stays in memory from epoch to epoch.
 
-A block follows from seed, epoch and its number alone, so a training resumes at any step.
+Seed, epoch and number determine a block, so a training can resume at any step.
 """
 
 from collections import Counter
@@ -139,7 +139,7 @@ class Blocks:
             table.features[part] = events.features
             table.labels[part] = events.labels
             filled = part.stop
-        # Pieces that the next block has the rest of.
+        # Pieces whose rest belongs to the next block.
         kept = {index for index, _, stop in rows if stop < self._events.pieces[index].count}
         self._divided = {index: self._divided[index] for index in kept}
         order = np.argsort(keys)
@@ -168,7 +168,7 @@ def training_dataset(
     first_step: int = 0,
     context: tf.distribute.InputContext = SINGLE_REPLICA,
 ) -> tf.data.Dataset:
-    """Yields batches without end; each epoch has the host's events once, in another order.
+    """Yields batches endlessly; each epoch has the host's events once, in another order.
 
     The events beyond the last whole batch are left out; they differ from epoch to epoch.
 

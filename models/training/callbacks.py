@@ -40,7 +40,7 @@ def current_learning_rate(optimizer: tf_keras.optimizers.Optimizer) -> float:
 
 
 def best_epoch(losses: Sequence[float], min_delta: float) -> int:
-    """Returns the epoch, from 0, on which no later one improved by more than ``min_delta``.
+    """Returns the best epoch, from 0: no later one improved on it by more than ``min_delta``.
 
     >>> best_epoch([0.6, 0.5, 0.55, 0.499], min_delta=0.01)
     1
@@ -315,7 +315,7 @@ class ProgressLog(_Callback):
             self._log_pending()
 
     def on_train_end(self, _logs: Mapping[str, Any]) -> None:
-        """Logs the last epoch if it was not; with early stopping it is known only now."""
+        """Logs the last epoch if that was not done; early stopping makes it known only now."""
         self._log_pending()
 
     def _log_pending(self) -> None:

@@ -30,14 +30,14 @@ REFIT_FOLDER = "refit"
 """Subfolder of a training's folder for the checkpoints of its second fit."""
 
 EPOCH_NUMBER = 10**9
-"""Difference of the numbers of checkpoints of consecutive epochs; more than an epoch has steps."""
+"""Offset between checkpoint numbers of consecutive epochs; more than the steps of any epoch."""
 
 LayerWeights = Sequence[npt.NDArray[np.generic]]
 """The weights of a network in the order of ``get_weights``."""
 
 
 class TrainingState(tf.train.experimental.PythonState):
-    """What a training has reached, apart from the network and its optimizer.
+    """State of a training, apart from the network and its optimizer.
 
     Attributes:
         epochs: metrics by finished epoch.
@@ -97,7 +97,7 @@ class Checkpoints:
         )
         self._last = find_checkpoint(folder, may_delete=writes)
         if writes and "://" not in folder:
-            # Only the user of the training may change what is read back into it.
+            # Only the training's user may change the files that it reads back.
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, folder if writes else tempfile.mkdtemp(), max_to_keep=1

@@ -1,10 +1,10 @@
-"""Events in files that TensorFlow reads by itself, for hosts that do not run this program.
+"""Event files that TensorFlow reads without Python, for hosts that do not run this program.
 
 One process drives all TPUs of a slice. TensorFlow runs a ``tf.data`` pipeline on each host, in a
 server that cannot call Python (documentation of ``tf.py_function``). So before the first step the
 program writes the training events of each host to files, and each pipeline reads those of its host
 with TensorFlow's operations. The blocks are those of ``models.training.batches``: the same events,
-shuffled by TensorFlow in the place of NumPy.
+shuffled by TensorFlow instead of NumPy.
 """
 
 import numpy as np

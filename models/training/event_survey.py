@@ -160,12 +160,12 @@ def survey(
         validation_share: share of the events to set aside, at most ``MAX_VALIDATION_EVENTS``.
         sample_events: approximate number of training events to sample.
         hosts: number of hosts that share the training events.
-        own_hosts: those whose events this process reads.
+        own_hosts: the hosts whose events this process reads.
         gather: combines the arrays of all processes.
 
     Raises:
         InputDataError: the events cannot be trained on.
-        EventCountError: the row groups have other numbers of events than their metadata say.
+        EventCountError: the numbers of events in the row groups differ from their metadata.
     """
     total = sum(source.counts)
     limit = validation_limit(validation_share, total)

@@ -193,7 +193,7 @@ def default_memory() -> int:
     """Returns a quarter of the memory of this machine or of its container, in bytes."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     texts = [path.read_text(encoding="utf-8").strip() for path in MEMORY_LIMITS if path.exists()]
-    # "max" stands for no limit.
+    # "max" means no limit.
     limits = [int(text) for text in texts if text.isdecimal()]
     return min([physical, *limits]) // MEMORY_SHARE
 

@@ -1,4 +1,4 @@
-"""Fit of the model: columns, network, forest and blend, and the record of all that."""
+"""Fit of the model: columns, network, forest and blend, and the training record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ def fit(
     Args:
         splits: training and validation events.
         hyperparameters: those that are None follow the number of training events.
-        seed: seed of everything that is drawn.
+        seed: seed of all random numbers.
         machine: from ``find_machine``.
         log_dir: folder for TensorBoard.
         window: from ``choose_window``; None to hold all training events in memory.
@@ -181,7 +181,7 @@ def fit(
 
 
 def _grow(splits: Splits, plan: TrainingPlan) -> Forest | None:
-    """Grows the forest on the sample of the training events, if there shall be one."""
+    """Grows the forest on the sample of the training events, if the model has one."""
     hyperparameters = plan.hyperparameters
     if not hyperparameters.trees:
         return None

@@ -184,7 +184,7 @@ def _train(
     """Trains a compiled network from its last checkpoint on, and gives it the weights to keep.
 
     Returns:
-        What the training has reached, its tracker, and the epoch and step at which it resumed.
+        The state of the training, its tracker, and the epoch and step at which it resumed.
     """
     state, save = TrainingState(), None
     if environment.checkpoint_dir:
@@ -225,7 +225,7 @@ def compile_network(network: WideAndDeep, plan: TrainingPlan) -> CosineSchedule 
     network.compile(
         optimizer=_optimizer(plan, schedule or plan.peak_learning_rate),
         loss=tf_keras.losses.BinaryCrossentropy(),
-        # Weighted, so that the padding of the last validation batch does not count.
+        # Weighted, so that the padding of the last validation batch is not counted.
         weighted_metrics=[
             tf_keras.metrics.AUC(name="auc"),
             tf_keras.metrics.BinaryAccuracy(name="binary_accuracy"),

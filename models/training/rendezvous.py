@@ -1,4 +1,4 @@
-"""Meeting of the hosts of a training, before TensorFlow connects them.
+"""Rendezvous of the hosts of a training, before TensorFlow connects them.
 
 TensorFlow waits for an absent host forever, without output and in C++, where Ctrl-C has no
 effect. Here every host listens on its own port until it has reached all others.

@@ -1,6 +1,6 @@
 """The plan of a training: every hyperparameter, batch size, precision and learning rate.
 
-It is settled before the training starts. Hyperparameters that are None follow the number of
+It is fixed before the training starts. Hyperparameters that are None depend on the number of
 training events (see docs/training.md).
 """
 
@@ -87,7 +87,7 @@ class TrainingPlan:
 
         Args:
             events: number of training events.
-            epochs: number of epochs, none of which is compared with another.
+            epochs: number of epochs; they are not compared.
         """
         changes = {"epochs": epochs, "early_stopping_patience": None, "profile_steps": 0}
         steps = events // self.batch_size
@@ -199,8 +199,8 @@ def global_batch_size(events: int, per_replica: int, replicas: int) -> int:
 def peak_learning_rate(hyperparameters: Hyperparameters, batch_size: int) -> float:
     """Computes the learning rate of a global batch: proportional to the root of its size.
 
-    Adam's steps have the same size for any batch; the root keeps their noise the same (Malladi et
-    al. 2022, arXiv:2205.10287).
+    Adam's steps have the same size for any batch; the square root keeps their noise the same
+    (Malladi et al. 2022, arXiv:2205.10287).
     """
     if hyperparameters.learning_rate_batch is None:
         return hyperparameters.learning_rate

@@ -155,7 +155,7 @@ def check_place(inputs: "Iterable[Source]", out: Path) -> None:
 
 @contextmanager
 def interruption(remains: str) -> Iterator[None]:
-    """Reports after an interruption what is left of the output."""
+    """Reports the state of the output after an interruption."""
     try:
         yield
     except KeyboardInterrupt:

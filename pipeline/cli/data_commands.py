@@ -182,7 +182,7 @@ def inspect(path: Path, records: int, units: str) -> None:
 
 
 def _shards_of(path: Path) -> "dict[Path, list[Path]]":
-    """Returns the shards to inspect by file or folder, and prints what else is there."""
+    """Returns the shards to inspect, by file or folder, and prints other data beside them."""
     from pipeline.local_data import data_layout, find_data
 
     if not path.is_dir():

@@ -11,7 +11,7 @@ from pipeline.exit_codes import ExitCode
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Reports errors that a user can correct; as a decorator, those of a whole command."""
+    """Reports errors that a user can correct; as a decorator, for a whole command."""
     try:
         yield
     except UserError as error:

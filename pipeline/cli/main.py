@@ -49,14 +49,14 @@ class LazyGroup(click.Group):
         """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
         open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
-            # Names of files may have no form in the encoding of the terminal.
+            # The terminal's encoding may lack characters of file names.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         # Google's libraries announce in every process that they will drop this Python.
         warnings.simplefilter("ignore", FutureWarning)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # outside of what each command interrupts by itself
+        except KeyboardInterrupt:  # not handled by the command itself
             click.echo("Interrupted", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:  # click ends silently when the reader of the output has gone
@@ -68,10 +68,10 @@ class LazyGroup(click.Group):
 
 
 def open_closed_streams() -> None:
-    """Opens the null device in the place of the standard streams that the caller has closed.
+    """Opens the null device for standard streams that the caller has closed.
 
     Otherwise the next file that is opened, such as the metadata, gets the number of a stream, and
-    with it what libraries print.
+    libraries print into it.
     """
     # The system gives the lowest free number.
     while (number := os.open(os.devnull, os.O_RDWR)) < 3:

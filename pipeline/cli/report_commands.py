@@ -196,7 +196,7 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
 
 
 def confine() -> None:
-    """Takes the network and the credentials from this process, which loads an untrusted model."""
+    """Drops this process's network access and credentials before it loads an untrusted model."""
     from components.serving_check.confinement import SENDING, deny, harmless_variables
 
     variables = {*harmless_variables(os.environ), "COLUMNS", "HOME", "TERM", "TMPDIR"}
@@ -210,7 +210,7 @@ def confine() -> None:
 
 
 def _verify(folder: Path) -> None:
-    """Prints where a version comes from, and how its files differ from those that were pushed."""
+    """Prints the origin of a version, and how its files differ from those that were pushed."""
     from pipeline.version_check import find_differences, provenance_lines, read_provenance
 
     record = read_provenance(folder)
@@ -266,7 +266,7 @@ def _quiet() -> Iterator["Console"]:
     from pipeline.console import output_to
     from pipeline.exit_codes import ExitCode
 
-    # TFMA imports Keras; nothing here runs it, so another framework's name does no harm.
+    # TFMA imports Keras, but nothing here runs it, so another framework does no harm.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with output_to(Path(os.devnull)) as console:

@@ -68,7 +68,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         with used_by_run(Path(config.root)) as remarks, output_to(log_file) as console:
             for line in _heading(config, remarks):
                 console.print(line, soft_wrap=True)
-            # Imports TFX, which takes seconds and prints a page.
+            # Imports TFX, which takes seconds and prints many lines.
             with without_collection():
                 from pipeline.local_run import run as run_pipeline
 
@@ -81,7 +81,7 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
 
 
 def _heading(config: "Config", remarks: Iterable[str]) -> Iterator[str]:
-    """Yields what a run reads and writes, and what is remarkable about its root."""
+    """Yields what a run reads and writes, and notes on its root."""
     from pipeline.local_data import find_data
     from pipeline.local_root import is_writable_by_everyone
     from pipeline.paths import is_remote

@@ -106,7 +106,7 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             found.update({name: item}) if isinstance(item, h5py.Dataset) and item.shape else None
         )
     )
-    # A missing file would give fill values, and any file of the user could be named.
+    # A missing file would give fill values, and the file could name any file of the user.
     elsewhere = [n for n, item in found.items() if item.is_virtual or item.external]
     file.visititems_links(
         lambda name, link: elsewhere.append(name) if isinstance(link, h5py.ExternalLink) else None
@@ -139,10 +139,10 @@ def _missing_filter(dataset: Any) -> int:
 def _readable_table(
     member: Member, arrays: Mapping[str, Any], unread: Mapping[str, str], choice: ArrayChoice
 ) -> Table:
-    """Opens the arrays that can be read, beside others, of which the reasons are given.
+    """Opens the arrays that can be read; the others are given with the reasons.
 
     Raises:
-        IntakeError: the options name one of the others, or there are no events without them.
+        IntakeError: the options name one that cannot be read, or no events are left.
     """
     reasons = [f"{shorten(name)} holds {reason}" for name, reason in unread.items()]
     beside = " and ".join(reasons[:2]) + f" and {len(reasons) - 2} more" * bool(reasons[2:])

@@ -130,14 +130,14 @@ def _start(chunk: Any) -> int:
 
 
 def _check_joint(name: str, path: Path, kind: str, joint: bytes) -> None:
-    """Looks for the place where a file ends and another one starts."""
+    """Finds the place where one file ends and another starts."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(joint) >= 0:
             raise JoinedFilesError(name, f"{kind} file")
 
 
 def _check_equal_columns(fragments: Sequence[Any]) -> None:
-    """Refuses files with other columns than the first, which would be missing or left out."""
+    """Refuses files whose columns differ from the first file's, which would be lost."""
     expected = {*fragments[0].physical_schema.names} if fragments else set()
     for fragment in fragments:
         if different := sorted(expected ^ {*fragment.physical_schema.names}):

@@ -1,4 +1,4 @@
-"""Byte streams: decompression of concatenated members, and a look ahead at the first bytes."""
+"""Byte streams: decompression of concatenated members, and reading the first bytes ahead."""
 
 import bz2
 import errno
@@ -32,7 +32,7 @@ UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.Zst
 
 
 def is_of_the_system(error: Exception) -> bool:
-    """Returns whether an error is one of the machine, such as a full disk, and not of the data."""
+    """Returns whether an error is the machine's, such as a full disk, and not the data's."""
     # Libraries give EINVAL for data that they cannot read.
     is_fault = isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
     return is_fault or isinstance(error, MemoryError)

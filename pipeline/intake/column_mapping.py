@@ -56,7 +56,7 @@ class ColumnMap(NamedTuple):
 
 
 def parse_header(text: str) -> tuple[str, ...]:
-    """Parses ``--header``: names with commas; ``features`` stands for the 28 in published order.
+    """Parses ``--header``: names with commas; ``features`` means the 28 in published order.
 
     >>> names = parse_header("features,label")
     >>> len(names), names[-1]
@@ -157,7 +157,7 @@ def _numbered_features(names: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _are_counted(names: Sequence[str]) -> bool:
-    """Returns whether names differ only in a number, which goes up by one."""
+    """Returns whether names differ only in a number that increases by one."""
     counts = [_COUNTED.fullmatch(name) for name in names]
     if not all(counts) or len({match[1] for match in counts if match}) > 1:
         return False
@@ -238,7 +238,7 @@ def _find_columns(
 
 
 def _without_prefix(names: Sequence[str]) -> Sequence[str]:
-    """Removes what stands before the name of every feature.
+    """Removes a common prefix of the features' names.
 
     >>> _without_prefix([f"event.{name}" for name in FEATURES]) == list(FEATURES)
     True

@@ -203,7 +203,7 @@ class _ClassCounts:
             yield chunk
 
     def checked(self, chunks: Iterable[Events], counts: Counts) -> Iterator[Events]:
-        """Passes on the events of the last split, and then compares the others with training.
+        """Passes on the events of the last split, then compares the other splits with training.
 
         Raises:
             IntakeError: there are no events, or the balance of the classes differs by more than

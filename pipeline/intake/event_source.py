@@ -54,7 +54,7 @@ def read_source(
         What the reader yields: `Events`, unless another one is given.
 
     Raises:
-        IntakeError: the input cannot be read, or has events that the options do not accept.
+        IntakeError: the input cannot be read, or contains events that the options do not accept.
         DataRefusedError: it was changed while it was read.
     """
 
@@ -116,7 +116,7 @@ def _read_file(
 
 @contextmanager
 def _faults_named(name: str, counts: Counts) -> Iterator[None]:
-    """Names the input in errors of unpacking it."""
+    """Adds the input's name to errors of unpacking it."""
     before = counts.read
     try:
         yield
@@ -131,7 +131,7 @@ def _faults_named(name: str, counts: Counts) -> Iterator[None]:
 
 @contextmanager
 def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
-    """Names the input in every error that a library raises for it."""
+    """Adds the input's name to every error that a library raises for it."""
     before = counts.read
     try:
         yield

@@ -199,7 +199,7 @@ def _read_examples(member: Member, form: _Form) -> Any:
 
 @contextmanager
 def _record_named(name: str, number: int) -> Iterator[None]:
-    """Names the record in errors of parsing it."""
+    """Adds the record to errors of parsing it."""
     from google.protobuf.message import DecodeError
 
     try:
@@ -212,7 +212,7 @@ def _record_named(name: str, number: int) -> Iterator[None]:
 
 
 class _RecordError(ValueError):
-    """What is wrong with a record, as the predicate of a sentence."""
+    """The fault of a record, as the predicate of a sentence."""
 
 
 def _check_keys(features: Any, known: set[str | None]) -> None:
@@ -254,7 +254,7 @@ def _parse_vector(features: Any, key: str) -> Any:
 
 
 def _parse_proto(message: Any, data: bytes) -> Any:
-    """Parses a message; returns None if the bytes are something else."""
+    """Parses a message; returns None if the bytes are not one."""
     from google.protobuf.message import DecodeError
 
     try:

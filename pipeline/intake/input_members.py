@@ -1,4 +1,4 @@
-"""Members: the data inside of files, compressed streams and archives, in any nesting."""
+"""Members: the data inside files, compressed streams and archives, nested in any way."""
 
 import io
 import tarfile

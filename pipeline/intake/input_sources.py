@@ -1,4 +1,4 @@
-"""Inputs as they are named on the command line: files, folders, patterns, standard input."""
+"""Inputs named on the command line: files, folders, patterns, standard input."""
 
 import glob
 import os
@@ -47,7 +47,7 @@ class Source:
     files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        """Writes bytes of the name that are not UTF-8, which no output can hold, as escapes."""
+        """Escapes bytes of the name that are not UTF-8, which no output can hold."""
         object.__setattr__(self, "name", encodable(self.name))
 
     @property
@@ -113,7 +113,7 @@ def find_splits(text: str) -> list[list[str]] | None:
     validation = [name for name in others if name not in test]
     # Without a validation set, the test set serves as one.
     splits = [training, validation, test] if validation and test else [training, others]
-    # Each by one word: `valid` beside `dev` would be two sets.
+    # One word per split: `valid` beside `dev` would be two sets.
     words = [{word for name in names for word in split_words(name)} for names in splits]
     if any(len(each) > 1 for each in words):
         raise IntakeError(
@@ -229,7 +229,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _paths_below(folder: Path) -> Iterator[Path]:
-    """Yields what is below a folder; `Path.rglob` would pass over folders that it cannot read."""
+    """Yields the entries below a folder; `Path.rglob` would skip folders that it cannot read."""
 
     def fail(error: OSError) -> None:
         if is_visible(os.path.relpath(error.filename, folder)):
@@ -240,7 +240,7 @@ def _paths_below(folder: Path) -> Iterator[Path]:
 
 
 def _refuse_table_format(folder: Path, name: str) -> None:
-    """Refuses a folder in which a log tells which of the files are still part of the table."""
+    """Refuses a folder with a log that lists which files are still part of the table."""
     for mark, kind in _TABLE_FORMATS.items():
         if mark in f"/{name}":
             raise IntakeError(
@@ -277,7 +277,7 @@ def is_stream(path: Path) -> bool:
 
 
 def open_source(source: Source) -> "os.PathLike[str] | int":
-    """Returns what `open` takes for the bytes of an input.
+    """Returns the argument with which `open` reads an input's bytes.
 
     Raises:
         IntakeError: standard input is closed.

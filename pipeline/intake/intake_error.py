@@ -9,7 +9,7 @@ MAX_CELL = 40
 
 
 class IntakeError(UserError, ValueError):
-    """An input that cannot be converted; the message has place, fault and remedy."""
+    """An input that cannot be converted; the message gives place, fault and remedy."""
 
     exit_code = 4
 
@@ -19,7 +19,7 @@ class IntakeError(UserError, ValueError):
 
 
 class JoinedFilesError(IntakeError):
-    """A file made of several by ``cat``, in a format whose readers would pass over some of them."""
+    """A file joined from several by ``cat``, in a format whose readers would skip some of them."""
 
     def __init__(self, name: str, kind: str) -> None:
         """Takes the input and its format."""
@@ -30,7 +30,7 @@ class JoinedFilesError(IntakeError):
 
 
 class InputNotFoundError(IntakeError):
-    """An argument names nothing that exists, or no option makes sense of it: bad usage."""
+    """An argument names nothing that exists, or no option applies to it: bad usage."""
 
     exit_code = 2
 

@@ -158,7 +158,7 @@ def _plain(value: object) -> str:
 
 
 def _likely_order(kinds: list[str]) -> tuple[str, str]:
-    """Returns the two values with the one in front that is more often used for signal."""
+    """Returns the two values, the one that is more often used for signal first."""
     signs = ("1", "s", "signal", "sig", "true", "yes", "higgs")
     first, second = kinds
     if second.lower() in signs or _is_likely_signal(second, first):

@@ -1,4 +1,4 @@
-"""Parser of text tables line by line: finds invalid lines, and what is wrong with them."""
+"""Line-by-line parser of text tables: finds invalid lines and their faults."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _REMEDIES = {
     re.compile(r"[-+]?\d{1,3}([,.'\s]\d{3})+([.,]\d+)?"): "Write it without separators of "
     "thousands.",
 }
-"""What to do about cells that are numbers in another notation."""
+"""Remedies for cells that are numbers in another notation."""
 
 _VALUE = re.compile(r"[-+='\"\N{MINUS SIGN}]*\.?\d")
 

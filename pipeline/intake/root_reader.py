@@ -16,7 +16,8 @@ from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Table, array_batches, find_vector, names_beside
 
 _RNTUPLE = "ROOT::RNTuple"
-_NAME = re.compile(r"[\w:<>,*& ~.-]*")  # Of a class, a member or a type: calls no function.
+_NAME = re.compile(r"[\w:<>,*& ~.-]*")  # The name of a class, a member or a type; it cannot call a
+# function.
 _TYPES = {
     "TLeafB": "i1",
     "TLeafS": "i2",
@@ -119,7 +120,7 @@ def _describe_packed(branches: Sequence["_Branch"]) -> str:
 
 
 class _Branch:
-    """A branch of a tree, of which one basket is kept: a large one has the rows of many batches.
+    """A branch of a tree. One basket is kept, because a large one has the rows of many batches.
 
     Attributes:
         name: its name.

@@ -143,7 +143,7 @@ def _read_table(
     counts: Counts,
     on_fraction: Callable[[float], None],
 ) -> Iterator[Rows]:
-    """Reads the rows of a table; the class of its events, if it is known, does not matter."""
+    """Reads the rows of a table; the class of its events is ignored."""
     del label
     columns = map_columns(table, intake.columns, is_labelled=False)
     requested = _find_requested(table, columns, options)

@@ -1,4 +1,4 @@
-"""Tables as the readers of all formats give them: named columns, in batches."""
+"""Tables, the common form of all readers: named columns, in batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Batch:
     """Consecutive rows of a table.
 
     Attributes:
-        columns: the requested columns by their index: numbers, of which NaN is a missing value,
-            or texts (a `pyarrow` or object array). All have the same length.
+        columns: the requested columns by their index: numbers, with NaN for a missing value, or
+            texts (a `pyarrow` or object array). All have the same length.
         locate: gives the place of a row, by its index in the batch, such as ``line 17``.
         cell: gives the value of a row in a column as it stands in the file.
         fraction: the part of the table that has been read after this batch, if it is known.

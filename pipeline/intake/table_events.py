@@ -67,7 +67,7 @@ class Counts:
         changed: number of events with changed values, by reason.
         sources: one entry per input that was read to its end.
         notes: remarks for the summary, in the order in which they arose.
-        tables: names of the tables with events, by a checksum of all features and their number.
+        tables: names of the tables with events, by a checksum and the number of their features.
         unnamed: name of a table without names of columns; empty if all have them.
         reordered: name of a table whose names are in another than the published order.
     """
@@ -167,7 +167,7 @@ def read_table(
 
 
 def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> None:
-    """Refuses a label that says background, of which 1 would be taken for signal."""
+    """Refuses a label whose name says background, because its 1 would be taken for signal."""
     label = "" if columns.label is None else columns.names[columns.label]
     if not values.are_given and re.search("background|bkg|bg", label, re.IGNORECASE):
         raise IntakeError(

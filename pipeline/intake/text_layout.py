@@ -11,7 +11,7 @@ MISSING_TEXTS = (
     *("#N/A", "#NA", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!"),  # spreadsheets
     *(f"{sign}1.#{kind}" for sign in ("", "-") for kind in ("QNAN", "IND", "INF")),  # Windows
 )
-"""Cells that stand for a missing value."""
+"""Cells that mean a missing value."""
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|infinity)", re.ASCII | re.I)
 """Cells that are numbers: what `float` takes, without underscores and digits of other scripts."""
@@ -26,7 +26,7 @@ class Layout(NamedTuple):
     """How a CSV file is written.
 
     Attributes:
-        separator: one character; a space stands for any number of blanks and tabs.
+        separator: one character; a space means any number of blanks and tabs.
         header: names of the columns, if the file has them.
         skipped: number of lines before the first line of data.
         sample: cells of the first lines of data.
@@ -91,7 +91,7 @@ def _unquote(cell: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Returns whether a cell is a number or stands for a missing one.
+    """Returns whether a cell is a number or means a missing one.
 
     >>> is_number("+1.5e3"), is_number("?"), is_number("1_000"), is_number("0x1p0")
     (True, True, False, False)

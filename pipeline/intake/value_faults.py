@@ -86,9 +86,10 @@ class ValueFaults:
     """The faults of one input, by kind: ``missing``, ``domain`` and ``b_tag``.
 
     Attributes:
-        hints: signs of what the input is instead: ``gev`` and ``mev`` (large momenta), ``levels``
-            (b-tags), ``codes`` (published b-tags where levels are expected), ``near``, ``coarse``
-            and ``far`` (b-tags within `SNAP_LIMIT` of a code, within `COARSE_LIMIT`, and beyond).
+        hints: signs of what the input may be instead: ``gev`` and ``mev`` (large momenta),
+            ``levels`` (b-tags), ``codes`` (published b-tags where levels are expected), ``near``,
+            ``coarse`` and ``far`` (b-tags within `SNAP_LIMIT` of a code, within `COARSE_LIMIT`, and
+            beyond).
     """
 
     def __init__(self, options: ValueOptions) -> None:

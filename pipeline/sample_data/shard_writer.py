@@ -99,7 +99,7 @@ def write_dataset(
                 for split, events in zip(SPLITS, (training, validation, test), strict=True)
             }
             if not shards[TEST] and not _has_own_test(directory):
-                (staging / TEST).rmdir()  # So that it does not replace one of the user's.
+                (staging / TEST).rmdir()  # So that it does not replace a file of the user.
             if make_manifest:
                 write_manifest(staging, make_manifest(tuple(chain(*shards.values()))))
             staging.rename(directory / _COMPLETE)
