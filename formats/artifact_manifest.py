@@ -143,10 +143,14 @@ def digest_file(location: str) -> FileDigest:
     return FileDigest(reader.bytes, digest)
 
 
-def list_files(folder: str) -> Iterator[str]:
+def list_files(folder: str, *, skip_unreadable: bool = False) -> Iterator[str]:
     """Yields the relative path of every file below a folder; none if the folder does not exist.
 
     A symbolic link counts as a file, whatever it points to.
+
+    Args:
+        folder: on a disk or in an object store.
+        skip_unreadable: whether folders on a disk that cannot be read are left out.
 
     Raises:
         OSError: a folder cannot be read, other than what Linux keeps for itself on a disk.
@@ -156,7 +160,8 @@ def list_files(folder: str) -> Iterator[str]:
     # Object stores list folders with a trailing slash.
     start = len(folder.rstrip("/")) + 1
     # Unlike TFX's, Python's function does not follow links.
-    walk = _fileio().walk(folder) if is_remote(folder) else os.walk(folder, onerror=_fail)
+    onerror = None if skip_unreadable else _fail
+    walk = _fileio().walk(folder) if is_remote(folder) else os.walk(folder, onerror=onerror)
     for directory, directories, files in walk:
         parent = directory.rstrip("/")
         links = (name for name in directories if Path(parent, name).is_symlink())

@@ -140,7 +140,8 @@ def _read_provenance(folder: str) -> Provenance | None:
     Raises:
         UnsuitableModelError: it cannot be used.
     """
-    if provenance.FILE_NAME not in set(list_files(folder)):
+    subfolder, name = provenance.FILE_NAME.split("/")
+    if name not in set(list_files(f"{folder}/{subfolder}")):
         return None
     try:
         return Provenance.read(folder)
@@ -171,8 +172,9 @@ def _recorded_manifest(folder: Path) -> Manifest | None:
 
 
 def _known(push_directory: str) -> str:
+    files = list_files(push_directory, skip_unreadable=True)
     versions = sorted(
-        {path.split("/")[0] for path in list_files(push_directory) if path[0].isdecimal()},
+        {path.split("/")[0] for path in files if path[0].isdecimal()},
         key=lambda name: (len(name), name),
     )
     if not versions:

@@ -127,7 +127,7 @@ def find_others(out: str, inputs: dict[str, Source]) -> str:
                 "or give another --out"
             )
     with _store_named(out):
-        present = list(list_files(out))
+        present = list(list_files(out, skip_unreadable=True))
     others = sorted(path for path in present if path.endswith(SUFFIX) and path not in inputs)
     return enumerate_names(others, 3) if others else ""
 

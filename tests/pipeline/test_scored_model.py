@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from formats.artifact_manifest import manifest_digest, take_manifest
 from formats.manifest_record import ManifestRecord
 from formats.provenance import FILE_NAME
 from pipeline.scored_model import ModelNotFoundError, find_model
+from pipeline.scoring import find_others
 from pipeline.user_errors import UnsuitableModelError
 
 
@@ -43,6 +45,24 @@ def test_a_version_whose_files_were_changed_is_refused(serving, name):
 def test_an_onnx_file_of_a_version_is_verified(serving):
     model = find_model(str(serving / "17" / "model.onnx"), "")
     assert model.description.endswith("model.onnx of version 17, verified")
+
+
+def test_what_cannot_be_read_beside_a_model_or_scores_does_not_matter(serving, monkeypatch):
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "private":
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (serving / "private").mkdir()
+    (serving / "m.onnx").write_bytes(b"graph")
+    assert find_model(str(serving / "m.onnx"), "").description == str(serving / "m.onnx")
+    with pytest.raises(ModelNotFoundError, match="it has 17"):
+        find_model("18", str(serving))
+    (serving / "a.parquet").touch()
+    assert find_others(str(serving), {}) == "a.parquet"
 
 
 def test_a_provenance_that_cannot_be_read_is_refused(serving):
