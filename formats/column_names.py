@@ -44,10 +44,10 @@ _MISSING_ENERGY = {
 def normalize(name: str) -> str:
     """Normalizes a name for comparison; a unit in brackets or at its end is left out.
 
-    >>> normalize("Jet 1 b-tag"), normalize("lepton_pT [GeV]"), normalize("lepton_pT/GeV")
-    ('jet1btag', 'leptonpt', 'leptonpt')
+    >>> [normalize(name) for name in ("Jet 1 b-tag", "lepton_pT [GeV]", "[lepton_pT]", "m_bb/GeV")]
+    ['jet1btag', 'leptonpt', 'leptonpt', 'mbb']
     """
-    name = re.sub(r"[\[(].*?[\])]|[\W_]+(gev|rad)$", "", name.strip().lower())
+    name = re.sub(r"(?<!^)[\[(].*?[\])]|[\W_]+(gev|rad)$", "", name.strip().lower())
     return re.sub(r"[^a-z0-9]", "", name)
 
 

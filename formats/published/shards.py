@@ -91,10 +91,18 @@ def missing_parts(names: Iterable[str]) -> list[str]:
     return sorted(missing)
 
 
+DESCRIPTIONS = (
+    *("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"),
+    "features.json",
+)
+"""Files that Hugging Face and TF Datasets write beside data."""
+
+
 def looks_like_data(name: str) -> bool:
     """Returns whether a name is that of a data file, in the published layout or in another form.
 
     >>> looks_like_data("HIGGS.csv.gz"), looks_like_data("part-r-00000"), looks_like_data("LICENSE")
     (True, True, False)
     """
-    return not name.startswith(".") and name != MANIFEST and bool(_DATA.fullmatch(name))
+    is_other = name.startswith(".") or name in (MANIFEST, *DESCRIPTIONS)
+    return not is_other and bool(_DATA.fullmatch(name))

@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO
 
 from formats.atomic_files import naming
 from formats.file_kinds import RefusedKind, find_container, find_format
+from formats.published.shards import DESCRIPTIONS
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
 from pipeline.intake.intake_error import IntakeError, JoinedFilesError, encodable, enumerate_names
@@ -23,10 +24,7 @@ _DOCUMENTS = (
     *(".md", ".rst", ".pdf", ".sha256", ".md5", "sums", ".crc", ".log", ".py", ".ipynb"),
     *(".index", ".yaml", ".yml"),
 )
-_DOCUMENT_STARTS = (
-    *("readme", "license", "citation", "thumbs.db", "desktop.ini"),
-    *("dataset_info", "dataset_dict.json", "state.json", "features.json"),  # Of Hugging Face, TFDS.
-)
+_DOCUMENT_STARTS = ("readme", "license", "citation", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -254,7 +252,8 @@ def is_document(name: str) -> bool:
     [True, True, True, False]
     """
     last = PurePosixPath(name).name.lower()
-    return last.endswith(_DOCUMENTS) or last.startswith(_DOCUMENT_STARTS)
+    is_document = last.endswith(_DOCUMENTS) or last.startswith(_DOCUMENT_STARTS)
+    return is_document or last in DESCRIPTIONS
 
 
 def is_visible(name: str) -> bool:

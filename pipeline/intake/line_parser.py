@@ -176,6 +176,8 @@ class LineParser:
         name = shorten(self.layout.header[index]) if self.layout.header else f"column {index + 1}"
         fitting = (text for kind, text in _REMEDIES.items() if kind.fullmatch(cells[index]))
         remedy = next(fitting, "Correct or delete the line.")
+        if self.decimal == "," and NUMBER.fullmatch(cells[index]):
+            remedy = "If the point is the decimal point, leave out `--decimal ,`."
         return IntakeError(
             f"{self.name}: line {number} has {quote(cells[index])} as {name}, which is not a "
             f"number. {remedy}"

@@ -119,6 +119,10 @@ def test_decimal_commas_need_the_option(converted):
     assert "'1.234,5' as column 8, which is not a number" in refusal(
         converted, thousands, IntakeOptions(decimal=",")
     )
+    points = to_csv(ROWS, separator=";")
+    assert "If the point is the decimal point, leave out `--decimal ,`." in refusal(
+        converted, points, IntakeOptions(decimal=",")
+    )
     events, _ = converted(text, IntakeOptions(decimal=","))
     assert same_events(events, EVENTS)
 

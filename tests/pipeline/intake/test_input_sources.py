@@ -206,6 +206,7 @@ def test_other_inputs_are_not_split(make):
 @pytest.mark.parametrize("beside", ["d/extra.tfrecord", "d/more/a.csv"])
 def test_data_beside_the_splits_are_not_left_out(make, beside):
     make("d/training/a.csv", "d/validation/a.csv", beside, "d/README.md", "d/manifest.json")
+    make("d/dataset_dict.json")
 
     with pytest.raises(IntakeError, match=r"d: contains (extra.tfrecord|more) beside training and"):
         find_splits("d")
