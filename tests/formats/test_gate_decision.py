@@ -8,7 +8,9 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
+from formats.evaluation_record import Z_95
 from formats.gate_decision import GateDecision, ThresholdCheck, read_decision
+from formats.gate_metrics import error_of
 
 
 @pytest.fixture
@@ -198,6 +200,21 @@ def test_metric_of_which_less_is_better_is_compared_with_the_baseline(make, fold
     assert (check.value, check.limit, check.is_upper, check.passed) == (0.0, 0.001, True, True)
 
 
+def test_a_change_has_an_interval_that_ignores_that_both_scored_the_same_events(make, folder):
+    change = tfma.GenericChangeThreshold(
+        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -1.0}
+    )
+    threshold = tfma.MetricThreshold(change_threshold=change)
+    name = "background_rejection"
+    values = {name: 20.0, error_of(name): 1.0}
+    (check,) = write_threshold(make, folder, name, threshold, values=values)
+    # Of both models: 20 divided and multiplied by this factor.
+    factor = math.exp(Z_95 * 1.0 / 20.0)
+    error = math.hypot(20 - 20 / factor, 20 * factor - 20)
+    assert check.interval == pytest.approx((-error, error))
+    assert (check.value, check.method) == (0.0, "Newcombe 1998")
+
+
 @pytest.mark.parametrize(
     ("rejection", "margin", "fault"),
     [(100.0, 90.0, ""), (math.inf, math.inf, ""), (math.nan, math.nan, "it was not measured")],
@@ -225,7 +242,7 @@ def test_gate_on_a_slice_takes_its_values(make, folder):
     bound = tfma.GenericValueThreshold(lower_bound={"value": 0.75})
     threshold = tfma.MetricThreshold(value_threshold=bound)
     (check,) = write_threshold(make, folder, "auc", threshold, ("n_b_tags", "2"))
-    assert (check.name, check.limit, check.passed) == ("AUC of n_b_tags = 2", 0.75, False)
+    assert (check.name, check.limit, check.passed) == ("AUC (n_b_tags = 2)", 0.75, False)
     assert check.value == pytest.approx(0.7)
     assert check.interval[0] < 0.7 < check.interval[1]
 
@@ -237,7 +254,7 @@ def test_gate_on_a_slice_without_events_decides_nothing(make, folder):
     (check,) = write_threshold(
         make, folder, "background_rejection_at_0.7", threshold, ("n_b_tags", "4"), **settings
     )
-    assert check.name == "background rejection at 0.7 of n_b_tags = 4"
+    assert check.name == "background rejection at 0.7 (n_b_tags = 4)"
     assert (check.passed, check.fault) == (False, "there are no events")
 
 

@@ -145,12 +145,12 @@ class TestDecision:
         results = {check.name: check.passed for check in decision.checks}
         assert results == {
             "events": True,
-            "events of n_b_tags = 2": False,
-            "events of n_b_tags = 4": False,
+            "events (n_b_tags = 2)": False,
+            "events (n_b_tags = 4)": False,
             "AUC": True,
             "difference in AUC": True,
-            "AUC of n_b_tags = 2": True,
-            "AUC of n_b_tags = 4": False,
+            "AUC (n_b_tags = 2)": True,
+            "AUC (n_b_tags = 4)": False,
             "difference in AUC, 95 % lower bound": True,
             "difference in AUC, 99.9 % lower bound": True,
             "log loss": True,
@@ -159,7 +159,7 @@ class TestDecision:
         }
         assert not decision.passed
         values = {check.name: check.value for check in decision.checks}
-        assert (values["events of n_b_tags = 2"], values["events of n_b_tags = 4"]) == (100, 0)
+        assert (values["events (n_b_tags = 2)"], values["events (n_b_tags = 4)"]) == (100, 0)
         # TFMA itself finds the same.
         result = tfma.load_validation_result(str(tmp_path / "e"))
         failed = {
