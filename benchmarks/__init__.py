@@ -1,1 +1,1 @@
-"""Benchmarks behind the figures in the documents, each against its peer in the same run."""
+"""Benchmarks for the figures in the documents; each runs together with its peer."""

@@ -4,7 +4,7 @@
 
 500 trees of 255 leaves at learning rate 0.1 on the 28 published columns (LightGBM's documentation,
 "Experiments"). Prints the AUC on the eval split as JSON: after 500 trees, and after SECONDS. The
-reading counts, the computation of the AUCs does not.
+reading is timed, the computation of the AUCs is not.
 """
 
 import json

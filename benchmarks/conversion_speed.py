@@ -1,6 +1,6 @@
 """Conversion speed and memory: ``higgs convert`` of CSV in gzip, and of Parquet.
 
-The peer of CSV is pandas, with one ``tf.train.Example`` per row; its constant cost does not count.
+The peer of CSV is pandas, with one ``tf.train.Example`` per row; its constant cost is not counted.
 Beside it, both formats are compared with Arrow, which only reads the same file. The CSV is written
 as UCI writes it, 19 digits per number.
 """

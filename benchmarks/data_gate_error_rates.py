@@ -97,7 +97,7 @@ def _leak_to_test(splits: Splits, rng: np.random.Generator) -> Splits:
 
 
 def _repeat_a_shard(splits: Splits, rng: np.random.Generator) -> Splits:
-    """One of seven training shards is there twice: an eighth of the events."""
+    """One of seven training shards is duplicated: an eighth of the events."""
     train = splits["train"]
     twice = np.append(np.arange(len(train.labels)), rng.permutation(len(train.labels) // 7))
     return splits | {"train": Events(train.features[twice], train.labels[twice])}

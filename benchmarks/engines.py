@@ -49,7 +49,7 @@ def running(engine: Sequence[str], state: Path) -> Iterator[list[str]]:
             [command, *arguments], env=environment, stdout=subprocess.PIPE, text=True
         )
         if done.returncode:
-            sys.exit(1)  # the tool has said why
+            sys.exit(1)  # the tool has printed the reason
         return done.stdout
 
     try:

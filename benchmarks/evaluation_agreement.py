@@ -13,7 +13,7 @@ TOLERANCE = 1e-6
 AUC_TOLERANCE = 1e-6
 
 OURS_ALONE = ("_standard_error", "signal_count")
-"""Ends of the names of metrics that the peer does not have."""
+"""Suffixes of the names of metrics that the peer does not have."""
 
 AT_OTHER_CUTS = "confusionMatrixAtThresholds"
 """The plot whose cuts follow from the scores in ours, and are fixed in the peer's."""

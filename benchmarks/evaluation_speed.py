@@ -1,11 +1,11 @@
 """Evaluation speed: our Evaluator against stock TFMA on tf.Examples.
 
 The model is that of the default preset, as sized for 30,000 events, with random weights; a small
-one beside it shows what the Evaluators themselves cost. Both Evaluators use the same model, metrics
+one shows the cost of the Evaluators themselves. Both Evaluators use the same model, metrics
 and slices. They also evaluate exactly the same events, and the benchmark fails if their numbers
 differ.
 
-The peer's constant cost does not count, because its sample is small; ours counts.
+The peer's constant cost is not counted, because its sample is small; ours is.
 """
 
 import dataclasses

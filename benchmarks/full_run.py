@@ -6,8 +6,8 @@
 
 Events are generated first. The Trainer gets a quarter of 6 GB, as on a machine with that memory.
 With --folder, data and run are kept, and existing data are used. LightGBM reads the Parquet files
-of the run's Examples. It grows the trees of its own published benchmark, and goes on until it
-has taken as long as our whole run.
+of the run's Examples. It grows the trees of its own published benchmark, and continues until it has
+taken as long as our whole run.
 Prints a table of the nodes, which it also writes to ``benchmarks/out/full_run.md``.
 """
 

@@ -6,7 +6,7 @@ grid is drawn, so the cost does not depend on the number of events. The decision
 Evaluator's own metrics and thresholds.
 
 A share too small to be counted is estimated by importance sampling: the pairs are drawn from a
-population of which far more are pushed, and each counts with the probability of its numbers of
+population in which far more are pushed, and each is weighted by the probability of its numbers of
 events in the true population, divided by that in the other one.
 """
 
@@ -54,7 +54,7 @@ skewnesses of -0.4 and 0.1."""
 
 RETRAINED, REDESIGNED = 0.985, 0.95
 """Correlations of the logits of candidate and baseline within a class: of two trainings of the
-default model on training events of which nine in ten are the same, and of more different models."""
+default model that share nine in ten training events, and of less similar models."""
 
 SIGNAL_SHARE, RARE_SHARE = 0.53, 0.1
 
@@ -65,11 +65,11 @@ GOALS = {0: (1.0, "equal"), 1: (0.05, "worse by the drop"), 2: (0.001, "worse by
 """By times the tolerated drop, the largest share of models that may be pushed, and its name."""
 
 SAMPLED = 2
-"""Times the tolerated drop of which the share pushed is too small to be counted."""
+"""Multiple of the tolerated drop at which too few models are pushed to count them."""
 
 TILT = 0.7
 """How far the true drop of the drawn pairs is on the way to the one at which half are pushed. At 1,
-few pairs with large weights decide."""
+a few pairs with large weights dominate."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Gate:
 
 
 def normal_population(drop: float, correlation: float = RETRAINED) -> Population:
-    """Two models with correlated normal logits, of which the candidate's AUC is lower by a drop."""
+    """Two models with correlated normal logits; the candidate's AUC is lower by a drop."""
     points = np.stack(np.meshgrid(GRID, GRID, indexing="ij"), axis=-1)
     separation = np.sqrt(2) * norm.ppf(BASELINE_AUC)
     covariance = [[1.0, correlation], [correlation, 1.0]]
@@ -185,7 +185,7 @@ def rare_population(drop: float) -> Population:
     lost = population[1].copy()
     lost[:] = 0.0
     lost[0] = signal
-    # Never none, so that any number of lost events can be drawn.
+    # Never zero, so that any number of lost events can be drawn.
     share = max(drop, LEAST_RARE_DROP) / -true_change((population[0], lost))
     return population[0], (1 - share) * population[1] + share * lost
 
@@ -279,7 +279,7 @@ def sampled_rates(
 
 
 def proposed_drop(gate: Gate, splits: EvalSplits) -> float:
-    """The true drop of a population of which about half of the pairs are pushed."""
+    """The true drop of a population in which about half of the pairs are pushed."""
     pair, _ = splits.draw(np.random.default_rng(0))
     return -gate.least_change(pair)
 
@@ -317,7 +317,7 @@ def measure(quick: bool) -> Iterator[Measurement]:
             for events in SIZES:
                 rates = error_rates(gate, population, events, share, times=times, pairs=pairs)
                 found += [] if name else [rates]
-                # A share that is the goal's own exceeds it in half of all simulations.
+                # A share equal to the goal exceeds it in half of all simulations.
                 limit = goal if times == SAMPLED else float(binom.ppf(0.975, pairs, goal)) / pairs
                 yield Measurement(
                     Measure(f"pushed, {kind}{name}, {events:,} events", "", limit, Sense.AT_MOST),

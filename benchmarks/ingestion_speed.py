@@ -1,7 +1,7 @@
 """Ingestion speed: our ingestion of published shards against stock ImportExampleGen.
 
-The peer decodes records with a map. Its constant cost does not count, because its sample is
-small; ours counts.
+The peer decodes records with a map. Its constant cost is not counted, because its sample is small;
+ours is.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 A side is a function that does its work once and returns what it measured: a rate, or seconds. It
 prepares before the clock starts. Ours and the peer's run in turn (ours, peer, ours, peer, ...), so
-that other load on the machine affects both, and the median of the runs counts.
+that other load on the machine affects both, and the median of the runs is taken.
 """
 
 import gc
@@ -17,7 +17,7 @@ RUNS = 3
 """Runs per side; the smallest number with a useful median."""
 
 FIRST_EVENTS = 1_000
-"""Events of a slow peer that do not count, because of its constant cost."""
+"""Events of a slow peer that are not timed, because of its constant cost."""
 
 Side = Callable[[], float]
 

@@ -1,6 +1,7 @@
-"""A forest that is descended node by node: how exports were before trees were oblivious.
+"""A forest evaluated node by node, as in exports before trees were oblivious.
 
-Only a peer of the serving benchmark: LightGBM's trees as arrays, one look-up per level and tree.
+Used only as a peer in the serving benchmark: LightGBM's trees as arrays, one look-up per level and
+tree.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Scoring from TFRecord shards to Parquet: ``higgs score`` against the rate of the model alone.
 
-The model is that of the default preset, as sized for 30,000 events, with random weights, on which
-its rate does not depend. The peer calls it with the same events in memory.
+The model is that of the default preset, as sized for 30,000 events, with random weights, which do
+not affect its rate. The peer calls it with the same events in memory.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Serving speed: the exported model against its peers, which take turns.
+"""Serving speed: the exported model against its peers, measured alternately.
 
 The models have the shape of the default preset, as sized for 30,000 and for a million events, and
 random weights. The peers: the earlier export, whose LightGBM trees were looked up node by node

@@ -1,4 +1,4 @@
-"""A small trained model, which costs an Evaluator little, so that its other work is visible."""
+"""A small trained model, cheap to evaluate, so that the Evaluator's other work is visible."""
 
 from pathlib import Path
 

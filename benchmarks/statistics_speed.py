@@ -1,6 +1,6 @@
 """Statistics speed: our StatisticsGen on Parquet against the stock node on tf.Examples.
 
-The peer's constant cost does not count, because its sample is small; ours counts.
+The peer's constant cost is not counted, because its sample is small; ours is.
 """
 
 from collections.abc import Iterator

@@ -29,7 +29,7 @@ from formats.names import COLUMNS_SIGNATURE, SIGNAL_PROBABILITY
 from formats.published.record import Events
 
 SLICE_PREFIX = "slice_"
-"""Distinguishes a column to slice by, such as a b-tag in words, from the feature of that name."""
+"""Suffix that distinguishes a column to slice by, such as a b-tag in words, from its feature."""
 
 METRICS = [
     tfma.MetricConfig(class_name="ExampleCount"),

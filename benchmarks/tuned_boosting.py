@@ -19,7 +19,7 @@ DRAWS = 12
 """Number of settings tried per library."""
 
 TUNING_EVENTS = 100_000
-"""Maximum number of training events to compare settings; the number of trees follows from all."""
+"""Maximum number of training events to compare settings; all determine the number of trees."""
 
 MAX_TREES, PATIENCE = 4000, 60
 

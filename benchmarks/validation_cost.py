@@ -1,10 +1,11 @@
-"""What setting validation events aside costs, and how much of it the refit wins back.
+"""The cost of setting validation events aside, and how much of it the refit recovers.
 
 python -m benchmarks.validation_cost --csv HIGGS.csv.gz --seeds 3
 
-The last 6,233 rows of the CSV test, the fifth before them judges. In the first way the Trainer
-learns from all other rows and fits the blend on those that judge. In the others it sets a tenth of
-the others aside; the last one is the default, which then trains again on all of them.
+The last 6,233 rows of the CSV are for testing, the fifth before them for judging. In the first
+variant the Trainer trains on all other rows and fits the blend on the judging rows. In the others
+it sets a tenth of these rows aside; the last variant is the default, which then trains again on all
+of them.
 """
 
 import argparse

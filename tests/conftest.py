@@ -1,4 +1,4 @@
-"""Settings for every test, and which of them share a process when several run."""
+"""Settings for every test, and the grouping of tests into processes."""
 
 import functools
 import gc
@@ -16,12 +16,12 @@ from hypothesis import settings
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-# Each of Google's fifteen client libraries looks itself up among all installed packages: a second.
+# Each of Google's fifteen client libraries searches all installed packages for itself: a second.
 importlib.metadata.packages_distributions = functools.cache(
     importlib.metadata.packages_distributions
 )
 
-# Runs of the whole pipeline that many tests look at are made once, in one process.
+# Runs of the whole pipeline that many tests use are made once, in one process.
 SHARED = {
     "project": "run",
     "image": "engines",
@@ -71,7 +71,8 @@ def golden(request):
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Collects without the garbage collector, which would visit the millions of objects of the
-    imported packages again and again: half of the time. They stay, so it need not see them."""
+    imported packages again and again: half of the time. They stay alive, so it need not visit
+    them."""
     gc.disable()
     try:
         return (yield)
@@ -99,6 +100,6 @@ def _rank(item) -> int:
 
 
 def _group(item) -> str:
-    """What `item` shares a process with: the run of a fixture, or the tests of its file."""
+    """The group of `item`, which shares a process: a fixture's run, or the tests of its file."""
     file, _, _ = item.nodeid.partition("::")
     return next((run for fixture, run in SHARED.items() if fixture in item.fixturenames), file)

@@ -1,4 +1,4 @@
-"""The rules of the layout, read from the sources: imports, cycles, names, and who knows what."""
+"""Rules of the layout, checked in the sources: imports, cycles, and where names are defined."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Each command of the table in ``docs/data.md`` converts what stands beside it."""
+"""Each command of the table in ``docs/data.md`` converts the input beside it."""
 
 import gzip
 import lzma

@@ -1,4 +1,4 @@
-"""The CI workflow and Cloud Build's file refer to existing files; their schemas are linted."""
+"""The CI workflow and Cloud Build's file refer to existing files and match their schemas."""
 
 import json
 import re

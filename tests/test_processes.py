@@ -1,4 +1,4 @@
-"""How the tests are spread over processes; see conftest.py."""
+"""How the tests are distributed over processes; see conftest.py."""
 
 import os
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="all tests in one process")
 def test_the_scheduler_knows_the_groups(request):
-    # A group that only the marker knows lets every process make the shared runs anew.
+    # With a group that only the marker knows, every process would repeat the shared runs.
     assert request.node.nodeid.endswith("@tests/test_processes.py")

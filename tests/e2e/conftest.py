@@ -1,4 +1,4 @@
-"""One real run of the pipeline, shared by the tests that look at what it left."""
+"""One real run of the pipeline, shared by the tests that inspect its output."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from pipeline.sample_data import monte_carlo, shard_writer
 
 TRAIN_EVENTS, EVAL_EVENTS, TEST_EVENTS = 4_000, 2_000, 1_000
 
-# A few seconds of training; the toy is learned well enough for the gates to have a say.
+# A few seconds of training, enough for an AUC that the gates can judge.
 SMALL = {
     "trainer.preset": "demo",
     "trainer.units": 64,
@@ -23,7 +23,7 @@ SMALL = {
     "evaluation.auc_lower_bound": 0.7,
 }
 
-# A run must not write them anywhere.
+# Secrets, which a run must not write anywhere.
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "planted-secret-key",
     "DATABASE_URL": "postgres://ann:planted-password@localhost/x",
@@ -32,7 +32,7 @@ SECRETS = {
     "HTTPS_PROXY": "http://ann:planted-proxy-password@localhost:9",
 }
 
-# The derived columns cost a run as much as everything else; the shared run has them, and the refit.
+# The derived columns take as long as everything else; only the shared run has them, and the refit.
 FAST = {
     **SMALL,
     "trainer.derived_columns": "false",
@@ -68,14 +68,14 @@ class Project:
         return self.folder / "run.yaml"
 
     def run(self, start=higgs, environment=None, **changes):
-        """`higgs run` with keys laid over; dots are written as double underscores."""
+        """`higgs run` with overridden keys; dots are written as double underscores."""
         pairs = (f"{key.replace('__', '.')}={value}" for key, value in changes.items())
         arguments = ("run", "--config", self.config, *(f"--set={pair}" for pair in pairs))
         return start(*arguments, **(environment or {}))
 
 
 def make_project(folder, data=None, options=SMALL):
-    """A small configuration over a folder of its own; on its own data unless given others."""
+    """A small configuration in a folder of its own; on its own data unless other data is given."""
     folder.mkdir(exist_ok=True)
     project = Project(folder)
     lines = [f"data_root: {data or project.data}", f"root: {project.root}"]
@@ -130,7 +130,7 @@ def first_run(project, events):
 
 @dataclass(frozen=True)
 class RefusedRun:
-    """What a later run printed and left that missed two gates, read before any later run."""
+    """What a later run that missed two gates printed and left, read before any later run."""
 
     done: Finished
     outcome: RunOutcome

@@ -12,7 +12,7 @@ from forks import ADDRESS_VARIABLE, run_in_fork
 
 BIN = Path(sys.executable).parent
 
-# A training that learns next to nothing and costs little, for `Project.run`.
+# A short training that learns next to nothing, for `Project.run`.
 WORSE = {
     "trainer__derived_columns": "false",
     "trainer__trees": 0,

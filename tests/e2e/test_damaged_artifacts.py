@@ -44,7 +44,7 @@ def test_deleted_files_are_named_and_their_nodes_run_again(damaged):
         f"    {folder} is damaged (Split-train/data_parquet-00001.parquet is missing (" in examples
     )
     assert re.search(r"missing \([0-9,]+ bytes\)\); CollisionExampleGen will rebuild it$", examples)
-    # The model is of other Examples now, so nobody looks for it.
+    # The model would be of other Examples now, so it is not checked.
     assert len(lines) == 1
     assert set(cleaned.states.values()) - {"cached"} == {"done"}
     assert {node for node, state in cleaned.states.items() if state == "cached"} <= {

@@ -1,4 +1,4 @@
-"""The data plane on real Beam: nothing is lost or doubled, and TFDV sees what it should."""
+"""The data plane on real Beam: nothing is lost or duplicated, and TFDV gets the right data."""
 
 import numpy as np
 import pyarrow.parquet as pq

@@ -37,7 +37,7 @@ def later(refused_run, project):
     versions = sorted(path.name for path in serving.glob("[0-9]*"))
     shutil.move(serving, project.root / "kept")
     lost = project.run()
-    # Other tests look at what the first run pushed.
+    # Other tests use the model that the first run pushed.
     for version in versions:
         shutil.move(project.root / "kept" / version, serving / version)
     return {"again": again, "worse": worse, "versions": versions, "lost": lost}

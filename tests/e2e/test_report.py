@@ -35,7 +35,7 @@ def test_every_run_prints_where_its_page_is(first_run, pushed_page):
 
 
 def test_page_of_the_node_report_has_the_same_decision(first_run):
-    # The node, which only compiled pipelines have, knows neither states nor times.
+    # The node, which only compiled pipelines have, does not know states and times.
     nodes = {
         name: dataclasses.replace(node, state="unknown", seconds=math.nan, started=None)
         for name, node in first_run.outcome.nodes.items()

@@ -1,4 +1,4 @@
-"""The Trainer learns nothing of the splits that judge its model: real ingestion and training."""
+"""The Trainer learns nothing from the splits that test its model: real ingestion and training."""
 
 import json
 import shutil

@@ -111,7 +111,7 @@ def spark(engine_files, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def engine_model(engine_files, tmp_path_factory):
-    """A model that has learned next to nothing, for the Evaluator."""
+    """A barely trained model, for the Evaluator."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_model, "TRAIN_EVENTS", 2_000)
         patch.setattr(small_model, "VALIDATION_EVENTS", 500)

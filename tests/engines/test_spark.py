@@ -1,9 +1,9 @@
-"""Workers that are killed on Spark: a node has exact counts, or it fails; it is never short.
+"""Killed workers on Spark: a node has exact counts, or it fails; events are never lost.
 
 One combination is part of `make test`; `make engine-kills` runs all of them.
 
 The test holds a lease on an input (fcntl(2)): the kernel lets the worker that opens it wait, and
-names it in /proc/locks. So the kill hits a task that has begun and cannot end before.
+names it in /proc/locks. So the kill hits a task that has started and cannot end before.
 """
 
 import fcntl
@@ -80,8 +80,8 @@ def examples(data, tmp_path_factory):
 
 @contextmanager
 def held(path):
-    """Lets every process that opens a file wait for the end of the block."""
-    previous = signal.signal(signal.SIGIO, signal.SIG_IGN)  # it says that somebody waits
+    """Makes every process that opens a file wait for the end of the block."""
+    previous = signal.signal(signal.SIGIO, signal.SIG_IGN)  # it signals that a process waits
     descriptor = os.open(path, os.O_RDWR)
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)

@@ -1,4 +1,4 @@
-"""`make engines` and `tools/engines`: what they say if something is missing; stopping."""
+"""`make engines` and `tools/engines`: messages if something is missing; stopping."""
 
 import os
 import shutil
@@ -100,7 +100,7 @@ def test_a_port_in_use_is_named(tree):
 
 
 def is_running(pid):
-    """Tells whether a process runs; one that nobody has waited for yet does not."""
+    """Returns whether a process runs; a zombie does not."""
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 

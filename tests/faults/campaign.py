@@ -1,6 +1,6 @@
-"""Thousands of faults, and the table of what came of them: `make faults`.
+"""Thousands of faults, and the table of their outcomes: `make faults`.
 
-Each line of the results is one fault. A campaign that was stopped goes on where it stopped.
+Each line of the results is one fault. A campaign that was stopped resumes where it stopped.
 """
 
 import argparse
@@ -122,7 +122,7 @@ def plan(prepared: dict[str, Prepared], files: list[str], seed: int) -> list[Tas
 
 
 def _interleave(many: list[Task], few: list[Task], ratio: int) -> Iterator[Task]:
-    """Takes `ratio` of the one and one of the other in turns, then what is left."""
+    """Takes `ratio` items of the first and one of the second in turn, then the rest."""
     first, second = iter(many), iter(few)
     for index in range(len(many) + len(few)):
         source, other = (second, first) if index % (ratio + 1) == ratio else (first, second)
@@ -209,7 +209,7 @@ def prepare_all(workshop: Workshop, *, light: bool) -> dict[str, Prepared]:
 
 @contextmanager
 def scratch_folder() -> Iterator[str]:
-    """A folder in memory if there is one: the disk is not what is tested."""
+    """A folder in memory if there is one, because the disk itself is not tested."""
     memory = Path("/dev/shm")  # noqa: S108 (the folder has a random name)
     usable = memory.is_dir() and shutil.disk_usage(memory).free > SCRATCH_BYTES
     with tempfile.TemporaryDirectory(dir=memory if usable else None) as folder:

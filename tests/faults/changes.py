@@ -76,7 +76,7 @@ def newer_metadata(workshop: Workshop) -> None:
 
 
 def foreign_entries(workshop: Workshop) -> None:
-    """Nothing of this is a version."""
+    """None of these is a version."""
     folder = workshop.work / "serving"
     for name in ("latest", "-3", "00017", "1e10", str(2**63), "²", ".pushing.other.0a"):
         (folder / name).mkdir()

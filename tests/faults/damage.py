@@ -56,7 +56,7 @@ def judge_damage(
     done = again = workshop.run(scenario)
     hurt = file.split("/")[1] if file.startswith("serving/") else None
     # A manifest is written again if the files agree with the digest in ML Metadata, which also has
-    # the last version. With another seed, these nodes do not look at what they made before.
+    # the last version. With another seed, these nodes do not check their earlier outputs.
     is_known = file.startswith("manifests/") or file == "serving/.last_version"
     is_unused = scenario is SECOND and any(f"artifacts/{node}/" in file for node in WITH_SEED)
     spare = (is_known or is_unused) and done.code == reference.code

@@ -1,4 +1,4 @@
-"""What must hold after a fault, and after the next run without it."""
+"""Conditions that must hold after a fault, and after the next run without it."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from folder_digests import dataset_digests
 from scenarios import Scenario
 from workshop import Finished, Workshop
 
-# How Python, TensorFlow and SQLite say what happened.
+# Error texts of Python, TensorFlow and SQLite.
 REASONS = {
     "EIO": r"Input/output error|disk I/O error|Errno 5",
     "ENOSPC": r"no space (is )?left|disk is full|Errno 28",
@@ -20,7 +20,7 @@ REASONS = {
 INTERRUPTED = 130
 """Exit code of a run that a signal has ended."""
 
-# SQLite has its own words, and a write that fails may be reported by a later statement.
+# SQLite has its own texts, and a failed write may be reported by a later statement.
 METADATA = r"disk I/O error|disk is full|readonly|unable to open|a write failed"
 
 
@@ -84,7 +84,7 @@ def pushed(output: str) -> str | None:
 
 
 def names_fault(done: Finished, fault: str, code: int) -> bool | None:
-    """Whether the output says what failed; None if nothing had to be said."""
+    """Whether the output says what failed; None if no message is needed."""
     if done.code < 0 or done.code == code:
         return None
     if fault in SIGNALS:
@@ -112,7 +112,7 @@ def _named(done: Finished) -> bool:
 
 
 def wrongly_pushed(workshop: Workshop, scenario: Scenario, reference: Reference) -> list[str]:
-    """Versions in service that are not, file by file, a model that may be."""
+    """Versions in service that do not equal, file by file, any allowed model."""
     # Two trainings agree in every score, but not in every byte of the export.
     trained = workshop.models() if "Trainer" in scenario.real else []
     return [
@@ -123,7 +123,7 @@ def wrongly_pushed(workshop: Workshop, scenario: Scenario, reference: Reference)
 
 
 def lost(before: dict, workshop: Workshop, acknowledged: list[str | None]) -> list[str]:
-    """Versions that were in service, or were said to be, and are not."""
+    """Versions that were in service, or reported as pushed, and no longer are."""
     now = workshop.versions()
     changed = [name for name, files in before.items() if now.get(name) != files]
     missing = [version for version in acknowledged if version and version not in now]

@@ -1,6 +1,6 @@
 """Nodes that compute for seconds are recorded once and replayed for the same input.
 
-A fault is of interest where files are written, and most of a run's time goes elsewhere. A node
+Faults matter where files are written, but most of a run's time is spent elsewhere. A node
 that is asked again for what it has computed before (the same parameters, and inputs that are byte
 for byte the same) gets its recorded files and properties. Everything else, such as the launcher,
 ML Metadata, the gates, the push and the records, is real. A node that is itself under test runs.
@@ -63,7 +63,7 @@ def _key(info) -> str:
         for artifact in artifacts:
             digest.update(key.encode())
             for path, content in sorted(file_digests(Path(artifact.uri)).items()):
-                # It tells the time of a push.
+                # It contains the time of a push.
                 if not path.endswith(provenance.FILE_NAME):
                     digest.update(f"{path} {content}\n".encode())
     return digest.hexdigest()[:16]
@@ -94,7 +94,7 @@ def _replay(info, recording: Path):
             if name != "name":
                 artifact.mlmd_artifact.custom_properties[name].CopyFrom(value)
     for baseline in info.input_dict.get("baseline_model", ()):
-        # What the blessing says of the baseline is not a matter of the recorded model.
+        # The blessing's properties of the baseline do not come from the recorded model.
         [blessing] = outputs["blessing"]
         for name in (names.BASELINE_VERSION_PROPERTY, names.NEWEST_VERSION_PROPERTY):
             blessing.set_string_custom_property(name, baseline.get_string_custom_property(name))
@@ -102,7 +102,7 @@ def _replay(info, recording: Path):
 
 
 def _adopt(recording: Path, node: str, variant: str) -> bool:
-    """Makes the recording of another model from one that exists, for the price of a copy."""
+    """Makes the recording of another model by copying an existing one."""
     others = list(recording.parent.glob(f"{node}-*[0-9a-f]"))
     if not others:
         return False

@@ -126,7 +126,7 @@ def run(request: dict) -> int:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
-        code = 70  # Nothing may come through to here.
+        code = 70  # No exception may get here.
     layer.pause(True)
     if request.get("metadata"):
         answer = {"nodes": nodes, "known": known_versions(request["metadata"])}

@@ -1,4 +1,4 @@
-"""What is run under faults: commands, the state they start from, and how they end undisturbed."""
+"""Scenarios for faults: commands, their initial state, and how they end undisturbed."""
 
 from dataclasses import dataclass, field
 

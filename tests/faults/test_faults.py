@@ -67,7 +67,7 @@ def test_after_a_damage(workshop, prepared, tasks):
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_after_a_change(workshop, prepared, change):
-    """People and backups: the run says what it found, and pushes what an undisturbed one would."""
+    """Changes by people: the run reports them, and pushes what an undisturbed one would."""
     scenario, reference = change.scenario, prepared[change.scenario.name].reference
     workshop.restore(change.base or scenario.base)
     change.apply(workshop)
@@ -88,7 +88,7 @@ def test_after_a_change(workshop, prepared, change):
 
 
 def check(workshop, prepared, tasks, least):
-    """Every fault that hits has a message, loses nothing, pushes nothing wrong, is recovered."""
+    """Every fault has a message, loses nothing, pushes nothing wrong, and the next run recovers."""
     judged = [execute(workshop, prepared, task) for task in tasks]
     outcomes = [outcome for outcome, _ in filter(None, judged)]
     assert len(outcomes) >= least

@@ -1,4 +1,4 @@
-"""What the campaign asks, on states that are made up: every violation is seen."""
+"""The campaign's judgement of made-up states: every violation is found."""
 
 from types import SimpleNamespace
 

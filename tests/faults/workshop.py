@@ -1,4 +1,4 @@
-"""A folder in which scenarios are prepared, disturbed, repeated and looked at."""
+"""A folder in which scenarios are prepared, disturbed, repeated and inspected."""
 
 import json
 import os

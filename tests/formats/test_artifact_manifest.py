@@ -1,4 +1,4 @@
-"""What an artifact consists of, and how each kind of damage is described."""
+"""The files of an artifact, and the description of each kind of damage."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The sentence about events that are missing; who calls it is tested with each node."""
+"""The message about missing events; its callers are tested with each node."""
 
 import pytest
 

@@ -175,7 +175,7 @@ def write_threshold(make, folder, metric, threshold, *slice_values, values=None,
     gate = metric_config.per_slice_thresholds[0]
     gate.threshold.CopyFrom(threshold)
     gate.slicing_specs[0].CopyFrom(tfma.SlicingSpec(feature_values=dict(slice_values)))
-    # As two gates with the same limit have it.
+    # As with two gates that have the same limit.
     metric_config.per_slice_thresholds.append(gate)
     run = config_pb2.EvalRun(eval_config=config, version="1")
     (folder / "eval_config.json").write_text(json_format.MessageToJson(run))

@@ -1,4 +1,4 @@
-"""When a stamp vouches for a file, and when its content has to."""
+"""When a stamp suffices to verify a file, and when its content is read."""
 
 import os
 import shutil

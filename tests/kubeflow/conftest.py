@@ -1,4 +1,4 @@
-"""Compiled files, an environment that stands for the image, and runs of the files in engines."""
+"""Compiled files, an environment in place of the image, and runs of the files in engines."""
 
 import shutil
 import subprocess
@@ -43,10 +43,10 @@ SMALL = (
     "beam.args=[]",
 )
 
-# This machine has none, and a training that lacks the one it asked for fails.
+# This machine has no GPU, and a training fails without the device that it requests.
 NO_ACCELERATOR = tuple(f"vertex.training.{key}=" for key in ("accelerator", "accelerator_count"))
 
-# Vertex AI ingests in every run unless the content of the data has a name.
+# Vertex AI ingests in every run unless `ingestion.content_key` is set.
 CONTENT_KEY = "ingestion.content_key=events-1"
 
 # Runs without a baseline, with one, with a model that the gate rejects, and with invalid data.
@@ -88,7 +88,7 @@ def image(tmp_path_factory):
 
 
 def copy_bytecode(packages: Path) -> None:
-    """Copies what this environment has compiled, of which Python takes what fits the sources."""
+    """Copies this environment's bytecode; Python uses the files that match the sources."""
     own = BIN.parent / PACKAGES
     for file in own.rglob("__pycache__/*.pyc"):
         copy = packages / file.relative_to(own)

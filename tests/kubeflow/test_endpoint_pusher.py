@@ -1,4 +1,4 @@
-"""Deployments to an endpoint: what was blessed, and once."""
+"""Deployments to an endpoint: the blessed files, exactly once."""
 
 import json
 from types import SimpleNamespace

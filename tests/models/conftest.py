@@ -113,7 +113,7 @@ def prepare_run():
             (folder / f"Split-{split}").mkdir(parents=True)
         path = folder / f"Split-{TRAIN_SPLIT}" / "data.parquet"
         pq.write_table(_make_table(events), path, row_group_size=row_group_size)
-        # Reading the split that judges the model would fail.
+        # Reading the split that tests the model would fail.
         (folder / f"Split-{EVAL_SPLIT}" / "data.parquet").write_text("not for the Trainer")
         return types.SimpleNamespace(
             train_files=[f"{folder}/Split-{TRAIN_SPLIT}/*"],

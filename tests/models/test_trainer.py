@@ -267,7 +267,7 @@ def test_a_training_killed_within_an_epoch_ends_like_an_uninterrupted_one(
 
 
 def kill_after_a_checkpoint(fn_args):
-    """Runs the trainer and kills it, without a warning, when it has its first checkpoint."""
+    """Runs the trainer and kills it when it has written its first checkpoint."""
     process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
     root = Path(fn_args.custom_config["checkpoint_root"])
     while not [*root.glob(f"*/{MANAGER_FILE}")]:

@@ -1,4 +1,4 @@
-"""Where the records of a root are, and what they vouch for."""
+"""Where the records of a root are, and what they verify."""
 
 import errno
 import os

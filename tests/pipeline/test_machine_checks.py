@@ -63,7 +63,7 @@ def test_variables_that_do_no_harm(tmp_path):
 
 
 def test_another_module_with_the_name_of_a_package_is_refused(tmp_path, monkeypatch):
-    """Such as ``models`` of the user, by which PYTHONPATH replaces what the run would record."""
+    """A user's ``models`` on PYTHONPATH, which would replace the code that the run records."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -49,7 +49,7 @@ def test_new_metadata_do_not_replace_the_backup_which_recovery_restores(used_roo
 
 
 def test_metadata_of_another_root_do_not_replace_the_backup(used_root, record_in, tmp_path):
-    """They have as many executions."""
+    """Both have the same number of executions."""
     write_backup(used_root)
     nodes = {f"Node{number}": ("COMPLETE", "model", "/model", {}) for number in range(20)}
     record_in(tmp_path / "other").put_run("2026-02-02", **nodes)

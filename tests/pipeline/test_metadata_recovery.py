@@ -1,4 +1,4 @@
-"""`higgs runs --recover` on stores that were lost, damaged or are behind the pushed models."""
+"""`higgs runs --recover` on stores that were lost or damaged, or lack pushed models."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""The key of shards in an object store; local folders stand for its objects."""
+"""The key of shards in an object store; local folders represent its objects."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Content keys of local shards, and the memory that makes an unchanged set cost nothing."""
+"""Content keys of local shards, and remembered hashes, so that unchanged shards are not read."""
 
 import hashlib
 import os

@@ -72,7 +72,7 @@ def root(finished, caplog):
 
 
 MODEL = "artifacts/Train/model/*/variables/index"
-# A file of each output, and what runs when it is damaged.
+# A file of each output, and the nodes that run when it is damaged.
 FILES = {
     "artifacts/Ingest/examples/*/Split-train/1.parquet": ["done", "done", "done"],
     MODEL: ["cached", "done", "done"],

@@ -1,4 +1,4 @@
-"""A version far from any root: what it says of itself, and whether that is true."""
+"""A version outside any root: its provenance, and whether the files match it."""
 
 import shutil
 import subprocess

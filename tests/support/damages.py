@@ -1,4 +1,4 @@
-"""What disks, cleaners and people do to a file; each damage keeps what it can of the file."""
+"""Damages by disks, cleaners and people; each one keeps as much of the file as possible."""
 
 import os
 import shutil

@@ -64,7 +64,7 @@ def run(command: list[str], folder: str, environment: dict[str, str], output: st
     os.environ.update(environment)
     is_module = command[:2] == ["python", "-m"]
     sys.argv = command[2:] if is_module else list(command)
-    # As Python does; TFX's command line puts another folder in the place of the first.
+    # As Python does; TFX's command line replaces the first folder by another.
     sys.path.insert(0, folder if is_module else str(Path(command[0]).parent))
     code = 0
     try:

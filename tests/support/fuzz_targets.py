@@ -31,10 +31,10 @@ from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import Counts, IntakeOptions
 
 SECONDS = 10
-"""What one input may take on a busy machine."""
+"""Time limit of one input on a busy machine."""
 
 MEMORY_BYTES = 1 << 30
-"""What one input may allocate, above what the process has already."""
+"""Memory that one input may allocate in addition to the process's own."""
 
 
 class LimitError(Exception):
@@ -81,7 +81,7 @@ def read_data_manifest(data: bytes) -> None:
 
 
 def read_configuration(data: bytes) -> None:
-    """A configuration, which is trusted, but must not end in a traceback either."""
+    """A configuration, which is trusted, but must not cause a traceback either."""
     with _file(data) as path, contextlib.suppress(ConfigError):
         load_config(path)
     with _file(b"") as path, contextlib.suppress(ConfigError):

@@ -40,7 +40,7 @@ SCORE_BINS = 100
 
 
 def binned_scores(signal, background, score_sum):
-    """Scores of which nothing is known but their bins, with a cut at each edge."""
+    """Scores known only by their bins, with a cut at each edge."""
     passing = (np.append(np.cumsum(counts[::-1])[::-1], 0.0) for counts in (signal, background))
     cuts = ScoreCuts(np.linspace(0, 1, len(signal) + 1), *passing)
     return ScoreHistogram(signal, background, score_sum, cuts)

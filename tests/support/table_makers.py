@@ -1,4 +1,4 @@
-"""Tables of events in the forms in which people keep them, and their conversion."""
+"""Tables of events in common forms, and their conversion."""
 
 import io
 from collections.abc import Iterable, Sequence

@@ -28,9 +28,9 @@ PRELOADED = [
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """A pool for several executors.
 
-    Each of them numbers its workers from 1, so the number with which one asks to stop a worker may
-    be that of another's. Beam's pool then stops the other one, whose executor waits for it without
-    end. Here a worker ends when its executor closes the connection.
+    Each of them numbers its workers from 1, so the number that one asks to stop may be that of
+    another's worker. Beam's pool then stops the wrong worker, whose executor waits for it forever.
+    Here a worker ends when its executor closes the connection.
     """
 
     def __init__(self) -> None:

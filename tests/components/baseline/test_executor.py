@@ -1,4 +1,4 @@
-"""Which version of a push directory a candidate is compared with, and what is said about it."""
+"""The version of a push directory that a candidate is compared with, and its messages."""
 
 import pytest
 import tensorflow as tf
@@ -204,6 +204,6 @@ def test_the_cache_sees_what_is_pushed_and_withdrawn_but_not_the_candidates_own_
     assert f"{number}: variables/variables.data has 7 of 1 bytes" in key(pushes, serving, "c")
     (serving / number).rename(serving / "withdrawn")
     assert key(pushes, serving, "b") == against_a
-    # Not a version, but later pushes have larger numbers, and the Pusher misses it if it is gone.
+    # Not a version, but later pushes have larger numbers, and the Pusher notices if it is gone.
     (serving / "99999999999").mkdir()
     assert key(pushes, serving, "b") == f"{against_a.rpartition(' ')[0]} 99999999999"

@@ -18,8 +18,9 @@ def test_an_unshuffled_file_is_refused_with_both_shares():
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (counts(10_500_000, 0.5300), counts(500_000, 0.5399)),  # no chance, but no matter
-        (counts(80, 0.5), counts(20, 0.8)),  # chance in so few events
+        (counts(10_500_000, 0.5300), counts(500_000, 0.5399)),  # not by chance, but below the
+        # tolerance
+        (counts(80, 0.5), counts(20, 0.8)),  # possible by chance in so few events
         (ClassCounts(10_000, 100), ClassCounts(10, 2)),
         (counts(100, 0.5), ClassCounts(0, 0)),
     ],

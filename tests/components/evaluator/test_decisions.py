@@ -25,7 +25,7 @@ THRESHOLDS = {
 
 
 def draw(events, *, noise=0.1, own=0.1):
-    """Labels, and correlated scores of a baseline and a candidate with noises of its own."""
+    """Labels, and correlated scores of a baseline and a candidate, each with its own noise."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, events)
     common = rng.normal(1.5 * labels, 1.0)
@@ -47,7 +47,7 @@ def decide(frame, folder, gates=(), **thresholds):
         rubber_stamp=True,
     )
     del config.slicing_specs[2:]
-    # The plots take most of the time, and decide nothing.
+    # The plots take most of the time, and do not affect the decision.
     for spec in config.metrics_specs:
         del spec.metrics[-2:]
     predictions = {spec.name: frame[spec.name or "candidate"] for spec in config.model_specs}
@@ -96,7 +96,7 @@ def slices(frame):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 class TestDecision:
-    """Each evaluation takes TFMA seconds."""
+    """Each evaluation by TFMA takes seconds."""
 
     def test_comparison_on_too_few_events_is_undecided(self, tmp_path):
         frame = draw(400, noise=0.4, own=0.4)

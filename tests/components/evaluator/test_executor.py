@@ -57,7 +57,7 @@ def examples(tmp_path):
 
 @pytest.fixture
 def evaluate(make, examples, tmp_path, monkeypatch):
-    """Evaluates the events; the evaluation sees another number of them."""
+    """Evaluates the events, with a different number of events seen by the evaluation."""
     evaluation = ModelEvaluation()
     evaluation.uri = str(tmp_path / "evaluation")
     file = Path(examples.uri, "Split-eval", "a.parquet")

@@ -1,4 +1,4 @@
-"""Our metrics over arrays of events, against TFMA's own an event at a time, and scikit-learn."""
+"""Our metrics over arrays of events, compared with TFMA's per event, and with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def events():
 
 
 def measure(metric, events, size, weighted=False):
-    """What a metric's computations make of the events, given ``size`` at a time.
+    """The result of a metric's computations for the events, given ``size`` at a time.
 
     TFMA's evaluator does this with Beam: combine, extract, then derive.
     """
@@ -84,7 +84,7 @@ def test_log_loss_is_tfmas_where_that_is_finite(events, weighted):
     assert np.isfinite(measure(metrics.LogLoss(), events, 700, weighted))
 
 
-# TFMA divides by the events under a threshold, of which there may be none.
+# TFMA divides by the number of events under a threshold, which may be 0.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_calibration_is_tfmas(events):
     expected, found = (

@@ -169,7 +169,7 @@ def test_sample_does_not_depend_on_parts_or_order(few_pairs):
     assert (one.bits, one.total) == (other.bits, 30_000)
     np.testing.assert_array_equal(one.pairs, other.pairs)
     np.testing.assert_array_equal(one.weights, other.weights)
-    # Each pair stands for those that were left out.
+    # Each pair also represents those that were left out.
     assert one.expanded_weights().sum() == pytest.approx(30_000, rel=0.05)
 
 

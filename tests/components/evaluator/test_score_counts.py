@@ -47,7 +47,7 @@ def make_sample(signal_share, make_scores):
     return labels, np.float32(make_scores(logits, rng))
 
 
-# What a model can make of events that it separates with an AUC of 0.86.
+# Possible scores of a model that separates events with an AUC of 0.86.
 SAMPLES = {
     "half signal": (0.5, lambda x, _: sigmoid(x)),
     "signal share 1e-4": (1e-4, lambda x, _: sigmoid(x + np.log(1e-4))),

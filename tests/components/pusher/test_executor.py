@@ -1,4 +1,4 @@
-"""What is a version after each push, whatever happened before or during it."""
+"""The versions after each push, whatever happened before or during it."""
 
 import errno
 import functools
@@ -87,7 +87,7 @@ def test_a_version_holds_the_formats_that_are_asked_for(pushes, serving, clock):
     assert not (serving / "1000" / "model.onnx").exists()
     assert "model.onnx" not in provenance(serving / "1000").manifest
     assert pushes.version("a", checked=checked, onnx=False) == "1000"
-    # The same model, which another format makes another version.
+    # The same model with another format, which is another version.
     clock.seconds = 2000
     assert pushes.version("a", checked=checked) == "2000"
     assert (serving / "2000" / "model.onnx").read_text() == "ONNX a"
@@ -109,7 +109,7 @@ def test_a_model_that_lost_its_onnx_file_is_not_pushed(pushes, monkeypatch):
 def test_tritons_configuration_lies_beside_the_versions(pushes, serving):
     pushes.push("a")
     assert not (serving / "config.pbtxt").exists()
-    # The version is there already; the configuration is not.
+    # The version exists already; the configuration does not.
     pushes.push("a", triton=True)
     assert sorted(path.name for path in serving.iterdir() if path.name[0] != ".") == [
         "1000",
@@ -190,7 +190,7 @@ def test_nothing_is_pushed_to_a_directory_that_has_lost_its_versions_meanwhile(p
     assert pushes.versions() == []
     shutil.rmtree(serving)
     shutil.move(serving.with_name("unmounted"), serving)
-    # A version that was withdrawn meanwhile is another matter.
+    # A version that was withdrawn meanwhile does not count.
     shutil.rmtree(serving / "1000")
     assert pushes.version("b", newest="1000", baseline="1000") == "1001"
 
@@ -277,7 +277,7 @@ def test_a_push_that_fails_leaves_nothing(pushes, serving, monkeypatch, fault):
 
 
 def copy_wrongly(model, folder, manifest):
-    """A disk that keeps another byte than it was given."""
+    """A disk that stores a wrong byte."""
     verified_copy.copy_files(model, folder, manifest)
     Path(folder, "variables", "variables.data").write_text("B")
 
@@ -312,7 +312,7 @@ def test_what_killed_pushes_of_this_pipeline_left_is_removed(pushes, serving):
 
 
 def test_what_cannot_be_removed_does_not_stop_a_push(pushes, serving, monkeypatch, caplog):
-    """A killed push of another user has left it; no server takes it for a version."""
+    """A killed push of another user has left it; servers ignore it."""
     left = serving / ".pushing.higgs.0a"
     left.mkdir(parents=True)
     remove = shutil.rmtree
@@ -403,7 +403,7 @@ def test_pipelines_that_push_at_the_same_time_get_versions_of_their_own(
 
 
 class Memory(TensorflowFilesystem):
-    """TensorFlow's file system in memory, which makes folders as an object store does."""
+    """TensorFlow's in-memory file system, which creates folders as an object store does."""
 
     SUPPORTED_SCHEMES = ("ram://",)
 

@@ -1,4 +1,4 @@
-"""The executor: what it knows of a run, and that an unrendered page fails no pushed run."""
+"""The executor: what it knows of a run, and that a rendering error does not fail a pushed run."""
 
 import logging
 import math

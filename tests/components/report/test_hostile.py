@@ -202,4 +202,4 @@ def test_degenerate_histograms_and_splits_have_a_page(make, shape):
     )
     page = render(make.report(evaluation=None, training=None, splits=splits))
     assert page.count("<figure>") == 1
-    assert not re.search(r"[\d,]{30}", page)  # numbers that nobody can read
+    assert not re.search(r"[\d,]{30}", page)  # unreadable numbers

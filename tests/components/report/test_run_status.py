@@ -15,7 +15,7 @@ def with_state(outcome, node, state):
 
 
 def without_decisions(make, state, *nodes, **record):
-    """A run of which only the states of some nodes are known."""
+    """A run with known states of some nodes only."""
     runs = {node: NodeRun(node, state, 1.0, {}) for node in nodes}
     outcome = RunOutcome("r", runs, RunRecord(**record))
     return make.report(outcome=outcome, decision=None, splits=())

@@ -12,7 +12,7 @@ from components.serving_check import confinement
 
 MIB = 2**20
 
-# Each line is what an export could try through an operation, or what the check itself needs.
+# Each line does what an export could try through an operation, or what the check itself needs.
 ATTEMPTS = """
 import json, os, resource, socket, sys
 def attempt(action):

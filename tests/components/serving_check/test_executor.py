@@ -58,6 +58,6 @@ def test_a_check_that_was_killed_is_repeated_by_the_next_run(check, tmp_path, mo
     assert repeated.output(names.INFRA_BLESSING).is_blessed is True
     assert not repeated.is_cached(names.SERVING_CHECK)
     assert check().is_cached(names.SERVING_CHECK)
-    # The blessing is one for these files.
+    # The blessing names these files.
     digest = manifest_digest(take_manifest(str(tmp_path / "model" / "Format-Serving")))
     assert repeated.output(names.INFRA_BLESSING).properties["model_sha256"] == digest

@@ -1,4 +1,4 @@
-"""What run_fn is told about the data; a whole training is in tests/models and tests/e2e."""
+"""The event counts that run_fn gets; complete trainings are in tests/models and tests/e2e."""
 
 import json
 

@@ -68,7 +68,7 @@ def test_a_lepton_in_the_place_of_a_jet_is_refused(features):
 
 @pytest.mark.slow
 def test_masses_that_do_not_follow_from_the_momenta_are_accepted():
-    """Made-up columns: no other order explains them either."""
+    """Made-up columns, which no other order explains either."""
     rng = np.random.default_rng(0)
     for seed in range(5):
         features = np.abs(make_events(300, seed).features)

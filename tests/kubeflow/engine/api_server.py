@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer to a call about runs, in the place of the right one.
+    """An answer to a call about runs that replaces the regular one.
 
     Attributes:
         status: the status, or 0 for a connection that is closed without an answer.
@@ -34,7 +34,7 @@ class Installation(ThreadingHTTPServer):
     def __init__(self, *states):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.states, self.sent, self.status = list(states), {}, 200
-        # The content of the answer about the server's health, in the place of the right one.
+        # The content of the answer about the server's health, instead of the regular one.
         self.body = None
         # Answers to the next calls about runs, and the runs that were created.
         self.faults, self.created, self.calls = [], [], []

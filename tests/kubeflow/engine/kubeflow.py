@@ -20,7 +20,7 @@ LOGS = "executor-logs"
 
 @dataclass(frozen=True)
 class Release:
-    """What releases do differently.
+    """Differences between releases.
 
     Attributes:
         publishes_logs: the driver adds an output ``executor-logs`` to every container, and the
@@ -81,7 +81,7 @@ class KubeflowEngine(Engine):
         )
 
     def _launch(self, spec, name, inputs, folder):
-        # Nothing of an earlier node's disk is there.
+        # An earlier node's disk is not available.
         disk = folder / "disk"
         task_root = f"{spec.root}/{spec.pipeline.pipeline_info.name}/run-{self.runs}/{name}/7f3a"
         outputs = {

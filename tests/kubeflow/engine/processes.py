@@ -1,4 +1,4 @@
-"""Starts containers' commands in an environment that stands for the image."""
+"""Starts containers' commands in an environment in place of the image."""
 
 import os
 import subprocess

@@ -13,7 +13,7 @@ METADATA = "projects/123/locations/us-central1/metadataStores/default/artifacts"
 
 @dataclass
 class VertexEngine(Engine):
-    """Runs a job of version 2.0. A folder stands for the bucket."""
+    """Runs a job of version 2.0. A folder represents the bucket."""
 
     def check(self, spec):
         if spec.pipeline.schema_version != "2.0.0":

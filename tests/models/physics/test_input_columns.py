@@ -33,7 +33,7 @@ def test_catboost_reads_derived_columns_without_a_copy(make_events):
     columns = compute_columns(make_events(20), derived=True).features
     pool = Pool(columns)
     np.testing.assert_array_equal(pool.get_features(), columns)
-    # CatBoost protects an array that it uses, and leaves one alone that it has copied.
+    # CatBoost makes an array that it uses read-only, but not one that it has copied.
     assert not columns.flags.writeable
     Pool(copy := np.ascontiguousarray(columns))
     assert copy.flags.writeable

@@ -68,7 +68,7 @@ def test_the_pair_masses_are_those_of_both_solutions(roles):
 
 
 def test_order_of_equal_jets_does_not_matter(features):
-    """The roles follow from tags, momenta and masses, not from where a jet is is_recorded."""
+    """The roles follow from tags, momenta and masses, not from the order of the jets."""
     swapped = features.copy()
     first, second = (
         [FEATURES.index(f"jet_{jet}_{part}") for part in ("pt", "eta", "phi", "b_tag")]

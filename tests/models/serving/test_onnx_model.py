@@ -140,7 +140,7 @@ def test_values_on_an_edge_are_in_the_same_bucket_and_leaf(assembled, toy):
     borders = model.get_layer("leaves").get_weights()[0][..., 0]
     for row, (rank, column) in enumerate(zip(*np.nonzero(np.isfinite(borders)), strict=True)):
         features[len(edges) + row % 150, column] = borders[rank, column]
-    # Values that no event has.
+    # Unphysical values.
     features[-2:] = [[1e30], [-1e30]]
     np.testing.assert_allclose(score(to_onnx(model), features), model(features).numpy(), atol=2e-6)
 

@@ -49,7 +49,7 @@ def signatures(exported):
 
 @pytest.fixture(scope="module")
 def features(make_events):
-    """Events in three chunks, the last of which is not full."""
+    """Events in three chunks; the last one is not full."""
     return make_events(2 * CHUNK_EVENTS + 40, seed=20).features
 
 

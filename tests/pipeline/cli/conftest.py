@@ -1,4 +1,4 @@
-"""Commands that are tested in this process leave it its network and its environment."""
+"""Commands that are tested in this process must not remove its network and environment."""
 
 import pytest
 

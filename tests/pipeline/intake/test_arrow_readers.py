@@ -97,7 +97,7 @@ def joined(name):
     "write", [joined_streams, *map(joined, ("Arrow stream", "Feather", "Feather 1", "Parquet"))]
 )
 def test_joined_files_are_refused(tmp_path, write):
-    """Of the rows, the readers would give those of one file, without an error."""
+    """The readers would return the rows of one file only, without an error."""
     write(tmp_path / "x")
 
     with pytest.raises(IntakeError, match=r"x: has data after the end of the .* were joined"):

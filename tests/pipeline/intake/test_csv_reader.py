@@ -216,7 +216,7 @@ def test_joined_files_are_read_with_what_each_starts_with(converted, kind):
     ],
 )
 def test_lines_that_are_no_rows_are_named(converted, line, sentence):
-    # The label and the index are texts to the reader, so a comment could pass for a row.
+    # The label and the index are read as texts, so a comment could look like a row.
     assert sentence in refusal(converted, to_csv(ROWS[:4], COLUMNS) + f"{line}\n" + PLAIN)
 
 
@@ -351,7 +351,7 @@ def test_a_separator_at_the_end_of_the_header_alone_is_accepted(converted):
 
 
 def test_a_quote_that_is_not_closed_hides_no_rows(converted):
-    """Arrow takes the rest of the file for one cell."""
+    """Arrow reads the rest of the file as one cell."""
     rows = [[*row, '"five inches' if i == 5 else "none"] for i, row in enumerate(ROWS)]
 
     events, counts = converted(to_csv(rows, [*COLUMNS, "note"]))

@@ -101,7 +101,7 @@ def test_one_of_several_branches_with_all_features_can_be_chosen(tmp_path, root_
 
 @pytest.fixture
 def baskets(tmp_path, monkeypatch):
-    """A file with two baskets per branch, of which batches have parts, and how many are read."""
+    """A file with two baskets per branch, read in smaller batches; counts the baskets read."""
     uproot = pytest.importorskip("uproot")
     columns, read = {**branches(), "Type": EVENTS.labels}, []
     with uproot.recreate(tmp_path / "x.root") as file:

@@ -137,7 +137,7 @@ def in_tev(events):
 
 
 def zero_tags(events):
-    """Without b-tags, whose codes would tell the units."""
+    """Without b-tags, whose codes would reveal the units."""
     features = np.array(events.features)
     features[:, [FEATURES.index(name) for name in DISCRETE_VALUES]] = 0
     return Events(features, events.labels)
