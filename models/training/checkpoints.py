@@ -11,6 +11,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,7 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
         if not is_local:
             raise
         for file in Path(folder).glob("ckpt-*"):
-            if file.is_file():
+            with suppress(FileNotFoundError, IsADirectoryError):  # Another host may delete it.
                 file.read_bytes()
         reason = " ".join(str(error).split())[:200]
         log.warning("damaged checkpoint in %s, training starts anew: %s", folder, reason)

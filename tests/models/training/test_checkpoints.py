@@ -201,6 +201,22 @@ def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path, monkeypat
     assert len(Training().restore(folder).state.epochs) == 1
 
 
+def test_another_host_may_delete_a_damaged_checkpoint_at_the_same_time(folder, monkeypatch):
+    Training().save(folder, 1)
+    [file] = folder.glob("*.index")
+    cut_short(file)
+    read = Path.read_bytes
+
+    def read_late(path):
+        discard_checkpoints(str(folder))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    training = Training()
+    training.checkpoints(folder, writes=False).restore()
+    assert training.state.epochs == []
+
+
 def test_a_checkpoint_on_a_disk_that_cannot_be_read_is_kept(folder, monkeypatch):
     Training().save(folder, 1)
 
