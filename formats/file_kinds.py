@@ -76,7 +76,10 @@ _REFUSED_INSIDE = {
 }
 """Kinds that are recognized by the bytes after the first 8."""
 
-_TO_TABLE = 'Save it as a table: `pandas.read_json(FILE{}).to_parquet("x.parquet")`'
+_TO_TABLE = (
+    'Save it as a table: `pandas.read_json(FILE{}).to_parquet("x.parquet")`, or move it away if it '
+    "only describes the data"
+)
 _REFUSED_TEXT = {
     rb"<stata_dta>": RefusedKind("a Stata file", _RESAVE),
     rb"<LesHouchesEvents": RefusedKind(

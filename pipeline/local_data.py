@@ -262,6 +262,9 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     if tables:
         table = place if tables[1:] else place / tables[0]
         return f"Make shards of it with `higgs convert {table} --out NEW_FOLDER`"
+    below = [name for name in _names_below(place) if looks_like_data(name)]
+    if below and not any(".tfrec" in name.lower() for name in below):
+        return f"Make shards of it with `higgs convert {place} --out NEW_FOLDER`"
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
     if renames:
         return f"Rename {' and '.join(renames)}"

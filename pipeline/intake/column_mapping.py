@@ -216,6 +216,13 @@ def _find_columns(
     for ours, theirs in explicit.items():
         found[ours] = _find_named(source, names, theirs, ours)
     taken = set(found.values())
+    if len(taken) < len(found):
+        twice = next(name for name in explicit.values() if [*explicit.values()].count(name) > 1)
+        columns = [ours for ours, theirs in explicit.items() if theirs == twice]
+        raise IntakeError(
+            f"{source}: {quote(twice)} is given for {' and for '.join(columns)}. Correct --names "
+            "or --label."
+        )
     ours_by_name = {name: ALIASES.get(normalize(name), "") for name in _without_prefix(names)}
     if LABEL not in ours_by_name.values():  # Otherwise `label_id` may be another form of `label`.
         ours_by_name = {n: ours or LABEL * is_label(n) for n, ours in ours_by_name.items()}

@@ -22,7 +22,7 @@ _MAX_DEPTH = 5
 _HEADER_BYTES = 12  # Of the frame of a TFRecord.
 _DOCUMENTS = (
     *(".md", ".rst", ".pdf", ".sha256", ".md5", "sums", ".crc", ".log", ".py", ".ipynb"),
-    *(".index", ".yaml", ".yml"),
+    *(".index", ".names", ".yaml", ".yml"),
 )
 _DOCUMENT_STARTS = ("readme", "license", "citation", "thumbs.db", "desktop.ini")
 

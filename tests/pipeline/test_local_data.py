@@ -146,6 +146,11 @@ def test_a_folder_named_as_a_shard_is_refused(folder):
             "only training/, validation/. Give one of its folders, such as .*/validation",
         ),
         (["run 1/training/a.tfrecord"], "single", "Give .*/run 1 instead"),
+        (
+            ["train/a.arrow", "test/a.arrow"],
+            "single",
+            "only test/, train/. .*`higgs convert .* --out",
+        ),
         (["notes/readme"], "single", "only notes/. .* must contain training/"),
     ],
 )

@@ -69,6 +69,11 @@ def test_names_can_be_mapped():
     assert columns.label == 0
 
 
+def test_one_column_is_not_given_two_names():
+    with pytest.raises(IntakeError, match=r"'m_bb' is given for lepton_pt and for label\. Correct"):
+        mapped(COLUMNS, names={FEATURES[0]: "m_bb"}, label="m_bb")
+
+
 def test_columns_without_names_are_the_published_ones():
     columns = mapped(None, width=29)
 
