@@ -54,7 +54,7 @@ def real_sample(csv: Path) -> Sample:
     rows = _concatenate(read_source(source, IntakeOptions(), Counts(), lambda _: None))
     if len(rows) <= TEST_ROWS:
         raise ValueError(
-            f"{csv}: {len(rows):,} rows, of which the last {TEST_ROWS:,} are the test; give more"
+            f"{csv}: {len(rows):,} rows, but the last {TEST_ROWS:,} are the test set; give more"
         )
     training, test = _split(rows, len(rows) - TEST_ROWS)
     return _sample(f"{len(training):,} real", training, test)

@@ -237,7 +237,7 @@ class KubeflowRuns:
         except _CLIENT_ERRORS as error:
             engine_error = self._engine_error(
                 error,
-                hint="the run was deleted, or it is one of another installation: compare "
+                hint="the run was deleted, or belongs to another installation: compare "
                 "kubeflow.host and the run's id",
             )
             if engine_error.is_transient and _is_login(error):

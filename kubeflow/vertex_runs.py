@@ -141,7 +141,7 @@ class VertexRuns:
                 return self._run_state(job)
         except NotFound as error:
             raise EngineError(
-                f"{_text(error)}; the run was deleted, or it is one of another project or region: "
+                f"{_text(error)}; the run was deleted, or belongs to another project or region: "
                 f"compare {self._parent} and the run's id"
             ) from None
         except _CLIENT_ERRORS as error:

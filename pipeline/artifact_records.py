@@ -74,8 +74,8 @@ class ArtifactRecords:
             return [f"a file cannot be read ({error.strerror or error})"]
         if manifest_digest(record.manifest) != digest:
             return [
-                "its files are not those that ML Metadata has the digest of; their manifest is "
-                "lost, so none can be named"
+                "its files do not match their digest in ML Metadata; the manifest is lost, so "
+                "the changed ones cannot be named"
             ]
         with suppress(OSError):
             self._write(folder, record)

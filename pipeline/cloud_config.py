@@ -59,7 +59,7 @@ Project = Annotated[
     str,
     _form(
         r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[1-9][0-9]*",
-        "the id of a project, 6 to 30 of [a-z0-9-], or its number; it is not the name",
+        "the id of a project (6 to 30 of [a-z0-9-]) or its number, not its name",
     ),
 ]
 GoogleAccount = Annotated[

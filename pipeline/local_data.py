@@ -94,7 +94,10 @@ class LocalData:
         if TEST in self.shards:
             yield "test set", "for the figure to publish; no gate depends on it"
         if self.has_unread_test:
-            yield "test set", f"{self.root / TEST} is not read; `higgs evaluate` can measure on it"
+            yield (
+                "test set",
+                f"{self.root / TEST} is not read; `higgs evaluate` can evaluate a model on it",
+            )
         # A set of parts may be spread over the folders.
         names = [file.name for files in self.shards.values() for file in files]
         if missing := missing_parts(names):

@@ -49,7 +49,7 @@ def recover(root: Path) -> list[str]:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             open_store(str(path))
-            lines.append("no usable backup: made new metadata")
+            lines.append("no usable backup: created new metadata")
         check_metadata(root)
         reserve_executions(root)
         relocate(root)
@@ -68,9 +68,9 @@ def _record_pushes(root: Path, metadata_path: str) -> Iterator[str]:
                 continue
             if version.fault or version.provenance is None:
                 reason = version.fault or f"{FILE_NAME} is missing"
-                yield f"{version.folder} stays unknown: {reason}"
+                yield f"{version.folder} is not recorded: {reason}"
             elif pipelines and version.pipeline not in pipelines:
-                yield f"{version.folder} stays unknown: pipeline {version.pipeline} pushed it"
+                yield f"{version.folder} is not recorded: pipeline {version.pipeline} pushed it"
             else:
                 _record_push(store, root, Path(version.folder), version.provenance)
                 yield f"recorded {version.folder}, pushed by run {_run_id(version.provenance)}"

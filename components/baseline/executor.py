@@ -90,7 +90,7 @@ def _find_signature_fault(model: saved_model_pb2.SavedModel) -> str:
     inputs, outputs = set(signatures[0].inputs), set(signatures[0].outputs)
     if inputs != set(FEATURES):
         differing = ", ".join(sorted(inputs ^ set(FEATURES))[:3])
-        return f"its features are not those of the events: they differ in {differing}"
+        return f"its features differ from those of the events in {differing}"
     if names.SIGNAL_PROBABILITY not in outputs:
         return f"it returns {', '.join(sorted(outputs))} instead of {names.SIGNAL_PROBABILITY}"
     return ""

@@ -50,9 +50,9 @@ def find_imbalances(splits: Mapping[str, ClassCounts]) -> Iterator[str]:
         if abs(share - other) > MIN_DIFFERENCE:
             yield (
                 f"{name} and {other_name}: {share:.1%} of {counts.events} events are signal in "
-                f"{name}, and {other:.1%} of {others.events} in {other_name}, which is not chance "
-                f"(probability below {MAX_FALSE_REFUSALS:g}): shuffle the events before they are "
-                "divided, or put all shards into one folder, which is split by a hash"
+                f"{name}, and {other:.1%} of {others.events} in {other_name}, which is not due "
+                f"to chance (probability below {MAX_FALSE_REFUSALS:g}): shuffle the events before "
+                "they are divided, or put all shards into one folder, which is split by a hash"
             )
 
 

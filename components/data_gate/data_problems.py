@@ -61,7 +61,7 @@ def find_problems(
 def _count_problems(ingested: int, measured: int) -> Iterator[str]:
     if ingested != measured:
         yield (
-            f"ingestion wrote {ingested} events, the statistics saw {measured}: "
+            f"ingestion wrote {ingested} events, the statistics counted {measured}: "
             f"{abs(ingested - measured)} were lost or duplicated between them; "
             "run again with another Beam runner (beam.args)"
         )

@@ -103,7 +103,7 @@ def _shared_problems(
             f"{first} and {second}: {count} of {events[second]} {second} events are also in "
             f"{first}, where a model can memorize them; the first is {places[0]}, the same as "
             f"{places[1]} (records are counted from 0): remove them from one of the splits, or put "
-            "all shards into one folder, where equal events come into the same split"
+            "all shards into one folder, where equal events are in the same split"
         )
 
 

@@ -97,6 +97,6 @@ def check_count(ingested: int, evaluated: int | None) -> None:
     """
     if evaluated != ingested:
         raise RuntimeError(
-            f"the Evaluator saw {evaluated} of {ingested} events: the Beam runner lost or "
+            f"the Evaluator counted {evaluated} of {ingested} events: the Beam runner lost or "
             "duplicated some, so its verdict must not be trusted; use another runner in beam.args"
         )

@@ -35,7 +35,12 @@ _MAX_NOTES = 20
     metavar="VALUE|FILE",
     help="Label value of signal; without INPUT, a file or FILE:TREE of signal events.",
 )
-@click.option("--background", multiple=True, metavar="VALUE|FILE", help="The same for background.")
+@click.option(
+    "--background",
+    multiple=True,
+    metavar="VALUE|FILE",
+    help="Label value of background, or a file of background events.",
+)
 @conversion_options
 @intake_options
 @click.option(

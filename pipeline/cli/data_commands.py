@@ -51,12 +51,12 @@ output_options = combined(
     type=click.FloatRange(0, 1, max_open=True),
     default=0.2,
     show_default=True,
-    help="Share of the events that goes to validation/: the last ones.",
+    help="Share of the events that goes to validation/, taken from the end.",
 )
 @click.option(
     "--validation-events",
     type=click.IntRange(min=0),
-    help="The same as a number of events, less than --events.",
+    help="Number of events instead of a share, less than --events.",
 )
 @output_options
 @user_errors()
@@ -143,7 +143,7 @@ def describe_sizes(sizes: "Mapping[str, SplitSize]", seconds: float, directory: 
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Number of records to show, from the first on.",
+    help="Number of first records to show.",
 )
 @click.option(
     "--units",

@@ -54,19 +54,19 @@ if TYPE_CHECKING:
 @click.option(
     "--flag-invalid",
     is_flag=True,
-    help="Give rows with invalid values no score, and the reason in the column 'reason', instead "
+    help="Leave rows with invalid values unscored, with the reason in the column 'reason', instead "
     "of refusing the input.",
 )
 @click.option(
     "--serving",
     metavar="DIR",
-    help=f"The folder of the versions.  [default: that of --config, or {DEFAULT_ROOT}/serving]",
+    help=f"Folder of the versions.  [default: that of --config, or {DEFAULT_ROOT}/serving]",
 )
 @click.option(
     "--config",
     "config_file",
     type=LocalPath(),
-    help="A run's configuration: its beam.args say where the files are scored.",
+    help="A run's configuration, whose beam.args select the Beam runner.",
 )
 @set_option
 @intake_options

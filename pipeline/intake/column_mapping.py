@@ -110,7 +110,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     if options.header is not None:
         if names is not None:
             raise IntakeError(
-                f"{table.name}: has names of its own ({enumerate_names(names, 3)}). Leave out "
+                f"{table.name}: has its own column names ({enumerate_names(names, 3)}). Leave out "
                 "--header, or say which names are ours with --names FILE."
             )
         names = _given_names(table, options.header)

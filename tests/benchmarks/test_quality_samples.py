@@ -26,7 +26,7 @@ def test_the_last_rows_are_the_test_and_validation_precedes_them(tmp_path):
 
 
 def test_too_few_rows_are_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"rows\.csv: 6,233 rows, of which the last 6,233"):
+    with pytest.raises(ValueError, match=r"rows\.csv: 6,233 rows, but the last 6,233"):
         real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS))
 
 

@@ -138,7 +138,7 @@ def test_the_client_prints_nothing(server, file, capfd):
 
 
 def test_a_deleted_run_is_reported_at_once(server):
-    with pytest.raises(EngineError, match="the run was deleted, or it is one of another") as error:
+    with pytest.raises(EngineError, match="the run was deleted, or belongs to another") as error:
         next(follow(connect(server), "8", interval=0))
     assert "/runs/8: not found" in str(error.value)
 

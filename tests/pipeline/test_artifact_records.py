@@ -60,7 +60,7 @@ def test_without_a_record_other_files_are_a_problem_that_names_none(records, mod
     record_file(tmp_path).unlink()
     (model / "saved_model.pb").write_text("other")
     (problem,) = records.find_problems(str(model), digest)
-    assert problem.startswith("its files are not those that ML Metadata has the digest of; ")
+    assert problem.startswith("its files do not match their digest in ML Metadata; ")
     assert not record_file(tmp_path).exists()
 
 

@@ -76,7 +76,7 @@ def test_a_test_set_without_validation_is_no_layout(folder):
 
 def test_a_test_set_is_not_read_where_the_configuration_names_two_folders(folder):
     root = folder(*PLAIN, "test/a.tfrecord")
-    expected = f"{root}/test is not read; `higgs evaluate` can measure on it"
+    expected = f"{root}/test is not read; `higgs evaluate` can evaluate a model on it"
     assert lines(root)["test set"] == expected
     assert "not read" not in lines(root)
 

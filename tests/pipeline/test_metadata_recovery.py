@@ -62,9 +62,9 @@ def test_pushes_since_the_backup_are_recorded_from_their_provenance(used_root):
     assert lines[2:] == [
         f"recorded {serving}/18, pushed by run 2026-01-02",
         f"recorded {serving}/19, pushed by run recovered-19",
-        f"{serving}/20 stays unknown: {SAVED_MODEL_FILE} has other content (5 bytes, another "
+        f"{serving}/20 is not recorded: {SAVED_MODEL_FILE} has other content (5 bytes, another "
         "SHA-256)",
-        f"{serving}/21 stays unknown: {FILE_NAME} is missing",
+        f"{serving}/21 is not recorded: {FILE_NAME} is missing",
     ]
     path = str(metadata_file(used_root))
     runs = list(all_runs(path))
@@ -90,7 +90,7 @@ def test_metadata_is_rebuilt_from_pushed_models_without_a_backup(used_root):
     push(used_root / "serving", "18", "2026-01-02")
     metadata_file(used_root).write_bytes(b"garbage")
     lines = recover(used_root)
-    assert "no usable backup: made new metadata" in lines
+    assert "no usable backup: created new metadata" in lines
     path = str(metadata_file(used_root))
     assert [push.version for _, push in pushed_models(path)] == ["18"]
     # Folders of the lost runs are not written to: the largest has the number 12.
@@ -141,7 +141,7 @@ def test_a_push_directory_outside_the_root_is_known_from_earlier_pushes(
     recorder.store.put_contexts([mlmd.Context(type_id=kind, name="higgs")])
     assert recover(root)[1:] == [
         f"recorded {shared}/6, pushed by run b",
-        f"{shared}/7 stays unknown: pipeline other pushed it",
+        f"{shared}/7 is not recorded: pipeline other pushed it",
     ]
 
 

@@ -206,7 +206,7 @@ def test_a_lost_record_is_taken_again_from_intact_files_only(root):
     delete(root.file(MODEL))
     states, [message] = root.run()
     assert states == ["cached", "done", "done"]
-    assert "its files are not those that ML Metadata has the digest of" in message
+    assert "its files do not match their digest in ML Metadata" in message
 
 
 def test_a_forged_record_does_not_vouch_for_other_files(root):
@@ -216,7 +216,7 @@ def test_a_forged_record_does_not_vouch_for_other_files(root):
     record.write_text(ManifestRecord.take(str(index.parents[1])).model_dump_json())
     states, [message] = root.run()
     assert states == ["cached", "done", "done"]
-    assert "its files are not those that ML Metadata has the digest of" in message
+    assert "its files do not match their digest in ML Metadata" in message
 
 
 def test_every_output_has_the_digest_of_its_manifest_before_it_is_published(root):

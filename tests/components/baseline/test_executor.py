@@ -177,7 +177,7 @@ def test_a_version_for_other_features_is_refused_with_the_difference(baseline, p
     with pytest.raises(DamagedBaselineError) as caught:
         baseline("c")
     assert f"version {number} in {serving}, the model in service, is damaged: " in str(caught.value)
-    fault = "its features are not those of the events: they differ in m_top, m_wwbb"
+    fault = "its features differ from those of the events in m_top, m_wwbb"
     assert fault in str(caught.value)
     assert version(baseline("c", "ignore")) == first
 

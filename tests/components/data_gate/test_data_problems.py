@@ -48,7 +48,7 @@ def test_sound_data_has_no_problem(columns, schema):
 
 def test_lost_events_are_counted(columns, schema):
     (problem,) = problems(columns, schema, ingested=EVENTS + 3)
-    assert "train: ingestion wrote 203 events, the statistics saw 200: 3 were lost" in problem
+    assert "train: ingestion wrote 203 events, the statistics counted 200: 3 were lost" in problem
 
 
 def test_values_outside_the_domain(columns, schema):

@@ -26,7 +26,7 @@ def test_equal_counts_pass():
 def test_other_counts_give_both_and_the_remedy(evaluated):
     with pytest.raises(RuntimeError) as error:
         check_count(ingested=2000, evaluated=evaluated)
-    assert f"saw {evaluated} of 2000 events" in str(error.value)
+    assert f"counted {evaluated} of 2000 events" in str(error.value)
     assert "use another runner in beam.args" in str(error.value)
 
 
@@ -85,12 +85,12 @@ def test_another_split_is_compared_with_its_own_events(evaluate, examples):
     folder = Path(examples.uri, "Split-test")
     folder.mkdir()
     pq.write_table(to_table(make_events(29)), folder / "a.parquet")
-    with pytest.raises(RuntimeError, match="saw 30 of 29 events"):
+    with pytest.raises(RuntimeError, match="counted 30 of 29 events"):
         evaluate(30, splits='["test"]')
 
 
 def test_an_evaluation_of_fewer_events_than_were_ingested_fails_the_node(evaluate):
-    with pytest.raises(RuntimeError, match="saw 29 of 30 events: the Beam runner lost"):
+    with pytest.raises(RuntimeError, match="counted 29 of 30 events: the Beam runner lost"):
         evaluate(29)
 
 

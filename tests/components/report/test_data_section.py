@@ -51,7 +51,7 @@ def test_problems_are_those_of_data_gate(make, run_folder):
     (problem,) = data_section.read_problems(outcome, "train", 400, statistics)
     assert problem.startswith("train: m_bb: Column dropped. Seen: 400 events")
     count_problem, _ = data_section.read_problems(outcome, "train", 410, statistics)
-    assert "ingestion wrote 410 events, the statistics saw 400" in count_problem
+    assert "ingestion wrote 410 events, the statistics counted 400" in count_problem
 
 
 def test_invalid_values_are_problems(make, run_folder):

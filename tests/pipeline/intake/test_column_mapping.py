@@ -133,7 +133,7 @@ def test_a_table_of_one_class_needs_no_label():
         (
             COLUMNS,
             {"header": COLUMNS},
-            f"x: has names of its own (label, {FEATURES[0]}, {FEATURES[1]} and 26 more). Leave",
+            f"x: has its own column names (label, {FEATURES[0]}, {FEATURES[1]} and 26 more). Leave",
         ),
         (
             ["1.0", *(f"0.{index}5" for index in range(28))],
