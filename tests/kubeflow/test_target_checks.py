@@ -260,8 +260,8 @@ def test_a_missing_section_names_its_example():
     ("override", "message"),
     [
         ("vertex.project=", "vertex.project: must be a valid string, got None"),
-        ("vertex.project=My Project", "'My Project' is not the id of a project, 6 to 30 of"),
-        ("vertex.project=0123", "is not the id of a project, 6 to 30 of [a-z0-9-], or its number"),
+        ("vertex.project=My Project", "'My Project' is not the id of a project (6 to 30 of"),
+        ("vertex.project=0123", "is not the id of a project (6 to 30 of [a-z0-9-]) or its number"),
         ("vertex.region=us-centrall1", "'us-centrall1' is not a region of Google Cloud, such as"),
         ("vertex.region=us-central1-a", "'us-central1-a' is not a region of Google Cloud"),
         ("vertex.region=eu-west1", "'eu-west1' is not a region of Google Cloud"),
