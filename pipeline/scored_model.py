@@ -22,6 +22,7 @@ from formats.manifest_record import ManifestRecord
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
 from pipeline.artifact_records import FOLDER
+from pipeline.paths import PathError, local_path
 from pipeline.user_errors import UnsuitableModelError
 
 _MAX_NAMES = 5
@@ -70,7 +71,10 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
                 f"no version {text} in {push_directory}{_known(push_directory)}"
             )
         return _find_saved_model(folder)
-    path = text if is_remote(text) else str(Path(text).expanduser())
+    try:
+        path = text if is_remote(text) else str(local_path(text))
+    except PathError as error:
+        raise ModelNotFoundError(str(error)) from None
     if path.endswith(ONNX_SUFFIX):
         return _find_onnx(path)
     if not is_remote(path) and not Path(path).is_dir():
@@ -81,18 +85,20 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
     return _find_saved_model(path.rstrip("/"))
 
 
-def _find_onnx(path: str) -> ScoredModel:
-    if is_remote(path):
-        raise ModelNotFoundError(f"{path} is in an object store; copy the file to a local disk")
-    if not Path(path).is_file():
-        problem = "is not a file" if Path(path).exists() else "does not exist"
-        raise ModelNotFoundError(f"{path} {problem}; give a file that exists")
-    record = _read_provenance(str(Path(path).parent))
-    expected = record.manifest.get(Path(path).name) if record else None
+def _find_onnx(text: str) -> ScoredModel:
+    if is_remote(text):
+        raise ModelNotFoundError(f"{text} is in an object store; copy the file to a local disk")
+    if not Path(text).is_file():
+        problem = "is not a file" if Path(text).exists() else "does not exist"
+        raise ModelNotFoundError(f"{text} {problem}; give a file that exists")
+    file = Path(text).resolve()  # a link may name the file of a version
+    record = _read_provenance(str(file.parent))
+    expected = record.manifest.get(file.name) if record else None
     if record and expected:
-        _refuse(path, [problem] if (problem := compare_file(path, path, expected)) else [])
+        _refuse(text, [problem] if (problem := compare_file(str(file), text, expected)) else [])
     verified = f" of version {record.version}, verified" if record and expected else ""
-    return ScoredModel(str(Path(path).absolute()), digest_file(path).sha256, f"{path}{verified}")
+    sha256 = digest_file(str(file)).sha256
+    return ScoredModel(str(Path(text).absolute()), sha256, f"{text}{verified}")
 
 
 def _find_saved_model(folder: str) -> ScoredModel:

@@ -116,7 +116,7 @@ def lineage(version: str, root: Path) -> None:
       higgs lineage runs/higgs/serving/1795580600
     """
     if os.sep in version or Path(version).is_dir():
-        _verify(Path(version).expanduser())
+        _verify(LocalPath().convert(version, None, None))
         return
     with _reading(root) as (console, metadata_path):
         from pipeline.lineage import find_pushing_run

@@ -180,15 +180,14 @@ def _split_names(columns: tuple[str, ...], id_column: str) -> tuple[str, ...]:
 
 
 def _check_out(out: str) -> str:
-    from pipeline.paths import PathError, check_location, is_remote
+    from pipeline.paths import PathError, check_location, is_remote, local_path
 
     try:
-        check_location(out)
+        if is_remote(check_location(out)):
+            return out.rstrip("/")
+        folder = local_path(out).absolute()
     except PathError as error:
         raise click.UsageError(f"--out: {error}") from None
-    if is_remote(out):
-        return out.rstrip("/")
-    folder = Path(out).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"--out: {out} is a file; give a folder")
     return str(folder)

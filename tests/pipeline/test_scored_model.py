@@ -8,7 +8,7 @@ from export_makers import push, write_provenance
 from formats.artifact_manifest import manifest_digest, take_manifest
 from formats.manifest_record import ManifestRecord
 from formats.provenance import FILE_NAME
-from pipeline.scored_model import ModelNotFoundError, find_model
+from pipeline.scored_model import ModelNotFoundError, ScoredModel, find_model
 from pipeline.scoring import find_others
 from pipeline.user_errors import UnsuitableModelError
 
@@ -45,6 +45,10 @@ def test_a_version_whose_files_were_changed_is_refused(serving, name):
 def test_an_onnx_file_of_a_version_is_verified(serving):
     model = find_model(str(serving / "17" / "model.onnx"), "")
     assert model.description.endswith("model.onnx of version 17, verified")
+    link = serving / "current.onnx"
+    link.symlink_to("17/model.onnx")
+    description = f"{link} of version 17, verified"
+    assert find_model(str(link), "") == ScoredModel(str(link), model.sha256, description)
 
 
 def test_what_cannot_be_read_beside_a_model_or_scores_does_not_matter(serving, monkeypatch):
@@ -105,6 +109,7 @@ def test_a_model_without_any_record_says_so(tmp_path):
         ("18", ModelNotFoundError, "no version 18 in .*serving; it has 17"),
         ("none", ModelNotFoundError, "none does not exist; give a version"),
         ("none.onnx", ModelNotFoundError, r"none\.onnx does not exist"),
+        ("~nobody-here/m.onnx", ModelNotFoundError, "~nobody-here has no home folder here"),
         ("17.onnx", ModelNotFoundError, r"17\.onnx is not a file"),
         (
             "serving/17/saved_model.pb",

@@ -216,6 +216,7 @@ def test_invalid_rows_are_refused_or_flagged(run, tmp_path):
         (["--input", "x.csv", "--config", "none.yaml"], "cannot read the configuration none.yaml"),
         (["--input", "x.csv", "--out", "x.csv"], "--out: x.csv is a file; give a folder"),
         (["--input", "x.csv", "--out", "."], "contains the input x.csv; give another"),
+        (["--input", "x.csv", "--out", "~nobody-here/s"], "~nobody-here has no home folder here"),
         (["--input", "x.csv", "--out", "ftp://x"], "ftp://x is neither a local path nor one of"),
     ],
 )
