@@ -11,6 +11,7 @@ from pyarrow import parquet as pq
 
 from formats.artifact_manifest import is_remote
 from formats.atomic_files import atomic_path, naming, remove_leftovers
+from formats.errors import DataRefusedError
 from formats.names import SIGNAL_PROBABILITY
 from formats.scores import FILE, REASON, with_key
 
@@ -80,6 +81,7 @@ def score_writer(path: str, key: str) -> Iterator[ScoreWriter]:
         key: is stored in the footer.
 
     Raises:
+        DataRefusedError: Parquet has no form for the values of a column.
         OSError: the file cannot be written.
     """
     with _staged(path) as target, naming(path):
@@ -87,8 +89,13 @@ def score_writer(path: str, key: str) -> Iterator[ScoreWriter]:
         try:
             yield writer
             writer.close()
-        except BaseException:
+        except BaseException as error:
             writer.abandon()
+            if isinstance(error, pa.ArrowNotImplementedError):
+                raise DataRefusedError(
+                    f"{path} cannot be written, because Parquet has no form for the type of a "
+                    f"copied column ({error}); leave it out of --columns and --id"
+                ) from error
             raise
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,9 @@ _REMEDY = "Complete them"
 _FLAG = "--flag-invalid scores the other rows, and gives the reasons in a column."
 _TEXT_FORMATS = ("CSV", "ARFF")
 _MAX_CLAUSES = 3
+
+_LONG_INTEGER = r"^[+-]?[0-9]{16,}$"
+"""An integer that float64 may not hold."""
 
 
 @dataclass(frozen=True)
@@ -240,11 +243,7 @@ class _Requested:
         """Returns the values of a batch."""
         if self.feature is not None:
             return pa.array(features[self.feature])
-        values = batch.columns[self.index]
-        if isinstance(values, pa.ChunkedArray):
-            values = pa.concat_arrays(values.chunks) if values.chunks else pa.array([], values.type)
-        elif not isinstance(values, pa.Array):
-            values = pa.array(values)
+        values = _to_arrow(batch.columns[self.index])
         if not (self.is_text and pa.types.is_string(values.type)) or self.stays_text:
             return values
         return self._to_numbers(name, values, batch)
@@ -264,13 +263,32 @@ class _Requested:
             row = next(i for i in range(len(texts)) if _cast(trimmed[i : i + 1]) is None)
             raise IntakeError(
                 f"{batch.locate(row)} has {quote(texts[row].as_py())} as {name}, which is not a "
-                f"number as the values before it are. Correct the row, or leave out --columns "
-                f"{name}."
+                "number of up to 15 digits as the values before it are. Correct the row, or leave "
+                f"out --columns {name}."
             )
         return numbers
 
 
+def _to_arrow(values: Any) -> pa.Array:
+    """Converts a column to an array; float16, which Parquet lacks, to float32."""
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.chunks else pa.array([], values.type)
+    if isinstance(values, pa.Array):
+        if not pa.types.is_float16(values.type):
+            return values
+        is_missing = values.is_null().to_numpy(zero_copy_only=False)
+        numbers = values.to_numpy(zero_copy_only=False).astype(np.float32)
+        return pa.array(numbers, mask=is_missing)
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        values = values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64, copy=False)
+    return pa.array(values.astype(values.dtype.newbyteorder("="), copy=False))
+
+
 def _cast(texts: pa.Array) -> pa.Array | None:
+    """Converts texts to float64; None if one is not a number, or is a long integer."""
+    if pc.any(pc.match_substring_regex(texts, _LONG_INTEGER)).as_py():
+        return None
     try:
         return pc.cast(texts, pa.float64())
     except pa.ArrowInvalid:

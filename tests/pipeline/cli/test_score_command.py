@@ -5,6 +5,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from event_makers import make_published_events
@@ -237,6 +238,18 @@ def test_a_damaged_model_exits_with_1(run, tmp_path):
     result = run("--input", "x.csv", model="bad.onnx")
     assert result.exit_code == 1
     assert "cannot be loaded as an ONNX model" in result.output
+
+
+def test_a_column_that_parquet_cannot_hold_is_refused(run, tmp_path):
+    table = pa.Table.from_pandas(to_frame(EVENTS))
+    spans = pa.array([(1, 2, 3)] * 60, pa.month_day_nano_interval())
+    table = table.append_column("span", spans)
+    with pa.ipc.new_file(str(tmp_path / "x.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    result = run("--input", "x.arrow", "--columns", "span")
+    assert result.exit_code == 4
+    assert "Parquet has no form for the type of a copied column" in result.output
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_nothing_is_written_into_the_folder_of_the_model(run, tmp_path):

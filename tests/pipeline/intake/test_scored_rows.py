@@ -2,6 +2,7 @@ import gzip
 import zipfile
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from event_makers import make_published_events, to_records
 from shard_makers import frame
@@ -98,6 +99,34 @@ def test_text_columns_are_numbers_if_they_look_so_and_an_id_never_is(tmp_path):
     assert columns["event"][:2] == ["000", "001"]
     assert columns["weight"][:3] == [None, 1.5, 2.5]
     assert columns["run"][59] == "r59"
+
+
+@pytest.mark.parametrize("type_", ["f2", ">f2", ">f8", ">i8", "f16"])
+def test_numbers_of_any_kind_are_copied(tmp_path, type_):
+    rows = np.zeros(60, [*((name, "f4") for name in FEATURES), ("weight", type_)])
+    for name, values in zip(FEATURES, EVENTS.features.T, strict=True):
+        rows[name] = values
+    rows["weight"] = np.arange(60)
+    np.save(tmp_path / "x.npy", rows)
+    _, columns, *_ = read_all(tmp_path / "x.npy", columns=("weight",))
+    assert columns["weight"] == list(range(60))
+
+
+def test_float16_with_missing_values_is_copied(tmp_path):
+    table = pa.Table.from_pandas(to_frame(EVENTS))
+    weights = pa.array([None, *[np.float16(1.5)] * 59], pa.float16())
+    table = table.append_column("weight", weights)
+    with pa.ipc.new_file(str(tmp_path / "x.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    _, columns, *_ = read_all(tmp_path / "x.arrow", columns=("weight",))
+    assert columns["weight"] == [None, *[1.5] * 59]
+
+
+def test_long_integers_lose_no_digits(tmp_path):
+    rows = [[str(2**60 + i), *row[1:]] for i, row in enumerate(ROWS)]
+    path = write(tmp_path / "x.csv", to_csv(rows, ["event", *FEATURES]))
+    _, columns, *_ = read_all(path, columns=("event",))
+    assert columns["event"] == [row[0] for row in rows]
 
 
 def test_an_unknown_column_is_named_with_those_that_there_are(tmp_path):
