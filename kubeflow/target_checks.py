@@ -228,8 +228,8 @@ def _gpu_problems(training: TrainingConfig, gpu: str) -> Iterator[str]:
 
 def _gpu_counts(machine: str, gpu: str) -> list[int]:
     """The numbers of GPUs that a machine type can have."""
-    size = re.search(r"\d+", machine.rpartition("-")[2])
-    number = int(size[0]) if size else 0
+    size = re.search(r"-(\d+)", machine)
+    number = int(size[1]) if size else 0
     if gpu in N1_CPUS:
         return [count for count, cpus in N1_CPUS[gpu].items() if number <= cpus]
     # Of a machine that is made with GPUs, 1 to all of them: acceleratorCount of MachineSpec.

@@ -38,6 +38,7 @@ def test_shipped_configurations_pass(target):
         gpu("g2-standard-48", "NVIDIA_L4", 4),
         gpu("g2-standard-12", "NVIDIA_L4", 1),
         gpu("n1-standard-96", "NVIDIA_TESLA_V100", 8),
+        gpu("n1-custom-8-30720", "NVIDIA_TESLA_T4", 1),
         gpu("n1-highmem-32", "NVIDIA_TESLA_P100", 2),
         gpu("a2-megagpu-16g", "NVIDIA_TESLA_A100", 16),
         gpu("a2-ultragpu-2g", "NVIDIA_A100_80GB", 2),
