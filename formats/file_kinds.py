@@ -39,6 +39,7 @@ _FETCH = "Fetch the file again: the address gave a page instead of the data"
 _PICKLE = RefusedKind(
     "a Python pickle", 'Load it where you trust it and save it with `frame.to_parquet("x.parquet")`'
 )
+_STATA = RefusedKind("a Stata file", _RESAVE)
 _R_DATA = RefusedKind("an R data file", 'Save it with `write.csv(x, "x.csv")`')
 _MATLAB = RefusedKind("a MATLAB file", _RESAVE)
 _UTF_16 = RefusedKind("text in UTF-16", "Convert it with `iconv -f UTF-16 -t UTF-8 FILE > NEW`")
@@ -54,6 +55,7 @@ _REFUSED = {
     b"Obj\x01": RefusedKind("an Avro file", _RESAVE),
     b"SQLite format 3\x00": RefusedKind("an SQLite database", "Export the table as CSV"),
     **dict.fromkeys((b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"), _MATLAB),
+    **{bytes([i, order, 1, 0]): _STATA for i in range(0x71, 0x74) for order in (1, 2)},
     **dict.fromkeys((b"RDX2\n", b"RDX3\n", b"X\n\x00\x00"), _R_DATA),
     **dict.fromkeys((b"$FL2@(#)", b"$FL3@(#)"), RefusedKind("an SPSS file", _RESAVE)),
     **dict.fromkeys((b"CDF\x01", b"CDF\x02"), RefusedKind("a netCDF file", _RESAVE)),
@@ -81,7 +83,8 @@ _TO_TABLE = (
     "only describes the data"
 )
 _REFUSED_TEXT = {
-    rb"<stata_dta>": RefusedKind("a Stata file", _RESAVE),
+    rb"<stata_dta>": _STATA,
+    rb"c[a-z_][\w.]*\n\w+\n(\(|p\d)|\([ld]p\d": _PICKLE,  # Of protocol 0, which is text.
     rb"<LesHouchesEvents": RefusedKind(
         "a list of generated particles (LHE)", "Give the table of the reconstructed events"
     ),

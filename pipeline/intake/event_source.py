@@ -125,7 +125,8 @@ def _faults_named(name: str, counts: Counts) -> Iterator[None]:
             raise
         raise IntakeError(
             f"{name}: cannot be unpacked after {counts.read - before:,} events: the data is "
-            f"truncated or corrupt ({error}). Fetch the file again."
+            f"truncated or corrupt ({error}). Fetch the file again; if it is one of several parts, "
+            "join them first."
         ) from error
 
 

@@ -58,7 +58,8 @@ def read_blocks(name: str, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
     if fault:
         raise IntakeError(
             f"{name}: cannot be unpacked after line {line - 1}: the compressed data is truncated "
-            f"or corrupt ({fault}). Fetch the file again."
+            f"or corrupt ({fault}). Fetch the file again; if it is one of several "
+            "parts, join them first."
         ) from fault
     if rest := b"".join(parts):
         yield rest, line

@@ -1,6 +1,7 @@
 import pickle
 import tarfile
 
+import numpy as np
 import pytest
 
 from formats.file_kinds import RefusedKind, describe, find_container, find_format
@@ -24,6 +25,9 @@ REFUSED = {
     b"$FL2@(#) SPSS DATA FILE" + bytes(99): "an SPSS file",
     b"CDF\x01" + bytes(99): "a netCDF file",
     b"<stata_dta><header><release>118</release>": "a Stata file",
+    b"\x72\x02\x01\x00" + bytes(99): "a Stata file",
+    pickle.dumps(np.zeros(3), 0): "a Python pickle",
+    pickle.dumps([0.5], 0): "a Python pickle",
     b"<LesHouchesEvents version='3.0'>": "a list of generated particles (LHE)",
     b'\x80\0\0\0\0\0\0\0{"X":{"dtype":"F32"}}' + bytes(99): "a safetensors file",
     bytes(8) + b"DUCK" + bytes(99): "a DuckDB database",
@@ -58,6 +62,8 @@ def test_kinds_that_are_not_read_have_a_name_and_a_remedy(head):
         (b"ARROW1\0\0\xff\xff\xff\xff" + b"a long text of a column, " * 200, "Arrow"),
         (b"root\0\0\xf7\x80" + b"a long text of a branch, " * 200, "ROOT"),
         (b"PAR1,PAR2\n0.5,1.5\n", "CSV"),
+        (b"qr,signal\n0.5,1\n", "CSV"),
+        (b"class\nsignal\nbackground\n", "CSV"),
         (b"ORC id;label\n", "CSV"),
         (b"time 12:30\n", "CSV"),
         (b"$FL2,label\n0.5,1\n", "CSV"),

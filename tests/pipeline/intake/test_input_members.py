@@ -145,7 +145,7 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
     compressed = gzip.compress(CSV, 0)  # Stored, so that the place of the damage is known.
     path = write(compressed[: len(compressed) // 2])
 
-    with pytest.raises(IntakeError, match=r"after line (29|30): .*Fetch the file again"):
+    with pytest.raises(IntakeError, match=r"after line (29|30): .*Fetch .* again; .* join them"):
         convert_all([path], tmp_path / "out")
 
 
