@@ -101,7 +101,7 @@ class LocalData:
         # A set of parts may be spread over the folders.
         names = [file.name for files in self.shards.values() for file in files]
         if missing := missing_parts(names):
-            yield "missing", f"{shortened(missing)}, by the names of the other shards"
+            yield "missing", f"{shortened(missing)}, judging by the other shards"
         if self.unread:
             yield "not read", f"{shortened(self.unread)} in {self.root}"
 
@@ -159,7 +159,7 @@ def refuse_named_splits(data: LocalData) -> None:
     training, validation = names_of_splits(names)
     if training and validation:
         raise DataRefusedError(
-            f"{data.root} holds a training and a validation set by its names, such as "
+            f"{data.root} has names of a training and a validation set, such as "
             f"{training[0]} and {validation[0]}, and would be split again by a hash. Move the "
             f"shards into {TRAINING}/ and {VALIDATION}/"
         )
@@ -264,10 +264,10 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
         )
     if tables:
         table = place if tables[1:] else place / tables[0]
-        return f"Make shards of it with `higgs convert {table} --out NEW_FOLDER`"
+        return f"Make shards from it with `higgs convert {table} --out NEW_FOLDER`"
     below = [name for name in _names_below(place) if looks_like_data(name)]
     if below and not any(".tfrec" in name.lower() for name in below):
-        return f"Make shards of it with `higgs convert {place} --out NEW_FOLDER`"
+        return f"Make shards from it with `higgs convert {place} --out NEW_FOLDER`"
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
     if renames:
         return f"Rename {' and '.join(renames)}"

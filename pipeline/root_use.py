@@ -32,8 +32,8 @@ def used_by_run(root: Path) -> Iterator[list[str]]:
         remarks = [f"moved or copied from {place}" for place in relocate(root)]
         if reserve_executions(root):
             remarks.append(
-                f"{metadata_file(root)} does not know the newest artifacts, so it is an older copy "
-                "or another root's: later runs are not listed, and their results are made again"
+                f"{metadata_file(root)} lacks the newest artifacts, so it is an older copy "
+                "or another root's: later runs are not listed, and their nodes run again"
             )
             remarks += keep_backup(root)
         try:

@@ -112,7 +112,7 @@ def _scale_problems(observed: Columns) -> Iterator[str]:
         if column.num_zeros:
             yield (
                 f"{name}: {_events_have(column.num_zeros)} 0, which is not a valid momentum or "
-                "mass: it stands for a missing value; leave these events out"
+                "mass: it means a missing value; leave these events out"
             )
     events = max((column.common_stats.num_non_missing for column in numbers.values()), default=0)
     means = {name: column.mean for name, column in numbers.items()}

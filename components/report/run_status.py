@@ -96,7 +96,7 @@ def run_status(report: ReportData) -> RunStatus:
         cached = note if outcome.is_cached(names.PUSHER) else ""
         return RunStatus(Level.SUCCESS, "Pushed", f"as version {outcome.push.version}{cached}")
     if report.decision and report.decision.keeps_baseline and _is_servable(outcome):
-        detail = "the comparison with the model in service is undecided, so that one stays"
+        detail = "the comparison is undecided, so the model in service stays"
         return RunStatus(Level.NEUTRAL, "Kept", detail)
     refusals = [_refusal(gate) for gate in gates(report) if gate.result is GateResult.REFUSED]
     detail = f"not pushed: refused by {', '.join(refusals) or 'a gate'}"

@@ -26,7 +26,7 @@ _LABEL_BYTES = 4
 _MAX_TEMPLATES = 24  # The number of orders of four keys.
 _REMEDY = (
     "Expected the published layout: 'features', one serialized float32 tensor of shape "
-    f"[{NUM_FEATURES}], and 'label', one 0.0 or 1.0; `higgs convert` makes it of other forms."
+    f"[{NUM_FEATURES}], and 'label', one 0.0 or 1.0; `higgs convert` makes it from other forms."
 )
 
 

@@ -173,7 +173,7 @@ def _given_names(table: Table, header: tuple[str, ...]) -> tuple[str, ...]:
     if len(header) != table.width:
         raise IntakeError(
             f"{table.name}: has {table.width} columns, and --header names {len(header)}. "
-            "Name all columns in their order; the word features stands for the 28."
+            "Name all columns in their order; the word features means the 28."
         )
     return header
 
@@ -197,7 +197,7 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
     else:
         remedy = (
             "Name the columns in their order with --header, such as --header "
-            "label,features,weight, where features stands for the 28"
+            "label,features,weight, where features means the 28"
         )
     expected = f"the label, then the {len(FEATURES)} features" if is_labelled else "the features"
     raise IntakeError(

@@ -190,7 +190,9 @@ def _find_in_folder(folder: Path, notes: list[str], are_joined: bool) -> Iterato
     if are_joined:
         check_one_split(str(folder), [path.relative_to(folder).as_posix() for path in files])
     if missing := missing_parts(path.name for path in files):
-        notes.append(f"{folder}: {enumerate_names(missing)} is missing, by the names of the others")
+        notes.append(
+            f"{folder}: {enumerate_names(missing)} is missing, judging by the names of the others"
+        )
     seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
     if seen:
         notes.append(f"{folder}: left out {enumerate_names([path.name for path in seen])}")

@@ -171,7 +171,7 @@ def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> Non
     label = "" if columns.label is None else columns.names[columns.label]
     if not values.are_given and re.search("background|bkg|bg", label, re.IGNORECASE):
         raise IntakeError(
-            f"{name}: the label is named {quote(label)}, but 1 stands for signal. If 1 is "
+            f"{name}: the label is named {quote(label)}, but 1 means signal. If 1 is "
             "background in it, add --signal 0 --background 1, otherwise --signal 1 --background 0."
         )
 

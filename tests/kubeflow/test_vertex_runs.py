@@ -162,7 +162,7 @@ def test_a_login_that_expires_is_renewed_and_one_that_never_was_valid_is_reporte
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (exceptions.NotFound("no job 7"), "404 no job 7; the run was deleted, or it is one of"),
+        (exceptions.NotFound("no job 7"), "404 no job 7; the run was deleted, or belongs to"),
         (exceptions.PermissionDenied("aiplatform.get\non job"), "403 aiplatform.get on job"),
         (exceptions.InvalidArgument("bad"), "Vertex AI: 400 bad"),
     ],

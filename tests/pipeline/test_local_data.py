@@ -112,7 +112,7 @@ def test_shards_of_one_set_are_no_twins(folder):
 def test_a_missing_part_of_a_set_is_named(folder):
     parts = ["training/x.tfrecord-00000-of-00003", "validation/x.tfrecord-00002-of-00003"]
     assert lines(folder(*parts))["missing"] == (
-        "x.tfrecord-00001-of-00003, by the names of the other shards"
+        "x.tfrecord-00001-of-00003, judging by the other shards"
     )
 
 

@@ -28,7 +28,7 @@ def test_metadata_of_an_earlier_day_reuses_no_folder(used_root):
     (used_root / "artifacts" / "Trainer" / "model" / "41").mkdir()
     backup_file(used_root).write_text("newer")
     with used_by_run(used_root) as [remark, kept]:
-        assert remark.startswith(f"{metadata_file(used_root)} does not know the newest artifacts")
+        assert remark.startswith(f"{metadata_file(used_root)} lacks the newest artifacts")
         assert (backup_file(used_root).parent / kept.split()[-1]).read_text() == "newer"
         store = open_store(str(metadata_file(used_root)))
         kind = store.put_execution_type(mlmd.ExecutionType(name="Trainer"))

@@ -124,7 +124,7 @@ def test_a_momentum_or_mass_of_zero_is_refused(columns, schema):
     columns["m_bb"][:3] = 0
 
     assert problems(columns, schema) == [
-        "train: m_bb: 3 events have 0, which is not a valid momentum or mass: it stands for a "
+        "train: m_bb: 3 events have 0, which is not a valid momentum or mass: it means a "
         "missing value; leave these events out"
     ]
 

@@ -256,7 +256,7 @@ def test_invalid_record_is_named_with_its_number_and_reason(index):
     assert str(caught.value) == (
         f"shard: record 31 (counted from 0) {reason}. Expected the published layout: 'features', "
         "one serialized float32 tensor of shape [28], and 'label', one 0.0 or 1.0; "
-        "`higgs convert` makes it of other forms."
+        "`higgs convert` makes it from other forms."
     )
 
 

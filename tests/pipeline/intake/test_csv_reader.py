@@ -162,7 +162,7 @@ def test_names_of_a_table_without_header_can_be_given(converted):
             to_csv([[*row, "0.5"] for row in ROWS]),
             "has 30 columns without names, not 29 (the label, then the 28 features). Name the "
             "columns in their order with --header, such as --header label,features,weight, where "
-            "features stands for the 28.",
+            "features means the 28.",
         ),
         (
             to_csv([row[1:] for row in ROWS]),
@@ -402,9 +402,7 @@ def test_a_label_that_is_named_after_the_background_needs_its_values(converted, 
     text = to_csv([[f"{1 - float(row[0]):g}", *row[1:]] for row in ROWS], [name, *FEATURES])
     options = with_columns(label=name)
 
-    assert f"the label is named '{name}', but 1 stands for signal" in refusal(
-        converted, text, options
-    )
+    assert f"the label is named '{name}', but 1 means signal" in refusal(converted, text, options)
     events, _ = converted(text, replace(options, labels=LabelValues("0", "1", True)))
     assert same_events(events, EVENTS)
 

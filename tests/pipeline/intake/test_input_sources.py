@@ -119,7 +119,7 @@ def test_a_missing_part_is_named(make):
     make("d/x.tfrecord-00000-of-00002", "d/y-00000-of-00001.csv", "d/z-1-of-1.csv")
 
     assert find_sources(["d"])[1] == [
-        "d: x.tfrecord-00001-of-00002, z-0-of-1 is missing, by the names of the others"
+        "d: x.tfrecord-00001-of-00002, z-0-of-1 is missing, judging by the names of the others"
     ]
 
 
