@@ -262,7 +262,9 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
             f"If {parts[0]} is a TFRecord file, give it a name that ends in .tfrecord; "
             "`higgs inspect` shows whether it is one"
         )
-    if tables:
+    folders = sorted(_subfolders(root)) if place == root else []
+    with_shards = [path for path in folders if any(path.glob("*.tfrecord*"))]
+    if tables and not with_shards:
         table = place if tables[1:] else place / tables[0]
         return f"Make shards from it with `higgs convert {table} --out NEW_FOLDER`"
     below = [name for name in _names_below(place) if looks_like_data(name)]
@@ -276,6 +278,7 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     if (root / TRAINING).is_dir() and place == root:
         return f"Give {root / TRAINING} as data_root to have it split by a hash of each record"
     data_sets = [path for path in sorted(_subfolders(root)) if (path / TRAINING).is_dir()]
+    data_sets += with_shards
     return f"Give {data_sets[0]} instead" if data_sets else _layout(root)
 
 

@@ -338,10 +338,10 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
     if len(candidates) == 1:
         return candidates[0]
     reason = "several matrices" if candidates else "no matrix of events"
-    raise IntakeError(
-        f"{member.name}: holds {reason}: {shapes}. Name the one of {NUM_FEATURES} columns with "
-        "--features and its labels with --label."
-    )
+    remedy = f"Name the one of {NUM_FEATURES} columns with --features and its labels with --label."
+    if all(arrays[name].shape[1] < NUM_FEATURES for name in candidates):
+        remedy = f"Write all features as one matrix of {NUM_FEATURES} columns."
+    raise IntakeError(f"{member.name}: holds {reason}: {shapes}. {remedy}")
 
 
 def _find_vectors(

@@ -146,6 +146,8 @@ def test_a_folder_named_as_a_shard_is_refused(folder):
             "only training/, validation/. Give one of its folders, such as .*/validation",
         ),
         (["run 1/training/a.tfrecord"], "single", "Give .*/run 1 instead"),
+        (["x.csv", "all/a.tfrecord"], "single", "only all/, x.csv. Give .*/all instead"),
+        (["training/x.csv", "validation/a.tfrecord"], "folders", "higgs convert .*x.csv --out"),
         (
             ["train/a.arrow", "test/a.arrow"],
             "single",

@@ -412,6 +412,10 @@ def test_a_field_of_28_values_holds_the_features(tmp_path):
         (lambda path: np.savez(path, a=np.array([{}], object)), "holds Python objects"),
         (lambda path: np.savez(path, a=Y), r"holds no matrix of events: a \[30\]"),
         (
+            lambda path: np.savez(path, low=np.ones((30, 21)), high=np.ones((30, 7))),
+            r"several matrices: .* Write all features as one matrix of 28 columns\.",
+        ),
+        (
             lambda path: np.savez(path, **{**VECTORS, COLUMNS[3]: Y[:7]}),
             f"{COLUMNS[3]} has 7 rows and label 30",
         ),
