@@ -7,6 +7,7 @@ Names are compared without case, blanks and punctuation: ``jet_1_b-tag``, ``jet1
 import re
 
 from formats.features import FEATURES, JETS, LABEL
+from formats.names import TEST_SPLIT
 
 LABEL_NAMES = (
     *("label", "labels", "class_label", "class", "target", "is_boson", "is_signal", "signal"),
@@ -44,8 +45,8 @@ _MISSING_ENERGY = {
 def normalize(name: str) -> str:
     """Normalizes a name for comparison; a unit in brackets or at its end is left out.
 
-    >>> [normalize(name) for name in ("Jet 1 b-tag", "lepton_pT [GeV]", "[lepton_pT]", "m_bb/GeV")]
-    ['jet1btag', 'leptonpt', 'leptonpt', 'mbb']
+    >>> [normalize(name) for name in ("Jet 1 b-tag", "lepton_pT [GeV]", "[lepton_pT]", "mJJ/GeV")]
+    ['jet1btag', 'leptonpt', 'leptonpt', 'mjj']
     """
     name = re.sub(r"(?<!^)[\[(].*?[\])]|[\W_]+(gev|rad)$", "", name.strip().lower())
     return re.sub(r"[^a-z0-9]", "", name)
@@ -74,7 +75,7 @@ ALIASES = _aliases()
 
 _LABEL_WORDS = {"y", "label", "labels", "target", "targets", "class"}
 _SPLIT_WORDS = {
-    *("train", "training", "valid", "validation", "val", "dev", "eval", "test", "testing"),
+    *("train", "training", "valid", "validation", "val", "dev", "eval", TEST_SPLIT, "testing"),
     *("holdout", "all"),
 }
 _CODE_WORDS = {"true", "id", "ids", "int", "index", "idx", "encoded", "binary"}

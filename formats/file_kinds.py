@@ -92,7 +92,7 @@ _REFUSED_TEXT = {
     rb"\{.*\}\s*\n\s*\{": RefusedKind("JSON", _TO_TABLE.format(", lines=True")),
     rb"\{\s*[\"}]|\[\s*([\[\]{\"]|-?\d)": RefusedKind("JSON", _TO_TABLE.format("")),
 }
-"""Patterns of texts. A header such as ``<label>,<lepton_pt>`` or ``[label],[lepton_pt]`` is CSV."""
+"""Patterns of texts. A header such as ``<label>,<pt>`` or ``[label],[pt]`` is CSV."""
 
 _UNKNOWN = RefusedKind(
     "binary data of an unknown kind",
