@@ -52,7 +52,7 @@ def test_decisions_are_counted():
     assert binomial_interval(0, 1000) == pytest.approx((0, 0.00368), abs=1e-5)
 
 
-def test_rare_decisions_have_the_probability_that_they_are_known_to_have():
+def test_rare_decisions_have_their_known_probability():
     class Gate:
         """Pushes a model that has lost no event."""
 

@@ -44,7 +44,7 @@ def fingerprints(events):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_events_arrive_once_at_any_number_of_workers(shards, sent, tmp_path, workers):
+def test_events_are_read_once_for_any_number_of_workers(shards, sent, tmp_path, workers):
     beam_args = ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers}"]
     examples = Examples()
     examples.uri = str(tmp_path)

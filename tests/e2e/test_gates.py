@@ -163,7 +163,7 @@ def test_anomalous_data_is_refused_with_reasons(own_data):
     assert not (own_data.root / "serving").exists()
 
 
-def test_a_second_run_on_a_busy_root_gets_a_sentence(own_data):
+def test_a_second_run_on_a_busy_root_is_refused_with_a_sentence(own_data):
     own_data.root.mkdir()
     with (own_data.root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -88,7 +88,7 @@ def scored(score_split):
     return score_split("eval")
 
 
-def test_auc_is_scikit_learns_on_the_same_predictions(outcome, scored, first_run):
+def test_auc_equals_scikit_learns_on_the_same_predictions(outcome, scored, first_run):
     expected = roc_auc_score(*scored)
     decision = read_decision(outcome.uri(names.EVALUATION))
     assert decision.auc == pytest.approx(expected, abs=1e-6)
@@ -149,7 +149,7 @@ def test_higgs_score_scores_as_the_pushed_model(outcome, scored, project, events
     assert "2 of them unchanged since an earlier command" in higgs(*command).output
 
 
-def test_background_rejection_is_scikit_learns_too(outcome, scored):
+def test_background_rejection_equals_scikit_learns(outcome, scored):
     mistags, efficiencies, _ = roc_curve(*scored)
     result = tfma.load_eval_result(outcome.uri(names.EVALUATION))
     rejection = result.get_metrics_for_slice()["background_rejection"]["doubleValue"]

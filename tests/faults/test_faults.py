@@ -36,7 +36,7 @@ def tasks(workshop, prepared):
     return plan(prepared, targets(workshop), SEED)
 
 
-def test_calls_of_other_libraries_than_sqlite_are_counted(prepared):
+def test_calls_of_libraries_other_than_sqlite_are_counted(prepared):
     calls = prepared[FIRST.name].calls
     assert 0 < sum(is_metadata(call) for call in calls) < len(calls)
     # Arrow's Parquet files are written by way of Beam, under temporary names.

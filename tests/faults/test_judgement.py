@@ -49,7 +49,7 @@ def test_a_tolerated_fault_and_a_killed_run_need_no_message(code):
     assert names_fault(finished("", code=code), "EIO", 0) is None
 
 
-def test_a_version_that_is_no_allowed_model_is_seen():
+def test_a_version_of_a_model_that_is_not_allowed_is_detected():
     half = {"saved_model.pb": "a"}
     shop = workshop({"17": MODEL, "18": half, "19": OTHER}, models=[OTHER])
     found = wrongly_pushed(shop, FIRST, REFERENCE)
@@ -64,7 +64,7 @@ def test_a_version_that_was_there_or_was_acknowledged_must_stay():
     assert lost({}, workshop({"17": MODEL}), ["18"]) == ["version 18 is lost"]
 
 
-def test_an_undisturbed_end_has_no_differences():
+def test_an_undisturbed_run_has_no_differences():
     assert differences(workshop({"17": MODEL}), finished(), REFERENCE) == []
 
 
@@ -78,7 +78,7 @@ def test_an_undisturbed_end_has_no_differences():
         ({"output": f"{GOOD}\nTraceback (most recent call last)"}, {"17": MODEL}, "traceback"),
     ],
 )
-def test_a_next_run_that_ends_otherwise_is_seen(changes, versions, reason):
+def test_a_next_run_with_another_result_is_detected(changes, versions, reason):
     assert reason in " ".join(differences(workshop(versions), finished(**changes), REFERENCE))
 
 

@@ -89,7 +89,7 @@ def test_a_text_appears_complete_or_not_at_all(tmp_path):
     assert path.read_bytes() == "√".encode()
 
 
-def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
+def test_a_folder_in_place_of_the_file_is_named(tmp_path):
     (tmp_path / "x").mkdir()
     with pytest.raises(IsADirectoryError) as caught, atomic_path(tmp_path / "x") as temporary:
         temporary.write_text("content")

@@ -43,7 +43,7 @@ def test_an_index_may_be_text_as_some_launchers_write_it():
         cluster({"type": "chief", "index": 0}, chief=["localhost:2222"]),
     ],
 )
-def test_fewer_than_two_hosts_are_no_cluster(value):
+def test_fewer_than_two_hosts_are_not_a_cluster(value):
     assert read(value) is None
     assert read_cluster({}) is None
 

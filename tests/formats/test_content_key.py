@@ -20,11 +20,11 @@ def test_the_key_depends_on_names_and_contents_and_not_on_their_order():
     assert len(key) == len("sha256:") + 64
 
 
-def test_a_line_break_in_a_name_is_no_other_shard():
+def test_a_line_break_in_a_name_does_not_imitate_another_shard():
     assert content_key({"a": "00", "b": "11"}) != content_key({"a'\n11 'b": "00"})
 
 
-def test_the_reader_hashes_everything_even_what_was_not_asked_for():
+def test_the_reader_hashes_everything_even_what_was_not_requested():
     content = bytes(range(256)) * 20_000
     reader = HashingReader(io.BytesIO(content))
     assert reader.read(1000) == content[:1000]

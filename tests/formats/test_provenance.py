@@ -106,7 +106,7 @@ def test_fields_of_newer_releases_are_ignored_and_part_of_the_digest():
     assert Provenance.from_json(json.dumps(content, indent=8)) == make()
 
 
-def test_every_flipped_bit_is_noticed():
+def test_every_flipped_bit_is_detected():
     content = make().to_json().encode()
     unnoticed = []
     for place in range(len(content)):
@@ -126,7 +126,7 @@ def test_a_changed_file_that_is_still_valid_is_refused(change):
         Provenance.from_json(json.dumps(content))
 
 
-def test_a_lost_digest_is_noticed():
+def test_a_lost_digest_is_detected():
     content = json.loads(make().to_json())
     content[DIGEST_KEY.replace("2", "3")] = content.pop(DIGEST_KEY)
     with pytest.raises(ValueError, match="was changed"):

@@ -49,7 +49,7 @@ def test_without_versions_there_is_no_newest(serving):
     assert newest_version(str(serving)) is None
 
 
-def test_what_is_no_version_is_left_out(serving):
+def test_what_is_not_a_version_is_left_out(serving):
     newest = push(serving, "9")
     push(serving, "10", complete=False)
     for name in ("latest", "012", "v13", "9" * 30, "-14", "٣٣"):
@@ -107,7 +107,7 @@ def test_provenance_that_cannot_be_used_is_a_fault(serving, old, new, fault):
     assert damaged.model_sha256 == damaged.pipeline == ""
 
 
-def test_a_pipe_in_the_place_of_provenance_is_not_waited_for(serving):
+def test_a_pipe_in_place_of_provenance_does_not_block(serving):
     file = push_described(serving, "17") / FILE_NAME
     file.unlink()
     os.mkfifo(file)

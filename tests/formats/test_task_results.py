@@ -28,13 +28,13 @@ def reshuffle_to(change):
 
 
 @pytest.mark.slow
-def test_lost_tasks_are_noticed(tmp_path, monkeypatch):
+def test_lost_tasks_are_detected(tmp_path, monkeypatch):
     monkeypatch.setattr(beam, "Reshuffle", reshuffle_to(lambda task: [task] * (task[0] != 1)))
     with pytest.raises(LostTaskError, match=r"lost 1 of 3 files; use another runner in beam\.args"):
         run_tasks(beam.Pipeline(), ["a", "b", "c"], double, str(tmp_path), "files")
 
 
-def test_a_runner_that_does_nothing_is_noticed(tmp_path, monkeypatch):
+def test_a_runner_that_does_nothing_is_detected(tmp_path, monkeypatch):
     monkeypatch.setattr(beam, "Reshuffle", reshuffle_to(lambda _: []))
     with pytest.raises(LostTaskError, match="lost 2 of 2 files"):
         run_tasks(beam.Pipeline(), ["a", "b"], double, str(tmp_path), "files")
@@ -78,6 +78,6 @@ def test_the_first_refused_task_is_named_and_the_others_are_counted(tmp_path):
         run_judge(tmp_path / "2", "a", "record", "data")
 
 
-def test_a_failure_goes_before_a_refusal(tmp_path):
+def test_a_failure_precedes_a_refusal(tmp_path):
     with pytest.raises(FailedTaskError, match=r"^no model$"):
         run_judge(tmp_path, "data", "model", "a")

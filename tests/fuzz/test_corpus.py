@@ -118,12 +118,12 @@ def test_a_small_file_that_announces_much(name):
     check("table", BOMBS[name]())
 
 
-def test_too_much_memory_is_noticed():
+def test_too_much_memory_is_detected():
     with pytest.raises(MemoryError), limited():
         np.ones(1 << 28)
 
 
-def test_too_much_time_is_noticed(monkeypatch):
+def test_too_much_time_is_detected(monkeypatch):
     monkeypatch.setattr("fuzz_targets.SECONDS", 1)
     with pytest.raises(LimitError, match="took more than 1 s"), limited():
         threading.Event().wait(5)

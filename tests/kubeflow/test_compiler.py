@@ -145,7 +145,7 @@ def test_a_set_to_score_adds_two_nodes_after_the_push(target, compiled, specs):
     assert output.artifact_type.instance_schema.splitlines()[0] == "title: higgs.Scores"
 
 
-def test_vertex_caches_ingestion_of_data_whose_content_has_a_name(compiled):
+def test_vertex_caches_ingestion_with_a_content_key(compiled):
     spec = parse(compiled("vertex", "ingestion.content_key=events-1").read_text())
     task = spec.tasks["CollisionExampleGen"]
     assert task.caching_options.enable_cache
@@ -199,7 +199,7 @@ def test_accelerators_exist_in_the_api():
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_retries_are_for_every_node_but_those_that_decide(target, compiled):
+def test_every_node_except_the_gates_is_retried(target, compiled):
     spec = parse(compiled(target, f"{target}.retries=2").read_text(), "gs://b/r")
     repeated = {name for name, task in spec.tasks.items() if task.retry_policy.max_retry_count == 2}
     assert {"StatisticsGen", "Trainer", "Evaluator", "Pusher", "Report"} <= repeated
@@ -211,7 +211,7 @@ def test_retries_are_for_every_node_but_those_that_decide(target, compiled):
     assert policy.backoff_max_duration.seconds == longest_training[target]
 
 
-def test_nothing_is_repeated_by_default(specs):
+def test_nothing_is_retried_by_default(specs):
     for spec in specs.values():
         assert not any(task.HasField("retry_policy") for task in spec.tasks.values())
 

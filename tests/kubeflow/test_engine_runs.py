@@ -99,7 +99,7 @@ def clock(monkeypatch):
     return clock
 
 
-def test_an_outage_of_ten_minutes_is_survived(clock):
+def test_an_outage_of_ten_minutes_is_tolerated(clock):
     [state] = follow(Unreachable(failures=19), "7", interval=30)
     assert state.succeeded
     assert clock.now == 19 * 30

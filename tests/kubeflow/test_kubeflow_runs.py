@@ -81,7 +81,7 @@ TRANSIENT = {
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
-def test_polls_survive(fault, server):
+def test_polls_tolerate(fault, server):
     server.states[:] = [{"state": "SUCCEEDED", **tasks(PushGate="SUCCEEDED")}]
     # urllib3 itself repeats a GET whose connection was closed.
     server.faults = [fault] * 5
@@ -143,7 +143,7 @@ def test_a_deleted_run_is_reported_at_once(server):
     assert "/runs/8: not found" in str(error.value)
 
 
-def test_a_server_that_does_not_answer_is_given_up(server, monkeypatch):
+def test_polling_an_unresponsive_server_times_out(server, monkeypatch):
     # Limits of the connection and of the answer; urllib3 repeats the request three times.
     monkeypatch.setattr(kubeflow_runs, "REQUEST_SECONDS", (0.1, 0.1))
     server.faults = [Fault(200, seconds=0.3)] * 4
@@ -211,7 +211,7 @@ def test_a_rejected_creation_is_reported_at_once(status, body, message, server, 
         ({}, ExitCode.DATA_REFUSED),
     ],
 )
-def test_a_terminated_run_is_no_decision_of_the_gate_that_was_running(states, code, server):
+def test_a_terminated_run_is_not_a_decision_of_the_running_gate(states, code, server):
     server.states[:] = [{"state": "FAILED", **tasks(DataGate="FAILED"), **states}]
     assert exit_code(last_state(connect(server))) == code
 

@@ -89,7 +89,7 @@ def test_the_training_image_defaults_to_the_nodes_image(compiled, monkeypatch):
     assert pool.machine_spec.accelerator_type == v1.AcceleratorType.ACCELERATOR_TYPE_UNSPECIFIED
 
 
-def test_network_and_key_hold_for_the_training_job_too(compiled, monkeypatch):
+def test_network_and_key_apply_to_the_training_job(compiled, monkeypatch):
     attachment = "projects/1/regions/us-central1/networkAttachments/training"
     job = custom_job(
         compiled,
@@ -121,7 +121,7 @@ def test_network_and_key_hold_for_the_training_job_too(compiled, monkeypatch):
         ("kubeflow", ("kubeflow.resources={Trainer: {cpu: 4}}",), None),
     ],
 )
-def test_the_trainer_requires_the_accelerator_it_pays_for(target, overrides, accelerator, compiled):
+def test_the_trainer_requires_the_requested_accelerator(target, overrides, accelerator, compiled):
     properties = constants(parse(compiled(target, *overrides).read_text()), "Trainer")
     assert json.loads(properties["custom_config"])["accelerator"] == accelerator
 

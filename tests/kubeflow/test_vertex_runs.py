@@ -121,7 +121,7 @@ def test_a_run_is_found_by_its_resource_name(connect):
     assert connect(Service(job("SUCCEEDED"))).state(name).succeeded
 
 
-def test_a_run_that_is_being_canceled_is_no_decision(connect):
+def test_a_run_that_is_being_canceled_is_not_a_decision(connect):
     service = Service(job("CANCELLING", DataGate="CANCELLING"), job("FAILED", DataGate="FAILED"))
     states = list(follow(connect(service), "7", interval=0))
     assert exit_code(states[-1]) == ExitCode.FAILED
@@ -140,7 +140,7 @@ TRANSIENT = [
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
-def test_polls_survive(error, connect):
+def test_polls_tolerate(error, connect):
     service = Service(error, error, job("SUCCEEDED"))
     [state] = follow(connect(service), "7", interval=0)
     assert state.succeeded

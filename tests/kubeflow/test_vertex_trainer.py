@@ -85,13 +85,13 @@ def train(monkeypatch):
 
 
 @pytest.mark.parametrize("state", ["EXPIRED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED"])
-def test_a_job_that_ended_otherwise_fails_the_node(state, train):
+def test_a_job_that_did_not_succeed_fails_the_node(state, train):
     with pytest.raises(RuntimeError, match="did not succeed"):
         train(v1.JobState[f"JOB_STATE_{state}"])
 
 
 @pytest.mark.parametrize("state", ["QUEUED", "PENDING", "RUNNING", "PAUSED", "UPDATING"])
-def test_a_job_that_goes_on_is_waited_for(state, train):
+def test_a_running_job_is_waited_for(state, train):
     with pytest.raises(TimeoutError):
         train(v1.JobState[f"JOB_STATE_{state}"])
 

@@ -204,7 +204,7 @@ def test_a_finished_training_leaves_no_checkpoints(finished_run):
     assert not root.exists() or not [*root.iterdir()]
 
 
-def test_without_a_model_in_service_the_training_starts_anew(tmp_path):
+def test_without_a_model_in_service_the_training_starts_from_the_seed(tmp_path):
     assert read_initial_weights(None) == {}
     assert read_initial_weights(str(tmp_path / "absent" / "Format-Serving")) == {}
 
@@ -356,7 +356,7 @@ def start_host(fn_args, addresses, index):
     )
 
 
-def test_a_host_that_waits_in_vain_names_the_missing_model(tmp_path):
+def test_a_host_that_waits_too_long_names_the_missing_model(tmp_path):
     with pytest.raises(TimeoutError, match=r"no model at .*/none after 0 s: see the first host"):
         wait_for_export(f"{tmp_path}/none", timeout=0)
     (tmp_path / "model.partial").mkdir()

@@ -47,7 +47,7 @@ def test_a_damaged_record_is_replaced_if_the_files_have_the_digest(
     assert record_file(tmp_path).read_bytes() == intact
 
 
-def test_a_pipe_in_the_place_of_a_record_is_replaced_without_waiting(records, model, tmp_path):
+def test_a_pipe_in_place_of_a_record_is_replaced_without_blocking(records, model, tmp_path):
     digest = records.take(str(model))
     record_file(tmp_path).unlink()
     os.mkfifo(record_file(tmp_path))

@@ -126,7 +126,7 @@ def test_other_options_are_accepted(args):
         ),
     ],
 )
-def test_what_beam_would_ignore_or_refuse_later_is_refused_at_once(args, problem, capsys):
+def test_options_that_beam_would_ignore_or_refuse_later_are_refused_at_once(args, problem, capsys):
     [found] = problems(*args)
     assert problem in found
     assert "\n" not in found
@@ -160,7 +160,7 @@ def test_a_job_server_that_answers_is_accepted():
         server.stop(0)
 
 
-def test_what_a_job_server_of_ones_own_lacks_is_named(monkeypatch, tmp_path):
+def test_missing_requirements_of_an_own_job_server_are_named(monkeypatch, tmp_path):
     (tmp_path / "java").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     jar = f"{tmp_path}/flink-1.15.jar"

@@ -37,7 +37,7 @@ def key(tmp_path, root, executor_spec=None, **parameters):
     return context.name
 
 
-def test_the_key_is_the_same_wherever_the_root_is(tmp_path):
+def test_the_key_does_not_depend_on_the_location_of_the_root(tmp_path):
     keys = {key(tmp_path, root, epochs=3) for root in ("/a", "/b c/d", '/në"w', "/a.b")}
     assert len(keys) == 1
 

@@ -186,7 +186,7 @@ def test_kaggle_config_is_the_notebook():
     assert (trainer.batch_size_per_replica, trainer.epochs) == (2048, 50)
 
 
-def test_merge_lays_nested_keys_over():
+def test_merge_overrides_nested_keys():
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}}) == {
         "a": {"b": 4, "c": 2},
         "d": 3,

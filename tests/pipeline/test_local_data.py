@@ -70,7 +70,7 @@ def test_a_test_set_is_read_for_the_figure_to_publish(folder):
     }
 
 
-def test_a_test_set_without_validation_is_no_layout(folder):
+def test_a_test_set_without_validation_is_not_a_layout(folder):
     assert data_layout(folder("training/a.tfrecord", "test/a.tfrecord")) == "folders"
 
 
@@ -102,7 +102,7 @@ def test_a_shard_beside_its_compressed_twin_is_refused(folder, first, second):
         find_data(root, "folders")
 
 
-def test_shards_of_one_set_are_no_twins(folder):
+def test_shards_of_one_set_are_not_twins(folder):
     parts = ["training/x.tfrecord-00000-of-00002", "training/x.tfrecord-00001-of-00002.gz"]
     found = lines(folder("validation/a.tfrecord", *parts))
     assert found["data"].startswith("2 files")

@@ -131,7 +131,7 @@ def test_a_disk_without_inodes_is_named(set_free, tmp_path, monkeypatch):
     assert re.match(f"{reason}; free some and run again", description)
 
 
-def test_enough_space_is_no_error(set_free, tmp_path):
+def test_enough_space_is_not_an_error(set_free, tmp_path):
     set_free("root", 33)
     check_space(tmp_path / "root")
     check_space(Path("/proc/root that cannot be made"))  # it has no size, and is refused as such

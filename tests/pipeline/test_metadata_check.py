@@ -210,7 +210,7 @@ def test_no_file_is_made_through_a_link_to_nothing(tmp_path, use):
         use(tmp_path)
 
 
-def test_metadata_that_is_no_folder_is_named(tmp_path):
+def test_metadata_that_is_not_a_folder_is_named(tmp_path):
     (tmp_path / "metadata").touch()
     with pytest.raises(MetadataError, match="metadata is not a folder: move it away"):
         check_metadata(tmp_path)

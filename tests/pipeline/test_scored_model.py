@@ -120,7 +120,7 @@ def test_a_model_without_any_record_says_so(tmp_path):
         ("gs://b/m.onnx", ModelNotFoundError, "is in an object store; copy the file"),
     ],
 )
-def test_what_is_no_model_is_described(serving, monkeypatch, text, error, sentence):
+def test_what_is_not_a_model_is_described(serving, monkeypatch, text, error, sentence):
     monkeypatch.chdir(serving.parent)
     Path("17.onnx").mkdir()
     with pytest.raises(error, match=sentence):

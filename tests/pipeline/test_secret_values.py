@@ -54,7 +54,7 @@ def test_a_secret_is_found_by_its_key(text):
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_is_no_secret(text):
+def test_values_that_are_not_secrets(text):
     assert list(find_secrets([text])) == []
     assert redact(text) == text
 

@@ -120,7 +120,7 @@ def test_a_damaged_version_is_pushed_again_under_a_new_number(root, damage):
     assert root.run() == (["cached", "cached", "cached"], [])
 
 
-def test_a_file_that_others_add_to_a_version_is_no_damage(root):
+def test_a_file_that_others_add_to_a_version_is_not_damage(root):
     add(root.folder / "serving" / "1" / "variables" / "index")
     assert root.run() == (["cached", "cached", "cached"], [])
 

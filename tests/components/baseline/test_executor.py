@@ -106,7 +106,7 @@ def test_a_candidate_that_is_the_only_version_has_no_baseline(baseline, pushes, 
     assert remark(model) == "none, because no model other than this one was pushed"
 
 
-def test_a_withdrawn_version_is_no_baseline(baseline, pushes, serving):
+def test_a_withdrawn_version_is_not_a_baseline(baseline, pushes, serving):
     first, second = pushes.version("a"), pushes.version("b")
     (serving / second).rename(serving / "withdrawn")
     assert version(baseline("c")) == first
@@ -138,7 +138,7 @@ def test_a_damaged_model_is_ignored_on_request_and_named(baseline, pushes, servi
     assert version(baseline("c", "ignore")) == ""
 
 
-def test_damage_of_the_candidates_own_version_is_no_matter_of_the_baseline(
+def test_damage_of_the_candidates_own_version_does_not_affect_the_baseline(
     baseline, pushes, serving
 ):
     # The Pusher pushes it again.
@@ -147,7 +147,7 @@ def test_damage_of_the_candidates_own_version_is_no_matter_of_the_baseline(
     assert version(baseline("b")) == first
 
 
-def test_damage_behind_the_model_in_service_is_no_matter_either(baseline, pushes, serving):
+def test_damage_of_older_versions_does_not_affect_the_baseline(baseline, pushes, serving):
     first, _, third = (pushes.version(weights) for weights in "abc")
     damage(serving, first)
     assert version(baseline("d")) == third

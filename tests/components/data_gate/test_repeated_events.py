@@ -68,7 +68,7 @@ def test_duplicates_are_the_events_that_repeat_an_earlier_one(tmp_path):
     assert find_repetitions(str(tmp_path), SPLITS, 16).duplicates == {"train": 15, "eval": 0}
 
 
-def test_equal_hashes_of_different_events_are_no_shared_event(leak, monkeypatch):
+def test_equal_hashes_of_different_events_are_not_a_shared_event(leak, monkeypatch):
     uri, ingestion = leak
     hashes = find_repetitions(uri, SPLITS).hashes["train", "eval"]
     genuine = repeated_events._locate

@@ -144,7 +144,7 @@ def test_slices_are_overall_and_each_b_tag_column():
     assert keys == [(), *((column,) for column in SLICE_COLUMNS)]
 
 
-def test_metrics_asked_for():
+def test_requested_metrics():
     (spec,) = eval_config(None).metrics_specs
     assert [metric.class_name for metric in spec.metrics] == [
         "EventCount",

@@ -104,7 +104,7 @@ def test_missing_files_are_not_blamed_on_beam(evaluate, when):
 
 
 @pytest.mark.parametrize("absent", [0, 1])
-def test_an_absent_baseline_is_none_and_the_version_of_another_is_on_the_blessing(
+def test_an_absent_baseline_is_none_and_the_blessing_names_the_version_of_another(
     make, examples, tmp_path, monkeypatch, absent
 ):
     evaluation, blessing, baseline = ModelEvaluation(), ModelBlessing(), Model()

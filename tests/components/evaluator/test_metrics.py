@@ -69,14 +69,14 @@ def combine(combiner, inputs):
     ],
     ids=lambda metric: type(metric).__name__,
 )
-def test_values_are_tfmas(events, ours, stock, weighted):
+def test_values_equal_tfmas(events, ours, stock, weighted):
     expected = measure(stock, events, size=1, weighted=weighted)
     for size in (1, 300, 2000):
         assert measure(ours, events, size, weighted) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_log_loss_is_tfmas_where_that_is_finite(events, weighted):
+def test_log_loss_equals_tfmas_where_it_is_finite(events, weighted):
     # TFMA's is computed in float32, and infinite at scores of 0 and 1.
     inner = [column[5:] for column in events]
     expected = measure(BinaryCrossEntropy(), inner, size=1, weighted=weighted)
@@ -86,7 +86,7 @@ def test_log_loss_is_tfmas_where_that_is_finite(events, weighted):
 
 # TFMA divides by the number of events under a threshold, which may be 0.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_calibration_is_tfmas(events):
+def test_calibration_equals_tfmas(events):
     expected, found = (
         [
             tuple(value.value if field.message_type else value for field, value in b.ListFields())
@@ -110,7 +110,7 @@ def test_confusion_matrices_count_the_events_on_either_side(events):
         assert matrix.true_negatives == np.sum(~passes & (labels == 0))
 
 
-def test_values_are_scikit_learns(events):
+def test_values_equal_scikit_learns(events):
     labels, scores, _ = events
     assert measure(metrics.Accuracy(), events, 700) == accuracy_score(labels, scores > 0.5)
     inner = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
@@ -119,7 +119,7 @@ def test_values_are_scikit_learns(events):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_auc_is_scikit_learns(events, weighted):
+def test_auc_equals_scikit_learns(events, weighted):
     labels, scores, weights = events
     expected = roc_auc_score(labels, scores, sample_weight=weights if weighted else None)
     for size in (1, 300, 2000):

@@ -60,7 +60,7 @@ def delong(labels, candidate, baseline):
 
 
 @pytest.mark.parametrize("decimals", [7, 2, 1], ids=["few ties", "ties", "mostly ties"])
-def test_difference_and_error_are_delongs(decimals):
+def test_difference_and_error_equal_delongs(decimals):
     labels, candidate, baseline = draw(np.random.default_rng(1), 900)
     candidate, baseline = candidate.round(decimals), baseline.round(decimals)
     found = compare(labels, candidate, baseline, parts=4)
@@ -101,7 +101,7 @@ def test_lower_bound_misses_the_true_difference_in_5_percent_of_samples():
     )
 
 
-def test_model_compared_with_itself_differs_by_nothing():
+def test_model_compared_with_itself_has_no_difference():
     labels, candidate, _ = draw(np.random.default_rng(4), 500)
     found = compare(labels, candidate, candidate)
     assert (found.value, found.standard_error) == (0.0, 0.0)
@@ -188,7 +188,7 @@ def test_pair_of_many_events_is_kept_and_stands_for_itself(few_pairs):
     assert sample.expanded_weights().sum() == pytest.approx(40_000, rel=0.05)
 
 
-def test_nothing_was_sampled_of_no_events():
+def test_sample_of_no_events_is_empty():
     empty = sample_pairs(np.zeros(0), np.zeros(0), np.zeros(0))
     assert (len(empty.pairs), empty.total) == (0, 0.0)
     merged = merge_pairs([])

@@ -73,7 +73,7 @@ def sample(request):
 
 
 @pytest.mark.slow
-def test_auc_is_scikit_learns_wherever_scores_crowd(sample):
+def test_auc_equals_scikit_learns_for_crowded_scores(sample):
     labels, scores = sample
     counts = count(labels, scores, parts=7)
     assert auc(counts) == pytest.approx(roc_auc_score(labels, scores), abs=1e-5)
@@ -98,7 +98,7 @@ def is_crowded(counts):
     return np.bincount(block, events).max() > CROWD * events.sum() and len(cells) < len(events)
 
 
-def test_rejection_is_scikit_learns_wherever_scores_crowd(sample):
+def test_rejection_equals_scikit_learns_for_crowded_scores(sample):
     labels, scores = sample
     mistags, efficiencies, _ = roc_curve(labels, scores, drop_intermediate=False)
     expected = np.interp(0.7, efficiencies, mistags)
@@ -172,7 +172,7 @@ def count_classes(signal, background):
     return count(labels, np.concatenate([signal, background]))
 
 
-def test_standard_error_is_delongs_for_scores_with_ties():
+def test_standard_error_equals_delongs_for_scores_with_ties():
     rng = np.random.default_rng(1)
     signal, background = rng.integers(2, 20, 300) / 20, rng.integers(0, 18, 500) / 20
     counts = count_classes(signal, background)

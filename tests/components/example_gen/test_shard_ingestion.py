@@ -77,7 +77,7 @@ def test_a_shard_that_cannot_be_opened_is_refused(task):
         ingest_shard(task)
 
 
-def test_a_file_that_cannot_be_written_is_no_fault_of_the_shard(task, monkeypatch):
+def test_a_file_that_cannot_be_written_is_not_blamed_on_the_shard(task, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied", ".staging/1")
 

@@ -24,7 +24,7 @@ def result(index, train, evaluation, invalid=()):
     return ShardSummary(splits, f"{index:064x}")
 
 
-def test_a_summary_survives_its_way_from_the_worker(monkeypatch):
+def test_a_summary_survives_serialization(monkeypatch):
     summary = result(3, 5, 0, {COLUMN: InvalidValues(2, math.inf)})
     monkeypatch.setattr(shard_results, "ingest_shard", lambda _: summary)
     assert read_summary(json.loads(json.dumps(ingest(tasks(1)[0])))) == summary

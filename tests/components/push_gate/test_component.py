@@ -43,7 +43,7 @@ def test_a_withheld_push_fails_and_says_where_to_look(close, artifact):
         close(artifact)
 
 
-def test_keeping_the_model_in_service_on_purpose_is_no_failure(close):
+def test_keeping_the_model_in_service_on_purpose_is_not_a_failure(close):
     close(pushed_model(0), when_undecided="keep-baseline")
 
 

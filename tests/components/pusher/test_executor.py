@@ -81,7 +81,7 @@ def test_a_model_that_was_not_compared_with_a_later_push_is_not_pushed(pushes, s
     assert pushes.version("a", newest="1000", baseline="1000") == "1002"
 
 
-def test_a_version_holds_the_formats_that_are_asked_for(pushes, serving, clock):
+def test_a_version_holds_the_requested_formats(pushes, serving, clock):
     checked = manifest_digest(take_manifest(str(pushes.write_model("a"))))
     assert pushes.version("a", checked=checked, onnx=False) == "1000"
     assert not (serving / "1000" / "model.onnx").exists()
@@ -142,7 +142,7 @@ def test_a_clock_set_back_by_an_hour_does_not_lower_the_version(pushes, clock):
 
 
 @pytest.mark.parametrize("emptied", ["version", "directory's versions"])
-def test_a_version_that_was_withdrawn_is_never_given_again(pushes, serving, clock, emptied):
+def test_a_withdrawn_version_is_never_assigned_again(pushes, serving, clock, emptied):
     pushes.push("a")
     clock.seconds = 2000
     pushes.push("b")
@@ -165,7 +165,7 @@ def test_a_version_that_was_withdrawn_is_never_given_again(pushes, serving, cloc
     ],
 )
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_whatever_else_is_in_the_directory_the_version_is_larger(
+def test_the_version_is_larger_than_any_other_number_in_the_directory(
     pushes, serving, entry, expected, kind
 ):
     serving.mkdir()
@@ -181,7 +181,7 @@ def test_without_a_number_left_the_reason_is_given(pushes, serving):
     assert sorted(path.name for path in serving.iterdir()) == [str(MAX_VERSION)]
 
 
-def test_nothing_is_pushed_to_a_directory_that_has_lost_its_versions_meanwhile(pushes, serving):
+def test_nothing_is_pushed_to_a_directory_that_lost_its_versions_during_the_run(pushes, serving):
     """Its file system was unmounted between Baseline and Pusher: what is there now is hidden."""
     assert pushes.version("a") == "1000"
     shutil.move(serving, serving.with_name("unmounted"))
@@ -205,7 +205,7 @@ def test_an_unreadable_mark_does_not_stop_a_push(pushes, serving):
 @pytest.mark.parametrize(
     "parts", ["a saved_model.pb x", "saved_model.pb", "50% #1 ä", "1000/variables"]
 )
-def test_every_file_is_pushed_whatever_the_path_is(tmp_path, complete_run, parts):
+def test_every_file_is_pushed_for_any_path(tmp_path, complete_run, parts):
     pushes = Pushes(tmp_path / parts / "root", tmp_path / parts / "serving", complete_run)
     pushes.push("a")
     model = take_manifest(str(pushes.folder / "model" / "Format-Serving"))
@@ -302,7 +302,7 @@ def test_another_process_that_takes_the_version_first_gets_it(pushes, serving, m
     assert provenance(serving / "1001").version == "1001"
 
 
-def test_what_killed_pushes_of_this_pipeline_left_is_removed(pushes, serving):
+def test_remains_of_killed_pushes_of_this_pipeline_are_removed(pushes, serving):
     for name in (".pushing.higgs.0a", ".pushing.higgs-2.0b", ".pushing.other.0c", "mine"):
         (serving / name / "variables").mkdir(parents=True)
     (serving / f".{MARK_FILE}.1234").write_text("10")
@@ -311,7 +311,7 @@ def test_what_killed_pushes_of_this_pipeline_left_is_removed(pushes, serving):
     assert left == [MARK_FILE, ".pushing.higgs-2.0b", ".pushing.other.0c", "1000", "mine"]
 
 
-def test_what_cannot_be_removed_does_not_stop_a_push(pushes, serving, monkeypatch, caplog):
+def test_remains_that_cannot_be_removed_do_not_stop_a_push(pushes, serving, monkeypatch, caplog):
     """A killed push of another user has left it; servers ignore it."""
     left = serving / ".pushing.higgs.0a"
     left.mkdir(parents=True)
@@ -357,7 +357,7 @@ def die_before_record(monkeypatch):
 
 
 @pytest.mark.parametrize("die_at", [die_in_copy, die_before_record])
-def test_the_run_after_a_killed_one_finds_its_version_or_none(
+def test_the_run_after_a_killed_push_finds_its_version_or_none(
     pushes, serving, monkeypatch, die_at, clock
 ):
     def push_and_die():
@@ -447,7 +447,9 @@ def test_a_failed_push_to_an_object_store_leaves_no_version(bucket, monkeypatch)
     assert bucket.version("b") == "1001"
 
 
-def test_what_a_killed_push_left_in_an_object_store_is_removed_by_its_pipeline(bucket, monkeypatch):
+def test_remains_of_a_killed_push_in_an_object_store_are_removed_by_its_pipeline(
+    bucket, monkeypatch
+):
     class KilledError(BaseException):
         pass
 

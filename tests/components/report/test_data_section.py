@@ -32,7 +32,7 @@ def test_split_is_described_from_its_files(make, run_folder):
     assert len(split.fingerprint) == 16
 
 
-def test_nothing_but_the_events_is_known_after_ingestion():
+def test_only_the_events_are_known_after_ingestion():
     examples = Output("/examples", {names.events_property("train"): 7})
     node = NodeRun(names.EXAMPLE_GEN, "done", 1.0, {names.EXAMPLES.key: examples})
     outcome = RunOutcome("r", {names.EXAMPLE_GEN: node})
@@ -103,7 +103,7 @@ def test_invalid_statistics_are_named(make, run_folder, content, message):
         data_section.read_statistics(make.run(run_folder).uri(names.STATISTICS), "train")
 
 
-def test_invalid_anomalies_do_not_pass_for_none(make, run_folder):
+def test_invalid_anomalies_do_not_count_as_none(make, run_folder):
     outcome = make.run(run_folder)
     statistics = data_section.read_statistics(outcome.uri(names.STATISTICS), "train")
     for content in (b"", b"\x00\xff<script>"):

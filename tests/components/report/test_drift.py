@@ -18,7 +18,7 @@ def rng():
     return np.random.default_rng(1)
 
 
-def test_distance_is_kolmogorov_smirnovs(rng):
+def test_distance_is_that_of_kolmogorov_and_smirnov(rng):
     first, second = rng.normal(0, 1, 20_000), rng.normal(0.3, 1.2, 20_000)
     measured = distance(histogram(first), histogram(second))
     assert measured.value == pytest.approx(ks_2samp(first, second).statistic, abs=0.005)

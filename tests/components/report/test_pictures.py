@@ -91,7 +91,7 @@ def test_readme_shows_the_pushed_page(screenshots, write):
     compare(picture, README_PICTURE, write)
 
 
-def test_small_changes_show():
+def test_small_changes_are_detected():
     page = np.full((200, 300, 3), 255, np.int16)
     changed = page.copy()
     changed[50:54, 100:110] = (0, 105, 78)

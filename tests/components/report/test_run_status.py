@@ -30,7 +30,7 @@ def test_pushed_model_is_named_by_version(make):
     )
 
 
-def test_cached_push_was_an_earlier_runs(make):
+def test_cached_push_names_the_earlier_run(make):
     status = run_status(make.report(outcome=with_state(make.outcome(), names.PUSHER, "cached")))
     assert status.detail == "as version 17 by an earlier run; nothing has changed since"
 

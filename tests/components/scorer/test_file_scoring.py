@@ -126,7 +126,7 @@ def test_an_output_that_only_exists_is_scored_again(task, tmp_path):
     assert not score_file(task_).is_reused
 
 
-def test_a_stream_is_never_taken_for_scored(task):
+def test_a_stream_is_never_reused(task):
     score_file(task(Source(content="")))
     assert not score_file(task(Source(content=""))).is_reused
 
@@ -146,7 +146,9 @@ def test_a_failure_leaves_nothing_or_what_was_there(task, tmp_path, error):
 
 
 @pytest.mark.parametrize("wrong", [np.nan, 1.5, -0.1])
-def test_a_model_whose_scores_are_no_probabilities_is_refused(task, monkeypatch, tmp_path, wrong):
+def test_a_model_with_scores_that_are_not_probabilities_is_refused(
+    task, monkeypatch, tmp_path, wrong
+):
     def model(features):
         return np.full(len(features), wrong, np.float32)
 
@@ -162,7 +164,7 @@ def test_a_model_that_loses_events_is_refused(task, monkeypatch):
         score_file(task(Source()))
 
 
-def test_rows_that_the_storage_lost_are_noticed(task, monkeypatch):
+def test_rows_lost_by_the_storage_are_detected(task, monkeypatch):
     monkeypatch.setattr(
         file_scoring,
         "read_footer",

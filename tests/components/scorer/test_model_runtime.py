@@ -20,7 +20,7 @@ def test_an_onnx_model_gives_one_probability_per_event(tmp_path):
     assert model(FEATURES[:0]).shape == (0,)
 
 
-def test_a_file_that_is_no_model_is_described(tmp_path):
+def test_a_file_that_is_not_a_model_is_described(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"no model")
     with pytest.raises(UnusableModelError, match=r"m\.onnx cannot be loaded as an ONNX model"):
         load_model(str(tmp_path / "m.onnx"))

@@ -54,19 +54,19 @@ def reason(features, limits=LIMITS):
 
 
 @pytest.mark.slow
-def test_a_killed_probe_is_no_verdict(stand_in, features):
+def test_a_killed_probe_is_not_a_verdict(stand_in, features):
     stand_in("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     assert "was killed by SIGKILL: the kernel does this when memory runs out" in reason(features)
 
 
 @pytest.mark.slow
-def test_a_probe_that_crashes_is_no_verdict(stand_in, features):
+def test_a_crash_of_the_probe_is_not_a_verdict(stand_in, features):
     stand_in("import os, sys\nprint('bad magic', file=sys.stderr, flush=True)\nos.abort()")
     assert "was killed by SIGABRT (bad magic): the log has what it printed" in reason(features)
 
 
 @pytest.mark.slow
-def test_a_probe_that_takes_too_long_is_no_verdict(stand_in, features):
+def test_a_timeout_of_the_probe_is_not_a_verdict(stand_in, features):
     stand_in("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)")
     message = reason(features, Limits(timeout_minutes=0.02))
     assert "ended after 0.02 minutes, its time limit" in message
@@ -74,7 +74,7 @@ def test_a_probe_that_takes_too_long_is_no_verdict(stand_in, features):
 
 
 @pytest.mark.slow
-def test_a_probe_without_its_packages_is_no_verdict(stand_in, features, tmp_path, monkeypatch):
+def test_missing_packages_are_not_a_verdict(stand_in, features, tmp_path, monkeypatch):
     stand_in("import a_package_that_is_not_installed")
     message = reason(features)
     assert "No module named 'a_package_that_is_not_installed'" in message
@@ -98,14 +98,14 @@ def test_packages_are_found_where_this_process_finds_them(
 
 
 @pytest.mark.slow
-def test_a_probe_without_memory_is_no_verdict(stand_in, features):
+def test_lack_of_memory_is_not_a_verdict(stand_in, features):
     stand_in("import numpy\nnumpy.ones(2**31)")
     message = reason(features, Limits(memory_gb=1))
     assert "raise serving_check.memory_gb, now 1" in message
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_no_verdict(stand_in, features):
+def test_a_full_disk_is_not_a_verdict(stand_in, features):
     stand_in("import os\nwith open('/dev/full', 'w') as file:\n    file.write('scores')\n")
     assert "free disk space in" in reason(features)
 
@@ -130,7 +130,7 @@ def test_an_exception_ends_the_process(stand_in, features, tmp_path):
     assert not is_running(int(pid_file.read_text()))
 
 
-def test_a_missing_interpreter_is_no_verdict(features, monkeypatch):
+def test_a_missing_interpreter_is_not_a_verdict(features, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert "/nowhere/python" in reason(features)
 

@@ -61,7 +61,7 @@ def test_sorted_and_reversed_masses_are_refused(features):
         assert find_order_problem(reordered(features, (*LOW_LEVEL, *names)))
 
 
-def test_a_lepton_in_the_place_of_a_jet_is_refused(features):
+def test_a_lepton_in_place_of_a_jet_is_refused(features):
     pairs = [(f"lepton_{name}", f"jet_1_{name}") for name in ("pt", "eta", "phi")]
     assert find_order_problem(exchanged(features, *pairs))
 
@@ -76,7 +76,7 @@ def test_masses_that_do_not_follow_from_the_momenta_are_accepted():
         assert find_order_problem(features) is None
 
 
-def test_too_few_events_are_not_judged(features):
+def test_too_few_events_are_not_checked(features):
     swapped = exchanged(features, ("m_jj", "m_jjj"))
     assert find_order_problem(swapped[:99]) is None
     assert find_order_problem(swapped[:0]) is None
@@ -87,7 +87,7 @@ def test_other_units_are_left_to_the_schema(features):
     assert find_order_problem(physical) is None
 
 
-def test_any_values_are_judged_without_a_warning(features):
+def test_any_values_are_checked_without_a_warning(features):
     hostile = features.copy()
     hostile[::3] = np.nan
     hostile[1::3] = np.inf

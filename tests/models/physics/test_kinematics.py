@@ -97,6 +97,6 @@ def test_every_number_gives_finite_particles(fill):
     assert np.isfinite(log_masses(squared_pair_masses(particles), GROUPS)).all()
 
 
-def test_what_is_not_a_number_stays_so():
+def test_nan_stays_nan():
     features = tf.fill([len(FEATURES), 2], np.nan)
     assert all(np.isnan(part).all() for part in record(features))

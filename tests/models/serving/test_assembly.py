@@ -95,7 +95,7 @@ def test_derived_columns_are_computed_inside_the_model(make_events, demo):
     np.testing.assert_allclose(model(events.features).numpy(), expected, atol=1e-5)
 
 
-def test_the_copy_on_the_host_scores_alike_and_is_independent(parts, demo, make_events):
+def test_the_copy_on_the_host_scores_equally_and_is_independent(parts, demo, make_events):
     network, _, events = parts
     hyperparameters = demo(units=8, buckets=6)
     copy = copy_to_host(network, hyperparameters, measure_columns(events, buckets=6))

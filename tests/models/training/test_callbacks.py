@@ -269,7 +269,7 @@ def make_progress_log(make_plan):
     return make
 
 
-def test_the_line_of_an_epoch_has_the_rate_of_training_and_the_whole_time(
+def test_the_line_of_an_epoch_has_the_training_rate_and_the_total_time(
     make_progress_log, clock, caplog
 ):
     callback = make_progress_log(steps=2)

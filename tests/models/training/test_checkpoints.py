@@ -170,7 +170,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_after_a_damaged_checkpoint_the_training_starts_anew(folder, caplog, damage):
+def test_after_a_damaged_checkpoint_the_training_starts_over(folder, caplog, damage):
     pattern, spoil = DAMAGES[damage]
     Training().save(folder, 1)
     [file] = folder.glob(pattern)

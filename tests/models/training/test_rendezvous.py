@@ -20,7 +20,7 @@ def hosts(monkeypatch):
     return tuple(Host("worker", i, "localhost", port) for i, port in enumerate(ports))
 
 
-def test_hosts_that_start_one_after_another_meet(hosts):
+def test_hosts_that_start_one_after_another_connect(hosts):
     times, both = [], threading.Barrier(2)
 
     def come(position, delay):

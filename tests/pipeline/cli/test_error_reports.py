@@ -27,5 +27,5 @@ def test_an_error_of_the_user_is_a_sentence_and_an_exit_code(error, code):
     assert ("Usage: command" in result.output) == (code == 2)
 
 
-def test_other_errors_are_not_taken_for_the_users():
+def test_other_errors_are_not_reported_as_user_errors():
     assert isinstance(run(KeyError("x")).exception, KeyError)

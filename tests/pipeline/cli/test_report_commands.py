@@ -78,7 +78,7 @@ def test_evaluation_goes_into_a_folder_of_its_own_from_shards(tmp_path):
     assert "no TFRecord shard (*.tfrecord) in" in done.output
 
 
-def test_unsuitable_model_is_one_sentence(tmp_path):
+def test_unsuitable_model_is_reported_in_one_sentence(tmp_path):
     (tmp_path / "part.tfrecord").touch()
     options = ("--model", tmp_path / "model", "--input", tmp_path, "--out", tmp_path / "out")
     done = call(evaluate, *options)
@@ -110,7 +110,7 @@ def test_refused_shards_are_reported_with_the_reason(tmp_path, suitable_model):
 
 @pytest.mark.parametrize("command", [report, runs, lineage], ids=str)
 @pytest.mark.parametrize("content", [None, b"", b"garbage"], ids=["missing", "empty", "garbage"])
-def test_damaged_metadata_is_one_sentence_with_the_remedy(used_root, command, content):
+def test_damaged_metadata_is_reported_in_one_sentence_with_the_remedy(used_root, command, content):
     path = metadata_file(used_root)
     path.unlink() if content is None else path.write_bytes(content)
     done = call(command, *(["17"] if command is lineage else []), "--root", used_root)

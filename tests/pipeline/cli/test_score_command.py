@@ -149,7 +149,7 @@ def test_files_of_other_inputs_are_named(run):
     assert "has files of other inputs: x.csv.parquet" in result.output
 
 
-def test_an_id_takes_the_place_of_file_and_row(run, tmp_path):
+def test_an_id_replaces_file_and_row(run, tmp_path):
     frame = to_frame(EVENTS).assign(event=np.arange(60) + 100)
     frame.drop(columns="label").to_parquet(tmp_path / "x.parquet")
     assert run("--input", "x.parquet", "--id", "event").exit_code == 0

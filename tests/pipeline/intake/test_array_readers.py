@@ -130,7 +130,7 @@ def test_one_of_several_vectors_in_a_table_can_be_chosen(tmp_path):
     assert same_events(events, EVENTS)
 
 
-def test_a_chosen_vector_takes_the_place_of_columns_with_names_of_features(tmp_path):
+def test_a_chosen_vector_replaces_columns_with_names_of_features(tmp_path):
     fields = [("m_bb", "f4"), ("scaled", "f4", 28), ("label", "f4")]
     write_hdf5(tmp_path / "x.h5", table=np.array([*zip(Y, X, Y, strict=True)], fields))
 

@@ -43,7 +43,7 @@ def test_additional_columns_are_kept_on_request():
     "name",
     ["class_label", "is_boson", "Signal", "y_int", "labelId", "target_class", "Y_VAL_LABELS"],
 )
-def test_names_in_use_for_the_label_are_known(name):
+def test_common_names_of_the_label_are_known(name):
     assert mapped([name, *FEATURES]).label == 0
 
 
@@ -89,7 +89,7 @@ def test_a_table_with_fewer_columns_than_features_cannot_be_given_names():
 
 @pytest.mark.parametrize("pattern", ["{}", "f{}", "_c{}", "V{}", "Column {}"])
 @pytest.mark.parametrize("start", [0, 1])
-def test_numbered_names_are_no_names(pattern, start):
+def test_numbered_columns_count_as_unnamed(pattern, start):
     names = [pattern.format(index) for index in range(start, start + 29)]
 
     assert mapped(names).features == tuple(range(1, 29))
@@ -142,7 +142,7 @@ def test_a_table_of_one_class_needs_no_label():
         ),
     ],
 )
-def test_what_is_missing_or_ambiguous_is_named_with_the_option(names, options, sentence):
+def test_missing_or_ambiguous_columns_are_named_with_the_option(names, options, sentence):
     assert sentence in refusal(names, **options)
 
 

@@ -215,7 +215,7 @@ def test_joined_files_are_read_with_what_each_starts_with(converted, kind):
         (",".join([*ROWS[4][:28], '="1.5"']), "Write values instead of formulas."),
     ],
 )
-def test_lines_that_are_no_rows_are_named(converted, line, sentence):
+def test_lines_that_are_not_rows_are_named(converted, line, sentence):
     # The label and the index are read as texts, so a comment could look like a row.
     assert sentence in refusal(converted, to_csv(ROWS[:4], COLUMNS) + f"{line}\n" + PLAIN)
 
@@ -226,7 +226,7 @@ def test_a_first_column_of_names_with_a_hash_is_not_a_comment(converted):
     assert same_events(converted(to_csv(rows, ["event", *COLUMNS]))[0], EVENTS)
 
 
-def test_a_first_row_in_a_comment_is_not_an_event(converted):
+def test_a_commented_first_row_is_not_an_event(converted):
     rows = [[f"#{i}" if i == 0 else f"{i}", *row] for i, row in enumerate(ROWS)]
 
     assert "line 2 is a comment, '#0," in refusal(converted, to_csv(rows, ["event", *COLUMNS]))
@@ -360,7 +360,7 @@ def test_a_quote_that_is_not_closed_hides_no_rows(converted):
     assert counts.read == len(ROWS)
 
 
-def test_a_line_without_an_end_is_refused_without_searching_it_again_and_again(monkeypatch):
+def test_an_endless_line_is_refused_without_repeated_searches(monkeypatch):
     class Chunks:
         def read1(self, _):
             return b"1" * 10
@@ -387,7 +387,7 @@ def test_many_comments_are_skipped(converted):
 @pytest.mark.parametrize(
     "text", ["#" * 300_000 + "\n" + NAMED, to_csv([], [*COLUMNS, *("w" * 5000 for _ in range(60))])]
 )
-def test_a_table_that_starts_late_is_not_called_empty(converted, text):
+def test_a_table_with_a_late_start_is_not_called_empty(converted, text):
     assert "has no complete row in its first 256 kB" in refusal(converted, text)
 
 

@@ -46,7 +46,7 @@ def test_a_folder_of_parquet_files_is_one_input(make):
     assert (source.name, source.path.is_dir()) == ("d", True)
 
 
-def test_what_is_left_out_of_a_folder_is_named(make, tmp_path):
+def test_files_left_out_of_a_folder_are_named(make, tmp_path):
     make("d/a.csv", "d/README.md", "d/Thumbs.db", "d/.hidden", "d/_SUCCESS", "d/manifest.json")
     (tmp_path / "d/empty.csv").touch()
 
@@ -56,7 +56,7 @@ def test_what_is_left_out_of_a_folder_is_named(make, tmp_path):
     assert notes == ["d: left out README.md, Thumbs.db", "d: skipped empty empty.csv"]
 
 
-def test_trees_of_a_file_are_inputs_of_their_own(make):
+def test_trees_of_a_file_are_separate_inputs(make):
     make("x.root", "with:colon.root")
 
     sources, _ = find_sources(["x.root:sig", "x.root:bkg", "with:colon.root"])
@@ -82,7 +82,7 @@ def test_trees_of_a_file_are_inputs_of_their_own(make):
         (["d/README.md"], ["d"], "d: contains no data files"),
     ],
 )
-def test_inputs_that_cannot_be_right_are_refused(make, files, texts, sentence):
+def test_ambiguous_or_damaged_inputs_are_refused(make, files, texts, sentence):
     make(*files)
 
     with pytest.raises(IntakeError, match=sentence):

@@ -90,7 +90,7 @@ def test_other_values_are_refused_with_the_option(values, sentence):
     assert sentence in str(caught.value)
 
 
-def test_labels_of_a_type_without_values_are_named():
+def test_labels_of_an_unsupported_type_are_named():
     with pytest.raises(IntakeError, match=r"x: the labels are duration\[s\], not numbers or texts"):
         encode(pa.array([1, 0], pa.duration("s")))
 

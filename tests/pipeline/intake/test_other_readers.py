@@ -547,7 +547,7 @@ def test_records_of_other_forms_are_named(tmp_path, write, features, sentence):
 
 
 @pytest.mark.parametrize("record", [b"\xff" * 9, b"", SEQUENCE])
-def test_records_that_are_no_examples(tmp_path, write, record):
+def test_records_that_are_not_examples(tmp_path, write, record):
     with pytest.raises(IntakeError, match=r"x: record 1 is not a tf\.train\.Example"):
         convert_all([write(frame([record]))], tmp_path / "out")
 

@@ -168,7 +168,7 @@ def test_momenta_and_masses_in_another_unit_are_refused(converted, events, units
     assert message.endswith(remedy)
 
 
-def test_the_means_of_a_few_events_are_not_judged(converted):
+def test_the_means_of_a_few_events_are_not_checked(converted):
     few = Events(scaled(0.06).features[:19], EVENTS.labels[:19])
 
     assert len(converted(to_rows(few, "%.9g"))[0].labels) == 19

@@ -170,7 +170,7 @@ def test_a_folder_of_empty_shards_holds_no_records(tmp_path):
         inspect_shards(tmp_path, [tmp_path / "a"], 1)
 
 
-def test_what_is_no_file_is_named_and_does_not_block(tmp_path):
+def test_what_is_not_a_regular_file_is_named_and_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("gone")
     (tmp_path / "dir").mkdir()

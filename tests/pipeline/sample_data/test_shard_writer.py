@@ -87,7 +87,7 @@ def test_a_test_set_of_the_user_is_not_replaced(tmp_path):
         write_dataset(tmp_path, [make_events(5)], [], overwrite=True)
 
 
-def test_what_the_system_refuses_to_replace_is_not_replaced_later(tmp_path, monkeypatch):
+def test_files_that_could_not_be_replaced_are_not_replaced_later(tmp_path, monkeypatch):
     """In a sticky folder, the first rename of another user's file fails."""
     old = make_events(20)
     write_dataset(tmp_path, [old], [], make_manifest=make_manifest)
