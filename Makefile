@@ -58,7 +58,7 @@ pictures: .venv/.ready browser  ## Rewrite the pictures of the report that tests
 bench: .venv/.ready  ## Measure everything against its peer
 	@$(BIN)/python -m benchmarks
 
-bench-quick: .venv/.ready  ## The same in 10 minutes: less data, neither training nor quality
+bench-quick: .venv/.ready  ## Measure less data in 10 minutes, without training and quality
 	@$(BIN)/python -m benchmarks --quick
 
 FUZZ_SECONDS := 60
