@@ -1,7 +1,7 @@
 """Mapping of a table's columns to the label and the features, by name or by position."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,6 +41,7 @@ class ColumnMap(NamedTuple):
     Attributes:
         features: index of each of the 28 features, in the published order.
         label: index of the label; None if the file has one class.
+        ignored_label: index of a column named like a label in a file of one class, or None.
         kept: index of each additional column that is kept, by name.
         dropped: names of the columns that are not read.
         by_position: whether the table has no names.
@@ -49,6 +50,7 @@ class ColumnMap(NamedTuple):
 
     features: tuple[int, ...]
     label: int | None
+    ignored_label: int | None
     kept: Mapping[str, int]
     dropped: tuple[str, ...]
     by_position: bool
@@ -125,8 +127,15 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)
     label = found.get(LABEL) if is_labelled else None
+    ignored = None if is_labelled else _find_label(names, used)
     features = tuple(found[name] for name in FEATURES)
-    return ColumnMap(features, label, kept, dropped, by_position, names)
+    return ColumnMap(features, label, ignored, kept, dropped, by_position, names)
+
+
+def _find_label(names: Sequence[str], used: Collection[int]) -> int | None:
+    """Finds the first column that is named like a label and not used."""
+    others = (index for index in range(len(names)) if index not in used)
+    return next((i for i in others if ALIASES.get(normalize(names[i])) == LABEL), None)
 
 
 def _are_numbers(source: str, names: Sequence[str]) -> bool:

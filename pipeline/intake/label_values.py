@@ -96,6 +96,16 @@ class LabelValues:
         )
 
 
+def present_values(values: Any) -> set[str]:
+    """Returns the distinct values of a batch that are not missing; none if they are nested."""
+    try:
+        distinct, _ = _distinct(values)
+    except pa.ArrowNotImplementedError:
+        return set()
+    texts = {_plain(value).strip() for value in distinct if value is not None}
+    return texts.difference(MISSING_TEXTS)
+
+
 def _distinct(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
     """Returns the distinct values, and the index of each row's value among them."""
     if isinstance(values, pa.Array) and pa.types.is_float16(values.type):

@@ -18,7 +18,7 @@ from formats.published.record import Events
 from pipeline.intake.array_readers import ArrayChoice
 from pipeline.intake.column_mapping import ColumnMap, ColumnOptions, map_columns
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
-from pipeline.intake.label_values import LabelValues
+from pipeline.intake.label_values import LabelValues, present_values
 from pipeline.intake.table import Batch, Table
 from pipeline.intake.value_faults import ValueOptions, describe_value
 from pipeline.intake.value_rules import ValueRules
@@ -139,9 +139,11 @@ def read_table(
     _add_notes(table, columns, counts)
     rules = ValueRules(options.values)
     numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))
-    texts = () if columns.label is None else (columns.label,)
-    first, parts = True, dict[str, tuple[int, int]]()
+    texts = tuple(i for i in (columns.label, columns.ignored_label) if i is not None)
+    first, parts, classes = True, dict[str, tuple[int, int]](), set[str]()
     for batch in table.read(numbers, texts):
+        if columns.ignored_label is not None and len(classes) <= 2:
+            classes |= present_values(batch.columns[columns.ignored_label])
         labels = _labels(table.name, batch, columns, label, options.labels)
         counts.read += len(labels)
         # Overflow gives infinity, which counts as missing, as every kind of NaN does.
@@ -160,6 +162,8 @@ def read_table(
     counts.notes += table.notes
     if sentences := rules.faults.refusals() or [*filter(None, [rules.scale_problem()])]:
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
+    if columns.ignored_label is not None:
+        _check_one_class(table.name, columns.names[columns.ignored_label], classes, label)
     for part, (checksum, number) in parts.items():
         counts.add_table(f"{table.name}/{part}" if part else table.name, checksum, number)
     counts.dropped.update(rules.dropped)
@@ -173,6 +177,18 @@ def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> Non
         raise IntakeError(
             f"{name}: the label is named {quote(label)}, but 1 means signal. If 1 is "
             "background in it, add --signal 0 --background 1, otherwise --signal 1 --background 0."
+        )
+
+
+def _check_one_class(name: str, column: str, classes: set[str], label: int | None) -> None:
+    """Refuses a file of one class whose own label has two; more values are something else."""
+    if len(classes) == 2:
+        first, second = sorted(quote(value) for value in classes)
+        option = "--signal" if label else "--background"
+        raise IntakeError(
+            f"{name}: {option} says that all its events are of one class, but its column "
+            f"{quote(column)} has {first} and {second}. Give it without --signal and "
+            "--background, so that this column is the label, or remove the column."
         )
 
 

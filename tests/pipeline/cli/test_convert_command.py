@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from event_makers import join_events, make_published_events, same_events, select
@@ -138,6 +139,33 @@ def test_files_of_one_class_are_split_by_hash(run, tmp_path):
     events = events_of(tmp_path / "data")
     assert events.labels.sum() == EVENTS.labels.sum()
     assert {row.tobytes() for row in events.features} == {r.tobytes() for r in EVENTS.features}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("mixed", ["signal", "background"])
+def test_a_file_of_one_class_whose_label_has_two_is_refused(run, tmp_path, mixed, suffix):
+    for value, name in enumerate(("background", "signal")):
+        part = EVENTS if name == mixed else select(EVENTS, EVENTS.labels == value)
+        frame = to_frame(part).rename(columns={"label": "target"})
+        file = tmp_path / f"{name}.{suffix}"
+        frame.to_csv(file, index=False) if suffix == "csv" else frame.to_parquet(file)
+    files = [f"signal.{suffix}", f"background.{suffix}"]
+    result = run("--signal", files[0], "--background", files[1], "--out", "data")
+    assert result.exit_code == 4
+    assert f"{mixed}.{suffix}: --{mixed} says that all its events are of one class" in result.output
+    assert "its column 'target' has '0' and '1'" in result.output
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_column_of_many_values_that_is_named_like_a_label_is_ignored(run, tmp_path):
+    """Such as a rapidity."""
+    for value, name in enumerate(("background", "signal")):
+        part = select(EVENTS, EVENTS.labels == value)
+        frame = to_frame(part).drop(columns="label")
+        frame.assign(y=np.linspace(-2, 2, len(frame))).to_parquet(tmp_path / name)
+    result = run("--signal", "signal", "--background", "background", "--out", "data")
+    assert result.exit_code == 0, result.output
+    assert events_of(tmp_path / "data").labels.sum() == EVENTS.labels.sum()
 
 
 def test_a_split_folder_keeps_its_splits(run, tmp_path):
