@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.baseline.selection import Selection, select
-from components.serving_check.probe import is_of_the_machine
+from components.serving_check.probe import machine_fault
 from formats import names
 from formats.artifact_manifest import take_manifest
 from formats.artifact_types import Artifacts
@@ -76,7 +76,7 @@ def find_load_fault(version: PushedVersion) -> str:
         if made_with != tf.__version__:
             tf.saved_model.load(version.folder)
     except Exception as error:
-        if is_of_the_machine(error):
+        if machine_fault(error):
             raise
         return f"it cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
     return _find_signature_fault(model)

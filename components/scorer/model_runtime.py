@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.serving_check.probe import is_of_the_machine, lacks_memory
+from components.serving_check.probe import machine_fault
 from formats.errors import UserError
 from formats.features import NUM_FEATURES
 from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILITY
@@ -106,13 +106,11 @@ def _described(path: str, action: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the runtimes raise errors of many kinds for damaged files
+        if fault := machine_fault(error):
+            if isinstance(fault, OSError) and fault.errno:
+                fault.filename = fault.filename or path
+            raise fault from (error if fault is not error else None)
         reason = " ".join(str(error).split())[:200]
-        if lacks_memory(error):
-            raise MemoryError(reason) from error
-        if is_of_the_machine(error):
-            if isinstance(error, OSError):
-                raise
-            raise OSError(reason) from error
         raise UnusableModelError(
             f"{path} cannot {action} ({type(error).__name__}: {reason}). Give an "
             f"exported model: a folder with {SAVED_MODEL_FILE}, or a file that ends in "

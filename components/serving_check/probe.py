@@ -12,7 +12,10 @@ environment or a limit.
 """
 
 import errno
+import importlib
 import json
+import os
+import re
 import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -30,9 +33,18 @@ OUT_OF_MEMORY = (
     "Cannot allocate memory",
     "Could not allocate",
     "Failed to allocate memory",
+    "failed to map segment",
     "pthread_create",
+    # On a GPU.
+    "ALLOC_FAILED",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "Dst tensor is not initialized",
+    "out of memory",
 )
-"""What the runtimes' errors that have no kind of their own say when memory runs out."""
+"""What the runtimes' errors of any kind say when memory runs out."""
+
+FAULTS_OF_THE_MODEL = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
+"""System errors of a model that lacks a file."""
 
 
 class _Refused(MetaPathFinder):
@@ -50,6 +62,11 @@ def main(model: str, input_file: str, scores_file: str, verdict_file: str) -> No
     """Loads ``model``, scores the events, and writes the scores and the verdict."""
     is_onnx = model.endswith(ONNX_SUFFIX)
     sys.meta_path.insert(0, _Refused(TENSORFLOW if is_onnx else ()))
+    if not is_onnx:
+        # TensorFlow imports Keras where it can, in half of its time; a server has no Keras.
+        sys.modules["keras"] = None  # type: ignore[assignment]
+    # Outside the try block: a runtime that cannot be imported is not the export's fault.
+    importlib.import_module("onnxruntime" if is_onnx else "tensorflow")
     import numpy as np
 
     score = score_with_onnx_runtime if is_onnx else score_with_tensorflow
@@ -59,7 +76,7 @@ def main(model: str, input_file: str, scores_file: str, verdict_file: str) -> No
     try:
         np.savez(scores_file, signal_probability=score(model, arrays))
     except Exception as error:
-        if is_of_the_machine(error):
+        if machine_fault(error):
             raise
         fault = " ".join(f"{type(error).__name__}: {error}".split())
     Path(verdict_file).write_text(json.dumps({"fault": fault}), encoding="utf-8")
@@ -67,8 +84,6 @@ def main(model: str, input_file: str, scores_file: str, verdict_file: str) -> No
 
 def score_with_tensorflow(model: str, arrays: dict[str, Any]) -> Any:
     """Scores records with the signature ``serving_default`` of a SavedModel: float32 [N, 1]."""
-    # TensorFlow imports Keras where it can, in half of its time; a server has no Keras.
-    sys.modules["keras"] = None  # type: ignore[assignment]
     import tensorflow as tf
 
     records = tf.constant([cell.tobytes() for cell in arrays["records"]])
@@ -84,36 +99,44 @@ def score_with_onnx_runtime(model: str, arrays: dict[str, Any]) -> Any:
     return session.run(["signal_probability"], {"features": arrays["features"]})[0]
 
 
-def is_of_the_machine(error: Exception) -> bool:
-    """Returns whether an error is not the model's fault: memory, disk, permissions, a signal."""
-    tf = sys.modules.get("tensorflow")
-    if tf and isinstance(error, tf.errors.OpError):
-        return "Input/output error" in str(error) or isinstance(
-            error,
-            (
-                tf.errors.AbortedError,
-                tf.errors.CancelledError,
-                tf.errors.DeadlineExceededError,
-                tf.errors.PermissionDeniedError,
-                tf.errors.ResourceExhaustedError,
-                tf.errors.UnavailableError,
-            ),
-        )
+def machine_fault(error: Exception) -> OSError | MemoryError | None:
+    """Returns the error of the system that a runtime has met; None if the model is at fault.
+
+    The runtimes give most of them a kind of their own, with the system's number or text.
+    """
+    text = str(error)
+    if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY):
+        return MemoryError(text)
     if isinstance(error, OSError):
         # TensorFlow raises it without a number for a file that is missing or cannot be parsed.
-        return error.errno not in (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
-    return lacks_memory(error)
-
-
-def lacks_memory(error: Exception) -> bool:
-    """Returns whether memory has run out, whichever runtime says so."""
+        return None if error.errno in (None, *FAULTS_OF_THE_MODEL) else error
     tf = sys.modules.get("tensorflow")
-    if isinstance(error, MemoryError) or (
-        tf and isinstance(error, tf.errors.ResourceExhaustedError)
+    is_of_tensorflow = bool(tf and isinstance(error, tf.errors.OpError))
+    if not (is_of_tensorflow or type(error).__module__.startswith("onnxruntime")):
+        return None
+    if number := _system_number(text):
+        return None if number in FAULTS_OF_THE_MODEL else OSError(number, os.strerror(number))
+    if tf and isinstance(error, tf.errors.ResourceExhaustedError):
+        return MemoryError(text)
+    if tf and isinstance(
+        error,
+        (
+            tf.errors.AbortedError,
+            tf.errors.CancelledError,
+            tf.errors.DeadlineExceededError,
+            tf.errors.PermissionDeniedError,
+            tf.errors.UnavailableError,
+        ),
     ):
-        return True
-    is_vague = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
-    return is_vague and any(sign in str(error) for sign in OUT_OF_MEMORY)
+        return OSError(text)
+    return None
+
+
+def _system_number(text: str) -> int | None:
+    """Finds the number of a system error that ONNX Runtime gives, or TensorFlow in words."""
+    if number := re.search(r"system error number (\d+)", text):
+        return int(number[1])
+    return next((n for n in errno.errorcode if f"; {os.strerror(n)}" in text), None)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ OUT_OF_MEMORY = (
     *probe.OUT_OF_MEMORY,
     "MemoryError",
     "OOM when allocating",
-    "failed to map segment",
 )
 """What Python, the runtimes and the dynamic linker print when memory runs out."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from event_makers import make_published_events
-from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 from score_models import expected_scores, write_onnx
 
 from components.scorer.model_runtime import UnusableModelError, load_model
@@ -50,6 +50,7 @@ def test_a_model_that_cannot_score_the_features_is_described(tmp_path):
         (RuntimeException("Exception during initialization: std::bad_alloc"), MemoryError),
         (RuntimeError("pthread_create failed, error msg: Cannot allocate memory"), MemoryError),
         (OSError(errno.EMFILE, "Too many open files"), OSError),
+        (Fail("Load model from m.onnx failed:system error number 24"), OSError),
         (RuntimeException("Non-zero status code returned"), UnusableModelError),
     ],
 )
@@ -61,6 +62,8 @@ def test_only_faults_of_the_model_are_blamed_on_it(tmp_path, monkeypatch, error,
     with pytest.raises(expected) as caught:
         load_model(str(write_onnx(tmp_path / "m.onnx")))
     assert caught.value.__cause__ is not caught.value
+    if expected is OSError:
+        assert caught.value.filename == str(tmp_path / "m.onnx")
 
 
 @pytest.mark.slow

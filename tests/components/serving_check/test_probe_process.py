@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
-from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from components.serving_check import probe, probe_process
 from components.serving_check.probe_process import (
@@ -45,9 +45,9 @@ def is_running(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def reason(features, limits=LIMITS):
+def reason(features, limits=LIMITS, model="a model"):
     with pytest.raises(ServingCheckError) as caught:
-        score_in_fresh_process("a model", features, limits)
+        score_in_fresh_process(model, features, limits)
     assert "the model was not refused" in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -187,31 +187,63 @@ def test_no_credential_is_in_the_environment():
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (MemoryError(), True),
-        (OSError(errno.ENOSPC, "No space left on device"), True),
-        (OSError(errno.EIO, "Input/output error"), True),
-        (OSError(errno.EACCES, "Permission denied"), True),
-        (OSError(errno.EMFILE, "Too many open files"), True),
-        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), True),
-        (tf.errors.UnknownError(None, None, "m/variables.index; Input/output error"), True),
-        (tf.errors.PermissionDeniedError(None, None, "m/variables.index"), True),
-        (OSError("Cannot parse file saved_model.pb"), False),
-        (FileNotFoundError(errno.ENOENT, "No such file"), False),
-        (ImportError("the export imports the project's module 'models'"), False),
-        (KeyError("serving_default"), False),
-        (tf.errors.NotFoundError(None, None, "Op type not registered"), False),
-        (tf.errors.DataLossError(None, None, "truncated"), False),
-        (tf.errors.UnknownError(None, None, "KeyError: pyfunc_0"), False),
-        (RuntimeException("Failed to allocate memory for requested buffer of size 9"), True),
-        (RuntimeException("Exception during initialization: std::bad_alloc"), True),
-        (RuntimeError("pthread_create failed, error msg: Cannot allocate memory"), True),
-        (RuntimeError("Could not allocate bytes object!"), True),
-        (RuntimeError("Op type not registered"), False),
-        (RuntimeException("Non-zero status code returned while running Add node"), False),
+        (MemoryError(), MemoryError),
+        (OSError(errno.ENOSPC, "No space left on device"), errno.ENOSPC),
+        (OSError(errno.EIO, "Input/output error"), errno.EIO),
+        (OSError(errno.EACCES, "Permission denied"), errno.EACCES),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), MemoryError),
+        (tf.errors.ResourceExhaustedError(None, None, "m; Too many open files"), errno.EMFILE),
+        (tf.errors.OpError(None, None, "m; Too many open files", 8), errno.EMFILE),
+        (tf.errors.UnknownError(None, None, "m/variables.index; Input/output error"), errno.EIO),
+        (tf.errors.PermissionDeniedError(None, None, "m/variables.index"), None),
+        (tf.errors.InternalError(None, None, "Dst tensor is not initialized."), MemoryError),
+        (Fail("Load model from m.onnx failed:system error number 24"), errno.EMFILE),
+        (Fail("Load model from m.onnx failed:system error number 13"), errno.EACCES),
+        (RuntimeException("Failed to allocate memory for requested buffer of size 9"), MemoryError),
+        (RuntimeException("Exception during initialization: std::bad_alloc"), MemoryError),
+        (RuntimeException("CUDA failure 2: out of memory ; GPU=0"), MemoryError),
+        (RuntimeError("pthread_create failed, error msg: Cannot allocate memory"), MemoryError),
+        (RuntimeError("Could not allocate bytes object!"), MemoryError),
+        (ImportError("libx.so: failed to map segment from shared object"), MemoryError),
     ],
 )
-def test_errors_of_the_machine_are_told_from_those_of_the_model(error, expected):
-    assert probe.is_of_the_machine(error) is expected
+def test_errors_of_the_machine_are_recognized_whichever_runtime_reports_them(error, expected):
+    fault = probe.machine_fault(error)
+    if expected is MemoryError:
+        assert isinstance(fault, MemoryError)
+    else:
+        assert isinstance(fault, OSError)
+        assert fault.errno == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("Cannot parse file saved_model.pb"),
+        FileNotFoundError(errno.ENOENT, "No such file"),
+        ImportError("the export imports the project's module 'models'"),
+        KeyError("serving_default"),
+        tf.errors.NotFoundError(None, None, "Op type not registered"),
+        tf.errors.NotFoundError(None, None, "m/variables.index; No such file or directory"),
+        tf.errors.DataLossError(None, None, "truncated"),
+        tf.errors.UnknownError(None, None, "KeyError: pyfunc_0"),
+        Fail("Load model from m.onnx failed:Protobuf parsing failed."),
+        RuntimeError("Op type not registered"),
+        RuntimeException("Non-zero status code returned while running Add node"),
+    ],
+)
+def test_errors_of_the_model_are_not_the_machines(error):
+    assert probe.machine_fault(error) is None
+
+
+@pytest.mark.slow
+def test_a_runtime_that_cannot_be_imported_is_not_a_verdict(features, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "onnxruntime.py").write_text("import libonnxruntime_of_another_os")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    message = reason(features, model="model.onnx")
+    assert "No module named 'libonnxruntime_of_another_os'" in message
+    assert "can import TensorFlow, ONNX Runtime and NumPy" in message
 
 
 @pytest.mark.slow
