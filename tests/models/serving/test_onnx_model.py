@@ -132,6 +132,17 @@ def test_a_model_has_few_operations(derived):
     assert len(derived[1].graph.node) <= 320
 
 
+def test_the_leaves_of_four_trees_are_found_by_one_product(derived):
+    """ONNX Runtime takes longer for products of one row."""
+    model, proto = derived
+    depth, trees = model.get_layer("leaves").get_weights()[1].shape
+    shapes = {constant.name: tuple(constant.dims) for constant in proto.graph.initializer}
+    products = [node for node in proto.graph.node if node.op_type == "MatMulInteger"]
+    rows = {node.name.split("/")[0]: shapes[node.input[0]] for node in products}
+    assert trees % 4 == 0
+    assert rows["leaves"] == (4, 4 * depth)
+
+
 def test_values_on_an_edge_are_in_the_same_bucket_and_leaf(assembled, toy):
     model = assembled()
     features = toy.features[:200].copy()
