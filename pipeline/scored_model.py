@@ -11,7 +11,6 @@ from formats.artifact_manifest import (
     Manifest,
     compare_file,
     digest_file,
-    is_remote,
     list_files,
     summarize,
     take_manifest,
@@ -22,7 +21,7 @@ from formats.manifest_record import ManifestRecord
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
 from pipeline.artifact_records import FOLDER
-from pipeline.paths import PathError, local_path
+from pipeline.paths import PathError, is_remote, local_path
 from pipeline.user_errors import UnsuitableModelError
 
 _MAX_NAMES = 5

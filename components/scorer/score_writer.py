@@ -61,7 +61,8 @@ class ScoreWriter:
         if self._pending:
             table = pa.concat_tables(self._pending)
             writer = self._writer or self._open(table.schema)
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            if len(table):  # a row group without rows has no statistics, which the footer counts
+                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             self._pending = []
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:

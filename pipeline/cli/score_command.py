@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 @click.option(
     "--id",
     "id_column",
-    default="",
     metavar="NAME",
     help="The column that identifies a row.  [default: the columns file and row]",
 )
@@ -76,7 +75,7 @@ def score(
     inputs: tuple[str, ...],
     out: str,
     columns: tuple[str, ...],
-    id_column: str,
+    id_column: str | None,
     flag_invalid: bool,
     serving: str | None,
     config_file: Path | None,
@@ -103,10 +102,12 @@ def score(
       2  bad usage or configuration
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for option, text in (("--model", model), ("--out", out)):
-        if not text.strip():
+    given = {"--model": model, "--out": out, "--id": id_column, "--serving": serving}
+    for option, text in given.items():
+        if text is not None and not text.strip():
             raise click.UsageError(f"{option} is empty; it may name a variable that is not set.")
     config = _load_config(config_file, overrides)
+    id_column = id_column or ""
     names = _split_names(columns, id_column)
     out = _check_out(out)
     beam_args = config.beam.args if config else ()

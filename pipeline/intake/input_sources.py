@@ -74,16 +74,14 @@ def find_sources(
     """
     notes: list[str] = []
     sources = [source for text in texts for source in _find(text, notes, are_joined)]
-    seen: dict[tuple[int, int, str | None], str] = {}
+    seen: dict[tuple[object, ...], str] = {}
     for source in sources:
-        if source.path is None:
-            continue
-        status = source.path.stat()
-        key = (status.st_dev, status.st_ino, source.tree)
+        status = source.path.stat() if source.path else None
+        key = (status.st_dev, status.st_ino, source.tree) if status else ()
         if key in seen:
-            raise IntakeError(
-                f"{source.name} and {seen[key]} are the same file. Name each input once."
-            )
+            is_repeated = source.name == seen[key]
+            problem = "is given twice" if is_repeated else f"and {seen[key]} are the same file"
+            raise IntakeError(f"{source.name} {problem}. Name each input once.")
         seen[key] = source.name
     return sources, notes
 

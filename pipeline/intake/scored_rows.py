@@ -177,6 +177,17 @@ def _read_table(
         first += count
         if batch.fraction is not None:
             on_fraction(batch.fraction)
+    if first == 1 and not options.id_column:
+        # So that files without rows have the columns of the others; the types of the input's own
+        # columns are unknown.
+        empty = np.empty([0, len(FEATURES)], np.float32)
+        values = {
+            name: pa.array(empty[:, column.feature])
+            for name, column in requested.items()
+            if column.feature is not None
+        }
+        reasons = np.empty(0, object) if options.flag_invalid else None
+        yield Rows(table.name, first, empty, reasons, values)
     counts.read += first - 1
     counts.notes += table.notes
     if not options.flag_invalid and (sentences := rules.faults.refusals(_REMEDY)):

@@ -160,9 +160,14 @@ def test_an_id_replaces_file_and_row(run, tmp_path):
 
 def test_files_without_rows_are_counted_and_inputs_without_files_are_refused(run, tmp_path):
     to_frame(EVENTS)[:0].to_parquet(tmp_path / "x.parquet")
-    result = run("--input", "x.parquet", "--input", "x.csv")
+    words = ["--input", "x.parquet", "--input", "x.csv", "--flag-invalid", "--columns", "m_bb"]
+    result = run(*words)
     assert result.exit_code == 0
     assert "60 rows in 2 files\nnote: 1 input file without rows\n" in result.output
+    # A reader of the folder takes the columns of one of the files.
+    empty, other = (pq.read_schema(tmp_path / "out" / f"x.{n}") for n in ("parquet", "csv.parquet"))
+    assert empty.remove_metadata() == other.remove_metadata()
+    assert "2 of them unchanged" in run(*words).output
 
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "_SUCCESS").touch()
@@ -212,6 +217,8 @@ def test_invalid_rows_are_refused_or_flagged(run, tmp_path):
         (["--input", "x.csv", "--id", "row"], "--id: the output has a column row of its own"),
         (["--input", "x.csv", "--model", ""], "--model is empty; it may name a variable"),
         (["--input", "x.csv", "--out", " "], "--out is empty; it may name a variable"),
+        (["--input", "x.csv", "--id", ""], "--id is empty; it may name a variable"),
+        (["--input", "x.csv", "--serving", ""], "--serving is empty; it may name a variable"),
         (["--input", "x.csv", "--columns", "a,,b"], "there is an empty name"),
         (["--input", "x.csv", "--set", "seed=1"], "--set needs --config"),
         (["--input", "x.csv", "--config", "none.yaml"], "cannot read the configuration none.yaml"),
