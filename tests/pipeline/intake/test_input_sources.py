@@ -74,7 +74,7 @@ def test_trees_of_a_file_are_separate_inputs(make):
         ([], ["none.csv"], "'none.csv' does not exist. Check the path."),
         ([], ["no*.csv"], r"'no\*.csv' matches no file"),
         ([], ["gs://bucket/x.csv"], "gs://bucket/x.csv is a URI, but a local path is required"),
-        (["a.csv"], ["a.csv", "./a.csv"], "./a.csv and a.csv are the same file. Name each input once"),
+        (["a.csv"], ["a.csv", "./a.csv"], "./a.csv and a.csv are the same file. Name each"),
         (["a.csv"], ["a.csv", "*.csv"], "a.csv is given twice"),
         ([], ["-", "-"], "standard input is given twice"),
         (["d/a.csv", "d/a.csv.gz"], ["d"], "d/a.csv.gz and a.csv are the same table in two forms"),
