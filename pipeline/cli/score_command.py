@@ -16,6 +16,8 @@ from pipeline.cli.report_commands import DEFAULT_ROOT, confine
 from pipeline.cli.shared_options import set_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from components.scorer.file_scoring import FileScores, ScoreTask
     from pipeline.config import Config
 
@@ -126,8 +128,7 @@ def score(
         check_place(sources.values(), Path(out))
         directory = serving or (config.push_directory if config else f"{DEFAULT_ROOT}/serving")
         chosen = find_model(model, directory)
-        if Path(out).is_relative_to(chosen.path):
-            raise click.UsageError(f"--out: {out} is in the model's folder; give another")
+        _check_outputs(out, sources, chosen.path)
         row_options = RowOptions(make_intake_options(**options), id_column, names, flag_invalid)
         tasks = scoring.plan_tasks(sources, out, chosen, row_options)
         if others := scoring.find_others(out, sources):
@@ -192,6 +193,16 @@ def _check_out(out: str) -> str:
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"--out: {out} is a file; give a folder")
     return str(folder)
+
+
+def _check_outputs(out: str, names: "Iterable[str]", model: str) -> None:
+    """Refuses outputs in a model's folder, whose files would differ from its provenance."""
+    from formats.names import SAVED_MODEL_FILE
+
+    folders = {folder for name in names for folder in Path(out, name).parents}
+    for folder in sorted(folders):
+        if folder == Path(model) or (folder / SAVED_MODEL_FILE).exists():
+            raise click.UsageError(f"--out: {folder} is a model's folder; give another")
 
 
 def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:

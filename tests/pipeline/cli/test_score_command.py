@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -262,12 +263,23 @@ def test_a_column_that_parquet_cannot_hold_is_refused(run, tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_nothing_is_written_into_the_folder_of_the_model(run, tmp_path):
-    push(tmp_path / "serving", "17")
-    result = run("--input", "x.csv", "--out", "serving/17/scores", model="serving/17")
+@pytest.mark.parametrize(
+    ("model", "data", "out"),
+    [
+        ("serving/17", "x.csv", "serving/17/scores"),
+        ("serving/17/model.onnx", "x.csv", "serving/17/scores"),
+        ("m.onnx", "numbered", "serving"),
+    ],
+)
+def test_nothing_is_written_into_the_folder_of_a_model(run, tmp_path, model, data, out):
+    folder = Path(push(tmp_path / "serving", "17"))
+    write_onnx(folder / "model.onnx")
+    write_shards(tmp_path / "numbered" / "17", EVENTS, [60])
+    before = set(folder.iterdir())
+    result = run("--input", data, "--out", out, model=model)
     assert result.exit_code == 2
-    assert "serving/17/scores is in the model's folder" in " ".join(result.output.split())
-    assert not (tmp_path / "serving" / "17" / "scores").exists()
+    assert "serving/17 is a model's folder; give another" in " ".join(result.output.split())
+    assert set(folder.iterdir()) == before
 
 
 def test_two_inputs_with_one_output_are_bad_usage(run, tmp_path):
