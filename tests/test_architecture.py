@@ -76,6 +76,7 @@ def string_literals(file):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ALLOWED)
 def test_imports_stay_within_the_layers(package):
     assert violations(package) == []

@@ -229,6 +229,7 @@ def events_by_content(events: Events):
     return table[np.lexsort(table.T[::-1])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_converts_the_input(folder, monkeypatch, command):
     INPUTS[key_of(command)]()

@@ -182,6 +182,7 @@ def exported(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_pushed_model_scores_as_shown(exported, monkeypatch, capsys):
     monkeypatch.chdir(exported)
     [block] = blocks("serving", "python")

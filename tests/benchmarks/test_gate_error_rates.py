@@ -28,6 +28,7 @@ def test_candidate_of_a_population_is_worse_by_the_drop(population, drop):
     assert [part.sum() for part in found] == pytest.approx([1, 1])
 
 
+@pytest.mark.slow
 def test_gate_is_that_of_the_configuration():
     rng = np.random.default_rng(1)
     labels = np.repeat([0.0, 1.0], 20_000)
@@ -52,6 +53,7 @@ def test_decisions_are_counted():
     assert binomial_interval(0, 1000) == pytest.approx((0, 0.00368), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_rare_decisions_have_their_known_probability():
     class Gate:
         """Pushes a model that has lost no event."""
@@ -81,6 +83,7 @@ def test_about_half_of_the_proposed_pairs_are_pushed():
     assert 0.2 < np.mean(pushed) < 0.8
 
 
+@pytest.mark.slow
 def test_figure_has_a_line_for_each_goal(tmp_path):
     rates = [Rates(n, times, 0.05, (0.02, 0.1), 0.0) for times in GOALS for n in (1000, 10_000)]
     draw(rates, tmp_path / "images" / "figure.svg")

@@ -16,6 +16,7 @@ def write_rows(path, count):
     return path
 
 
+@pytest.mark.slow
 def test_the_last_rows_are_the_test_and_validation_precedes_them(tmp_path):
     sample = real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS + 100))
     tables = (sample.train, sample.validation, sample.test)
@@ -25,11 +26,13 @@ def test_the_last_rows_are_the_test_and_validation_precedes_them(tmp_path):
     np.testing.assert_array_equal(np.concatenate(row_numbers), expected.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_too_few_rows_are_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"rows\.csv: 6,233 rows, but the last 6,233"):
         real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS))
 
 
+@pytest.mark.slow
 def test_the_digest_depends_on_name_and_events(tmp_path):
     sample = real_sample(write_rows(tmp_path / "rows.csv", TEST_ROWS + 100))
     renamed = dataclasses.replace(sample, name="other")

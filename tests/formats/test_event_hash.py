@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from event_makers import make_events
 
 from formats.event_hash import event_hashes
@@ -33,6 +34,7 @@ def test_a_signaling_nan_has_the_hash_of_a_nan():
     assert first == second
 
 
+@pytest.mark.slow
 def test_different_events_have_different_hashes():
     features = np.random.default_rng(1).normal(size=(200_000, 28)).astype(np.float32)
     assert len(np.unique(event_hashes(features))) == 200_000

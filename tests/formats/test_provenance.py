@@ -106,6 +106,7 @@ def test_fields_of_newer_releases_are_ignored_and_part_of_the_digest():
     assert Provenance.from_json(json.dumps(content, indent=8)) == make()
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_detected():
     content = make().to_json().encode()
     unnoticed = []

@@ -34,12 +34,14 @@ def test_lost_tasks_are_detected(tmp_path, monkeypatch):
         run_tasks(beam.Pipeline(), ["a", "b", "c"], double, str(tmp_path), "files")
 
 
+@pytest.mark.slow
 def test_a_runner_that_does_nothing_is_detected(tmp_path, monkeypatch):
     monkeypatch.setattr(beam, "Reshuffle", reshuffle_to(lambda _: []))
     with pytest.raises(LostTaskError, match="lost 2 of 2 files"):
         run_tasks(beam.Pipeline(), ["a", "b"], double, str(tmp_path), "files")
 
 
+@pytest.mark.slow
 def test_a_task_that_is_run_twice_has_one_result(tmp_path, monkeypatch):
     monkeypatch.setattr(beam, "Reshuffle", reshuffle_to(lambda task: [task, task]))
     assert run_tasks(beam.Pipeline(), ["a", "b"], double, str(tmp_path), "files") == [
@@ -48,6 +50,7 @@ def test_a_task_that_is_run_twice_has_one_result(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_a_file_that_a_killed_worker_left_unfinished_is_not_a_result(tmp_path):
     (tmp_path / "0123456789abcdef").write_text("half")
     assert run_tasks(beam.Pipeline(), ["a"], double, str(tmp_path), "files") == ["a\na"]
@@ -68,6 +71,7 @@ def run_judge(tmp_path, *tasks):
     return run_tasks(beam.Pipeline(), tasks, judge, str(tmp_path), "shards", **errors)
 
 
+@pytest.mark.slow
 def test_the_first_refused_task_is_named_and_the_others_are_counted(tmp_path):
     assert run_judge(tmp_path / "0", "a", "b") == [["a", 1], ["b", 1]]
     with pytest.raises(DataRefusedError, match=r"^data is bad$"):
@@ -78,6 +82,7 @@ def test_the_first_refused_task_is_named_and_the_others_are_counted(tmp_path):
         run_judge(tmp_path / "2", "a", "record", "data")
 
 
+@pytest.mark.slow
 def test_a_failure_precedes_a_refusal(tmp_path):
     with pytest.raises(FailedTaskError, match=r"^no model$"):
         run_judge(tmp_path, "data", "model", "a")

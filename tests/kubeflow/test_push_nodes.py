@@ -104,6 +104,7 @@ def baseline(run, store):
     return run("Baseline", {"candidate": {}}, parameters)["metadata"]
 
 
+@pytest.mark.slow
 def test_a_model_is_pushed_and_becomes_the_baseline_of_another(run, store):
     (store.folder / "candidate").symlink_to(store.folder / "model")
     assert baseline(run, store)["absent"] == 1

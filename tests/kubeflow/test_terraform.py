@@ -12,6 +12,7 @@ FILE = ROOT / "tools" / "terraform" / "vertex" / "main.tf"
 COMMANDS = (ROOT / "docs" / "cloud.md").read_text().partition("## Kubeflow Pipelines, step")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
 def test_terraform_parses_the_file_and_finds_it_formatted():
     command = ["terraform", "fmt", "-check", "-diff", FILE.name]

@@ -98,6 +98,7 @@ def test_scale_and_offset_of_the_columns_do_not_matter(make_events, demo):
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_constant_column_gives_finite_scores(make_events, demo):
     events = make_events(300)
     events.features[:, 3] = 2.5
@@ -113,12 +114,14 @@ def test_weights_follow_from_the_seed(demo):
     assert any((a != b).any() for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 def test_blocks_of_the_same_shape_start_with_different_weights(demo):
     network = build_network(demo(units=4, blocks=3), UNIT)
     second, third = (network.get_layer(name).get_weights()[0] for name in ("dense_2", "dense_3"))
     assert (second != third).any()
 
 
+@pytest.mark.slow
 def test_hyperparameters_shape_the_network(demo):
     network = build_network(demo(units=7, blocks=4, dropout=0.3, activation="elu"), UNIT)
     assert [network.get_layer(f"dense_{block}").units for block in range(1, 5)] == [7] * 4
@@ -127,6 +130,7 @@ def test_hyperparameters_shape_the_network(demo):
     assert network.output_shape == (None, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_only_the_blocks_compute_in_low_precision(demo, policy):
     network = build_network(demo(units=4, blocks=2), UNIT, policy=policy)
@@ -140,6 +144,7 @@ def test_only_the_blocks_compute_in_low_precision(demo, policy):
     assert network(np.zeros([3, 28], np.float32)).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_low_precision_changes_scores_little(demo, make_events):
     events = make_events(400)
     exact, low = (

@@ -151,6 +151,7 @@ def test_a_job_server_that_does_not_answer_is_named(monkeypatch):
                 check_job_servers([[], options])
 
 
+@pytest.mark.slow
 def test_a_job_server_that_answers_is_accepted():
     with ThreadPoolExecutor() as threads:
         server = grpc.server(threads)

@@ -44,6 +44,7 @@ def digests(roots):
     }
 
 
+@pytest.mark.slow
 def test_every_node_carries_the_version_of_its_code(nodes):
     for name, node in nodes.items():
         assert node.executor_spec.extra_flags == [f"--code_version={code_version(node)}"], name
@@ -144,6 +145,7 @@ def test_closures_contain_every_module_that_is_really_imported(roots, name, tmp_
     assert roots[name] <= imported <= import_closure(roots[name])
 
 
+@pytest.mark.slow
 def test_a_template_changes_the_key_of_the_report_alone(roots, sources):
     before = digests(roots)
     template = next((sources / "components" / "report").rglob("*.html"))
@@ -175,6 +177,7 @@ def test_the_project_version_depends_on_every_source(sources):
     assert project_version() != before
 
 
+@pytest.mark.slow
 def test_a_graph_that_is_made_again_has_the_same_flags(nodes):
     config = load_config("configs/kubeflow.yaml")
     again = {node.id: node for node in create_pipeline(config, KubeflowTarget(config)).components}

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pipeline.console import NodeProgress
@@ -20,6 +21,7 @@ print("afterwards")
 """
 
 
+@pytest.mark.slow
 def test_output_of_every_kind_is_appended_to_the_file(tmp_path):
     log = tmp_path / "logs" / "run.log"
     for _ in range(2):

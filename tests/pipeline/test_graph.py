@@ -42,11 +42,13 @@ def test_nodes_of_a_local_run():
     )
 
 
+@pytest.mark.slow
 def test_training_waits_for_the_data_gate():
     _, nodes = graph()
     assert nodes["DataGate"] in nodes["Trainer"].upstream_nodes
 
 
+@pytest.mark.slow
 def test_pusher_needs_both_blessings_and_what_the_provenance_says():
     _, nodes = graph()
     assert {node.id for node in nodes["Pusher"].upstream_nodes} == {
@@ -60,6 +62,7 @@ def test_pusher_needs_both_blessings_and_what_the_provenance_says():
     assert nodes["Pusher"].exec_properties["pipeline"] == "higgs"
 
 
+@pytest.mark.slow
 def test_the_baseline_is_the_model_in_service_whoever_pushed_it():
     _, nodes = graph(push={"directory": "/push"}, evaluation={"damaged_baseline": "ignore"})
     baseline = nodes["Baseline"]
@@ -69,6 +72,7 @@ def test_the_baseline_is_the_model_in_service_whoever_pushed_it():
     assert baseline in nodes["Evaluator"].upstream_nodes
 
 
+@pytest.mark.slow
 def test_paths_caching_and_beam_come_from_the_config():
     pipeline, nodes = graph(beam={"args": ["--runner=FlinkRunner"]}, push={"directory": "/push"})
     assert pipeline.pipeline_info.pipeline_name == "higgs"
@@ -96,6 +100,7 @@ def test_beam_nodes_are_those_that_run_on_beam():
     assert on_beam == set(get_args(BeamNode))
 
 
+@pytest.mark.slow
 def test_the_trainer_gets_the_hyperparameters_and_the_seed():
     _, nodes = graph(seed=5, trainer={"preset": "kaggle", "epochs": 2})
     custom = json.loads(nodes["Trainer"].exec_properties["custom_config"])
@@ -140,6 +145,7 @@ def test_a_fresh_set_is_scored_by_the_model_in_service_after_the_push():
     assert any("--code_version" in flag for flag in scorer.executor_spec.extra_flags)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "inputs", "outputs"),
     [
@@ -177,6 +183,7 @@ def test_nothing_depends_on_the_evaluation_of_the_test_set():
     assert set(nodes) - set(without) == {"TestEvaluator"}
 
 
+@pytest.mark.slow
 def test_ingestion_gets_the_content_key_and_the_ignored_keys():
     config = Config(
         data_root="/data",

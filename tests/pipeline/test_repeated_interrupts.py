@@ -44,6 +44,7 @@ def drop_one_and_wait():
     pytest.fail("the interrupt was not repeated")
 
 
+@pytest.mark.slow
 def test_interrupt_that_took_effect_is_not_repeated(monkeypatch):
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.05)
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]

@@ -80,12 +80,14 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_an_undisturbed_run_is_reused_whole_and_nothing_is_said(root):
     # The root was restored by copies, so times and inodes differ from those that were recorded.
     assert root.run() == (["cached", "cached", "cached"], [])
     assert root.run(rate=2) == (["cached", "done", "done"], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "damage"),
     [(MODEL, damage) for damage in DAMAGES]
@@ -109,6 +111,7 @@ def test_a_damaged_output_is_rebuilt_with_all_that_depends_on_it(root, pattern, 
     assert root.run() == (["cached", "cached", "cached"], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [delete, flip, delete_folder])
 def test_a_damaged_version_is_pushed_again_under_a_new_number(root, damage):
     damage(root.folder / "serving" / "1" / "variables" / "index")
@@ -135,6 +138,7 @@ def test_missing_inputs_are_ingested_again_before_a_changed_training(root):
     assert root.content()["2/variables/index"] == whole.replace("1 [", "2 [")
 
 
+@pytest.mark.slow
 def test_an_input_deleted_during_a_run_fails_the_node_and_the_next_run_rebuilds_it(root):
     with pytest.raises(ArtifactChangedError) as error:
         root.run(rate=2, damaged="1.parquet")
@@ -171,6 +175,7 @@ def test_metadata_deleted_before_the_first_node_are_not_made_again(root):
     assert not Path(root.metadata_path).exists()
 
 
+@pytest.mark.slow
 def test_an_older_output_is_not_reused_either(root):
     index = root.file(MODEL)
     root.run(rate=2)
@@ -181,6 +186,7 @@ def test_an_older_output_is_not_reused_either(root):
     assert message.endswith("; Train will rebuild it")
 
 
+@pytest.mark.slow
 def test_outputs_of_other_runs_are_not_looked_at(root, monkeypatch):
     for rate in (2, 3, 4):
         root.run(rate=rate)
@@ -198,6 +204,7 @@ def test_outputs_of_other_runs_are_not_looked_at(root, monkeypatch):
     assert not [folder for folder in checked if folder.endswith(("serving/2", "serving/4"))]
 
 
+@pytest.mark.slow
 def test_a_lost_record_is_taken_again_from_intact_files_only(root):
     shutil.rmtree(root.folder / "manifests")
     assert root.run() == (["cached", "cached", "cached"], [])

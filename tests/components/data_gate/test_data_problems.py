@@ -42,15 +42,18 @@ def problems(columns, schema, ingested=EVENTS, invalid_columns=None):
     )
 
 
+@pytest.mark.slow
 def test_sound_data_has_no_problem(columns, schema):
     assert problems(columns, schema) == []
 
 
+@pytest.mark.slow
 def test_lost_events_are_counted(columns, schema):
     (problem,) = problems(columns, schema, ingested=EVENTS + 3)
     assert "train: ingestion wrote 203 events, the statistics counted 200: 3 were lost" in problem
 
 
+@pytest.mark.slow
 def test_values_outside_the_domain(columns, schema):
     columns["lepton_eta"][:5] = 99.0
     (problem,) = problems(columns, schema)
@@ -59,6 +62,7 @@ def test_values_outside_the_domain(columns, schema):
     assert problem.endswith("Expected: one finite float per event, -3.2 to 3.2.")
 
 
+@pytest.mark.slow
 def test_nan_is_counted(columns, schema):
     columns["m_bb"][:3] = float("nan")
     (problem,) = problems(columns, schema)
@@ -67,6 +71,7 @@ def test_nan_is_counted(columns, schema):
 
 
 # TFDV computes the standard deviation of the column with the infinity in it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_infinity_is_refused(columns, schema):
     columns["m_jj"][0] = float("inf")
@@ -76,6 +81,7 @@ def test_infinity_is_refused(columns, schema):
     assert "about 1 outside the domain" in problem
 
 
+@pytest.mark.slow
 def test_missing_column(columns, schema):
     del columns["jet_2_pt"]
     (problem,) = problems(columns, schema)
@@ -83,6 +89,7 @@ def test_missing_column(columns, schema):
     assert "Expected: one finite float per event, 0 to 50" in problem
 
 
+@pytest.mark.slow
 def test_unknown_column(columns, schema):
     columns["m_zz"] = np.ones(EVENTS, np.float32)
     (problem,) = problems(columns, schema)
@@ -129,6 +136,7 @@ def test_a_momentum_or_mass_of_zero_is_refused(columns, schema):
     ]
 
 
+@pytest.mark.slow
 def test_a_constant_column_is_refused(columns, schema):
     columns["m_bb"][:] = 0
     columns["jet_3_b_tag"][:] = 0

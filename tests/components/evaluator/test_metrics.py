@@ -60,6 +60,7 @@ def combine(combiner, inputs):
     return combiner.extract_output(combiner.merge_accumulators(iter(halves)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     ("ours", "stock"),
@@ -85,6 +86,7 @@ def test_log_loss_equals_tfmas_where_it_is_finite(events, weighted):
 
 
 # TFMA divides by the number of events under a threshold, which may be 0.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_calibration_equals_tfmas(events):
     expected, found = (
@@ -118,6 +120,7 @@ def test_values_equal_scikit_learns(events):
     assert measure(metrics.EventCount(), events, 700) == 2000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_auc_equals_scikit_learns(events, weighted):
     labels, scores, weights = events

@@ -80,6 +80,7 @@ def test_auc_equals_scikit_learns_for_crowded_scores(sample):
     assert len(counts.signal) <= MAX_CELLS
 
 
+@pytest.mark.slow
 def test_counts_do_not_depend_on_parts_or_order(sample):
     labels, scores = sample
     order = np.random.default_rng(4).permutation(EVENTS)
@@ -98,6 +99,7 @@ def is_crowded(counts):
     return np.bincount(block, events).max() > CROWD * events.sum() and len(cells) < len(events)
 
 
+@pytest.mark.slow
 def test_rejection_equals_scikit_learns_for_crowded_scores(sample):
     labels, scores = sample
     mistags, efficiencies, _ = roc_curve(labels, scores, drop_intermediate=False)
@@ -136,6 +138,7 @@ def test_accumulation_is_bounded(monkeypatch):
     assert abs(auc(counts) - roc_auc_score(labels, scores)) < counts.max_error < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["random", "by score", "crowds last"])
 def test_crowds_far_narrower_than_a_cell_are_ordered(order):
     labels, scores = make_sample(
@@ -179,6 +182,7 @@ def test_standard_error_equals_delongs_for_scores_with_ties():
     assert auc_standard_error(counts) == pytest.approx(delong(signal, background), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_interval_contains_the_true_auc_in_95_percent_of_samples():
     rng = np.random.default_rng(2)
     true_auc, contained, samples = 0.7602, 0, 300

@@ -150,6 +150,7 @@ def test_shards_that_changed_since_they_were_hashed_are_refused(tmp_path):
     ingest(tmp_path / "data", tmp_path / "own", single_folder("eval"), content_key="release-3")
 
 
+@pytest.mark.slow
 def test_empty_shards_are_skipped_and_reported(tmp_path, caplog):
     write_two_shards(tmp_path / "data")
     (tmp_path / "data" / "shard-00002.tfrecord").touch()
@@ -161,6 +162,7 @@ def test_empty_shards_are_skipped_and_reported(tmp_path, caplog):
     ]
 
 
+@pytest.mark.slow
 def test_a_split_of_empty_shards_is_refused(tmp_path):
     (tmp_path / "data").mkdir()
     for index in range(2):

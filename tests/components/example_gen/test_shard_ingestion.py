@@ -131,6 +131,7 @@ def test_the_hash_is_of_the_bytes_on_disk(task, tmp_path):
     assert ingest_shard(task).sha256 == hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.slow
 def test_hashes_of_events_are_written_beside_their_split(task, tmp_path, monkeypatch):
     monkeypatch.setattr(split_writer, "MAX_RUN", 100)
     events = make_events(12_000)

@@ -34,6 +34,7 @@ def test_each_discrete_value_has_a_bin(name):
     assert bin_indices(np.float32(DISCRETE_VALUES[name]), binning).tolist() == [1, 2, 3]
 
 
+@pytest.mark.slow
 @example([0.0, 0.0, float(np.finfo(np.float32).max), np.inf])
 @example([float(np.finfo(np.float32).max)] * 4)
 @example([1e30] * 4)

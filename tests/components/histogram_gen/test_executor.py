@@ -16,6 +16,7 @@ from formats.examples import find_row_groups, to_table
 from formats.features import FEATURES, HIGH_LEVEL
 
 
+@pytest.mark.slow
 def test_every_row_group_is_counted_by_class(tmp_path):
     events = make_events(500)
     table = to_table(events)

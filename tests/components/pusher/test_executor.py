@@ -63,6 +63,7 @@ def test_only_the_files_that_serving_check_has_blessed_are_pushed(pushes, servin
     assert pushes.versions() == ["1000"]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_not_compared_with_a_later_push_is_not_pushed(pushes, serving):
     # Another pipeline pushes between this one's Baseline and Pusher.
     pushes.push("other")
@@ -133,6 +134,7 @@ def test_two_pushes_in_one_second_are_two_versions(pushes, serving):
     assert provenance(serving / "1001").version == "1001"
 
 
+@pytest.mark.slow
 def test_a_clock_set_back_by_an_hour_does_not_lower_the_version(pushes, clock):
     first = pushes.version("a")
     clock.seconds -= 3600
@@ -141,6 +143,7 @@ def test_a_clock_set_back_by_an_hour_does_not_lower_the_version(pushes, clock):
     assert pushes.version("c") == "4600"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("emptied", ["version", "directory's versions"])
 def test_a_withdrawn_version_is_never_assigned_again(pushes, serving, clock, emptied):
     pushes.push("a")
@@ -218,6 +221,7 @@ def test_other_weights_are_a_new_version(pushes):
     assert pushes.version("b") == "1001"
 
 
+@pytest.mark.slow
 def test_a_model_that_was_replaced_returns_as_a_new_version(pushes):
     for weights in ("a", "b", "a"):
         pushes.push(weights)
@@ -252,6 +256,7 @@ def test_an_emptied_model_is_never_pushed(pushes, serving, monkeypatch):
     assert not serving.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["write", "fsync", "replace", "rename", "lie"])
 def test_a_push_that_fails_leaves_nothing(pushes, serving, monkeypatch, fault):
     pushes.push("a")
@@ -423,6 +428,7 @@ def bucket(tmp_path, complete_run):
     return Pushes(tmp_path / "remote", f"ram://bucket{tmp_path}", complete_run)
 
 
+@pytest.mark.slow
 def test_an_object_store_gets_the_same_versions(bucket, clock):
     assert [bucket.version("a"), bucket.version("a")] == ["1000", "1000"]
     clock.seconds -= 3600

@@ -115,6 +115,7 @@ def test_empty_run_has_a_page():
         assert sentence in text
 
 
+@pytest.mark.slow
 def test_unread_parts_are_listed_with_the_reason(make):
     report = make.report(evaluation=None, training=None, splits=(), unread={"scores": "no file"})
     text = Outline(render(report)).text

@@ -72,6 +72,7 @@ def screenshots(browser, tmp_path_factory):
     return {name: Image.open(folder / f"{name}.png") for name in REPORTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", FIGURES.values(), ids=FIGURES)
 def test_figures_look_like_their_references(plan, tmp_path, write):
     with matplotlib.rc_context({**STYLE, "figure.facecolor": "white"}):

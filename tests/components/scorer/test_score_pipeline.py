@@ -39,16 +39,19 @@ def score(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_results_keep_the_order_of_their_tasks(score):
     results = score(Source("b", 5), Source("c", 6), Source("a", 7))
     assert results == [(5, 0, False, "b"), (6, 0, False, "c"), (7, 0, False, "a")]
 
 
+@pytest.mark.slow
 def test_the_first_refused_input_is_named_and_the_others_are_counted(score):
     with pytest.raises(DataRefusedError, match=r"^b is bad\n\(2 of 3 inputs were refused\)$"):
         score(Source("a", 5), Source("b", fault="b is bad"), Source("c", fault="c is bad"))
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_is_an_error_of_scoring(score):
     with pytest.raises(ScoringError, match=r"no\.onnx cannot be loaded as an ONNX model"):
         score(Source("a", fault="a is bad"), Source("b", 5), model="no.onnx")

@@ -33,6 +33,7 @@ def test_the_published_order_is_plausible(features):
         assert find_order_problem(features[start : start + 100]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pair",
     [
@@ -61,6 +62,7 @@ def test_sorted_and_reversed_masses_are_refused(features):
         assert find_order_problem(reordered(features, (*LOW_LEVEL, *names)))
 
 
+@pytest.mark.slow
 def test_a_lepton_in_place_of_a_jet_is_refused(features):
     pairs = [(f"lepton_{name}", f"jet_1_{name}") for name in ("pt", "eta", "phi")]
     assert find_order_problem(exchanged(features, *pairs))
@@ -82,6 +84,7 @@ def test_too_few_events_are_not_checked(features):
     assert find_order_problem(swapped[:0]) is None
 
 
+@pytest.mark.slow
 def test_other_units_are_left_to_the_schema(features):
     physical = features * np.float32([UNITS.get(name, 1.0) for name in FEATURES])
     assert find_order_problem(physical) is None

@@ -34,6 +34,7 @@ def test_frames_are_byte_for_byte_what_tensorflow_writes():
     assert frame([b"higgs"]).hex() == expected
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=300), max_size=40), st.integers(1, 900), st.booleans())
 def test_records_are_read_across_chunk_borders(records, chunk_bytes, is_gzip):
     data = gzip.compress(frame(records)) if is_gzip else frame(records)
@@ -94,6 +95,7 @@ def test_records_before_the_damage_are_yielded():
         next(chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_bytes", [1000, tfrecord.CHUNK_BYTES])
 @given(record=st.integers(0, 399), bit=st.integers(0, 8 * 179 - 1))
 def test_any_flipped_bit_names_the_record(uniform_shard, chunk_bytes, record, bit):
@@ -116,6 +118,7 @@ def test_the_first_damage_is_named():
     assert (error.number, error.reason[:27]) == (3, "has a wrong data checksum: ")
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 30)), max_size=20), st.integers(1, 9))
 def test_runs_of_several_lengths_are_read(runs, run_frames):
     records = [bytes([i]) * length for i, (length, count) in enumerate(runs) for _ in range(count)]

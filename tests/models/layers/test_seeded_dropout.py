@@ -23,6 +23,7 @@ def test_the_rate_is_the_share_dropped_and_the_others_are_scaled_up(rate):
     np.testing.assert_allclose(outputs[outputs > 0], 1 / (1 - rate), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_steps_and_seeds_have_different_masks():
     first, second = masks(seed=1, steps=2)
     (other,) = masks(seed=2, steps=1)
@@ -30,6 +31,7 @@ def test_steps_and_seeds_have_different_masks():
         assert ((first == 0) & (one == 0)).mean() == pytest.approx(0.09, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit", [False, True])
 def test_masks_follow_from_seed_and_step(jit):
     np.testing.assert_array_equal(masks(seed=1, steps=3), masks(seed=1, steps=3, jit=jit))
@@ -60,6 +62,7 @@ def test_odd_shapes_are_supported():
     assert SeededDropout(0.5, 1)(np.ones([3, 5], np.float32), training=True).shape == [3, 5]
 
 
+@pytest.mark.slow
 def test_neighbors_in_position_and_time_are_independent():
     dropped = np.stack([mask == 0 for mask in masks(seed=1, steps=40, rate=0.5)])
     for axis in range(3):

@@ -69,6 +69,7 @@ def test_every_epoch_is_another_permutation(whole, window):
     assert len({tuple(order) for order in whole[window]}) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", WINDOWS)
 def test_batches_follow_from_the_seed(make_blocks, whole, window):
     again, other = (epochs(make_blocks(seed=seed, window=window), count=2) for seed in (1, 2))
@@ -100,12 +101,14 @@ def test_in_memory_the_order_of_the_events_in_the_files_does_not_matter(make_blo
     np.testing.assert_array_equal(orders, whole[None][:2])
 
 
+@pytest.mark.slow
 def test_in_a_window_the_order_within_a_row_group_does_not_matter(make_blocks, whole):
     within = np.concatenate([np.arange(start, start + 10)[::-1] for start in range(0, 100, 10)])
     orders = epochs(make_blocks(window=24, rows=within), count=2)
     np.testing.assert_array_equal(orders, whole[24][:2])
 
 
+@pytest.mark.slow
 def test_events_in_memory_are_read_once(make_blocks, monkeypatch):
     reads = []
     read = TableSource.read
@@ -175,6 +178,7 @@ def test_labels_stay_with_their_features(make_blocks):
         np.testing.assert_array_equal(labels, features[:, :1] % 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [None, 6])
 def test_the_remainder_is_left_out_and_differs_by_epoch(make_blocks, window):
     blocks = make_blocks(12, 5, window=window, group_events=4)
@@ -197,6 +201,7 @@ def test_files_that_lose_events_during_the_training_stop_it(make_blocks):
         epochs(blocks, count=1)
 
 
+@pytest.mark.slow
 def test_shapes_are_static(make_blocks, make_plan):
     features, labels = training_dataset(make_blocks(12, 5)).element_spec
     assert features.shape == [5, 28]
@@ -250,6 +255,7 @@ def test_the_mean_of_weighted_batch_means_is_the_mean_over_events(validate, batc
     assert np.mean(means) == pytest.approx(5.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(("epoch", "step"), [(3, 0), (0, 7), (2, 5), (1, 24)])
 def test_a_resumed_training_has_the_batches_of_an_uninterrupted_one(
@@ -279,6 +285,7 @@ def hosts(count, replicas):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [None, 40])
 def test_hosts_together_train_on_every_event_once(make_blocks, window):
     parts = []
@@ -294,6 +301,7 @@ def test_hosts_together_train_on_every_event_once(make_blocks, window):
         assert set(other) == set(range(50, 100))
 
 
+@pytest.mark.slow
 def test_hosts_together_validate_on_every_event_once(validate):
     indices = []
     for context in hosts(2, 4):

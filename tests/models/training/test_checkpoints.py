@@ -59,6 +59,7 @@ def folder(tmp_path):
     return tmp_path / "a"
 
 
+@pytest.mark.slow
 def test_a_resumed_training_continues_like_an_uninterrupted_one(folder):
     first = Training(1)
     first.train(steps=3)
@@ -77,6 +78,7 @@ def test_checkpoints_are_for_their_owner_alone(folder):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 def test_kept_weights_are_restored(folder):
     Training().save(folder, 1, value=4.0)
     kernel, steps = Training().restore(folder).state.kept_weights
@@ -85,6 +87,7 @@ def test_kept_weights_are_restored(folder):
     assert steps == 7
 
 
+@pytest.mark.slow
 def test_the_step_within_an_epoch_and_its_metrics_are_restored(folder):
     training = Training()
     training.set_state(2)
@@ -106,6 +109,7 @@ def test_only_the_last_checkpoint_stays(folder):
     assert names == {"checkpoint", "ckpt-3000000000"}
 
 
+@pytest.mark.slow
 def test_a_resumed_training_deletes_the_checkpoint_it_started_from(folder):
     Training().save(folder, 1)
     training = Training().restore(folder)
@@ -114,6 +118,7 @@ def test_a_resumed_training_deletes_the_checkpoint_it_started_from(folder):
     assert len(Training().restore(folder).state.epochs) == 2
 
 
+@pytest.mark.slow
 def test_checkpoints_in_an_object_store(tmp_path):
     folder = f"ram:/{tmp_path}"
     for count in (1, 2):
@@ -132,6 +137,7 @@ def test_without_a_checkpoint_nothing_is_restored(folder):
     np.testing.assert_array_equal(training.network.get_weights()[0], before[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffixes", [[".data-00000-of-00001"], [".data-00000-of-00001", ".index"]])
 def test_a_checkpoint_that_the_manager_does_not_name_is_ignored(folder, suffixes):
     """As if the training was killed while it wrote the second checkpoint."""
@@ -169,6 +175,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_after_a_damaged_checkpoint_the_training_starts_over(folder, caplog, damage):
     pattern, spoil = DAMAGES[damage]
@@ -187,6 +194,7 @@ def test_after_a_damaged_checkpoint_the_training_starts_over(folder, caplog, dam
     assert len(Training().restore(folder).state.epochs) == 2
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path, monkeypatch):
     folder = f"ram:/{tmp_path}/kept"
     Training().save(folder, 1)
@@ -201,6 +209,7 @@ def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path, monkeypat
     assert len(Training().restore(folder).state.epochs) == 1
 
 
+@pytest.mark.slow
 def test_another_host_may_delete_a_damaged_checkpoint_at_the_same_time(folder, monkeypatch):
     Training().save(folder, 1)
     [file] = folder.glob("*.index")
@@ -217,6 +226,7 @@ def test_another_host_may_delete_a_damaged_checkpoint_at_the_same_time(folder, m
     assert training.state.epochs == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_on_a_disk_that_cannot_be_read_is_kept(folder, monkeypatch):
     Training().save(folder, 1)
 
@@ -234,6 +244,7 @@ def test_a_checkpoint_on_a_disk_that_cannot_be_read_is_kept(folder, monkeypatch)
     assert len(Training().restore(folder).state.epochs) == 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(folder, monkeypatch):
     training = Training()
     training.save(folder, 1)
@@ -248,6 +259,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(folder, monke
     assert len(Training().restore(folder).state.epochs) == 1
 
 
+@pytest.mark.slow
 def test_checkpoints_are_discarded_and_may_be_discarded_again(folder):
     Training().save(folder, 1)
     Training().save(folder / REFIT_FOLDER, 1)
@@ -256,6 +268,7 @@ def test_checkpoints_are_discarded_and_may_be_discarded_again(folder):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["", REFIT_FOLDER])
 def test_a_partly_discarded_checkpoint_is_not_restored(folder, monkeypatch, part):
     Training().save(folder, 1)

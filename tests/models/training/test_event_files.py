@@ -135,6 +135,7 @@ def test_columns_are_derived_on_the_host(make_events, make_plan, tmp_path):
     np.testing.assert_allclose(of_files[order], of_blocks[expected_order], atol=2e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_lost_events_are_not_counted(splits, plan, tmp_path):
     blocks = FileBlocks(splits.train.of_host(0), plan(), str(tmp_path))
     path = tmp_path / "0-2"

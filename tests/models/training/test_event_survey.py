@@ -45,6 +45,7 @@ def written_twice(tmp_path, make_events, make_table):
     return events, [ParquetSource([f"{tmp_path}/{name}/*"]) for name in "ab"]
 
 
+@pytest.mark.slow
 def test_validation_events_are_set_aside_by_their_hash_alone(written_twice):
     events, sources = written_twice
     first, second = (survey(source, 0.1) for source in sources)
@@ -55,6 +56,7 @@ def test_validation_events_are_set_aside_by_their_hash_alone(written_twice):
     assert below(event_keys(first.validation.features), 0.1).all()
 
 
+@pytest.mark.slow
 def test_parts_and_sample_do_not_depend_on_files_and_order(written_twice):
     first, second = (survey(source, 0.1, sample_events=500) for source in written_twice[1])
     assert rows(first.validation) == rows(second.validation)
@@ -200,6 +202,7 @@ def test_given_parts_stay_what_they_are(make_events):
     assert splits.validation is validation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hosts", [1, 3])
 def test_united_parts_are_all_events_on_every_host(written_twice, hosts):
     events, sources = written_twice

@@ -324,6 +324,7 @@ def build_fresh(make_events, demo):
     return build
 
 
+@pytest.mark.slow
 def test_a_warm_start_assigns_all_weights_of_the_same_shape(
     network, exported, build_fresh, make_events, caplog
 ):
@@ -336,6 +337,7 @@ def test_a_warm_start_assigns_all_weights_of_the_same_shape(
     np.testing.assert_allclose(fresh(features), network(features), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_warm_start_leaves_and_names_weights_of_another_shape(exported, build_fresh, caplog):
     fresh = build_fresh(blocks=3, buckets=6)
     before = fresh.get_layer("dense_1").get_weights()[0]

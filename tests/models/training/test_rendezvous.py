@@ -20,6 +20,7 @@ def hosts(monkeypatch):
     return tuple(Host("worker", i, "localhost", port) for i, port in enumerate(ports))
 
 
+@pytest.mark.slow
 def test_hosts_that_start_one_after_another_connect(hosts):
     times, both = [], threading.Barrier(2)
 

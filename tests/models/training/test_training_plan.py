@@ -95,6 +95,7 @@ def test_the_learning_rate_rises_then_falls_to_zero():
     assert float(schedule(100)) == pytest.approx(0, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_a_traced_schedule_follows_its_new_length():
     schedule = CosineSchedule(0.4, 100)
     traced = tf.function(schedule)

@@ -22,6 +22,7 @@ def shards(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.tfrecord"))
 
 
+@pytest.mark.slow
 def test_generate_writes_both_splits(run, tmp_path):
     result = run("generate --events 250 --out data --shard-size 100")
 
@@ -32,6 +33,7 @@ def test_generate_writes_both_splits(run, tmp_path):
     assert len(read_folder(tmp_path / "data/validation").labels) == 50
 
 
+@pytest.mark.slow
 def test_generate_gives_the_same_events_for_any_shards(run, tmp_path):
     run("generate --events 250 --seed 9 --out a --shard-size 7 --validation-events 33")
     run("generate --events 250 --seed 9 --out b")
@@ -43,6 +45,7 @@ def test_generate_gives_the_same_events_for_any_shards(run, tmp_path):
     assert same_events(first, second)
 
 
+@pytest.mark.slow
 def test_generate_replaces_shards_only_with_overwrite(run, tmp_path):
     run("generate --events 20 --out data --shard-size 5")
 
@@ -81,6 +84,7 @@ def test_bad_usage_exits_with_2_and_a_sentence(run, tmp_path, line, sentence):
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.slow
 def test_inspect_shows_a_shard(run):
     run("generate --events 50 --out data --validation-fraction 0")
 
@@ -91,6 +95,7 @@ def test_inspect_shows_a_shard(run):
     assert FEATURES[-1] in result.output
 
 
+@pytest.mark.slow
 def test_inspect_shows_every_split_of_a_data_set(run, tmp_path):
     run("generate --events 50 --out data")
     (tmp_path / "data" / "training" / "a.tfrecord.bak").touch()
@@ -111,6 +116,7 @@ def test_inspect_of_a_folder_without_shards_says_what_is_there(run, tmp_path):
     assert "only train/. Rename train/ to training/" in result.output
 
 
+@pytest.mark.slow
 def test_inspect_names_shards_that_differ_from_the_manifest(run, tmp_path):
     run("generate --events 50 --out data")
     shard = tmp_path / "data" / "training" / "shard-00000.tfrecord"
@@ -128,6 +134,7 @@ def test_inspect_names_shards_that_differ_from_the_manifest(run, tmp_path):
     assert f"DIFFERENT: training/shard-00000.tfrecord has {size} bytes, not 9\n" in result.output
 
 
+@pytest.mark.slow
 def test_inspect_parses_no_markup(run, tmp_path):
     run("generate --events 5 --out data --validation-fraction 0")
     (tmp_path / "[").mkdir()

@@ -35,6 +35,7 @@ def test_page_of_the_newest_run_is_written_under_its_root(pushed_twice, tmp_path
     assert "not pushed: refused by a gate" in page.read_text()
 
 
+@pytest.mark.slow
 def test_page_of_a_run_is_written_where_it_is_wanted(pushed_twice, tmp_path):
     page = tmp_path / "page.html"
     done = call(report, "--root", tmp_path, "--run", "2026-01-02", "--out", page)
@@ -98,6 +99,7 @@ def test_test_set_of_a_data_root_is_evaluated(tmp_path, capfd):
     )
 
 
+@pytest.mark.slow
 def test_refused_shards_are_reported_with_the_reason(tmp_path, suitable_model):
     (tmp_path / "part.tfrecord").write_bytes(b"no record")
     out = tmp_path / "out"
@@ -176,6 +178,7 @@ def public_root(used_root):
         yield shutil.copytree(used_root, Path(folder) / "root")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_another_users_root_can_be_read_and_names_its_owner(public_root, tmp_path):
     # What the child needs is imported before it loses access to the packages.

@@ -55,6 +55,7 @@ def test_a_folder_has_one_output_per_shard(run, tmp_path):
     assert table["row"].to_pylist() == [*range(1, 21), *range(1, 41)]
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_scored_again(run, tmp_path):
     run("--input", "shards", "--input", "x.csv")
     unchanged = tmp_path / "out" / "sub" / "shard-00000.tfrecord.parquet"

@@ -264,6 +264,7 @@ def test_labels_of_another_shape_are_named(tmp_path, labels):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_arrays_of_an_archive_are_not_held_in_memory(tmp_path):
     path = tmp_path / "x.npz"
     np.savez_compressed(path, X=np.zeros((200_000, 28)), y=np.zeros(200_000))

@@ -39,6 +39,7 @@ def csv(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_the_last_rows_are_held_out(tmp_path, csv):
     _, conversion = convert_all(
         [csv], tmp_path / "out", split=SplitOptions(validation_rows=30), shard_size=80
@@ -50,6 +51,7 @@ def test_the_last_rows_are_held_out(tmp_path, csv):
     assert same_events(read_folder(tmp_path / "out/validation"), last)
 
 
+@pytest.mark.slow
 def test_a_fifth_is_held_out_by_default(tmp_path, csv):
     _, conversion = convert_all([csv], tmp_path / "out")
 
@@ -63,6 +65,7 @@ def test_conventional_validation_rows(rows, held_out):
     assert conventional_validation_rows(rows) == held_out
 
 
+@pytest.mark.slow
 def test_too_many_validation_rows_are_refused_and_nothing_is_left(tmp_path, csv):
     with pytest.raises(IntakeError, match="has 200 events, so the last 200 leave none to train on"):
         convert_all([csv], tmp_path / "out", split=SplitOptions(validation_rows=200))
@@ -70,6 +73,7 @@ def test_too_many_validation_rows_are_refused_and_nothing_is_left(tmp_path, csv)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_hash_splits_the_same_events_in_any_order(tmp_path, csv):
     order = np.random.default_rng(0).permutation(200)
     (tmp_path / "y.csv").write_bytes(uci_csv(select(EVENTS, order)))
@@ -84,6 +88,7 @@ def test_a_hash_splits_the_same_events_in_any_order(tmp_path, csv):
     assert sum(len(part.labels) for part in everything) == 200
 
 
+@pytest.mark.slow
 def test_an_unshuffled_input_is_refused_with_the_option(tmp_path, csv):
     ordered = select(EVENTS, np.argsort(-EVENTS.labels, kind="stable"))
     csv.write_bytes(uci_csv(ordered))
@@ -96,6 +101,7 @@ def test_an_unshuffled_input_is_refused_with_the_option(tmp_path, csv):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_single_class_is_reported(tmp_path, csv):
     csv.write_bytes(uci_csv(Events(EVENTS.features, np.ones(200, np.float32))))
 
@@ -104,6 +110,7 @@ def test_a_single_class_is_reported(tmp_path, csv):
     assert "all events are signal; training needs both classes" in conversion.counts.notes
 
 
+@pytest.mark.slow
 def test_three_splits_become_three_folders(tmp_path):
     parts = {"train": slice(120), "valid": slice(120, 160), "test": slice(160, None)}
     for name, rows in parts.items():
@@ -120,6 +127,7 @@ def test_three_splits_become_three_folders(tmp_path):
     assert [shard.events for shard in manifest.shards] == [120, 40, 40]
 
 
+@pytest.mark.slow
 def test_splits_of_the_input_with_other_classes_are_refused(tmp_path):
     events = make_published_events(600, seed=8)
     signal = select(events, events.labels == 1)
@@ -191,6 +199,7 @@ def test_a_full_disk_is_not_called_a_corrupt_input(tmp_path, monkeypatch):
         convert_all([packed], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_splits_of_the_input_stay_apart(tmp_path):
     for name, rows in (("train", slice(150)), ("test", slice(150, None))):
         (tmp_path / f"{name}.csv").write_bytes(uci_csv(select(EVENTS, rows)))
@@ -203,6 +212,7 @@ def test_splits_of_the_input_stay_apart(tmp_path):
     assert same_events(read_folder(tmp_path / "out/validation"), select(EVENTS, slice(150, None)))
 
 
+@pytest.mark.slow
 def test_the_manifest_describes_what_was_read_and_written(tmp_path, csv):
     rows = to_rows(EVENTS, "%.9g")
     rows[5][4] = ""
@@ -232,6 +242,7 @@ def test_the_manifest_describes_what_was_read_and_written(tmp_path, csv):
     assert list(find_differences(path, manifest, with_hashes=True)) == []
 
 
+@pytest.mark.slow
 def test_random_access_inputs_are_hashed_whole(tmp_path):
     path = tmp_path / "x.parquet"
     to_frame(make_published_events(20_000)).to_parquet(path)  # Larger than what is sniffed.
@@ -243,6 +254,7 @@ def test_random_access_inputs_are_hashed_whole(tmp_path):
     assert source.bytes == path.stat().st_size
 
 
+@pytest.mark.slow
 def test_kept_columns_become_keys_of_the_records(tmp_path):
     from tensorflow.train import Example
 
@@ -272,6 +284,7 @@ def test_kept_numbers_must_be_exact(tmp_path):
         convert_all([tmp_path / "x.parquet"], tmp_path / "out", keep)
 
 
+@pytest.mark.slow
 def test_a_manifest_of_an_earlier_set_is_replaced(tmp_path, csv):
     convert_all([csv], tmp_path / "out", described={"units": "published"})
     convert_all([csv], tmp_path / "out", overwrite=True, described={"units": "gev"})
@@ -279,6 +292,7 @@ def test_a_manifest_of_an_earlier_set_is_replaced(tmp_path, csv):
     assert read_manifest(tmp_path / "out/manifest.json").options == {"units": "gev"}
 
 
+@pytest.mark.slow
 def test_progress_ends_with_the_size_of_the_inputs(tmp_path, csv):
     to_frame(make_published_events(90)).to_parquet(tmp_path / "y.parquet")
     paths, read = [csv, tmp_path / "y.parquet"], []
@@ -298,6 +312,7 @@ def test_no_thread_is_left_after_a_refusal(tmp_path, csv):
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 def test_an_input_with_the_content_of_another_is_refused(tmp_path):
     for name in ("a.csv", "copy of a.csv"):
         (tmp_path / name).write_bytes(uci_csv(EVENTS))
@@ -306,6 +321,7 @@ def test_an_input_with_the_content_of_another_is_refused(tmp_path):
         convert_all(sorted(tmp_path.glob("*.csv")), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_utf_8_is_escaped_in_the_manifest(tmp_path):
     path = tmp_path / os.fsdecode(b"bad\xff.csv")
     path.write_bytes(uci_csv(EVENTS))
@@ -329,6 +345,7 @@ def generated(count):
     return next(generate(count, seed=0))
 
 
+@pytest.mark.slow
 def test_columns_without_names_in_another_order_are_refused(tmp_path, csv):
     events = generated(300)
     masses = slice(len(COLUMNS) - 7, None)
@@ -347,6 +364,7 @@ def sorted_masses(cells):
     return [cell for _, cell in sorted(zip(COLUMNS[-7:], cells, strict=True))]
 
 
+@pytest.mark.slow
 def test_vectors_in_another_order_are_refused(tmp_path):
     events = generated(300)
     masses = [*range(21), *(21 + index for index in sorted_masses(range(7)))]
@@ -356,6 +374,7 @@ def test_vectors_in_another_order_are_refused(tmp_path):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_part_without_the_header_of_a_reordered_table_is_refused(tmp_path, first):
     """As `split -l` makes them: the header is in the first part only."""
@@ -372,6 +391,7 @@ def test_a_part_without_the_header_of_a_reordered_table_is_refused(tmp_path, fir
         convert_all(paths, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_part_without_a_header_of_a_table_in_the_published_order_is_read(tmp_path):
     rows = to_rows(EVENTS)
     (tmp_path / "a.csv").write_text(to_csv(rows[:100], COLUMNS))

@@ -57,6 +57,7 @@ def branches(rows=slice(None)):
     return {name: EVENTS.features[rows, index] for index, name in enumerate(FEATURES)}
 
 
+@pytest.mark.slow
 def test_a_tree_with_a_label(tmp_path, root_file):
     path = root_file(events={**branches(), "Type": EVENTS.labels})
 
@@ -151,6 +152,7 @@ def test_a_branch_of_another_length_is_named(tmp_path, root_file):
         convert_all([path], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_no_text_of_a_root_file_is_run(tmp_path, root_file, monkeypatch):
     """uproot evaluates the titles of leaves, and compiles classes that the file describes."""
     path = root_file(events={**branches(), "Type": EVENTS.labels, "z": np.zeros((25, 2, 2))})
@@ -213,6 +215,7 @@ def test_friends_of_a_tree_are_named(tmp_path, root_file, monkeypatch):
     assert conversion.counts.notes[0].endswith("events has friends, whose branches are not read")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["ZLIB", "LZMA", "LZ4", "ZSTD"])
 def test_every_compression_of_root_is_read(tmp_path, compression):
     uproot = pytest.importorskip("uproot")

@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from event_makers import join_events, make_events, same_events, select
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from pipeline.intake.conversion import conventional_validation_rows
 from pipeline.sample_data.event_streams import split_last
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 9), max_size=12), st.one_of(st.none(), st.integers(0, 40)))
 def test_split_last_yields_the_last_events(sizes, fixed):
     events = make_events(sum(sizes))

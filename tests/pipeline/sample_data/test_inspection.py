@@ -82,6 +82,7 @@ def test_rendering_without_records_has_no_record_columns(tmp_path):
     assert "record 0" not in text_of(inspect_file(tmp_path / "shard", records=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("records", "width"), [(0, 45), (1, 45), (12, 45), (2, 80), (12, 80), (0, 200), (101, 200)]
 )
@@ -143,6 +144,7 @@ def test_other_content_is_named_in_a_sentence(tmp_path, content, sentence):
     assert str(caught.value).startswith(f"{tmp_path / 'file'}: {sentence}")
 
 
+@pytest.mark.slow
 def test_the_shards_of_a_folder_are_summarized_together(tmp_path):
     events = make_events(300)
     sizes = {"a": (0, 100), "b": (100, 100), "c": (100, 300)}

@@ -153,6 +153,7 @@ def test_neutrino_puts_the_lepton_on_the_w_mass_if_possible(truth):
     assert (mass(leptonic) > w_mass * (1 - 1e-6)).all()
 
 
+@pytest.mark.slow
 def test_blocks_of_a_short_run_are_the_first_of_a_longer_one():
     short, long = join_events(generate(BLOCK + 7, 3)), join_events(generate(2 * BLOCK, 3))
 
@@ -160,6 +161,7 @@ def test_blocks_of_a_short_run_are_the_first_of_a_longer_one():
     assert same_events(short, select(long, slice(BLOCK + 7)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [3, BLOCK + 2])
 def test_the_first_events_can_be_left_out(first):
     later, events = join_events(generate(BLOCK + 7, 3, first)), join_events(generate(BLOCK + 7, 3))
@@ -167,6 +169,7 @@ def test_the_first_events_can_be_left_out(first):
     assert same_events(later, select(events, slice(first, None)))
 
 
+@pytest.mark.slow
 def test_seeds_and_blocks_differ():
     blocks = [*generate(2 * BLOCK, 3), *generate(BLOCK, 4)]
 
