@@ -17,6 +17,7 @@ from pipeline.file_access import describe_access, find_write_error
 from pipeline.local_data import NoShardsError, data_layout, find_data, refuse_named_splits
 from pipeline.paths import PathError, is_remote, local_path
 from pipeline.remote_data import check_file_systems
+from pipeline.system_errors import explain
 
 # TFX and Beam treat paths as patterns.
 PATTERN_CHARACTERS = frozenset("*?[]{}")
@@ -136,19 +137,22 @@ def _open_lock(root: Path) -> IO[str]:
                     f"root: {folder} is not a folder; move it away, or give another root"
                 )
             if error := find_write_error(folder):
-                raise _not_writable(folder, error.strerror)
+                raise _not_writable("root", folder, error)
         lock = root / ".lock"
         if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
             raise ConfigError(f"root: {lock} is a link, a folder or a special file; remove it")
         return lock.open("a+")
     except OSError as error:
-        raise _not_writable(Path(error.filename or root), error.strerror) from None
+        raise _not_writable("root", Path(error.filename or root), error) from None
 
 
-def _not_writable(path: Path, reason: str | None) -> ConfigError:
-    return ConfigError(
-        f"root: cannot write to {path} ({reason}: {describe_access(path)}); give a writable folder"
+def _not_writable(key: str, path: Path, error: OSError) -> ConfigError:
+    # On a full disk, owner and mode are not the cause.
+    reason, remedy = explain(error) or (
+        f"{error.strerror}: {describe_access(path)}",
+        "give a writable folder",
     )
+    return ConfigError(f"{key}: cannot write to {path} ({reason}); {remedy}")
 
 
 def _writable(key: str, path: str) -> str:
@@ -157,15 +161,13 @@ def _writable(key: str, path: str) -> str:
     Raises:
         ConfigError: it is not writable.
     """
-    folder = Path(_absolute(key, path))
+    absolute = _absolute(key, path)
     if not is_remote(path):
+        folder = Path(absolute)
         place = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
         if error := find_write_error(place):
-            raise ConfigError(
-                f"{key}: cannot write to {folder} ({error.strerror}: {describe_access(place)}); "
-                "give a writable folder"
-            )
-    return path if is_remote(path) else str(folder)
+            raise _not_writable(key, folder, error)
+    return absolute
 
 
 def _find_name_fault(path: str, longest: int) -> str:

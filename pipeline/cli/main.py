@@ -47,14 +47,14 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
-        open_closed_streams()
-        for stream in (sys.stdout, sys.stderr):
-            # The terminal's encoding may lack characters of file names.
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
-        # Google's libraries announce in every process that they will drop this Python.
-        warnings.simplefilter("ignore", FutureWarning)
         try:
+            open_closed_streams()
+            for stream in (sys.stdout, sys.stderr):
+                # The terminal's encoding may lack characters of file names.
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(errors="backslashreplace")
+            # Google's libraries announce in every process that they will drop this Python.
+            warnings.simplefilter("ignore", FutureWarning)
             return super().invoke(ctx)
         except KeyboardInterrupt:  # not handled by the command itself
             click.echo("Interrupted", err=True)

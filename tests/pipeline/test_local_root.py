@@ -53,10 +53,10 @@ def test_a_folder_that_is_written_late_is_checked_early(folders, monkeypatch, ke
     (folders.parent / "link").symlink_to("nowhere")
     places = {
         "file": "Not a directory: it belongs to",
-        "file/below": "Not a directory: it belongs to",
+        "file/below": "Not a directory: .*/file belongs to",
         "link": "it is a link to nowhere, which does not exist",
-        "link/below": "it is a link to nowhere, which does not exist",
-        "/proc/below": "No such file or directory: it belongs to root",
+        "link/below": "/link is a link to nowhere, which does not exist",
+        "/proc/below": "No such file or directory: /proc belongs to root",
         "new": "",
     }
     for place, reason in places.items():
@@ -68,6 +68,11 @@ def test_a_folder_that_is_written_late_is_checked_early(folders, monkeypatch, ke
             resolve(config(data_root=str(folders), **values))
     monkeypatch.setattr("pipeline.local_root.find_write_error", lambda _: PermissionError(13, "no"))
     with pytest.raises(ConfigError, match=f"{key}.{section}: cannot write to .*/new"):
+        resolve(config(data_root=str(folders), **values))
+    monkeypatch.setattr("pipeline.local_root.find_write_error", lambda _: OSError(28, "full"))
+    with pytest.raises(
+        ConfigError, match=r"cannot write to .*/new \(no space is left\); free some"
+    ):
         resolve(config(data_root=str(folders), **values))
 
 

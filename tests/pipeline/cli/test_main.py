@@ -113,6 +113,16 @@ def test_the_installed_command_answers():
     assert done.stdout.startswith("higgs, version ")
 
 
+def test_too_many_open_files_end_any_command_with_one_sentence(monkeypatch):
+    def open_file(*_):
+        raise OSError(errno.EMFILE, "Too many open files", "/dev/null")
+
+    monkeypatch.setattr("pipeline.cli.main.os.open", open_file)
+    result = CliRunner().invoke(main, ["generate"])
+    assert result.exit_code == 1
+    assert "this process has too many files open; allow more" in result.output
+
+
 def test_a_file_that_cannot_be_written_ends_any_command_with_one_sentence(monkeypatch):
     @click.command()
     def run():
