@@ -55,8 +55,8 @@ def output_to(log_file: Path) -> Iterator[Console]:
         for fd in originals:
             os.dup2(log.fileno(), fd)
         try:
-            # No markup: paths and messages are printed verbatim.
-            yield Console(file=screen, highlight=False, markup=False)
+            # Without markup and line breaks: paths and messages are printed verbatim.
+            yield Console(file=screen, highlight=False, markup=False, soft_wrap=True)
         finally:
             with suppress(OSError):  # the disk of the log is full
                 sys.stdout.flush()
@@ -110,7 +110,7 @@ class Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one message; warnings stand out."""
         style = "bold" if record.levelno >= logging.WARNING else "dim"
-        self._console.print(Text(f"    {record.getMessage()}", style=style), soft_wrap=True)
+        self._console.print(Text(f"    {record.getMessage()}", style=style))
 
 
 @contextmanager

@@ -61,25 +61,25 @@ def _run(config: Config, console: Console) -> ExitCode:
             place = f"in {progress.running}" if progress.running else "before the first node"
             reason = describe_failure(error, Path(config.root), progress.running)
             message = f"FAILED {place}: {reason}"
-    console.print(f"\n{message}", soft_wrap=True)
+    console.print(f"\n{message}")
     return code
 
 
 def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
     """Prints every node, the gate decision with its margins, and the push."""
     console.print()
-    console.print(summary_table(outcome))
+    console.print(summary_table(outcome), soft_wrap=False)
     baseline = outcome.output(names.MODEL_IN_SERVICE)
     if baseline:
         remark = baseline.properties.get(names.BASELINE_REMARK_PROPERTY, baseline.uri)
-        console.print(f"baseline    {remark}", soft_wrap=True)
+        console.print(f"baseline    {remark}")
     evaluation = outcome.uri(names.EVALUATION)
     decision = _print_evaluation(evaluation, console) if evaluation else None
     _print_test(outcome.uri(names.TEST_EVALUATION), console)
     _print_scores(outcome, console)
     serving = outcome.output(names.INFRA_BLESSING)
     if serving and not serving.is_blessed:
-        console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}", soft_wrap=True)
+        console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}")
     is_servable = bool(serving and serving.is_blessed)
     if outcome.push is None and decision and decision.keeps_baseline and is_servable:
         console.print("KEPT the model in service: the comparison with it is undecided")
@@ -95,8 +95,7 @@ def _print_evaluation(uri: str, console: Console) -> GateDecision | None:
     except Exception as error:  # the gate has decided; this error is not its decision
         log_traceback()
         lines = [f"AUC         not read: {type(error).__name__}: {error}"]
-    for line in (*lines, f"evaluation  {uri}"):
-        console.print(line, soft_wrap=True)
+    console.print(*lines, f"evaluation  {uri}", sep="\n")
     return decision
 
 
@@ -108,7 +107,7 @@ def _print_test(uri: str | None, console: Console) -> None:
     except Exception as error:  # no decision depends on it
         log_traceback()
         line = f"test AUC    not read: {type(error).__name__}: {error}"
-    console.print(line, soft_wrap=True)
+    console.print(line)
 
 
 def _print_scores(outcome: RunOutcome, console: Console) -> None:
@@ -118,13 +117,12 @@ def _print_scores(outcome: RunOutcome, console: Console) -> None:
     if scores.properties.get(names.ABSENT_PROPERTY):
         console.print("scores      none, because no model is in service")
         return
-    rows, flagged = (
-        scores.properties[names.ROWS_PROPERTY],
-        scores.properties[names.FLAGGED_PROPERTY],
+    facts = scores.properties
+    console.print(
+        f"scores      {facts[names.ROWS_PROPERTY]:,} rows with version "
+        f"{facts[names.MODEL_VERSION_PROPERTY]}, {facts[names.FLAGGED_PROPERTY]:,} of them "
+        f"invalid: {scores.uri}"
     )
-    model = f"version {scores.properties[names.MODEL_VERSION_PROPERTY]}"
-    text = f"scores      {rows:,} rows with {model}, {flagged:,} of them invalid: {scores.uri}"
-    console.print(text, soft_wrap=True)
 
 
 def _serving_fault(uri: str) -> str:
@@ -144,9 +142,9 @@ def _write_report(config: Config, previous_run: str | None, console: Console) ->
     except Exception as error:  # the run is over; its exit code must not depend on the report
         log_traceback()
         reason = describe_failure(error, Path(config.root))
-        console.print(f"report      none: {reason}", soft_wrap=True)
+        console.print(f"report      none: {reason}")
     else:
-        console.print(f"report      {path}", soft_wrap=True)
+        console.print(f"report      {path}")
 
 
 def _print_push(outcome: RunOutcome, console: Console) -> ExitCode:
@@ -156,6 +154,6 @@ def _print_push(outcome: RunOutcome, console: Console) -> ExitCode:
         return ExitCode.NOT_BLESSED
     cached = outcome.is_cached(names.PUSHER)
     note = ", by an earlier run; nothing changed since" if cached else ""
-    console.print(f"model       {push.destination}", soft_wrap=True)
+    console.print(f"model       {push.destination}")
     console.print(f"PUSHED version {push.version}{note}")
     return ExitCode.PUSHED

@@ -67,7 +67,7 @@ def report(root: Path, run_id: str, out: Path | None, show: bool) -> None:
                 f"cannot write {path} ({error.strerror}): {describe_access(path.parent)}; give "
                 "another file with --out"
             ) from None
-        console.print(f"report      {path}", soft_wrap=True)
+        console.print(f"report      {path}")
     if show:
         webbrowser.open(path.as_uri())
 
@@ -95,8 +95,7 @@ def runs(root: Path, recover: bool) -> None:
         from pipeline.metadata_store import all_runs
         from pipeline.run_table import run_lines
 
-        for line in run_lines(all_runs(metadata_path)):
-            console.print(line, soft_wrap=True)
+        console.print(*run_lines(all_runs(metadata_path)), sep="\n")
 
 
 @click.command(short_help="Trace a pushed version back to its data.")
@@ -122,8 +121,7 @@ def lineage(version: str, root: Path) -> None:
         from pipeline.lineage import find_pushing_run
         from pipeline.run_table import lineage_lines
 
-        for line in lineage_lines(find_pushing_run(metadata_path, version)):
-            console.print(line, soft_wrap=True)
+        console.print(*lineage_lines(find_pushing_run(metadata_path, version)), sep="\n")
 
 
 @click.command(short_help="Evaluate an exported model on labelled shards.")
@@ -181,18 +179,17 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
         try:
             if data_layout(shards) == WITH_TEST:
                 shards = shards / TEST
-                console.print(f"test set    {shards}: no gate depends on it", soft_wrap=True)
+                console.print(f"test set    {shards}: no gate depends on it")
             data = find_data(shards, "single")
         except NoShardsError as error:
             raise click.UsageError(f"--input: {error}") from None
         for heading, text in data.lines():
-            console.print(f"{heading:<12}{text}", soft_wrap=True)
+            console.print(f"{heading:<12}{text}")
         check_shards(data.shards[""])
         page, decision = evaluate_model(
             model.absolute(), shards.absolute(), out.absolute(), ignored_keys
         )
-        for line in (*decision_lines(decision), f"report      {page}"):
-            console.print(line, soft_wrap=True)
+        console.print(*decision_lines(decision), f"report      {page}", sep="\n")
 
 
 def confine() -> None:
@@ -233,8 +230,7 @@ def _recover(root: Path) -> None:
         if not root.is_dir():
             raise click.UsageError(f"--root: {root} is not a folder; see `higgs run`")
         try:
-            for line in recover(root.absolute()):
-                console.print(line, soft_wrap=True)
+            console.print(*recover(root.absolute()), sep="\n")
         except ConfigError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:

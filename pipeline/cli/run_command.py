@@ -66,14 +66,13 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
         check_job_servers(config.beam.option_lists())
         log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
         with used_by_run(Path(config.root)) as remarks, output_to(log_file) as console:
-            for line in _heading(config, remarks):
-                console.print(line, soft_wrap=True)
+            console.print(*_heading(config, remarks), sep="\n")
             # Imports TFX, which takes seconds and prints many lines.
             with without_collection():
                 from pipeline.local_run import run as run_pipeline
 
             code = run_pipeline(config, console)
-            console.print(f"log         {log_file}", soft_wrap=True)
+            console.print(f"log         {log_file}")
     except DataRefusedError as error:
         click.echo(f"DATA REFUSED\n{error}")
         code = ExitCode.DATA_REFUSED

@@ -128,7 +128,10 @@ def test_a_broken_export_is_not_pushed(tmp_path, first_run):
     assert not (tmp_path / "serving").exists()
 
     screen = StringIO()
-    assert print_outcome(outcome, Console(file=screen, width=160)) == ExitCode.NOT_BLESSED
+    assert (
+        print_outcome(outcome, Console(file=screen, width=160, soft_wrap=True))
+        == ExitCode.NOT_BLESSED
+    )
     assert (
         "serving check: FAILED, the SavedModel could not be loaded and scored" in screen.getvalue()
     )

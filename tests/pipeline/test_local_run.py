@@ -23,7 +23,7 @@ def end_with(error, monkeypatch):
 
     monkeypatch.setattr(local_run.local_runner, "run", fail)
     screen = StringIO()
-    code = local_run.run(CONFIG, Console(file=screen, width=100, markup=False))
+    code = local_run.run(CONFIG, Console(file=screen, width=100, markup=False, soft_wrap=True))
     return code, screen.getvalue()
 
 
@@ -57,14 +57,18 @@ def outcome(pushed):
 
 def test_a_cached_push_is_said_to_be_an_earlier_one():
     screen = StringIO()
-    assert local_run.print_outcome(outcome(pushed=True), Console(file=screen)) == ExitCode.PUSHED
+    assert (
+        local_run.print_outcome(outcome(pushed=True), Console(file=screen, soft_wrap=True))
+        == ExitCode.PUSHED
+    )
     assert "PUSHED version 7, by an earlier run; nothing changed since" in screen.getvalue()
 
 
 def test_no_push_is_not_blessed():
     screen = StringIO()
     assert (
-        local_run.print_outcome(outcome(pushed=False), Console(file=screen)) == ExitCode.NOT_BLESSED
+        local_run.print_outcome(outcome(pushed=False), Console(file=screen, soft_wrap=True))
+        == ExitCode.NOT_BLESSED
     )
     assert "NOT PUSHED" in screen.getvalue()
 
@@ -74,7 +78,9 @@ def test_a_push_stays_a_push_when_its_evaluation_cannot_be_read(tmp_path):
     evaluation = Output(str(tmp_path / "gone"), {})
     nodes = {**run.nodes, "Evaluator": NodeRun("Evaluator", "ok", 1.0, {"evaluation": evaluation})}
     screen = StringIO()
-    code = local_run.print_outcome(RunOutcome("id", nodes), Console(file=screen, width=200))
+    code = local_run.print_outcome(
+        RunOutcome("id", nodes), Console(file=screen, width=200, soft_wrap=True)
+    )
     assert code == ExitCode.PUSHED
     assert "AUC         not read: " in screen.getvalue()
     assert f"evaluation  {evaluation.uri}" in screen.getvalue()
@@ -87,6 +93,8 @@ def test_a_refusal_stays_a_refusal_when_its_reason_cannot_be_read(tmp_path):
         "ServingCheck": NodeRun("ServingCheck", "ok", 1.0, {"blessing": refused}),
     }
     screen = StringIO()
-    code = local_run.print_outcome(RunOutcome("id", nodes), Console(file=screen, width=200))
+    code = local_run.print_outcome(
+        RunOutcome("id", nodes), Console(file=screen, width=200, soft_wrap=True)
+    )
     assert code == ExitCode.NOT_BLESSED
     assert "serving check: FAILED, and its reason was not read: " in screen.getvalue()
