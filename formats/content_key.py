@@ -6,10 +6,11 @@ keep all three.
 """
 
 import hashlib
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
+
+from formats.chunk_stream import ChunkStream
 
 PREFIX = "sha256:"
 """Start of a key that ``content_key`` computed, which ingestion can verify."""
@@ -30,11 +31,11 @@ def content_key(digests: Mapping[str, str]) -> str:
     return PREFIX + hashlib.sha256(lines.encode()).hexdigest()
 
 
-class HashingReader(io.RawIOBase):
+class HashingReader(ChunkStream):
     """A binary stream that computes the SHA-256 of the bytes read from another one.
 
     Attributes:
-        bytes: number of bytes read so far.
+        bytes: number of bytes read from the other one so far, in blocks.
     """
 
     def __init__(self, stream: BinaryIO, on_read: Callable[[int], None] = lambda _: None) -> None:
@@ -44,32 +45,21 @@ class HashingReader(io.RawIOBase):
             stream: the other one.
             on_read: called with the number of bytes read so far.
         """
-        super().__init__()
-        self._stream, self._on_read = stream, on_read
+        super().__init__(self._blocks(stream, on_read))
         self._digest, self.bytes = hashlib.sha256(), 0
 
-    def readable(self) -> bool:
-        """Returns True."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Reads into ``buffer``; returns the number of bytes, 0 at the end."""
-        data = self._take(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def _blocks(self, stream: BinaryIO, on_read: Callable[[int], None]) -> Iterator[bytes]:
+        while block := stream.read(BLOCK_BYTES):
+            self._digest.update(block)
+            self.bytes += len(block)
+            on_read(self.bytes)
+            yield block
 
     def finish(self) -> str:
         """Reads the rest and returns the digest of all bytes, hexadecimal."""
-        while self._take(BLOCK_BYTES):
+        for _ in self._chunks:
             pass
         return self._digest.hexdigest()
-
-    def _take(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._digest.update(data)
-        self.bytes += len(data)
-        self._on_read(self.bytes)
-        return data
 
 
 def hash_file(path: Path) -> str:

@@ -10,7 +10,8 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from typing import BinaryIO
 
 import google_crc32c
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from formats.chunk_stream import ChunkStream
 from formats.errors import UserError
 from formats.file_kinds import describe, remedy
 
@@ -178,27 +180,11 @@ def open_plain(stream: BinaryIO) -> tuple[BinaryIO, str]:
         The uncompressed stream, and its compression: ``"gzip"`` or ``"none"``.
     """
     head = stream.read(len(GZIP_MAGIC))
-    complete = io.BufferedReader(_PrefixedStream(head, stream), CHUNK_BYTES)
+    chunks = chain([head], iter(partial(stream.read, CHUNK_BYTES), b""))
+    complete = io.BufferedReader(ChunkStream(chunks), CHUNK_BYTES)
     if head == GZIP_MAGIC:
         return gzip.GzipFile(fileobj=complete), "gzip"  # type: ignore[return-value]
     return complete, "none"
-
-
-class _PrefixedStream(io.RawIOBase):
-    """A stream that starts with the bytes that were already read from it."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        super().__init__()
-        self._head, self._stream = head, stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._head[: len(buffer)] or self._stream.read(len(buffer))
-        self._head = self._head[len(buffer) :]
-        buffer[: len(data)] = data
-        return len(data)
 
 
 _LENGTH_CRC = "has a wrong length checksum"

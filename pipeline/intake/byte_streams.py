@@ -11,6 +11,7 @@ from typing import Any
 
 import zstandard
 
+from formats.chunk_stream import ChunkStream
 from pipeline.intake.intake_error import IntakeError
 
 HEAD_BYTES = 1 << 18
@@ -55,30 +56,6 @@ def damage_named(name: str, kind: str, *errors: type[Exception]) -> Iterator[Non
         raise IntakeError(
             f"{name}: is a truncated or corrupt {kind} file ({reason}). Fetch it again."
         ) from error
-
-
-class ChunkStream(io.RawIOBase):
-    """A readable stream of the chunks of an iterator."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._chunks, self._rest = chunks, memoryview(b"")
-
-    def readable(self) -> bool:
-        """Always readable."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Reads the rest of a chunk, or as much of it as fits."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
 
 
 def look_ahead(stream: io.BufferedIOBase) -> tuple[bytes, io.BufferedReader]:
