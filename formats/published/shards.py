@@ -8,10 +8,10 @@ from pathlib import PurePath
 SHARDS = "*.[tT][fF][rR][eE][cC]*"
 """Pattern of the names that may be shards; ``is_shard`` decides."""
 
-# `a.tfrecord`, `a.tfrec`, `a.tfrecords-00000-of-00002`, `a.tfrecord.0`, each also gzip.
 MANIFEST = "manifest.json"
 """Name of the file that describes a data set; see `formats.published.manifest`."""
 
+# `a.tfrecord`, `a.tfrec`, `a.tfrecords-00000-of-00002`, `a.tfrecord.0`, each also gzip.
 _SHARD = re.compile(
     r"(?P<plain>[^._].*\.tfrec(?:ords?|s)?(?:[-._]\d+(?:-of-\d+)?)?)(?:\.gz(?:ip)?)?", re.I | re.S
 )
