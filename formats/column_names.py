@@ -20,10 +20,10 @@ INDEX_NAMES = ("index", "unnamed: 0", "__index_level_0__", "row", "row_id")
 """Names in use for a column of row numbers."""
 
 
-def normalize(name: str) -> str:
+def _normalize(name: str) -> str:
     """Normalizes a name for comparison; a unit in brackets or at its end is left out.
 
-    >>> [normalize(name) for name in ("Jet 1 b-tag", "lepton_pT [GeV]", "[lepton_pT]", "mJJ/GeV")]
+    >>> [_normalize(name) for name in ("Jet 1 b-tag", "lepton_pT [GeV]", "[lepton_pT]", "mJJ/GeV")]
     ['jet1btag', 'leptonpt', 'leptonpt', 'mjj']
     """
     name = re.sub(r"(?<!^)[\[(].*?[\])]|[\W_]+(gev|rad)$", "", name.strip().lower())
@@ -53,10 +53,20 @@ _NAMES = {
     },
 }
 
-ALIASES = {
-    normalize(name): column for column in COLUMNS for name in (column, *_NAMES.get(column, ()))
+_ALIASES = {
+    _normalize(name): column for column in COLUMNS for name in (column, *_NAMES.get(column, ()))
 }
 """The label or feature by its normalized names."""
+
+
+def known_column(name: str) -> str | None:
+    """Returns the label or the feature that a name means; None for other names.
+
+    >>> known_column("jet1pt"), known_column("MET"), known_column("weight")
+    ('jet_1_pt', 'missing_energy_magnitude', None)
+    """
+    return _ALIASES.get(_normalize(name))
+
 
 _LABEL_WORDS = {"y", "label", "labels", "target", "targets", "class"}
 _SPLIT_WORDS = {
@@ -78,6 +88,4 @@ def is_label(name: str) -> bool:
     """
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[^\W_]", name)}
     are_known = words <= _LABEL_WORDS | _SPLIT_WORDS | _ENCODING_WORDS
-    return ALIASES.get(normalize(name)) == LABEL or (
-        are_known and not words.isdisjoint(_LABEL_WORDS)
-    )
+    return known_column(name) == LABEL or (are_known and not words.isdisjoint(_LABEL_WORDS))

@@ -11,28 +11,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from formats.artifact_manifest import FileDigest, digest_file, find_differences, list_files
-
-
-class Stamp(NamedTuple):
-    """Size in bytes, times of the last change of content and status in ns, and inode.
-
-    No program can set the second time, so a file whose first one was restored is still noticed.
-    """
-
-    bytes: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, file: Path) -> "Stamp":
-        """Reads the stamp of a file; for a symbolic link, that of the link itself.
-
-        Raises:
-            OSError: there is no such file.
-        """
-        status = file.lstat()
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+from formats.unchanged_files import Stamp
 
 
 class FileRecord(NamedTuple):
@@ -77,7 +56,7 @@ class ManifestRecord(BaseModel):
 
         def has_stamp(path: str) -> bool:
             with suppress(OSError):  # it is looked at again, and named
-                stamps[path] = Stamp.of(Path(folder, path))
+                stamps[path] = Stamp.of(Path(folder, path).lstat())
             return stamps.get(path) == self.files[path].stamp
 
         problems = find_differences(
@@ -93,5 +72,5 @@ class ManifestRecord(BaseModel):
 
 def _read(file: Path) -> FileRecord:
     # Before the content, so that a change during the read leaves a stamp that differs.
-    stamp = Stamp.of(file)
+    stamp = Stamp.of(file.lstat())
     return FileRecord(digest_file(str(file)), stamp)

@@ -1,4 +1,4 @@
-"""Local files that must stay as they are while they are read."""
+"""Stamps of local files, which differ once a file was changed."""
 
 import os
 from collections.abc import Iterator
@@ -9,21 +9,21 @@ from typing import NamedTuple
 from formats.errors import DataRefusedError
 
 
-class Identity(NamedTuple):
-    """The file status that shows that a file was not touched."""
+class Stamp(NamedTuple):
+    """Size in bytes, times of the last change of content and status in ns, and inode.
 
-    device: int
-    inode: int
+    No program can set the second time, so a file whose first one was restored is still noticed.
+    """
+
     bytes: int
-    modified_ns: int
-    changed_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
 
-
-def identity(status: os.stat_result) -> Identity:
-    """Returns the identity of a file from its status."""
-    return Identity(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    )
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        """Returns the stamp of a file with this status."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @contextmanager
@@ -36,14 +36,14 @@ def unchanged(*paths: Path) -> Iterator[None]:
     Raises:
         DataRefusedError: a file grew, shrank, or was overwritten, replaced or removed.
     """
-    before = [_find_identity(path) for path in paths]
+    before = [_find_stamp(path) for path in paths]
     fault = None
     try:
         yield
     except Exception as error:
         fault = error
     for path, expected in zip(paths, before, strict=True):
-        if _find_identity(path) != expected:
+        if _find_stamp(path) != expected:
             raise DataRefusedError(
                 f"{path} was changed while it was read; run the command again when nothing writes "
                 "to it"
@@ -52,8 +52,8 @@ def unchanged(*paths: Path) -> Iterator[None]:
         raise fault
 
 
-def _find_identity(path: Path) -> Identity | None:
+def _find_stamp(path: Path) -> Stamp | None:
     try:
-        return identity(path.stat())
+        return Stamp.of(path.stat())
     except OSError:
         return None

@@ -13,10 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from formats.atomic_files import write_text
 from formats.content_key import content_key, hash_file
-from formats.errors import DataRefusedError
 from formats.published.manifest import MANIFEST, find_manifest
-from formats.published.shard_files import UnreadableShardError, check_readable
-from formats.unchanged_files import Identity, identity, unchanged
+from formats.published.shard_files import check_readable
+from formats.unchanged_files import Stamp, unchanged
 from pipeline.config import Config
 from pipeline.local_data import find_data
 from pipeline.paths import is_remote
@@ -30,7 +29,7 @@ SETTLED_SECONDS = 2.0
 
 
 class _Remembered(BaseModel):
-    identity: Identity
+    stamp: Stamp
     sha256: str
 
 
@@ -84,36 +83,19 @@ def digest_shards(shards: list[Path], memory_file: Path) -> dict[Path, str]:
     settled = {
         str(path): entry
         for path, entry in current.items()
-        if now - entry.identity.changed_ns > SETTLED_SECONDS * 1e9
+        if now - entry.stamp.ctime_ns > SETTLED_SECONDS * 1e9
     }
     if settled != memory.shards:
         write_text(memory_file, _Memory(shards=settled).model_dump_json())
     return {path: entry.sha256 for path, entry in current.items()}
 
 
-def check_shards(shards: list[Path]) -> None:
-    """Checks that every shard can be read.
-
-    Raises:
-        DataRefusedError: one cannot.
-    """
-    try:
-        for path in shards:
-            check_readable(path)
-    except UnreadableShardError as error:
-        raise DataRefusedError(str(error)) from None
-
-
 def _digest(path: Path, remembered: _Remembered | None) -> _Remembered:
-    try:
-        with unchanged(path):
-            status = check_readable(path)
-            if remembered and remembered.identity == identity(status):
-                return remembered
-            sha256 = hash_file(path)
-    except UnreadableShardError as error:
-        raise DataRefusedError(str(error)) from None
-    return _Remembered(identity=identity(status), sha256=sha256)
+    with unchanged(path):
+        stamp = Stamp.of(check_readable(path))
+        if remembered and remembered.stamp == stamp:
+            return remembered
+        return _Remembered(stamp=stamp, sha256=hash_file(path))
 
 
 def _read_memory(file: Path) -> _Memory:

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from components.example_gen.hash_split import assign_splits
 from components.example_gen.split_writer import SplitWriter
 from formats.content_key import HashingReader
-from formats.errors import DataRefusedError
 from formats.features import NUM_FEATURES
 from formats.invalid_values import InvalidColumns, merge
 from formats.published.column_order import SAMPLE_EVENTS, find_order_problem
 from formats.published.record import Events, read_events
-from formats.published.shard_files import describe_unreadable
+from formats.published.shard_files import unreadable
 from formats.published.tfrecord import RecordError
 from formats.unchanged_files import unchanged
 
@@ -120,7 +119,7 @@ def _open(path: str) -> BinaryIO:
         # The reader recognizes gzip by the content, not by the name.
         return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataRefusedError(describe_unreadable(path, error)) from error
+        raise unreadable(path, error) from error
 
 
 def _distribute(events: Events, buckets: Sequence[int]) -> Iterator[Events]:

@@ -4,6 +4,8 @@ import os
 import stat
 from pathlib import Path
 
+from formats.errors import DataRefusedError
+
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -13,10 +15,6 @@ _KINDS = {
 }
 
 
-class UnreadableShardError(ValueError):
-    """A shard that cannot be opened; the message names it, the reason and the remedy."""
-
-
 def check_readable(path: Path) -> os.stat_result:
     """Checks that a path leads to a file that can be read, without waiting for a pipe.
 
@@ -24,30 +22,34 @@ def check_readable(path: Path) -> os.stat_result:
         The status of the file, which may be the target of a link.
 
     Raises:
-        UnreadableShardError: it does not.
+        DataRefusedError: it does not.
     """
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
             path.open("rb").close()
     except OSError as error:
-        raise UnreadableShardError(describe_unreadable(str(path), error)) from None
+        raise unreadable(str(path), error) from None
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
-        raise UnreadableShardError(
+        raise DataRefusedError(
             f"{path} is {kind}, not a shard; put a file in its place, or remove it"
         )
     return status
 
 
-def describe_unreadable(path: str, error: OSError) -> str:
-    """Returns a sentence on why a shard cannot be opened."""
+def unreadable(path: str, error: OSError) -> DataRefusedError:
+    """Returns the refusal of a shard that cannot be opened."""
     local = Path(path)
     if local.is_symlink() and not local.exists():
-        return (
+        return DataRefusedError(
             f"{path} is a link to {local.readlink()}, which does not exist; restore that file, "
             "or remove the link"
         )
     if isinstance(error, PermissionError):
-        return f"{path} cannot be read by this user; change its permissions, or remove it"
-    return f"{path} cannot be read ({error.strerror or error}); fetch it again, or remove it"
+        return DataRefusedError(
+            f"{path} cannot be read by this user; change its permissions, or remove it"
+        )
+    return DataRefusedError(
+        f"{path} cannot be read ({error.strerror or error}); fetch it again, or remove it"
+    )

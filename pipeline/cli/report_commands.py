@@ -170,11 +170,11 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
     confine()
     with _quiet() as console:
         with without_collection():
+            from formats.published.shard_files import check_readable
             from pipeline.config import WITH_TEST
             from pipeline.local_data import TEST, NoShardsError, data_layout, find_data
             from pipeline.model_evaluation import evaluate_model
             from pipeline.run_table import decision_lines
-            from pipeline.shard_digests import check_shards
 
         try:
             if data_layout(shards) == WITH_TEST:
@@ -185,7 +185,8 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
             raise click.UsageError(f"--input: {error}") from None
         for heading, text in data.lines():
             console.print(f"{heading:<12}{text}")
-        check_shards(data.shards[""])
+        for path in data.shards[""]:
+            check_readable(path)
         page, decision = evaluate_model(
             model.absolute(), shards.absolute(), out.absolute(), ignored_keys
         )

@@ -13,7 +13,7 @@ import pyarrow.dataset
 from pyarrow import feather, ipc
 from pyarrow import parquet as pq
 
-from formats.column_names import ALIASES, normalize
+from formats.column_names import known_column
 from formats.features import FEATURES, NUM_FEATURES
 from formats.published.record_parser import FEATURES_KEY
 from pipeline.intake.byte_streams import damage_named, is_of_the_system
@@ -264,7 +264,7 @@ def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> tuple[str 
         lists = [FEATURES_KEY]
     vector, guess = find_vector(name, schema.names, lists, chosen)
     nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
-    has_features = any(ALIASES.get(normalize(column)) in FEATURES for column in schema.names)
+    has_features = any(known_column(column) in FEATURES for column in schema.names)
     if vector or guess or not nested or has_features:
         return vector, guess
     return None, (

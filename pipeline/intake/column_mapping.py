@@ -10,7 +10,7 @@ from typing import NamedTuple
 import yaml
 
 from components.report.number_format import plural
-from formats.column_names import ALIASES, INDEX_NAMES, is_label, normalize
+from formats.column_names import INDEX_NAMES, is_label, known_column
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote, shorten
 from pipeline.intake.table import Table
@@ -135,7 +135,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
 def _find_label(names: Sequence[str], used: Collection[int]) -> int | None:
     """Finds the first column that is named like a label and not used."""
     others = (index for index in range(len(names)) if index not in used)
-    return next((i for i in others if ALIASES.get(normalize(names[i])) == LABEL), None)
+    return next((i for i in others if known_column(names[i]) == LABEL), None)
 
 
 def _are_numbers(source: str, names: Sequence[str]) -> bool:
@@ -232,7 +232,7 @@ def _find_columns(
             f"{source}: {quote(twice)} is given for {' and for '.join(columns)}. Correct --names "
             "or --label."
         )
-    ours_by_name = {name: ALIASES.get(normalize(name), "") for name in _without_prefix(names)}
+    ours_by_name = {name: known_column(name) or "" for name in _without_prefix(names)}
     if LABEL not in ours_by_name.values():  # Otherwise `label_id` may be another form of `label`.
         ours_by_name = {n: ours or LABEL * is_label(n) for n, ours in ours_by_name.items()}
     for index, name in enumerate(_without_prefix(names)):

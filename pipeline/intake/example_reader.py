@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from formats.column_names import ALIASES, normalize
+from formats.column_names import known_column
 from formats.features import FEATURES, LABEL, NUM_FEATURES
 from formats.published.record import PUBLISHED_STARTS, Events, read_events
 from formats.published.record_parser import FEATURES_KEY, InvalidRecordError
@@ -120,13 +120,13 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
     features = example.features.feature
     keys = sorted(features)
     vector = choice.features or FEATURES_KEY
-    label = choice.label or next((k for k in keys if ALIASES.get(normalize(k)) == LABEL), None)
+    label = choice.label or next((key for key in keys if known_column(key) == LABEL), None)
     scalars = tuple(
         key
         for key in keys
         if key != vector and (len(_values(features, key)[1]) == 1 or key == label)
     )
-    known = [key for key in keys if ALIASES.get(normalize(key), LABEL) != LABEL]
+    known = [key for key in keys if known_column(key) not in (None, LABEL)]
     others = frozenset(keys) - {vector, *scalars}
     if vector in features:
         return _Form(vector, scalars, others)

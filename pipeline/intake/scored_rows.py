@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.scorer.file_scoring import Rows
-from formats.column_names import ALIASES, normalize
+from formats.column_names import known_column
 from formats.content_key import hash_file
 from formats.errors import DataRefusedError
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
-from formats.published.shard_files import describe_unreadable
+from formats.published.shard_files import unreadable
 from formats.published.tfrecord import RecordError
 from pipeline.intake.column_mapping import ColumnMap, map_columns
 from pipeline.intake.event_source import read_source
@@ -125,7 +125,7 @@ def _refusing(name: str) -> Iterator[None]:
     except (IntakeError, RecordError) as error:
         raise DataRefusedError(str(error)) from error
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataRefusedError(describe_unreadable(name, error)) from error
+        raise unreadable(name, error) from error
 
 
 def _stored_checksum(uri: str) -> str:
@@ -328,7 +328,7 @@ def _find_column(
         return features[feature], feature
     if name in names:
         return names.index(name), features.index(names.index(name))
-    labels = [i for i, each in enumerate(names) if ALIASES.get(normalize(each)) == LABEL]
+    labels = [i for i, each in enumerate(names) if known_column(each) == LABEL]
     if name == LABEL and labels:
         return labels[0], None
     raise IntakeError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from formats.column_names import ALIASES, normalize
+from formats.column_names import known_column
 from formats.features import LABEL, NUM_FEATURES
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 
@@ -96,8 +96,8 @@ def find_vector(
             f"{source}: has no column {quote(chosen)} of {NUM_FEATURES} numbers; columns of this "
             f"kind: {shown}. Correct or leave out --features."
         )
-    others = {ALIASES.get(normalize(name), LABEL) for name in names if name not in vectors}
-    if not vectors or not others <= {LABEL}:
+    others = {known_column(name) for name in names if name not in vectors}
+    if not vectors or not others <= {None, LABEL}:
         return None, ""
     if len(vectors) == 1:
         return vectors[0], ""
@@ -112,7 +112,7 @@ def names_beside(vector: str | None, names: Iterable[str]) -> tuple[str, ...]:
     if vector is None:
         return tuple(names)
     others = [name for name in names if name != vector]
-    return tuple(name for name in others if ALIASES.get(normalize(name), LABEL) == LABEL)
+    return tuple(name for name in others if known_column(name) in (None, LABEL))
 
 
 def array_batches(columns: Callable[[int, slice], Any], rows: int) -> ReadColumns:

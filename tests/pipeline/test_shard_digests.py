@@ -8,9 +8,10 @@ import pytest
 
 from formats.content_key import content_key
 from formats.errors import DataRefusedError
+from formats.published.shard_files import check_readable
 from pipeline import shard_digests
 from pipeline.config import Config
-from pipeline.shard_digests import check_shards, digest_shards, local_content_key
+from pipeline.shard_digests import digest_shards, local_content_key
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def make_unreadable(folder, kind):
 def test_what_cannot_be_read_is_named_with_its_kind(tmp_path, kind, reason):
     path = make_unreadable(tmp_path, kind)
     with pytest.raises(DataRefusedError, match=f"{path} {reason}"):
-        check_shards([path])
+        check_readable(path)
     with pytest.raises(DataRefusedError, match=f"{path} {reason}"):
         digest_shards([path], tmp_path / "memory.json")
 
@@ -130,7 +131,7 @@ def test_a_shard_without_permission_is_named(shards, tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.open", deny)
     with pytest.raises(DataRefusedError, match=r"a\.tfrecord cannot be read by this user; change"):
-        check_shards(shards)
+        check_readable(shards[0])
 
 
 def test_the_key_of_a_run_covers_both_splits(tmp_path):

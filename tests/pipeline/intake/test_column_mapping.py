@@ -1,6 +1,6 @@
 import pytest
 
-from formats.column_names import ALIASES
+from formats.column_names import known_column
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake.column_mapping import ColumnOptions, map_columns, read_names
 from pipeline.intake.intake_error import IntakeError
@@ -54,10 +54,10 @@ def test_another_form_of_the_label_is_left_out():
     assert columns.dropped == ("label_id",)
 
 
-def test_each_alias_belongs_to_one_column():
-    assert set(ALIASES.values()) == set(COLUMNS)
-    assert ALIASES["jet1pt"] == FEATURES[5]
-    assert ALIASES["met"] == FEATURES[3]
+def test_columns_are_known_by_their_names_and_by_aliases():
+    assert [known_column(name) for name in COLUMNS] == list(COLUMNS)
+    assert known_column("jet1pt") == FEATURES[5]
+    assert known_column("met") == FEATURES[3]
 
 
 def test_names_can_be_mapped():
