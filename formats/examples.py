@@ -12,9 +12,8 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
+from formats.beam_files import find_files, open_file
 from formats.event_counts import check_events
 from formats.features import COLUMNS, DISCRETE_VALUES, LABEL
 from formats.names import events_property
@@ -79,12 +78,11 @@ def sample_row_groups(pattern: str, number: int) -> list[RowGroup]:
 
 
 def _files(pattern: str) -> list[str]:
-    [matched] = FileSystems.match([pattern])
-    return sorted(file.path for file in matched.metadata_list)
+    return [file.path for file in find_files(pattern)]
 
 
 def _num_row_groups(path: str) -> int:
-    with _open(path) as stream:
+    with open_file(path) as stream:
         return int(pq.read_metadata(stream).num_row_groups)
 
 
@@ -101,7 +99,7 @@ def _evenly(items: Sequence[T], number: int) -> list[T]:
 def read_row_group(row_group: RowGroup) -> pa.Table:
     """Reads one row group; every column is one chunk."""
     path, group = row_group
-    with _open(path) as stream:
+    with open_file(path) as stream:
         return pq.ParquetFile(stream).read_row_group(group).combine_chunks()
 
 
@@ -162,7 +160,7 @@ def _read_batches(row_group: RowGroup) -> list[pa.RecordBatch]:
 
 def count_events(path: str) -> int:
     """Reads the number of events of a file from its metadata."""
-    with _open(path) as stream:
+    with open_file(path) as stream:
         return int(pq.read_metadata(stream).num_rows)
 
 
@@ -177,12 +175,7 @@ def check_split(examples: Any, split: str) -> None:
         EventCountError: the numbers differ.
     """
     folder = split_folder(examples.uri, split)
-    [matched] = FileSystems.match([f"{folder}/{FILES}"])
     # In an object store the time is that of the requests, one per file.
     with ThreadPoolExecutor(CONCURRENT_READS) as threads:
-        events = sum(threads.map(count_events, (file.path for file in matched.metadata_list)))
+        events = sum(threads.map(count_events, _files(f"{folder}/{FILES}")))
     check_events(split, events, examples.get_int_custom_property(events_property(split)), folder)
-
-
-def _open(path: str) -> Any:
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)

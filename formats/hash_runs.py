@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from formats.beam_files import find_files, open_file
 from formats.splitmix64 import Words
 
 MAX_RUN = 1 << 23
@@ -36,7 +36,7 @@ def run_path(examples_uri: str, split: str, shard: int, run: int) -> str:
 
 def write_run(path: str, hashes: Words) -> None:
     """Writes hashes as one sorted run."""
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with FileSystems.create(path) as file:
         file.write(np.sort(hashes).astype("<u8").tobytes())
 
 
@@ -62,7 +62,7 @@ class Run:
     def take(self, limit: int) -> Words:
         """Reads the next hashes, up to ``limit`` inclusive, and moves past them."""
         rest, parts = self.size - self.position, []
-        with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        with open_file(self.path) as file:
             file.seek(self.position * _BYTES)
             while rest:
                 block = np.frombuffer(file.read(min(rest, MAX_RUN // 8) * _BYTES), "<u8")
@@ -77,8 +77,7 @@ class Run:
 
 def find_runs(examples_uri: str, split: str) -> list[Run]:
     """Lists the runs of a split, in the order of their shards."""
-    [matched] = FileSystems.match([f"{folder_of(examples_uri, split)}/*.u64"])
-    files = sorted(matched.metadata_list, key=lambda file: file.path)
+    files = find_files(f"{folder_of(examples_uri, split)}/*.u64")
     return [Run(file.path, file.size_in_bytes // _BYTES) for file in files]
 
 

@@ -4,6 +4,7 @@ A file holds the origin of each row (its file and its number from 1, or an id), 
 requested columns. A row that was not scored has a null score, and the reason in a column.
 """
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ def read_footer(path: str) -> ScoresFooter | None:
         path: a file, on a disk or in an object store.
     """
     try:
-        with open_scores(path) as file:
+        with _open(path) as file:
             metadata = pq.read_metadata(file)
     except (OSError, pa.ArrowInvalid):
         return None
@@ -67,18 +68,10 @@ def read_footer(path: str) -> ScoresFooter | None:
     return ScoresFooter(metadata.num_rows, flagged, key.decode())
 
 
-def open_scores(path: str) -> Any:
-    """Opens a file of scores for reading.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+def _open(path: str) -> Any:
     if not is_remote(path):
-        return open(path, "rb")  # noqa: PTH123 (the same call as below)
-    from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
+        return Path(path).open("rb")
+    # Beam takes seconds to import, and local files do not need it.
+    from formats.beam_files import open_file
 
-    try:
-        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    except BeamIOError as error:
-        raise OSError(str(error)) from error
+    return open_file(path)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from formats.atomic_files import naming
+from formats.beam_files import find_files, open_file
 from formats.errors import DataRefusedError
 
 Task = TypeVar("Task")
@@ -109,9 +109,6 @@ def _write_result(index: int, outcome: dict[str, Any], staging: str) -> None:
 
 
 def _read_results(staging: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    [matched] = FileSystems.match([f"{staging}/result-*"])
-    for metadata in matched.metadata_list:
-        with FileSystems.open(
-            metadata.path, compression_type=CompressionTypes.UNCOMPRESSED
-        ) as file:
-            yield int(metadata.path.rpartition("-")[2]), json.loads(file.read())
+    for found in find_files(f"{staging}/result-*"):
+        with open_file(found.path) as file:
+            yield int(found.path.rpartition("-")[2]), json.loads(file.read())

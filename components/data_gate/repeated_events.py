@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
+from formats.beam_files import open_file
 from formats.event_hash import event_hashes
 from formats.hash_runs import RANGE_EVENTS, find_runs, in_ranges
 from formats.ingested_shards import IngestionFile
@@ -132,7 +131,7 @@ def _locate(path: str, hashes: Words, ignored_keys: Collection[str]) -> Location
     """Finds the first record of a shard that has one of the hashes."""
     count = 0
     try:
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        with open_file(path) as stream:
             for events in read_events(stream, path, ignored_keys):
                 matches = np.flatnonzero(_is_in(event_hashes(events.features), hashes))
                 if matches.size:

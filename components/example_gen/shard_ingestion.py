@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
 
 from components.example_gen.hash_split import assign_splits
 from components.example_gen.split_writer import SplitWriter
+from formats.beam_files import open_file
 from formats.content_key import HashingReader
 from formats.features import NUM_FEATURES
 from formats.invalid_values import InvalidColumns, merge
@@ -117,7 +116,7 @@ def ingest_shard(task: ShardTask) -> ShardSummary:
 def _open(path: str) -> BinaryIO:
     try:
         # The reader recognizes gzip by the content, not by the name.
-        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        return open_file(path)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise unreadable(path, error) from error
 

@@ -77,10 +77,9 @@ def _opened(source: Source) -> Any:
     if not source.uri:
         return open(open_source(source), "rb", closefd=source.path is not None)
     # Beam takes seconds to import, and local inputs do not need it.
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
+    from formats.beam_files import open_file
 
-    return FileSystems.open(source.uri, compression_type=CompressionTypes.UNCOMPRESSED)
+    return open_file(source.uri)
 
 
 def _read_folder(source: Source, table: Table, counts: Counts, read: _Read) -> Iterator[Any]:
