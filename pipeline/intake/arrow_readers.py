@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -274,13 +275,11 @@ def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> tuple[str 
 
 
 def _check_names(name: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for column in names:
-        if column in seen:
+    for column, count in Counter(names).items():
+        if count > 1:
             raise IntakeError(
                 f"{name}: has two columns with the name {shorten(column)}. Rename or drop one."
             )
-        seen.add(column)
 
 
 def _split_vector(name: str, column: Any, first: int, start: int) -> dict[int, Any]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -62,7 +61,7 @@ class Inputs:
 
     def size(self) -> int | None:
         """Returns the number of bytes of all inputs; None if there is a stream."""
-        sizes = [_size(source) for source in self]
+        sizes = [source.bytes for source in self]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
@@ -109,10 +108,12 @@ def convert(
     """
     counts, classes = Counts(), _ClassCounts(are_given=bool(inputs.validation))
 
+    def on_part(part: int) -> None:
+        on_read(sum(entry.bytes or 0 for entry in counts.sources) + part)
+
     def read(sources: Sequence[Source]) -> Iterator[Events]:
         for source in sources:
-            done = sum(entry.bytes or 0 for entry in counts.sources)
-            yield from read_source(source, options, counts, partial(_add, on_read, done))
+            yield from read_source(source, options, counts, on_part)
 
     # Reading and writing take about the same time; each has a thread of its own.
     training, validation = _split(inputs, split, lambda sources: prefetch(read(sources)))
@@ -162,10 +163,6 @@ def _split(
         return split_last(training, conventional_validation_rows)
     fixed = split.validation_rows
     return split_last(_require_more(fixed, training), lambda _: fixed)
-
-
-def _add(on_read: Callable[[int], None], done: int, part: int) -> None:
-    on_read(done + part)
 
 
 def _require_more(limit: int, chunks: Iterable[Events]) -> Iterator[Events]:
@@ -244,9 +241,3 @@ class _ClassCounts:
             f"but {shares[1]:.1%} of the last {events[1]:,}, which would be the validation set. "
             "Choose it by a hash of each event with --split hash."
         )
-
-
-def _size(source: Source) -> int | None:
-    if not source.is_regular and not source.files:
-        return None
-    return sum(path.stat().st_size for path in source.files or (source.path,) if path)

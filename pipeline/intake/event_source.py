@@ -14,7 +14,7 @@ from formats.unchanged_files import unchanged
 from pipeline.intake.arrow_readers import open_parquet_folder
 from pipeline.intake.byte_streams import UNPACKING_ERRORS, is_of_the_system
 from pipeline.intake.input_members import Member, open_members
-from pipeline.intake.input_sources import Source, is_stream, open_source
+from pipeline.intake.input_sources import Source, open_source
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table import Table
 from pipeline.intake.table_events import Counts, IntakeOptions, read_table
@@ -69,22 +69,12 @@ def read_source(
             yield from _read_folder(source, table, counts, read)
         return
     files = [source.path] if source.path and source.is_regular else []
-    with unchanged(*files), naming(source.name), _opened(source) as file:
+    with unchanged(*files), naming(source.name), open_source(source) as file:
         yield from _read_file(source, HashingReader(file, on_read), options, counts, read)
 
 
-def _opened(source: Source) -> Any:
-    if not source.uri:
-        return open(open_source(source), "rb", closefd=source.path is not None)
-    # Beam takes seconds to import, and local inputs do not need it.
-    from formats.beam_files import open_file
-
-    return open_file(source.uri)
-
-
 def _read_folder(source: Source, table: Table, counts: Counts, read: _Read) -> Iterator[Any]:
-    size = sum(file.stat().st_size for file in source.files)
-    before = counts.read
+    size, before = source.bytes or 0, counts.read
     yield from read(table, size)
     counts.sources.append(
         SourceEntry(name=source.name, kind=table.kind, bytes=size, events=counts.read - before)
@@ -94,8 +84,7 @@ def _read_folder(source: Source, table: Table, counts: Counts, read: _Read) -> I
 def _read_file(
     source: Source, raw: HashingReader, options: IntakeOptions, counts: Counts, read: _Read
 ) -> Iterator[Any]:
-    path = source.path if source.path is not None and not is_stream(source.path) else None
-    size = path.stat().st_size if path else 0
+    path, size = source.path if source.is_regular else None, source.bytes or 0
     before, kinds = counts.read, dict[str, None]()
     with _faults_named(source.name, counts):
         for member in open_members(source.name, io.BufferedReader(raw, BLOCK_BYTES), path):

@@ -76,23 +76,20 @@ def unpacked(stream: IO[bytes]) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{file.fileno()}")
 
 
-def open_members(name: str, stream: BinaryIO, path: Path | None) -> Iterator[Member]:
+def open_members(
+    name: str, stream: Any, path: Path | None = None, containers: tuple[str, ...] = ()
+) -> Iterator[Member]:
     """Unpacks a file; each member must be used before the next is requested.
 
     Args:
         name: of the file, for messages.
         stream: its bytes.
         path: the file, if it is one on disk that can be opened again.
+        containers: names of what the file itself is packed in, the innermost first.
 
     Raises:
         IntakeError: it is empty, of a kind that is not read, or an archive without data.
     """
-    return _unpack(name, stream, path, ())
-
-
-def _unpack(
-    name: str, stream: Any, path: Path | None, containers: tuple[str, ...]
-) -> Iterator[Member]:
     if len(containers) > _MAX_DEPTH:
         raise IntakeError(
             f"{name}: is packed more than {_MAX_DEPTH} times. Unpack it and name the data."
@@ -101,7 +98,7 @@ def _unpack(
     container = find_container(head)
     if container in DECODERS:
         inner = decompress(stream, container)
-        yield from _unpack(name, inner, None, (container, *containers))
+        yield from open_members(name, inner, None, (container, *containers))
     elif container == "tar":
         yield from _untar(name, stream, (container, *containers))
     elif container == "zip":
@@ -137,7 +134,7 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
             content = archive.extractfile(entry)
             assert content is not None  # A regular file has content.
             inner = encodable(f"{name}:{entry.name}")
-            yield from _unpack(inner, content, None, containers)
+            yield from open_members(inner, content, None, containers)
         _check_end_of_tar(name, archive)
     if not found:
         raise IntakeError(
@@ -184,7 +181,7 @@ def _unzip(
         for entry in entries:
             inner = encodable(f"{name}:{entry.filename}")
             with open_entry(inner, archive, entry.filename) as content:
-                yield from _unpack(inner, content, None, ("zip", *containers))
+                yield from open_members(inner, content, None, ("zip", *containers))
 
 
 def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:

@@ -2,12 +2,12 @@
 
 import glob
 import os
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
@@ -54,6 +54,12 @@ class Source:
     def is_regular(self) -> bool:
         """Whether the input is a file on disk, which can be opened again."""
         return self.path is not None and self.path.is_file()
+
+    @property
+    def bytes(self) -> int | None:
+        """Size of the file, or of all files of a folder; None if it is unknown."""
+        files = [self.path] if self.path and self.is_regular else self.files
+        return sum(file.stat().st_size for file in files) if files else None
 
 
 def find_sources(
@@ -270,20 +276,19 @@ def _is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def is_stream(path: Path) -> bool:
-    """Returns whether a path is a pipe or a device, which can be read only once."""
-    mode = path.stat().st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
-
-
-def open_source(source: Source) -> "os.PathLike[str] | int":
-    """Returns the argument with which `open` reads an input's bytes.
+def open_source(source: Source) -> Any:
+    """Opens an input for reading its bytes.
 
     Raises:
         IntakeError: standard input is closed.
     """
+    if source.uri:
+        # Beam takes seconds to import, and local inputs do not need it.
+        from formats.beam_files import open_file
+
+        return open_file(source.uri)
     if source.path is not None:
-        return source.path
+        return source.path.open("rb")
     if sys.stdin is None or sys.stdin.closed:
         raise IntakeError("standard input: is closed. Redirect a file or a pipe to the command.")
-    return sys.stdin.fileno()
+    return open(sys.stdin.fileno(), "rb", closefd=False)

@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -31,21 +30,18 @@ def open_libsvm(member: Member) -> Table:
                     f"{member.name}: the last line has no newline; if the file was cut there, its "
                     "last value is incomplete"
                 )
-            features, labels = _parse(member.name, block, first)
-            places = _line_numbers(member.name, block, first, len(labels))
-            columns = {
-                index: labels if index == 0 else features[:, index - 1]
-                for index in (*numbers, *texts)
-            }
-            batch = make_batch(columns, 0, "line", None)
-            yield replace(batch, locate=partial(_locate, places))
+            yield _to_batch(member.name, block, first, (*numbers, *texts))
 
     names = (LABEL, *FEATURES)
     return Table(member.name, member.description, names, read, notes, has_vectors=True)
 
 
-def _locate(lines: Sequence[int], row: int) -> str:
-    return f"line {lines[row]}"
+def _to_batch(name: str, block: bytes, first: int, indices: Sequence[int]) -> Batch:
+    features, labels = _parse(name, block, first)
+    lines = _line_numbers(name, block, first, len(labels))
+    columns = {index: labels if index == 0 else features[:, index - 1] for index in indices}
+    batch = make_batch(columns, 0, "line", None)
+    return replace(batch, locate=lambda row: f"line {lines[row]}")
 
 
 def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -238,15 +238,13 @@ class _Requested:
         index: of the column in the table.
         feature: index of the feature whose converted values are written; None for the column as
             it is stored.
-        is_text: whether it is a column of a text file.
-        stays_text: whether such a column is not converted to numbers.
+        is_text: whether it is a column of a text file, other than the id, which stays text.
         decimal: the decimal separator of text files.
     """
 
     index: int
     feature: int | None
     is_text: bool
-    stays_text: bool
     decimal: str
     _is_number: bool | None = None
 
@@ -255,9 +253,9 @@ class _Requested:
         if self.feature is not None:
             return pa.array(features[self.feature])
         values = _to_arrow(batch.columns[self.index])
-        if not (self.is_text and pa.types.is_string(values.type)) or self.stays_text:
-            return values
-        return self._to_numbers(name, values, batch)
+        if self.is_text and pa.types.is_string(values.type):
+            return self._to_numbers(name, values, batch)
+        return values
 
     def _to_numbers(self, name: str, texts: pa.Array, batch: Batch) -> pa.Array:
         """Converts texts to float64 if those of the first batch are numbers."""
@@ -313,8 +311,7 @@ def _find_requested(table: Table, columns: ColumnMap, options: RowOptions) -> di
     found = {}
     for name in (*((options.id_column,) if options.id_column else ()), *options.columns):
         index, feature = _find_column(table, columns.names, columns.features, name)
-        stays_text = name == options.id_column
-        found[name] = _Requested(index, feature, is_text, stays_text, decimal)
+        found[name] = _Requested(index, feature, is_text and name != options.id_column, decimal)
     return found
 
 

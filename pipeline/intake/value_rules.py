@@ -22,6 +22,7 @@ from pipeline.intake.value_faults import (
 _SENTINELS = (-999.0, -9999.0, -99.0)
 _MISSING = "missing or infinite values"
 _SNAPPED = "b-tags snapped to the nearest code"
+_CODES = {name: np.asarray(codes, np.float32) for name, codes in DISCRETE_VALUES.items()}
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
 _SCALED = tuple(FEATURES.index(name) for name in SCALED)
 _LARGE_MOMENTUM, _HUGE_MOMENTUM = 10.0, 5_000.0  # Typical: 1 in published units, 50 in GeV.
@@ -123,13 +124,12 @@ class ValueRules:
             if not is_level.all():
                 invalid[name] = ~is_level
                 self._hint_codes(name, levels)
-            codes = _codes(name)
-            features[i] = codes[np.where(is_level, levels, 0).astype(np.intp)]
+            features[i] = _CODES[name][np.where(is_level, levels, 0).astype(np.intp)]
         if invalid:
             self._count("b_tag", invalid, features, describe)
 
     def _hint_codes(self, name: str, values: Features) -> None:
-        codes = _codes(name)
+        codes = _CODES[name]
         if (np.abs(values[:, None] - codes) < SNAP_LIMIT).any(axis=1).all():
             self.faults.hints.add("codes")
 
@@ -143,7 +143,7 @@ class ValueRules:
         invalid, snapped = {}, np.zeros(features.shape[1], np.bool_)
         for name in DISCRETE_VALUES:
             column = features[FEATURES.index(name)]
-            codes = _codes(name)
+            codes = _CODES[name]
             is_code = (column == codes[0]) | (column == codes[1]) | (column == codes[2])
             if is_code.all():
                 continue
@@ -182,8 +182,3 @@ class ValueRules:
             momenta = features[list(_MOMENTA)]
             if (median := np.median(momenta)) > _LARGE_MOMENTUM:
                 self.faults.hints.add("gev" if median < _HUGE_MOMENTUM else "mev")
-
-
-def _codes(name: str) -> Features:
-    """Returns the allowed values of a discrete column, float32 [3]."""
-    return np.asarray(DISCRETE_VALUES[name], np.float32)
