@@ -45,7 +45,7 @@ def models(project):
     return list(project.root.glob("artifacts/Trainer/model/*/Format-Serving"))
 
 
-def told(done):
+def page_of(done):
     """The page that a run printed."""
     return Path(re.search(r"^report +(\S+)$", done.output, re.MULTILINE)[1])
 
@@ -76,7 +76,7 @@ def check_in_browser(browser, page, evaluation):
     assert len(before) == len(FEATURES)
 
 
-def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_browser):
+def test_a_killed_and_an_interrupted_run_resume_and_new_data_is_trained_on(own_data, any_browser):
     code, _, _ = stop_in_trainer(own_data, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert models(own_data) == []
@@ -108,7 +108,7 @@ def test_killed_then_interrupted_then_run_then_run_on_new_data(own_data, any_bro
     assert "2,500 train events" in fewer.output
 
     run, earlier, *_ = all_runs(str(own_data.root / "metadata" / "metadata.sqlite"))
-    assert "No drift is known" in told(done).read_text()
-    check_page_of_new_data(told(fewer), earlier.run_id)
+    assert "No drift is known" in page_of(done).read_text()
+    check_page_of_new_data(page_of(fewer), earlier.run_id)
     if any_browser:
-        check_in_browser(any_browser, told(fewer), run.uri(names.EVALUATION))
+        check_in_browser(any_browser, page_of(fewer), run.uri(names.EVALUATION))

@@ -52,12 +52,12 @@ def test_calls_of_libraries_other_than_sqlite_are_counted(prepared):
     [(FIRST, 6), (AGAIN, 3), (SECOND, 6), (REFUSED, 3), (GENERATE, 30), (REPLACE, 30), (SCORE, 12)],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_after_a_fault(workshop, prepared, tasks, scenario, count):
+def test_a_run_recovers_from_a_fault(workshop, prepared, tasks, scenario, count):
     chosen = [task for task in tasks if task.scenario == scenario.name and not task.file]
     check(workshop, prepared, chosen[:count], least=count * 3 // 4)
 
 
-def test_after_a_damage(workshop, prepared, tasks):
+def test_a_run_recovers_from_a_damaged_file(workshop, prepared, tasks):
     """One file of an artifact, of a manifest and of a pushed version."""
     chosen = [
         next(task for task in tasks if task.file.startswith(f"{folder}/")) for folder in FOLDERS
@@ -66,7 +66,7 @@ def test_after_a_damage(workshop, prepared, tasks):
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_after_a_change(workshop, prepared, change):
+def test_a_run_handles_changes_by_people(workshop, prepared, change):
     """Changes by people: the run reports them, and pushes what an undisturbed one would."""
     scenario, reference = change.scenario, prepared[change.scenario.name].reference
     workshop.restore(change.base or scenario.base)

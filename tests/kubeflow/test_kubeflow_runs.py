@@ -81,7 +81,7 @@ TRANSIENT = {
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
-def test_polls_tolerate(fault, server):
+def test_polls_tolerate_transient_errors(fault, server):
     server.states[:] = [{"state": "SUCCEEDED", **tasks(PushGate="SUCCEEDED")}]
     # urllib3 itself repeats a GET whose connection was closed.
     server.faults = [fault] * 5

@@ -298,13 +298,13 @@ def test_single_keys_are_validated(override, message):
 
 
 @pytest.mark.parametrize("key", ["namespace", "service_account"])
-def test_names_in_kubernetes_are_validated(key):
+def test_kubernetes_names_are_validated(key):
     for name in ("Higgs", "a_b", "-a", "a" * 254, "higgs@my-project.iam.gserviceaccount.com"):
         with pytest.raises(ConfigError, match=f"kubeflow.{key}: '{name}' is not a name in Kub"):
             load_config(CONFIGS / "kubeflow.yaml", [f"kubeflow.{key}={name}"])
 
 
-def test_service_accounts_in_kubernetes_may_have_dots_and_namespaces_not():
+def test_kubernetes_service_accounts_may_have_dots_but_namespaces_may_not():
     assert load_config(CONFIGS / "kubeflow.yaml", ["kubeflow.service_account=higgs.runner"])
     for name in ("higgs.runner", "a" * 64):
         with pytest.raises(ConfigError, match=f"kubeflow.namespace: '{name}' is not a name in Kub"):

@@ -140,7 +140,7 @@ TRANSIENT = [
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
-def test_polls_tolerate(error, connect):
+def test_polls_tolerate_transient_errors(error, connect):
     service = Service(error, error, job("SUCCEEDED"))
     [state] = follow(connect(service), "7", interval=0)
     assert state.succeeded

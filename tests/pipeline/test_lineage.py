@@ -28,7 +28,7 @@ def test_no_version_is_known_where_nothing_was_pushed(recorder):
 
 
 @pytest.mark.parametrize("lost", ["Event", "Association", "Context"])
-def test_what_a_failed_commit_has_lost_is_said(pushed_twice, lost):
+def test_what_a_failed_commit_lost_is_reported(pushed_twice, lost):
     with closing(sqlite3.connect(pushed_twice.path)) as connection, connection:
         connection.execute(f"DELETE FROM {lost}")  # noqa: S608
         remove_dangling_rows(connection)

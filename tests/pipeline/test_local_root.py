@@ -42,7 +42,7 @@ def test_layout_is_single_for_a_folder_of_shards(folders):
     assert resolved.ingestion.layout == "single"
 
 
-def test_a_given_layout_is_kept(folders):
+def test_a_configured_layout_is_kept(folders):
     explicit = config(data_root=str(folders / "training"), ingestion={"layout": "single"})
     assert resolve(explicit).ingestion.layout == "single"
 

@@ -55,7 +55,7 @@ def test_a_variable_with_which_a_run_would_fail_is_refused(variables, reason):
         check_environment(variables)
 
 
-def test_variables_that_do_no_harm(tmp_path):
+def test_harmless_variables_are_accepted(tmp_path):
     check_environment({})
     check_environment(
         {"KERAS_BACKEND": "tensorflow", "TF_USE_LEGACY_KERAS": "1", "TMPDIR": str(tmp_path)}
@@ -138,7 +138,7 @@ def test_enough_space_is_not_an_error(set_free, tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.EDQUOT, errno.ENOSPC, errno.EROFS, errno.EIO])
-def test_a_disk_that_takes_no_file_is_found(set_free, tmp_path, monkeypatch, number):
+def test_a_disk_on_which_no_file_can_be_created_is_detected(set_free, tmp_path, monkeypatch, number):
     set_free("root", 1000)
 
     def fail(**_):
@@ -173,7 +173,7 @@ def test_a_disk_that_fails_is_not_called_full(tmp_path):
     )
 
 
-def test_a_fault_of_a_file_that_nobody_names_is_of_the_nodes_folder(tmp_path):
+def test_a_fault_without_a_file_names_the_nodes_folder(tmp_path):
     error = OSError(errno.EIO, "Input/output error")
     assert describe_failure(error, tmp_path, "HistogramGen").startswith(
         "the disk reports an input/output error for a file of HistogramGen, which writes to "
@@ -207,7 +207,7 @@ def test_a_limit_of_file_sizes_is_among_the_causes_of_a_failed_write(tmp_path):
 @pytest.mark.parametrize(
     "words", ["database is locked", "Concurrent writes aborted after max number of retries."]
 )
-def test_metadata_that_another_process_locks_are_named(tmp_path, words):
+def test_metadata_that_another_process_locks_is_named(tmp_path, words):
     description = describe_failure(RuntimeError(words), tmp_path)
     name = f"{tmp_path}/metadata/metadata.sqlite"
     assert description.startswith(f"another process keeps {name} locked; end it and run again")

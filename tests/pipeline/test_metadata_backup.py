@@ -30,7 +30,7 @@ def test_damaged_metadata_does_not_replace_the_backup(used_root):
     assert listed(used_root) == ["metadata.sqlite", "metadata.sqlite.backup"]
 
 
-def test_new_metadata_do_not_replace_the_backup_which_recovery_restores(used_root):
+def test_new_metadata_does_not_replace_the_backup_which_recovery_restores(used_root):
     """Someone has deleted the file during a run, and ML Metadata has made a new one."""
     write_backup(used_root)
     before = backup_file(used_root).read_bytes()
@@ -48,7 +48,7 @@ def test_new_metadata_do_not_replace_the_backup_which_recovery_restores(used_roo
     assert latest_run(str(path)).run_id == "2026-01-01"
 
 
-def test_metadata_of_another_root_do_not_replace_the_backup(used_root, record_in, tmp_path):
+def test_metadata_of_another_root_does_not_replace_the_backup(used_root, record_in, tmp_path):
     """Both have the same number of executions."""
     write_backup(used_root)
     nodes = {f"Node{number}": ("COMPLETE", "model", "/model", {}) for number in range(20)}

@@ -105,7 +105,7 @@ def test_a_root_with_two_names_is_found_by_either(used_root, tmp_path):
         assert paths(root) == paths_below(root)
 
 
-def test_runs_of_several_places_are_all_found(recorder, tmp_path):
+def test_runs_recorded_in_several_places_are_all_found(recorder, tmp_path):
     places = [tmp_path / "a", tmp_path / "a" / "b"]
     for number, place in enumerate(places):
         uri = f"{place}/artifacts/Trainer/model/{number}"

@@ -79,7 +79,7 @@ def test_a_file_that_was_just_written_is_not_remembered(shards, tmp_path, reads)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"shards": {"x": 1}}'])
-def test_a_damaged_memory_is_written_again(shards, tmp_path, reads, settled, content):
+def test_a_damaged_digest_file_is_written_again(shards, tmp_path, reads, settled, content):
     memory = tmp_path / "memory.json"
     memory.write_text(content)
     digest_shards(shards, memory)

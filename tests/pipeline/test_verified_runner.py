@@ -81,7 +81,7 @@ FILES = {
 
 
 @pytest.mark.slow
-def test_an_undisturbed_run_is_reused_whole_and_nothing_is_said(root):
+def test_an_undisturbed_run_is_reused_completely_and_without_a_message(root):
     # The root was restored by copies, so times and inodes differ from those that were recorded.
     assert root.run() == (["cached", "cached", "cached"], [])
     assert root.run(rate=2) == (["cached", "done", "done"], [])
@@ -153,7 +153,7 @@ def test_an_input_deleted_during_a_run_fails_the_node_and_the_next_run_rebuilds_
     assert message.endswith("; Ingest will rebuild it")
 
 
-def test_metadata_deleted_during_a_run_are_named_and_nothing_else_is_written(root, monkeypatch):
+def test_metadata_deleted_during_a_run_is_named_and_nothing_else_is_written(root, monkeypatch):
     run = VerifiedLauncher._run_executor
 
     def delete_metadata(launcher, info):
@@ -167,7 +167,7 @@ def test_metadata_deleted_during_a_run_are_named_and_nothing_else_is_written(roo
     assert root.content() == before
 
 
-def test_metadata_deleted_before_the_first_node_are_not_made_again(root):
+def test_metadata_deleted_before_the_first_node_is_not_created_again(root):
     runner = VerifiedRunner(str(root.folder), root.metadata_path)
     Path(root.metadata_path).unlink()
     with pytest.raises(MetadataError, match="was deleted or replaced during the run"):

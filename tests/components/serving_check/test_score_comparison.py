@@ -69,6 +69,6 @@ def test_an_export_that_lacks_its_weights(export, reference, tmp_path):
         ([[0.5]], "shape (1, 1), expected (2, 1)"),
     ],
 )
-def test_compare(scores, fault):
+def test_differences_of_scores_are_described(scores, fault):
     message = compare(np.array(scores, np.float32), np.array([[0.5], [0.25]], np.float32))
     assert (fault in message) if fault else message is None

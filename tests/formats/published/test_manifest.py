@@ -48,11 +48,11 @@ def test_a_manifest_reads_back(manifest, tmp_path):
 
 
 @pytest.mark.parametrize("folder", [".", "training"])
-def test_it_is_found_from_the_data_set_and_from_its_splits(manifest, tmp_path, folder):
+def test_a_manifest_is_found_from_the_data_set_and_from_its_splits(manifest, tmp_path, folder):
     assert find_manifest(tmp_path / folder) == tmp_path / "manifest.json"
 
 
-def test_there_may_be_none(tmp_path):
+def test_a_manifest_may_be_absent(tmp_path):
     assert find_manifest(tmp_path) is None
 
 

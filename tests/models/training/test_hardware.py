@@ -295,7 +295,7 @@ def test_without_cpu_flags_the_precision_is_float32(monkeypatch, tmp_path):
         ({"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
     ],
 )
-def test_the_default_memory_is_a_quarter_of_the_container_s(monkeypatch, tmp_path, files, limit):
+def test_the_default_memory_is_a_quarter_of_the_containers(monkeypatch, tmp_path, files, limit):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -391,7 +391,7 @@ def test_a_table_with_a_late_start_is_not_called_empty(converted, text):
     assert "has no complete row in its first 256 kB" in refusal(converted, text)
 
 
-def test_two_columns_of_one_name_cannot_be_chosen_from(converted):
+def test_a_name_that_two_columns_have_cannot_be_chosen(converted):
     text = to_csv([[*row, row[1]] for row in ROWS], [*COLUMNS, COLUMNS[1]])
 
     assert refusal(converted, text).endswith(f"two columns named '{COLUMNS[1]}'. Rename one.")

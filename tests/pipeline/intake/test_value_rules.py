@@ -223,7 +223,7 @@ def test_limits_are_given_in_the_units_of_the_input(converted):
     assert f"'9999' as {FEATURES[0]}, expected 0 to 2732." in refusal(converted, rows, units="gev")
 
 
-def test_events_of_zeros_have_no_values(converted):
+def test_an_event_of_zeros_counts_as_missing(converted):
     rows = [list(row) for row in ROWS]
     rows[10][1:] = ["0"] * 28
 
