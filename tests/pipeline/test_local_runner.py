@@ -10,7 +10,7 @@ def config(used_root):
     return Config(data_root="/data", root=str(used_root))
 
 
-def test_a_recorded_version_is_not_assigned_again_after_the_directory_was_emptied(config, used_root):
+def test_a_recorded_version_is_not_assigned_again_in_an_emptied_directory(config, used_root):
     for path in (used_root / "serving" / "17").iterdir():
         path.unlink()
     (used_root / "serving" / "17").rmdir()

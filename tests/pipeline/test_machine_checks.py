@@ -138,7 +138,7 @@ def test_enough_space_is_not_an_error(set_free, tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.EDQUOT, errno.ENOSPC, errno.EROFS, errno.EIO])
-def test_a_disk_on_which_no_file_can_be_created_is_detected(set_free, tmp_path, monkeypatch, number):
+def test_a_disk_that_cannot_hold_a_file_is_detected(set_free, tmp_path, monkeypatch, number):
     set_free("root", 1000)
 
     def fail(**_):
