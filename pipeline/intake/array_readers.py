@@ -21,7 +21,7 @@ from pipeline.intake.intake_error import (
     quote,
     shorten,
 )
-from pipeline.intake.table import Table, array_batches, find_vector, names_beside
+from pipeline.intake.table import Table, array_batches, find_columns
 
 _OBJECTS = "Python objects, which are not read, since they can run code"
 _UNNAMED = re.compile(r"arr_\d+|the array")  # `numpy.savez` counts arrays without names.
@@ -230,12 +230,13 @@ def _others(
     return [f"{member.name}: left out {enumerate_names(others)}{reason}"] if others else []
 
 
-def _plain(member: Member, name: str, kind: np.dtype[Any], values: Any) -> Any:
+def _plain(member: Member, name: str, values: Any, kind: np.dtype[Any] | None = None) -> Any:
     """Returns numbers as they are, and the names of an enumeration's values; texts may be numbers.
 
     Raises:
         IntakeError: they are complex numbers, dates or raw bytes.
     """
+    kind = kind or values.dtype
     metadata: Mapping[str, Any] = kind.metadata or {}
     if enumeration := metadata.get("enum"):  # As h5py stores it.
         names = {number: text for text, number in enumeration.items()}
@@ -248,19 +249,19 @@ def _plain(member: Member, name: str, kind: np.dtype[Any], values: Any) -> Any:
 def _structured_table(member: Member, array: Any, chosen: str | None, notes: list[str]) -> Table:
     fields = array.dtype.names
     vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
-    vector, guess = find_vector(member.name, fields, vectors, chosen)
-    scalars = names_beside(vector, fields)
-    names = (*scalars, *(FEATURES if vector else ()))
+    columns = find_columns(member.name, fields, vectors, chosen)
 
     def column(index: int, part: slice) -> Any:
-        name = scalars[index] if index < len(scalars) else str(vector)
-        values, kind = array[part][name], array.dtype[name]
-        if name == vector:
-            values, kind = values[:, index - len(scalars)], kind.base
-        return _plain(member, name, kind, values)
+        if index >= len(columns.scalars):
+            vector = str(columns.vector)
+            return _plain(member, vector, array[part][vector][:, index - len(columns.scalars)])
+        name = columns.scalars[index]
+        return _plain(member, name, array[part][name], array.dtype[name])
 
-    read, is_vector = array_batches(column, len(array)), vector is not None
-    return Table(member.name, member.description, names, read, notes, guess, is_vector)
+    read, is_vector = array_batches(column, len(array)), columns.vector is not None
+    return Table(
+        member.name, member.description, columns.names, read, notes, columns.guess, is_vector
+    )
 
 
 def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str]) -> Table:
@@ -275,7 +276,7 @@ def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str])
 
     def column(index: int, part: slice) -> Any:
         values = vectors[names[index]]
-        return _plain(member, names[index], values.dtype, values[part].reshape(-1))
+        return _plain(member, names[index], values[part].reshape(-1))
 
     read = array_batches(column, rows[names[0]])
     return Table(member.name, member.description, names, read, notes)
@@ -291,9 +292,7 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
                 f"{member.name}: {key} has the shape [{rows}, {width}], which is one column per "
                 "event. Write its transpose, with one row per event."
             )
-        read = array_batches(
-            lambda index, part: _plain(member, key, matrix.dtype, matrix[part, index]), rows
-        )
+        read = array_batches(lambda index, part: _plain(member, key, matrix[part, index]), rows)
         notes = _others(member, arrays, [key])
         return Table(member.name, member.description, None, read, notes, unnamed=width)
     vectors = _find_vectors(arrays, choice, key, rows)
@@ -302,9 +301,9 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
     def column(index: int, part: slice) -> Any:
         if index < NUM_FEATURES:
-            return _plain(member, key, matrix.dtype, matrix[part, index])
+            return _plain(member, key, matrix[part, index])
         name, values = list(vectors.items())[index - NUM_FEATURES]
-        return _plain(member, name, values.dtype, values[part].reshape(-1))
+        return _plain(member, name, values[part].reshape(-1))
 
     read, names = array_batches(column, rows), (*FEATURES, *vectors)
     fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]

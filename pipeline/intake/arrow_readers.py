@@ -26,7 +26,7 @@ from pipeline.intake.intake_error import (
     enumerate_names,
     shorten,
 )
-from pipeline.intake.table import Batch, Table, find_vector, make_batch, names_beside
+from pipeline.intake.table import Batch, Columns, Table, find_columns, make_batch
 
 _BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 20
@@ -216,14 +216,14 @@ def _arrow_table(
         rows: number of rows; 0 if unknown.
         notes: what the reader noticed.
     """
-    vector, guess = _find_vector(name, schema, features)
-    names = names_beside(vector, schema.names)
+    found = _find_columns(name, schema, features)
+    names = found.scalars
     _check_names(name, names)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         wanted = [i for i in (*numbers, *texts) if i < len(names)]
         is_split = len(wanted) < len(numbers) + len(texts)
-        columns = [names[i] for i in wanted] + ([vector] if is_split else [])
+        columns = [names[i] for i in wanted] + ([str(found.vector)] if is_split else [])
         file, start, done = "", 0, 0
         try:
             for origin, part in batches(columns):
@@ -248,12 +248,12 @@ def _arrow_table(
                 "Fetch or write the file again."
             ) from error
 
-    all_names = (*names, *(FEATURES if vector else ()))
-    return Table(name, kind, all_names, read, [*notes], guess, vector is not None)
+    is_vector = found.vector is not None
+    return Table(name, kind, found.names, read, [*notes], found.guess, is_vector)
 
 
-def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> tuple[str | None, str]:
-    """Finds the column of lists that holds the features; see `find_vector`."""
+def _find_columns(name: str, schema: pa.Schema, chosen: str | None) -> Columns:
+    """Finds the columns to read; see `find_columns`."""
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     lists = [
         field.name
@@ -263,13 +263,13 @@ def _find_vector(name: str, schema: pa.Schema, chosen: str | None) -> tuple[str 
     ]
     if chosen is None and FEATURES_KEY in lists:
         lists = [FEATURES_KEY]
-    vector, guess = find_vector(name, schema.names, lists, chosen)
+    columns = find_columns(name, schema.names, lists, chosen)
     nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
     has_features = any(known_column(column) in FEATURES for column in schema.names)
-    if vector or guess or not nested or has_features:
-        return vector, guess
-    return None, (
-        f"the column {shorten(nested.name)} holds {shorten(str(nested.type))} instead of one "
+    if columns.vector is not None or columns.guess or not nested or has_features:
+        return columns
+    return columns._replace(
+        guess=f"the column {shorten(nested.name)} holds {shorten(str(nested.type))} instead of one "
         "number per event. Write one column per feature, or one list of 28 numbers."
     )
 

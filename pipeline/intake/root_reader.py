@@ -10,14 +10,14 @@ from typing import Any, cast
 import numpy as np
 
 from components.report.number_format import plural
-from formats.features import FEATURES, NUM_FEATURES
+from formats.features import NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
-from pipeline.intake.table import Table, array_batches, find_vector, names_beside
+from pipeline.intake.table import Table, array_batches, find_columns
 
 _RNTUPLE = "ROOT::RNTuple"
-_NAME = re.compile(r"[\w:<>,*& ~.-]*")  # The name of a class, a member or a type; it cannot call a
-# function.
+# The name of a class, a member or a type. Text of these characters cannot call a function.
+_NAME = re.compile(r"[\w:<>,*& ~.-]*")
 _TYPES = {
     "TLeafB": "i1",
     "TLeafS": "i2",
@@ -78,15 +78,13 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     branches = [_Branch(branch) for branch in chosen.branches]
     vectors = [branch.name for branch in branches if branch.shape == (NUM_FEATURES,)]
     all_names = [branch.name for branch in branches]
-    vector, guess = find_vector(member.name, all_names, vectors, features)
-    scalars = names_beside(vector, all_names)
-    columns = [branch for branch in branches if branch.name in scalars]  # Two may have one name.
-    columns += [branch for branch in branches if branch.name == vector]
-    names = (*scalars, *(FEATURES if vector else ()))
+    scalars, vector, guess = columns = find_columns(member.name, all_names, vectors, features)
+    ordered = [branch for branch in branches if branch.name in scalars]  # Two may have one name.
+    ordered += [branch for branch in branches if branch.name == vector]
     rows = int(chosen.num_entries)
 
     def column(index: int, part: slice) -> Any:
-        branch = columns[min(index, len(scalars))]
+        branch = ordered[min(index, len(scalars))]
         if branch.shape != () and branch.name != vector:
             if packed := _describe_packed([branch]):
                 raise IntakeError(f"{member.name}: {packed}")
@@ -104,7 +102,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     read, is_vector = array_batches(column, rows), vector is not None
     if not is_vector:
         guess = guess or _describe_packed([b for b in branches if b.length == NUM_FEATURES])
-    return Table(member.name, member.description, names, read, notes, guess, is_vector)
+    return Table(member.name, member.description, columns.names, read, notes, guess, is_vector)
 
 
 def _describe_packed(branches: Sequence["_Branch"]) -> str:

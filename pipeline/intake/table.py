@@ -1,13 +1,13 @@
 """Tables, the common form of all readers: named columns, in batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from formats.column_names import known_column
-from formats.features import LABEL, NUM_FEATURES
+from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 
 _BATCH_ROWS = 1 << 16
@@ -70,49 +70,60 @@ class Table:
         return self.unnamed if self.names is None else len(self.names)
 
 
-def find_vector(
+class Columns(NamedTuple):
+    """The columns that are read of a file that may have all features in one column.
+
+    Attributes:
+        scalars: names of the columns of one value per event.
+        vector: name of the column of all features, which are read behind the others; None if
+            there is no such column.
+        guess: see `Table.guess`.
+    """
+
+    scalars: tuple[str, ...]
+    vector: str | None = None
+    guess: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, with those of the features for the vector."""
+        return self.scalars if self.vector is None else (*self.scalars, *FEATURES)
+
+
+def find_columns(
     source: str, names: Sequence[str], vectors: Sequence[str], chosen: str | None
-) -> tuple[str | None, str]:
-    """Finds the column that holds all features of an event.
+) -> Columns:
+    """Finds the columns to read.
+
+    A vector is taken if it is chosen, or if it is the only one and no other column has the name of
+    a feature. Several vectors matter only if the features have no columns of their own.
 
     Args:
         source: the input, for messages.
         names: of all columns.
-        vectors: names of those that may hold the features.
+        vectors: names of those that may hold all features of an event.
         chosen: the one that ``--features`` names, if it was given.
-
-    Returns:
-        Its name; None if there is none, if there are several, or if another column has the name
-        of a feature. Then `Table.guess`: several matter only if the features have no columns.
 
     Raises:
         IntakeError: the chosen one is not there.
     """
-    if chosen in vectors:
-        return chosen, ""
     shown = enumerate_names(vectors) or "none"
-    if chosen is not None:
+    if chosen is not None and chosen not in vectors:
         raise IntakeError(
             f"{source}: has no column {quote(chosen)} of {NUM_FEATURES} numbers; columns of this "
             f"kind: {shown}. Correct or leave out --features."
         )
-    others = {known_column(name) for name in names if name not in vectors}
-    if not vectors or not others <= {None, LABEL}:
-        return None, ""
-    if len(vectors) == 1:
-        return vectors[0], ""
-    return None, (
+    has_features = any(known_column(name) in FEATURES for name in names if name not in vectors)
+    if chosen is None and len(vectors) == 1 and not has_features:
+        chosen = vectors[0]
+    if chosen is not None:
+        others = (name for name in names if name != chosen)
+        return Columns(tuple(name for name in others if known_column(name) not in FEATURES), chosen)
+    guess = (
         f"has several columns of {NUM_FEATURES} numbers: {shown}. Name the one of the features "
         "with --features, or the columns of the features with --names FILE."
     )
-
-
-def names_beside(vector: str | None, names: Iterable[str]) -> tuple[str, ...]:
-    """Returns the names of the columns beside a chosen vector, which has the place of features."""
-    if vector is None:
-        return tuple(names)
-    others = [name for name in names if name != vector]
-    return tuple(name for name in others if known_column(name) in (None, LABEL))
+    return Columns(tuple(names), guess=guess if vectors and not has_features else "")
 
 
 def array_batches(columns: Callable[[int, slice], Any], rows: int) -> ReadColumns:
