@@ -71,7 +71,16 @@ def open_records(member: Member, choice: ArrayChoice, *, has_label_values: bool)
 
 
 def _published_table(member: Member, is_labelled: bool) -> Table:
-    read, names = _read_published(member), (*FEATURES, *((LABEL,) if is_labelled else ()))
+    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
+        start, indices = 0, (*numbers, *texts)
+        for events in _published_events(member, is_labelled=NUM_FEATURES in indices):
+            columns = {
+                i: events.labels if i == NUM_FEATURES else events.features[:, i] for i in indices
+            }
+            yield make_batch(columns, start, "record", None)
+            start += len(events.labels)
+
+    names = (*FEATURES, LABEL) if is_labelled else FEATURES
     return Table(member.name, member.description, names, read, [], has_vectors=True)
 
 
@@ -137,20 +146,6 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
         f"{enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features with "
         "--features and that of the label with --label."
     )
-
-
-def _read_published(member: Member) -> Any:
-    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        start, is_labelled = 0, NUM_FEATURES in (*numbers, *texts)
-        for events in _published_events(member, is_labelled=is_labelled):
-            columns = {
-                i: events.labels if i == NUM_FEATURES else events.features[:, i]
-                for i in (*numbers, *texts)
-            }
-            yield make_batch(columns, start, "record", None)
-            start += len(events.labels)
-
-    return read
 
 
 def _published_events(member: Member, *, is_labelled: bool) -> Iterator[Events]:

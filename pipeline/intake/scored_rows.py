@@ -16,7 +16,7 @@ from components.scorer.file_scoring import Rows
 from formats.column_names import known_column
 from formats.content_key import hash_file
 from formats.errors import DataRefusedError
-from formats.features import DISCRETE_VALUES, FEATURES, LABEL
+from formats.features import FEATURES, LABEL
 from formats.published.shard_files import unreadable
 from formats.published.tfrecord import RecordError
 from pipeline.intake.column_mapping import ColumnMap, map_columns
@@ -26,7 +26,7 @@ from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table
 from pipeline.intake.table_events import Counts, IntakeOptions, apply_rules, check_order
 from pipeline.intake.text_layout import MISSING_TEXTS
-from pipeline.intake.value_faults import Features, Flags, domains
+from pipeline.intake.value_faults import Features, Flags, expected_values
 from pipeline.intake.value_rules import ValueRules
 from pipeline.paths import is_remote
 
@@ -223,11 +223,9 @@ class _RowFaults:
     def _describe(self, kind: str, name: str, value: np.float32) -> str:
         if kind == "missing":
             return f"{name} is {'infinite' if np.isinf(value) else 'missing'} ({value:.9g})"
-        if kind == "domain":
-            low, high = domains()[name]
-            return f"{name} is {value:.9g}, expected {low:.5g} to {high:.5g}"
-        codes = ", ".join(f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
-        return f"{name} is {value:.9g}, expected {'0, 1, 2' if self._units == 'gev' else codes}"
+        # The limits of the domain are those of published values, as the value is.
+        units = "published" if kind == "domain" else self._units
+        return f"{name} is {value:.9g}, {expected_values(kind, name, units)}"
 
 
 @dataclass

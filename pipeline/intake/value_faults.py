@@ -76,6 +76,21 @@ def domains() -> Mapping[str, tuple[float, float]]:
     }
 
 
+def expected_values(kind: str, name: str, units: str) -> str:
+    """Describes the values that a feature may have, in the units of the input.
+
+    Args:
+        kind: of the fault that was found, ``domain`` or ``b_tag``.
+        name: the feature.
+        units: as in `ValueOptions`.
+    """
+    if kind == "domain":
+        limits = [limit * (UNITS[name] if units == "gev" else 1) for limit in domains()[name]]
+        return f"expected {limits[0]:.5g} to {limits[1]:.5g}"
+    codes = (f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
+    return f"expected {'0, 1, 2' if units == 'gev' else ', '.join(codes)}"
+
+
 def describe_value(place: str, value: object) -> str:
     """Describes a value with its place: ``line 5 with '?'``."""
     text = f"{value:.9g}" if isinstance(value, float) else value
@@ -119,7 +134,9 @@ class ValueFaults:
             row = int(found.argmax())
             name = next(name for name, rows in columns.items() if rows[row])
             index = -1 if name == LABEL else FEATURES.index(name)
-            fault.first = f"{describe(row, index)} as {name}{self._expectation(kind, name)}"
+            fault.first = f"{describe(row, index)} as {name}"
+            if kind != "missing":
+                fault.first += f", {expected_values(kind, name, self._options.units)}"
         return found
 
     def refusals(self, missing_remedy: str = _DROP) -> list[str]:
@@ -137,16 +154,6 @@ class ValueFaults:
         if b_tag.events and not ("levels" in self.hints and self.hints & {"gev", "mev"}):
             sentences.append(f"{b_tag.describe('invalid b-tags')}. {self._b_tag_remedy()}")
         return sentences
-
-    def _expectation(self, kind: str, name: str) -> str:
-        is_gev = self._options.units == "gev"
-        if kind == "domain":
-            limits = [limit * (UNITS[name] if is_gev else 1) for limit in domains()[name]]
-            return f", expected {limits[0]:.5g} to {limits[1]:.5g}"
-        if kind == "b_tag":
-            codes = (f"{np.float32(code):.9g}" for code in DISCRETE_VALUES[name])
-            return f", expected {'0, 1, 2' if is_gev else ', '.join(codes)}"
-        return ""
 
     def _domain_remedy(self) -> str:
         if "mev" in self.hints or (self._options.units == "gev" and "gev" in self.hints):
