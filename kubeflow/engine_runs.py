@@ -1,14 +1,19 @@
 """Runs on an engine: the client's interface, polling, and the exit code of a finished run."""
 
 import re
+import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from formats import names
 from formats.errors import UserError
+from pipeline.cloud_config import RemoteConfig
+from pipeline.config import Config
 from pipeline.exit_codes import ExitCode
 
 DECIDING_NODES = {
@@ -23,6 +28,8 @@ OUTAGE_SECONDS = 600.0
 """How long an engine may be unreachable before ``follow`` gives up."""
 
 CREATE_ATTEMPTS = 5
+CREATE_SECONDS = 2.0
+"""Maximum number of requests to create a run, and time before the second; doubled each time."""
 
 LATE_POLLS = 3
 LATE_SECONDS = 5.0
@@ -70,63 +77,130 @@ class RunState:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-class Runs(Protocol):
+class EngineRuns(ABC):
     """Client for one pipeline's runs on an engine.
 
-    Every method raises ``EngineError`` if the engine rejects the request or cannot be reached.
+    A login that was valid when the client was made may expire while a run is followed: it is
+    renewed, and its errors are transient.
     """
 
-    def submit(self, file: Path) -> str:
-        """Starts a run of a compiled file, or a schedule; returns its id."""
+    client_errors: tuple[type[Exception], ...]
+    """Errors of the engine's own client."""
 
-    def link(self, run_id: str) -> str:
-        """URL of the run's page."""
+    unknown_run: str
+    """Why a run is not found, and what to compare."""
+
+    def __init__(self, config: Config, section: RemoteConfig):
+        """Connects to the engine.
+
+        Args:
+            config: the configuration.
+            section: its section for this engine.
+
+        Raises:
+            EngineError: there are no credentials, or the engine does not answer.
+        """
+        self._config, self._section = config, section
+        self._was_allowed = False
+        self._connect()
+
+    def submit(self, file: Path) -> str:
+        """Starts a run of a compiled file, or a schedule if the configuration has one.
+
+        Returns:
+            Its id.
+
+        Raises:
+            EngineError: the engine rejects it, or cannot be reached.
+        """
+        # Unique, because a creation that was not answered is recognized by this name.
+        name = f"{self._config.name}-{datetime.now():%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
+        return create(lambda: self._create(file, name), find=lambda: self._find(name))
 
     def state(self, run_id: str) -> RunState:
-        """Current state of the run."""
+        """Current state of a run.
+
+        Raises:
+            EngineError: the engine rejects the request, or cannot be reached.
+        """
+        try:
+            return self._state(run_id)
+        except self.client_errors as error:
+            engine_error = self._engine_error(error, hint=self.unknown_run)
+            if engine_error.is_transient and self._is_login(error):
+                # The next poll uses the credentials that are valid by then.
+                self._connect()
+            raise engine_error from None
+
+    @contextmanager
+    def _described(self, hint: str = "") -> Iterator[None]:
+        """Describes the errors of the engine's client; see ``_engine_error``."""
+        try:
+            yield
+        except self.client_errors as error:
+            raise self._engine_error(error, hint) from None
+
+    @abstractmethod
+    def link(self, run_id: str) -> str:
+        """URL of the page of a run, or of a schedule."""
+
+    @abstractmethod
+    def _connect(self) -> None:
+        """Makes a client with the credentials that are valid now."""
+
+    @abstractmethod
+    def _create(self, file: Path, name: str) -> str:
+        """Starts a run or a schedule under a name; returns its id."""
+
+    @abstractmethod
+    def _find(self, name: str) -> str | None:
+        """Finds a run or a schedule by its name, in case the answer to its creation was lost."""
+
+    @abstractmethod
+    def _state(self, run_id: str) -> RunState:
+        """Requests the state of a run."""
+
+    @abstractmethod
+    def _engine_error(self, error: Exception, hint: str) -> EngineError:
+        """Describes an error; the hint is for one that says that something does not exist."""
+
+    @staticmethod
+    @abstractmethod
+    def _is_login(error: Exception) -> bool:
+        """Returns whether an error says that there is no valid login."""
 
 
-def create(
-    request: Callable[[], str],
-    find: Callable[[], str | None],
-    attempts: int = CREATE_ATTEMPTS,
-    delay: float = 2.0,
-) -> str:
+def create(request: Callable[[], str], find: Callable[[], str | None]) -> str:
     """Creates a run, once, although a request may fail after the engine has accepted it.
 
     Args:
         request: creates the run under a fixed name; returns its id.
         find: finds a run of that name; returns its id, or None if there is none.
-        attempts: maximum number of requests.
-        delay: seconds before the second attempt; doubled each time.
 
     Raises:
         EngineError: the engine rejects the request, or every attempt failed.
     """
-    for attempt in range(attempts):
+    for attempt in range(CREATE_ATTEMPTS - 1):
         try:
             # The request is repeated only after the engine has said that there is no such run.
             return (attempt and find()) or request()
         except EngineError as error:
-            if not error.is_transient or attempt == attempts - 1:
+            if not error.is_transient:
                 raise
-        time.sleep(delay * 2**attempt)
-    raise AssertionError("unreachable")
+        time.sleep(CREATE_SECONDS * 2**attempt)
+    return find() or request()
 
 
-def follow(
-    runs: Runs, run_id: str, interval: float, outage_seconds: float = OUTAGE_SECONDS
-) -> Iterator[RunState]:
+def follow(runs: EngineRuns, run_id: str, interval: float) -> Iterator[RunState]:
     """Polls a run until it ends; yields its state whenever it changes.
 
     Args:
         runs: the engine's client.
         run_id: the run.
         interval: seconds between two polls.
-        outage_seconds: how long polls may fail before this gives up.
 
     Raises:
-        EngineError: polls failed for longer than that, or the engine rejects them for good.
+        EngineError: polls failed for ``OUTAGE_SECONDS``, or the engine rejects them for good.
     """
     previous = None
     outage_began = None
@@ -138,7 +212,7 @@ def follow(
         except EngineError as error:
             if outage_began is None:
                 outage_began = time.monotonic()
-            if not error.is_transient or time.monotonic() - outage_began > outage_seconds:
+            if not error.is_transient or time.monotonic() - outage_began > OUTAGE_SECONDS:
                 raise
             time.sleep(max(interval, 0.01))
             continue

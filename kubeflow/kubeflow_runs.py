@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import re
-import secrets
-import time
 import warnings
 from http import HTTPStatus
 from pathlib import Path
@@ -23,12 +21,9 @@ from kfp_server_api.rest import RESTClientObject
 from urllib3.exceptions import HTTPError
 
 from formats import names
-from kubeflow.engine_runs import SKIPPED, EngineError, RunState, create
+from kubeflow.engine_runs import SKIPPED, EngineError, EngineRuns, RunState
 from pipeline.cloud_config import KubeflowConfig, Schedule
 from pipeline.config import Config
-
-# A token file that cannot be read is an OSError; several experiments of a name a ValueError.
-_CLIENT_ERRORS = (kfp_server_api.ApiException, HTTPError, GoogleAuthError, OSError, ValueError)
 
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 (a name)
 """Environment variable of Kubeflow's client: the path of a token file."""
@@ -103,8 +98,16 @@ class _Client(Client):
         return self._healthz_api.get_healthz()
 
 
-class KubeflowRuns:
+class KubeflowRuns(EngineRuns):
     """Runs of one pipeline in an experiment."""
+
+    # A token file that cannot be read is an OSError; several experiments of a name a ValueError.
+    client_errors = (kfp_server_api.ApiException, HTTPError, GoogleAuthError, OSError, ValueError)
+    unknown_run = (
+        "the run was deleted, or belongs to another installation: compare kubeflow.host and the "
+        "run's id"
+    )
+    _section: KubeflowConfig
 
     def __init__(self, config: Config, section: KubeflowConfig):
         """Connects to the installation.
@@ -118,22 +121,20 @@ class KubeflowRuns:
                 "kubeflow.host: missing; give the installation's address, such as "
                 "http://localhost:8080 with `kubectl port-forward svc/ml-pipeline-ui 8080:80`"
             )
-        self._config, self._section, self._host = config, section, section.host.rstrip("/")
-        self._was_allowed = False
-        self._connect()
+        self._host = section.host.rstrip("/")
+        super().__init__(config, section)
 
     def _connect(self) -> None:
-        """Makes a client with the credentials that are valid now."""
         # Read again at every request, because the token of a login expires within the hour.
         token_file = os.environ.get(TOKEN_FILE_VARIABLE)
         credentials = ServiceAccountTokenVolumeCredentials(token_file) if token_file else None
         certificates = [os.environ[name] for name in CERTIFICATES_VARIABLES if name in os.environ]
         # It would log every repetition of a request, and the error that is raised at the end.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
-        try:
-            with warnings.catch_warnings():
-                # The client warns about the server's version at every start.
-                warnings.simplefilter("ignore", FutureWarning)
+        with self._described(_ADDRESS), warnings.catch_warnings():
+            # The client warns about the server's version at every start.
+            warnings.simplefilter("ignore", FutureWarning)
+            try:
                 self._client = _Client(
                     host=self._host,
                     namespace=self._section.namespace or "kubeflow",
@@ -141,33 +142,17 @@ class KubeflowRuns:
                     proxy=_proxy(self._host),
                     ssl_ca_cert=next(iter(certificates), None),
                 )
-            self._client.get_kfp_healthz()
-        except (KeyError, json.JSONDecodeError) as error:
-            raise EngineError(
-                f"{Client._LOCAL_KFP_CONTEXT}: {error} is missing or malformed; the file is JSON "
-                "with the key namespace"
-            ) from None
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error, hint=_ADDRESS) from None
+                self._client.get_kfp_healthz()
+            except (KeyError, json.JSONDecodeError) as error:
+                raise EngineError(
+                    f"{Client._LOCAL_KFP_CONTEXT}: {error} is missing or malformed; the file is "
+                    "JSON with the key namespace"
+                ) from None
 
-    def submit(self, file: Path) -> str:
-        """Starts a run, or a recurring run if the configuration has a schedule.
-
-        Raises:
-            EngineError: Kubeflow rejects it.
-        """
-        # Unique, because a run whose creation was not answered is found by its name.
-        name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}-{secrets.token_hex(3)}"
-        schedule = self._section.schedule
-        if schedule:
-            return create(
-                lambda: self._create_recurring_run(file, name, schedule),
-                find=lambda: self._find("recurring_run", name),
-            )
-        return create(lambda: self._create_run(file, name), find=lambda: self._find("run", name))
-
-    def _create_run(self, file: Path, name: str) -> str:
-        try:
+    def _create(self, file: Path, name: str) -> str:
+        with self._described():
+            if self._section.schedule:
+                return self._create_recurring_run(file, name, self._section.schedule)
             # The client prints links, at every attempt.
             with contextlib.redirect_stdout(io.StringIO()):
                 run = self._client.create_run_from_pipeline_package(
@@ -179,45 +164,38 @@ class KubeflowRuns:
                     pipeline_root=self._config.artifacts_root,
                     service_account=self._section.service_account,
                 )
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
-        return self._identifier(run.run_id)
+            return self._identifier(run.run_id)
 
     def _create_recurring_run(self, file: Path, name: str, schedule: Schedule) -> str:
-        try:
-            experiment = self._client.create_experiment(
-                self._section.experiment, namespace=self._section.namespace
-            )
-            recurring_run = self._client.create_recurring_run(
-                experiment_id=experiment.experiment_id,
-                job_name=name,
-                cron_expression=schedule.times.with_seconds,
-                max_concurrency=schedule.max_concurrent_runs,
-                no_catchup=True,
-                pipeline_package_path=str(file),
-                pipeline_root=self._config.artifacts_root,
-                service_account=self._section.service_account,
-            )
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
+        experiment = self._client.create_experiment(
+            self._section.experiment, namespace=self._section.namespace
+        )
+        recurring_run = self._client.create_recurring_run(
+            experiment_id=experiment.experiment_id,
+            job_name=name,
+            cron_expression=schedule.times.with_seconds,
+            max_concurrency=schedule.max_concurrent_runs,
+            no_catchup=True,
+            pipeline_package_path=str(file),
+            pipeline_root=self._config.artifacts_root,
+            service_account=self._section.service_account,
+        )
         return self._identifier(recurring_run.recurring_run_id)
 
-    def _find(self, kind: str, name: str) -> str | None:
-        """Finds a run by its name, in case the answer to its creation was lost."""
+    def _find(self, name: str) -> str | None:
+        kind = "recurring_run" if self._section.schedule else "run"
         has_name = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
         list_all = getattr(self._client, f"list_{kind}s")
-        try:
+        with self._described():
             answer = list_all(
                 namespace=self._section.namespace, filter=json.dumps({"predicates": [has_name]})
             )
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
-        found = getattr(answer, f"{kind}s") or ()
-        return next((str(getattr(run, f"{kind}_id")) for run in found), None)
+        runs = getattr(answer, f"{kind}s") or ()
+        return next((str(getattr(run, f"{kind}_id")) for run in runs), None)
 
     def _identifier(self, value: str | None) -> str:
         if not value:
-            raise self._engine_error(_UnexpectedAnswerError("JSON without the id of a run"))
+            raise _UnexpectedAnswerError("JSON without the id of a run")
         self._was_allowed = True
         return value
 
@@ -226,24 +204,8 @@ class KubeflowRuns:
         page = "recurringrun" if self._section.schedule else "runs"
         return f"{self._host}/#/{page}/details/{run_id}"
 
-    def state(self, run_id: str) -> RunState:
-        """Current state of a run.
-
-        Raises:
-            EngineError: Kubeflow rejects the request or cannot be reached.
-        """
-        try:
-            run = self._client.get_run(run_id)
-        except _CLIENT_ERRORS as error:
-            engine_error = self._engine_error(
-                error,
-                hint="the run was deleted, or belongs to another installation: compare "
-                "kubeflow.host and the run's id",
-            )
-            if engine_error.is_transient and _is_login(error):
-                # The next poll uses the credentials that are valid by then.
-                self._connect()
-            raise engine_error from None
+    def _state(self, run_id: str) -> RunState:
+        run = self._client.get_run(run_id)
         self._identifier(run.run_id)
         all_details = (run.run_details and run.run_details.task_details) or []
         # Kubeflow also lists the workflow, its root, and each node's driver and executor.
@@ -261,10 +223,9 @@ class KubeflowRuns:
             },
         )
 
-    def _engine_error(self, error: Exception, hint: str = "") -> EngineError:
-        """Describes an error; the hint is for one that says that something does not exist."""
+    def _engine_error(self, error: Exception, hint: str) -> EngineError:
         status = getattr(error, "status", None) or 0
-        if _is_login(error):
+        if self._is_login(error):
             is_page = not status and hint == _ADDRESS
             return EngineError(
                 f"{self._host}: not allowed ({status or 'login page'}); log in to the "
@@ -282,6 +243,12 @@ class KubeflowRuns:
         prefix = f"{int(status)}: " if status else ""
         return EngineError(f"{self._host}: {prefix}{_reason(error)}", is_transient=is_transient)
 
+    @staticmethod
+    def _is_login(error: Exception) -> bool:
+        status = getattr(error, "status", None)
+        is_page = isinstance(error, _UnexpectedAnswerError) and error.is_page
+        return is_page or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
 
 def _proxy(host: str) -> str | None:
     """The proxy that the environment names for an address, except on this machine."""
@@ -290,12 +257,6 @@ def _proxy(host: str) -> str | None:
     if name == "localhost" or name.startswith("127.") or name == "::1" or proxy_bypass(name):
         return None
     return getproxies().get(parts.scheme)
-
-
-def _is_login(error: Exception) -> bool:
-    status = getattr(error, "status", None)
-    is_page = isinstance(error, _UnexpectedAnswerError) and error.is_page
-    return is_page or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def _reason(error: Exception) -> str:

@@ -4,8 +4,7 @@ It does not use the client's `PipelineJob`, which on submission creates a missin
 grants access to it. Only the call that starts the run is made here.
 """
 
-import secrets
-import time
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1 as v1
 
 from formats import names
-from kubeflow.engine_runs import CACHED, SKIPPED, EngineError, RunState, create
+from kubeflow.engine_runs import CACHED, SKIPPED, EngineError, EngineRuns, RunState
 from pipeline.cloud_config import Schedule, VertexConfig
 from pipeline.config import Config
 
@@ -41,8 +40,6 @@ _TASK_STATES = {
     v1.PipelineTaskDetail.State.NOT_TRIGGERED: SKIPPED,
 }
 
-_CLIENT_ERRORS = (GoogleAPICallError, GoogleAuthError, RetryError)
-_LOGIN_ERRORS = (GoogleAuthError, Unauthenticated)
 _TRANSIENT = (ServerError, TooManyRequests, Aborted, Cancelled, RetryError, TransportError)
 
 _LOGIN = (
@@ -54,8 +51,11 @@ REQUEST_SECONDS = 60.0
 """Time limit of a request; Google's client has none for these."""
 
 
-class VertexRuns:
+class VertexRuns(EngineRuns):
     """Runs of one pipeline in a project and region."""
+
+    client_errors = (GoogleAPICallError, GoogleAuthError, RetryError)
+    _section: VertexConfig
 
     def __init__(self, config: Config, section: VertexConfig):
         """Finds the caller's credentials.
@@ -63,47 +63,31 @@ class VertexRuns:
         Raises:
             EngineError: there are no credentials.
         """
-        self._config, self._section = config, section
         self._parent = f"projects/{section.project}/locations/{section.region}"
         self._options = ClientOptions(api_endpoint=f"{section.region}-aiplatform.googleapis.com")
-        self._was_allowed = False
-        self._connect()
+        self.unknown_run = (
+            "the run was deleted, or belongs to another project or region: compare "
+            f"{self._parent} and the run's id"
+        )
+        super().__init__(config, section)
 
     def _connect(self) -> None:
-        """Makes a client with the credentials that are valid now."""
         try:
             self._pipelines = v1.PipelineServiceClient(client_options=self._options)
         except GoogleAuthError as error:
             raise EngineError(f"no credentials for Vertex AI ({error}); {_LOGIN}") from None
 
-    def submit(self, file: Path) -> str:
-        """Starts a run, or a schedule if the configuration has one.
-
-        Raises:
-            EngineError: Vertex AI rejects it.
-        """
-        # Unique, because a creation that was not answered is recognized by this name.
-        name = f"{self._config.name}-{time.strftime('%Y%m%d%H%M%S')}-{secrets.token_hex(3)}"
+    def _create(self, file: Path, name: str) -> str:
         request = v1.CreatePipelineJobRequest(parent=self._parent, pipeline_job=self._job(file))
-        schedule = self._section.schedule
-        if schedule:
-            return create(
-                lambda: self._create_schedule(name, request, schedule),
-                find=lambda: self._find_schedule(name),
-            )
-        # A request that is repeated under the same id cannot start a second run.
-        request.pipeline_job_id = name
-        return create(lambda: self._create_job(request), find=lambda: None)
-
-    def _create_job(self, request: v1.CreatePipelineJobRequest) -> str:
-        try:
-            self._pipelines.create_pipeline_job(request, timeout=REQUEST_SECONDS)
-        except AlreadyExists:
-            pass
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
+        with self._described():
+            if self._section.schedule:
+                return self._create_schedule(name, request, self._section.schedule)
+            # A request that is repeated under the same id cannot start a second run.
+            request.pipeline_job_id = name
+            with contextlib.suppress(AlreadyExists):
+                self._pipelines.create_pipeline_job(request, timeout=REQUEST_SECONDS)
         self._was_allowed = True
-        return str(request.pipeline_job_id)
+        return name
 
     def _job(self, file: Path) -> v1.PipelineJob:
         section = self._section
@@ -125,31 +109,14 @@ class VertexRuns:
             f"pipelines/{page}/{run_id}?project={self._section.project}"
         )
 
-    def state(self, run_id: str) -> RunState:
-        """Current state of the run.
-
-        Raises:
-            EngineError: Vertex AI rejects the request or cannot be reached.
-        """
+    def _state(self, run_id: str) -> RunState:
         # The console and the SDK show the whole resource name.
         name = f"{self._parent}/pipelineJobs/{run_id.rpartition('/')[2]}"
-        try:
-            with warnings.catch_warnings():
-                # The client warns about states of later releases, which are not its own.
-                warnings.simplefilter("ignore")
-                job = self._pipelines.get_pipeline_job(name=name, timeout=REQUEST_SECONDS)
-                return self._run_state(job)
-        except NotFound as error:
-            raise EngineError(
-                f"{_text(error)}; the run was deleted, or belongs to another project or region: "
-                f"compare {self._parent} and the run's id"
-            ) from None
-        except _CLIENT_ERRORS as error:
-            engine_error = self._engine_error(error)
-            if isinstance(error, _LOGIN_ERRORS) and engine_error.is_transient:
-                # The next poll uses the credentials that are valid by then.
-                self._connect()
-            raise engine_error from None
+        with warnings.catch_warnings():
+            # The client warns about states of later releases, which are not its own.
+            warnings.simplefilter("ignore")
+            job = self._pipelines.get_pipeline_job(name=name, timeout=REQUEST_SECONDS)
+            return self._run_state(job)
 
     def _run_state(self, job: v1.PipelineJob) -> RunState:
         self._was_allowed = True
@@ -169,41 +136,43 @@ class VertexRuns:
     def _create_schedule(
         self, name: str, request: v1.CreatePipelineJobRequest, schedule: Schedule
     ) -> str:
-        try:
-            created = self._schedules().create_schedule(
-                parent=self._parent,
-                schedule=v1.Schedule(
-                    display_name=name,
-                    cron=schedule.times.with_zone,
-                    max_concurrent_run_count=schedule.max_concurrent_runs,
-                    create_pipeline_job_request=request,
-                ),
-                timeout=REQUEST_SECONDS,
-            )
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
+        created = self._schedules().create_schedule(
+            parent=self._parent,
+            schedule=v1.Schedule(
+                display_name=name,
+                cron=schedule.times.with_zone,
+                max_concurrent_run_count=schedule.max_concurrent_runs,
+                create_pipeline_job_request=request,
+            ),
+            timeout=REQUEST_SECONDS,
+        )
         return str(created.name.rpartition("/")[2])
 
-    def _find_schedule(self, name: str) -> str | None:
-        """Finds a schedule by its name, in case the answer to its creation was lost."""
+    def _find(self, name: str) -> str | None:
+        if not self._section.schedule:
+            return None
         request = v1.ListSchedulesRequest(parent=self._parent, filter=f'display_name="{name}"')
-        try:
-            found = list(self._schedules().list_schedules(request, timeout=REQUEST_SECONDS))
-        except _CLIENT_ERRORS as error:
-            raise self._engine_error(error) from None
-        return next((str(schedule.name.rpartition("/")[2]) for schedule in found), None)
+        with self._described():
+            schedules = list(self._schedules().list_schedules(request, timeout=REQUEST_SECONDS))
+        return next((str(schedule.name.rpartition("/")[2]) for schedule in schedules), None)
 
     def _schedules(self) -> v1.ScheduleServiceClient:
         return v1.ScheduleServiceClient(client_options=self._options)
 
-    def _engine_error(self, error: Exception) -> EngineError:
+    def _engine_error(self, error: Exception, hint: str) -> EngineError:
+        if isinstance(error, NotFound) and hint:
+            return EngineError(f"{_text(error)}; {hint}")
         is_transient = isinstance(error, _TRANSIENT) or getattr(error, "retryable", False)
-        if isinstance(error, _LOGIN_ERRORS) and not is_transient:
+        if self._is_login(error) and not is_transient:
             # A login that was valid has expired, and is renewed.
             return EngineError(
                 f"Vertex AI: not allowed; {_LOGIN}: {_text(error)}", is_transient=self._was_allowed
             )
         return EngineError(f"Vertex AI: {_text(error)}", is_transient=is_transient)
+
+    @staticmethod
+    def _is_login(error: Exception) -> bool:
+        return isinstance(error, (GoogleAuthError, Unauthenticated))
 
 
 def _text(error: Exception) -> str:

@@ -98,7 +98,7 @@ def test_an_outage_that_lasts_names_the_command_that_resumes(is_transient, monke
         def state(self, _):
             raise EngineError("503", is_transient=is_transient)
 
-    monkeypatch.setattr(engine_runs.follow, "__defaults__", (-1.0,))
+    monkeypatch.setattr(engine_runs, "OUTAGE_SECONDS", -1.0)
     with pytest.raises(EngineError) as error:
         cloud_commands._follow(Unreachable(), "7", interval=0)
     assert ("`higgs wait 7` follows it again" in str(error.value)) == is_transient
