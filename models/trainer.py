@@ -134,20 +134,19 @@ def read_initial_weights(base_model: str | None) -> NamedWeights:
     return {}
 
 
-def wait_for_export(path: str, timeout: float = EXPORT_TIMEOUT) -> None:
+def wait_for_export(path: str) -> None:
     """Waits until the first host has exported, because TFX expects a model on every host.
 
     Args:
         path: the SavedModel's folder.
-        timeout: in seconds.
 
     Raises:
-        TimeoutError: there is no export after that time.
+        TimeoutError: there is no export after ``EXPORT_TIMEOUT``.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + EXPORT_TIMEOUT
     while not is_exported(path):
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"no model at {path} after {timeout:.0f} s: see the first host's log"
+                f"no model at {path} after {EXPORT_TIMEOUT:.0f} s: see the first host's log"
             )
         time.sleep(1)

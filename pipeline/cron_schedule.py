@@ -62,13 +62,13 @@ class CronSchedule:
         """
         return f"TZ={self.zone} {self.expression}" if self.zone else self.expression
 
-    def next_times(self, now: datetime, count: int = 3) -> list[datetime]:
-        """Computes the next times after ``now``, in the schedule's zone."""
+    def next_times(self, now: datetime) -> list[datetime]:
+        """Computes the next three times after ``now``, in the schedule's zone."""
         from croniter import croniter
 
         zone: tzinfo = ZoneInfo(self.zone) if self.zone else timezone.utc
         times = croniter(self.expression, now.astimezone(zone))
-        return [times.get_next(datetime) for _ in range(count)]
+        return [times.get_next(datetime) for _ in range(3)]
 
 
 def parse_cron(text: str) -> CronSchedule:

@@ -10,14 +10,18 @@ from typing import Any, TypeAlias
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 from tensorflow_model_analysis.metrics import calibration_histogram, metric_types, metric_util
 from typing_extensions import override
 
 from components.evaluator.paired_auc import MAX_PAIRS, PairSample, merge_pairs, sample_pairs
-from components.evaluator.score_counts import MAX_CELLS, ScoreCounts, count_scores, merge_counts
+from components.evaluator.score_counts import (
+    MAX_CELLS,
+    Array,
+    ScoreCounts,
+    count_scores,
+    merge_counts,
+)
 
-Array: TypeAlias = npt.NDArray[np.float64]
 EventValue: TypeAlias = Callable[[Array, Array], Array]
 """Computes one value per event from labels [N] and predictions [N]."""
 

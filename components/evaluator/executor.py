@@ -1,9 +1,8 @@
 """Executor of CountingEvaluator: TFX's evaluation between comparisons of event counts."""
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from tfx.components.evaluator import executor
 from tfx.components.util import tfxio_utils
@@ -41,7 +40,8 @@ class Executor(executor.Executor):
             model for model in selected if not model.get_int_custom_property(names.ABSENT_PROPERTY)
         ]
         inputs = {**input_dict, standard_component_specs.BASELINE_MODEL_KEY: baselines}
-        with _own_reader():
+        # TFX has no hook for the reader; its executor looks this function up in the module.
+        with patch.object(tfxio_utils, "get_tfxio_factory_from_artifact", _make_factory):
             super().Do(inputs, output_dict, exec_properties)
         for baseline in selected:
             (blessing,) = output_dict[names.BLESSING.key]
@@ -66,22 +66,8 @@ class _RowGroups(ParquetTFXIO):
         return ReadExamples(pattern)
 
 
-@contextmanager
-def _own_reader() -> Iterator[None]:
-    """Lets TFX's Evaluator read with ``ReadExamples``.
-
-    TFX has no hook for it; its executor looks the function up in the module.
-    """
-
-    def factory(*, schema: Any, **_: Any) -> Any:
-        return functools.partial(_RowGroups, schema=schema)
-
-    stock = tfxio_utils.get_tfxio_factory_from_artifact
-    tfxio_utils.get_tfxio_factory_from_artifact = factory
-    try:
-        yield
-    finally:
-        tfxio_utils.get_tfxio_factory_from_artifact = stock
+def _make_factory(*, schema: Any, **_: Any) -> Any:
+    return functools.partial(_RowGroups, schema=schema)
 
 
 def count_events(evaluation: str) -> int | None:

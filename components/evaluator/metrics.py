@@ -5,6 +5,7 @@ extracts of ``components.evaluator.extractors``, and work on any others.
 """
 
 import functools
+import operator
 from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any, TypeAlias
@@ -21,7 +22,6 @@ from tensorflow_model_analysis.utils import model_util
 from components.evaluator import score_counts, standard_errors
 from components.evaluator.combiners import (
     BUCKETS,
-    Array,
     MeanCombiner,
     MeanErrorCombiner,
     PairSampleCombiner,
@@ -29,7 +29,7 @@ from components.evaluator.combiners import (
     with_columnar_histogram,
 )
 from components.evaluator.paired_auc import AucDifference, auc_difference
-from components.evaluator.score_counts import ScoreCounts
+from components.evaluator.score_counts import Array, ScoreCounts
 from components.evaluator.score_cuts import score_cuts
 from components.evaluator.significance import expected_significance
 from formats import evaluation_record as record
@@ -164,10 +164,6 @@ def maximal_significance(counts: ScoreCounts) -> float:
     return float(expected_significance(*score_counts.passing_shares(counts)).max())
 
 
-def _change_error(change: AucDifference) -> float:
-    return change.standard_error
-
-
 def change_lower_bound(
     change: AucDifference, confidence: float = 0.95, when_undecided: str = ""
 ) -> float:
@@ -227,7 +223,9 @@ class AucStandardError(
     """The standard error of the AUC (DeLong, DeLong, Clarke-Pearson 1988); NaN if undefined."""
 
 
-class AucChangeError(_OfAucChange, value=_change_error, name=record.AUC_CHANGE_ERROR):
+class AucChangeError(
+    _OfAucChange, value=operator.attrgetter("standard_error"), name=record.AUC_CHANGE_ERROR
+):
     """The standard error of the difference of two AUCs on the same events."""
 
 

@@ -62,7 +62,7 @@ def read_histograms(uri: str) -> Mapping[str, histograms.SplitHistograms]:
     Raises:
         pydantic.ValidationError: the file is not valid.
     """
-    return histograms.from_json(_read(f"{uri}/{histograms.FILE_NAME}").decode())
+    return histograms.from_json(read_text(f"{uri}/{histograms.FILE_NAME}"))
 
 
 def read_problems(
@@ -154,6 +154,11 @@ def _parse(path: str, message: AnyMessage) -> AnyMessage:
     except (DecodeError, SystemError):  # protobuf's C++ turns the warning into a SystemError
         raise ValueError(f"{path} is not a complete {type(message).__name__}") from None
     return message
+
+
+def read_text(path: str) -> str:
+    """Reads a file of an artifact, local or remote."""
+    return _read(path).decode()
 
 
 def _read(path: str) -> bytes:

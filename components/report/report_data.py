@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from tfx.dsl.io import fileio
 
 from components.report import data_section
-from components.report.data_section import Split
+from components.report.data_section import Split, read_text
 from components.report.drift import Drift, measure_drift
 from formats import names, training_record
 from formats.evaluation_record import (
@@ -167,7 +166,7 @@ def read_test(folder: str) -> SliceEvaluation:
 
 
 def _read_training(folder: str) -> TrainingRecord:
-    return TrainingRecord.from_json(_read_text(f"{folder}/{training_record.FILE_NAME}"))
+    return TrainingRecord.from_json(read_text(f"{folder}/{training_record.FILE_NAME}"))
 
 
 def _read_splits(reader: _Reader, outcome: RunOutcome) -> tuple[Split, ...]:
@@ -207,10 +206,4 @@ def _read_serving_fault(outcome: RunOutcome) -> str:
     blessing = outcome.output(names.INFRA_BLESSING)
     if blessing is None or blessing.is_blessed:
         return ""
-    return _read_text(f"{blessing.uri}/{names.INFRA_NOT_BLESSED_FILE}")
-
-
-def _read_text(path: str) -> str:
-    with fileio.open(path, "r") as file:
-        text: str = file.read()
-    return text
+    return read_text(f"{blessing.uri}/{names.INFRA_NOT_BLESSED_FILE}")

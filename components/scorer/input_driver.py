@@ -1,21 +1,14 @@
 """Driver of Scorer: tells the cache of local runs which data there is."""
 
-from tfx.dsl.components.base import base_driver
-from tfx.orchestration.metadata import Metadata
-from tfx.orchestration.portable import base_driver as portable_driver
+from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration.driver_output_pb2 import DriverOutput
 
 from components.scorer.executor import CONTENT_KEY, find_sources, key_of
 
 
-class Driver(base_driver.BaseDriver, portable_driver.BaseDriver):
+class Driver(BaseDriver):
     """Adds the content of the files to the node's parameters, and so to its cache key."""
-
-    def __init__(self, metadata_handle: Metadata):
-        """Makes a driver of both kinds that TFX expects."""
-        base_driver.BaseDriver.__init__(self, metadata_handle)
-        portable_driver.BaseDriver.__init__(self, metadata_handle)
 
     def run(self, execution_info: ExecutionInfo) -> DriverOutput:
         """Hashes the files.

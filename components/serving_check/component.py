@@ -37,5 +37,4 @@ def ServingCheck(  # noqa: N802 (named as TFX names nodes)
     check = ServingCheck(model=trainer.outputs["model"], model_run=trainer.outputs["model_run"])
     ```
     """
-    limits = Limits(timeout_minutes, memory_gb)
-    executor.check_serving(model, model_run, blessing, limits)
+    executor.check_serving(model, model_run, blessing, Limits(timeout_minutes, memory_gb))

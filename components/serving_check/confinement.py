@@ -122,8 +122,8 @@ def syscall_filter(numbers: Iterable[int]) -> bytes:
     )
 
 
-def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("=HBBI", code, if_true, if_false, value)
+def _instruction(code: int, value: int, if_true: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, 0, value)
 
 
 def _prctl(option: int, *arguments: int) -> None:

@@ -15,9 +15,7 @@ from formats.reference_scores import ReferenceScores
 logger = logging.getLogger("higgs.serving_check")
 
 
-def check_serving(
-    model: Artifact, model_run: Artifact, blessing: Artifact, limits: Limits | None = None
-) -> None:
+def check_serving(model: Artifact, model_run: Artifact, blessing: Artifact, limits: Limits) -> None:
     """Blesses an export that reproduces the reference scores; otherwise records the fault.
 
     The blessing names the export by the digest of its files, so that no other one is pushed.

@@ -12,7 +12,7 @@ TOLERANCE = 1e-5
 """Maximum difference in probability between training and serving."""
 
 
-def find_fault(model: str, reference: ReferenceScores, limits: Limits | None = None) -> str | None:
+def find_fault(model: str, reference: ReferenceScores, limits: Limits) -> str | None:
     """Finds out what is wrong with an export; None if it scores as the trained model did.
 
     Args:
@@ -26,7 +26,7 @@ def find_fault(model: str, reference: ReferenceScores, limits: Limits | None = N
         ServingCheckError: the check failed for a reason that says nothing about the export.
     """
     for name, part in (("the SavedModel", model), (ONNX_FILE, f"{model}/{ONNX_FILE}")):
-        verdict = score_in_fresh_process(part, reference.features, limits or Limits())
+        verdict = score_in_fresh_process(part, reference.features, limits)
         # Into the log, and not to the console: most of it is TensorFlow's greeting.
         sys.stderr.write(verdict.messages)
         if verdict.scores is None:

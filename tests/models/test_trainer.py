@@ -356,12 +356,13 @@ def start_host(fn_args, addresses, index):
     )
 
 
-def test_a_host_that_waits_too_long_names_the_missing_model(tmp_path):
+def test_a_host_that_waits_too_long_names_the_missing_model(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.trainer.EXPORT_TIMEOUT", 0)
     with pytest.raises(TimeoutError, match=r"no model at .*/none after 0 s: see the first host"):
-        wait_for_export(f"{tmp_path}/none", timeout=0)
+        wait_for_export(f"{tmp_path}/none")
     (tmp_path / "model.partial").mkdir()
     (tmp_path / "model").mkdir()
     with pytest.raises(TimeoutError, match="no model at"):
-        wait_for_export(f"{tmp_path}/model", timeout=0)
+        wait_for_export(f"{tmp_path}/model")
     (tmp_path / "model.partial").rmdir()
-    wait_for_export(f"{tmp_path}/model", timeout=0)
+    wait_for_export(f"{tmp_path}/model")

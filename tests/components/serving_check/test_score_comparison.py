@@ -6,17 +6,22 @@ import numpy as np
 import onnx
 import pytest
 
+from components.serving_check.probe_process import Limits
 from components.serving_check.score_comparison import TOLERANCE, compare, find_fault
+
+LIMITS = Limits()
 
 
 @pytest.mark.slow
 def test_an_export_that_scores_as_trained_has_no_fault(export, reference):
-    assert find_fault(export, reference) is None
+    assert find_fault(export, reference, LIMITS) is None
 
 
 @pytest.mark.slow
 def test_an_export_that_scores_otherwise(export, reference):
-    fault = find_fault(export, replace(reference, scores=reference.scores + np.float32(1e-3)))
+    fault = find_fault(
+        export, replace(reference, scores=reference.scores + np.float32(1e-3)), LIMITS
+    )
     assert "scores differ from the trained model's by up to 0.001" in fault
 
 
@@ -26,18 +31,18 @@ def test_both_forms_of_an_export_are_compared(export, reference, onnx_scorer, tm
     shutil.copytree(export, changed)
     file = changed / "model.onnx"
     onnx.save(onnx_scorer(bias=2e-5), file)
-    assert find_fault(str(changed), reference).startswith(
+    assert find_fault(str(changed), reference, LIMITS).startswith(
         "model.onnx: scores differ from the trained model's by up to 2e-05"
     )
     onnx.save(onnx_scorer(bias=5e-6), file)
-    assert find_fault(str(changed), reference) is None
+    assert find_fault(str(changed), reference, LIMITS) is None
     file.write_bytes(file.read_bytes()[:-20])
     assert "model.onnx could not be loaded and scored: InvalidProtobuf" in find_fault(
-        str(changed), reference
+        str(changed), reference, LIMITS
     )
     file.unlink()
     assert "model.onnx could not be loaded and scored: NoSuchFile" in find_fault(
-        str(changed), reference
+        str(changed), reference, LIMITS
     )
 
 
@@ -46,7 +51,9 @@ def test_a_broken_export(export, reference, tmp_path):
     broken = tmp_path / "model"
     shutil.copytree(export, broken)
     (broken / "saved_model.pb").write_bytes(b"not a model")
-    assert "the SavedModel could not be loaded and scored" in find_fault(str(broken), reference)
+    assert "the SavedModel could not be loaded and scored" in find_fault(
+        str(broken), reference, LIMITS
+    )
 
 
 @pytest.mark.slow
@@ -55,7 +62,9 @@ def test_an_export_that_lacks_its_weights(export, reference, tmp_path):
     shutil.copytree(export, broken)
     for shard in Path(broken, "variables").iterdir():
         shard.unlink()
-    assert "the SavedModel could not be loaded and scored" in find_fault(str(broken), reference)
+    assert "the SavedModel could not be loaded and scored" in find_fault(
+        str(broken), reference, LIMITS
+    )
 
 
 @pytest.mark.parametrize(
