@@ -26,112 +26,75 @@ class Hyperparameters(BaseModel):
     ``models.training.training_plan``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    validation_share: Number = Field(
-        0.1,
-        gt=0,
-        le=0.5,
-        description="share of the training split, at most 500,000 events, that is set aside: "
-        "epochs are compared and the blend is fitted on it",
-    )
-    refit_events: StrictInt = Field(
-        100_000,
-        ge=0,
-        le=1_000_000,
-        description="largest training split on which network and trees are trained a second time, "
-        "on all its events, with the epochs and the blend that were chosen before; 0: never",
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    derived_columns: bool = Field(
-        True, description="use the columns derived by physics instead of the 28 published ones"
-    )
-    buckets: StrictInt | None = Field(
-        None, ge=0, description="buckets per column, whose log odds are inputs too; 0: none"
-    )
+    validation_share: Number = Field(0.1, gt=0, le=0.5)
+    """Share of the training split, at most 500,000 events, that is set aside: epochs are compared
+    and the blend is fitted on it."""
+    refit_events: StrictInt = Field(100_000, ge=0, le=1_000_000)
+    """Largest training split on which network and trees are trained a second time, on all its
+    events, with the epochs and the blend that were chosen before; 0: never."""
 
-    trees: StrictInt | None = Field(None, ge=0, description="number of boosted trees; 0: none")
-    tree_depth: StrictInt | None = Field(
-        None, ge=1, le=8, description="cuts from the root of a tree to each of its leaves"
-    )
-    tree_learning_rate: Number | None = Field(
-        None, gt=0, le=1, description="learning rate of the trees"
-    )
-    tree_events: StrictInt = Field(
-        1_000_000, ge=100, description="maximum number of training events on which trees are grown"
-    )
+    derived_columns: bool = True
+    """Use the columns derived by physics instead of the 28 published ones."""
+    buckets: StrictInt | None = Field(None, ge=0)
+    """Buckets per column, whose log odds are inputs too; 0: none."""
 
-    units: StrictInt | None = Field(None, ge=1, description="units of each deep block")
-    blocks: StrictInt | None = Field(
-        None, ge=1, description="deep blocks: Dense, BatchNorm, activation, Dropout"
-    )
-    activation: Literal["relu", "elu", "selu", "gelu", "swish"] = Field(
-        "relu", description="activation of the deep blocks"
-    )
-    dropout: Number | None = Field(
-        None, ge=0, lt=1, description="share of units dropped after each block"
-    )
-    input_dropout: Number = Field(
-        0.1, ge=0, lt=1, description="share of the inputs of the deep part dropped"
-    )
+    trees: StrictInt | None = Field(None, ge=0)
+    """Number of boosted trees; 0: none."""
+    tree_depth: StrictInt | None = Field(None, ge=1, le=8)
+    """Cuts from the root of a tree to each of its leaves."""
+    tree_learning_rate: Number | None = Field(None, gt=0, le=1)
+    """Learning rate of the trees."""
+    tree_events: StrictInt = Field(1_000_000, ge=100)
+    """Maximum number of training events on which trees are grown."""
 
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="arithmetic of the deep blocks; auto: the fastest on the hardware"
-    )
+    units: StrictInt | None = Field(None, ge=1)
+    """Units of each deep block."""
+    blocks: StrictInt | None = Field(None, ge=1)
+    """Deep blocks: Dense, BatchNorm, activation, Dropout."""
+    activation: Literal["relu", "elu", "selu", "gelu", "swish"] = "relu"
+    """Activation of the deep blocks."""
+    dropout: Number | None = Field(None, ge=0, lt=1)
+    """Share of units dropped after each block."""
+    input_dropout: Number = Field(0.1, ge=0, lt=1)
+    """Share of the inputs of the deep part dropped."""
 
-    batch_size_per_replica: StrictInt | None = Field(
-        None,
-        ge=1,
-        description="events per step and replica; the global batch is this times the replicas",
-    )
-    epochs: StrictInt | None = Field(
-        None,
-        ge=1,
-        description="maximum number of epochs; early stopping may end the training sooner",
-    )
-    steps_per_execution: StrictInt = Field(
-        10, ge=1, description="training steps that the device runs between two calls from Python"
-    )
-    learning_rate: Number = Field(2e-3, gt=0, description="peak learning rate of AdamW")
-    learning_rate_batch: StrictInt | None = Field(
-        256,
-        ge=1,
-        description="global batch to which learning_rate applies: the rate grows with the square "
-        "root of the batch; null: it does not",
-    )
-    weight_decay: Number | None = Field(
-        None,
-        ge=0,
-        description="weight decay of the deep blocks' kernels in AdamW, times the learning rate",
-    )
-    schedule: Literal["cosine", "plateau"] = Field(
-        "cosine",
-        description="cosine: from warm-up to 0 over all epochs; plateau: lowered when val_loss "
-        "stops falling",
-    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Arithmetic of the deep blocks; auto: the fastest on the hardware."""
 
-    early_stopping_patience: StrictInt | None = Field(
-        None, ge=0, description="epochs without improvement of val_loss before training stops"
-    )
-    early_stopping_min_delta: Number = Field(
-        0.0, ge=0, description="smallest decrease of val_loss that counts as an improvement"
-    )
+    batch_size_per_replica: StrictInt | None = Field(None, ge=1)
+    """Events per step and replica; the global batch is this times the replicas."""
+    epochs: StrictInt | None = Field(None, ge=1)
+    """Maximum number of epochs; early stopping may end the training sooner."""
+    steps_per_execution: StrictInt = Field(10, ge=1)
+    """Training steps that the device runs between two calls from Python."""
+    learning_rate: Number = Field(2e-3, gt=0)
+    """Peak learning rate of AdamW."""
+    learning_rate_batch: StrictInt | None = Field(256, ge=1)
+    """Global batch to which learning_rate applies: the rate grows with the square root of the
+    batch; null: it does not."""
+    weight_decay: Number | None = Field(None, ge=0)
+    """Weight decay of the deep blocks' kernels in AdamW, times the learning rate."""
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    """cosine: from warm-up to 0 over all epochs; plateau: lowered when val_loss stops falling."""
 
-    plateau_factor: Number = Field(
-        0.2, gt=0, lt=1, description="factor of the learning rate on a plateau"
-    )
-    plateau_patience: StrictInt = Field(
-        1,
-        ge=0,
-        description="epochs without improvement of val_loss before the learning rate is lowered",
-    )
-    min_learning_rate: Number = Field(
-        1e-5, ge=0, description="lower limit of the learning rate on a plateau"
-    )
+    early_stopping_patience: StrictInt | None = Field(None, ge=0)
+    """Epochs without improvement of val_loss before training stops."""
+    early_stopping_min_delta: Number = Field(0.0, ge=0)
+    """Smallest decrease of val_loss that counts as an improvement."""
 
-    profile_steps: StrictInt = Field(
-        0, ge=0, description="steps of the second epoch that TensorBoard's profiler records"
-    )
+    plateau_factor: Number = Field(0.2, gt=0, lt=1)
+    """Factor of the learning rate on a plateau."""
+    plateau_patience: StrictInt = Field(1, ge=0)
+    """Epochs without improvement of val_loss before the learning rate is lowered."""
+    min_learning_rate: Number = Field(1e-5, ge=0)
+    """Lower limit of the learning rate on a plateau."""
+
+    profile_steps: StrictInt = Field(0, ge=0)
+    """Steps of the second epoch that TensorBoard's profiler records."""
 
     @model_validator(mode="after")
     def _check_rates(self) -> "Hyperparameters":

@@ -119,32 +119,36 @@ class Section(BaseModel):
     """A section of the configuration: frozen, without unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,
+        use_attribute_docstrings=True,
     )
 
 
 class Resources(Section):
     """Resources of one node's container."""
 
-    cpu: float | None = Field(None, gt=0, description="number of CPU cores")
+    cpu: float | None = Field(None, gt=0)
+    """Number of CPU cores."""
     # The driver of Kubeflow cannot read much smaller numbers: it writes them with an exponent.
-    memory_gb: float | None = Field(None, ge=0.1, description="memory in GB")
-    accelerator: str | None = Field(
-        None, description="Vertex: an accelerator type; Kubeflow: a resource such as nvidia.com/gpu"
-    )
-    accelerator_count: int = Field(1, ge=1, description="number of accelerators")
+    memory_gb: float | None = Field(None, ge=0.1)
+    """Memory in GB."""
+    accelerator: str | None = None
+    """Vertex: an accelerator type; Kubeflow: a resource such as nvidia.com/gpu."""
+    accelerator_count: int = Field(1, ge=1)
+    """Number of accelerators."""
 
 
 class Schedule(Section):
     """Schedule of recurring runs."""
 
-    cron: str = Field(
-        description="cron expression of five fields, such as '0 3 * * 1'; for Vertex, "
-        "'TZ=Europe/Zurich ' may precede it",
-    )
-    max_concurrent_runs: int = Field(
-        1, ge=1, le=10, description="maximum number of concurrent runs"
-    )
+    cron: str
+    """Cron expression of five fields, such as '0 3 * * 1'; for Vertex, 'TZ=Europe/Zurich ' may
+    precede it."""
+    max_concurrent_runs: int = Field(1, ge=1, le=10)
+    """Maximum number of concurrent runs."""
 
     @field_validator("cron")
     @classmethod
@@ -161,117 +165,108 @@ class Schedule(Section):
 class RemoteConfig(Section):
     """Settings that both cloud targets have."""
 
-    image: Image = Field(description="image built from kubeflow/Dockerfile")
-    service_account: str | None = Field(None, description="service account of the nodes")
-    resources: dict[str, Resources] = Field(
-        default_factory=dict, description="resources of single nodes, by node id"
-    )
-    schedule: Schedule | None = Field(None, description="submit a schedule instead of one run")
-    retries: int = Field(
-        0,
-        ge=0,
-        le=10,
-        description="number of retries of a failed node; gates are not repeated",
-    )
+    image: Image
+    """Image built from kubeflow/Dockerfile."""
+    service_account: str | None = None
+    """Service account of the nodes."""
+    resources: dict[str, Resources] = Field(default_factory=dict)
+    """Resources of single nodes, by node id."""
+    schedule: Schedule | None = None
+    """Submit a schedule instead of one run."""
+    retries: int = Field(0, ge=0, le=10)
+    """Number of retries of a failed node; gates are not repeated."""
 
 
 class TrainingConfig(Section):
     """The machines of the Vertex training job: CPU, GPU or one TPU slice."""
 
-    machine_type: MachineType = Field(
-        "n1-standard-8", description="n1-standard-8, cloud-tpu, ct5lp-..."
-    )
-    accelerator: Accelerator | None = Field(None, description="GPU type, TPU_V2 or TPU_V3")
-    accelerator_count: int | None = Field(None, ge=1, description="number of GPUs or of TPU cores")
-    tpu_topology: str | None = Field(
-        None, pattern=r"^\d+x\d+$", description="topology of a TPU v5e slice, such as 2x2"
-    )
-    replica_count: int = Field(1, ge=1, description="number of machines; 1 with a TPU")
-    image: Image | None = Field(None, description="image of the Trainer, for GPUs or TPUs")
-    spot: bool = Field(False, description="cheaper spot machines, which may be preempted")
-    timeout_hours: float = Field(24.0, gt=0, le=168, description="maximum training time in hours")
+    machine_type: MachineType = "n1-standard-8"
+    """n1-standard-8, cloud-tpu, ct5lp-..."""
+    accelerator: Accelerator | None = None
+    """GPU type, TPU_V2 or TPU_V3."""
+    accelerator_count: int | None = Field(None, ge=1)
+    """Number of GPUs or of TPU cores."""
+    tpu_topology: str | None = Field(None, pattern=r"^\d+x\d+$")
+    """Topology of a TPU v5e slice, such as 2x2."""
+    replica_count: int = Field(1, ge=1)
+    """Number of machines; 1 with a TPU."""
+    image: Image | None = None
+    """Image of the Trainer, for GPUs or TPUs."""
+    spot: bool = False
+    """Cheaper spot machines, which may be preempted."""
+    timeout_hours: float = Field(24.0, gt=0, le=168)
+    """Maximum training time in hours."""
 
 
 class EndpointConfig(Section):
     """Vertex endpoint to which blessed models are deployed."""
 
-    name: EndpointName = Field(description="display name; created if missing")
-    machine_type: MachineType = Field("n1-standard-2", description="machine type of the servers")
-    min_replicas: int = Field(1, ge=1, description="minimum number of machines")
-    max_replicas: int = Field(1, ge=1, description="maximum number of machines")
-    traffic_percentage: int = Field(
-        100,
-        ge=0,
-        le=100,
-        description="percentage of the traffic for the new model; older models share the rest; the "
-        "first model needs 100",
-    )
-    serving_image: Image = Field(
-        "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
-        description="Vertex AI's prebuilt TensorFlow image",
-    )
+    name: EndpointName
+    """Display name; created if missing."""
+    machine_type: MachineType = "n1-standard-2"
+    """Machine type of the servers."""
+    min_replicas: int = Field(1, ge=1)
+    """Minimum number of machines."""
+    max_replicas: int = Field(1, ge=1)
+    """Maximum number of machines."""
+    traffic_percentage: int = Field(100, ge=0, le=100)
+    """Percentage of the traffic for the new model; older models share the rest; the first model
+    needs 100."""
+    serving_image: Image = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    """Vertex AI's prebuilt TensorFlow image."""
 
 
 class VertexConfig(RemoteConfig):
     """Settings of Vertex AI Pipelines."""
 
-    project: Project = Field(description="project id, or number without Dataflow")
-    region: Region = Field(description="region, such as us-central1")
-    service_account: GoogleAccount | None = Field(None, description="service account of the nodes")
-    network: Network | None = Field(
-        None, description="peered network, projects/PROJECT_NUMBER/global/networks/NAME"
-    )
-    reserved_ip_ranges: tuple[str, ...] = Field(
-        (), description="names of the ranges of the peered network that the jobs use"
-    )
-    psc_network_attachment: NetworkAttachment | None = Field(
-        None,
-        description="network attachment for Private Service Connect, instead of network",
-    )
+    project: Project
+    """Project id, or number without Dataflow."""
+    region: Region
+    """Region, such as us-central1."""
+    service_account: GoogleAccount | None = None
+    """Service account of the nodes."""
+    network: Network | None = None
+    """Peered network, projects/PROJECT_NUMBER/global/networks/NAME."""
+    reserved_ip_ranges: tuple[str, ...] = ()
+    """Names of the ranges of the peered network that the jobs use."""
+    psc_network_attachment: NetworkAttachment | None = None
+    """Network attachment for Private Service Connect, instead of network."""
     encryption_key: str | None = Field(
-        None,
-        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
-        description="Cloud KMS key of runs, training jobs and Dataflow jobs",
+        None, pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
     )
-    worker_image: Image | None = Field(
-        None, description="image of Dataflow's workers: the Dockerfile's target `worker`"
-    )
-    labels: dict[LabelKey, LabelText] = Field(
-        default_factory=dict,
-        max_length=MAX_LABELS,
-        description="labels of runs, training jobs and Dataflow jobs",
-    )
-    training: TrainingConfig = Field(
-        default_factory=lambda: TrainingConfig(), description="machines of the training job"
-    )
-    endpoint: EndpointConfig | None = Field(
-        None, description="endpoint to deploy to; without one, models are pushed to push.directory"
-    )
+    """Cloud KMS key of runs, training jobs and Dataflow jobs."""
+    worker_image: Image | None = None
+    """Image of Dataflow's workers: the Dockerfile's target `worker`."""
+    labels: dict[LabelKey, LabelText] = Field(default_factory=dict, max_length=MAX_LABELS)
+    """Labels of runs, training jobs and Dataflow jobs."""
+    training: TrainingConfig = Field(default_factory=lambda: TrainingConfig())
+    """Machines of the training job."""
+    endpoint: EndpointConfig | None = None
+    """Endpoint to deploy to; without one, models are pushed to push.directory."""
 
 
 class Volume(Section):
     """Persistent volume claim that every container mounts."""
 
     # The pod's volume is named after the claim, and a volume's name has no dots.
-    claim: str = Field(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="name of the claim, no dots"
-    )
-    mount_path: str = Field(pattern=r"^(/[^/]+)+$", description="mount path in the containers")
+    claim: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """Name of the claim, no dots."""
+    mount_path: str = Field(pattern=r"^(/[^/]+)+$")
+    """Mount path in the containers."""
 
 
 class KubeflowConfig(RemoteConfig):
     """Settings of a Kubeflow Pipelines 2 installation."""
 
-    host: str | None = Field(None, pattern=r"^https?://", description="address, for `higgs submit`")
-    service_account: ServiceAccount | None = Field(None, description="service account of the nodes")
-    namespace: KubernetesName | None = Field(
-        None, description="namespace of a multi-user installation"
-    )
-    experiment: str = Field(
-        "higgs", min_length=1, max_length=128, description="experiment that groups the runs"
-    )
-    volumes: tuple[Volume, ...] = Field((), description="volumes for data, models and artifacts")
-    artifacts_volume: str | None = Field(
-        None,
-        description="mount path of the volume that keeps artifacts instead of the object store",
-    )
+    host: str | None = Field(None, pattern=r"^https?://")
+    """Address, for `higgs submit`."""
+    service_account: ServiceAccount | None = None
+    """Service account of the nodes."""
+    namespace: KubernetesName | None = None
+    """Namespace of a multi-user installation."""
+    experiment: str = Field("higgs", min_length=1, max_length=128)
+    """Experiment that groups the runs."""
+    volumes: tuple[Volume, ...] = ()
+    """Volumes for data, models and artifacts."""
+    artifacts_volume: str | None = None
+    """Mount path of the volume that keeps artifacts instead of the object store."""

@@ -81,50 +81,39 @@ WITH_TEST = "folders-with-test"
 class IngestionConfig(Section):
     """How the shards under ``data_root`` become the splits ``train`` and ``eval``."""
 
-    layout: Literal["auto", "folders", "folders-with-test", "single"] = Field(
-        "auto",
-        description="folders: training/ and validation/ are the splits; folders-with-test: also "
-        "test/, which no gate depends on; single: one folder of shards, split by a hash of each "
-        "record; auto: detected when the run starts",
-    )
-    train_buckets: int = Field(2, ge=1, description="number of hash buckets of train")
-    eval_buckets: int = Field(1, ge=1, description="number of hash buckets of eval")
-    ignore_keys: tuple[str, ...] = Field(
-        (), description="additional keys of a record that are dropped; any other key is refused"
-    )
-    max_duplicate_share: float = Field(
-        0.1, ge=0.0, le=1.0, description="maximum share of repeated events in a split"
-    )
-    content_key: str | None = Field(
-        None,
-        min_length=1,
-        description="identifies the content of shards in an object store, such as by a version: "
-        "ingestion is reused only while it is unchanged; without it, a run on this machine uses "
-        "the times at which the store wrote the shards; local shards are hashed instead",
-    )
+    layout: Literal["auto", "folders", "folders-with-test", "single"] = "auto"
+    """folders: training/ and validation/ are the splits; folders-with-test: also test/, which no
+    gate depends on; single: one folder of shards, split by a hash of each record; auto: detected
+    when the run starts."""
+    train_buckets: int = Field(2, ge=1)
+    """Number of hash buckets of train."""
+    eval_buckets: int = Field(1, ge=1)
+    """Number of hash buckets of eval."""
+    ignore_keys: tuple[str, ...] = ()
+    """Additional keys of a record that are dropped; any other key is refused."""
+    max_duplicate_share: float = Field(0.1, ge=0.0, le=1.0)
+    """Maximum share of repeated events in a split."""
+    content_key: str | None = Field(None, min_length=1)
+    """Identifies the content of shards in an object store, such as by a version: ingestion is
+    reused only while it is unchanged; without it, a run on this machine uses the times at which the
+    store wrote the shards; local shards are hashed instead."""
 
 
 class TrainerConfig(Hyperparameters):
     """A preset and the hyperparameters that differ from it."""
 
-    preset: Literal["default", "demo", "kaggle"] = Field(
-        "default", description="the hyperparameters to start from"
-    )
-    warm_start: bool = Field(
-        False, description="start from the weights of the model in service, where shapes agree"
-    )
-    checkpoints: FolderPath | None = Field(
-        None, description="checkpoints of unfinished trainings; default: checkpoints/ under root"
-    )
+    preset: Literal["default", "demo", "kaggle"] = "default"
+    """The hyperparameters to start from."""
+    warm_start: bool = False
+    """Start from the weights of the model in service, where shapes agree."""
+    checkpoints: FolderPath | None = None
+    """Checkpoints of unfinished trainings; default: checkpoints/ under root."""
 
-    memory: MemorySize | None = Field(
-        None,
-        description="memory for training events and their columns on each host, such as 4GB; more "
-        "events pass through a window; default: a quarter of the machine's memory",
-    )
-    cluster_timeout_minutes: Number = Field(
-        10, gt=0, description="minutes to wait for the other hosts of TF_CONFIG, or for a TPU"
-    )
+    memory: MemorySize | None = None
+    """Memory for training events and their columns on each host, such as 4GB; more events pass
+    through a window; default: a quarter of the machine's memory."""
+    cluster_timeout_minutes: Number = Field(10, gt=0)
+    """Minutes to wait for the other hosts of TF_CONFIG, or for a TPU."""
 
     @model_validator(mode="before")
     @classmethod
@@ -143,26 +132,22 @@ class TrainerConfig(Hyperparameters):
 class ServingCheckConfig(Section):
     """Limits of the process that loads the export and scores records with it, before the push."""
 
-    timeout_minutes: int = Field(10, ge=1, le=1440, description="maximum wall time")
-    memory_gb: int = Field(
-        16, ge=1, le=4096, description="memory that the process may allocate, in GiB"
-    )
+    timeout_minutes: int = Field(10, ge=1, le=1440)
+    """Maximum wall time."""
+    memory_gb: int = Field(16, ge=1, le=4096)
+    """Memory that the process may allocate, in GiB."""
 
 
 class PushConfig(Section):
     """Where blessed models go, and in which formats."""
 
-    directory: FolderPath | None = Field(
-        None, description="serving directory; default: serving/ under root"
-    )
-    formats: tuple[ModelFormat, ...] = Field(
-        ("saved_model", "onnx"),
-        description="formats of a version; saved_model is always one of them, because later models "
-        "are compared with it",
-    )
-    triton: bool = Field(
-        False, description="write config.pbtxt, so that Triton can serve the serving directory"
-    )
+    directory: FolderPath | None = None
+    """Serving directory; default: serving/ under root."""
+    formats: tuple[ModelFormat, ...] = ("saved_model", "onnx")
+    """Formats of a version; saved_model is always one of them, because later models are compared
+    with it."""
+    triton: bool = False
+    """Write config.pbtxt, so that Triton can serve the serving directory."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> "PushConfig":
@@ -176,18 +161,14 @@ class PushConfig(Section):
 class ScoreConfig(Section):
     """A set of events, labelled or not, that the model in service scores at the end of each run."""
 
-    data_root: FolderPath = Field(
-        min_length=1, description="folder of files in any form that `higgs convert` reads"
-    )
-    columns: tuple[str, ...] = Field(
-        (), description="columns to copy: those of the files, or features"
-    )
-    id: str | None = Field(
-        None, description="column that identifies a row; default: its file and number"
-    )
-    flag_invalid: bool = Field(
-        False, description="give invalid rows a reason and no score, instead of refusing the file"
-    )
+    data_root: FolderPath = Field(min_length=1)
+    """Folder of files in any form that `higgs convert` reads."""
+    columns: tuple[str, ...] = ()
+    """Columns to copy: those of the files, or features."""
+    id: str | None = None
+    """Column that identifies a row; default: its file and number."""
+    flag_invalid: bool = False
+    """Give invalid rows a reason and no score, instead of refusing the file."""
 
     @field_validator("columns", "id")
     @classmethod
@@ -204,13 +185,10 @@ class ScoreConfig(Section):
 class BeamConfig(Section):
     """How Beam runs ingestion, statistics, histograms, evaluation and scoring."""
 
-    args: tuple[str, ...] = Field(
-        (), description="Beam pipeline options; default: the in-memory DirectRunner"
-    )
-    nodes: dict[BeamNode, tuple[str, ...]] = Field(
-        default_factory=dict,
-        description="Beam pipeline options of single nodes; they override args",
-    )
+    args: tuple[str, ...] = ()
+    """Beam pipeline options; default: the in-memory DirectRunner."""
+    nodes: dict[BeamNode, tuple[str, ...]] = Field(default_factory=dict)
+    """Beam pipeline options of single nodes; they override args."""
 
     @field_validator("args")
     @classmethod
@@ -237,31 +215,26 @@ class BeamConfig(Section):
 class Config(Section):
     """One run of the pipeline."""
 
-    name: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-z0-9][a-z0-9-]{0,127}$",
-            description="the pipeline's name: lowercase letters, digits and '-'",
-        ),
-    ] = "higgs"
-    data_root: FolderPath = Field(
-        min_length=1, description="contains training/ and validation/, or shards"
-    )
-    root: FolderPath = Field(
-        min_length=1, description="pipeline root: artifacts, metadata, logs, reports and serving/"
-    )
-    seed: int = Field(
-        0, ge=0, lt=2**31, strict=True, description="seed of weights, shuffling and dropout"
-    )
+    name: str = Field("higgs", pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")
+    """The pipeline's name: lowercase letters, digits and '-'."""
+    data_root: FolderPath = Field(min_length=1)
+    """Contains training/ and validation/, or shards."""
+    root: FolderPath = Field(min_length=1)
+    """Pipeline root: artifacts, metadata, logs, reports and serving/."""
+    seed: int = Field(0, ge=0, lt=2**31, strict=True)
+    """Seed of weights, shuffling and dropout."""
     ingestion: IngestionConfig = Field(default_factory=IngestionConfig)
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     serving_check: ServingCheckConfig = Field(default_factory=ServingCheckConfig)
     push: PushConfig = Field(default_factory=PushConfig)
-    score: ScoreConfig | None = Field(None, description="a set to score after the push")
+    score: ScoreConfig | None = None
+    """A set to score after the push."""
     beam: BeamConfig = Field(default_factory=BeamConfig)
-    vertex: VertexConfig | None = Field(None, description="options of `--target vertex`")
-    kubeflow: KubeflowConfig | None = Field(None, description="options of `--target kubeflow`")
+    vertex: VertexConfig | None = None
+    """Options of `--target vertex`."""
+    kubeflow: KubeflowConfig | None = None
+    """Options of `--target kubeflow`."""
 
     @property
     def artifacts_root(self) -> str:

@@ -19,19 +19,18 @@ MAX_EVENTS = 2**53
 class GateConfig(Section):
     """A gate on any metric, on all events or on one slice."""
 
-    metric: Literal[tuple(GATE_METRICS)] = Field(description="the metric")  # type: ignore[valid-type]
-    slice: dict[str, str] = Field(
-        default_factory=dict,
-        description="a column to slice by and its value, {COLUMN: VALUE}; default: all events",
-    )
-    at_least: Number | None = Field(None, description="minimum value that passes")
-    at_most: Number | None = Field(None, description="maximum value that passes")
-    max_drop: Number | None = Field(
-        None, ge=0, description="how much worse the value may be than that of the model in service"
-    )
-    signal_efficiency: Number | None = Field(
-        None, gt=0, lt=1, description="of background_rejection; default: 0.5"
-    )
+    metric: Literal[tuple(GATE_METRICS)]  # type: ignore[valid-type]
+    """The metric."""
+    slice: dict[str, str] = Field(default_factory=dict)
+    """A column to slice by and its value, {COLUMN: VALUE}; default: all events."""
+    at_least: Number | None = None
+    """Minimum value that passes."""
+    at_most: Number | None = None
+    """Maximum value that passes."""
+    max_drop: Number | None = Field(None, ge=0)
+    """How much worse the value may be than that of the model in service."""
+    signal_efficiency: Number | None = Field(None, gt=0, lt=1)
+    """Signal efficiency of background_rejection; default: 0.5."""
 
     @field_validator("metric", mode="before")
     @classmethod
@@ -87,43 +86,24 @@ class GateConfig(Section):
 class EvaluationConfig(Section):
     """The thresholds that a model must reach on the eval split to be pushed."""
 
-    auc_lower_bound: float = Field(
-        0.7, ge=0.0, le=1.0, description="minimum AUC of a blessed model"
-    )
-    auc_max_drop: float = Field(
-        0.002,
-        ge=0.0,
-        le=1.0,
-        description="how far the AUC may be below that of the model in service",
-    )
-    damaged_baseline: Literal["refuse", "ignore"] = Field(
-        "refuse",
-        description="if the model in service is damaged: refuse: the run fails; ignore: the newest "
-        "undamaged version is the baseline",
-    )
-    least_events: int = Field(
-        1000,
-        ge=2,
-        le=MAX_EVENTS,
-        description="minimum number of eval events for a blessing",
-    )
+    auc_lower_bound: float = Field(0.7, ge=0.0, le=1.0)
+    """Minimum AUC of a blessed model."""
+    auc_max_drop: float = Field(0.002, ge=0.0, le=1.0)
+    """How far the AUC may be below that of the model in service."""
+    damaged_baseline: Literal["refuse", "ignore"] = "refuse"
+    """If the model in service is damaged: refuse: the run fails; ignore: the newest undamaged
+    version is the baseline."""
+    least_events: int = Field(1000, ge=2, le=MAX_EVENTS)
+    """Minimum number of eval events for a blessing."""
     # A probability closer to 1 has no quantile in floating point.
-    confidence: float = Field(
-        0.95,
-        ge=0.5,
-        le=0.999999,
-        description="probability with which the AUC's true difference from the model in service "
-        "must be above -auc_max_drop",
-    )
-    when_undecided: Literal["refuse", "keep-baseline", "push"] = Field(
-        "refuse",
-        description="if the measured difference is above -auc_max_drop, but not with that "
-        "probability: refuse: exit 3; keep-baseline: no push, exit 0; push: the measured "
-        "difference decides",
-    )
-    gates: tuple[GateConfig, ...] = Field(
-        (), description="further gates; auc_lower_bound and auc_max_drop are always gates"
-    )
+    confidence: float = Field(0.95, ge=0.5, le=0.999999)
+    """Probability with which the AUC's true difference from the model in service must be above
+    -auc_max_drop."""
+    when_undecided: Literal["refuse", "keep-baseline", "push"] = "refuse"
+    """If the measured difference is above -auc_max_drop, but not with that probability: refuse:
+    exit 3; keep-baseline: no push, exit 0; push: the measured difference decides."""
+    gates: tuple[GateConfig, ...] = ()
+    """Further gates; auc_lower_bound and auc_max_drop are always gates."""
 
     @model_validator(mode="after")
     def _can_be_passed_together(self) -> "EvaluationConfig":

@@ -101,7 +101,8 @@ def _without_null(entry: Schema) -> Schema:
 
 def _row(key: str, entry: Schema, is_required: bool) -> Row:
     default = "required" if is_required else _value(entry.get("default"))
-    return Row(key, _values(_without_null(entry)), default, entry.get("description", ""))
+    meaning = " ".join(entry.get("description", "").split())
+    return Row(key, _values(_without_null(entry)), default, meaning)
 
 
 def _values(entry: Schema) -> str:
