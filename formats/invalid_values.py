@@ -14,6 +14,9 @@ from pydantic import ConfigDict, TypeAdapter
 from formats.features import DISCRETE_VALUES, FEATURES
 from formats.published.record import Events
 
+SNAP_LIMIT = 1e-4
+"""Largest distance from an allowed value of a value that lost digits, and can be rounded to it."""
+
 
 @dataclass(frozen=True)
 class InvalidValues:

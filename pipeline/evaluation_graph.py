@@ -17,6 +17,7 @@ from components.histogram_gen.component import HistogramGen
 from components.schema_import.component import SchemaImport
 from components.statistics_gen.component import ColumnarStatisticsGen
 from formats import names
+from pipeline.config import IngestionConfig
 from pipeline.graph import SCHEMA_FILE
 
 
@@ -55,6 +56,7 @@ def create_evaluation_pipeline(
         statistics=statistics,
         schema=schema,
         anomalies=example_validator.outputs["anomalies"],
+        max_duplicate_share=IngestionConfig().max_duplicate_share,
     )
     importer = Importer(source_uri=model, artifact_type=Model).with_id(names.TRAINER)
     evaluator = CountingEvaluator(

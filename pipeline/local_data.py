@@ -10,7 +10,13 @@ from components.report.number_format import plural
 from formats.errors import DataRefusedError, UserError
 from formats.names import TEST_SPLIT
 from formats.published.manifest import MANIFEST
-from formats.published.shards import ShardNames, classify_names, looks_like_data, missing_parts
+from formats.published.shards import (
+    ShardNames,
+    classify_names,
+    is_shard,
+    looks_like_data,
+    missing_parts,
+)
 from pipeline.config import WITH_TEST
 from pipeline.file_access import describe_access
 
@@ -243,14 +249,19 @@ def _nothing_to_read(root: Path, folder: str) -> str:
             f"{root}`, or shards of your own data with `higgs convert`"
         )
     if not root.is_dir():
-        return f"{root} is a file; give the folder that contains the shards"
+        remedy = "Give the folder that contains the shards"
+        if not is_shard(root):
+            remedy = f"Make shards from it with `higgs convert {root} --out NEW_FOLDER`"
+        return f"{root} is a file. {remedy}"
     expected = f"no TFRecord shard (*.tfrecord) in {root / folder}"
     place = root / folder
     if not place.is_dir():
         expected, place = f"no folder {folder}/ in {root}", root
     content = sorted(path.name + "/" * path.is_dir() for path in _visible(place))
     if not content:
-        return f"{expected}, which is empty. {_layout(root)}"
+        hidden = sorted(path.name for path in islice(place.iterdir(), MAX_ENTRIES))
+        found = f"only {shortened(hidden)}, which is not read" if hidden else "which is empty"
+        return f"{expected}, {found}. {_layout(root)}"
     return f"{expected}, only {shortened(content)}. {_remedy(root, place, content)}"
 
 
@@ -272,11 +283,11 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
         return f"Make shards from it with `higgs convert {place} --out NEW_FOLDER`"
     renames = [f"{name}/ to {split}/" for name, split in _renames(root)]
     if renames:
-        return f"Rename {' and '.join(renames)}"
+        return f"Rename {' and '.join(renames)}, or give one of the folders"
     if place == root and all((root / name).is_dir() for name in (TRAINING, VALIDATION)):
         return f"Give one of its folders, such as {root / VALIDATION}"
     if (root / TRAINING).is_dir() and place == root:
-        return f"Give {root / TRAINING} as data_root to have it split by a hash of each record"
+        return f"Give {root / TRAINING} instead; a run splits it by a hash of each record"
     data_sets = [path for path in sorted(_subfolders(root)) if (path / TRAINING).is_dir()]
     data_sets += with_shards
     return f"Give {data_sets[0]} instead" if data_sets else _layout(root)
@@ -293,8 +304,9 @@ def _renames(root: Path) -> Iterator[tuple[str, str]]:
 
 def _layout(root: Path) -> str:
     return (
-        f"{root} must contain {TRAINING}/ and {VALIDATION}/ with shards, or shards themselves; "
-        "`higgs convert` makes them, and `higgs generate --out NEW_FOLDER` makes toy events"
+        f"{root} must contain {TRAINING}/ and {VALIDATION}/ with shards, or shards themselves, "
+        "whose names do not start with . or _; `higgs convert` makes them, and `higgs generate "
+        "--out NEW_FOLDER` makes toy events"
     )
 
 

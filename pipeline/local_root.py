@@ -48,7 +48,7 @@ def resolve(config: Config) -> Config:
     """
     if is_remote(config.root):
         raise ConfigError(f"root: a local run needs a local folder, got {config.root}")
-    data_root = _absolute("data_root", config.data_root)
+    data_root = absolute_path("data_root", config.data_root)
     layout: str = config.ingestion.layout
     if not is_remote(data_root):
         layout = data_layout(Path(data_root)) if layout == "auto" else layout
@@ -70,7 +70,7 @@ def resolve(config: Config) -> Config:
     return config.model_copy(
         update={
             "data_root": data_root,
-            "root": _absolute("root", config.root),
+            "root": absolute_path("root", config.root),
             "ingestion": config.ingestion.model_copy(update={"layout": layout}),
             "trainer": config.trainer.model_copy(update={"checkpoints": checkpoints}),
             "score": config.score and _resolve_score(config.score),
@@ -80,7 +80,7 @@ def resolve(config: Config) -> Config:
 
 
 def _resolve_score(score: ScoreConfig) -> ScoreConfig:
-    data_root = _absolute("score.data_root", score.data_root)
+    data_root = absolute_path("score.data_root", score.data_root)
     if is_remote(data_root):
         check_file_systems(data_root)
     elif not Path(data_root).is_dir():
@@ -161,7 +161,7 @@ def _writable(key: str, path: str) -> str:
     Raises:
         ConfigError: it is not writable.
     """
-    absolute = _absolute(key, path)
+    absolute = absolute_path(key, path)
     if not is_remote(path):
         folder = Path(absolute)
         place = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
@@ -186,7 +186,13 @@ def _find_name_fault(path: str, longest: int) -> str:
     return ""
 
 
-def _absolute(key: str, path: str) -> str:
+def absolute_path(key: str, path: str) -> str:
+    """Makes a local path absolute; URIs stay as they are.
+
+    Raises:
+        ConfigError: TFX, TensorFlow or the system could not open files below it; the message
+            starts with the key or the option.
+    """
     if is_remote(path):
         return path
     try:

@@ -196,6 +196,9 @@ INPUTS = {
     "events.npz --features x_train --label y_train": lambda: np.savez(
         "events.npz", x_train=X, y_train=Y, x_test=X[:9], y_test=Y[:9]
     ),
+    "splits.npz": lambda: np.savez(
+        "splits.npz", x_train=X[:150], y_train=Y[:150], x_test=X[150:], y_test=Y[150:]
+    ),
     "X.npy --label y.npy": two_arrays,
     "events.h5": write_hdf5,
     "--signal events.h5:signal --background events.h5:background": lambda: write_hdf5(

@@ -10,12 +10,15 @@ import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
-from formats.invalid_values import InvalidColumns
+from formats.invalid_values import SNAP_LIMIT, InvalidColumns
 from formats.published.scale import SCALED, describe_means, small_means
 
 MIN_CONSTANT = 50
 """Number of equal values that cannot be chance: two thirds of the events have no fourth b-tag, and
 0.65 ** 50 is below 1e-9."""
+
+MIN_GEV_MEAN = 10.0
+"""Least mean of momenta and masses that are in GeV: the published ones are 1."""
 
 Columns = Mapping[str, statistics_pb2.FeatureNameStatistics]
 """Statistics by column."""
@@ -74,9 +77,15 @@ def _dataset_problems(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
 
 def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
     for name, invalid in invalid_columns.items():
+        distance = min(abs(invalid.such_as - np.float32(value)) for value in DISCRETE_VALUES[name])
+        remedy = "correct these events or leave them out; `higgs convert` names the first of them"
+        if distance <= SNAP_LIMIT:
+            remedy = "restore lost digits with `higgs convert FOLDER --snap-b-tags --out NEW`"
+        elif invalid.such_as in (1, 2):
+            remedy = "convert levels 0, 1, 2 with `higgs convert FOLDER --units gev --out NEW`"
         yield (
             f"{name}: {_events_have(invalid.events)} an invalid value, such as "
-            f"{invalid.such_as:g}; expected one of {_allowed_values(name)}"
+            f"{invalid.such_as:.9g}; expected one of {_allowed_values(name)}; {remedy}"
         )
 
 
@@ -87,7 +96,7 @@ def _class_problems(observed: Columns) -> Iterator[str]:
     if numbers.min == numbers.max:
         yield (
             f"{LABEL}: all {numbers.common_stats.num_non_missing} events have {numbers.min:g}; "
-            "expected both 0 (background) and 1 (signal)"
+            "expected both 0 (background) and 1 (signal): add events of the other class"
         )
 
 
@@ -121,6 +130,12 @@ def _scale_problems(observed: Columns) -> Iterator[str]:
             f"{describe_means(small)}: the values are in another unit, such as TeV; convert the "
             "original events, in GeV, with `higgs convert FOLDER --units gev --out NEW`"
         )
+    if min(means.values(), default=0) > MIN_GEV_MEAN:
+        yield (
+            f"the momenta and masses have means of {min(means.values()):.3g} and more, 1 is "
+            "expected: they look like GeV, and phi like radians; convert the shards with `higgs "
+            "convert FOLDER --units gev --out NEW`"
+        )
 
 
 def _explain(
@@ -133,6 +148,14 @@ def _explain(
         sentences.append(f"Seen: {_observation(observed, expected)}.")
     if expected is not None:
         sentences.append(f"Expected: {_expectation(expected)}.")
+    if observed is not None and expected is not None:
+        is_missing = any(histogram.num_nan for histogram in observed.num_stats.histograms)
+        sentences.append(
+            "`higgs convert FOLDER --missing drop --out NEW` leaves them out."
+            if is_missing
+            else "Correct or leave out these events; `higgs convert FOLDER --out NEW` names the "
+            "first of them."
+        )
     return " ".join(sentences)
 
 
@@ -187,7 +210,7 @@ def _expectation(feature: schema_pb2.Feature) -> str:
 
 
 def _allowed_values(name: str) -> str:
-    return ", ".join(f"{value:g}" for value in DISCRETE_VALUES[name])
+    return ", ".join(f"{np.float32(value):.9g}" for value in DISCRETE_VALUES[name])
 
 
 def _events_have(count: int) -> str:

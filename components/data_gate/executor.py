@@ -113,8 +113,9 @@ def _duplicate_problems(
     for split, count in duplicates.items():
         if count > limit * events[split]:
             yield (
-                f"{split}: {_repeated(count, events[split])}, more than the {limit:.1%} that "
-                "ingestion.max_duplicate_share allows: remove the repetitions, or raise the limit"
+                f"{split}: {_repeated(count, events[split])}, more than the {limit:.1%} that are "
+                "allowed: remove the repetitions; in a run, ingestion.max_duplicate_share is the "
+                "limit"
             )
 
 

@@ -80,7 +80,13 @@ def _check_splits(tasks: Sequence[ShardTask], total: Mapping[str, SplitSummary])
         if not summary.events:
             paths = [task.path for task in tasks if split in task.splits]
             number = f"{len(paths)} shards" if paths[1:] else "1 shard"
+            remedy = "give shards with events"
+            if any(other.events for other in total.values()) and len(tasks[0].splits) > 1:
+                remedy = (
+                    "the hash of each event assigned all of them to other splits, as it does with "
+                    "few or equal events: give more events, or a folder per split"
+                )
             raise DataRefusedError(
                 f"no events for the split {split!r} in {number}, the first of which is {paths[0]}; "
-                "every split needs events"
+                f"{remedy}"
             )

@@ -89,7 +89,7 @@ def convert(
         from pipeline.sample_data.progress_bar import progress
 
         start = time.monotonic()
-        found, notes = _find_inputs(inputs, options["signal"], options["background"])
+        found, notes = _find_inputs(inputs, options)
         check_place(found, directory)
         if not inputs:  # They name files, and not values of the label.
             options |= {"signal": (), "background": ()}
@@ -124,20 +124,20 @@ def _check_classes(
             raise click.UsageError(f"--signal and --background are the same value, {signal[0]}.")
 
 
-def _find_inputs(
-    inputs: tuple[str, ...], signal: tuple[str, ...], background: tuple[str, ...]
-) -> "tuple[Inputs, list[str]]":
+def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inputs, list[str]]":
     from pipeline.intake.conversion import Inputs
     from pipeline.intake.input_sources import find_sources, find_splits, with_label
     from pipeline.intake.intake_error import enumerate_names
     from pipeline.local_data import names_of_splits
 
     if not inputs:
+        signal, background = options["signal"], options["background"]
         sources, notes = find_sources([*signal, *background])
         count = len(find_sources(signal)[0])
         labelled = [*with_label(sources[:count], 1), *with_label(sources[count:], 0)]
         return Inputs(labelled), notes
-    if len(inputs) == 1 and (splits := find_splits(inputs[0])):
+    # --features names one array of a file with several.
+    if len(inputs) == 1 and not options["features"] and (splits := find_splits(inputs[0])):
         parts = [*map(find_sources, splits)]
         names = " and ".join(enumerate_names([Path(p).name for p in part], 1) for part in splits)
         kept = f"{inputs[0]}: is already split; {names} stay apart"

@@ -134,7 +134,7 @@ def lineage(version: str, root: Path) -> None:
 @click.option(
     "--input",
     "shards",
-    type=LocalPath(file_okay=False),
+    type=LocalPath(),
     required=True,
     help="A folder of TFRecord shards in the published layout, or a data_root with test/.",
 )
@@ -173,9 +173,14 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
             from formats.published.shard_files import check_readable
             from pipeline.config import WITH_TEST
             from pipeline.local_data import TEST, NoShardsError, data_layout, find_data
+            from pipeline.local_root import absolute_path
             from pipeline.model_evaluation import evaluate_model
             from pipeline.run_table import decision_lines
 
+        shards, out = (
+            Path(absolute_path(option, str(path)))
+            for option, path in (("--input", shards), ("--out", out))
+        )
         try:
             if data_layout(shards) == WITH_TEST:
                 shards = shards / TEST
@@ -187,9 +192,7 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
             console.print(f"{heading:<12}{text}")
         for path in data.shards[""]:
             check_readable(path)
-        page, decision = evaluate_model(
-            model.absolute(), shards.absolute(), out.absolute(), ignored_keys
-        )
+        page, decision = evaluate_model(model.absolute(), shards, out, ignored_keys)
         console.print(*decision_lines(decision), f"report      {page}", sep="\n")
 
 

@@ -6,12 +6,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import ZipFile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
 from formats.column_names import is_label
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
+from formats.file_kinds import find_format
 from pipeline.intake.byte_streams import damage_named
 from pipeline.intake.input_members import Member, is_visible, open_entry, unpacked
 from pipeline.intake.intake_error import (
@@ -22,7 +23,9 @@ from pipeline.intake.intake_error import (
     shorten,
 )
 from pipeline.intake.table import Table, array_batches, find_columns
+from pipeline.local_data import split_words
 
+_MAGIC_BYTES = 16
 _OBJECTS = "Python objects, which are not read, since they can run code"
 _UNNAMED = re.compile(r"arr_\d+|the array")  # `numpy.savez` counts arrays without names.
 _MATRIX_NAMES = ("x", "features", "data", "inputs", "samples")
@@ -125,6 +128,28 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     unread |= dict.fromkeys(elsewhere, "values of another file, which is not read")
     arrays = {name: item for name, item in found.items() if name not in unread}
     return _readable_table(member, arrays, unread, choice)
+
+
+def array_names(path: Path) -> list[str]:
+    """Returns the names in a NumPy archive or an HDF5 file; none if it is another or damaged."""
+    found: list[str] = []
+    try:
+        if is_zipfile(path):
+            with ZipFile(path) as archive:
+                names = archive.namelist()
+            return [n.removesuffix(".npy") for n in names if n.endswith(".npy") and is_visible(n)]
+        with path.open("rb") as file:
+            is_hdf5 = find_format(file.read(_MAGIC_BYTES)) == "HDF5"
+        if is_hdf5:
+            import h5py
+
+            with h5py.File(path, "r") as content:
+                content.visititems(
+                    lambda n, item: found.append(n) if isinstance(item, h5py.Dataset) else None
+                )
+    except Exception:  # Of any kind for damaged files; the reader describes them.
+        return []
+    return found
 
 
 def _missing_filter(dataset: Any) -> int:
@@ -307,8 +332,18 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
     read, names = array_batches(column, rows), (*FEATURES, *vectors)
     fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]
-    notes = _others(member, arrays, [key, *fitting], f" (not one value for each of {rows} rows)")
-    return Table(member.name, member.description, names, read, notes, has_vectors=True)
+    notes = _others(member, arrays, [key, *fitting], f" (not of these {rows} rows)")
+    wide = (name for name in arrays if name != key and is_label(_last(name)))
+    unlabelled = next(filter(None, (_describe_classes(n, arrays[n], rows) for n in wide)), "")
+    return Table(
+        member.name,
+        member.description,
+        names,
+        read,
+        notes,
+        has_vectors=True,
+        unlabelled=unlabelled,
+    )
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:
@@ -332,14 +367,21 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
             )
         return choice.features
     matrices = [name for name, array in arrays.items() if array.ndim == 2 and array.shape[1] > 1]
-    named = [name for name in matrices if _last(name).lower() in _MATRIX_NAMES]
-    candidates = named if len(named) == 1 else matrices
+    complete = [name for name in matrices if arrays[name].shape[1] >= NUM_FEATURES]
+    named = [name for name in complete or matrices if _last(name).lower() in _MATRIX_NAMES]
+    candidates = named if len(named) == 1 else complete or matrices
     if len(candidates) == 1:
         return candidates[0]
     reason = "several matrices" if candidates else "no matrix of events"
-    remedy = f"Name the one of {NUM_FEATURES} columns with --features and its labels with --label."
-    if all(arrays[name].shape[1] < NUM_FEATURES for name in candidates):
-        remedy = f"Write all features as one matrix of {NUM_FEATURES} columns."
+    remedy = f"Write all features as one matrix of {NUM_FEATURES} columns."
+    if complete:
+        # The signal first, as far as names tell.
+        first, second, *_ = sorted(complete, key=lambda name: "sig" not in name.lower())
+        file = member.name
+        remedy = (
+            "Name one with --features and its labels with --label; if each holds one class, such "
+            f"as with --signal {file}:{first} --background {file}:{second}."
+        )
     raise IntakeError(f"{member.name}: holds {reason}: {shapes}. {remedy}")
 
 
@@ -358,6 +400,9 @@ def _find_vectors(
     }
     if choice.label is not None:
         return fitting
+    # `y_test` does not belong to `x_val`, even if both have as many rows.
+    if split := split_words(matrix):
+        fitting = {n: array for n, array in fitting.items() if split_words(n) in (set(), split)}
     named = [name for name in fitting if is_label(_last(name))]
     unnamed = [name for name in fitting if _UNNAMED.fullmatch(name)]
     chosen = named or (unnamed if len(fitting) == 1 else [])
@@ -365,7 +410,20 @@ def _find_vectors(
     return {LABEL if name == labels else name: array for name, array in fitting.items()}
 
 
+def _describe_classes(name: str, array: Any, rows: int) -> str:
+    """Explains why labels with one column per class are not read; empty if they have not."""
+    if array.ndim != 2 or len(array) != rows or array.shape[1] < 2:
+        return ""
+    return (
+        f"the labels {shorten(name)} have the shape {list(array.shape)}, one column per class. "
+        f"Write one value per event, such as {shorten(_last(name))}[:, 1] if the second column is "
+        "1 for signal."
+    )
+
+
 def _no_labels(member: Member, arrays: Mapping[str, Any], label: str, rows: int) -> IntakeError:
+    if label in arrays and (problem := _describe_classes(label, arrays[label], rows)):
+        return IntakeError(f"{member.name}: {problem}")
     found = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()])
     return IntakeError(
         f"{member.name}: has no labels {quote(label)} for its {rows} rows, only {found}. Name the "

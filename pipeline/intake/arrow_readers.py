@@ -259,6 +259,7 @@ def _find_columns(name: str, schema: pa.Schema, chosen: str | None) -> Columns:
         field.name
         for field in schema
         if any(test(field.type) for test in is_list)
+        and not pa.types.is_nested(field.type.value_type)
         and getattr(field.type, "list_size", NUM_FEATURES) == NUM_FEATURES
     ]
     if chosen is None and FEATURES_KEY in lists:

@@ -124,6 +124,12 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
     found = _find_columns(table.name, names, options, is_labelled=is_labelled)
     _require_all(table, names, found, is_labelled=is_labelled)
     kept = {name: _find_named(table.name, names, name, "") for name in options.keep}
+    for name, index in kept.items():
+        if index in found.values():
+            raise IntakeError(
+                f"{table.name}: --keep {name} names the label or a feature, which is kept in any "
+                "case. Leave it out."
+            )
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)
     label = found.get(LABEL) if is_labelled else None
@@ -294,6 +300,8 @@ def _require_all(
             f"({enumerate_names(missing)}){shown}. {remedy}."
         )
     if is_labelled and LABEL not in found:
+        if table.unlabelled:
+            raise IntakeError(f"{source}: {table.unlabelled}")
         noticed = "".join(f"; {note.removeprefix(source).lstrip(': ')}" for note in table.notes)
         raise IntakeError(
             f"{source}: no column is named as the label{shown}{noticed}. Name it with --label NAME "

@@ -46,6 +46,9 @@ def open_csv(member: Member, decimal: str = ".", layout: Layout | None = None) -
         IntakeError: it has no rows, or its first row does not fit its header.
     """
     layout = layout or _with_row_names(find_layout(member.head))
+    if not layout.sample and len(layout.header or ()) > 1 and len(member.head) < HEAD_BYTES:
+        # As `higgs score` accepts tables without rows in all formats.
+        return Table(member.name, member.description, layout.header, lambda *_: iter(()), [])
     if not layout.sample:
         reason = _describe_empty(layout)
         if len(member.head) >= HEAD_BYTES:
@@ -69,9 +72,7 @@ def open_csv(member: Member, decimal: str = ".", layout: Layout | None = None) -
 def _describe_empty(layout: Layout) -> str:
     if not layout.header:
         return "is empty"
-    if len(layout.header) == 1:
-        return f"holds {quote(layout.header[0])} and no table"
-    return "holds a header and no rows"
+    return f"holds {quote(layout.header[0])} and no table"
 
 
 def _with_row_names(layout: Layout) -> Layout:

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from formats.column_names import is_label
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
+from pipeline.intake.array_readers import array_names
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, encodable, enumerate_names
 from pipeline.local_data import TEST, TRAINING, VALIDATION, names_of_splits, split_words
@@ -93,11 +95,14 @@ def find_sources(
 
 
 def find_splits(text: str) -> list[list[str]] | None:
-    """Finds the parts of an input that is already split: ``train/`` or ``higgs_train.csv``.
+    """Finds the parts of an input that is already split.
+
+    They are folders such as ``train/``, files such as ``higgs_train.csv``, or arrays of one file
+    such as ``x_train``.
 
     Returns:
-        The folders or files of the training set, of the validation set and, if the folder has all
-        three, of the test set; None if it is not a folder with the first two.
+        The parts of the training set, of the validation set and, if the input has all three, of
+        the test set; None if it does not have the first two.
 
     Raises:
         IntakeError: names mean more than one split, or there are other data beside the splits.
@@ -106,27 +111,44 @@ def find_splits(text: str) -> list[list[str]] | None:
         root = local_path(text)
     except PathError:
         return None
+    if root.is_file():
+        arrays = [name for name in array_names(root) if not is_label(PurePosixPath(name).name)]
+        splits = _group(arrays)
+        # With several arrays per split it is unknown which of them are the features.
+        is_clear = all(len(names) == 1 for names in splits) and not _are_ambiguous(splits)
+        return [[f"{text}:{name}"] for name, *_ in splits] if splits and is_clear else None
     if not root.is_dir():
         return None
     paths = [path for path in sorted(root.iterdir()) if path.is_dir() or looks_like_data(path.name)]
-    found = names_of_splits([path.name for path in paths])
+    splits = _group([path.name for path in paths])
+    if _are_ambiguous(splits):
+        names = [*dict.fromkeys(chain(*splits))]
+        raise IntakeError(
+            f"{root}: has {enumerate_names(names)}, whose names do not identify one "
+            f"{TRAINING}, one {VALIDATION} and one {TEST} set. Name the folders or files of events "
+            "that belong together, or rename them."
+        )
+    if splits:
+        _check_beside(root, splits)
+    return [[str(root / name) for name in names] for names in splits] or None
+
+
+def _group(names: Sequence[str]) -> list[list[str]]:
+    """Groups names by the split that they mean; empty if they do not mean two or three splits."""
+    found = names_of_splits(names)
     if not all(found):
-        return None
+        return []
     training, others = found
     test = [name for name in others if split_words(name) & {*_TEST_WORDS}]
     validation = [name for name in others if name not in test]
     # Without a validation set, the test set serves as one.
-    splits = [training, validation, test] if validation and test else [training, others]
-    # One word per split: `valid` beside `dev` would be two sets.
+    return [training, validation, test] if validation and test else [training, others]
+
+
+def _are_ambiguous(splits: Sequence[Sequence[str]]) -> bool:
+    """Returns whether a group has names with different words: `valid` beside `dev` are two sets."""
     words = [{word for name in names for word in split_words(name)} for names in splits]
-    if any(len(each) > 1 for each in words):
-        raise IntakeError(
-            f"{root}: has {enumerate_names([*training, *others])}, whose names do not identify one "
-            f"{TRAINING}, one {VALIDATION} and one {TEST} set. Name the folders or files of events "
-            "that belong together, or rename them."
-        )
-    _check_beside(root, splits)
-    return [[str(root / name) for name in names] for names in splits]
+    return any(len(each) > 1 for each in words)
 
 
 def _check_beside(root: Path, splits: Sequence[Sequence[str]]) -> None:
@@ -190,7 +212,13 @@ def _find_in_folder(folder: Path, notes: list[str], are_joined: bool) -> Iterato
         _refuse_table_format(folder, name)
         is_data = is_visible(name) and not is_document(name) and path.name != MANIFEST
         (files if is_data else left_out).append(path)
-    _check_files(folder, files)
+    if not files:
+        found = f"no data files, only {enumerate_names([p.name for p in left_out])}"
+        raise IntakeError(
+            f"{folder}: contains {found if left_out else 'nothing'}. Name a folder or files with "
+            "events; names that start with . or _ are ignored."
+        )
+    _check_files(files)
     if are_joined:
         check_one_split(str(folder), [path.relative_to(folder).as_posix() for path in files])
     if missing := missing_parts(path.name for path in files):
@@ -255,9 +283,7 @@ def _refuse_table_format(folder: Path, name: str) -> None:
             )
 
 
-def _check_files(folder: Path, files: Sequence[Path]) -> None:
-    if not files:
-        raise IntakeError(f"{folder}: contains no data files. Name a folder or files with events.")
+def _check_files(files: Sequence[Path]) -> None:
     for path in files:
         if path.name.lower().endswith(_LEFTOVERS):
             raise IntakeError(
@@ -267,7 +293,8 @@ def _check_files(folder: Path, files: Sequence[Path]) -> None:
         plain = path.with_suffix("")
         if path.suffix in _COMPRESSED and plain in files:
             raise IntakeError(
-                f"{path} and {plain.name} are the same table in two forms. Name one of them."
+                f"{path} and {plain.name} are the same table in two forms. Move one of them away, "
+                "or name the files to convert."
             )
 
 

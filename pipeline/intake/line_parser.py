@@ -28,8 +28,9 @@ _REMEDIES = {
     re.compile("=.*"): "Write values instead of formulas.",
     re.compile("\N{MINUS SIGN}.*"): "Write minus signs as hyphens, such as with "
     "`sed 's/\N{MINUS SIGN}/-/g' FILE > NEW`.",
-    re.compile(r"[-+]?\d{1,3}([,.'\s]\d{3})+([.,]\d+)?"): "Write it without separators of "
+    re.compile(r"[-+]?\d{1,3}([,.'_\s]\d{3})+([.,]\d+)?"): "Write it without separators of "
     "thousands.",
+    re.compile(r"[-+]?[\d.]+\s*%"): "Write fractions instead of percentages, such as 0.5 for 50%.",
 }
 """Remedies for cells that are numbers in another notation."""
 

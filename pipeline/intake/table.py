@@ -53,6 +53,8 @@ class Table:
         has_vectors: whether the features are one array, so that their names follow from their
             positions.
         unnamed: number of columns if they have no names.
+        unlabelled: why an array that is named as the label cannot be read, with the remedy; empty
+            if there is none.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Table:
     guess: str = ""
     has_vectors: bool = False
     unnamed: int = 0
+    unlabelled: str = ""
 
     @property
     def width(self) -> int:

@@ -160,6 +160,8 @@ def read_table(
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     counts.notes += table.notes
+    if first:
+        counts.notes.append(f"{table.name}: has no rows")
     if sentences := rules.faults.refusals() or [*filter(None, [rules.scale_problem()])]:
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
     if columns.ignored_label is not None:

@@ -13,11 +13,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.report.number_format import plural
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
+from formats.invalid_values import SNAP_LIMIT
 from formats.names import SCHEMA_FILE
 from pipeline.intake.intake_error import enumerate_names, quote
-
-SNAP_LIMIT = 1e-4
-"""Largest distance of a b-tag from the code to which `snap_b_tags` rounds it."""
 
 COARSE_LIMIT = 0.02
 """Largest distance of a b-tag that lost more digits: half precision, two decimals."""
@@ -146,7 +144,8 @@ class ValueFaults:
         if missing.events and not self._options.drop_missing:
             sentences.append(
                 f"{missing.describe('missing or infinite values')}. {missing_remedy} in the "
-                "input; values are never imputed."
+                "input; values are never imputed. A momentum or mass of 0, and -999, mean a "
+                "missing value."
             )
         if domain.events:
             found = domain.describe("values outside the domain")

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
+from formats.invalid_values import SNAP_LIMIT
 from formats.published.scale import SCALED, describe_means, small_means
 from pipeline.intake.value_faults import (
     COARSE_LIMIT,
-    SNAP_LIMIT,
     Describe,
     Features,
     Flags,

@@ -5,9 +5,11 @@ from typing import get_args
 
 import pytest
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from formats.published.shards import SHARDS
 from pipeline.config import BeamNode, Config
+from pipeline.evaluation_graph import create_evaluation_pipeline
 from pipeline.graph import create_pipeline
 
 BEAM, BEAM_OF_NODE = "--parallelism=1", "--parallelism=2"
@@ -195,3 +197,11 @@ def test_ingestion_gets_the_content_key_and_the_ignored_keys():
     ingestion = nodes["CollisionExampleGen"].exec_properties
     assert (ingestion["content_key"], ingestion["ignored_keys"]) == ("sha256:12", '["weight"]')
     assert nodes["DataGate"].exec_properties["max_duplicate_share"] == 0.25
+
+
+@pytest.mark.slow
+def test_an_evaluation_has_the_gate_of_a_run(tmp_path):
+    metadata = sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
+    evaluation = create_evaluation_pipeline("/model", "/data", "/root", metadata)
+    [gate] = [node for node in evaluation.components if node.id == "DataGate"]
+    assert gate.exec_properties == graph()[1]["DataGate"].exec_properties

@@ -135,7 +135,7 @@ def test_a_folder_named_as_a_shard_is_refused(folder):
         (
             ["training/a.tfrecord", "manifest.json"],
             "folders",
-            r"no folder validation/ in .*, only training/\. Give .*/training as data_root",
+            r"no folder validation/ in .*, only training/\. Give .*/training instead",
         ),
         (["HIGGS.csv.gz"], "single", r"only HIGGS.csv.gz\. .*`higgs convert .*/HIGGS.csv.gz --out"),
         (["part-0.parquet"], "single", "`higgs convert .*/part-0.parquet --out"),
@@ -154,6 +154,7 @@ def test_a_folder_named_as_a_shard_is_refused(folder):
             "only test/, train/. .*`higgs convert .* --out",
         ),
         (["notes/readme"], "single", "only notes/. .* must contain training/"),
+        ([".a.tfrecord"], "single", "only .a.tfrecord, which is not read. .* do not start with ."),
     ],
 )
 def test_a_folder_without_shards_says_what_it_has_instead(folder, names, layout, message):
@@ -181,5 +182,8 @@ def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
 
 def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "x.tfrecord").touch()
-    with pytest.raises(NoShardsError, match=r"x\.tfrecord is a file; give the folder"):
+    with pytest.raises(NoShardsError, match=r"x\.tfrecord is a file\. Give the folder"):
         find_data(tmp_path / "x.tfrecord", "single")
+    (tmp_path / "x.csv").touch()
+    with pytest.raises(NoShardsError, match=r"x\.csv is a file\. .* `higgs convert .*x\.csv --out"):
+        find_data(tmp_path / "x.csv", "single")

@@ -59,7 +59,10 @@ def test_values_outside_the_domain(columns, schema):
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
     assert "Seen: 200 events, 0.512563 to 99, about" in problem
-    assert problem.endswith("Expected: one finite float per event, -3.2 to 3.2.")
+    assert problem.endswith(
+        "-3.2 to 3.2. Correct or leave out these events; `higgs convert FOLDER --out NEW` names "
+        "the first of them."
+    )
 
 
 @pytest.mark.slow
@@ -68,6 +71,7 @@ def test_nan_is_counted(columns, schema):
     (problem,) = problems(columns, schema)
     assert "train: m_bb: Float feature has NaN values." in problem
     assert "NaN in 3" in problem
+    assert problem.endswith("`higgs convert FOLDER --missing drop --out NEW` leaves them out.")
 
 
 # TFDV computes the standard deviation of the column with the infinity in it.
@@ -96,12 +100,31 @@ def test_unknown_column(columns, schema):
     assert problem.startswith("train: m_zz: New column")
 
 
-def test_an_invalid_value_is_reported_with_its_count(columns, schema):
-    (problem,) = problems(columns, schema, invalid_columns={"jet_1_b_tag": InvalidValues(7, 0.5)})
-    assert problem == (
-        "train: jet_1_b_tag: 7 events have an invalid value, such as 0.5; "
-        "expected one of 0, 1.08654, 2.17308"
+@pytest.mark.parametrize(
+    ("value", "shown", "remedy"),
+    [
+        (0.5, "0.5", "correct these events or leave them out"),
+        (np.float32(1.0865), "1.08650005", "lost digits with `higgs convert FOLDER --snap-b-tags"),
+        (2.0, "2", "convert levels 0, 1, 2 with `higgs convert FOLDER --units gev --out NEW`"),
+    ],
+)
+def test_an_invalid_value_is_reported_with_its_count(columns, schema, value, shown, remedy):
+    invalid = {"jet_1_b_tag": InvalidValues(7, float(value))}
+    (problem,) = problems(columns, schema, invalid_columns=invalid)
+    assert problem.startswith(
+        f"train: jet_1_b_tag: 7 events have an invalid value, such as {shown}; "
+        "expected one of 0, 1.08653808, 2.17307615; "
     )
+    assert remedy in problem
+
+
+@pytest.mark.slow
+def test_gev_are_recognized(columns, schema):
+    for name in SCALED:
+        columns[name] *= 60
+    [*_, problem] = problems(columns, schema)
+    assert problem.startswith("train: the momenta and masses have means of 45 and more")
+    assert problem.endswith("`higgs convert FOLDER --units gev --out NEW`")
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
@@ -109,7 +132,8 @@ def test_one_class_alone_is_refused(columns, schema, label):
     columns[LABEL][:] = label
     (problem,) = problems(columns, schema)
     assert problem == (
-        f"train: label: all 200 events have {label:g}; expected both 0 (background) and 1 (signal)"
+        f"train: label: all 200 events have {label:g}; expected both 0 (background) and 1 "
+        "(signal): add events of the other class"
     )
 
 

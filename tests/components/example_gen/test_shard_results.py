@@ -57,6 +57,12 @@ def test_an_empty_split_is_rejected(count, shards):
         combine(tasks(count), [result(index, 5, 0) for index in range(count)])
 
 
+@pytest.mark.parametrize(("train", "remedy"), [(0, "give shards with"), (5, "hash of each event")])
+def test_an_empty_split_is_explained(train, remedy):
+    with pytest.raises(DataRefusedError, match=remedy):
+        combine(tasks(1), [result(0, train, 0)])
+
+
 @pytest.mark.slow
 def test_workers_import_neither_tfx_nor_tensorflow():
     code = "import sys, components.example_gen.shard_results as results, formats.task_results\n"

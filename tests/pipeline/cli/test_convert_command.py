@@ -179,6 +179,26 @@ def test_a_split_folder_keeps_its_splits(run, tmp_path):
     assert same_events(read_folder(tmp_path / "data/validation"), select(EVENTS, slice(40, None)))
 
 
+def test_arrays_of_two_splits_stay_apart(run, tmp_path):
+    parts = {"train": slice(40), "test": slice(40, None)}
+    arrays = {f"X_{name}": EVENTS.features[rows] for name, rows in parts.items()}
+    arrays |= {f"y_{name}": EVENTS.labels[rows] for name, rows in parts.items()}
+    np.savez(tmp_path / "x.npz", **arrays)
+
+    result = run("x.npz", "--out", "data")
+    assert "x.npz: is already split; x.npz:X_train and x.npz:X_test stay apart" in result.output
+    for folder, rows in zip(("training", "validation"), parts.values(), strict=True):
+        assert same_events(read_folder(tmp_path / "data" / folder), select(EVENTS, rows))
+    result = run("x.npz", "--features", "X_test", "--out", "one")
+    assert "Read 10 events" in result.output
+
+
+def test_a_part_without_rows_is_reported(run, tmp_path):
+    (tmp_path / "y.csv").write_text(to_csv([], COLUMNS))
+
+    assert "note: y.csv: has no rows\nRead 50 events" in run("x.csv", "y.csv", "--out", "d").output
+
+
 def test_a_named_pipe_is_read_once(run, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(uci_csv(EVENTS),))

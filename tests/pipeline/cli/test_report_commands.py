@@ -77,6 +77,12 @@ def test_evaluation_goes_into_a_folder_of_its_own_from_shards(tmp_path):
     done = call(evaluate, *options, "--out", tmp_path / "out")
     assert done.exit_code == 2
     assert "no TFRecord shard (*.tfrecord) in" in done.output
+    (tmp_path / "x.csv").touch()
+    done = call(evaluate, *options[:-1], tmp_path / "x.csv", "--out", tmp_path / "out")
+    assert (done.exit_code, "x.csv --out NEW_FOLDER`" in done.output) == (2, True)
+    done = call(evaluate, *options, "--out", tmp_path / "out[1]")
+    assert done.exit_code == 2
+    assert "--out: TFX treats [ ] in a path as a pattern: rename" in done.output
 
 
 def test_unsuitable_model_is_reported_in_one_sentence(tmp_path):

@@ -169,6 +169,10 @@ def test_files_without_rows_are_counted_and_inputs_without_files_are_refused(run
     # A reader of the folder takes the columns of one of the files.
     empty, other = (pq.read_schema(tmp_path / "out" / f"x.{n}") for n in ("parquet", "csv.parquet"))
     assert empty.remove_metadata() == other.remove_metadata()
+    (tmp_path / "header.csv").write_text(to_csv([], FEATURES))
+    result = run("--input", "header.csv", "--flag-invalid", "--columns", "m_bb")
+    assert "Read and wrote 0 rows in 1 file\nnote: 1 input file without rows\n" in result.output
+    assert pq.read_schema(tmp_path / "out" / "header.csv.parquet").names == other.names
     assert "2 of them unchanged" in run(*words).output
 
     (tmp_path / "none").mkdir()

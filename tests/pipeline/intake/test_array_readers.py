@@ -1,3 +1,4 @@
+import re
 import tracemalloc
 import zipfile
 
@@ -256,12 +257,49 @@ def test_columns_are_read_beside_a_matrix_of_something_else(tmp_path):
     assert conversion.counts.notes == [f"{tmp_path / 'x.npz'}: left out covariance"]
 
 
-@pytest.mark.parametrize("labels", [Y[:9], np.stack([1 - Y, Y], 1)])
-def test_labels_of_another_shape_are_named(tmp_path, labels):
-    np.savez(tmp_path / "x.npz", X=X, y=labels)
+CLASSES = np.stack([1 - Y, Y], 1)
 
-    with pytest.raises(IntakeError, match=r"left out y \(not one value for each of 30 rows\)"):
+
+@pytest.mark.parametrize(
+    ("names", "labels", "label", "message"),
+    [
+        ("X y", Y[:9], None, r"left out y \(not of these 30 rows\)"),
+        (
+            "X y",
+            CLASSES,
+            None,
+            r"y have the shape \[30, 2\], .* Write one .*, such as y\[",
+        ),
+        ("x_train y_train", CLASSES, None, r"such as y_train\[:, 1\] if"),
+        ("X y", CLASSES, "y", r"such as y\[:, 1\] if"),
+    ],
+)
+def test_labels_of_another_shape_are_named(tmp_path, names, labels, label, message):
+    np.savez(tmp_path / "x.npz", **dict(zip(names.split(), (X, labels), strict=True)))
+
+    with pytest.raises(IntakeError, match=message):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out", chosen(label=label))
+
+
+@pytest.mark.parametrize("save", [np.savez, write_hdf5])
+def test_matrices_of_two_classes_are_refused_with_a_command_that_converts_them(tmp_path, save):
+    save(tmp_path / "x.npz", bkg=X[Y == 0], sig=X[Y == 1])
+    file = re.escape(str(tmp_path / "x.npz"))
+
+    with pytest.raises(IntakeError, match=f"--signal {file}:sig --background {file}:bkg."):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
+
+
+def test_labels_of_another_split_do_not_fit(tmp_path):
+    half = len(Y) // 2
+    arrays = {"x_train": X[:half], "y_train": Y[:half], "x_test": X[half:]}
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(IntakeError, match="no column is named as the label"):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out", chosen("x_test"))
+
+    np.savez(tmp_path / "x.npz", **arrays, y_test=Y[half:])
+    events, _ = convert_all([tmp_path / "x.npz"], tmp_path / "out", chosen("x_test"))
+    assert same_events(events, [part[half:] for part in EVENTS])
 
 
 @pytest.mark.slow

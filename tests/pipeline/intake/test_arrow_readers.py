@@ -290,6 +290,15 @@ def test_a_missing_list_is_named(tmp_path):
         convert_all([tmp_path / "x"], tmp_path / "out")
 
 
+@pytest.mark.parametrize("wrap", [lambda row: [row], lambda row: [[value] for value in row]])
+def test_lists_of_lists_are_not_features(tmp_path, wrap):
+    lists = [wrap(row) for row in EVENTS.features.tolist()]
+    pq.write_table(pa.table({"features": lists, "label": LABELS}), tmp_path / "x")
+
+    with pytest.raises(IntakeError, match=r"features holds list<.* one list of 28 numbers"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
 def test_lists_of_text_are_not_numbers(tmp_path):
     lists = [[f"{value:.9g}" for value in row] for row in EVENTS.features]
     pq.write_table(pa.table({"features": lists, "label": LABELS}), tmp_path / "x")

@@ -132,6 +132,11 @@ def test_a_table_of_one_class_needs_no_label():
         (COLUMNS, {"keep": ("weight",)}, "x: has no column 'weight' to keep; it has label,"),
         (
             COLUMNS,
+            {"keep": ("m_bb",)},
+            "x: --keep m_bb names the label or a feature, which",
+        ),
+        (
+            COLUMNS,
             {"header": COLUMNS},
             f"x: has its own column names (label, {FEATURES[0]}, {FEATURES[1]} and 26 more). Leave",
         ),

@@ -1,5 +1,8 @@
 import os
+from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from pipeline.intake.input_sources import find_sources, find_splits, open_source
@@ -80,7 +83,8 @@ def test_trees_of_a_file_are_separate_inputs(make):
         (["d/a.csv", "d/a.csv.gz"], ["d"], "d/a.csv.gz and a.csv are the same table in two forms"),
         (["d/a.csv", "d/a.csv.bak"], ["d"], "d/a.csv.bak: looks like a backup"),
         (["d/a.csv.part"], ["d"], "d/a.csv.part: looks like a backup or an incomplete copy"),
-        (["d/README.md"], ["d"], "d: contains no data files"),
+        (["d/README.md"], ["d"], "d: contains no data files, only README.md. Name a folder or"),
+        (["d/.a.csv"], ["d"], r"only .a.csv. .*; names that start with . or _ are ignored"),
     ],
 )
 def test_ambiguous_or_damaged_inputs_are_refused(make, files, texts, sentence):
@@ -200,8 +204,21 @@ def test_tables_with_deleted_rows_are_not_read_as_parquet(make, log, kind):
 
 def test_other_inputs_are_not_split(make):
     make("d/training/a.csv", "x.csv")
+    np.savez("x.npz", x_train=0, w_train=0, x_test=0)
+    Path("y.npz").write_bytes(Path("x.npz").read_bytes()[:-9])
 
-    assert [find_splits(text) for text in ("d", "x.csv", "-", "none")] == [None] * 4
+    inputs = ("d", "x.csv", "-", "none", "x.npz", "y.npz")
+    assert [find_splits(text) for text in inputs] == [None] * 6
+
+
+def test_arrays_of_one_file_stay_apart(make, tmp_path):
+    arrays = {f"{name}_{split}": [] for split in ("train", "val", "test") for name in "xy"}
+    np.savez("x.npz", **arrays)
+    with h5py.File("x.h5", "w") as file:
+        file["train/x"], file["train/label"], file["test/x"], file["test/label"] = [[]] * 4
+
+    assert find_splits("x.npz") == [["x.npz:x_train"], ["x.npz:x_val"], ["x.npz:x_test"]]
+    assert find_splits("x.h5") == [["x.h5:train/x"], ["x.h5:test/x"]]
 
 
 @pytest.mark.parametrize("beside", ["d/extra.tfrecord", "d/more/a.csv"])

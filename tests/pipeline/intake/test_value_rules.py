@@ -58,7 +58,7 @@ def test_missing_values_are_counted_exactly_and_dropped_on_request(converted, te
     assert refusal(converted, rows) == (
         f"3 events with missing or infinite values: 3 in {column}; the first in line 9 with "
         f"'{text}' as {column}. Drop them with --missing drop, or complete them in the input; "
-        "values are never imputed."
+        "values are never imputed. A momentum or mass of 0, and -999, mean a missing value."
     )
     events, counts = converted(rows, drop_missing=True)
     complete = np.setdiff1d(np.arange(50), (7, 20, 49))
