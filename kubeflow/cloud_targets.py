@@ -99,7 +99,7 @@ class VertexTarget(RemoteTarget):
     def required_accelerator(self) -> str | None:
         """The kind of the device of ``vertex.training``."""
         training = self.section.training
-        if training.tpu_topology or (training.accelerator or "").startswith("TPU_"):
+        if training.tpu_topology or training.has_tpu_accelerator:
             return "tpu"
         return "gpu" if training.accelerator else None
 

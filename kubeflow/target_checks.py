@@ -180,7 +180,7 @@ def _endpoint_problems(config: Config, endpoint: EndpointConfig) -> Iterator[str
 def _training_problems(training: TrainingConfig) -> Iterator[str]:
     # Types of other generations begin with ct as well, and are refused.
     is_v5e = training.machine_type.startswith("ct") or training.tpu_topology is not None
-    is_older_tpu = training.machine_type == "cloud-tpu" or _names_tpu(training)
+    is_older_tpu = training.machine_type == "cloud-tpu" or training.has_tpu_accelerator
     if is_v5e:
         yield from _tpu_v5e_problems(training)
     elif is_older_tpu:
@@ -237,12 +237,8 @@ def _gpu_counts(machine: str, gpu: str) -> list[int]:
     return list(range(1, most + 1))
 
 
-def _names_tpu(training: TrainingConfig) -> bool:
-    return training.accelerator is not None and training.accelerator.startswith("TPU_")
-
-
 def _tpu_problems(training: TrainingConfig) -> Iterator[str]:
-    if training.machine_type != "cloud-tpu" or not _names_tpu(training):
+    if training.machine_type != "cloud-tpu" or not training.has_tpu_accelerator:
         yield (
             "vertex.training: a TPU v2 or v3 is machine_type cloud-tpu with accelerator TPU_V2 or "
             f"TPU_V3, got {training.machine_type} with {training.accelerator}"

@@ -14,8 +14,8 @@ def training_settings(config: Config, vertex: VertexConfig) -> dict[str, Any]:
     job_spec = {
         "worker_pool_specs": _worker_pools(vertex.training, vertex.image),
         "scheduling": _scheduling(vertex.training),
-        "service_account": vertex.service_account or None,
-        "network": vertex.network or None,
+        "service_account": vertex.service_account,
+        "network": vertex.network,
         "reserved_ip_ranges": list(vertex.reserved_ip_ranges) or None,
     }
     if vertex.psc_network_attachment:
@@ -41,7 +41,7 @@ def serving_settings(vertex: VertexConfig, endpoint: EndpointConfig) -> dict[str
         "max_replica_count": endpoint.max_replicas,
         "traffic_percentage": endpoint.traffic_percentage,
         "labels": dict(vertex.labels),
-        "service_account": vertex.service_account or None,
+        "service_account": vertex.service_account,
     }
     return {
         **_region_settings(vertex),

@@ -21,7 +21,7 @@ FOLDER = "manifests"
 class ArtifactRecords:
     """Writes the record of a folder, and compares the folder with it."""
 
-    def __init__(self, root: str):
+    def __init__(self, root: str | Path):
         """Uses the records of a root, an absolute path."""
         self._root = Path(root)
 
@@ -49,7 +49,7 @@ class ArtifactRecords:
         Returns:
             One clause per file that is missing, changed or new; empty if there is none.
         """
-        record = self._read(folder)
+        record = self.read(folder)
         if record is None or manifest_digest(record.manifest) != digest:
             return self._compare_digests(folder, digest)
         problems, checked = record.check(folder, others_allowed=others_allowed)
@@ -59,7 +59,7 @@ class ArtifactRecords:
                 self._write(folder, checked)
         return problems
 
-    def _read(self, folder: str) -> ManifestRecord | None:
+    def read(self, folder: str) -> ManifestRecord | None:
         """Reads the record of a folder; None if there is none, or it is damaged."""
         try:
             with open_file(str(self._file(folder))) as file:

@@ -197,6 +197,11 @@ class TrainingConfig(Section):
     timeout_hours: float = Field(24.0, gt=0, le=168)
     """Maximum training time in hours."""
 
+    @property
+    def has_tpu_accelerator(self) -> bool:
+        """Whether ``accelerator`` is a TPU v2 or v3."""
+        return self.accelerator is not None and self.accelerator.startswith("TPU_")
+
 
 class EndpointConfig(Section):
     """Vertex endpoint to which blessed models are deployed."""

@@ -2,14 +2,8 @@
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from formats.run_outcome import Output, Push, RunOutcome
-from pipeline.metadata_store import (
-    PUSHED_MODEL_TYPE,
-    RUN_CONTEXT,
-    context_name,
-    find_run,
-    open_store,
-)
+from formats.run_outcome import RunOutcome
+from pipeline.metadata_store import RUN_CONTEXT, context_name, find_run, open_store, pushed_models
 from pipeline.user_errors import RunNotFoundError
 
 
@@ -21,11 +15,7 @@ def find_pushing_run(metadata_path: str, version: str) -> RunOutcome:
             run is not recorded.
     """
     store = open_store(metadata_path)
-    pushes = {
-        push.version: artifact.id
-        for artifact in store.get_artifacts_by_type(PUSHED_MODEL_TYPE)
-        if (push := Push.from_output(Output.from_mlmd(artifact)))
-    }
+    pushes = {push.version: artifact.id for artifact, push in pushed_models(store)}
     if version not in pushes:
         versions = ", ".join(sorted(pushes, reverse=True)) or "none"
         raise RunNotFoundError(f"no version {version!r} was pushed; known here: {versions}")

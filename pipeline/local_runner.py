@@ -14,7 +14,6 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from components.pusher.publication import exclusive_push, raise_last_version
 from formats.errors import UserError
 from formats.push_directory import last_given
-from pipeline import metadata_store
 from pipeline.beam_options import check_job_servers
 from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config, load_config
@@ -22,6 +21,7 @@ from pipeline.graph import create_pipeline
 from pipeline.local_root import resolve
 from pipeline.machine_checks import check_environment, check_space
 from pipeline.metadata_check import is_missing
+from pipeline.metadata_store import open_store, pushed_models
 from pipeline.root_use import used_by_run
 from pipeline.run_recording import recorded
 from pipeline.shard_digests import local_content_key
@@ -53,7 +53,7 @@ def run(config: Config) -> None:
 
 def keep_versions(config: Config) -> None:
     """Keeps versions that were ever recorded from reuse, even if the push directory was emptied."""
-    pushes = metadata_store.pushed_models(config.metadata_path)
+    pushes = pushed_models(open_store(config.metadata_path))
     versions = [int(push.version) for _, push in pushes if push.version.isdecimal()]
     if versions and max(versions) > last_given(config.push_directory):
         with exclusive_push(config.push_directory):

@@ -120,7 +120,7 @@ def read_executions(path: Path) -> Executions | None:
     if not path.is_file():
         return Executions()
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        with closing(_connect(path, "ro")) as file:
             first, last = file.execute(
                 "SELECT (SELECT CAST(create_time_since_epoch AS INTEGER) FROM Execution "
                 "ORDER BY id LIMIT 1), (SELECT CAST(seq AS INTEGER) FROM sqlite_sequence "
@@ -169,16 +169,18 @@ def database(root: Path, path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         path: the metadata file or a copy of it.
         mode: ``ro``, ``rw`` or ``rwc``, as in SQLite's URIs.
     """
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
-        with closing(
-            sqlite3.connect(uri, BUSY_SECONDS, uri=True, isolation_level=None)
-        ) as connection:
+        with closing(_connect(path, mode)) as connection:
             yield connection
     except sqlite3.OperationalError as error:
         raise MetadataError(f"{path}: {error}; {_remedy(str(error), path)}") from None
     except sqlite3.DatabaseError as error:
         raise damaged(root, f"is damaged ({str(error) or 'SQLite cannot read it'})", path) from None
+
+
+def _connect(path: Path, mode: str, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, timeout, uri=True, isolation_level=None)
 
 
 def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> None:
@@ -234,7 +236,7 @@ def _find_damage(connection: sqlite3.Connection) -> str:
 def _is_empty(path: Path) -> bool:
     """Returns whether a file has no content, or is a database without any table."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", 0, uri=True)) as file:
+        with closing(_connect(path, "ro", timeout=0)) as file:
             return not table_names(file)
     except sqlite3.Error:  # it is in use or damaged, which is found later
         return False

@@ -58,8 +58,8 @@ def recover(root: Path) -> list[str]:
 
 def _record_pushes(root: Path, metadata_path: str) -> Iterator[str]:
     """Records the versions in the root's push directories that the metadata does not know."""
-    known = {Path(push.destination) for _, push in pushed_models(metadata_path)}
     store = open_store(metadata_path)
+    known = {Path(push.destination) for _, push in pushed_models(store)}
     pipelines = {context.name for context in store.get_contexts_by_type(PIPELINE_CONTEXT)}
     for directory in sorted({root / "serving", *(folder.parent for folder in known)}):
         # The oldest first, as the pushes were.

@@ -81,13 +81,13 @@ def write_record(metadata_path: str, run_id: str, record: RunRecord) -> None:
     store.put_contexts([context])
 
 
-def pushed_models(metadata_path: str) -> list[tuple[str, Push]]:
-    """Lists every push that is recorded, with the folder of its artifact."""
-    artifacts = open_store(metadata_path).get_artifacts_by_type(PUSHED_MODEL_TYPE)
-    pushes = [
-        (artifact.uri, Push.from_output(Output.from_mlmd(artifact))) for artifact in artifacts
+def pushed_models(store: MetadataStore) -> list[tuple[mlmd.Artifact, Push]]:
+    """Lists every push that is recorded, with its artifact."""
+    return [
+        (artifact, push)
+        for artifact in store.get_artifacts_by_type(PUSHED_MODEL_TYPE)
+        if (push := Push.from_output(Output.from_mlmd(artifact)))
     ]
-    return [(uri, push) for uri, push in pushes if push]
 
 
 def reusable_outputs(store: MetadataStore, key: int) -> dict[int, Output]:

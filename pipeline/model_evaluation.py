@@ -17,6 +17,7 @@ from tfx.utils import path_utils
 
 from components.report.html_page import render
 from components.report.report_data import read_report
+from components.scorer.model_runtime import UnusableModelError
 from formats import names
 from formats.atomic_files import remove_leftovers, write_text
 from formats.gate_decision import GateDecision
@@ -27,7 +28,6 @@ from formats.source_version import project_version
 from pipeline import metadata_store
 from pipeline.evaluation_graph import create_evaluation_pipeline
 from pipeline.scored_model import check_version
-from pipeline.user_errors import UnsuitableModelError
 
 PAGE = "report.html"
 
@@ -57,7 +57,7 @@ def evaluate_model(
         The report's file, and the AUC with its events; no threshold was applied.
 
     Raises:
-        UnsuitableModelError: the folder does not hold a SavedModel with the evaluated signature,
+        UnusableModelError: the folder does not hold a SavedModel with the evaluated signature,
             or is a pushed version with other files than were pushed.
         DataRefusedError: a shard is not valid, there is none, or DataGate refuses the data.
         FileExistsError: another command has created the folder.
@@ -85,24 +85,24 @@ def check_model(model: Path) -> None:
     """Checks that a model has the evaluated signature, without loading it.
 
     Raises:
-        UnsuitableModelError: there is no SavedModel, it is damaged, or it has other signatures.
+        UnusableModelError: there is no SavedModel, it is damaged, or it has other signatures.
     """
     try:
         content = (model / SAVED_MODEL_FILE).read_bytes()
     except OSError:
-        raise UnsuitableModelError(
+        raise UnusableModelError(
             f"{model} has no {SAVED_MODEL_FILE}; give an exported model, such as "
             "ROOT/serving/VERSION"
         ) from None
     try:
         graphs = SavedModel.FromString(content).meta_graphs
     except DecodeError:
-        raise UnsuitableModelError(
+        raise UnusableModelError(
             f"{model}/{SAVED_MODEL_FILE} is not a SavedModel, or is truncated; export it again"
         ) from None
     signatures = sorted(name for graph in graphs for name in graph.signature_def)
     if COLUMNS_SIGNATURE not in signatures:
-        raise UnsuitableModelError(
+        raise UnusableModelError(
             f"{model} has the signatures {', '.join(signatures) or 'none'}; {COLUMNS_SIGNATURE} "
             "is required, which takes one float32 [N, 1] per feature"
         )

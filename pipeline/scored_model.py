@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from components.scorer.model_runtime import ONNX_SUFFIX
+from components.scorer.model_runtime import ONNX_SUFFIX, UnusableModelError
 from formats import provenance
 from formats.artifact_manifest import (
     Manifest,
@@ -17,12 +15,10 @@ from formats.artifact_manifest import (
     verify,
 )
 from formats.errors import UserError
-from formats.manifest_record import ManifestRecord
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
-from pipeline.artifact_records import FOLDER
+from pipeline.artifact_records import FOLDER, ArtifactRecords
 from pipeline.paths import PathError, is_remote, local_path
-from pipeline.user_errors import UnsuitableModelError
 
 _MAX_NAMES = 5
 
@@ -61,7 +57,7 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
 
     Raises:
         ModelNotFoundError: there is no such model.
-        UnsuitableModelError: it is damaged, or is not a model.
+        UnusableModelError: it is damaged, or is not a model.
     """
     if text.isdecimal() and not Path(text).exists():
         folder = f"{push_directory}/{text}"
@@ -108,7 +104,7 @@ def _find_saved_model(folder: str) -> ScoredModel:
         return ScoredModel(path, record.model_sha256, description)
     manifest = take_manifest(folder)
     if SAVED_MODEL_FILE not in manifest:
-        raise UnsuitableModelError(
+        raise UnusableModelError(
             f"{folder} has no {SAVED_MODEL_FILE}{_known(folder)}; give an exported model, such as "
             "ROOT/serving/VERSION"
         )
@@ -123,7 +119,7 @@ def check_version(folder: str) -> Provenance | None:
     """Compares the files of a pushed version with its provenance; returns that, None without one.
 
     Raises:
-        UnsuitableModelError: they differ, or the provenance cannot be used.
+        UnusableModelError: they differ, or the provenance cannot be used.
     """
     record = _read_provenance(folder)
     if record:
@@ -133,7 +129,7 @@ def check_version(folder: str) -> Provenance | None:
 
 def _refuse(place: str, problems: list[str]) -> None:
     if problems:
-        raise UnsuitableModelError(
+        raise UnusableModelError(
             f"{place} is not the model that was recorded: {summarize(problems)}; restore it, or "
             "give another one"
         )
@@ -143,7 +139,7 @@ def _read_provenance(folder: str) -> Provenance | None:
     """Reads the provenance of a version; None if there is none.
 
     Raises:
-        UnsuitableModelError: it cannot be used.
+        UnusableModelError: it cannot be used.
     """
     subfolder, name = provenance.FILE_NAME.split("/")
     if name not in set(list_files(f"{folder}/{subfolder}")):
@@ -151,7 +147,7 @@ def _read_provenance(folder: str) -> Provenance | None:
     try:
         return Provenance.read(folder)
     except (ValueError, OSError) as error:
-        raise UnsuitableModelError(
+        raise UnusableModelError(
             f"{folder}: {error}; its files cannot be verified: restore the file, or remove it"
         ) from None
 
@@ -159,20 +155,16 @@ def _read_provenance(folder: str) -> Provenance | None:
 def _recorded_manifest(folder: Path) -> Manifest | None:
     """Finds the record of a model below a pipeline root, which a run has made; None without one."""
     for root in folder.parents:
+        if not (root / FOLDER).is_dir():
+            continue
         for artifact in (folder, *folder.parents):
-            if root not in artifact.parents or not (root / FOLDER).is_dir():
-                continue
-            file = root / FOLDER / f"{artifact.relative_to(root)}.json"
-            try:
-                record = ManifestRecord.model_validate_json(file.read_bytes())
-            except (OSError, ValidationError):
-                continue
-            prefix = f"{folder.relative_to(artifact)}/" if artifact != folder else ""
-            return {
-                path.removeprefix(prefix): digest
-                for path, digest in record.manifest.items()
-                if path.startswith(prefix)
-            }
+            if root in artifact.parents and (record := ArtifactRecords(root).read(str(artifact))):
+                prefix = f"{folder.relative_to(artifact)}/" if artifact != folder else ""
+                return {
+                    path.removeprefix(prefix): digest
+                    for path, digest in record.manifest.items()
+                    if path.startswith(prefix)
+                }
     return None
 
 

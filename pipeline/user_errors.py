@@ -7,10 +7,6 @@ class RunNotFoundError(UserError, LookupError):
     """There is no such run or pushed version."""
 
 
-class UnsuitableModelError(UserError, ValueError):
-    """A folder does not hold a model that the pipeline can evaluate."""
-
-
 class MetadataError(UserError, RuntimeError):
     """The metadata of a root cannot be used; the message has the file, the cause and the remedy."""
 

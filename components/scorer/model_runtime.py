@@ -27,7 +27,7 @@ _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 class UnusableModelError(UserError, ValueError):
-    """A file or folder is not a model that scores events, or is damaged."""
+    """A file or folder is not a model that scores events, is damaged, or is not as recorded."""
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,6 @@ reflections in phi and in eta. All shapes are static, and XLA can compile every 
 
 from collections.abc import Sequence
 from itertools import chain, combinations
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -92,10 +91,6 @@ class DerivedColumns(tf_keras.layers.Layer):
     def call(self, features: tf.Tensor) -> tf.Tensor:
         """Computes the columns, in the order of ``derived_names``."""
         return tf.transpose(derived_columns(tf.transpose(features)))
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """Returns [N, columns] for [N, 28]."""
-        return input_shape[0], len(derived_names())
 
 
 def canonical_columns(features: tf.Tensor) -> tf.Tensor:

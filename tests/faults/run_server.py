@@ -138,7 +138,10 @@ def known_versions(metadata: str) -> list[str]:
     """Folders of the pushes that ML Metadata knows."""
     if not Path(metadata).exists():
         return []
-    return [push.destination for _, push in metadata_store.pushed_models(metadata)]
+    return [
+        push.destination
+        for _, push in metadata_store.pushed_models(metadata_store.open_store(metadata))
+    ]
 
 
 def wait(child: int) -> int:

@@ -55,7 +55,7 @@ def test_a_push_without_manifest_is_forgotten_if_its_model_is_gone(recorder, for
     assert reusable(recorder) == []
     # It is said once, and the push stays in the lineage.
     assert forget() == []
-    assert [push.version for _, push in metadata_store.pushed_models(recorder.path)] == ["17"]
+    assert [push.version for _, push in metadata_store.pushed_models(recorder.store)] == ["17"]
 
 
 def test_each_push_that_is_gone_is_named_once(recorder, forget, tmp_path):

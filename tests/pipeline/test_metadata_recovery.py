@@ -73,7 +73,7 @@ def test_pushes_since_the_backup_are_recorded_from_their_provenance(used_root):
     assert found.run_id == "2026-01-02"
     assert found.push.destination == f"{used_root}/serving/18"
     assert found.record.packages == {"tensorflow": "2.16.2"}
-    assert {push.version for _, push in pushed_models(path)} == {"17", "18", "19"}
+    assert {push.version for _, push in pushed_models(open_store(path))} == {"17", "18", "19"}
     assert recover(used_root)[1:] == lines[4:]
 
 
@@ -92,7 +92,7 @@ def test_metadata_is_rebuilt_from_pushed_models_without_a_backup(used_root):
     lines = recover(used_root)
     assert "no usable backup: created new metadata" in lines
     path = str(metadata_file(used_root))
-    assert [push.version for _, push in pushed_models(path)] == ["18"]
+    assert [push.version for _, push in pushed_models(open_store(path))] == ["18"]
     # Folders of the lost runs are not written to: the largest has the number 12.
     assert find_pushing_run(path, "18").nodes["Pusher"].state == "done"
     assert executions(path) == [13]
@@ -150,8 +150,8 @@ def test_a_moved_root_is_restored_where_it_is_now(used_root):
     new = used_root.rename(used_root.with_name("new"))
     metadata_file(new).unlink()
     recover(new)
-    [(uri, found)] = pushed_models(str(metadata_file(new)))
-    assert uri == f"{new}/artifacts/Pusher/pushed_model/12"
+    [(artifact, found)] = pushed_models(open_store(str(metadata_file(new))))
+    assert artifact.uri == f"{new}/artifacts/Pusher/pushed_model/12"
     assert found.destination == f"{new}/serving/17"
 
 

@@ -52,13 +52,13 @@ def test_states_claim_no_more_than_the_store_does(recorder, stored, state):
 
 
 def test_pushed_models_are_those_that_were_pushed(pushed_twice):
-    [(uri, push)] = pushed_models(pushed_twice.path)
-    assert uri == "/pushed/1"
+    [(artifact, push)] = pushed_models(pushed_twice.store)
+    assert artifact.uri == "/pushed/1"
     assert (push.version, push.destination) == ("17", "/serving/17")
 
 
 def test_nothing_was_pushed_before_the_first_run(recorder):
-    assert pushed_models(recorder.path) == []
+    assert pushed_models(recorder.store) == []
 
 
 def test_a_damaged_record_does_not_hide_its_run(recorder):

@@ -5,8 +5,8 @@ from damages import flip
 from export_makers import write_provenance
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from components.scorer.model_runtime import UnusableModelError
 from pipeline import model_evaluation
-from pipeline.user_errors import UnsuitableModelError
 
 
 def test_model_with_the_signature_is_suitable(suitable_model):
@@ -14,7 +14,7 @@ def test_model_with_the_signature_is_suitable(suitable_model):
 
 
 def test_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(UnsuitableModelError, match=r"has no saved_model\.pb; give an exported"):
+    with pytest.raises(UnusableModelError, match=r"has no saved_model\.pb; give an exported"):
         model_evaluation.check_model(tmp_path)
 
 
@@ -25,13 +25,13 @@ def test_model_with_other_signatures_is_refused_by_their_names(tmp_path):
         graph.signature_def[name].SetInParent()
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
     message = "has the signatures other, serving_default; score_columns is required"
-    with pytest.raises(UnsuitableModelError, match=message):
+    with pytest.raises(UnusableModelError, match=message):
         model_evaluation.check_model(tmp_path)
 
 
 def test_file_that_is_not_a_model_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\x0a\xff no model")
-    with pytest.raises(UnsuitableModelError, match="is not a SavedModel"):
+    with pytest.raises(UnusableModelError, match="is not a SavedModel"):
         model_evaluation.check_model(tmp_path)
 
 
@@ -41,7 +41,7 @@ def test_pushed_version_that_was_changed_is_refused(suitable_model, tmp_path):
     weights.write_text("weights")
     write_provenance(suitable_model)
     flip(weights)
-    with pytest.raises(UnsuitableModelError, match=r"variables\.index has other.*restore it"):
+    with pytest.raises(UnusableModelError, match=r"variables\.index has other.*restore it"):
         model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

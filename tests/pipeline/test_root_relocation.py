@@ -45,8 +45,8 @@ def test_a_moved_root_has_its_artifacts_and_pushes(used_root, name):
     assert relocate(new) == [str(used_root)]
     assert paths(new) == paths_below(new)
     assert relocate(new) == []
-    [(uri, push)] = pushed_models(str(metadata_file(new)))
-    assert uri == f"{new}/artifacts/Pusher/pushed_model/12"
+    [(artifact, push)] = pushed_models(open_store(str(metadata_file(new))))
+    assert artifact.uri == f"{new}/artifacts/Pusher/pushed_model/12"
     assert push.destination == f"{new}/serving/17"
 
 

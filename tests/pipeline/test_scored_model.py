@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from export_makers import push, write_provenance
 
+from components.scorer.model_runtime import UnusableModelError
 from formats.artifact_manifest import manifest_digest, take_manifest
 from formats.manifest_record import ManifestRecord
 from formats.provenance import FILE_NAME
 from pipeline.scored_model import ModelNotFoundError, ScoredModel, find_model
 from pipeline.scoring import find_others
-from pipeline.user_errors import UnsuitableModelError
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_what_a_server_adds_does_not_make_it_another_model(serving):
 @pytest.mark.parametrize("name", ["17", "17/model.onnx"])
 def test_a_version_whose_files_were_changed_is_refused(serving, name):
     (serving / "17" / "model.onnx").write_bytes(b"Graph")
-    with pytest.raises(UnsuitableModelError, match=r"model\.onnx has other content"):
+    with pytest.raises(UnusableModelError, match=r"model\.onnx has other content"):
         find_model(str(serving / name), "")
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_beside_a_model_or_scores_does_not_matter(serving, m
 
 def test_a_provenance_that_cannot_be_read_is_refused(serving):
     (serving / "17" / FILE_NAME).write_text(json.dumps({"format": 9}))
-    with pytest.raises(UnsuitableModelError, match=r"provenance\.json cannot be used.*restore"):
+    with pytest.raises(UnusableModelError, match=r"provenance\.json cannot be used.*restore"):
         find_model("17", str(serving))
 
 
@@ -79,7 +79,7 @@ def test_a_provenance_that_cannot_be_read_is_refused(serving):
 def test_a_provenance_that_was_changed_is_refused(serving, name):
     file = serving / "17" / FILE_NAME
     file.write_text(file.read_text().replace('"higgs"', '"hiffs"'))
-    with pytest.raises(UnsuitableModelError, match=r"provenance\.json was changed.*restore"):
+    with pytest.raises(UnusableModelError, match=r"provenance\.json was changed.*restore"):
         find_model(str(serving / name), "")
 
 
@@ -94,7 +94,7 @@ def test_an_artifact_of_a_run_is_compared_with_its_manifest(tmp_path):
     assert model.description == f"{export}, verified"
     assert model.sha256 == manifest_digest(take_manifest(str(export)))
     (export / "saved_model.pb").write_text("other")
-    with pytest.raises(UnsuitableModelError, match=r"saved_model\.pb has "):
+    with pytest.raises(UnusableModelError, match=r"saved_model\.pb has "):
         find_model(str(export), "")
 
 
@@ -116,7 +116,7 @@ def test_a_model_without_any_record_says_so(tmp_path):
             ModelNotFoundError,
             r"_model\.pb is not a folder; give a ver",
         ),
-        ("serving", UnsuitableModelError, r"has no saved_model\.pb; it has 17; give an exported"),
+        ("serving", UnusableModelError, r"has no saved_model\.pb; it has 17; give an exported"),
         ("gs://b/m.onnx", ModelNotFoundError, "is in an object store; copy the file"),
         ("https://b/m.onnx", ModelNotFoundError, "is a URI, but a local path is required; copy"),
         ("https://b/17", ModelNotFoundError, "is a URI, but a local path is required; copy"),
