@@ -122,7 +122,7 @@ def _model(booster: CatBoost) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.json")
         booster.save_model(str(path), format="json")
-        model: dict[str, Any] = json.loads(path.read_text())
+        model: dict[str, Any] = json.loads(path.read_bytes())
     return model
 
 

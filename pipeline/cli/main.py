@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -53,6 +54,7 @@ class LazyGroup(click.Group):
                 # The terminal's encoding may lack characters of file names.
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="backslashreplace")
+            prepare_imports()
             # Google's libraries announce in every process that they will drop this Python.
             warnings.simplefilter("ignore", FutureWarning)
             return super().invoke(ctx)
@@ -65,6 +67,25 @@ class LazyGroup(click.Group):
             from pipeline.system_errors import describe_system_error
 
             raise click.ClickException(describe_system_error(error)) from error
+
+
+def prepare_imports() -> None:
+    """Prepares what libraries need to be imported.
+
+    A user without a home folder gets ``/``, as from container engines: Matplotlib requires one.
+
+    Raises:
+        click.UsageError: Python runs without docstrings, which TensorFlow reads.
+    """
+    if sys.flags.optimize > 1:
+        raise click.UsageError(
+            "Python runs without docstrings, which TensorFlow needs: unset PYTHONOPTIMIZE or set "
+            "it to 1, and leave out -OO"
+        )
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"
 
 
 def open_closed_streams() -> None:

@@ -113,6 +113,22 @@ def test_the_installed_command_answers():
     assert done.stdout.startswith("higgs, version ")
 
 
+@pytest.mark.slow
+def test_python_without_docstrings_is_refused():
+    done = subprocess.run(
+        [sys.executable, "-OO", HIGGS, "generate"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "unset PYTHONOPTIMIZE or set it to 1" in done.stderr
+
+
+def test_a_user_without_a_home_folder_gets_the_root_folder(monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # a user that no one has registered
+    assert CliRunner().invoke(main, ["inspect", "nowhere"]).exit_code == 2
+    assert Path.home() == Path("/")
+
+
 def test_too_many_open_files_end_any_command_with_one_sentence(monkeypatch):
     def open_file(*_):
         raise OSError(errno.EMFILE, "Too many open files", "/dev/null")
