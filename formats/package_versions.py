@@ -4,7 +4,7 @@ import platform
 import re
 from importlib import metadata
 
-PROJECT = "higgs-pipeline"
+from formats.source_version import PROJECT
 
 
 def package_versions() -> dict[str, str]:

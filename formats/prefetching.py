@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,11 +21,9 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
 
     def put(result: tuple[bool, Any]) -> bool:
         while not stopped.is_set():
-            try:
+            with suppress(queue.Full):
                 results.put(result, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
+                return True
         return False
 
     def work() -> None:
@@ -39,19 +38,13 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        yield from _received(results)
+        is_item, value = results.get()
+        while is_item:
+            yield value
+            is_item, value = results.get()
+        if value is not None:
+            raise value
     finally:
         stopped.set()
         # A thread that waits for a pipe cannot be stopped.
         thread.join(timeout=1)
-
-
-def _received(results: "queue.Queue[tuple[bool, Any]]") -> Iterator[Any]:
-    while True:
-        is_item, value = results.get()
-        if is_item:
-            yield value
-        elif value is None:
-            return
-        else:
-            raise value

@@ -105,13 +105,11 @@ def plain_value(value: metadata_store_pb2.Value) -> str | int | float | None:
     >>> plain_value(stored)
     5
     """
-    kind = value.WhichOneof("value")
+    kind, content = value.WhichOneof("value"), value
     if kind == "struct_value":
         content = value.struct_value.fields.get("__value__")
         kind = content.WhichOneof("kind") if content else None
-        plain = getattr(content, kind) if kind in _PLAIN_KINDS else None
-    else:
-        plain = getattr(value, kind) if kind in _PLAIN_KINDS else None
+    plain = getattr(content, kind) if kind in _PLAIN_KINDS else None
     if isinstance(plain, bool) or (isinstance(plain, float) and plain.is_integer()):
         return int(plain)
     return plain

@@ -206,7 +206,7 @@ class _ClassCounts:
             IntakeError: there are no events, or the balance of the classes differs by more than
                 five standard deviations.
         """
-        yield from chain(chunks)
+        yield from chunks
         events, signal = self._events, self._signal
         total, total_signal = sum(events.values()), sum(signal.values())
         if not total:

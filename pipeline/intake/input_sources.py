@@ -119,8 +119,9 @@ def find_splits(text: str) -> list[list[str]] | None:
         return [[f"{text}:{name}"] for name, *_ in splits] if splits and is_clear else None
     if not root.is_dir():
         return None
-    paths = [path for path in sorted(root.iterdir()) if path.is_dir() or looks_like_data(path.name)]
-    splits = _group([path.name for path in paths])
+    paths = sorted(root.iterdir())
+    present = [path.name for path in paths if path.is_dir() or looks_like_data(path.name)]
+    splits = _group(present)
     if _are_ambiguous(splits):
         names = [*dict.fromkeys(chain(*splits))]
         raise IntakeError(
@@ -129,7 +130,7 @@ def find_splits(text: str) -> list[list[str]] | None:
             "that belong together, or rename them."
         )
     if splits:
-        _check_beside(root, splits)
+        _check_beside(root, present, splits)
     return [[str(root / name) for name in names] for names in splits] or None
 
 
@@ -151,16 +152,9 @@ def _are_ambiguous(splits: Sequence[Sequence[str]]) -> bool:
     return any(len(each) > 1 for each in words)
 
 
-def _check_beside(root: Path, splits: Sequence[Sequence[str]]) -> None:
+def _check_beside(root: Path, present: Sequence[str], splits: Sequence[Sequence[str]]) -> None:
     """Refuses data beside the splits, which would be left out."""
-    beside = [
-        path.name
-        for path in sorted(root.iterdir())
-        if path.name not in {*chain(*splits), MANIFEST}
-        and is_visible(path.name)
-        and (path.is_dir() or looks_like_data(path.name))
-    ]
-    if beside:
+    if beside := [name for name in present if name not in {*chain(*splits)} and is_visible(name)]:
         shown = " and ".join(enumerate_names(names, 1) for names in splits)
         raise IntakeError(
             f"{root}: contains {enumerate_names(beside)} beside {shown}. "

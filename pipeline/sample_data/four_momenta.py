@@ -44,12 +44,11 @@ def cylindrical(p: Array) -> Cylindrical:
 
 
 def massless(momenta: Cylindrical) -> Array:
-    """Returns the four-vectors of massless particles."""
-    pt, eta, phi = momenta
-    return np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)])
+    """Returns the four-vectors of massless particles, whose rapidity is the pseudorapidity."""
+    return four_vectors(0.0, momenta.pt, momenta.phi, momenta.eta)
 
 
-def four_vectors(mass: Array, pt: Array, phi: Array, rapidity: Array) -> Array:
+def four_vectors(mass: ArrayLike, pt: Array, phi: Array, rapidity: Array) -> Array:
     """Returns the four-vectors of particles with the given masses, momenta and directions."""
     transverse_mass = np.hypot(mass, pt)
     return np.stack(
