@@ -224,12 +224,10 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
 def _find_columns(
     source: str, names: Sequence[str], options: ColumnOptions, *, is_labelled: bool
 ) -> dict[str, int]:
-    found: dict[str, int] = {}
     explicit = dict(options.names)
     if options.label is not None:
         explicit[LABEL] = options.label
-    for ours, theirs in explicit.items():
-        found[ours] = _find_named(source, names, theirs, ours)
+    found = {ours: _find_named(source, names, theirs, ours) for ours, theirs in explicit.items()}
     taken = set(found.values())
     if len(taken) < len(found):
         twice = next(name for name in explicit.values() if [*explicit.values()].count(name) > 1)

@@ -111,7 +111,7 @@ def _distinct(values: Any) -> tuple[list[Any], NDArray[np.intp]]:
     if isinstance(values, pa.Array) and pa.types.is_float16(values.type):
         values = values.to_numpy(zero_copy_only=False)  # Arrow computes nothing with this type.
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        if pa.types.is_boolean(values.type) or not pa.types.is_dictionary(values.type):
+        if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
         if isinstance(values, pa.ChunkedArray):
             values = values.unify_dictionaries().combine_chunks()
