@@ -153,7 +153,7 @@ def list_files(folder: str, *, skip_unreadable: bool = False) -> Iterator[str]:
         skip_unreadable: whether folders on a disk that cannot be read are left out.
 
     Raises:
-        OSError: a folder cannot be read, other than what Linux keeps for itself on a disk.
+        OSError: a folder other than ``lost+found`` cannot be read.
     """
     if not (_fileio().exists(folder) if is_remote(folder) else Path(folder).exists()):
         return

@@ -23,9 +23,9 @@ class Host:
 
     Attributes:
         job: ``chief`` or ``worker``.
-        index: its number within the job.
+        index: its index within the job.
         name: name or IP address.
-        port: where it listens.
+        port: the port that it listens on.
     """
 
     job: str
@@ -44,7 +44,7 @@ class Cluster:
 
     Attributes:
         hosts: all of them, the chief first.
-        position: of this host in ``hosts``.
+        position: index of this host in ``hosts``.
     """
 
     hosts: tuple[Host, ...]

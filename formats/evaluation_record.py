@@ -251,7 +251,7 @@ def read_metrics(folder: str) -> Metrics:
 
 
 def read_changes(folder: str) -> Mapping[str, Mapping[str, float]]:
-    """Reads the differences of the candidate from the baseline, by slice; none without one."""
+    """Reads the candidate's differences from the baseline, by slice; empty without a baseline."""
     return {
         _slice_name(result.slice_key): dict(
             _values([entry for entry in result.metric_keys_and_values if entry.key.is_diff])

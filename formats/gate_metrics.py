@@ -11,7 +11,7 @@ AUC = "auc"
 
 
 CLEAR_DROP = 2.0
-"""A model that is worse by this multiple of the tolerated drop is clearly worse."""
+"""Multiple of the tolerated drop from which on a model counts as clearly worse."""
 
 
 def clear_confidence(confidence: float) -> float:
@@ -37,7 +37,7 @@ class GateMetric:
     Attributes:
         label: its name for readers.
         interval: how its 95 % confidence interval is computed.
-        values: the least and the largest value that it can have.
+        values: its minimum and maximum.
         lower_is_better: whether a smaller value is a better model.
     """
 

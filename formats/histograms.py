@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 FILE_NAME = "histograms.json"
 
 MAX_BINS = 10_000
-"""Bins of a histogram that can still be drawn."""
+"""Maximum number of bins of a histogram, so that it can be drawn."""
 
 CLASSES = ("background", "signal")
 """The rows of the counts, by label."""

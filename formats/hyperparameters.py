@@ -22,8 +22,8 @@ Number = Annotated[float, BeforeValidator(_reject_boolean)]
 class Hyperparameters(BaseModel):
     """Size and training of the model; the defaults suit data of any size.
 
-    Most of those that are None follow the number of training events, by the table ``SIZES`` of
-    ``models.training.training_plan``.
+    Most of those that are None are chosen by the number of training events, with the table
+    ``SIZES`` of ``models.training.training_plan``.
     """
 
     model_config = ConfigDict(

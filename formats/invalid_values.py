@@ -1,6 +1,6 @@
 """Invalid values of discrete columns: counted while events are decoded, refused by DataGate.
 
-Ingestion counts them because TFDV's statistics of floats hold no values, and its categorical
+Ingestion counts them because TFDV's statistics of floats do not contain values, and its categorical
 statistics, which do, call Python for every value. They are stored as JSON in a custom property of
 the Examples.
 """

@@ -29,8 +29,8 @@ class PushedVersion:
     Attributes:
         version: its number, the name of its folder.
         folder: its folder.
-        model_sha256: one digest for all files of the model that was pushed, whether or not they
-            are still as they were; empty if that is unknown.
+        model_sha256: one digest for all files of the model as it was pushed, even if they were
+            changed since; empty if it is unknown.
         fault: how its files differ from those that were pushed; empty for a complete version.
         provenance: where it comes from; None if its file is missing or cannot be used.
     """
@@ -43,7 +43,7 @@ class PushedVersion:
 
     @property
     def pipeline(self) -> str:
-        """The pipeline that pushed it; empty if that is unknown."""
+        """The pipeline that pushed it; empty if it is unknown."""
         return self.provenance.pipeline if self.provenance else ""
 
 

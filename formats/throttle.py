@@ -5,7 +5,7 @@ import time
 
 
 class Throttle:
-    """Tells when an action is due that may happen at most once per interval.
+    """Limits an action to once per interval: tells when it is due.
 
     The first call is due at once; ``restart`` begins an interval without an action.
 
@@ -27,5 +27,5 @@ class Throttle:
         return True
 
     def restart(self) -> None:
-        """Restarts the interval: the action is due when it is over."""
+        """Restarts the interval; the action is due when the interval is over."""
         self._due = time.monotonic() + self._seconds

@@ -24,7 +24,7 @@ def make_encoder(keys: Sequence[str]) -> Callable[[Events, NDArray[np.float32]],
 
     def encode(events: Events, values: NDArray[np.float32]) -> bytes:
         records = np.frombuffer(b"".join(encode_records(events)), np.uint8)
-        # Without the tag and the length of the whole.
+        # Without the tag and the length of Example.features.
         parts = [records.reshape(len(events.labels), -1)[:, 3:]]
         for column, entry in enumerate(entries):
             rows = np.tile(np.frombuffer(entry + bytes(4), np.uint8), (len(events.labels), 1))

@@ -94,7 +94,7 @@ class OrderProblem(NamedTuple):
 
 
 def find_order_problem(features: NDArray[np.float32]) -> OrderProblem | None:
-    """Returns whether the columns are in another order than the published one.
+    """Finds out whether the columns are in another order than the published one.
 
     Args:
         features: float32 [N, 28]; the first ``SAMPLE_EVENTS`` are judged.

@@ -159,7 +159,7 @@ def _published_template(start: bytes, label: bytes) -> _Template:
 
     Args:
         start: Example.features with its length.
-        label: what stands between features and label; empty for records without a label.
+        label: the bytes between features and label; empty for records without a label.
     """
     before_features = start + _BEFORE_FEATURES
     features = slice(len(before_features), len(before_features) + FEATURE_BYTES)

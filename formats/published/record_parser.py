@@ -99,7 +99,7 @@ def locate_additional(record: bytes) -> Iterator[slice]:
 
 
 def _placeholder(size: int) -> bytes | None:
-    """Returns a message of unknown content with the given length; None if there is none."""
+    """Returns a message of one unknown field, of the given length; None if there is none."""
     for length_bytes in (1, 2, 3):
         content = size - 1 - length_bytes
         if content >= 0 and len(_prefixed(bytes(content))) == size - 1:
@@ -108,7 +108,7 @@ def _placeholder(size: int) -> bytes | None:
 
 
 def _prefixed(content: bytes) -> bytes:
-    """Puts the length before bytes, as protobuf does."""
+    """Prefixes bytes with their length, as protobuf does."""
     return varint(len(content)) + content
 
 

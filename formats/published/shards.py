@@ -1,4 +1,4 @@
-"""File names of shards: which files of a folder are read, and which merely look like data."""
+"""File names of shards: which files of a folder are read, and which only look like data."""
 
 import re
 from collections.abc import Iterable

@@ -131,7 +131,7 @@ def _start(chunk: Any) -> int:
 
 
 def _check_joint(name: str, path: Path, kind: str, joint: bytes) -> None:
-    """Finds the place where one file ends and another starts."""
+    """Refuses a file in which one file ends and another starts."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(joint) >= 0:
             raise JoinedFilesError(name, f"{kind} file")
@@ -188,7 +188,7 @@ def _all_batches(name: str, stream: Any, source: Any) -> Iterator[pa.RecordBatch
 
 
 def _unfinished(name: str, path: Path) -> list[str]:
-    """Returns a note if a stream does not end with its mark, which the format leaves optional."""
+    """Returns a note if a stream does not end with its end mark, which is optional."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_STREAM_END)))
         is_finished = file.read() == _STREAM_END

@@ -46,9 +46,10 @@ class Inputs:
     """The inputs of a conversion.
 
     Attributes:
-        training: those whose events are split, or of the training set if there are others.
-        validation: those of the validation set, if the input is already split.
-        test: those of the test set, if the input has all three.
+        training: inputs whose events are split; those of the training set if the inputs are
+            already split.
+        validation: inputs of the validation set, if the inputs are already split.
+        test: inputs of the test set, if there is one.
     """
 
     training: Sequence[Source]
@@ -188,7 +189,7 @@ class _ClassCounts:
     """Counts of events and signal events by split."""
 
     def __init__(self, *, are_given: bool) -> None:
-        """Takes whether the input was split already."""
+        """Takes whether the inputs were already split."""
         self._are_given = are_given
         self._events, self._signal = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
 

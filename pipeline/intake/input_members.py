@@ -143,7 +143,7 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
 
 
 def _check_end_of_tar(name: str, archive: tarfile.TarFile) -> None:
-    """Refuses an archive that is cut, damaged or joined, which `tarfile` takes for complete."""
+    """Refuses an archive that is truncated or joined, which `tarfile` accepts as complete."""
     stream: Any = archive.fileobj
     if stream.tell() < archive.offset + tarfile.BLOCKSIZE:
         raise IntakeError(
@@ -219,7 +219,7 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_unique(name: str, names: Sequence[str]) -> None:
-    """Refuses an archive with a file and its replacement."""
+    """Refuses an archive that contains a file twice."""
     if len({*names}) < len(names):
         twice = next(member for member in names if names.count(member) > 1)
         raise IntakeError(

@@ -33,7 +33,7 @@ OnFault = Callable[[str, Mapping[str, Flags], Features], None]
 
 
 class ValueRules:
-    """Converts and checks the values of one input; counts what it finds.
+    """Converts and checks the values of one input, and counts the faults.
 
     Attributes:
         faults: what the options do not accept.
