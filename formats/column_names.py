@@ -7,7 +7,7 @@ Names are compared without case, blanks and punctuation: ``jet_1_b-tag``, ``jet1
 import re
 from itertools import product
 
-from formats.features import COLUMNS, JETS, LABEL
+from formats.features import COLUMNS, JETS, LABEL, MISSING_ENERGY
 from formats.names import TEST_SPLIT
 
 LABEL_NAMES = (
@@ -42,10 +42,10 @@ _QUANTITIES = {
 }
 _NAMES = {
     LABEL: LABEL_NAMES,
-    "missing_energy_magnitude": (
+    MISSING_ENERGY[0]: (
         *("missing_energy", "met", "met_pt", "met_et", "missing_et", "etmiss", "met_magnitude"),
     ),
-    "missing_energy_phi": ("met_phi", "missing_et_phi", "etmiss_phi"),
+    MISSING_ENERGY[1]: ("met_phi", "missing_et_phi", "etmiss_phi"),
     **{
         f"{item}_{quantity}": tuple(map("".join, product(items, quantities)))
         for item, items in _OBJECTS.items()
