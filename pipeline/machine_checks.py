@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import resource
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -58,8 +59,11 @@ def check_environment(environment: Mapping[str, str]) -> None:
         raise ConfigError(str(error)) from None
     folder = environment.get("TMPDIR")
     # Python would take another folder silently, TensorFlow would not.
-    if folder and (fault := _cannot_write(Path(folder))) and fault not in DISK_FAULTS.values():
-        raise ConfigError(f"TMPDIR: cannot write to {folder} ({fault}); create it, or unset TMPDIR")
+    fault = find_write_error(Path(folder)) if folder else None
+    if fault and fault.errno not in DISK_FAULTS:
+        raise ConfigError(
+            f"TMPDIR: cannot write to {folder} ({fault.strerror}); create it, or unset TMPDIR"
+        )
 
 
 def check_packages() -> None:
@@ -169,7 +173,7 @@ def _refused_write(error: BaseException, root: Path, unnamed: str) -> str | None
     if explained := explain(error):
         reason, remedy = explained
         name = getattr(error, "filename", None)
-        if not name and reason in DISK_FAULTS.values():
+        if not name and getattr(error, "errno", None) in DISK_FAULTS:
             name = unnamed
         return f"{reason}{f' for {name}' if name else ''}; {remedy}"
     # Beam reports the errors of its file layer as text, some of them without the file.
@@ -208,25 +212,17 @@ def _faults(folders: Mapping[str, Path], least: float) -> Iterator[tuple[str, bo
         free = _free_megabytes(folder)
         if free is not None and free < least:
             yield f"no space is left in {name}, {folder} ({free:.1f} MB free)", True
-        elif (fault := _cannot_write(folder)) in DISK_FAULTS.values():
-            yield f"cannot write to {name}, {folder}: {fault}", False
+        elif (error := find_write_error(folder)) and error.errno in DISK_FAULTS:
+            yield f"cannot write to {name}, {folder}: {DISK_FAULTS[error.errno]}", False
 
 
 def _free_megabytes(folder: Path) -> float | None:
     try:
-        status = os.statvfs(folder)
+        usage = shutil.disk_usage(folder)
     except OSError:
         return None
     # Some file systems, such as /proc, have no size.
-    return status.f_bavail * status.f_frsize / 1e6 if status.f_blocks else None
-
-
-def _cannot_write(folder: Path) -> str | None:
-    """Writes a file to a folder; returns the reason if that fails."""
-    error = find_write_error(folder)
-    if error is None:
-        return None
-    return DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
+    return usage.free / 1e6 if usage.total else None
 
 
 def _causes(error: BaseException | None) -> Iterable[BaseException]:

@@ -38,7 +38,6 @@ def find_inputs(texts: Sequence[str]) -> tuple[dict[str, Source], list[str]]:
         IntakeError: one does not exist, is named twice, or is there in two forms.
     """
     inputs: dict[str, Source] = {}
-    notes: list[str] = []
     remote = [text for text in texts if is_remote(text)]
     sources, notes = find_sources([text for text in texts if not is_remote(text)], are_joined=False)
     folders = [local_path(t) for t in texts if not is_remote(t) and local_path(t).is_dir()]
@@ -144,9 +143,8 @@ def total_bytes(tasks: Sequence[ScoreTask]) -> int | None:
 
 
 def _size(task: ScoreTask) -> int | None:
-    source = task.source.source if isinstance(task.source, TableRows) else None
-    is_file = source is not None and source.path is not None and source.path.is_file()
-    return source.path.stat().st_size if is_file and source and source.path else None
+    path = task.source.source.path if isinstance(task.source, TableRows) else None
+    return path.stat().st_size if path and path.is_file() else None
 
 
 def score_here(

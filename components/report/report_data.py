@@ -8,8 +8,14 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from components.report import data_section
-from components.report.data_section import Split, read_text
+from components.report.data_section import (
+    Split,
+    describe_split,
+    read_histograms,
+    read_problems,
+    read_statistics,
+    read_text,
+)
 from components.report.drift import Drift, measure_drift
 from formats import names, training_record
 from formats.evaluation_record import (
@@ -76,13 +82,14 @@ def read_report(outcome: RunOutcome, earlier: RunOutcome | None = None) -> Repor
         decision=_read_decision(reader, outcome),
         evaluation=_read_evaluation(reader, outcome),
         test=_read_test(reader, outcome),
-        training=reader.read("training", None, _read_training, outcome.uri(names.MODEL_RUN)),
+        training=reader.read("training", _read_training, outcome.uri(names.MODEL_RUN)),
         splits=splits,
-        drift=reader.read("earlier histograms", None, _read_drift, splits[:1], earlier),
-        serving_fault=reader.read("serving check", "", _read_serving_fault, outcome),
+        drift=reader.read("earlier histograms", _read_drift, splits[:1], earlier),
+        serving_fault=reader.read("serving check", _read_serving_fault, outcome) or "",
         configuration=reader.read(
-            "configuration", {}, parse_configuration, outcome.record.configuration
-        ),
+            "configuration", parse_configuration, outcome.record.configuration
+        )
+        or {},
         unread=reader.unread,
     )
 
@@ -126,34 +133,34 @@ class _Reader:
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
 
-    def read(self, part: str, default: Any, function: Callable[..., T], *sources: Any) -> T:
-        """Calls ``function``; returns the default if a source is None or the function fails."""
+    def read(self, part: str, function: Callable[..., T], *sources: Any) -> T | None:
+        """Calls ``function``; returns None if a source is None or the function fails."""
         if any(source is None for source in sources):
-            return default
+            return None
         try:
             return function(*sources)
         except Exception as error:  # the other parts are still worth reporting
             self.unread[part] = describe_error(error)
             logger.warning("the report lacks %s: %s", part, self.unread[part])
-            return default
+            return None
 
 
 def _read_decision(reader: _Reader, outcome: RunOutcome) -> GateDecision | None:
-    return reader.read("gate decision", None, read_decision, outcome.uri(names.EVALUATION))
+    return reader.read("gate decision", read_decision, outcome.uri(names.EVALUATION))
 
 
 def _read_evaluation(reader: _Reader, outcome: RunOutcome) -> Evaluation | None:
     folder = outcome.uri(names.EVALUATION)
-    metrics = reader.read("evaluation", None, read_metrics, folder)
+    metrics = reader.read("evaluation", read_metrics, folder)
     if metrics is None:
         return None
     # The metrics are still known where the score histograms are missing.
-    scores = reader.read("scores", {}, read_scores, folder)
-    return reader.read("evaluation", None, join_evaluation, metrics, scores)
+    scores = reader.read("scores", read_scores, folder) or {}
+    return reader.read("evaluation", join_evaluation, metrics, scores)
 
 
 def _read_test(reader: _Reader, outcome: RunOutcome) -> SliceEvaluation | None:
-    return reader.read("test figures", None, read_test, outcome.uri(names.TEST_EVALUATION))
+    return reader.read("test figures", read_test, outcome.uri(names.TEST_EVALUATION))
 
 
 def read_test(folder: str) -> SliceEvaluation:
@@ -170,32 +177,20 @@ def _read_training(folder: str) -> TrainingRecord:
 
 
 def _read_splits(reader: _Reader, outcome: RunOutcome) -> tuple[Split, ...]:
-    histograms = reader.read(
-        "histograms", {}, data_section.read_histograms, outcome.uri(names.HISTOGRAMS)
-    )
+    histograms = reader.read("histograms", read_histograms, outcome.uri(names.HISTOGRAMS)) or {}
     folder, splits = outcome.uri(names.STATISTICS), []
     for name, events in outcome.events.items():
-        statistics = reader.read(
-            f"statistics of {name}", None, data_section.read_statistics, folder, name
-        )
+        statistics = reader.read(f"statistics of {name}", read_statistics, folder, name)
         problems = reader.read(
-            f"anomalies of {name}",
-            None,
-            data_section.read_problems,
-            outcome,
-            name,
-            events,
-            statistics,
+            f"anomalies of {name}", read_problems, outcome, name, events, statistics
         )
-        splits.append(
-            data_section.describe_split(name, events, statistics, problems, histograms.get(name))
-        )
+        splits.append(describe_split(name, events, statistics, problems, histograms.get(name)))
     return tuple(splits)
 
 
 def _read_drift(splits: tuple[Split, ...], earlier: RunOutcome) -> Drift | None:
     folder = earlier.uri(names.HISTOGRAMS)
-    histograms = data_section.read_histograms(folder) if folder else {}
+    histograms = read_histograms(folder) if folder else {}
     if not splits or splits[0].name not in histograms:
         return None
     earlier_features = histograms[splits[0].name].features

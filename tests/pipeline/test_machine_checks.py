@@ -32,8 +32,9 @@ def set_free(monkeypatch, tmp_path):
 
     def set_free(name, megabytes):
         def statvfs(folder):
-            free = megabytes if folder == tmp_path / name else 1000
-            return SimpleNamespace(f_blocks=9, f_bavail=int(free * 1000), f_frsize=1000, f_files=0)
+            free = int(1000 * (megabytes if folder == tmp_path / name else 1000))
+            blocks = {"f_blocks": free + 9, "f_bfree": free + 5, "f_bavail": free, "f_frsize": 1000}
+            return SimpleNamespace(**blocks, f_files=0)
 
         monkeypatch.setattr(os, "statvfs", statvfs)
 
