@@ -62,8 +62,8 @@ _ALIASES = {
 def known_column(name: str) -> str | None:
     """Returns the label or the feature that a name means; None for other names.
 
-    >>> known_column("jet1pt"), known_column("MET"), known_column("weight")
-    ('jet_1_pt', 'missing_energy_magnitude', None)
+    >>> known_column("Is Boson"), known_column("weight")
+    ('label', None)
     """
     return _ALIASES.get(_normalize(name))
 
