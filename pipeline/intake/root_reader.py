@@ -15,7 +15,7 @@ from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Table, array_batches, find_columns
 
-_RNTUPLE = "ROOT::RNTuple"
+_RNTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 # The name of a class, a member or a type. Text of these characters cannot call a function.
 _NAME = re.compile(r"[\w:<>,*& ~.-]*")
 _TYPES = {
@@ -69,7 +69,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     cycles = Counter(key.split(";")[0] for key in keys)
     tree = _choose(member.name, tree, sorted(cycles))
     _check_descriptions(member.name, file)
-    if file.classname_of(tree) == _RNTUPLE:
+    if file.classname_of(tree) in _RNTUPLES:
         raise IntakeError(
             f"{member.name}: {tree} is an RNTuple, which is not read. Write it as a TTree or as "
             "Parquet."
@@ -188,7 +188,7 @@ def _check_descriptions(name: str, file: Any) -> None:
 
 
 def _is_tree(class_name: str) -> bool:
-    return class_name.startswith(("TTree", "TNtuple", _RNTUPLE))
+    return class_name.startswith(("TTree", "TNtuple", *_RNTUPLES))
 
 
 def _choose(name: str, tree: str | None, trees: list[str]) -> str:
