@@ -67,9 +67,11 @@ class LabelValues:
         text = str(value).strip()
         if value is None or text in MISSING_TEXTS:
             return np.nan
-        if same_value(text, self.signal):
+        shown = _plain(text)  # As messages quote it: 0.95 for the float32 0.949999988.
+        if same_value(text, self.signal) or same_value(shown, self.signal):
             return 1.0
-        return 0.0 if same_value(text, self.background) else -1.0
+        is_background = same_value(text, self.background) or same_value(shown, self.background)
+        return 0.0 if is_background else -1.0
 
     def _error(
         self, name: str, values: list[Any], value: object, place: str, hint: str

@@ -43,6 +43,7 @@ def test_zero_and_one_are_labels_in_every_type(values):
     [
         (["s", "b"], "s", "b"),
         ([1, 2], "1", "2"),
+        (np.float32([0.95, 0.05]), "0.95", "0.05"),
         ([1.0, -1.0], "1", "-1"),
         ([0, 1], "0", "1"),
         ([b"sig", b"bkg"], "sig", "bkg"),
