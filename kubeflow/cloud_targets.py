@@ -64,7 +64,7 @@ class RemoteTarget(Target):
     def reads_outside_state(self, node: BaseNode) -> bool:
         """Whether a node's result depends on state that the engine's cache cannot see.
 
-        True for the model in service, for which no resolver looks, and for files to score.
+        True for the model in service, which no resolver looks up, and for files to score.
         """
         return isinstance(node, (ModelInService, Scorer))
 

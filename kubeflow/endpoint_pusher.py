@@ -12,13 +12,14 @@ from google.cloud import aiplatform
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.extensions.google_cloud_ai_platform import constants, runner
 from tfx.extensions.google_cloud_ai_platform.pusher import component, executor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
 from components.pusher.executor import check_blessed_files
 from components.pusher.publication import model_manifest
 from formats import names
 from formats.artifact_manifest import manifest_digest
+from formats.artifact_types import Artifacts
 from formats.verified_copy import check_copy, copy_files
 
 logger = logging.getLogger("higgs.pusher")
@@ -28,10 +29,7 @@ class Executor(executor.Executor):
     """Deploys a blessed model, unless the endpoint has it already."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Copies the model to the output, verifies the copy, and deploys it.
 

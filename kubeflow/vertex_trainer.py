@@ -10,7 +10,6 @@ from google.api_core.exceptions import FailedPrecondition
 from google.api_core.retry import Retry
 from google.cloud.aiplatform import gapic
 from google.cloud.aiplatform_v1.types import JobState
-from tfx import types
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
 from tfx.extensions.google_cloud_ai_platform import constants
@@ -21,6 +20,7 @@ from tfx.types import standard_component_specs
 from tfx.utils import json_utils
 
 from components.trainer.executor import with_ingested_events
+from formats.artifact_types import Artifacts
 
 logger = logging.getLogger("higgs.trainer")
 
@@ -33,10 +33,7 @@ class Executor(executor.GenericExecutor):
     """Starts the custom job and waits for its end."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Runs the job.
 

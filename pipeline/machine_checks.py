@@ -117,8 +117,9 @@ WRAPPED_FAULT = re.compile(
 )
 """Reasons of errors that libraries report as text.
 
-The first group tells an error of Python's that may concern a file of the run although the text
-names none. What is missing, or not a folder (errors 2 and 20), is rather data or a program.
+The first group matches an error of Python, which may concern a file of the run although the text
+names none. A file that is missing or is not a folder (errors 2 and 20) is more likely data or a
+program.
 """
 
 

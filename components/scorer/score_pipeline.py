@@ -22,7 +22,7 @@ def score_on_beam(
     """Scores files on Beam's workers.
 
     Args:
-        pipeline: is run.
+        pipeline: an empty pipeline; it is run.
         tasks: one per file.
         staging: a folder for the results, which the caller removes.
 

@@ -102,7 +102,7 @@ def _changes(masses: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     )
     is_swapped = other_error < error
     leptonic = tf.gather(tf.where(is_swapped, other_tops, tops), [B1, B2])
-    # As the b of the hadronic top, against as that of the leptonic top.
+    # The error of each b jet in the hadronic top, minus its error in the leptonic top.
     first, second = tf.split(tf.minimum(hadronic, FAR_TOP) - tf.minimum(leptonic, FAR_TOP), 2)
     return is_swapped, second < first
 

@@ -57,8 +57,6 @@ RECORDED = (
 )
 """The features in the order in which ``record`` converts them."""
 
-Pair = tuple[int, int]
-
 
 class Record(NamedTuple):
     """Published features in natural units: GeV, radians, pseudorapidity, b-tag level 0, 1 or 2.

@@ -288,7 +288,7 @@ class ProgressLog(_Callback):
         self._step_throttle.restart()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        """Logs a line if the last one is some time ago; stops the clock after the last step."""
+        """Logs a line every few seconds; stops the clock after the last step."""
         step, steps = batch + 1, self._plan.steps_per_epoch
         is_due = self._step_throttle.is_due()
         if not is_due and step < steps:
@@ -301,7 +301,7 @@ class ProgressLog(_Callback):
             log.info(line, self._epoch, step, steps, loss, auc, f"{self._rate(step):,.0f}")
 
     def on_epoch_end(self, _epoch: int, logs: dict[str, Any]) -> None:
-        """Completes the metrics; logs them if the last epoch's line is some time ago."""
+        """Completes the metrics; logs them unless a line was logged moments ago."""
         logs["seconds"] = time.perf_counter() - self._started
         logs["events_per_second"] = self._rate(self._plan.steps_per_epoch)
         logs["learning_rate"] = current_learning_rate(self.model.optimizer)
@@ -315,7 +315,7 @@ class ProgressLog(_Callback):
             self._log_pending()
 
     def on_train_end(self, _logs: Mapping[str, Any]) -> None:
-        """Logs the last epoch if that was not done; early stopping makes it known only now."""
+        """Logs the last epoch, which early stopping makes known only now, unless that was done."""
         self._log_pending()
 
     def _log_pending(self) -> None:
