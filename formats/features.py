@@ -82,6 +82,11 @@ m_lv at the W mass.
 """
 
 
+def physical_unit(column: str) -> float:
+    """Returns the published value of 1 GeV, of 1 radian or of the first level of a b-tag."""
+    return DISCRETE_VALUES[column][1] if column in DISCRETE_VALUES else 1 / UNITS[column]
+
+
 class FeatureLabel(NamedTuple):
     """Display label of a column.
 

@@ -25,6 +25,7 @@ from pipeline.intake.text_layout import (
     MISSING_TEXTS,
     NUMBER,
     Layout,
+    are_consecutive,
     describe_separator,
     find_layout,
     split_cells,
@@ -115,7 +116,7 @@ def _guess(sample: list[list[str]]) -> str:
     columns = list(zip(*sample, strict=False))
     if len(columns) < len(COLUMNS) or not sample[1:]:
         return ""
-    is_index = _counts_rows(columns[0])
+    is_index = are_consecutive(columns[0])
     others = columns[is_index:]
     is_last = len(others) == len(COLUMNS) and _are_labels(others[-1])
     is_last = is_last and not _are_labels(others[0])
@@ -129,12 +130,6 @@ def _guess(sample: list[list[str]]) -> str:
     names = "features" if len(others) == NUM_FEATURES else names
     names = "index," * is_index + names
     return f"{found}, and names no columns. Name them with --header {names}."
-
-
-def _counts_rows(cells: tuple[str, ...]) -> bool:
-    if not (cells[0].isascii() and cells[0].isdigit()):
-        return False
-    return cells == tuple(str(int(cells[0]) + row) for row in range(len(cells)))
 
 
 def _are_labels(cells: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 MISSING_TEXTS = (
@@ -45,9 +46,7 @@ def find_layout(head: bytes) -> Layout:
     text = head.decode("utf-8", errors="replace").removeprefix("\ufeff")
     lines = re.split(r"\r\n|\r|\n", text)
     lines = lines[:-1] if lines[1:] else lines
-    skipped = 0
-    while skipped < len(lines) and not lines[skipped].strip():
-        skipped += 1
+    skipped = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
     header = None
     while skipped < len(lines) and _COMMENT.match(lines[skipped]):
         header = lines[skipped].lstrip("#% \t")
@@ -109,12 +108,19 @@ def is_header(cells: list[str]) -> bool:
     if not named:
         return False
     counted = cells[1:] if cells[0] == "" else cells
-    start = counted[0] if counted else ""
-    if start in ("0", "1") and len(counted) > 2:
-        numbers = [str(int(start) + index) for index in range(len(counted))]
-        if counted == numbers:
-            return True
+    if len(counted) > 2 and counted[0] in ("0", "1") and are_consecutive(counted):
+        return True
     return sum(not is_number(cell.replace(",", ".")) for cell in named) * 2 > len(named)
+
+
+def are_consecutive(cells: Sequence[str]) -> bool:
+    """Returns whether the cells are whole numbers, each larger by one than that before it.
+
+    >>> are_consecutive(["7", "8", "9"]), are_consecutive(["7", "9"]), are_consecutive(["a"])
+    (True, False, False)
+    """
+    is_number = cells[0].isascii() and cells[0].isdigit()
+    return is_number and [*cells] == [str(int(cells[0]) + i) for i in range(len(cells))]
 
 
 def _find_separator(lines: list[str]) -> str:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from formats.features import COLUMNS, DISCRETE_VALUES, FEATURES, NUM_FEATURES, UNITS
+from formats.features import COLUMNS, FEATURES, NUM_FEATURES, physical_unit
 from formats.published.record import Events, RecordError, read_events
 from formats.published.record_parser import InvalidRecordError, additional_keys
 from formats.published.tfrecord import iter_chunks, open_plain
@@ -161,25 +161,14 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
     if units == "gev":
         summary = (*summary, ("units", "GeV, radians, b-tag levels 0, 1, 2"))
     lines = (Text(f"{name:<13}{value}") for name, value in summary)
-    return Group(*lines, Text(), *_tables(_numbers(inspection, _scales(units)), width))
+    scales = [1 / physical_unit(name) if units == "gev" else 1.0 for name in FEATURES]
+    return Group(*lines, Text(), *_tables(_numbers(inspection, np.array(scales)), width))
 
 
 def _key_rows(inspection: Inspection) -> Iterator[tuple[str, str]]:
     if inspection.additional_keys:
         keys = ", ".join(map(repr, sorted(inspection.additional_keys)))
         yield "also", f"{keys}: refused by `higgs run` unless ingestion.ignore_keys names them"
-
-
-def _scales(units: str) -> NDArray[np.float64]:
-    """Returns the factor from published values to those in other units, float64 [28]."""
-    if units == "published":
-        return np.ones(len(FEATURES))
-    return np.array(
-        [
-            1 / DISCRETE_VALUES[name][1] if name in DISCRETE_VALUES else UNITS[name]
-            for name in FEATURES
-        ]
-    )
 
 
 def _file_counts(inspection: Inspection) -> Iterator[tuple[str, str]]:

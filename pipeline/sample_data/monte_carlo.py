@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.features import DISCRETE_VALUES, FEATURES, NUM_FEATURES, UNITS
+from formats.features import FEATURES, NUM_FEATURES, physical_unit
 from formats.published.record import Events
 from pipeline.sample_data.detector import DetectedEvents, detect
 from pipeline.sample_data.four_momenta import Array, breit_wigner
@@ -26,12 +26,8 @@ BLOCK = 10_000
 _W_LOW, _W_HIGH = 60.0, 100.0
 
 
-def _scale(column: str) -> float:
-    """Returns the factor from the units of `physical_columns` to the published ones."""
-    return DISCRETE_VALUES[column][1] if column in DISCRETE_VALUES else 1 / UNITS[column]
-
-
-_SCALES = np.array([_scale(column) for column in FEATURES])
+_SCALES = np.array([physical_unit(column) for column in FEATURES])
+"""Factors from the units of `physical_columns` to the published ones."""
 
 
 def generate(num_events: int, seed: int, first: int = 0) -> Iterator[Events]:
