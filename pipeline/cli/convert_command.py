@@ -139,7 +139,12 @@ def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inp
     # --features names one array of a file with several.
     if len(inputs) == 1 and not options["features"] and (splits := find_splits(inputs[0])):
         parts = [*map(find_sources, splits)]
-        names = " and ".join(enumerate_names([Path(p).name for p in part], 1) for part in splits)
+        # Files and folders by their names, arrays by theirs in the file.
+        shown = (
+            [Path(p).name if Path(p).exists() else p.rpartition(":")[2] for p in part]
+            for part in splits
+        )
+        names = " and ".join(enumerate_names(part, 1) for part in shown)
         kept = f"{inputs[0]}: is already split; {names} stay apart"
         return Inputs(*(sources for sources, _ in parts)), [kept, *chain(*(n for _, n in parts))]
     sources, notes = find_sources(inputs)

@@ -310,6 +310,10 @@ def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str])
 def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
     key = _find_matrix(member, arrays, choice)
     matrix = arrays[key]
+    # `y_test` does not belong to `x_val`, even if both have as many rows.
+    if split := split_words(key):
+        fitting = [n for n in arrays if split_words(n) in (set(), split) or n == choice.label]
+        arrays = {name: arrays[name] for name in fitting}
     rows, width = matrix.shape
     if width != NUM_FEATURES:
         if rows in (NUM_FEATURES, len(COLUMNS)) and width != len(COLUMNS):
@@ -400,9 +404,6 @@ def _find_vectors(
     }
     if choice.label is not None:
         return fitting
-    # `y_test` does not belong to `x_val`, even if both have as many rows.
-    if split := split_words(matrix):
-        fitting = {n: array for n, array in fitting.items() if split_words(n) in (set(), split)}
     named = [name for name in fitting if is_label(_last(name))]
     unnamed = [name for name in fitting if _UNNAMED.fullmatch(name)]
     chosen = named or (unnamed if len(fitting) == 1 else [])

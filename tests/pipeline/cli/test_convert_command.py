@@ -186,7 +186,7 @@ def test_arrays_of_two_splits_stay_apart(run, tmp_path):
     np.savez(tmp_path / "x.npz", **arrays)
 
     result = run("x.npz", "--out", "data")
-    assert "x.npz: is already split; x.npz:X_train and x.npz:X_test stay apart" in result.output
+    assert "x.npz: is already split; X_train and X_test stay apart" in result.output
     for folder, rows in zip(("training", "validation"), parts.values(), strict=True):
         assert same_events(read_folder(tmp_path / "data" / folder), select(EVENTS, rows))
     result = run("x.npz", "--features", "X_test", "--out", "one")
