@@ -1,5 +1,6 @@
 """Write checks of folders, and descriptions of a file's owner and mode for messages."""
 
+import errno
 import os
 import pwd
 import stat
@@ -20,8 +21,10 @@ def describe_access(path: Path) -> str:
                 return f"{subject} is a link to {place.readlink()}, which does not exist"
             status = place.stat()
             read_only = os.statvfs(place).f_flag & os.ST_RDONLY
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM):
+                continue
+            return f"{subject} cannot be reached ({error.strerror})"
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         note = ", on a read-only file system" if read_only else ""
         return f"{subject} belongs to {_user(status.st_uid)}, mode {mode}{note}"

@@ -12,6 +12,9 @@ DISK_FAULTS = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EROFS: "the file system is read-only",
     errno.EIO: "the disk reports an input/output error",
+    errno.ENOTSUP: "the file system does not support this operation",
+    errno.ENOTCONN: "the file system is not connected",
+    errno.ESTALE: "the server no longer has the open file",
 }
 """Reasons why a disk cannot be read or written."""
 
@@ -38,6 +41,9 @@ def explain(error: BaseException) -> tuple[str, str] | None:
     remedies = {
         errno.EROFS: "choose a folder that can be written",
         errno.EIO: "check the disk",
+        errno.ENOTSUP: "choose a folder on a local disk",
+        errno.ENOTCONN: "mount it again",
+        errno.ESTALE: "mount it again",
     }
     return DISK_FAULTS[number], remedies.get(number, "free some")
 

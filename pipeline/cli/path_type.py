@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pipeline.paths import PathError, local_path
+from pipeline.system_errors import describe_system_error
 
 
 class LocalPath(click.Path):
@@ -30,4 +31,10 @@ class LocalPath(click.Path):
             path = local_path(os.fspath(value))
         except PathError as error:
             self.fail(str(error), param, ctx)
+        try:
+            Path(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # may be required below
+        except OSError as error:  # which click would call missing
+            self.fail(describe_system_error(error), param, ctx)
         return super().convert(path, param, ctx)

@@ -16,6 +16,12 @@ from pipeline.system_errors import describe_system_error
         (errno.EDQUOT, "x: the disk quota is used up; free some, or use another folder"),
         (errno.EROFS, "x: the file system is read-only; choose a folder that can be written"),
         (errno.EIO, "x: the disk reports an input/output error; check the disk"),
+        (
+            errno.ENOTSUP,
+            "x: the file system does not support this operation; choose a folder on a local disk",
+        ),
+        (errno.ENOTCONN, "x: the file system is not connected; mount it again"),
+        (errno.ESTALE, "x: the server no longer has the open file; mount it again"),
         (errno.EFBIG, "x: the file would exceed the largest size allowed; raise it (`ulimit -f`)"),
         (errno.EMFILE, "x: this process has too many files open; allow more (`ulimit -n 4096`)"),
         (errno.EISDIR, "x: a reason; check the file and its folder"),

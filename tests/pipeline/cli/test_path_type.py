@@ -41,3 +41,10 @@ def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
     line = ["generate", "--events", "9", "--out", "~/data"]
     assert CliRunner().invoke(main, line).exit_code == 0
     assert (tmp_path / "data" / "training" / "shard-00000.tfrecord").exists()
+
+
+def test_a_path_that_cannot_be_reached_is_not_called_missing():
+    result = CliRunner().invoke(main, ["inspect", "a" * 300])
+    assert result.exit_code == 2
+    assert "File name too long" in result.output
+    assert "does not exist" not in result.output
