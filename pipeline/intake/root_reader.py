@@ -47,26 +47,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
             C++ names, or has no such tree; while rows are read, a branch does not hold one
             number per entry.
     """
-    try:
-        import uproot
-    except ImportError as error:
-        raise IntakeError(
-            f"{member.name}: is a ROOT file. Install its reader with "
-            "`pip install 'higgs-pipeline[root]'`."
-        ) from error
-    path = stack.enter_context(member.local_file())
-    try:
-        # A file of ours, because uproot does not close its own when it cannot read it. Without
-        # threads: its event loop does not survive a fork, and reading would wait forever.
-        stream = stack.enter_context(path.open("rb"))
-        file = stack.enter_context(uproot.open(stream, use_threads=False))
-        keys = file.keys(filter_classname=_is_tree)
-    except Exception as error:  # uproot raises errors of many kinds for damaged files.
-        raise IntakeError(
-            f"{member.name}: is a truncated or corrupt ROOT file ({type(error).__name__}). "
-            "Fetch it again."
-        ) from error
-    cycles = Counter(key.split(";")[0] for key in keys)
+    file, cycles = _open_file(member, stack)
     tree = _choose(member.name, tree, sorted(cycles))
     _check_descriptions(member.name, file)
     if file.classname_of(tree) in _RNTUPLES:
@@ -103,6 +84,29 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     if not is_vector:
         guess = guess or _describe_packed([b for b in branches if b.length == NUM_FEATURES])
     return Table(member.name, member.description, columns.names, read, notes, guess, is_vector)
+
+
+def _open_file(member: Member, stack: ExitStack) -> tuple[Any, Counter[str]]:
+    """Returns the file, and the number of versions of each tree by name."""
+    try:
+        import uproot
+    except ImportError as error:
+        raise IntakeError(
+            f"{member.name}: is a ROOT file. Install its reader with "
+            "`pip install 'higgs-pipeline[root]'`."
+        ) from error
+    path = stack.enter_context(member.local_file())
+    try:
+        # A file of ours, because uproot does not close its own when it cannot read it. Without
+        # threads: its event loop does not survive a fork, and reading would wait forever.
+        stream = stack.enter_context(path.open("rb"))
+        file = stack.enter_context(uproot.open(stream, use_threads=False))
+        return file, Counter(key.split(";")[0] for key in file.keys(filter_classname=_is_tree))
+    except Exception as error:  # uproot raises errors of many kinds for damaged files.
+        raise IntakeError(
+            f"{member.name}: is a truncated or corrupt ROOT file ({type(error).__name__}). "
+            "Fetch it again."
+        ) from error
 
 
 def _describe_packed(branches: Sequence["_Branch"]) -> str:

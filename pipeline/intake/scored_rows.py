@@ -150,8 +150,8 @@ def _read_table(
     del label
     columns = map_columns(table, intake.columns, is_labelled=False)
     requested = _find_requested(table, columns, options)
-    faults = _RowFaults(intake.values.units)
-    rules = ValueRules(intake.values, faults.add)
+    faults = _RowFaults(intake.values.units) if options.flag_invalid else None
+    rules = ValueRules(intake.values, faults.add if faults else None)
     as_stored = {r.index for r in requested.values() if r.feature is None}
     numbers = tuple(dict.fromkeys(columns.features))
     texts = tuple(sorted(as_stored - set(numbers)))
@@ -162,14 +162,12 @@ def _read_table(
             features, _ = apply_rules(
                 table.name, batch, columns, np.zeros(count, np.float32), rules
             )
-        reasons = faults.take(count)
-        if options.flag_invalid or not rules.faults.refusals():
+        if faults or not rules.faults.refusals():
             values = {
                 name: column.values(name, batch, features) for name, column in requested.items()
             }
             matrix = np.ascontiguousarray(features.T)
-            if options.flag_invalid and reasons is None:
-                reasons = np.full(count, None, object)
+            reasons = faults.take(count) if faults else None
             rows = Rows(table.name, first, matrix, reasons, values, not options.id_column)
             if first == 1:
                 check_order(table, matrix[rows.is_valid], columns)
@@ -178,22 +176,26 @@ def _read_table(
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     if first == 1 and not options.id_column:
-        # So that files without rows have the columns of the others; the types of the input's own
-        # columns are unknown.
-        empty = np.empty([0, len(FEATURES)], np.float32)
-        values = {
-            name: pa.array(empty[:, column.feature])
-            for name, column in requested.items()
-            if column.feature is not None
-        }
-        reasons = np.empty(0, object) if options.flag_invalid else None
-        yield Rows(table.name, first, empty, reasons, values)
+        yield _no_rows(table.name, requested, faults.take(0) if faults else None)
     counts.read += first - 1
     counts.notes += table.notes
-    if not options.flag_invalid and (sentences := rules.faults.refusals(_REMEDY)):
+    if not faults and (sentences := rules.faults.refusals(_REMEDY)):
         raise IntakeError(f"{table.name}: {' '.join(sentences)} {_FLAG}")
     if problem := rules.scale_problem():
         raise IntakeError(f"{table.name}: {problem}")
+
+
+def _no_rows(
+    name: str, requested: Mapping[str, "_Requested"], reasons: NDArray[np.object_] | None
+) -> Rows:
+    """Makes rows of a table without any, with the columns whose types are known."""
+    features = np.empty([0, len(FEATURES)], np.float32)
+    columns = {
+        name: pa.array(features[:, column.feature])
+        for name, column in requested.items()
+        if column.feature is not None
+    }
+    return Rows(name, 1, features, reasons, columns)
 
 
 class _RowFaults:
@@ -209,11 +211,9 @@ class _RowFaults:
                 value = features[FEATURES.index(name), row]
                 self._clauses.setdefault(row, []).append(self._describe(kind, name, value))
 
-    def take(self, count: int) -> NDArray[np.object_] | None:
-        """Returns the reasons of the rows since the last call, object [N]; None without any."""
+    def take(self, count: int) -> NDArray[np.object_]:
+        """Returns the reasons of the rows since the last call, object [N]; None for valid rows."""
         clauses, self._clauses = self._clauses, {}
-        if not clauses:
-            return None
         reasons = np.full(count, None, object)
         for row, parts in clauses.items():
             more = f" and {len(parts) - _MAX_CLAUSES} more" if parts[_MAX_CLAUSES:] else ""
