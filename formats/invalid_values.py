@@ -43,7 +43,7 @@ def find_invalid_values(events: Events) -> InvalidColumns:
     invalid_columns = {}
     for name, allowed in DISCRETE_VALUES.items():
         values = events.features[:, FEATURES.index(name)]
-        invalid = ~np.logical_or.reduce([values == np.float32(value) for value in allowed])
+        invalid = ~np.isin(values, np.float32(allowed))
         if invalid.any():
             invalid_columns[name] = InvalidValues(
                 int(invalid.sum()), float(values[invalid.argmax()])

@@ -306,8 +306,8 @@ def _to_numbers(name: str, index: int, names: Sequence[str], array: Any) -> Any:
         array = array.dictionary_decode()
         kind = array.type
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
-        array = pa.array(array.to_numpy(zero_copy_only=False).astype("f8"))
-    elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        return array.to_numpy(zero_copy_only=False).astype("f8")
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         column = shorten(names[index])
         raise IntakeError(
             f"{name}: the column {column} holds {shorten(str(kind))}, not numbers. Write it as "

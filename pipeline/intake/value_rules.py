@@ -120,7 +120,7 @@ class ValueRules:
                 features[i] = features[i].astype(np.float64) / UNITS[name]
                 continue
             levels = features[i]
-            is_level = (levels == 0) | (levels == 1) | (levels == 2)
+            is_level = np.isin(levels, (0, 1, 2))
             if not is_level.all():
                 invalid[name] = ~is_level
                 self._hint_codes(name, levels)
@@ -144,7 +144,7 @@ class ValueRules:
         for name in DISCRETE_VALUES:
             column = features[FEATURES.index(name)]
             codes = _CODES[name]
-            is_code = (column == codes[0]) | (column == codes[1]) | (column == codes[2])
+            is_code = np.isin(column, codes)
             if is_code.all():
                 continue
             others = np.flatnonzero(~is_code)
