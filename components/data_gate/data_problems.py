@@ -49,6 +49,7 @@ def find_problems(
         for problem in (
             *_count_problems(ingested, statistics.num_examples),
             *_dataset_problems(anomalies),
+            *_gev_problems(observed),
             *(
                 f"{name}: {_explain(info, observed.get(name), expected.get(name))}"
                 for name, info in sorted(anomalies.anomaly_info.items())
@@ -130,11 +131,17 @@ def _scale_problems(observed: Columns) -> Iterator[str]:
             f"{describe_means(small)}: the values are in another unit, such as TeV; convert the "
             "original events, in GeV, with `higgs convert FOLDER --units gev --out NEW`"
         )
-    if min(means.values(), default=0) > MIN_GEV_MEAN:
+
+
+def _gev_problems(observed: Columns) -> Iterator[str]:
+    smallest = min(
+        (observed[name].num_stats.mean for name in SCALED if name in observed), default=0
+    )
+    if smallest > MIN_GEV_MEAN:
         yield (
-            f"the momenta and masses have means of {min(means.values()):.3g} and more, 1 is "
-            "expected: they look like GeV, and phi like radians; convert the shards with `higgs "
-            "convert FOLDER --units gev --out NEW`"
+            f"the momenta and masses have means of {smallest:.3g} and more, 1 is expected: they "
+            "look like GeV, and phi like radians; convert the shards with `higgs convert FOLDER "
+            "--units gev --out NEW`"
         )
 
 
@@ -153,8 +160,7 @@ def _explain(
         sentences.append(
             "`higgs convert FOLDER --missing drop --out NEW` leaves them out."
             if is_missing
-            else "Correct or leave out these events; `higgs convert FOLDER --out NEW` names the "
-            "first of them."
+            else "`higgs convert FOLDER --out NEW` names the first such event and the remedy."
         )
     return " ".join(sentences)
 

@@ -60,8 +60,7 @@ def test_values_outside_the_domain(columns, schema):
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
     assert "Seen: 200 events, 0.512563 to 99, about" in problem
     assert problem.endswith(
-        "-3.2 to 3.2. Correct or leave out these events; `higgs convert FOLDER --out NEW` names "
-        "the first of them."
+        "-3.2 to 3.2. `higgs convert FOLDER --out NEW` names the first such event and the remedy."
     )
 
 
@@ -122,7 +121,7 @@ def test_an_invalid_value_is_reported_with_its_count(columns, schema, value, sho
 def test_gev_are_recognized(columns, schema):
     for name in SCALED:
         columns[name] *= 60
-    [*_, problem] = problems(columns, schema)
+    problem, *_ = problems(columns, schema)
     assert problem.startswith("train: the momenta and masses have means of 45 and more")
     assert problem.endswith("`higgs convert FOLDER --units gev --out NEW`")
 
