@@ -171,27 +171,19 @@ def _set_weights(metrics: Sequence[tf_keras.metrics.Metric], weights: Sequence[A
         metric.set_weights([next(remaining) for _ in metric.weights])
 
 
-class EventCheck(_Callback):
-    """Checks after each epoch that all hosts together have read every training event once."""
+def event_check(
+    events: int, count_seen: Callable[[int], int], location: str
+) -> tf_keras.callbacks.Callback:
+    """Makes a callback that raises ``EventCountError`` after an epoch of other events.
 
-    def __init__(self, events: int, count_seen: Callable[[int], int], location: str):
-        """Sets what to compare.
-
-        Args:
-            events: number of training events of all hosts.
-            count_seen: returns how many of them all hosts have read in an epoch, from 0.
-            location: where the events are, for the error.
-        """
-        super().__init__()
-        self._events, self._count_seen, self._location = events, count_seen, location
-
-    def on_epoch_end(self, epoch: int, _logs: Mapping[str, Any] | None = None) -> None:
-        """Compares the numbers.
-
-        Raises:
-            EventCountError: they differ.
-        """
-        check_events(TRAIN_SPLIT, self._count_seen(epoch), self._events, self._location)
+    Args:
+        events: number of training events of all hosts.
+        count_seen: returns how many of them all hosts have read in an epoch, from 0.
+        location: where the events are, for the error.
+    """
+    return tf_keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, _: check_events(TRAIN_SPLIT, count_seen(epoch), events, location)
+    )
 
 
 def _on_this_host(method: Callable[..., None]) -> Callable[..., None]:

@@ -66,18 +66,16 @@ class Machine:
         return range(self.hardware.hosts) if self.first_host else [self.hardware.host]
 
 
-def find_machine(
-    tpu: str | None = None, required: str | None = None, timeout: float = TIMEOUT
-) -> Machine:
+def find_machine(required: str | None = None, timeout: float = TIMEOUT) -> Machine:
     """Finds the best devices available: a TPU, else GPUs, else the CPU.
+
+    The environment variable ``TPU_NAME`` names a TPU, or gives its address.
 
     Several hosts train together if each of them calls this with a ``TF_CONFIG`` that names all of
     them. A TPU slice of several hosts is driven by one process, through the TensorFlow server of
     each host. Must be called before any TensorFlow operation, which would fix the devices.
 
     Args:
-        tpu: a TPU's name or address; the default is the environment variable ``TPU_NAME``, or
-            ``local`` on a machine with a TPU.
         required: ``gpu`` or ``tpu`` if such a device was requested; None for any device.
         timeout: time to wait for the other hosts, or for a TPU's, in seconds.
 
@@ -87,7 +85,7 @@ def find_machine(
         TPUUnavailableError: a TPU is expected but cannot be initialized.
         AcceleratorMissingError: the best device is not of the required kind.
     """
-    tpu = tpu or os.environ.get("TPU_NAME") or _local_tpu()
+    tpu = os.environ.get("TPU_NAME") or _local_tpu()
     gpus = tf.config.get_visible_devices("GPU")
     cluster = None if tpu else read_cluster(os.environ)
     first_host = None

@@ -18,11 +18,11 @@ from models.training.batches import Blocks, training_dataset, validation_dataset
 from models.training.callbacks import (
     MONITOR,
     EpochTracker,
-    EventCheck,
     LocalTensorBoard,
     NanGuard,
     ProgressLog,
     current_learning_rate,
+    event_check,
 )
 from models.training.checkpoints import REFIT_FOLDER, Checkpoints, TrainingState
 from models.training.event_files import FileBlocks
@@ -320,7 +320,7 @@ def _fit(
         steps_per_epoch=plan.steps_per_epoch,
         callbacks=[
             NanGuard(functools.partial(_diverged_error, network, blocks, name)),
-            EventCheck(len(splits.train), count_seen, splits.train.source.name),
+            event_check(len(splits.train), count_seen, splits.train.source.name),
             ProgressLog(plan, network.first_step, name),
             LocalTensorBoard(
                 environment.log_dir, write_graph=False, profile_batch=_profiled_calls(plan)

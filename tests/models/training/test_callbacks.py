@@ -12,10 +12,10 @@ from formats.hyperparameters import resolve
 from models.training import callbacks
 from models.training.callbacks import (
     EpochTracker,
-    EventCheck,
     NanGuard,
     ProgressLog,
     best_epoch,
+    event_check,
     plateau_rate,
     should_stop,
 )
@@ -199,10 +199,10 @@ def test_a_resumed_epoch_continues_its_metrics(make_plan):
 
 
 def test_events_that_no_host_read_stop_the_training():
-    check = EventCheck(100, {0: 100, 1: 99}.get, "here")
-    check.on_epoch_end(0)
+    check = event_check(100, {0: 100, 1: 99}.get, "here")
+    check.on_epoch_end(0, {})
     with pytest.raises(EventCountError, match="split train: found 99 events in here"):
-        check.on_epoch_end(1)
+        check.on_epoch_end(1, {})
 
 
 class DivergedError(Exception):

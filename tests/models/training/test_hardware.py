@@ -131,8 +131,9 @@ def test_one_process_drives_all_hosts_of_a_tpu_slice(set_devices, monkeypatch, c
     set_devices(CPU=1, TPU=32)
     slice_of_four = SimpleNamespace(num_replicas_in_sync=32, extended=SimpleNamespace(num_hosts=4))
     monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda _: slice_of_four)
+    monkeypatch.setenv("TPU_NAME", "pod")
     with caplog.at_level(logging.INFO, "higgs.trainer"):
-        machine = find_machine("pod")
+        machine = find_machine()
     assert machine.hardware == make_hardware(
         "tpu", 32, tuple(f"/device:TPU:{i}" for i in range(32)), hosts=4
     )
@@ -143,7 +144,7 @@ def test_one_process_drives_all_hosts_of_a_tpu_slice(set_devices, monkeypatch, c
 
 def test_a_host_that_holds_its_devices_reads_its_own_events(set_devices):
     set_devices(CPU=1, TPU=8)
-    machine = find_machine("local")
+    machine = find_machine()
     assert machine.first_host is None
     assert list(machine.own_hosts) == [0]
 
@@ -166,19 +167,13 @@ def test_the_environment_names_the_tpu(set_devices, monkeypatch):
     assert steps == prepared("my-tpu")
 
 
-def test_an_argument_precedes_the_environment(set_devices, monkeypatch):
-    steps = set_devices(CPU=1, TPU=8)
-    monkeypatch.setenv("TPU_NAME", "my-tpu")
-    find_machine("other-tpu")
-    assert steps == prepared("other-tpu")
-
-
 def test_the_hosts_of_a_tpu_given_by_address_are_awaited(set_devices, monkeypatch):
     steps = set_devices(CPU=1, TPU=8)
     awaited = []
     monkeypatch.setattr(hardware, "wait_for", lambda hosts, *_: awaited.extend(map(str, hosts)))
-    find_machine("grpc://10.0.0.2:8470")
-    find_machine("10.0.0.3:8470,10.0.0.4:8470")
+    for addresses in ("grpc://10.0.0.2:8470", "10.0.0.3:8470,10.0.0.4:8470"):
+        monkeypatch.setenv("TPU_NAME", addresses)
+        find_machine()
     assert awaited == [
         "TPU host 0 at 10.0.0.2:8470",
         "TPU host 0 at 10.0.0.3:8470",
@@ -188,10 +183,11 @@ def test_the_hosts_of_a_tpu_given_by_address_are_awaited(set_devices, monkeypatc
 
 
 @pytest.mark.parametrize("address", ["grpc://no-such-host.invalid:8470", "grpc://no-port"])
-def test_an_address_of_a_tpu_that_does_not_answer_is_an_error(set_devices, address):
+def test_an_address_of_a_tpu_that_does_not_answer_is_an_error(set_devices, monkeypatch, address):
     steps = set_devices(CPU=1)
+    monkeypatch.setenv("TPU_NAME", address)
     with pytest.raises(TPUUnavailableError, match=r"'grpc://no-.*' cannot be .*check TPU_NAME"):
-        find_machine(address, timeout=-1)
+        find_machine(timeout=-1)
     assert steps == []
 
 
@@ -203,8 +199,9 @@ def test_a_named_tpu_that_fails_is_an_error(set_devices, monkeypatch, error):
         raise error("no answer")
 
     monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", fail)
+    monkeypatch.setenv("TPU_NAME", "my-tpu")
     with pytest.raises(TPUUnavailableError, match=r"'my-tpu' cannot .*no answer.*\): .*unset"):
-        find_machine("my-tpu")
+        find_machine()
 
 
 def cluster(task, index, **jobs):
