@@ -43,7 +43,7 @@ def find_invalid_values(events: Events) -> InvalidColumns:
     invalid_columns = {}
     for name, allowed in DISCRETE_VALUES.items():
         values = events.features[:, FEATURES.index(name)]
-        invalid = ~np.isin(values, np.float32(allowed))
+        invalid = ~np.isin(values, np.array(allowed, np.float32))
         if invalid.any():
             invalid_columns[name] = InvalidValues(
                 int(invalid.sum()), float(values[invalid.argmax()])
