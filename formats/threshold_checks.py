@@ -227,7 +227,7 @@ class _Compared:
 
 
 def _find(model: ModelEvaluation, name: str) -> SliceEvaluation:
-    """A model's evaluation on a slice; one of no events if it has none."""
+    """A model's evaluation on a slice; an empty one if it has none."""
     slices = (model.overall, *model.slices)
     empty = SliceEvaluation(name, {record.AUC: math.nan, record.EVENT_COUNT: 0.0}, record.NO_SCORES)
     return next((measured for measured in slices if measured.name == name), empty)

@@ -62,8 +62,8 @@ def look_ahead(stream: io.BufferedIOBase) -> tuple[bytes, io.BufferedReader]:
     """Reads the first bytes of a stream.
 
     Returns:
-        About `HEAD_BYTES` bytes, and a stream that starts with them again. An error is raised
-        when the stream is read to its place.
+        About `HEAD_BYTES` bytes, and a stream that starts with them again. A later error is
+        raised when the stream is read up to its place.
 
     Raises:
         UNPACKING_ERRORS: not even the first bytes can be read.

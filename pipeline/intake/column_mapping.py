@@ -309,7 +309,7 @@ def _require_all(
 
 
 def _find_named(source: str, names: Sequence[str], name: str, ours: str) -> int:
-    """Returns the index of a column that an option names, as ours or to be kept.
+    """Returns the index of a column that an option names as one of ours or as one to keep.
 
     Raises:
         IntakeError: there is no such column, or more than one.

@@ -112,7 +112,7 @@ def _without_trailing_separator(layout: Layout) -> tuple[tuple[str, ...] | None,
 
 
 def _guess(sample: list[list[str]]) -> str:
-    """Explains why columns without names are not the label and the features, if there is a sign."""
+    """Explains why columns without names are not the published ones; empty if nothing shows it."""
     columns = list(zip(*sample, strict=False))
     if len(columns) < len(COLUMNS) or not sample[1:]:
         return ""
@@ -155,7 +155,7 @@ class _TextTable:
             self.notes.append(f"{self.member.name}: skipped {plural(count, 'repeated header')}")
 
     def _check_end(self, block: bytes, first: int) -> None:
-        """Reports a last line without a newline; refuses it if its last cell is cut."""
+        """Reports a last line without a newline; refuses it if its last cell is truncated."""
         *before, last = LINE_END.split(block)
         line, layout = first + len(before), self.parser.layout
         cells = split_cells(last.decode(errors="replace"), layout.separator) or [""]

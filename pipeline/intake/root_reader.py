@@ -162,7 +162,7 @@ class _Branch:
 
 
 def _plain_type(branch: Any) -> np.dtype[Any] | None:
-    """Returns the type of an entry, one number or an array of a fixed size; None of all others."""
+    """Returns the type of an entry, one number or an array of a fixed size; None for all others."""
     leaves = branch.member("fLeaves")
     kind = _TYPES.get(leaves[0].classname) if len(leaves) == 1 else None
     if kind is None or branch.branches or leaves[0].member("fLeafCount") is not None:
@@ -176,7 +176,7 @@ def _plain_type(branch: Any) -> np.dtype[Any] | None:
 
 
 def _check_descriptions(name: str, file: Any) -> None:
-    """Checks the names in descriptions of classes, from which uproot makes code and runs it.
+    """Checks the names in descriptions of classes, from which uproot generates code and runs it.
 
     Raises:
         IntakeError: a name contains a character that C++ names do not have.
