@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,9 +76,7 @@ def open_numpy_archive(member: Member, choice: ArrayChoice) -> Table:
     """
     arrays, unread = {}, {}
     with member.local_file() as file, ZipFile(file) as archive:
-        for entry in archive.namelist():
-            if not entry.endswith(".npy") or not is_visible(entry):
-                continue
+        for entry in _array_entries(archive):
             name = f"{member.name}:{entry}"
             key = entry.removesuffix(".npy")
             with open_entry(name, archive, entry) as data, unpacked(data) as path:
@@ -102,13 +100,7 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     source = path if member.path else stack.enter_context(path.open("rb"))
     with damage_named(member.name, "HDF5"):
         file = stack.enter_context(h5py.File(source, "r"))
-    found: dict[str, Any] = {}
-    file.visititems(
-        lambda name, item: (
-            # A data set without a shape is empty.
-            found.update({name: item}) if isinstance(item, h5py.Dataset) and item.shape else None
-        )
-    )
+    found = _data_sets(file)
     # A missing file would give fill values, and the file could name any file of the user.
     elsewhere = [n for n, item in found.items() if item.is_virtual or item.external]
     file.visititems_links(
@@ -132,24 +124,30 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
 
 def array_names(path: Path) -> list[str]:
     """Returns the names in a NumPy archive or an HDF5 file; none if it is another or damaged."""
-    found: list[str] = []
-    try:
+    with suppress(Exception):  # Of any kind for damaged files; the reader describes them.
         if is_zipfile(path):
             with ZipFile(path) as archive:
-                names = archive.namelist()
-            return [n.removesuffix(".npy") for n in names if n.endswith(".npy") and is_visible(n)]
+                return [entry.removesuffix(".npy") for entry in _array_entries(archive)]
         with path.open("rb") as file:
             is_hdf5 = find_format(file.read(_MAGIC_BYTES)) == "HDF5"
         if is_hdf5:
             import h5py
 
             with h5py.File(path, "r") as content:
-                content.visititems(
-                    lambda n, item: found.append(n) if isinstance(item, h5py.Dataset) else None
-                )
-    except Exception:  # Of any kind for damaged files; the reader describes them.
-        return []
-    return found
+                return [*_data_sets(content)]
+    return []
+
+
+def _array_entries(archive: ZipFile) -> list[str]:
+    return [name for name in archive.namelist() if name.endswith(".npy") and is_visible(name)]
+
+
+def _data_sets(file: Any) -> dict[str, Any]:
+    """Returns the data sets of an HDF5 file by name; those without a shape are empty."""
+    names: list[str] = []
+    file.visit(names.append)
+    items = {name: file[name] for name in names}
+    return {name: item for name, item in items.items() if getattr(item, "shape", None)}
 
 
 def _missing_filter(dataset: Any) -> int:
