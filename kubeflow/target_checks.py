@@ -5,9 +5,9 @@ do not import TFX, so that a mistake is reported at once.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import get_args
+from typing import TypeVar, get_args
 
 from kubeflow.dataflow_options import DATAFLOW, beam_runners, dataflow_problems
 from kubeflow.location_checks import root_problems, volume_problems
@@ -20,6 +20,8 @@ from pipeline.cloud_config import (
     VertexConfig,
 )
 from pipeline.config import Config, ConfigError
+
+T = TypeVar("T")
 
 # TFX makes the name a label, and labels have at most 63 characters.
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -72,10 +74,7 @@ def check_vertex(config: Config) -> VertexConfig:
     Raises:
         ConfigError: Vertex AI cannot run it; the message lists every reason.
     """
-    if config.vertex is None:
-        raise ConfigError("vertex: missing; see configs/vertex.yaml for an example")
-    _reject([*_common_problems(config), *_vertex_problems(config, config.vertex)])
-    return config.vertex
+    return _checked(config, "vertex", config.vertex, _vertex_problems)
 
 
 def check_kubeflow(config: Config) -> KubeflowConfig:
@@ -84,15 +83,17 @@ def check_kubeflow(config: Config) -> KubeflowConfig:
     Raises:
         ConfigError: Kubeflow cannot run it; the message lists every reason.
     """
-    if config.kubeflow is None:
-        raise ConfigError("kubeflow: missing; see configs/kubeflow.yaml for an example")
-    _reject([*_common_problems(config), *_kubeflow_problems(config, config.kubeflow)])
-    return config.kubeflow
+    return _checked(config, "kubeflow", config.kubeflow, _kubeflow_problems)
 
 
-def _reject(problems: list[str]) -> None:
-    if problems:
+def _checked(
+    config: Config, key: str, section: T | None, find: Callable[[Config, T], Iterator[str]]
+) -> T:
+    if section is None:
+        raise ConfigError(f"{key}: missing; see configs/{key}.yaml for an example")
+    if problems := [*_common_problems(config), *find(config, section)]:
         raise ConfigError("\n".join(problems))
+    return section
 
 
 def _common_problems(config: Config) -> Iterator[str]:
