@@ -1,8 +1,6 @@
 """The Evaluator's decision on a model with its thresholds, read from TFMA's output files."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
@@ -14,7 +12,7 @@ from formats.evaluation_record import (
     read_changes,
     read_metrics,
 )
-from formats.threshold_checks import ThresholdCheck, threshold_checks
+from formats.threshold_checks import ThresholdCheck, configured_metrics, threshold_checks
 
 KEEP_BASELINE = "keep-baseline"
 """The configured value of ``when_undecided`` that keeps the model in service."""
@@ -73,7 +71,9 @@ def read_decision(folder: str) -> GateDecision:
     compared = threshold_checks(config, evaluation, read_changes(folder))
     # Several gates can set the same threshold; values that are not numbers are not equal.
     checks = tuple({repr(check): check for check in compared}.values())
-    is_gated = any(m.per_slice_thresholds for spec in config.metrics_specs for m in spec.metrics)
+    metrics = [*configured_metrics(config)]
+    bounds = (settings for _, settings in metrics if settings.get("name") == AUC_CHANGE_LOWER_BOUND)
+    is_gated = any(metric.per_slice_thresholds for metric, _ in metrics)
     return GateDecision(
         passed=not is_gated or _read_validation(folder),
         events=overall.events,
@@ -81,7 +81,7 @@ def read_decision(folder: str) -> GateDecision:
         baseline_auc=baseline,
         checks=checks,
         auc_fault=overall.auc_fault,
-        when_undecided=str(_settings(config, AUC_CHANGE_LOWER_BOUND).get("when_undecided", "")),
+        when_undecided=str(next(bounds, {}).get("when_undecided", "")),
     )
 
 
@@ -90,13 +90,3 @@ def _read_validation(folder: str) -> bool:
         return bool(tfma.load_validation_result(folder).validation_ok)
     except AssertionError:  # raised by TFMA without a message
         raise ValueError(f"no decision, because there is no validation in {folder}") from None
-
-
-def _settings(config: tfma.EvalConfig, name: str) -> dict[str, Any]:
-    """The settings of the metric of a name."""
-    settings = (
-        json.loads(metric.config or "{}")
-        for spec in config.metrics_specs
-        for metric in spec.metrics
-    )
-    return next((values for values in settings if values.get("name") == name), {})

@@ -73,13 +73,20 @@ def threshold_checks(
     config: tfma.EvalConfig, evaluation: Evaluation, changes: Changes
 ) -> Iterator[ThresholdCheck]:
     """Yields every applied threshold of a configuration."""
+    for metric, settings in configured_metrics(config):
+        for sliced in metric.per_slice_thresholds:
+            name = _slice_name(sliced.slicing_specs)
+            compared = _Compared(settings, name, evaluation, changes.get(name, {}))
+            yield from compared.checks(sliced.threshold)
+
+
+def configured_metrics(
+    config: tfma.EvalConfig,
+) -> Iterator[tuple[tfma.MetricConfig, dict[str, Any]]]:
+    """Yields every metric of a configuration with its settings, such as its name."""
     for spec in config.metrics_specs:
         for metric in spec.metrics:
-            settings = json.loads(metric.config or "{}")
-            for sliced in metric.per_slice_thresholds:
-                name = _slice_name(sliced.slicing_specs)
-                compared = _Compared(settings, name, evaluation, changes.get(name, {}))
-                yield from compared.checks(sliced.threshold)
+            yield metric, json.loads(metric.config or "{}")
 
 
 @dataclass(frozen=True)
