@@ -43,10 +43,6 @@ class RemoteTarget(Target):
     retry_period: str
     """Time within which a task may be repeated."""
 
-    def required_accelerator(self) -> str | None:
-        """``gpu`` or ``tpu`` if the Trainer gets one; without it, the node must fail."""
-        raise NotImplementedError
-
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
         """PushGate and Report: engines show only which node failed, and artifacts."""
         by_id = {node.id: node for node in nodes}
@@ -97,7 +93,7 @@ class VertexTarget(RemoteTarget):
         return node.with_id(names.TRAINER)
 
     def required_accelerator(self) -> str | None:
-        """The kind of the device of ``vertex.training``."""
+        """``gpu`` or ``tpu`` if ``vertex.training`` has one; without it, the node must fail."""
         training = self.section.training
         if training.tpu_topology or training.has_tpu_accelerator:
             return "tpu"
@@ -168,7 +164,7 @@ class KubeflowTarget(RemoteTarget):
         return super().trainer({**custom_config, **accelerator}, **arguments)
 
     def required_accelerator(self) -> str | None:
-        """The kind of the device of ``kubeflow.resources.Trainer``."""
+        """``gpu`` or ``tpu`` if the Trainer's resources have one, which the node requires."""
         resources = self.section.resources.get(names.TRAINER)
         if resources is None or resources.accelerator is None:
             return None

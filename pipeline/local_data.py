@@ -220,7 +220,7 @@ def _refuse_directories(folder: Path, content: ShardNames) -> None:
             )
 
 
-def _folders_with_data(folder: Path, skip: Iterable[str] = ()) -> Iterator[str]:
+def _folders_with_data(folder: Path, skip: Iterable[str]) -> Iterator[str]:
     """Yields the subfolders that contain files that look like data, with their number."""
     for path in sorted(islice(_subfolders(folder), MAX_ENTRIES)):
         if path.name in skip or ".tfrec" in path.name.lower():
@@ -235,10 +235,8 @@ def _subfolders(folder: Path) -> Iterator[Path]:
 
 
 def _names_below(folder: Path) -> Iterator[str]:
-    try:
-        return (path.name for path in islice(folder.rglob("*"), MAX_ENTRIES))
-    except OSError:  # another user's folder
-        return iter(())
+    # It leaves out the folders of other users.
+    return (path.name for path in islice(folder.rglob("*"), MAX_ENTRIES))
 
 
 def _nothing_to_read(root: Path, folder: str) -> str:

@@ -84,7 +84,7 @@ def _result(gate: GateRecord) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "undefined"
-    # Numbers of events are gated, too.
+    # A gate may limit a number of events.
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
 
 

@@ -14,7 +14,7 @@ _MULTIPLIERS = splitmix64.sequence(len(COLUMNS)) | np.uint64(1)
 
 
 def assign_splits(events: Events, buckets: Sequence[int]) -> NDArray[np.int64]:
-    """Assigns each event to a split, the same in every run, whatever the shards.
+    """Assigns each event to a split, the same in every run and for any division into shards.
 
     The hash is multilinear over the record's 29 little-endian 32-bit words (Lemire, Kaser 2014,
     doi:10.1093/comjnl/bxt070), finalized by SplitMix64.

@@ -206,11 +206,7 @@ def _describe_blessing(blessing: Output | None) -> str:
 
 
 def _started(outcome: RunOutcome) -> str:
-    starts = [
-        node.started
-        for node in outcome.nodes.values()
-        if node.started is not None and math.isfinite(node.started)
-    ]
+    starts = [node.started for node in outcome.nodes.values() if node.started is not None]
     if not starts:
         return UNKNOWN
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(starts)))

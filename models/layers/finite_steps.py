@@ -1,7 +1,7 @@
 """Metric that counts the steps of an epoch with a finite loss.
 
 It finds the first step whose loss is NaN or infinite without waiting for the device after each
-step. Delete it when Keras' ``TerminateOnNaN`` does so, too.
+step. Delete it when Keras' ``TerminateOnNaN`` does so as well.
 """
 
 from typing import Any

@@ -80,9 +80,9 @@ class Checkpoints:
 
         Args:
             folder: for this training alone; it need not exist.
-            network: compiled; the optimizer's state is saved, too.
+            network: compiled; the optimizer's state is saved as well.
             state: saved and restored with the network.
-            writes: whether this host is the one that writes. The others must save, too, because
+            writes: whether this host is the one that writes. The others must save as well, because
                 each host holds a part of some variables; they write to a temporary folder.
         """
         network.optimizer.build(network.trainable_variables)

@@ -144,7 +144,7 @@ def refit(trained: TrainedNetwork, splits: Splits) -> TrainedNetwork:
     """Trains the same network again from its start, for as many epochs as were kept.
 
     The network is not compiled again. It keeps its columns: normalization and buckets are those of
-    the training before. Learning rates by epoch are the same, too.
+    the training before. It also keeps the learning rates by epoch.
 
     Args:
         trained: restartable; its network gets the new weights.

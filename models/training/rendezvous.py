@@ -25,7 +25,7 @@ class HostUnreachableError(RuntimeError):
 
 
 def meet_hosts(cluster: Cluster, timeout: float) -> None:
-    """Waits until every other host of a cluster has called this, too.
+    """Waits until all hosts of a cluster have called this.
 
     Args:
         cluster: the hosts; this one listens on its port meanwhile.
