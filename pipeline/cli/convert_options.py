@@ -96,7 +96,7 @@ def make_intake_options(
     Raises:
         IntakeError: the mapping file cannot be read.
     """
-    from pipeline.intake.array_readers import ArrayChoice
+    from pipeline.intake.array_tables import ArrayChoice
     from pipeline.intake.column_mapping import ColumnOptions, parse_header, read_names
     from pipeline.intake.label_values import LabelValues
     from pipeline.intake.table_events import IntakeOptions

@@ -1,46 +1,21 @@
-"""Readers of NumPy and HDF5 files: one matrix, a matrix and labels, or named columns."""
+"""Readers of NumPy and HDF5 files: their arrays, unpacked or in parts."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
-from formats.column_names import is_label
-from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 from formats.file_kinds import find_format
+from pipeline.intake.array_tables import ArrayChoice, make_table
 from pipeline.intake.byte_streams import damage_named
 from pipeline.intake.input_members import Member, is_visible, open_entry, unpacked
-from pipeline.intake.intake_error import (
-    IntakeError,
-    JoinedFilesError,
-    enumerate_names,
-    quote,
-    shorten,
-)
-from pipeline.intake.table import Table, array_batches, find_columns
-from pipeline.local_data import split_words
+from pipeline.intake.intake_error import IntakeError, JoinedFilesError
+from pipeline.intake.table import Table
 
 _MAGIC_BYTES = 16
 _OBJECTS = "Python objects, which are not read, since they can run code"
-_UNNAMED = re.compile(r"arr_\d+|the array")  # `numpy.savez` counts arrays without names.
-_MATRIX_NAMES = ("x", "features", "data", "inputs", "samples")
-
-
-class ArrayChoice(NamedTuple):
-    """Names of the arrays to read, if given.
-
-    Attributes:
-        features: the array of 28 columns, a table, or the group of the columns.
-        label: the array of labels, or the file of an array.
-    """
-
-    features: str | None = None
-    label: str | None = None
 
 
 def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
@@ -63,7 +38,7 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the "
             "labels."
         )
-    return _arrays_table(member, arrays, ArrayChoice(None, choice.label))
+    return make_table(member, arrays, {}, ArrayChoice(None, choice.label))
 
 
 def open_numpy_archive(member: Member, choice: ArrayChoice) -> Table:
@@ -84,7 +59,7 @@ def open_numpy_archive(member: Member, choice: ArrayChoice) -> Table:
                     arrays[key] = _load(name, path)
                 except _ObjectsError:
                     unread[key] = "Python objects, which are not read: save it as a plain array"
-    return _readable_table(member, arrays, unread, choice)
+    return make_table(member, arrays, unread, choice)
 
 
 def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
@@ -119,7 +94,7 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     }
     unread |= dict.fromkeys(elsewhere, "values of another file, which is not read")
     arrays = {name: item for name, item in found.items() if name not in unread}
-    return _readable_table(member, arrays, unread, choice)
+    return make_table(member, arrays, unread, choice)
 
 
 def array_names(path: Path) -> list[str]:
@@ -159,27 +134,6 @@ def _missing_filter(dataset: Any) -> int:
     return next((number for number in numbers if not h5z.filter_avail(number)), 0)
 
 
-def _readable_table(
-    member: Member, arrays: Mapping[str, Any], unread: Mapping[str, str], choice: ArrayChoice
-) -> Table:
-    """Opens the arrays that can be read; the others are given with the reasons.
-
-    Raises:
-        IntakeError: the options name one that cannot be read, or no events are left.
-    """
-    reasons = [f"{shorten(name)} holds {reason}" for name, reason in unread.items()]
-    beside = " and ".join(reasons[:2]) + f" and {len(reasons) - 2} more" * bool(reasons[2:])
-    if not unread:
-        return _arrays_table(member, arrays, choice)
-    if not arrays or {choice.features, choice.label} & {*unread}:
-        raise IntakeError(f"{member.name}: {beside}. Write plain arrays of numbers.")
-    try:
-        table = _arrays_table(member, arrays, choice)
-    except IntakeError as error:
-        raise IntakeError(f"{error} Left out: {beside}.") from error
-    return replace(table, notes=[*table.notes, f"{member.name}: left out: {beside}"])
-
-
 def _load(name: str, path: Path) -> Any:
     try:
         with path.open("rb") as file:
@@ -208,228 +162,3 @@ class _ObjectsError(IntakeError):
         super().__init__(
             f"{name}: holds {_OBJECTS}. Save plain arrays with `numpy.savez(FILE, X=x, y=y)`."
         )
-
-
-def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
-    group = f"{choice.features}/"
-    named = {n: a for n, a in arrays.items() if n == choice.features or n.startswith(group)}
-    tables = [n for n, array in (named or arrays).items() if array.dtype.names]
-    if len(tables) > 1:
-        raise _several(member, "tables", tables, "--features TABLE")
-    if tables:
-        vector = None if named else choice.features
-        return _structured_table(member, arrays[tables[0]], vector, _others(member, arrays, tables))
-    shapes = {n: array.shape for n, array in (named or arrays).items()}
-    columns = {n: arrays[n] for n, shape in shapes.items() if shape and shape[1:] in ((), (1,))}
-    has_matrix = any(len(shape) == 2 and shape[1] >= NUM_FEATURES for shape in shapes.values())
-    is_table = len({len(array) for array in columns.values()}) == 1
-    if len(columns) < NUM_FEATURES or (has_matrix and not is_table):
-        if named and choice.features not in arrays:
-            choice = choice._replace(features=None)
-            others = _others(member, arrays, named)
-            table = _matrix_table(member, named, choice)
-            return replace(table, notes=[*others, *table.notes])
-        return _matrix_table(member, arrays, choice)
-    vectors = {_last(name): array for name, array in columns.items()}
-    if len(vectors) < len(columns):
-        repeated = next(name for name in vectors if [*map(_last, columns)].count(name) > 1)
-        places = [name for name in columns if _last(name) == repeated]
-        raise _several(member, f"columns {repeated}", places, "--features GROUP")
-    return _vectors_table(member, vectors, _others(member, arrays, columns))
-
-
-def _several(member: Member, kind: str, names: Sequence[str], option: str) -> IntakeError:
-    return IntakeError(
-        f"{member.name}: holds several {kind}: {enumerate_names(names)}. Choose with {option}, and "
-        "convert the others on their own."
-    )
-
-
-def _others(
-    member: Member, arrays: Mapping[str, Any], read: Iterable[str], reason: str = ""
-) -> list[str]:
-    """Returns a note on the arrays that are not read, if there are any."""
-    others = [name for name in arrays if name not in {*read}]
-    return [f"{member.name}: left out {enumerate_names(others)}{reason}"] if others else []
-
-
-def _plain(member: Member, name: str, values: Any, kind: np.dtype[Any] | None = None) -> Any:
-    """Returns numbers as they are, and the names of an enumeration's values; texts may be numbers.
-
-    Raises:
-        IntakeError: they are complex numbers, dates or raw bytes.
-    """
-    kind = kind or values.dtype
-    metadata: Mapping[str, Any] = kind.metadata or {}
-    if enumeration := metadata.get("enum"):  # As h5py stores it.
-        names = {number: text for text, number in enumeration.items()}
-        return np.array([names.get(value, value) for value in values.tolist()], object)
-    if kind.kind not in "biufSUO":
-        raise IntakeError(f"{member.name}: {name} holds {kind}, not numbers. Save it as float32.")
-    return values
-
-
-def _structured_table(member: Member, array: Any, chosen: str | None, notes: list[str]) -> Table:
-    fields = array.dtype.names
-    vectors = [name for name in fields if array.dtype[name].shape == (NUM_FEATURES,)]
-    columns = find_columns(member.name, fields, vectors, chosen)
-
-    def column(index: int, part: slice) -> Any:
-        if index >= len(columns.scalars):
-            vector = str(columns.vector)
-            return _plain(member, vector, array[part][vector][:, index - len(columns.scalars)])
-        name = columns.scalars[index]
-        return _plain(member, name, array[part][name], array.dtype[name])
-
-    read, is_vector = array_batches(column, len(array)), columns.vector is not None
-    return Table(
-        member.name, member.description, columns.names, read, notes, columns.guess, is_vector
-    )
-
-
-def _vectors_table(member: Member, vectors: Mapping[str, Any], notes: list[str]) -> Table:
-    names = tuple(vectors)
-    rows = {name: len(vectors[name]) for name in names}
-    if len(set(rows.values())) > 1:
-        shortest, longest = min(rows, key=rows.__getitem__), max(rows, key=rows.__getitem__)
-        raise IntakeError(
-            f"{member.name}: {shortest} has {rows[shortest]} rows and {longest} {rows[longest]}. "
-            "Write columns of the same length."
-        )
-
-    def column(index: int, part: slice) -> Any:
-        values = vectors[names[index]]
-        return _plain(member, names[index], values[part].reshape(-1))
-
-    read = array_batches(column, rows[names[0]])
-    return Table(member.name, member.description, names, read, notes)
-
-
-def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> Table:
-    key = _find_matrix(member, arrays, choice)
-    matrix = arrays[key]
-    # `y_test` does not belong to `x_val`, even if both have as many rows.
-    if split := split_words(key):
-        fitting = [n for n in arrays if split_words(n) in (set(), split) or n == choice.label]
-        arrays = {name: arrays[name] for name in fitting}
-    rows, width = matrix.shape
-    if width != NUM_FEATURES:
-        if rows in (NUM_FEATURES, len(COLUMNS)) and width != len(COLUMNS):
-            raise IntakeError(
-                f"{member.name}: {key} has the shape [{rows}, {width}], which is one column per "
-                "event. Write its transpose, with one row per event."
-            )
-        read = array_batches(lambda index, part: _plain(member, key, matrix[part, index]), rows)
-        notes = _others(member, arrays, [key])
-        return Table(member.name, member.description, None, read, notes, unnamed=width)
-    vectors = _find_vectors(arrays, choice, key, rows)
-    if choice.label is not None and choice.label not in vectors:
-        raise _no_labels(member, arrays, choice.label, rows)
-
-    def column(index: int, part: slice) -> Any:
-        if index < NUM_FEATURES:
-            return _plain(member, key, matrix[part, index])
-        name, values = list(vectors.items())[index - NUM_FEATURES]
-        return _plain(member, name, values[part].reshape(-1))
-
-    read, names = array_batches(column, rows), (*FEATURES, *vectors)
-    fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]
-    notes = _others(member, arrays, [key, *fitting], f" (not of these {rows} rows)")
-    wide = (name for name in arrays if name != key and is_label(_last(name)))
-    unlabelled = next(filter(None, (_describe_classes(n, arrays[n], rows) for n in wide)), "")
-    return Table(
-        member.name,
-        member.description,
-        names,
-        read,
-        notes,
-        has_vectors=True,
-        unlabelled=unlabelled,
-    )
-
-
-def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:
-    shapes = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()]) or "nothing"
-    if member.kind == "NumPy array" and arrays["the array"].ndim != 2:
-        shape = list(arrays["the array"].shape)
-        if shape in ([NUM_FEATURES], [len(COLUMNS)]):
-            raise IntakeError(
-                f"{member.name}: holds one event. Write all events as the rows of one matrix."
-            )
-        raise IntakeError(
-            f"{member.name}: holds an array of shape {shape}, not a matrix of events. Name the "
-            f"matrix of {NUM_FEATURES} columns as INPUT; if these are its labels, add them with "
-            "--label FILE."
-        )
-    if choice.features is not None:
-        if choice.features not in arrays or arrays[choice.features].ndim != 2:
-            raise IntakeError(
-                f"{member.name}: has no matrix '{choice.features}'; it holds {shapes}. "
-                "Name one of them with --features."
-            )
-        return choice.features
-    matrices = [name for name, array in arrays.items() if array.ndim == 2 and array.shape[1] > 1]
-    complete = [name for name in matrices if arrays[name].shape[1] >= NUM_FEATURES]
-    named = [name for name in complete or matrices if _last(name).lower() in _MATRIX_NAMES]
-    candidates = named if len(named) == 1 else complete or matrices
-    if len(candidates) == 1:
-        return candidates[0]
-    reason = "several matrices" if candidates else "no matrix of events"
-    remedy = f"Write all features as one matrix of {NUM_FEATURES} columns."
-    if complete:
-        # The signal first, as far as names tell.
-        first, second, *_ = sorted(complete, key=lambda name: "sig" not in name.lower())
-        file = member.name
-        remedy = (
-            "Name one with --features and its labels with --label; if each holds one class, such "
-            f"as with --signal {file}:{first} --background {file}:{second}."
-        )
-    raise IntakeError(f"{member.name}: holds {reason}: {shapes}. {remedy}")
-
-
-def _find_vectors(
-    arrays: Mapping[str, Any], choice: ArrayChoice, matrix: str, rows: int
-) -> dict[str, Any]:
-    """Finds the arrays with one value per row of the matrix, by name.
-
-    Without ``--label``, the labels are the only one with a known name of the label, or the only
-    one, if it has no name; with another name it may be a weight.
-    """
-    fitting = {
-        name: array
-        for name, array in arrays.items()
-        if name != matrix and (array.shape in ((rows,), (rows, 1)))
-    }
-    if choice.label is not None:
-        return fitting
-    named = [name for name in fitting if is_label(_last(name))]
-    unnamed = [name for name in fitting if _UNNAMED.fullmatch(name)]
-    chosen = named or (unnamed if len(fitting) == 1 else [])
-    labels = chosen[0] if len(chosen) == 1 else None
-    return {LABEL if name == labels else name: array for name, array in fitting.items()}
-
-
-def _describe_classes(name: str, array: Any, rows: int) -> str:
-    """Explains why labels with one column per class are not read; empty if they have not."""
-    if array.ndim != 2 or len(array) != rows or array.shape[1] < 2:
-        return ""
-    return (
-        f"the labels {shorten(name)} have the shape {list(array.shape)}, one column per class. "
-        f"Write one value per event, such as {shorten(_last(name))}[:, 1] if the second column is "
-        "1 for signal."
-    )
-
-
-def _no_labels(member: Member, arrays: Mapping[str, Any], label: str, rows: int) -> IntakeError:
-    if label in arrays and (problem := _describe_classes(label, arrays[label], rows)):
-        return IntakeError(f"{member.name}: {problem}")
-    found = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()])
-    return IntakeError(
-        f"{member.name}: has no labels {quote(label)} for its {rows} rows, only {found}. Name the "
-        "labels with --label (an array of the file, or an .npy file), or convert files of one "
-        "class with --signal FILE --background FILE."
-    )
-
-
-def _last(name: str) -> str:
-    return name.rsplit("/", 1)[-1]

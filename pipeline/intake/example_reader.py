@@ -16,7 +16,7 @@ from formats.features import FEATURES, LABEL, NUM_FEATURES
 from formats.published.record import PUBLISHED_STARTS, Events, read_events
 from formats.published.record_parser import FEATURES_KEY, InvalidRecordError
 from formats.published.tfrecord import RecordError, iter_chunks
-from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table, make_batch

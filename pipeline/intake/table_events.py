@@ -15,7 +15,7 @@ from formats.features import NUM_FEATURES
 from formats.published.column_order import find_order_problem
 from formats.published.manifest import SourceEntry
 from formats.published.record import Events
-from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.column_mapping import ColumnMap, ColumnOptions, map_columns
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.label_values import LabelValues, present_values

@@ -9,7 +9,8 @@ from event_makers import make_published_events, same_events
 from table_makers import convert_all, to_frame, with_columns
 
 from formats.features import COLUMNS, FEATURES
-from pipeline.intake.array_readers import ArrayChoice, open_numpy_archive
+from pipeline.intake.array_readers import open_numpy_archive
+from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.input_members import open_members
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.label_values import LabelValues

@@ -11,7 +11,7 @@ from pyarrow import parquet as pq
 from table_makers import convert_all, to_frame, with_columns
 
 from formats.features import COLUMNS, FEATURES, LABEL
-from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.conversion import SplitOptions
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import IntakeOptions

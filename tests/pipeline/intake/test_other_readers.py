@@ -13,7 +13,7 @@ from table_makers import convert_all, to_rows, with_columns
 from formats.features import COLUMNS, FEATURES
 from formats.published.record import encode_events
 from pipeline.intake import root_reader
-from pipeline.intake.array_readers import ArrayChoice
+from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.conversion import Inputs, SplitOptions, convert
 from pipeline.intake.input_sources import find_sources, with_label
 from pipeline.intake.intake_error import IntakeError
