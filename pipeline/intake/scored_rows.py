@@ -5,38 +5,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.scorer.file_scoring import Rows
-from formats.column_names import known_column
 from formats.content_key import hash_file
 from formats.errors import DataRefusedError
-from formats.features import FEATURES, LABEL
+from formats.features import FEATURES
 from formats.published.shard_files import unreadable
 from formats.published.tfrecord import RecordError
-from pipeline.intake.column_mapping import ColumnMap, map_columns
+from pipeline.intake.column_mapping import map_columns
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
-from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
-from pipeline.intake.table import Batch, Table
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.requested_columns import RequestedColumn, find_requested
+from pipeline.intake.table import Table
 from pipeline.intake.table_events import Counts, IntakeOptions, apply_rules, check_order
-from pipeline.intake.text_layout import MISSING_TEXTS
 from pipeline.intake.value_faults import Features, Flags, expected_values
 from pipeline.intake.value_rules import ValueRules
 from pipeline.paths import is_remote
 
 _REMEDY = "Complete them"
 _FLAG = "--flag-invalid scores the other rows, and gives the reasons in a column."
-_TEXT_FORMATS = ("CSV", "ARFF")
 _MAX_CLAUSES = 3
-
-_LONG_INTEGER = r"^[+-]?[0-9]{16,}$"
-"""An integer that float64 may not hold."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +143,9 @@ def _read_table(
     """Reads the rows of a table; the class of its events is ignored."""
     del label
     columns = map_columns(table, intake.columns, is_labelled=False)
-    requested = _find_requested(table, columns, options)
+    requested = find_requested(
+        table, columns, options.columns, id_column=options.id_column, decimal=intake.decimal
+    )
     faults = _RowFaults(intake.values.units) if options.flag_invalid else None
     rules = ValueRules(intake.values, faults.add if faults else None)
     as_stored = {r.index for r in requested.values() if r.feature is None}
@@ -186,7 +182,7 @@ def _read_table(
 
 
 def _no_rows(
-    name: str, requested: Mapping[str, "_Requested"], reasons: NDArray[np.object_] | None
+    name: str, requested: Mapping[str, RequestedColumn], reasons: NDArray[np.object_] | None
 ) -> Rows:
     """Makes rows of a table without any, with the columns whose types are known."""
     features = np.empty([0, len(FEATURES)], np.float32)
@@ -226,107 +222,3 @@ class _RowFaults:
         # The limits of the domain are those of published values, as the value is.
         units = "published" if kind == "domain" else self._units
         return f"{name} is {value:.9g}, {expected_values(kind, name, units)}"
-
-
-@dataclass
-class _Requested:
-    """A column to write.
-
-    Attributes:
-        index: of the column in the table.
-        feature: index of the feature whose converted values are written; None for the column as
-            it is stored.
-        is_text: whether it is a column of a text file, other than the id, which stays text.
-        decimal: the decimal separator of text files.
-    """
-
-    index: int
-    feature: int | None
-    is_text: bool
-    decimal: str
-    _is_number: bool | None = None
-
-    def values(self, name: str, batch: Batch, features: NDArray[np.float32]) -> pa.Array:
-        """Returns the values of a batch."""
-        if self.feature is not None:
-            return pa.array(features[self.feature])
-        values = _to_arrow(batch.columns[self.index])
-        if self.is_text and pa.types.is_string(values.type):
-            return self._to_numbers(name, values, batch)
-        return values
-
-    def _to_numbers(self, name: str, texts: pa.Array, batch: Batch) -> pa.Array:
-        """Converts texts to float64 if those of the first batch are numbers."""
-        trimmed = pc.utf8_trim_whitespace(texts)
-        if self.decimal == ",":
-            trimmed = pc.replace_substring(trimmed, ",", ".")
-        is_missing = pc.is_in(trimmed, pa.array(MISSING_TEXTS))
-        numbers = _cast(pc.if_else(is_missing, None, trimmed))
-        if self._is_number is None:
-            self._is_number = numbers is not None
-        if not self._is_number:
-            return texts
-        if numbers is None:
-            row = next(i for i in range(len(texts)) if _cast(trimmed[i : i + 1]) is None)
-            raise IntakeError(
-                f"{batch.locate(row)} has {quote(texts[row].as_py())} as {name}, which is not a "
-                "number of up to 15 digits as the values before it are. Correct the row, or leave "
-                f"out --columns {name}."
-            )
-        return numbers
-
-
-def _to_arrow(values: Any) -> pa.Array:
-    """Converts a column to an array; float16, which Parquet lacks, to float32."""
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.chunks else pa.array([], values.type)
-    if isinstance(values, pa.Array):
-        if not pa.types.is_float16(values.type):
-            return values
-        is_missing = values.is_null().to_numpy(zero_copy_only=False)
-        numbers = values.to_numpy(zero_copy_only=False).astype(np.float32)
-        return pa.array(numbers, mask=is_missing)
-    values = np.asarray(values)
-    if values.dtype.kind == "f":
-        values = values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64, copy=False)
-    return pa.array(values.astype(values.dtype.newbyteorder("="), copy=False))
-
-
-def _cast(texts: pa.Array) -> pa.Array | None:
-    """Converts texts to float64; None if one is not a number, or is a long integer."""
-    if pc.any(pc.match_substring_regex(texts, _LONG_INTEGER)).as_py():
-        return None
-    try:
-        return pc.cast(texts, pa.float64())
-    except pa.ArrowInvalid:
-        return None
-
-
-def _find_requested(table: Table, columns: ColumnMap, options: RowOptions) -> dict[str, _Requested]:
-    """Finds the id and the requested columns, in this order."""
-    is_text = table.kind.split(" in ")[0] in _TEXT_FORMATS
-    decimal = options.intake.decimal
-    found = {}
-    for name in (*((options.id_column,) if options.id_column else ()), *options.columns):
-        index, feature = _find_column(table, columns.names, columns.features, name)
-        found[name] = _Requested(index, feature, is_text and name != options.id_column, decimal)
-    return found
-
-
-def _find_column(
-    table: Table, names: Sequence[str], features: Sequence[int], name: str
-) -> tuple[int, int | None]:
-    if name in names and names.index(name) not in features:
-        return names.index(name), None
-    if name in FEATURES:
-        feature = FEATURES.index(name)
-        return features[feature], feature
-    if name in names:
-        return names.index(name), features.index(names.index(name))
-    labels = [i for i, each in enumerate(names) if known_column(each) == LABEL]
-    if name == LABEL and labels:
-        return labels[0], None
-    raise IntakeError(
-        f"{table.name}: has no column {quote(name)}; it has {enumerate_names(names)}. Correct "
-        "--columns or --id."
-    )
