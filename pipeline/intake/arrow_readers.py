@@ -216,14 +216,14 @@ def _arrow_table(
         rows: number of rows; 0 if unknown.
         notes: what the reader noticed.
     """
-    found = _find_columns(name, schema, features)
-    names = found.scalars
+    table_columns = _find_columns(name, schema, features)
+    names = table_columns.scalars
     _check_names(name, names)
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         wanted = [i for i in (*numbers, *texts) if i < len(names)]
         is_split = len(wanted) < len(numbers) + len(texts)
-        columns = [names[i] for i in wanted] + ([str(found.vector)] if is_split else [])
+        columns = [names[i] for i in wanted] + ([str(table_columns.vector)] if is_split else [])
         file, start, done = "", 0, 0
         try:
             for origin, part in batches(columns):
@@ -233,7 +233,7 @@ def _arrow_table(
                     place = f"{name}/{file}" if file else name
                     arrays |= _split_vector(place, part.column(len(wanted)), len(names), start)
                 values = {
-                    i: array if i in texts else _to_numbers(name, i, names, array)
+                    i: array if i in texts else _to_numbers(name, table_columns.names[i], array)
                     for i, array in arrays.items()
                 }
                 start, done = start + part.num_rows, done + part.num_rows
@@ -248,8 +248,8 @@ def _arrow_table(
                 "Fetch or write the file again."
             ) from error
 
-    is_vector = found.vector is not None
-    return Table(name, kind, found.names, read, [*notes], found.guess, is_vector)
+    is_vector, guess = table_columns.vector is not None, table_columns.guess
+    return Table(name, kind, table_columns.names, read, [*notes], guess, is_vector)
 
 
 def _find_columns(name: str, schema: pa.Schema, chosen: str | None) -> Columns:
@@ -293,12 +293,11 @@ def _split_vector(name: str, column: Any, first: int, start: int) -> dict[int, A
             f"{name}: row {start + int(invalid.argmax()) + 1} does not have {NUM_FEATURES} "
             "features in its list. Correct or leave out the row."
         )
-    values = _to_numbers(name, 0, ("features",), column.flatten())
-    matrix = values.reshape(-1, NUM_FEATURES)
+    matrix = _to_numbers(name, "features", column.flatten()).reshape(-1, NUM_FEATURES)
     return {first + i: matrix[:, i] for i in range(NUM_FEATURES)}
 
 
-def _to_numbers(name: str, index: int, names: Sequence[str], array: Any) -> Any:
+def _to_numbers(name: str, column: str, array: Any) -> Any:
     if not isinstance(array, pa.Array):
         return array
     kind = array.type
@@ -308,9 +307,8 @@ def _to_numbers(name: str, index: int, names: Sequence[str], array: Any) -> Any:
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
         return array.to_numpy(zero_copy_only=False).astype("f8")
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-        column = shorten(names[index])
         raise IntakeError(
-            f"{name}: the column {column} holds {shorten(str(kind))}, not numbers. Write it as "
-            "float32."
+            f"{name}: the column {shorten(column)} holds {shorten(str(kind))}, not numbers. Write "
+            "it as float32."
         )
     return array.to_numpy(zero_copy_only=False)
