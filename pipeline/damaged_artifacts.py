@@ -80,8 +80,7 @@ def _describe_damage(records: ArtifactRecords, node: str, output: Output) -> str
     if problems := _find_problems(records, output):
         return f"{output.uri} is damaged ({summarize(problems)}); {node} will rebuild it"
     push = Push.from_output(output)
-    problems = _find_push_problems(records, output, push) if push else []
-    if push and problems:
+    if push and (problems := _find_push_problems(records, output, push)):
         return (
             f"version {push.version} in {push.destination} is damaged ({summarize(problems)}); "
             f"{node} will push the model again"

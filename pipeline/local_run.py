@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from components.report.report_data import read_test
+from components.report.run_status import is_servable
 from formats import names
 from formats.errors import DataRefusedError
 from formats.gate_decision import GateDecision, read_decision
@@ -80,8 +81,7 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
     serving = outcome.output(names.INFRA_BLESSING)
     if serving and not serving.is_blessed:
         console.print(f"serving check: FAILED, {_serving_fault(serving.uri)}")
-    is_servable = bool(serving and serving.is_blessed)
-    if outcome.push is None and decision and decision.keeps_baseline and is_servable:
+    if not outcome.push and decision and decision.keeps_baseline and is_servable(outcome):
         console.print("KEPT the model in service: the comparison with it is undecided")
         return ExitCode.KEPT
     return _print_push(outcome, console)

@@ -63,9 +63,7 @@ def find_run(metadata_path: str, run_id: str) -> RunOutcome:
         RunNotFoundError: there is no such run, or more than one; the message lists the runs.
     """
     runs = {run.run_id: run for run in all_runs(metadata_path)}
-    matches = [name for name in runs if name == run_id] or [
-        name for name in runs if name.startswith(run_id)
-    ]
+    matches = [run_id] if run_id in runs else [name for name in runs if name.startswith(run_id)]
     if len(matches) != 1:
         candidates = ", ".join(matches or runs) or "none"
         number = f"{len(matches)} runs match" if matches else "no run matches"

@@ -95,7 +95,7 @@ def run_status(report: ReportData) -> RunStatus:
         note = " by an earlier run; nothing has changed since"
         cached = note if outcome.is_cached(names.PUSHER) else ""
         return RunStatus(Level.SUCCESS, "Pushed", f"as version {outcome.push.version}{cached}")
-    if report.decision and report.decision.keeps_baseline and _is_servable(outcome):
+    if report.decision and report.decision.keeps_baseline and is_servable(outcome):
         detail = "the comparison is undecided, so the model in service stays"
         return RunStatus(Level.NEUTRAL, "Kept", detail)
     refusals = [_refusal(gate) for gate in gates(report) if gate.result is GateResult.REFUSED]
@@ -103,7 +103,8 @@ def run_status(report: ReportData) -> RunStatus:
     return RunStatus(Level.FAILURE, "Refused", detail)
 
 
-def _is_servable(outcome: RunOutcome) -> bool:
+def is_servable(outcome: RunOutcome) -> bool:
+    """Returns whether ServingCheck has blessed the model of a run."""
     blessing = outcome.output(names.INFRA_BLESSING)
     return bool(blessing and blessing.is_blessed)
 
