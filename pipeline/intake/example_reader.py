@@ -35,7 +35,7 @@ class _Form(NamedTuple):
 
     vector: str | None
     scalars: tuple[str, ...]
-    others: frozenset[str] = frozenset()
+    others: frozenset[str]
 
 
 def open_records(member: Member, choice: ArrayChoice, *, has_label_values: bool) -> Table:
@@ -136,16 +136,14 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
         if key != vector and (len(_values(features, key)[1]) == 1 or key == label)
     )
     known = [key for key in keys if known_column(key) not in (None, LABEL)]
+    if vector not in features and len(known) < NUM_FEATURES // 2:
+        raise IntakeError(
+            f"{name}: record 1 has no key '{vector}' and no keys named like the features; its "
+            f"keys: {enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features "
+            "with --features and that of the label with --label."
+        )
     others = frozenset(keys) - {vector, *scalars}
-    if vector in features:
-        return _Form(vector, scalars, others)
-    if len(known) >= NUM_FEATURES // 2:
-        return _Form(None, scalars, others)
-    raise IntakeError(
-        f"{name}: record 1 has no key '{vector}' and no keys named like the features; its keys: "
-        f"{enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features with "
-        "--features and that of the label with --label."
-    )
+    return _Form(vector if vector in features else None, scalars, others)
 
 
 def _published_events(member: Member, *, is_labelled: bool) -> Iterator[Events]:
