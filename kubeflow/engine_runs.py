@@ -51,11 +51,12 @@ class EngineError(UserError, RuntimeError):
 
     Attributes:
         is_transient: whether the same request may succeed later.
+        is_login: whether there is no valid login.
     """
 
-    def __init__(self, message: str, *, is_transient: bool = False):
+    def __init__(self, message: str, *, is_transient: bool = False, is_login: bool = False):
         super().__init__(message)
-        self.is_transient = is_transient
+        self.is_transient, self.is_login = is_transient, is_login
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class EngineRuns(ABC):
             return self._state(run_id)
         except self.client_errors as error:
             engine_error = self._engine_error(error, hint=self.unknown_run)
-            if engine_error.is_transient and self._is_login(error):
+            if engine_error.is_transient and engine_error.is_login:
                 # The next poll uses the credentials that are valid by then.
                 self._connect()
             raise engine_error from None
@@ -163,11 +164,6 @@ class EngineRuns(ABC):
     @abstractmethod
     def _engine_error(self, error: Exception, hint: str) -> EngineError:
         """Describes an error; the hint is for one that says that something does not exist."""
-
-    @staticmethod
-    @abstractmethod
-    def _is_login(error: Exception) -> bool:
-        """Returns whether an error says that there is no valid login."""
 
 
 def create(request: Callable[[], str], find: Callable[[], str | None]) -> str:

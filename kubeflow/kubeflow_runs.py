@@ -225,14 +225,16 @@ class KubeflowRuns(EngineRuns):
 
     def _engine_error(self, error: Exception, hint: str) -> EngineError:
         status = getattr(error, "status", None) or 0
-        if self._is_login(error):
-            is_page = not status and hint == _ADDRESS
+        is_page = isinstance(error, _UnexpectedAnswerError) and error.is_page
+        if is_page or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            address = f"; {hint}" if is_page and hint == _ADDRESS else ""
             return EngineError(
                 f"{self._host}: not allowed ({status or 'login page'}); log in to the "
                 f"installation, or name a file with its token in {TOKEN_FILE_VARIABLE}: "
-                f"{_reason(error)}{f'; {hint}' if is_page else ''}",
+                f"{_reason(error)}{address}",
                 # A login that was valid has expired, and is renewed.
                 is_transient=self._was_allowed,
+                is_login=True,
             )
         if status == HTTPStatus.NOT_FOUND and hint:
             return EngineError(f"{self._host}: {_reason(error)}; {hint}")
@@ -242,12 +244,6 @@ class KubeflowRuns(EngineRuns):
         ) or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT)
         prefix = f"{int(status)}: " if status else ""
         return EngineError(f"{self._host}: {prefix}{_reason(error)}", is_transient=is_transient)
-
-    @staticmethod
-    def _is_login(error: Exception) -> bool:
-        status = getattr(error, "status", None)
-        is_page = isinstance(error, _UnexpectedAnswerError) and error.is_page
-        return is_page or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def _proxy(host: str) -> str | None:

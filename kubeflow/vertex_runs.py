@@ -163,16 +163,12 @@ class VertexRuns(EngineRuns):
         if isinstance(error, NotFound) and hint:
             return EngineError(f"{_text(error)}; {hint}")
         is_transient = isinstance(error, _TRANSIENT) or getattr(error, "retryable", False)
-        if self._is_login(error) and not is_transient:
+        is_login = isinstance(error, (GoogleAuthError, Unauthenticated))
+        reason = _text(error)
+        if is_login and not is_transient:
             # A login that was valid has expired, and is renewed.
-            return EngineError(
-                f"Vertex AI: not allowed; {_LOGIN}: {_text(error)}", is_transient=self._was_allowed
-            )
-        return EngineError(f"Vertex AI: {_text(error)}", is_transient=is_transient)
-
-    @staticmethod
-    def _is_login(error: Exception) -> bool:
-        return isinstance(error, (GoogleAuthError, Unauthenticated))
+            is_transient, reason = self._was_allowed, f"not allowed; {_LOGIN}: {reason}"
+        return EngineError(f"Vertex AI: {reason}", is_transient=is_transient, is_login=is_login)
 
 
 def _text(error: Exception) -> str:
