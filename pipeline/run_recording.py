@@ -7,9 +7,9 @@ from formats.errors import DataRefusedError
 from formats.package_versions import package_versions
 from formats.run_outcome import RunRecord
 from formats.source_version import project_version
-from pipeline import metadata_store
 from pipeline.config import Config
 from pipeline.failure_log import log_traceback
+from pipeline.metadata_store import newest_run_id, write_record
 from pipeline.secret_values import redact
 
 
@@ -19,34 +19,32 @@ def recorded(config: Config) -> Iterator[None]:
 
     A run that ends before its first node has left nothing to attach a record to.
     """
-    previous_run = metadata_store.newest_run_id(config.metadata_path)
-    # Of the loaded code; the sources may be edited during the run.
-    code_version, packages = project_version(), package_versions()
-    ending, failure = "", ""
+    previous_run = newest_run_id(config.metadata_path)
+    record = RunRecord(
+        configuration=config.model_dump_json(),
+        # Of the loaded code; the sources may be edited during the run.
+        code_version=project_version(),
+        packages=package_versions(),
+    )
+    end = {}
     try:
         yield
     except DataRefusedError as error:
-        ending, failure = "refused", str(error)
+        end = {"ending": "refused", "failure": str(error)}
         raise
     except KeyboardInterrupt:
-        ending, failure = "interrupted", "by Ctrl-C, SIGTERM or SIGHUP; run again to resume"
+        reason = "by Ctrl-C, SIGTERM or SIGHUP; run again to resume"
+        end = {"ending": "interrupted", "failure": reason}
         raise
     except Exception as error:
-        ending, failure = "failed", redact(f"{type(error).__name__}: {error}")
+        end = {"ending": "failed", "failure": redact(f"{type(error).__name__}: {error}")}
         raise
     finally:
         try:
-            run_id = metadata_store.newest_run_id(config.metadata_path)
+            run_id = newest_run_id(config.metadata_path)
             if run_id is not None and run_id != previous_run:
-                record = RunRecord(
-                    configuration=config.model_dump_json(),
-                    code_version=code_version,
-                    packages=packages,
-                    ending=ending,
-                    failure=failure,
-                )
-                metadata_store.write_record(config.metadata_path, run_id, record)
+                write_record(config.metadata_path, run_id, record.model_copy(update=end))
         except Exception:
-            if not failure:
+            if not end:
                 raise
             log_traceback()  # the error that ended the run is the one to report
