@@ -136,18 +136,20 @@ def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inp
         count = len(find_sources(signal)[0])
         labelled = [*with_label(sources[:count], 1), *with_label(sources[count:], 0)]
         return Inputs(labelled), notes
-    # --features names one array of a file with several.
-    if len(inputs) == 1 and not options["features"] and (splits := find_splits(inputs[0])):
-        parts = [*map(find_sources, splits)]
+    splits = find_splits(inputs[0]) if len(inputs) == 1 else None
+    if splits:
         # Files and folders by their names, arrays by theirs in the file.
-        shown = (
-            [Path(p).name if Path(p).exists() else p.rpartition(":")[2] for p in part]
-            for part in splits
-        )
+        are_arrays = splits[0][0].startswith(f"{inputs[0]}:")
+        shown = ([p.rpartition(":")[2] if are_arrays else Path(p).name for p in s] for s in splits)
         names = " and ".join(enumerate_names(part, 1) for part in shown)
-        kept = f"{inputs[0]}: is already split; {names} stay apart"
-        return Inputs(*(sources for sources, _ in parts)), [kept, *chain(*(n for _, n in parts))]
+        if not are_arrays or not options["features"]:
+            parts = [*map(find_sources, splits)]
+            kept = f"{inputs[0]}: is already split; {names} stay apart"
+            notes = [kept, *chain(*(n for _, n in parts))]
+            return Inputs(*(sources for sources, _ in parts)), notes
     sources, notes = find_sources(inputs)
+    if splits:
+        notes.append(f"{inputs[0]}: has {names}; only {options['features']} is read")
     if all(names_of_splits([Path(text).name for text in inputs])):
         notes.append(
             "the inputs are joined and split again; to keep a training and a validation set apart, "

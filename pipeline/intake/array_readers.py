@@ -7,6 +7,7 @@ from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
+from formats.features import NUM_FEATURES
 from formats.file_kinds import find_format
 from pipeline.intake.array_tables import ArrayChoice, make_table
 from pipeline.intake.byte_streams import damage_named
@@ -97,20 +98,39 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     return make_table(member, arrays, unread, choice)
 
 
-def array_names(path: Path) -> list[str]:
-    """Returns the names in a NumPy archive or an HDF5 file; none if it is another or damaged."""
+def matrix_names(path: Path) -> list[str]:
+    """Returns the names of the tables, and of the matrices of at least 28 columns.
+
+    There are none in a file that is damaged, or neither a NumPy archive nor HDF5.
+    """
     with suppress(Exception):  # Of any kind for damaged files; the reader describes them.
         if is_zipfile(path):
             with ZipFile(path) as archive:
-                return [entry.removesuffix(".npy") for entry in _array_entries(archive)]
+                entries = _array_entries(archive)
+                return [e.removesuffix(".npy") for e in entries if _is_wide(*_form(archive, e))]
         with path.open("rb") as file:
             is_hdf5 = find_format(file.read(_MAGIC_BYTES)) == "HDF5"
         if is_hdf5:
             import h5py
 
             with h5py.File(path, "r") as content:
-                return [*_data_sets(content)]
+                items = _data_sets(content).items()
+                return [name for name, item in items if _is_wide(item.shape, item.dtype)]
     return []
+
+
+def _form(archive: ZipFile, entry: str) -> tuple[tuple[int, ...], Any]:
+    """Reads the shape and the type of an array from its header."""
+    with archive.open(entry) as file:
+        if np.lib.format.read_magic(file) == (1, 0):
+            shape, _, kind = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, _, kind = np.lib.format.read_array_header_2_0(file)
+    return shape, kind
+
+
+def _is_wide(shape: tuple[int, ...], kind: Any) -> bool:
+    return kind.names is not None or (len(shape) == 2 and shape[1] >= NUM_FEATURES)
 
 
 def _array_entries(archive: ZipFile) -> list[str]:

@@ -227,10 +227,13 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
         # The signal first, as far as names tell.
         first, second, *_ = sorted(complete, key=lambda name: "sig" not in name.lower())
         file = member.name
-        remedy = (
-            "Name one with --features and its labels with --label; if each holds one class, such "
-            f"as with --signal {file}:{first} --background {file}:{second}."
-        )
+        remedy = "Name one with --features and its labels with --label"
+        if not split_words(first):
+            remedy += (
+                f"; if each holds one class, such as with --signal {file}:{first} --background "
+                f"{file}:{second}"
+            )
+        remedy += "."
     raise IntakeError(f"{member.name}: holds {reason}: {shapes}. {remedy}")
 
 

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from formats.column_names import is_label
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
-from pipeline.intake.array_readers import array_names
+from pipeline.intake.array_readers import matrix_names
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, encodable, enumerate_names
 from pipeline.local_data import TEST, TRAINING, VALIDATION, names_of_splits, split_words
@@ -112,9 +111,8 @@ def find_splits(text: str) -> list[list[str]] | None:
     except PathError:
         return None
     if root.is_file():
-        arrays = [name for name in array_names(root) if not is_label(PurePosixPath(name).name)]
-        splits = _group(arrays)
-        # With several arrays per split it is unknown which of them are the features.
+        splits = _group(matrix_names(root))
+        # With several matrices per split it is unknown which of them are the features.
         is_clear = all(len(names) == 1 for names in splits) and not _are_ambiguous(splits)
         return [[f"{text}:{name}"] for name, *_ in splits] if splits and is_clear else None
     if not root.is_dir():

@@ -7,6 +7,7 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from event_makers import join_events, make_published_events, same_events, select
@@ -168,12 +169,17 @@ def test_a_column_of_many_values_that_is_named_like_a_label_is_ignored(run, tmp_
     assert events_of(tmp_path / "data").labels.sum() == EVENTS.labels.sum()
 
 
-def test_a_split_folder_keeps_its_splits(run, tmp_path):
+@pytest.mark.parametrize("words", [(), ("--features", "v")])
+def test_a_split_folder_keeps_its_splits(run, tmp_path, words):
     for name, rows in (("train", slice(40)), ("test", slice(40, None))):
         (tmp_path / "set" / name).mkdir(parents=True)
-        (tmp_path / "set" / name / "a.csv").write_bytes(uci_csv(select(EVENTS, rows)))
+        if words:
+            vectors = {"label": EVENTS.labels[rows], "v": [*EVENTS.features[rows]]}
+            pd.DataFrame(vectors).to_parquet(tmp_path / "set" / name / "a.parquet")
+        else:
+            (tmp_path / "set" / name / "a.csv").write_bytes(uci_csv(select(EVENTS, rows)))
 
-    result = run("set", "--out", "data")
+    result = run("set", *words, "--out", "data")
 
     assert "note: set: is already split; train and test stay apart" in result.output
     assert same_events(read_folder(tmp_path / "data/validation"), select(EVENTS, slice(40, None)))
@@ -190,7 +196,7 @@ def test_arrays_of_two_splits_stay_apart(run, tmp_path):
     for folder, rows in zip(("training", "validation"), parts.values(), strict=True):
         assert same_events(read_folder(tmp_path / "data" / folder), select(EVENTS, rows))
     result = run("x.npz", "--features", "X_test", "--out", "one")
-    assert "Read 10 events" in result.output
+    assert "note: x.npz: has X_train and X_test; only X_test is read\nRead 10" in result.output
 
 
 def test_a_part_without_rows_is_reported(run, tmp_path):

@@ -8,6 +8,8 @@ import pytest
 from pipeline.intake.input_sources import find_sources, find_splits, open_source
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError
 
+MATRIX = np.zeros((1, 28))
+
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
@@ -204,18 +206,23 @@ def test_tables_with_deleted_rows_are_not_read_as_parquet(make, log, kind):
 
 def test_other_inputs_are_not_split(make):
     make("d/training/a.csv", "x.csv")
-    np.savez("x.npz", x_train=0, w_train=0, x_test=0)
+    np.savez("x.npz", x_train=MATRIX, raw_train=MATRIX, x_test=MATRIX)
     Path("y.npz").write_bytes(Path("x.npz").read_bytes()[:-9])
+    np.savez("indices.npz", x=MATRIX, y=[0], train=[True], test_idx=[0])
+    with h5py.File("indices.h5", "w") as file:
+        file["x"], file["y"], file["train"], file["test_idx"] = MATRIX, [0], [True], [0]
 
-    inputs = ("d", "x.csv", "-", "none", "x.npz", "y.npz")
-    assert [find_splits(text) for text in inputs] == [None] * 6
+    inputs = ("d", "x.csv", "-", "none", "x.npz", "y.npz", "indices.npz", "indices.h5")
+    assert [find_splits(text) for text in inputs] == [None] * 8
 
 
 def test_arrays_of_one_file_stay_apart(make, tmp_path):
-    arrays = {f"{name}_{split}": [] for split in ("train", "val", "test") for name in "xy"}
+    arrays = {f"x_{split}": MATRIX for split in ("train", "val", "test")}
+    arrays |= {name.replace("x", letter): [0] for name in arrays for letter in "yw"}
     np.savez("x.npz", **arrays)
     with h5py.File("x.h5", "w") as file:
-        file["train/x"], file["train/label"], file["test/x"], file["test/label"] = [[]] * 4
+        file["train/x"], file["train/label"] = MATRIX, [0]
+        file["test/x"], file["test/label"] = np.zeros(1, [("m_jj", "f4")]), [0]
 
     assert find_splits("x.npz") == [["x.npz:x_train"], ["x.npz:x_val"], ["x.npz:x_test"]]
     assert find_splits("x.h5") == [["x.h5:train/x"], ["x.h5:test/x"]]
