@@ -83,7 +83,10 @@ def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
         if distance <= SNAP_LIMIT:
             remedy = "restore lost digits with `higgs convert FOLDER --snap-b-tags --out NEW`"
         elif invalid.such_as in (1, 2):
-            remedy = "convert levels 0, 1, 2 with `higgs convert FOLDER --units gev --out NEW`"
+            remedy = (
+                "write codes instead of levels 0, 1, 2, or, if the momenta are in GeV, convert all "
+                "columns with `higgs convert FOLDER --units gev --out NEW`"
+            )
         yield (
             f"{name}: {_events_have(invalid.events)} an invalid value, such as "
             f"{invalid.such_as:.9g}; expected one of {_allowed_values(name)}; {remedy}"

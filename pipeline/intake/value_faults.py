@@ -167,10 +167,16 @@ class ValueFaults:
     def _b_tag_remedy(self) -> str:
         if self._options.units == "gev":
             if "codes" in self.hints:
-                return "They are the published codes: leave out --units gev."
+                return (
+                    "They are the published codes: leave out --units gev, or, if the momenta are "
+                    "in GeV, write levels 0, 1, 2."
+                )
             return "With --units gev, b-tags are the levels 0, 1 and 2."
         if "levels" in self.hints:
-            return "They look like levels 0, 1, 2: convert the input with --units gev."
+            return (
+                "They look like levels 0, 1, 2: add --units gev if the momenta are in GeV and the "
+                "angles in radians; otherwise write the codes."
+            )
         if "far" in self.hints:
             return "Correct these events or leave them out of the input."
         if "coarse" in self.hints:

@@ -104,7 +104,7 @@ def test_unknown_column(columns, schema):
     [
         (0.5, "0.5", "correct these events or leave them out"),
         (np.float32(1.0865), "1.08650005", "lost digits with `higgs convert FOLDER --snap-b-tags"),
-        (2.0, "2", "convert levels 0, 1, 2 with `higgs convert FOLDER --units gev --out NEW`"),
+        (2.0, "2", "write codes instead of levels 0, 1, 2, or, if the momenta are in GeV, "),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_count(columns, schema, value, shown, remedy):

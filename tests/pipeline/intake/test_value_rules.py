@@ -210,7 +210,8 @@ def test_gev_without_the_option_is_recognized(converted):
 def test_published_values_with_the_option_are_recognized(converted):
     message = refusal(converted, ROWS, units="gev")
 
-    assert message.endswith("They are the published codes: leave out --units gev.")
+    assert "They are the published codes: leave out --units gev, or, " in message
+    assert message.endswith(" write levels 0, 1, 2.")
     tags = [FEATURES.index(name) for name in DISCRETE_VALUES]
     count = (EVENTS.features[:, tags] > 0).any(axis=1).sum()
     assert message.startswith(f"{count} events with invalid b-tags: ")
