@@ -205,9 +205,9 @@ def _find_in_folder(folder: Path, notes: list[str], are_joined: bool) -> Iterato
         is_data = is_visible(name) and not is_document(name) and path.name != MANIFEST
         (files if is_data else left_out).append(path)
     if not files:
-        found = f"no data files, only {enumerate_names([p.name for p in left_out])}"
+        found = f"data files, only {enumerate_names([p.name for p in left_out])}"
         raise IntakeError(
-            f"{folder}: contains {found if left_out else 'nothing'}. Name a folder or files with "
+            f"{folder}: contains no {found if left_out else 'files'}. Name a folder or files with "
             "events; names that start with . or _ are ignored."
         )
     _check_files(files)

@@ -86,6 +86,7 @@ def test_trees_of_a_file_are_separate_inputs(make):
         (["d/a.csv", "d/a.csv.bak"], ["d"], "d/a.csv.bak: looks like a backup"),
         (["d/a.csv.part"], ["d"], "d/a.csv.part: looks like a backup or an incomplete copy"),
         (["d/README.md"], ["d"], "d: contains no data files, only README.md. Name a folder or"),
+        ([], ["."], r"\.: contains no files\. Name a folder"),
         (["d/.a.csv"], ["d"], r"only .a.csv. .*; names that start with . or _ are ignored"),
     ],
 )
