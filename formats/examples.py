@@ -96,11 +96,11 @@ def _evenly(items: Sequence[T], number: int) -> list[T]:
     return [items[index * len(items) // number] for index in range(number)]
 
 
-def read_row_group(row_group: RowGroup) -> pa.Table:
-    """Reads one row group; every column is one chunk."""
+def read_row_group(row_group: RowGroup, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads columns of one row group, by default all; every column is one chunk."""
     path, group = row_group
     with open_file(path) as stream:
-        return pq.ParquetFile(stream).read_row_group(group).combine_chunks()
+        return pq.ParquetFile(stream).read_row_group(group, columns).combine_chunks()
 
 
 class RecordBatchCoder(beam.coders.Coder):

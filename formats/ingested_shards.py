@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from formats.beam_files import open_file
+
 FILE_NAME = "ingestion.json"
 
 
@@ -33,3 +35,14 @@ class IngestionFile(BaseModel):
     shards: tuple[IngestedShard, ...]
     ignored_keys: tuple[str, ...] = ()
     manifest_problem: str = ""
+
+
+def read_ingestion(examples_uri: str) -> IngestionFile:
+    """Reads the file from the folder of the Examples.
+
+    Raises:
+        OSError: it cannot be read.
+        pydantic.ValidationError: it is not valid.
+    """
+    with open_file(f"{examples_uri}/{FILE_NAME}") as file:
+        return IngestionFile.model_validate_json(file.read())

@@ -1,14 +1,18 @@
 """Problems of the data, as messages that tell the user what to do.
 
-Pure functions over the protos of StatisticsGen, ExampleValidator and the reviewed schema; the
-events are not read again.
+Functions over the protos of StatisticsGen, ExampleValidator and the reviewed schema. Events are
+read again only to count and locate values that are not valid.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.data_gate.event_locations import Location
+from components.data_gate.value_search import Condition, Matches
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from formats.invalid_values import SNAP_LIMIT, InvalidColumns
 from formats.published.scale import SCALED, describe_means, small_means
@@ -23,6 +27,9 @@ MIN_GEV_MEAN = 10.0
 Columns = Mapping[str, statistics_pb2.FeatureNameStatistics]
 """Statistics by column."""
 
+Search = Callable[[str, Condition], Matches]
+"""Counts the values of a column that meet a condition, and locates the first."""
+
 
 def find_problems(
     split: str,
@@ -31,6 +38,7 @@ def find_problems(
     statistics: statistics_pb2.DatasetFeatureStatistics,
     anomalies: anomalies_pb2.Anomalies,
     schema: schema_pb2.Schema,
+    search: Search,
 ) -> list[str]:
     """Lists every reason not to train on a split; empty if it is sound.
 
@@ -41,6 +49,7 @@ def find_problems(
         statistics: the split's statistics.
         anomalies: ExampleValidator's findings.
         schema: the reviewed schema, which holds the expectations.
+        search: called for columns with values that are not valid.
     """
     observed = {feature.path.step[0]: feature for feature in statistics.features}
     expected = {feature.name: feature for feature in schema.feature}
@@ -51,13 +60,13 @@ def find_problems(
             *_dataset_problems(anomalies),
             *_gev_problems(observed),
             *(
-                f"{name}: {_explain(info, observed.get(name), expected.get(name))}"
+                f"{name}: {_explain(name, info, observed.get(name), expected.get(name), search)}"
                 for name, info in sorted(anomalies.anomaly_info.items())
             ),
-            *_value_problems(invalid_columns),
+            *_value_problems(invalid_columns, search),
             *_class_problems(observed),
             *_constant_problems(observed),
-            *_scale_problems(observed),
+            *_scale_problems(observed, search),
         )
     ]
 
@@ -76,10 +85,11 @@ def _dataset_problems(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
         yield anomalies.dataset_anomaly_info.description
 
 
-def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
+def _value_problems(invalid_columns: InvalidColumns, search: Search) -> Iterator[str]:
     for name, invalid in invalid_columns.items():
+        first = search(name, partial(_are_invalid, name)).first
         distance = min(abs(invalid.such_as - np.float32(value)) for value in DISCRETE_VALUES[name])
-        remedy = "correct these events or leave them out; `higgs convert` names the first of them"
+        remedy = "correct these events or leave them out"
         if distance <= SNAP_LIMIT:
             remedy = "restore lost digits with `higgs convert FOLDER --snap-b-tags --out NEW`"
         elif invalid.such_as in (1, 2):
@@ -89,8 +99,13 @@ def _value_problems(invalid_columns: InvalidColumns) -> Iterator[str]:
             )
         yield (
             f"{name}: {_events_have(invalid.events)} an invalid value, such as "
-            f"{invalid.such_as:.9g}; expected one of {_allowed_values(name)}; {remedy}"
+            f"{invalid.such_as:.9g}{_place(first)}; expected one of {_allowed_values(name)}; "
+            f"{remedy}"
         )
+
+
+def _are_invalid(name: str, values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return ~np.isin(values, np.array(DISCRETE_VALUES[name], np.float32))
 
 
 def _class_problems(observed: Columns) -> Iterator[str]:
@@ -117,15 +132,16 @@ def _constant_problems(observed: Columns) -> Iterator[str]:
             )
 
 
-def _scale_problems(observed: Columns) -> Iterator[str]:
+def _scale_problems(observed: Columns, search: Search) -> Iterator[str]:
     numbers = {name: observed[name].num_stats for name in SCALED if name in observed}
     # Constant columns are another problem.
     numbers = {name: column for name, column in numbers.items() if column.max > column.min}
     for name, column in numbers.items():
         if column.num_zeros:
+            first = search(name, lambda values: values == 0).first
             yield (
                 f"{name}: {_events_have(column.num_zeros)} 0, which is not a valid momentum or "
-                "mass: it means a missing value; leave these events out"
+                f"mass: it means a missing value{_place(first)}; leave these events out"
             )
     events = max((column.common_stats.num_non_missing for column in numbers.values()), default=0)
     means = {name: column.mean for name, column in numbers.items()}
@@ -149,27 +165,42 @@ def _gev_problems(observed: Columns) -> Iterator[str]:
 
 
 def _explain(
+    name: str,
     info: anomalies_pb2.AnomalyInfo,
     observed: statistics_pb2.FeatureNameStatistics | None,
     expected: schema_pb2.Feature | None,
+    search: Search,
 ) -> str:
     sentences = [f"{info.description.rstrip('.')}."]
+    remedy = ""
     if observed is not None:
-        sentences.append(f"Seen: {_observation(observed, expected)}.")
+        outside = _find_outside(expected, search)
+        sentences.append(f"Seen: {_observation(name, observed, outside, search)}.")
+        if _count_nan(observed):
+            remedy = "`higgs convert FOLDER --missing drop --out NEW` leaves them out."
+        elif outside.count:
+            remedy = "Correct these events, or leave them out."
     if expected is not None:
         sentences.append(f"Expected: {_expectation(expected)}.")
-    if observed is not None and expected is not None:
-        is_missing = any(histogram.num_nan for histogram in observed.num_stats.histograms)
-        sentences.append(
-            "`higgs convert FOLDER --missing drop --out NEW` leaves them out."
-            if is_missing
-            else "`higgs convert FOLDER --out NEW` names the first such event and the remedy."
-        )
-    return " ".join(sentences)
+    return " ".join(filter(None, [*sentences, remedy]))
+
+
+def _count_nan(feature: statistics_pb2.FeatureNameStatistics) -> int:
+    return next((int(h.num_nan) for h in feature.num_stats.histograms), 0)
+
+
+def _find_outside(expected: schema_pb2.Feature | None, search: Search) -> Matches:
+    if expected is None or not expected.HasField("float_domain"):
+        return Matches(0, None)
+    domain = expected.float_domain
+    return search(expected.name, lambda values: (values < domain.min) | (values > domain.max))
 
 
 def _observation(
-    feature: statistics_pb2.FeatureNameStatistics, expected: schema_pb2.Feature | None
+    name: str,
+    feature: statistics_pb2.FeatureNameStatistics,
+    outside: Matches,
+    search: Search,
 ) -> str:
     numbers = feature.num_stats
     missing = numbers.common_stats.num_missing
@@ -177,38 +208,15 @@ def _observation(
     if missing:
         facts.append(f"missing in {missing}")
     facts.append(f"{numbers.min:g} to {numbers.max:g}")
-    if numbers.histograms and numbers.histograms[0].num_nan:
-        facts.append(f"NaN in {numbers.histograms[0].num_nan}")
-    outside = _count_outside(numbers, expected)
-    if outside:
-        facts.append(f"about {outside} outside the domain")
+    if nan := _count_nan(feature):
+        facts.append(f"NaN in {nan}{_place(search(name, np.isnan).first)}")
+    if outside.count:
+        facts.append(f"{outside.count} outside the domain{_place(outside.first)}")
     return ", ".join(facts)
 
 
-def _count_outside(
-    numbers: statistics_pb2.NumericStatistics, expected: schema_pb2.Feature | None
-) -> int:
-    """Estimates the events outside the domain from the finest histogram; at least 1 if any."""
-    if expected is None or not expected.HasField("float_domain"):
-        return 0
-    low, high = expected.float_domain.min, expected.float_domain.max
-    if low <= numbers.min and numbers.max <= high:
-        return 0
-    buckets = max((histogram.buckets for histogram in numbers.histograms), key=len, default=())
-    outside = sum(
-        bucket.sample_count * _share_outside(bucket.low_value, bucket.high_value, low, high)
-        for bucket in buckets
-    )
-    return max(1, round(outside))
-
-
-def _share_outside(left: float, right: float, low: float, high: float) -> float:
-    if right <= left:
-        return float(not low <= left <= high)
-    if not np.isfinite(right - left):
-        return float(not (low <= left and right <= high))
-    inside = max(0.0, min(right, high) - max(left, low))
-    return 1.0 - inside / (right - left)
+def _place(first: Location | None) -> str:
+    return f" (the first in {first})" if first else ""
 
 
 def _expectation(feature: schema_pb2.Feature) -> str:

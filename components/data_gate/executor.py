@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.components.statistics_gen import stats_artifact_utils
@@ -13,10 +14,11 @@ from tfx.utils import io_utils
 from components.data_gate.class_balance import count_classes, find_imbalances
 from components.data_gate.data_problems import find_problems
 from components.data_gate.repeated_events import Repetitions, find_repetitions, first_shared
-from formats import data_verdict, ingested_shards, names
+from components.data_gate.value_search import find_values
+from formats import data_verdict, names
 from formats.data_verdict import DataVerdictFile
 from formats.errors import DataRefusedError
-from formats.ingested_shards import IngestionFile
+from formats.ingested_shards import IngestionFile, read_ingestion
 from formats.invalid_values import from_json
 
 logger = logging.getLogger("higgs.data_gate")
@@ -39,8 +41,7 @@ def check_data(
     events = {
         split: examples.get_int_custom_property(names.events_property(split)) for split in splits
     }
-    with fileio.open(f"{examples.uri}/{ingested_shards.FILE_NAME}") as file:
-        ingestion = IngestionFile.model_validate_json(file.read())
+    ingestion = read_ingestion(examples.uri)
     repetitions = find_repetitions(examples.uri, splits)
     problems = [
         *([ingestion.manifest_problem] if ingestion.manifest_problem else []),
@@ -84,6 +85,7 @@ def _split_problems(
             statistics=measured[split],
             anomalies=_load_anomalies(anomalies, split),
             schema=reviewed,
+            search=partial(find_values, examples.uri, split),
         )
     yield from find_imbalances({split: count_classes(part) for split, part in measured.items()})
 

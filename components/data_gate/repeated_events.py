@@ -4,18 +4,16 @@ The hashes that ingestion wrote are compared range by range. The labels are not 
 same features with another label in the other split are a leak as well.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
-from formats.beam_files import open_file
+from components.data_gate.event_locations import Location, first_location, is_in
 from formats.event_hash import event_hashes
 from formats.hash_runs import RANGE_EVENTS, find_runs, in_ranges
 from formats.ingested_shards import IngestionFile
-from formats.published.record import read_events
-from formats.published.tfrecord import RecordError
 from formats.splitmix64 import Words
 
 MAX_KEPT = 1 << 20
@@ -39,24 +37,6 @@ class Repetitions:
     hashes: dict[Pair, Words] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Location:
-    """One record of a shard.
-
-    Attributes:
-        shard: the shard's path.
-        record: index of the record, from 0; None if the shard cannot be read any more.
-        features: its features, float32 [28].
-    """
-
-    shard: str
-    record: int | None = None
-    features: np.ndarray | None = None
-
-    def __str__(self) -> str:
-        return self.shard + ("" if self.record is None else f", record {self.record}")
-
-
 def find_repetitions(
     examples_uri: str, splits: Sequence[str], range_events: int = RANGE_EVENTS
 ) -> Repetitions:
@@ -74,7 +54,7 @@ def find_repetitions(
         for split, part in hashes.items():
             repetitions.duplicates[split] += int((part[1:] == part[:-1]).sum())
         for first, second in repetitions.shared:
-            shared = hashes[second][_is_in(hashes[second], hashes[first])]
+            shared = hashes[second][is_in(hashes[second], hashes[first])]
             repetitions.shared[first, second] += len(shared)
             if sum(map(len, parts_by_pair[first, second])) < MAX_KEPT:
                 parts_by_pair[first, second].append(np.unique(shared))
@@ -97,50 +77,17 @@ def first_shared(
         Its location in the second split and in the first; None if only hashes agree, not events.
     """
     while len(hashes):
-        second = _first_location(examples_uri, pair[1], hashes, ingestion)
+        second = first_location(examples_uri, pair[1], hashes, ingestion)
         if second is None:
             return None
         sought = hashes[:1] if second.features is None else event_hashes(second.features[None])
-        first = _first_location(examples_uri, pair[0], sought, ingestion)
+        first = first_location(examples_uri, pair[0], sought, ingestion)
         if first is None:
             return None
         if _may_be_equal(first, second):
             return second, first
         hashes = hashes[hashes != sought[0]]
     return None
-
-
-def _is_in(values: Words, others: Words) -> np.ndarray:
-    """Returns which values are among the others, both sorted: bool [N]."""
-    if not len(others):
-        return np.zeros(len(values), np.bool_)
-    indices = np.searchsorted(others, values)
-    return others[np.minimum(indices, len(others) - 1)] == values
-
-
-def _first_location(
-    examples_uri: str, split: str, hashes: Words, ingestion: IngestionFile
-) -> Location | None:
-    for run in find_runs(examples_uri, split):
-        if _is_in(hashes, run.take(2**64 - 1)).any():
-            return _locate(ingestion.shards[run.shard].path, hashes, ingestion.ignored_keys)
-    return None
-
-
-def _locate(path: str, hashes: Words, ignored_keys: Collection[str]) -> Location:
-    """Finds the first record of a shard that has one of the hashes."""
-    count = 0
-    try:
-        with open_file(path) as stream:
-            for events in read_events(stream, path, ignored_keys):
-                matches = np.flatnonzero(_is_in(event_hashes(events.features), hashes))
-                if matches.size:
-                    index = int(matches[0])
-                    return Location(path, count + index, events.features[index])
-                count += len(events.labels)
-    except (OSError, RecordError):
-        pass  # The shard was removed or replaced since it was ingested.
-    return Location(path)
 
 
 def _may_be_equal(first: Location, second: Location) -> bool:

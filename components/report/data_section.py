@@ -1,9 +1,13 @@
-"""The data of a run: statistics, histograms and problems by split, read without the events."""
+"""The data of a run: statistics, histograms and problems by split.
+
+Events are read only to locate values that are not valid.
+"""
 
 import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -12,6 +16,7 @@ from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 from components.data_gate.data_problems import find_problems
+from components.data_gate.value_search import find_values
 from formats import histograms, invalid_values, names
 from formats.features import LABEL
 from formats.run_outcome import RunOutcome
@@ -97,6 +102,7 @@ def read_problems(
             _split_file(anomalies, split, names.ANOMALIES_FILE), anomalies_pb2.Anomalies()
         ),
         schema=io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema)),
+        search=partial(find_values, examples.uri, split),
     )
     return tuple(problems)
 

@@ -5,6 +5,8 @@ import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 
 from components.data_gate.data_problems import find_problems
+from components.data_gate.event_locations import Location
+from components.data_gate.value_search import Matches
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL
 from formats.invalid_values import InvalidValues
 from formats.published.scale import SCALED
@@ -37,8 +39,14 @@ def problems(columns, schema, ingested=EVENTS, invalid_columns=None):
     )
     statistics = generate_statistics_in_memory(batch)
     anomalies = tfdv.validate_statistics(statistics, schema)
+
+    def search(name, condition):
+        rows = np.flatnonzero(condition(columns[name]))
+        return Matches(rows.size, Location("shard", int(rows[0])) if rows.size else None)
+
+    observed = statistics.datasets[0]
     return find_problems(
-        "train", ingested, invalid_columns or {}, statistics.datasets[0], anomalies, schema
+        "train", ingested, invalid_columns or {}, observed, anomalies, schema, search
     )
 
 
@@ -55,21 +63,19 @@ def test_lost_events_are_counted(columns, schema):
 
 @pytest.mark.slow
 def test_values_outside_the_domain(columns, schema):
-    columns["lepton_eta"][:5] = 99.0
+    columns["lepton_eta"][7:12] = 99.0
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
-    assert "Seen: 200 events, 0.512563 to 99, about" in problem
-    assert problem.endswith(
-        "-3.2 to 3.2. `higgs convert FOLDER --out NEW` names the first such event and the remedy."
-    )
+    assert "0.5 to 99, 5 outside the domain (the first in shard, record 7)." in problem
+    assert problem.endswith("-3.2 to 3.2. Correct these events, or leave them out.")
 
 
 @pytest.mark.slow
 def test_nan_is_counted(columns, schema):
-    columns["m_bb"][:3] = float("nan")
+    columns["m_bb"][4:7] = float("nan")
     (problem,) = problems(columns, schema)
     assert "train: m_bb: Float feature has NaN values." in problem
-    assert "NaN in 3" in problem
+    assert "NaN in 3 (the first in shard, record 4)" in problem
     assert problem.endswith("`higgs convert FOLDER --missing drop --out NEW` leaves them out.")
 
 
@@ -81,7 +87,7 @@ def test_infinity_is_refused(columns, schema):
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: m_jj: ")
     assert "Float feature has Inf values" in problem
-    assert "about 1 outside the domain" in problem
+    assert "1 outside the domain (the first in shard, record 0)" in problem
 
 
 @pytest.mark.slow
@@ -108,11 +114,12 @@ def test_unknown_column(columns, schema):
     ],
 )
 def test_an_invalid_value_is_reported_with_its_count(columns, schema, value, shown, remedy):
+    columns["jet_1_b_tag"][5:12] = 0.5
     invalid = {"jet_1_b_tag": InvalidValues(7, float(value))}
     (problem,) = problems(columns, schema, invalid_columns=invalid)
     assert problem.startswith(
-        f"train: jet_1_b_tag: 7 events have an invalid value, such as {shown}; "
-        "expected one of 0, 1.08653808, 2.17307615; "
+        f"train: jet_1_b_tag: 7 events have an invalid value, such as {shown} (the first in "
+        "shard, record 5); expected one of 0, 1.08653808, 2.17307615; "
     )
     assert remedy in problem
 
@@ -151,11 +158,11 @@ def test_a_mean_that_no_published_column_has_is_refused(columns, schema):
 
 
 def test_a_momentum_or_mass_of_zero_is_refused(columns, schema):
-    columns["m_bb"][:3] = 0
+    columns["m_bb"][2:5] = 0
 
     assert problems(columns, schema) == [
         "train: m_bb: 3 events have 0, which is not a valid momentum or mass: it means a "
-        "missing value; leave these events out"
+        "missing value (the first in shard, record 2); leave these events out"
     ]
 
 

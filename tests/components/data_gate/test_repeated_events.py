@@ -5,30 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from event_makers import join_events, make_events, select
-from shard_makers import write_shards
+from ingested_splits import ingest
 
-from components.data_gate import repeated_events
+from components.data_gate import event_locations
 from components.data_gate.repeated_events import find_repetitions, first_shared
-from components.example_gen.shard_ingestion import ShardTask, ingest_shard
 from formats.event_hash import event_hashes
-from formats.hash_runs import folder_of
-from formats.ingested_shards import IngestedShard, IngestionFile
 from formats.published.record import Events
 
 SPLITS = ["train", "eval"]
-
-
-def ingest(folder, train, evaluation, sizes):
-    """Ingests shards of both splits; returns the record of the shards."""
-    shards = []
-    for split, events in (("train", train), ("eval", evaluation)):
-        (folder / f"Split-{split}").mkdir(parents=True)
-        Path(folder_of(str(folder), split)).mkdir(parents=True)
-        write_shards(folder / split, events, sizes[split])
-        for path in sorted((folder / split).iterdir()):
-            ingest_shard(ShardTask(len(shards), str(path), [split], [1], str(folder), 1000))
-            shards.append(IngestedShard(path=str(path), sha256="", events={}))
-    return IngestionFile(shards=tuple(shards))
 
 
 @pytest.fixture
@@ -71,7 +55,7 @@ def test_duplicates_are_the_events_that_repeat_an_earlier_one(tmp_path):
 def test_equal_hashes_of_different_events_are_not_a_shared_event(leak, monkeypatch):
     uri, ingestion = leak
     hashes = find_repetitions(uri, SPLITS).hashes["train", "eval"]
-    genuine = repeated_events._locate
+    genuine = event_locations._locate
 
     def locate(path, sought, ignored_keys):
         location = genuine(path, sought, ignored_keys)
@@ -79,7 +63,7 @@ def test_equal_hashes_of_different_events_are_not_a_shared_event(leak, monkeypat
             location.features[3] += 1
         return location
 
-    monkeypatch.setattr(repeated_events, "_locate", locate)
+    monkeypatch.setattr(event_locations, "_locate", locate)
     assert first_shared(uri, SPLITS, hashes, ingestion) is None
 
 
