@@ -33,7 +33,7 @@ SCHEMA = pa.schema([pa.field(name, pa.large_list(pa.float32())) for name in COLU
 DICTIONARY_COLUMNS = [f"{name}.list.item" for name in (LABEL, *DISCRETE_VALUES)]
 
 CONCURRENT_READS = 16
-"""Files whose metadata is read at a time."""
+"""Files whose metadata or columns are read at a time."""
 
 T = TypeVar("T")
 
@@ -96,11 +96,11 @@ def _evenly(items: Sequence[T], number: int) -> list[T]:
     return [items[index * len(items) // number] for index in range(number)]
 
 
-def read_row_group(row_group: RowGroup, columns: Sequence[str] | None = None) -> pa.Table:
-    """Reads columns of one row group, by default all; every column is one chunk."""
+def read_row_group(row_group: RowGroup) -> pa.Table:
+    """Reads one row group; every column is one chunk."""
     path, group = row_group
     with open_file(path) as stream:
-        return pq.ParquetFile(stream).read_row_group(group, columns).combine_chunks()
+        return pq.ParquetFile(stream).read_row_group(group).combine_chunks()
 
 
 class RecordBatchCoder(beam.coders.Coder):

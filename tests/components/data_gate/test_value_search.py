@@ -1,3 +1,5 @@
+from threading import Barrier
+
 import numpy as np
 import pytest
 from event_makers import make_events
@@ -42,3 +44,10 @@ def test_a_shard_that_is_gone_is_named_without_the_record(split, tmp_path):
     (tmp_path / "train" / "shard-00001.tfrecord").unlink()
     found = find_values(*split, "m_bb", np.isnan)
     assert found == Matches(1, Location(place(split)))
+
+
+def test_files_are_searched_at_the_same_time(split):
+    both = Barrier(2, timeout=5)
+    assert (
+        find_values(*split, "m_bb", lambda values: np.full(len(values), both.wait() < 0)).count == 0
+    )
