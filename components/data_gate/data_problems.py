@@ -216,7 +216,9 @@ def _observation(
 
 
 def _place(first: Location | None) -> str:
-    return f" (the first in {first})" if first else ""
+    if first is None:
+        return ""
+    return f" (the first in {first}{', counted from 0' if first.record is not None else ''})"
 
 
 def _expectation(feature: schema_pb2.Feature) -> str:

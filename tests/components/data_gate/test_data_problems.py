@@ -66,7 +66,9 @@ def test_values_outside_the_domain(columns, schema):
     columns["lepton_eta"][7:12] = 99.0
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
-    assert "0.5 to 99, 5 outside the domain (the first in shard, record 7)." in problem
+    assert (
+        "0.5 to 99, 5 outside the domain (the first in shard, record 7, counted from 0)." in problem
+    )
     assert problem.endswith("-3.2 to 3.2. Correct these events, or leave them out.")
 
 
@@ -75,7 +77,7 @@ def test_nan_is_counted(columns, schema):
     columns["m_bb"][4:7] = float("nan")
     (problem,) = problems(columns, schema)
     assert "train: m_bb: Float feature has NaN values." in problem
-    assert "NaN in 3 (the first in shard, record 4)" in problem
+    assert "NaN in 3 (the first in shard, record 4, counted from 0)" in problem
     assert problem.endswith("`higgs convert FOLDER --missing drop --out NEW` leaves them out.")
 
 
@@ -87,7 +89,7 @@ def test_infinity_is_refused(columns, schema):
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: m_jj: ")
     assert "Float feature has Inf values" in problem
-    assert "1 outside the domain (the first in shard, record 0)" in problem
+    assert "1 outside the domain (the first in shard, record 0, counted from 0)" in problem
 
 
 @pytest.mark.slow
@@ -119,7 +121,7 @@ def test_an_invalid_value_is_reported_with_its_count(columns, schema, value, sho
     (problem,) = problems(columns, schema, invalid_columns=invalid)
     assert problem.startswith(
         f"train: jet_1_b_tag: 7 events have an invalid value, such as {shown} (the first in "
-        "shard, record 5); expected one of 0, 1.08653808, 2.17307615; "
+        "shard, record 5, counted from 0); expected one of 0, 1.08653808, 2.17307615; "
     )
     assert remedy in problem
 
@@ -162,7 +164,7 @@ def test_a_momentum_or_mass_of_zero_is_refused(columns, schema):
 
     assert problems(columns, schema) == [
         "train: m_bb: 3 events have 0, which is not a valid momentum or mass: it means a "
-        "missing value (the first in shard, record 2); leave these events out"
+        "missing value (the first in shard, record 2, counted from 0); leave these events out"
     ]
 
 
