@@ -53,15 +53,19 @@ def find_problems(
     """
     observed = {feature.path.step[0]: feature for feature in statistics.features}
     expected = {feature.name: feature for feature in schema.feature}
+    unit_problems = [*_gev_problems(observed)]
+    # In another unit, values of every feature are outside the domains.
+    explained = FEATURES if unit_problems else ()
     return [
         f"{split}: {problem}"
         for problem in (
             *_count_problems(ingested, statistics.num_examples),
             *_dataset_problems(anomalies),
-            *_gev_problems(observed),
+            *unit_problems,
             *(
                 f"{name}: {_explain(name, info, observed.get(name), expected.get(name), search)}"
                 for name, info in sorted(anomalies.anomaly_info.items())
+                if name not in explained
             ),
             *_value_problems(invalid_columns, search),
             *_class_problems(observed),
