@@ -37,7 +37,7 @@ fetched-engines: .venv/.ready
 test: lint browser fetched-engines  ## Run the linters and every test
 	@$(BIN)/pytest $(PARALLEL) --durations=10 -m "not matrix"
 
-unit: .venv/.ready  ## Run every fast test, in 80 to 100 s
+unit: .venv/.ready  ## Run every fast test, in 60 to 80 s
 	@$(BIN)/pytest $(PARALLEL) -m "not e2e and not slow and not matrix"
 
 clouds: .venv/.ready  ## Run the compiled pipeline on every release of Kubeflow and every store
