@@ -135,6 +135,7 @@ def lineage(version: str, root: Path) -> None:
     "--input",
     "shards",
     type=LocalPath(),
+    metavar="DIRECTORY",
     required=True,
     help="A folder of TFRecord shards in the published layout, or a data_root with test/.",
 )
