@@ -95,7 +95,7 @@ def score_writer(path: str, key: str) -> Iterator[ScoreWriter]:
             if isinstance(error, pa.ArrowNotImplementedError):
                 raise DataRefusedError(
                     f"{path} cannot be written, because Parquet has no form for the type of a "
-                    f"copied column ({error}); leave it out of --columns and --id"
+                    f"copied column ({error}); copy other columns"
                 ) from error
             raise
 

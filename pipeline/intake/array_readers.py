@@ -39,7 +39,7 @@ def open_numpy(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
             f"{member.name}: --label {choice.label} is not a file. Name the .npy file of the "
             "labels."
         )
-    return make_table(member, arrays, {}, ArrayChoice(None, choice.label))
+    return make_table(member, arrays, {}, choice._replace(features=None))
 
 
 def open_numpy_archive(member: Member, choice: ArrayChoice) -> Table:

@@ -24,10 +24,12 @@ class ArrayChoice(NamedTuple):
     Attributes:
         features: the array of 28 columns, a table, or the group of the columns.
         label: the array of labels, or the file of an array.
+        is_labelled: whether labels are read, so that messages advise how to name them.
     """
 
     features: str | None = None
     label: str | None = None
+    is_labelled: bool = True
 
 
 def make_table(
@@ -87,8 +89,8 @@ def _arrays_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
 def _several(member: Member, kind: str, names: Sequence[str], option: str) -> IntakeError:
     return IntakeError(
-        f"{member.name}: holds several {kind}: {enumerate_names(names)}. Choose with {option}, and "
-        "convert the others on their own."
+        f"{member.name}: holds several {kind}: {enumerate_names(names)}. Choose with {option}, one "
+        "per command."
     )
 
 
@@ -203,10 +205,10 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
             raise IntakeError(
                 f"{member.name}: holds one event. Write all events as the rows of one matrix."
             )
+        labels = "; if these are its labels, add them with --label FILE" * choice.is_labelled
         raise IntakeError(
             f"{member.name}: holds an array of shape {shape}, not a matrix of events. Name the "
-            f"matrix of {NUM_FEATURES} columns as INPUT; if these are its labels, add them with "
-            "--label FILE."
+            f"matrix of {NUM_FEATURES} columns as the input{labels}."
         )
     if choice.features is not None:
         if choice.features not in arrays or arrays[choice.features].ndim != 2:
@@ -227,8 +229,10 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
         # The signal first, as far as names tell.
         first, second, *_ = sorted(complete, key=lambda name: "sig" not in name.lower())
         file = member.name
-        remedy = "Name one with --features and its labels with --label"
-        if not split_words(first):
+        remedy = "Name one with --features"
+        if choice.is_labelled:
+            remedy += " and its labels with --label"
+        if choice.is_labelled and not split_words(first):
             remedy += (
                 f"; if each holds one class, such as with --signal {file}:{first} --background "
                 f"{file}:{second}"

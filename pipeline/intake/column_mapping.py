@@ -123,7 +123,7 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
         names, by_position = numbered, True
     found = _find_columns(table.name, names, options, is_labelled=is_labelled)
     _require_all(table, names, found, is_labelled=is_labelled)
-    kept = {name: _find_named(table.name, names, name, "") for name in options.keep}
+    kept = {n: _find_named(table.name, names, n, "to keep", "--keep") for n in options.keep}
     for name, index in kept.items():
         if index in found.values():
             raise IntakeError(
@@ -203,11 +203,11 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
         return (*index, *columns)
     if table.width == len(COLUMNS):
         return COLUMNS
-    if table.width == len(FEATURES):
+    if is_labelled and table.width == len(FEATURES):
         remedy = (
             "If it has no label, convert files of one class with --signal FILE --background FILE"
         )
-    elif table.width < len(FEATURES):
+    elif table.width <= len(FEATURES):
         remedy = "Give a table with all of them"
     else:
         remedy = (
@@ -224,17 +224,20 @@ def _published_names(table: Table, *, is_labelled: bool) -> tuple[str, ...]:
 def _find_columns(
     source: str, names: Sequence[str], options: ColumnOptions, *, is_labelled: bool
 ) -> dict[str, int]:
-    explicit = dict(options.names)
+    explicit, given_by = dict(options.names), dict.fromkeys(options.names, "--names")
     if options.label is not None:
-        explicit[LABEL] = options.label
-    found = {ours: _find_named(source, names, theirs, ours) for ours, theirs in explicit.items()}
+        explicit[LABEL], given_by[LABEL] = options.label, "--label"
+    found = {
+        ours: _find_named(source, names, theirs, f"for {ours}", given_by[ours])
+        for ours, theirs in explicit.items()
+    }
     taken = set(found.values())
     if len(taken) < len(found):
         twice = next(name for name in explicit.values() if [*explicit.values()].count(name) > 1)
         columns = [ours for ours, theirs in explicit.items() if theirs == twice]
+        given = " or ".join(dict.fromkeys(given_by[ours] for ours in columns))
         raise IntakeError(
-            f"{source}: {quote(twice)} is given for {' and for '.join(columns)}. Correct --names "
-            "or --label."
+            f"{source}: {quote(twice)} is given for {' and for '.join(columns)}. Correct {given}."
         )
     ours_by_name = {name: known_column(name) or "" for name in _without_prefix(names)}
     if LABEL not in ours_by_name.values():  # Otherwise `label_id` may be another form of `label`.
@@ -308,14 +311,12 @@ def _require_all(
         )
 
 
-def _find_named(source: str, names: Sequence[str], name: str, ours: str) -> int:
+def _find_named(source: str, names: Sequence[str], name: str, purpose: str, option: str) -> int:
     """Returns the index of a column that an option names as one of ours or as one to keep.
 
     Raises:
         IntakeError: there is no such column, or more than one.
     """
-    purpose = f"for {ours}" if ours else "to keep"
-    option = f"--{'label' if ours == LABEL else 'names'}" if ours else "--keep"
     if name not in names:
         near = get_close_matches(name, names, 3, 0.5) or names
         raise IntakeError(

@@ -57,10 +57,10 @@ def open_records(member: Member, choice: ArrayChoice, *, has_label_values: bool)
     )
     is_labelled = None if has_label_values else next(starts, None)
     if is_labelled is not None:
-        return _published_table(member, is_labelled)
+        return _published_table(member, choice, is_labelled)
     example = _first_example(member)
     if _is_published(example) and not has_label_values:
-        return _published_table(member, LABEL in example.features.feature)
+        return _published_table(member, choice, LABEL in example.features.feature)
     form = _find_form(member.name, example, choice)
     names = (*(FEATURES if form.vector else ()), *form.scalars)
     notes = (
@@ -70,10 +70,10 @@ def open_records(member: Member, choice: ArrayChoice, *, has_label_values: bool)
     return Table(member.name, member.description, names, read, notes, has_vectors=is_vector)
 
 
-def _published_table(member: Member, is_labelled: bool) -> Table:
+def _published_table(member: Member, choice: ArrayChoice, is_labelled: bool) -> Table:
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
         start, indices = 0, (*numbers, *texts)
-        for events in _published_events(member, is_labelled=NUM_FEATURES in indices):
+        for events in _published_events(member, choice, is_labelled=NUM_FEATURES in indices):
             columns = {
                 i: events.labels if i == NUM_FEATURES else events.features[:, i] for i in indices
             }
@@ -140,13 +140,15 @@ def _find_form(name: str, example: Any, choice: ArrayChoice) -> _Form:
         raise IntakeError(
             f"{name}: record 1 has no key '{vector}' and no keys named like the features; its "
             f"keys: {enumerate_names(keys) or 'none'}. Name the key of the {NUM_FEATURES} features "
-            "with --features and that of the label with --label."
+            f"with --features{' and that of the label with --label' * choice.is_labelled}."
         )
     others = frozenset(keys) - {vector, *scalars}
     return _Form(vector if vector in features else None, scalars, others)
 
 
-def _published_events(member: Member, *, is_labelled: bool) -> Iterator[Events]:
+def _published_events(
+    member: Member, choice: ArrayChoice, *, is_labelled: bool
+) -> Iterator[Events]:
     keys = () if is_labelled else None
     try:
         yield from read_events(member.stream, member.name, keys, is_labelled=is_labelled)
@@ -158,7 +160,7 @@ def _published_events(member: Member, *, is_labelled: bool) -> Iterator[Events]:
         other += " --background VALUE"
         raise IntakeError(
             f"{member.name}: record {error.number + 1} {error.reason}{unlike}. Correct or leave "
-            f"out the record{other * ('has the label' in error.reason)}."
+            f"out the record{other * (choice.is_labelled and 'has the label' in error.reason)}."
         ) from error
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from components.report.number_format import plural
 from formats.features import NUM_FEATURES
+from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Table, array_batches, find_columns
@@ -33,13 +34,13 @@ _PACKED = {"TLeafF16": "Float16_t", "TLeafD32": "Double32_t"}
 """Types whose numbers are stored with fewer bits, by the class of the leaf."""
 
 
-def open_root(member: Member, tree: str | None, features: str | None, stack: ExitStack) -> Table:
+def open_root(member: Member, tree: str | None, choice: ArrayChoice, stack: ExitStack) -> Table:
     """Opens a tree of a ROOT file.
 
     Args:
         member: the file.
         tree: name of the tree; may be None if there is only one.
-        features: the branch of all features, if it was given.
+        choice: names the branch of all features, if it was given.
         stack: keeps the file open until the table was read.
 
     Raises:
@@ -48,7 +49,7 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
             number per entry.
     """
     file, cycles = _open_file(member, stack)
-    tree = _choose(member.name, tree, sorted(cycles))
+    tree = _choose(member.name, tree, sorted(cycles), is_labelled=choice.is_labelled)
     _check_descriptions(member.name, file)
     if file.classname_of(tree) in _RNTUPLES:
         raise IntakeError(
@@ -59,7 +60,9 @@ def open_root(member: Member, tree: str | None, features: str | None, stack: Exi
     branches = [_Branch(branch) for branch in chosen.branches]
     vectors = [branch.name for branch in branches if branch.shape == (NUM_FEATURES,)]
     all_names = [branch.name for branch in branches]
-    scalars, vector, guess = columns = find_columns(member.name, all_names, vectors, features)
+    scalars, vector, guess = columns = find_columns(
+        member.name, all_names, vectors, choice.features
+    )
     ordered = [branch for branch in branches if branch.name in scalars]  # Two may have one name.
     ordered += [branch for branch in branches if branch.name == vector]
     rows = int(chosen.num_entries)
@@ -195,7 +198,7 @@ def _is_tree(class_name: str) -> bool:
     return class_name.startswith(("TTree", "TNtuple", *_RNTUPLES))
 
 
-def _choose(name: str, tree: str | None, trees: list[str]) -> str:
+def _choose(name: str, tree: str | None, trees: list[str], *, is_labelled: bool) -> str:
     if tree in trees:
         return tree
     shown = enumerate_names(trees) or "none"
@@ -208,8 +211,7 @@ def _choose(name: str, tree: str | None, trees: list[str]) -> str:
             f"{name}: has no trees; it is damaged or holds other objects, such as histograms. Name "
             "a file with a tree of events."
         )
-    remedy = (
-        f"Name one as {name}:TREE; if each holds one class, use --signal {name}:TREE "
-        f"--background {name}:TREE"
-    )
+    remedy = f"Name one as {name}:TREE"
+    if is_labelled:
+        remedy += f"; if each holds one class, use --signal {name}:TREE --background {name}:TREE"
     raise IntakeError(f"{name}: has {len(trees)} trees: {shown}. {remedy}.")

@@ -1,8 +1,9 @@
 """Rows to score: the features of any table, labelled or not, with requested columns."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -30,6 +31,9 @@ from pipeline.paths import is_remote
 
 _REMEDY = "Complete them"
 _FLAG = "--flag-invalid scores the other rows, and gives the reasons in a column."
+_IN_RUNS = (
+    "These are options of `higgs score`; a run has score.columns, score.id and score.flag_invalid."
+)
 _MAX_CLAUSES = 3
 
 
@@ -57,11 +61,13 @@ class TableRows:
     Attributes:
         source: the input.
         options: how it is read.
+        in_run: whether a run reads it, which lacks the options that messages name.
         notes: what its reader noticed, once it was read in this process.
     """
 
     source: Source
     options: RowOptions = field(default_factory=RowOptions)
+    in_run: bool = False
     notes: list[str] = field(default_factory=list, compare=False)
 
     @property
@@ -82,7 +88,7 @@ class TableRows:
             return _stored_checksum(self.source.uri)
         if not self.source.is_regular:
             return ""
-        with _refusing(self.name):
+        with self._refusing():
             return hash_file(cast("Path", self.source.path))
 
     def read(self, digest: str, on_read: Callable[[int], None]) -> Iterator[Rows]:
@@ -93,8 +99,10 @@ class TableRows:
                 rows that are not valid and must not be flagged.
         """
         counts, reader = Counts(), partial(_read_table, self.options)
-        with _refusing(self.name):
-            yield from read_source(self.source, self.options.intake, counts, on_read, reader)
+        intake = self.options.intake
+        intake = replace(intake, arrays=intake.arrays._replace(is_labelled=False))
+        with self._refusing():
+            yield from read_source(self.source, intake, counts, on_read, reader)
         self.notes.extend(counts.notes)
         # It may have changed since the digest was taken.
         if self.source.is_regular and counts.sources[0].sha256 != digest:
@@ -103,23 +111,23 @@ class TableRows:
                 "writes to it"
             )
 
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except (IntakeError, RecordError) as error:
+            advice = f" {_IN_RUNS}" * (self.in_run and bool(re.search(r"--\w", str(error))))
+            raise DataRefusedError(f"{error}{advice}") from error
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise unreadable(self.name, error) from error
+
 
 def file_rows(path: str, columns: Sequence[str], id_column: str, flag_invalid: bool) -> TableRows:
     """Makes the rows of a file on a disk or in an object store, for the node Scorer."""
     options = RowOptions(id_column=id_column, columns=tuple(columns), flag_invalid=flag_invalid)
-    if is_remote(path):
-        return TableRows(Source(path, None, uri=path), options)
-    return TableRows(Source(path, Path(path)), options)
-
-
-@contextmanager
-def _refusing(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (IntakeError, RecordError) as error:
-        raise DataRefusedError(str(error)) from error
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise unreadable(name, error) from error
+    remote = is_remote(path)
+    source = Source(path, None if remote else Path(path), uri=path if remote else "")
+    return TableRows(source, options, in_run=True)
 
 
 def _stored_checksum(uri: str) -> str:

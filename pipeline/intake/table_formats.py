@@ -54,7 +54,7 @@ def open_table(member: Member, options: IntakeOptions, tree: str | None, stack: 
     if member.kind == "ROOT":
         from pipeline.intake.root_reader import open_root
 
-        return open_root(member, tree, choice.features, stack)
+        return open_root(member, tree, choice, stack)
     choice = choice._replace(features=tree or choice.features)
     if member.kind == "NumPy archive":
         return open_numpy_archive(member, choice)

@@ -15,9 +15,9 @@ def mapped(columns, is_labelled=True, width=None, **options):
     return map_columns(table(columns, width), ColumnOptions(**options), is_labelled=is_labelled)
 
 
-def refusal(names, **options):
+def refusal(columns, **options):
     with pytest.raises(IntakeError) as caught:
-        mapped(names, **options)
+        mapped(columns, **options)
     return str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_names_can_be_mapped():
 
 
 def test_one_column_is_not_given_two_names():
-    with pytest.raises(IntakeError, match=r"'m_bb' is given for lepton_pt and for label\. Correct"):
+    with pytest.raises(IntakeError, match=r"for lepton_pt and for label\. Correct --names or --l"):
         mapped(COLUMNS, names={FEATURES[0]: "m_bb"}, label="m_bb")
 
 
@@ -129,6 +129,22 @@ def test_a_table_of_one_class_needs_no_label():
             f"x: {FEATURES[0]} and {FEATURES[0].upper()} are both names of {FEATURES[0]}.",
         ),
         (COLUMNS, {"label": "lable"}, "x: has no column 'lable' for label; it has label."),
+        (
+            COLUMNS,
+            {"names": {"label": "truth"}, "is_labelled": False},
+            "x: has no column 'truth' for label; it has label, lepton_pt, lepton_eta, lepton_phi, "
+            "missing_energy_magnitude, missing_energy_phi and 23 more. Correct --names.",
+        ),
+        (
+            COLUMNS,
+            {"names": {"m_bb": "m_jj", "m_jlv": "m_jj"}, "is_labelled": False},
+            "x: 'm_jj' is given for m_bb and for m_jlv. Correct --names.",
+        ),
+        (
+            ["index", *map(str, range(27))],
+            {"is_labelled": False},
+            "x: has 28 columns without names, not 28 (the features). Give a table with all of them",
+        ),
         (COLUMNS, {"keep": ("weight",)}, "x: has no column 'weight' to keep; it has label,"),
         (
             COLUMNS,

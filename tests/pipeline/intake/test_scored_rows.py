@@ -168,6 +168,22 @@ def test_invalid_rows_are_flagged_with_every_reason(tmp_path):
     assert columns["m_bb"][9] == 1e6
 
 
+def test_a_run_says_whose_options_its_messages_name(tmp_path):
+    path = write(tmp_path / "x.csv", to_csv(to_rows(Events(BAD, EVENTS.labels))))
+    with pytest.raises(DataRefusedError, match="These are options of `higgs score`; a run has sc"):
+        list(file_rows(str(path), (), "", False).read("", lambda _: None))
+    write(path, "1,2\n")
+    with pytest.raises(DataRefusedError, match=r"Give a table with all of them\.$"):
+        list(file_rows(str(path), (), "", False).read("", lambda _: None))
+
+
+def test_labels_are_copied_without_advice_on_their_values(tmp_path):
+    events = Events(EVENTS.features, np.full(60, -999, np.float32))
+    path = write(tmp_path / "x.tfrecord", encode_events(events))
+    with pytest.raises(DataRefusedError, match=r"1 has the label .* or leave out the record\.$"):
+        read_all(path, columns=("label",))
+
+
 def test_other_units_are_converted(tmp_path):
     physical = to_physical(EVENTS, UNITS, {k: np.float32(v) for k, v in DISCRETE_VALUES.items()})
     to_frame(physical).drop(columns="label").to_parquet(tmp_path / "x.parquet")
