@@ -31,3 +31,11 @@ def event_hashes(features: npt.NDArray[np.float32]) -> Words:
             words = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
             hashes += words * multiplier
     return splitmix64.mix(hashes)
+
+
+def is_in(values: Words, others: Words) -> npt.NDArray[np.bool_]:
+    """Returns which hashes are among the others, both sorted: bool [N]."""
+    if not len(others):
+        return np.zeros(len(values), np.bool_)
+    indices = np.searchsorted(others, values)
+    return others[np.minimum(indices, len(others) - 1)] == values

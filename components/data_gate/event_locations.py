@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from formats.beam_files import open_file
-from formats.event_hash import event_hashes
+from formats.event_hash import event_hashes, is_in
 from formats.hash_runs import find_runs
 from formats.ingested_shards import IngestionFile
 from formats.published.record import read_events
@@ -30,14 +30,6 @@ class Location:
 
     def __str__(self) -> str:
         return self.shard + ("" if self.record is None else f", record {self.record}")
-
-
-def is_in(values: Words, others: Words) -> np.ndarray:
-    """Returns which values are among the others, both sorted: bool [N]."""
-    if not len(others):
-        return np.zeros(len(values), np.bool_)
-    indices = np.searchsorted(others, values)
-    return others[np.minimum(indices, len(others) - 1)] == values
 
 
 def first_location(

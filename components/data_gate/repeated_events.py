@@ -10,8 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
-from components.data_gate.event_locations import Location, first_location, is_in
-from formats.event_hash import event_hashes
+from components.data_gate.event_locations import Location, first_location
+from formats.event_hash import event_hashes, is_in
 from formats.hash_runs import RANGE_EVENTS, find_runs, in_ranges
 from formats.ingested_shards import IngestionFile
 from formats.splitmix64 import Words

@@ -12,6 +12,7 @@ from formats.published.additional_keys import make_encoder
 from formats.published.manifest import Manifest, ShardEntry, now
 from formats.published.record import Events, encode_events
 from pipeline.intake.event_source import read_source
+from pipeline.intake.hash_sample import HashSample
 from pipeline.intake.input_sources import Source
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import Counts, IntakeOptions
@@ -107,7 +108,8 @@ def convert(
         OutputExistsError: as for `write_dataset`.
         FolderBusyError: the same.
     """
-    counts, classes = Counts(), _ClassCounts(are_given=bool(inputs.validation))
+    counts = Counts()
+    splits = _SplitChecks(are_given=bool(inputs.validation), by_hash=split.by_hash)
 
     def on_part(part: int) -> None:
         on_read(sum(entry.bytes or 0 for entry in counts.sources) + part)
@@ -134,9 +136,9 @@ def convert(
 
     sizes = write_dataset(
         directory,
-        classes.count(TRAINING, training),
-        classes.count(VALIDATION, validation),
-        classes.checked(classes.count(TEST, prefetch(read(inputs.test))), counts),
+        splits.count(TRAINING, training),
+        splits.count(VALIDATION, validation),
+        splits.checked(splits.count(TEST, prefetch(read(inputs.test))), counts),
         shard_size=shard_size,
         overwrite=overwrite,
         encode=_encoder(options.columns.keep),
@@ -185,12 +187,13 @@ def _encoder(keys: Sequence[str]) -> Callable[[Events], bytes]:
     return lambda events: encode(Events(*events[:2]), events[2])  # type: ignore[misc]
 
 
-class _ClassCounts:
-    """Counts of events and signal events by split."""
+class _SplitChecks:
+    """Counts of events, signal events and repeated events by split."""
 
-    def __init__(self, *, are_given: bool) -> None:
-        """Takes whether the inputs were already split."""
-        self._are_given = are_given
+    def __init__(self, *, are_given: bool, by_hash: bool) -> None:
+        """Takes whether the inputs were already split, and otherwise how they are."""
+        self._are_given, self._by_hash = are_given, by_hash
+        self._hashes = HashSample()
         self._events, self._signal = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
 
     def count(self, split: str, chunks: Iterable[Events]) -> Iterator[Events]:
@@ -198,6 +201,7 @@ class _ClassCounts:
         for chunk in chunks:
             self._events[split] += len(chunk.labels)
             self._signal[split] += int(chunk.labels.sum())
+            self._hashes.add(split, chunk.features)
             yield chunk
 
     def checked(self, chunks: Iterable[Events], counts: Counts) -> Iterator[Events]:
@@ -219,6 +223,10 @@ class _ClassCounts:
             counts.notes.append(f"all events are {kind}; training needs both classes")
         for split in (VALIDATION, TEST):
             self._check_balance(split)
+        is_fixed = self._are_given or self._by_hash
+        counts.notes += self._hashes.notes(
+            "remove them from one of the two" if is_fixed else "--split hash keeps them together"
+        )
 
     def _check_balance(self, split: str) -> None:
         pair = (TRAINING, split)

@@ -111,6 +111,24 @@ def test_a_single_class_is_reported(tmp_path, csv):
 
 
 @pytest.mark.slow
+def test_repeated_events_are_reported_as_a_run_counts_them(tmp_path):
+    rows = np.r_[0:150, 0:20, 150:180, 0:10, 10]
+    (tmp_path / "x.csv").write_bytes(uci_csv(select(EVENTS, rows)))
+
+    notes = convert_all([tmp_path / "x.csv"], tmp_path / "out")[1].counts.notes
+    assert notes[1:] == [
+        "training/ has 19 repetitions of earlier events (11.24%); `higgs run` refuses more than "
+        "ingestion.max_duplicate_share",
+        "validation/ has 12 events that training/ has, too, which `higgs run` refuses: --split "
+        "hash keeps them together",
+    ]
+    options = SplitOptions(by_hash=True)
+    notes = convert_all([tmp_path / "x.csv"], tmp_path / "hash", split=options)[1].counts.notes
+    assert [note.partition(" has ")[0] for note in notes[1:]] == ["training/", "validation/"]
+    assert all(" of earlier events" in note for note in notes[1:])
+
+
+@pytest.mark.slow
 def test_three_splits_become_three_folders(tmp_path):
     parts = {"train": slice(120), "valid": slice(120, 160), "test": slice(160, None)}
     for name, rows in parts.items():

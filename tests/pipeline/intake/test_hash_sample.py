@@ -1,0 +1,31 @@
+import numpy as np
+from event_makers import make_published_events
+
+from pipeline.intake.hash_sample import HashSample
+
+FEATURES = make_published_events(400, seed=9).features
+
+
+def test_many_events_are_sampled_with_all_their_repetitions():
+    hashes = HashSample(max_hashes=300)
+    for part in np.split(FEATURES, 4):
+        hashes.add("training", part)
+        hashes.add("training", part)
+    hashes.add("validation", FEATURES[:200])
+
+    first, second = hashes.notes("remove them")
+    sampled = [int(note.split()[4]) for note in (first, second)]
+    assert first.startswith("training/ has at least ")
+    assert "(50.00%)" in first
+    assert second.startswith("validation/ has at least ")
+    assert 50 < sampled[0] <= 150
+    assert 20 < sampled[1] < sampled[0]
+
+
+def test_events_that_differ_are_not_reported():
+    hashes = HashSample()
+    hashes.add("training", FEATURES[:300])
+    hashes.add("validation", FEATURES[300:])
+    hashes.add("test", FEATURES[:0])
+
+    assert not [*hashes.notes("")]
