@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.file_access import describe_access
-from pipeline.metadata_content import TABLES, find_invalid_value, table_names
+from pipeline.metadata_content import TABLES, find_invalid_value, read_types, table_names
 from pipeline.metadata_repair import remove_dangling_rows
 from pipeline.user_errors import DamagedMetadataError, MetadataError
 
@@ -202,8 +202,22 @@ def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> Non
             f"{path} has schema version {found} of ML Metadata instead of {SCHEMA_VERSION}",
             "use the release of this project that wrote it, or give another root",
         )
-    if problem := find_invalid_value(connection):
+    problem = find_invalid_value(connection) or _find_changed_type(root, path, connection)
+    if problem:
         raise damaged(root, f"is damaged ({problem})", path)
+
+
+def _find_changed_type(root: Path, path: Path, connection: sqlite3.Connection) -> str:
+    """Finds a type of the backup that a later state of it lacks: ML Metadata only adds types."""
+    now, before = read_executions(path), read_executions(backup_file(root))
+    if now is None or before is None or not now.continues(before):
+        return ""
+    try:
+        with closing(_connect(backup_file(root), "ro")) as backup:
+            lost = read_types(backup) - read_types(connection)
+    except sqlite3.Error:  # there is no usable backup
+        return ""
+    return f"the type {min(lost)[0]} of its backup is missing or was changed" if lost else ""
 
 
 def damaged(root: Path, problem: str, path: Path | None = None) -> DamagedMetadataError:

@@ -30,6 +30,17 @@ def table_names(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
 
+def read_types(connection: sqlite3.Connection) -> set[tuple[str, int, int]]:
+    """Returns the name, with a version, id and kind of each type, and of each ``TYPE.PROPERTY``."""
+    return {
+        *connection.execute(
+            "SELECT name || ifnull(':' || version, ''), id, type_kind FROM Type "
+            "UNION SELECT Type.name || '.' || property.name, id, data_type "
+            "FROM TypeProperty AS property JOIN Type ON id = type_id"
+        )
+    }
+
+
 def find_invalid_value(connection: sqlite3.Connection) -> str:
     """Finds a value of another type than its column has, or text that is not UTF-8.
 

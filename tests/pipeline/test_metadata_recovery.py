@@ -1,6 +1,10 @@
 """`higgs runs --recover` on stores that were lost or damaged, or lack pushed models."""
 
 import hashlib
+import re
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -14,9 +18,10 @@ from formats.provenance import FILE_NAME, FileHash, Provenance
 from pipeline.lineage import find_pushing_run
 from pipeline.local_root import RootBusyError, exclusive_use
 from pipeline.metadata_backup import reserve_executions, write_backup
-from pipeline.metadata_check import metadata_file
+from pipeline.metadata_check import check_metadata, metadata_file
 from pipeline.metadata_recovery import recover
 from pipeline.metadata_store import all_runs, find_run, open_store, pushed_models
+from pipeline.user_errors import DamagedMetadataError
 
 MODEL_SHA256 = hashlib.sha256(b"model").hexdigest()
 DAY = "2026-01-02T03:04:05Z"
@@ -44,6 +49,46 @@ def test_intact_metadata_stays_as_it_is(used_root):
     before = metadata_file(used_root).read_bytes()
     assert recover(used_root) == [f"{metadata_file(used_root)} is intact"]
     assert metadata_file(used_root).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("UPDATE Type SET name = 'Foo' WHERE name = 'Model'", "Model"),
+        ("UPDATE Type SET version = '2' WHERE name = 'node'", "node"),
+        ("UPDATE Type SET type_kind = 0 WHERE name = 'Blessing'", "Blessing"),
+        ("DELETE FROM Type WHERE name = 'Model'", "Model"),
+        ("UPDATE TypeProperty SET data_type = 2", "Blessing.span"),
+        ("DELETE FROM TypeProperty", "Blessing.span"),
+    ],
+)
+def test_types_that_were_changed_by_hand_are_restored(used_root, statement, name):
+    """TFX would find no input of the old type, or register another one beside it."""
+    path = metadata_file(used_root)
+    kind = mlmd.ArtifactType(name="Blessing", properties={"span": mlmd.INT})
+    open_store(str(path)).put_artifact_type(kind, can_add_fields=True)
+    write_backup(used_root)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+    problem = f"(the type {name} of its backup is missing or was changed)"
+    with pytest.raises(DamagedMetadataError, match=re.escape(f"{problem}: `higgs runs --root")):
+        check_metadata(used_root)
+    with pytest.raises(DamagedMetadataError, match=re.escape(problem)):
+        write_backup(used_root)
+    assert recover(used_root)[0] == f"{path} is damaged {problem}"
+    check_metadata(used_root)
+    assert find_pushing_run(str(path), "17").run_id == "2026-01-01"
+
+
+def test_types_are_compared_only_with_an_earlier_state(used_root, record_in, tmp_path):
+    write_backup(used_root)
+    store = open_store(str(metadata_file(used_root)))
+    store.put_artifact_type(mlmd.ArtifactType(name="New"))
+    check_metadata(used_root)
+    record_in(tmp_path / "other").put_run("a", Node=("COMPLETE", "model", "/model/1", {}))
+    shutil.copy(metadata_file(tmp_path / "other"), metadata_file(used_root))
+    check_metadata(used_root)
 
 
 def test_pushes_since_the_backup_are_recorded_from_their_provenance(used_root):
