@@ -131,11 +131,15 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
 
     Raises:
         tf.errors.OpError: the object store cannot be read.
+        ValueError: the checkpoint in it cannot be read.
         OSError: the disk cannot be read, which does not mean that the checkpoint is damaged.
     """
     is_local = "://" not in folder
     try:
         path = tf.train.latest_checkpoint(folder)
+        # TensorFlow ignores what it cannot read.
+        if not path and tf.io.gfile.exists(f"{folder}/{MANAGER_FILE}"):
+            raise ValueError(f"the file {MANAGER_FILE} cannot be read or names no checkpoint")
         if path and is_local:
             checkpoint = tf.train.load_checkpoint(path)
             for name in checkpoint.get_variable_to_shape_map():
@@ -143,7 +147,7 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
     except (IndexError, ValueError, tf.errors.OpError) as error:
         if not is_local:
             raise
-        for file in Path(folder).glob("ckpt-*"):
+        for file in (Path(folder, MANAGER_FILE), *Path(folder).glob("ckpt-*")):
             with suppress(FileNotFoundError, IsADirectoryError):  # Another host may delete it.
                 file.read_bytes()
         reason = " ".join(str(error).split())[:200]

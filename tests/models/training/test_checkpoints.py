@@ -168,6 +168,12 @@ DAMAGES = {
     "index cut short": ("*.index", cut_short),
     "name emptied": ("checkpoint", lambda file: file.write_bytes(b"")),
     "name is garbage": ("checkpoint", lambda file: file.write_bytes(b"\xff\x00")),
+    "index deleted": ("*.index", Path.unlink),
+    "name is text": ("checkpoint", lambda file: file.write_text("garbage")),
+    "name of nothing": (
+        "checkpoint",
+        lambda file: file.write_text('model_checkpoint_path: "ckpt-7"'),
+    ),
     "name of another file": (
         "checkpoint",
         lambda file: file.write_text('model_checkpoint_path: "/etc/passwd"'),
@@ -195,17 +201,16 @@ def test_after_a_damaged_checkpoint_the_training_starts_over(folder, caplog, dam
 
 
 @pytest.mark.slow
-def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path, monkeypatch):
+def test_a_checkpoint_in_a_store_that_cannot_be_read_is_kept(tmp_path):
     folder = f"ram:/{tmp_path}/kept"
     Training().save(folder, 1)
-
-    def fail(_):
-        raise tf.errors.UnavailableError(None, None, "the store is down")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(tf.train, "latest_checkpoint", fail)
-        with pytest.raises(tf.errors.UnavailableError):
-            Training().restore(folder)
+    tf.io.gfile.rename(f"{folder}/checkpoint", f"{folder}/hidden")
+    # Beside it, a folder of this name cannot be read, as if the store were down.
+    tf.io.gfile.makedirs(f"{folder}/checkpoint")
+    with pytest.raises((ValueError, tf.errors.OpError)):
+        Training().restore(folder)
+    tf.io.gfile.rmtree(f"{folder}/checkpoint")
+    tf.io.gfile.rename(f"{folder}/hidden", f"{folder}/checkpoint")
     assert len(Training().restore(folder).state.epochs) == 1
 
 
@@ -226,18 +231,31 @@ def test_another_host_may_delete_a_damaged_checkpoint_at_the_same_time(folder, m
     assert training.state.epochs == []
 
 
-@pytest.mark.slow
-def test_a_checkpoint_on_a_disk_that_cannot_be_read_is_kept(folder, monkeypatch):
-    Training().save(folder, 1)
+def fail_to_load(_):
+    raise tf.errors.UnknownError(None, None, "Input/output error")
 
-    def fail(_):
-        raise tf.errors.UnknownError(None, None, "Input/output error")
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unreadable", "function", "result"),
+    [
+        ("ckpt-1000000000.index", "load_checkpoint", fail_to_load),
+        ("checkpoint", "latest_checkpoint", lambda _: None),  # as if there were none
+    ],
+)
+def test_a_checkpoint_on_a_disk_that_cannot_be_read_is_kept(
+    folder, monkeypatch, unreadable, function, result
+):
+    Training().save(folder, 1)
+    read = Path.read_bytes
 
     def fail_to_read(path):
-        raise OSError(errno.EIO, "Input/output error", str(path))
+        if path.name == unreadable:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(tf.train, "load_checkpoint", fail)
+        patched.setattr(tf.train, function, result)
         patched.setattr(Path, "read_bytes", fail_to_read)
         with pytest.raises(OSError, match="Input/output error"):
             Training().restore(folder)
