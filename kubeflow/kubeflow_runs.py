@@ -130,7 +130,8 @@ class KubeflowRuns(EngineRuns):
         credentials = ServiceAccountTokenVolumeCredentials(token_file) if token_file else None
         certificates = [os.environ[name] for name in CERTIFICATES_VARIABLES if name in os.environ]
         # It would log every repetition of a request, and the error that is raised at the end.
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        # Kubeflow's client sets the level of its parent.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         with self._described(_ADDRESS), warnings.catch_warnings():
             # The client warns about the server's version at every start.
             warnings.simplefilter("ignore", FutureWarning)

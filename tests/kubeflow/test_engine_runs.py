@@ -24,6 +24,7 @@ def ended(failed=(), errors=None, *, succeeded=False, canceled=False):
         # A node that fails beside the deciding gate does not hide the decision.
         (ended(["DataGate", "HistogramGen"]), ExitCode.DATA_REFUSED),
         (ended(["PushGate", "Report"]), ExitCode.NOT_BLESSED),
+        (ended(["Scorer", "PushGate"]), ExitCode.NOT_BLESSED),
         # A run that someone terminated is not a decision of the gate that was running.
         (ended(["DataGate"], canceled=True), ExitCode.FAILED),
         (ended(["PushGate"], canceled=True), ExitCode.FAILED),
@@ -103,6 +104,20 @@ def test_an_outage_of_ten_minutes_is_tolerated(clock):
     [state] = follow(Unreachable(failures=19), "7", interval=30)
     assert state.succeeded
     assert clock.now == 19 * 30
+
+
+def test_outages_do_not_add_up(clock):
+    outage = [EngineError("503", is_transient=True)] * 15
+    answers = [*outage, RunState(False, False), *outage, RunState(True, True)]
+
+    class Runs:
+        def state(self, _):
+            answer = answers.pop(0)
+            if isinstance(answer, EngineError):
+                raise answer
+            return answer
+
+    assert [state.ended for state in follow(Runs(), "7", interval=30)] == [False, True]
 
 
 def test_a_longer_outage_is_an_error(clock):

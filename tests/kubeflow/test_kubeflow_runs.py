@@ -1,5 +1,6 @@
 """The client of Kubeflow Pipelines against a server whose answers are those of real gateways."""
 
+import json
 import socket
 import ssl
 import threading
@@ -56,6 +57,9 @@ def connect(server, *overrides):
 
 def tasks(**states):
     details = [{"display_name": name, "state": state} for name, state in states.items()]
+    # Kubeflow also lists the workflow, its root, and each node's driver and executor.
+    names = ("higgs-x7k2p", "root", "root-driver", "executor", "Trainer-driver")
+    details += [{"display_name": name, "state": "FAILED"} for name in names]
     return {"run_details": {"task_details": [*details, {"state": "FAILED"}, {"task_id": "1"}]}}
 
 
@@ -113,6 +117,26 @@ def test_a_login_that_expires_is_renewed_and_one_that_never_was_valid_is_reporte
     assert next(states).succeeded
 
 
+@pytest.mark.parametrize("place", ["token file", "context"])
+def test_a_renewed_login_is_read_again(place, server, monkeypatch, tmp_path):
+    def log_in(token):
+        if place == "token file":
+            monkeypatch.setenv(kubeflow_runs.TOKEN_FILE_VARIABLE, str(tmp_path / "token"))
+            (tmp_path / "token").write_text(token)
+        else:
+            name, value = "Authorization", f"Bearer {token}"
+            keys = ("client_authentication_header_name", "client_authentication_header_value")
+            context = {"namespace": "mine", **dict(zip(keys, (name, value), strict=True))}
+            Path(kubeflow_runs.Client._LOCAL_KFP_CONTEXT).write_text(json.dumps(context))
+
+    log_in("first")
+    server.tokens = ["first", "second"]
+    # The login's helper renews the token when the first answer has been given.
+    server.on_answer = lambda: log_in("second")
+    server.states[:] = [{"state": "RUNNING"}, {"state": "SUCCEEDED"}]
+    assert last_state(connect(server)).succeeded
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [(404, "404 page not found"), (200, "<!doctype html><html>dashboard</html>")],
@@ -129,12 +153,14 @@ def test_only_polls_say_that_a_run_was_deleted(server, file):
         connect(server).submit(file)
 
 
-def test_the_client_prints_nothing(server, file, capfd):
+def test_the_client_prints_nothing(server, file, capfd, caplog):
     connect(server).submit(file)
     with pytest.raises(EngineError) as error:
         connect("http://127.0.0.1:9")
     assert str(error.value).startswith("http://127.0.0.1:9: Failed to establish a new connection")
     assert capfd.readouterr() == ("", "")
+    # TFX, which compiles the file, has the root logger print to standard error.
+    assert caplog.records == []
 
 
 def test_a_deleted_run_is_reported_at_once(server):
@@ -168,6 +194,25 @@ def test_an_answer_that_is_lost_starts_no_second_run(fault, override, server, fi
     runs = connect(server, *([override] if override else []))
     assert runs.submit(file) == "7"
     assert len(server.created) == 1
+
+
+@pytest.mark.parametrize("root", ["s3://b/r", "minio://b/r?disableSSL=true"])
+@pytest.mark.parametrize("override", [None, SCHEDULE], ids=["run", "schedule"])
+def test_the_root_of_the_artifacts_is_in_the_request(override, root, server, file):
+    connect(server, f"root={root}", *([override] if override else [])).submit(file)
+    [path] = server.sent.keys() & {"/runs", "/recurringruns"}
+    folder, mark, query = root.partition("?")
+    sent = server.sent[path]["runtime_config"]["pipeline_root"]
+    assert sent == f"{folder}/artifacts{mark}{query}"
+
+
+def test_a_schedule_has_seconds_a_limit_and_no_catchup(server, file):
+    schedule = "kubeflow.schedule={cron: 30 3 * * 1, max_concurrent_runs: 2}"
+    connect(server, schedule).submit(file)
+    body = server.sent["/recurringruns"]
+    assert body["trigger"]["cron_schedule"]["cron"] == "0 30 3 * * 1"
+    assert (body["max_concurrency"], body["no_catchup"]) == (2, True)
+    assert "/runs" not in server.sent
 
 
 def test_a_request_that_was_not_accepted_is_repeated(server, file):
@@ -220,6 +265,15 @@ def test_a_termination_that_only_a_poll_saw_counts(server):
     failed = tasks(PushGate="FAILED")
     server.states[:] = [{"state": "CANCELING", **failed}, {"state": "FAILED", **failed}]
     assert exit_code(last_state(connect(server))) == ExitCode.FAILED
+
+
+@pytest.mark.parametrize("omitted", ["RUNTIME_STATE_UNSPECIFIED", "", None])
+def test_nodes_that_argo_omits_are_skipped(omitted, server):
+    states = tasks(DataGate="FAILED", Trainer=omitted)
+    server.states[:] = [{"state": "RUNNING", **states}, {"state": "FAILED", **states}]
+    running, ended = follow(connect(server), "7", interval=0)
+    assert running.tasks == {"DataGate": "failed", "Trainer": "pending"}
+    assert ended.tasks == {"DataGate": "failed", "Trainer": "skipped"}
 
 
 def test_states_of_later_releases_are_shown_and_awaited(server):

@@ -209,6 +209,10 @@ def test_vertex_errors_name_value_rule_and_remedy(overrides, phrases):
             ["trainer.checkpoints: a node's container cannot reach s3://c"],
         ),
         (["kubeflow.artifacts_volume=/mnt/x"], ["nothing is mounted at /mnt/x"]),
+        (
+            ["kubeflow.schedule={cron: TZ=UTC 0 3 * * 1}"],
+            ["'TZ=UTC 0 3 * * 1' has a time zone, which Kubeflow does not accept", "give the times"],
+        ),
         (["beam.args=[--runner=FlinkRunner]"], ["the workers of FlinkRunner cannot see"]),
         (
             ["beam.nodes={Evaluator: [--runner=SparkRunner]}"],
@@ -267,6 +271,8 @@ def test_a_missing_section_names_its_example():
         ("vertex.region=us-central1-a", "'us-central1-a' is not a region of Google Cloud"),
         ("vertex.region=eu-west1", "'eu-west1' is not a region of Google Cloud"),
         ("vertex.training.accelerator=NVIDIA_T4", "'NVIDIA_TESLA_T4'"),
+        # Of the API, but TensorFlow 2.16 has no code for it.
+        ("vertex.training.accelerator=NVIDIA_B200", "'TPU_V3', got 'NVIDIA_B200'"),
         ("vertex.training.acelerator=x", "did you mean vertex.training.accelerator?"),
         ("vertex.training.tpu_topology=2by2", "vertex.training.tpu_topology: String should match"),
         ("vertex.labels={Team: a}", "{0,62}$', got 'Team'"),
@@ -287,6 +293,8 @@ def test_a_missing_section_names_its_example():
         ("vertex.psc_network_attachment=a/b", "'a/b' is not a network attachment, projects/"),
         ("vertex.endpoint={name: 'a\"b'}", "without quotation marks and backslashes"),
         ("vertex.resources={Trainer: {memory_gb: 0.00001}}", "greater than or equal to 0.1"),
+        ("vertex.schedule={cron: 0 3 * * 1, max_concurrent_runs: 0}", "greater than or equal to 1"),
+        ("vertex.schedule={cron: 0 3 * * 1, max_concurrent_runs: 11}", "less than or equal to 10"),
         ("vertex.schedule.cron=daily", "vertex.schedule.cron: 'daily' does not have five fields"),
         ("beam.nodes={Trainer: [--x]}", "'TestEvaluator' or 'Scorer', got"),
     ],

@@ -52,6 +52,7 @@ class Service:
 
     def create_schedule(self, parent, schedule, timeout):
         assert (parent, bool(timeout)) == ("projects/my-project/locations/us-central1", True)
+        self.schedule = schedule
         self._answer(schedule.display_name)
         return v1.Schedule(name=f"{parent}/schedules/1")
 
@@ -89,7 +90,8 @@ def job(state, **tasks):
         for name, task in tasks.items()
     ]
     # Tasks of the run itself and without names are in the list as well.
-    details += [{"state": v1.PipelineTaskDetail.State.FAILED}]
+    failed = v1.PipelineTaskDetail.State.FAILED
+    details += [{"state": failed}, {"task_name": "higgs-20261126030000", "state": failed}]
     return v1.PipelineJob(
         state=v1.PipelineState[f"PIPELINE_STATE_{state}"], job_detail={"task_details": details}
     )
@@ -121,9 +123,15 @@ def test_a_run_is_found_by_its_resource_name(connect):
     assert connect(Service(job("SUCCEEDED"))).state(name).succeeded
 
 
-def test_a_run_that_is_being_canceled_is_not_a_decision(connect):
-    service = Service(job("CANCELLING", DataGate="CANCELLING"), job("FAILED", DataGate="FAILED"))
-    states = list(follow(connect(service), "7", interval=0))
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [job("CANCELLING", DataGate="CANCELLING"), job("FAILED", DataGate="FAILED")],
+        [job("CANCELLED", DataGate="FAILED")],
+    ],
+)
+def test_a_run_that_someone_terminated_is_not_a_decision(answers, connect):
+    states = list(follow(connect(Service(*answers)), "7", interval=0))
     assert exit_code(states[-1]) == ExitCode.FAILED
 
 
@@ -183,6 +191,14 @@ def test_an_answer_that_is_lost_starts_no_second_run(override, connect, file):
     run_id = runs.submit(file)
     assert len(service.created) == 1
     assert run_id == ("1" if override else service.created[0])
+
+
+def test_a_schedule_has_its_zone_and_limit(connect, file):
+    service = Service()
+    schedule = "vertex.schedule={cron: TZ=Europe/Zurich 30 3 * * 1, max_concurrent_runs: 2}"
+    connect(service, schedule).submit(file)
+    assert service.schedule.cron == "TZ=Europe/Zurich 30 3 * * 1"
+    assert service.schedule.max_concurrent_run_count == 2
 
 
 def test_runs_that_are_submitted_in_the_same_second_are_different_runs(connect, file):

@@ -24,6 +24,7 @@ from formats.reference_scores import ReferenceScores
 from formats.training_record import TrainingRecord
 from models.trainer import read_initial_weights, run_fn, wait_for_export
 from models.training.checkpoints import MANAGER_FILE
+from models.training.hardware import AcceleratorMissingError
 from models.training.network_fit import DivergedError
 from models.training.rendezvous import wait_for
 from models.training.training_plan import size_hyperparameters
@@ -182,6 +183,17 @@ def test_the_same_seed_gives_the_same_model(
 def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_events, tmp_path):
     with pytest.raises(ValidationError, match="unit"):
         start_run(tmp_path, run_events, unit=3)
+
+
+def test_a_requested_accelerator_that_is_missing_stops_the_trainer(
+    prepare_run, make_events, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [])
+    fn_args = prepare_run(tmp_path, make_events(1000))
+    fn_args.custom_config["accelerator"] = "gpu"
+    with pytest.raises(AcceleratorMissingError, match="a GPU was requested"):
+        run_fn(fn_args)
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize("lost", ["some", "all"])
