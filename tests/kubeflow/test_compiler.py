@@ -200,10 +200,11 @@ def test_accelerators_exist_in_the_api():
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_node_except_the_gates_is_retried(target, compiled):
-    spec = parse(compiled(target, f"{target}.retries=2").read_text(), "gs://b/r")
+    file = compiled(target, f"{target}.retries=2", "score.data_root=gs://bucket/new")
+    spec = parse(file.read_text(), "gs://b/r")
     repeated = {name for name, task in spec.tasks.items() if task.retry_policy.max_retry_count == 2}
     assert {"StatisticsGen", "Trainer", "Evaluator", "Pusher", "Report"} <= repeated
-    assert repeated.isdisjoint({"CollisionExampleGen", "DataGate", "PushGate"})
+    assert repeated.isdisjoint({"CollisionExampleGen", "DataGate", "PushGate", "Scorer"})
     policy = spec.tasks["Trainer"].retry_policy
     assert policy.backoff_duration.seconds == 60
     # On Kubeflow, Argo kills the later attempts when this time has passed since the first began.

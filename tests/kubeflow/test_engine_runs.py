@@ -1,4 +1,5 @@
 import pytest
+from engine.clock import Clock
 
 from kubeflow import engine_runs
 from kubeflow.engine_runs import EngineError, RunState, create, exit_code, follow
@@ -84,17 +85,6 @@ class Unreachable:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that only sleeping moves."""
-
-    class Clock:
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-        def sleep(self, seconds):
-            self.now += seconds
-
     clock = Clock()
     monkeypatch.setattr(engine_runs, "time", clock)
     return clock

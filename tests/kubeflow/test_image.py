@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from engine.image import instructions
+from engine.image import Stage, instructions
 from engine.kubeflow import LAUNCHER_FOLDERS
 from engine.spec import parse
 
@@ -81,7 +81,31 @@ def test_pluggable_devices_are_configured_for_tpu_v5e():
         s["value"] for s in last_stage("Dockerfile.tpu") if s["instruction"] == "ENV"
     )
     assert "NEXT_PLUGGABLE_DEVICE_USE_C_API=true" in variables
-    assert "TF_PLUGGABLE_DEVICE_LIBRARY_PATH=/lib/libtpu.so" in variables
+    [library] = re.findall(r"TF_PLUGGABLE_DEVICE_LIBRARY_PATH=(\S+)", variables)
+    # Vertex AI looks for it there.
+    assert library == "/lib/libtpu.so"
+    added = [s["value"] for s in instructions(KUBEFLOW / "Dockerfile.tpu", "build")]
+    assert added[-1].endswith(f" {library}")
+    assert f"--from=build {library} {library}" in [
+        s["value"] for s in last_stage("Dockerfile.tpu") if s["instruction"] == "COPY"
+    ]
+
+
+def test_tensorflow_for_tpus_replaces_the_stock_one(tmp_path):
+    """Runs the step that installs it, with a `python` that stands for pip."""
+    stock = tmp_path / "venv/lib/python3.10/site-packages/tensorflow"
+    stock.mkdir(parents=True)
+    (stock / "libtensorflow_cc.so.2").write_text("0.9 GB")
+    new = tmp_path / "tensorflow-tpu/tensorflow"
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\nmkdir -p {new} && echo tpu > {new}/tpu.so\n")
+    python.chmod(0o755)
+    folders = {f"/opt/{name}": tmp_path / name for name in ("venv", "tensorflow-tpu")}
+    steps = instructions(KUBEFLOW / "Dockerfile.tpu", "build")
+    [command] = [step["value"] for step in steps if step["instruction"] == "RUN"]
+    Stage(tmp_path, folders, python.parent, folder=tmp_path).run(command)
+    assert [file.name for file in stock.iterdir()] == ["tpu.so"]
 
 
 def test_the_gpu_image_finds_the_driver_that_the_device_plugin_mounts():
@@ -93,6 +117,20 @@ def test_packages_are_compiled_for_users_who_cannot_write_bytecode():
     assert "UV_COMPILE_BYTECODE=1" in environment("Dockerfile", "build")
 
 
+def test_boot_of_dataflows_workers_uses_the_nodes_environment():
+    """Of the same release of Beam, it neither makes an environment nor takes another Python."""
+    pins = (KUBEFLOW.parent / "constraints.txt").read_text()
+    beam = re.search(r"^apache-beam\S*==(\S+)", pins, re.MULTILINE)[1]
+    steps = instructions(KUBEFLOW / "Dockerfile", "worker")
+    copies = [step["value"] for step in steps if step["instruction"] == "COPY"]
+    assert copies == [
+        f"--from=apache/beam_python3.10_sdk:{beam} /opt/apache/beam /opt/apache/beam",
+        "--from=build /opt/venv /opt/venv",
+    ]
+    assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in environment("Dockerfile", "worker")
+    assert "PATH=/opt/venv/bin:$PATH" in environment("Dockerfile", "base")
+
+
 @pytest.mark.e2e
 def test_beams_boot_finds_beam_in_the_workers_environment(image):
     """Boot's own check, in the environment that it uses.
@@ -100,8 +138,6 @@ def test_beams_boot_finds_beam_in_the_workers_environment(image):
     Beam 2.59.0, sdks/python/container/boot.go: it makes a virtual environment unless
     RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT is set, and runs `pip show apache-beam` in it.
     """
-    assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in environment("Dockerfile", "worker")
-    assert "PATH=/opt/venv/bin:$PATH" in environment("Dockerfile", "base")
     show = [image / "python", "-m", "pip", "show", "apache-beam"]
     listing = subprocess.run(show, capture_output=True, text=True, check=True).stdout
     assert "Version: 2.59.0" in listing

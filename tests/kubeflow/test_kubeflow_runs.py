@@ -4,13 +4,12 @@ import json
 import socket
 import ssl
 import threading
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import trustme
 from engine.api_server import Fault, Installation
+from engine.clock import Clock
 
 from kubeflow import engine_runs, kubeflow_runs
 from kubeflow.engine_runs import EngineError, exit_code, follow
@@ -32,8 +31,7 @@ def _own_home(monkeypatch, tmp_path):
     monkeypatch.setattr(kubeflow_runs.Client, "_LOCAL_KFP_CONTEXT", str(context))
     for name in ("KF_PIPELINES_SA_TOKEN_PATH", *kubeflow_runs.CERTIFICATES_VARIABLES):
         monkeypatch.delenv(name, raising=False)
-    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: None)
-    monkeypatch.setattr(engine_runs, "time", clock)
+    monkeypatch.setattr(engine_runs, "time", Clock())
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def history(*states):
 
 
 def last_state(runs):
-    return list(follow(runs, "7", interval=0))[-1]
+    return list(follow(runs, "7", interval=30))[-1]
 
 
 TRANSIENT = {

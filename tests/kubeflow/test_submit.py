@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from engine.api_server import Installation
+from engine.api_server import Fault, Installation
 from engine.cloud import Cloud
 from google.cloud import aiplatform_v1 as v1
 
+from kubeflow import engine_runs
 from pipeline.cli.main import main
 
 HIGGS = Path(sys.executable).with_name("higgs")
@@ -161,14 +162,6 @@ def test_a_dry_run_prints_the_next_three_times_and_the_root():
     assert re.search(r"^root +minio://my-bucket/higgs/artifacts$", result.stdout, re.MULTILINE)
 
 
-def test_nodes_that_argo_omits_are_skipped(installation):
-    states = {"DataGate": "FAILED", "Trainer": "RUNTIME_STATE_UNSPECIFIED"}
-    server = installation({**FAILED, **tasks(**states)})
-    result = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
-    assert result.returncode == 4
-    assert ["Trainer", "skipped"] in [line.split() for line in result.stdout.splitlines()]
-
-
 def test_a_run_that_someone_terminated_is_not_a_decision(installation):
     server = installation({"state": "CANCELED", **tasks(DataGate="FAILED")})
     result = submit("kubeflow", f"--set=kubeflow.host={server.host}", "--wait", "--interval=0")
@@ -185,23 +178,14 @@ def test_a_run_is_followed_by_its_id(installation):
     assert not server.sent
 
 
-def test_a_renewed_token_is_read_again(installation, tmp_path):
-    server = installation(
-        {"state": "RUNNING"}, {"state": "SUCCEEDED", **tasks(PushGate="SUCCEEDED")}
-    )
-    server.tokens = ["first", "second"]
-    token = tmp_path / "token"
-    token.write_text("first")
-    # The login's helper renews the token when the first answer has been given.
-    server.on_answer = lambda: token.write_text("second") if server.tokens == ["second"] else None
-    result = submit(
-        "kubeflow",
-        f"--set=kubeflow.host={server.host}",
-        "--wait",
-        "--interval=0",
-        KF_PIPELINES_SA_TOKEN_PATH=str(token),
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_a_command_that_gives_up_says_how_to_follow_the_run(installation, monkeypatch):
+    monkeypatch.setattr(engine_runs, "OUTAGE_SECONDS", 0)
+    server = installation({"state": "RUNNING"})
+    server.faults = [Fault(503)] * 20
+    command = ["wait", "7", "--target", "kubeflow", "--config", str(CONFIGS / "kubeflow.yaml")]
+    result = CliRunner().invoke(main, [*command, f"--set=kubeflow.host={server.host}"])
+    assert result.exit_code == 1
+    assert "the run goes on: `higgs wait 7` follows it again" in result.stderr
 
 
 def test_unauthorized_kubeflow_requests_explain_how_to_log_in(installation):

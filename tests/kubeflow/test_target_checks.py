@@ -211,7 +211,7 @@ def test_vertex_errors_name_value_rule_and_remedy(overrides, phrases):
         (["kubeflow.artifacts_volume=/mnt/x"], ["nothing is mounted at /mnt/x"]),
         (
             ["kubeflow.schedule={cron: TZ=UTC 0 3 * * 1}"],
-            ["'TZ=UTC 0 3 * * 1' has a time zone, which Kubeflow does not accept", "give the times"],
+            ["'TZ=UTC 0 3 * * 1' has a time zone, which Kubeflow does not accept"],
         ),
         (["beam.args=[--runner=FlinkRunner]"], ["the workers of FlinkRunner cannot see"]),
         (
@@ -317,6 +317,13 @@ def test_kubernetes_service_accounts_may_have_dots_but_namespaces_may_not():
     for name in ("higgs.runner", "a" * 64):
         with pytest.raises(ConfigError, match=f"kubeflow.namespace: '{name}' is not a name in Kub"):
             load_config(CONFIGS / "kubeflow.yaml", [f"kubeflow.namespace={name}"])
+
+
+@pytest.mark.parametrize("claim", ["higgs.shared", "a" * 64, "Higgs"])
+def test_claims_have_names_that_volumes_of_a_pod_can_have(claim):
+    volumes = f"kubeflow.volumes=[{{claim: {claim}, mount_path: /mnt/data}}]"
+    with pytest.raises(ConfigError, match=rf"kubeflow\.volumes\S+claim: .*got '{claim}'"):
+        load_config(CONFIGS / "kubeflow.yaml", [volumes])
 
 
 def test_a_job_name_is_refused_on_dataflow_alone():

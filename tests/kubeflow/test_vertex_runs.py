@@ -1,11 +1,10 @@
 """The client of Vertex AI against the errors and states of the service's protos."""
 
-import time
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from engine.clock import Clock
 from google.api_core import exceptions
 from google.auth.exceptions import RefreshError
 from google.cloud import aiplatform_v1 as v1
@@ -46,6 +45,7 @@ class Service:
 
     def create_pipeline_job(self, request, timeout):
         assert timeout
+        self.job = request.pipeline_job
         if request.pipeline_job_id in self.created:
             raise exceptions.AlreadyExists(request.pipeline_job_id)
         self._answer(request.pipeline_job_id)
@@ -65,8 +65,7 @@ class Service:
 
 @pytest.fixture
 def connect(monkeypatch):
-    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: None)
-    monkeypatch.setattr(engine_runs, "time", clock)
+    monkeypatch.setattr(engine_runs, "time", Clock())
 
     def to(service, *overrides):
         for name in ("PipelineServiceClient", "ScheduleServiceClient"):
@@ -191,6 +190,22 @@ def test_an_answer_that_is_lost_starts_no_second_run(override, connect, file):
     run_id = runs.submit(file)
     assert len(service.created) == 1
     assert run_id == ("1" if override else service.created[0])
+
+
+KEY = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
+NETWORK = "projects/1/global/networks/n"
+ATTACHMENT = "projects/p/regions/us-central1/networkAttachments/a"
+
+
+def test_a_run_has_the_account_the_key_and_the_private_network(connect, file):
+    service = Service()
+    key, ranges = f"vertex.encryption_key={KEY}", "vertex.reserved_ip_ranges=[range-1]"
+    connect(service, key, ranges, f"vertex.network={NETWORK}").submit(file)
+    assert service.job.service_account == "higgs@my-project.iam.gserviceaccount.com"
+    assert service.job.encryption_spec.kms_key_name == KEY
+    assert (service.job.network, list(service.job.reserved_ip_ranges)) == (NETWORK, ["range-1"])
+    connect(service, f"vertex.psc_network_attachment={ATTACHMENT}").submit(file)
+    assert service.job.psc_interface_config.network_attachment == ATTACHMENT
 
 
 def test_a_schedule_has_its_zone_and_limit(connect, file):

@@ -188,7 +188,7 @@ def test_an_unknown_hyperparameter_stops_the_trainer_first(start_run, run_events
 def test_a_requested_accelerator_that_is_missing_stops_the_trainer(
     prepare_run, make_events, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: [])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda *_: [])
     fn_args = prepare_run(tmp_path, make_events(1000))
     fn_args.custom_config["accelerator"] = "gpu"
     with pytest.raises(AcceleratorMissingError, match="a GPU was requested"):
