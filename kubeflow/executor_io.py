@@ -115,8 +115,17 @@ def _map_strings(value: Any, convert: Callable[[str], str]) -> Any:
 
 
 def parse_input(text: str) -> ExecutorInput:
-    """Parses the JSON of an executor's input; fields of newer releases are ignored."""
-    return json_format.Parse(text, ExecutorInput(), ignore_unknown_fields=True)
+    """Parses the JSON of an executor's input; fields of newer releases are ignored.
+
+    Null is a value of its own in parameters and metadata (``google.protobuf.Value``). It is left
+    out, because TFX's entry point fails on such metadata and reads 0 from such a parameter.
+    """
+    executor_input = json_format.Parse(text, ExecutorInput(), ignore_unknown_fields=True)
+    metadata = [artifact.metadata.fields for artifact in _artifacts(executor_input)]
+    for values in (executor_input.inputs.parameter_values, *metadata):
+        for key in [key for key, value in values.items() if value.HasField("null_value")]:
+            del values[key]
+    return executor_input
 
 
 def parse_inputs_spec(text: str) -> ComponentInputsSpec:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from google.protobuf import json_format
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as entrypoint
 
 from kubeflow.executor_io import (
     LocalPaths,
@@ -102,12 +103,32 @@ def test_inputs_that_are_not_declared_are_removed_and_lists_are_kept():
     }
 
 
+def test_null_means_that_there_is_no_value():
+    content = json.loads(json_format.MessageToJson(executor_input(version="17")))
+    [model] = content["inputs"]["artifacts"]["baseline_model"]["artifacts"]
+    [evaluation] = content["outputs"]["artifacts"]["evaluation"]["artifacts"]
+    model["metadata"] |= {"absent": None, "list": [None]}
+    evaluation |= {"metadata": {"blessed": None}, "type": {"instanceSchema": "title: tfx.Model"}}
+    content["inputs"]["parameterValues"]["name"] = None
+    parsed = parse_input(json.dumps(content))
+    localize(parsed, SPEC, LocalPaths())
+    keep_outputs(parsed, ["evaluation"])
+    [model] = entrypoint.parse_raw_artifact_dict(parsed.inputs.artifacts)["baseline_model"]
+    assert model.get_string_custom_property("version") == "17"
+    assert not model.has_custom_property("absent")
+    assert model.get_json_value_custom_property("list") == [None]
+    [evaluation] = entrypoint.parse_raw_artifact_dict(parsed.outputs.artifacts)["evaluation"]
+    assert not evaluation.has_custom_property("blessed")
+    parameters = parsed.inputs.parameter_values
+    assert entrypoint.parse_execution_properties(parameters, {}, SPEC) == {"seed": 3}
+
+
 def test_properties_keep_their_characters_and_kinds():
     values = {
         "text": '\u00e4\n"{{$}}"',
         "list": {"list": [1, "\u2713"]},
         "flag": True,
-        "none": None,
+        "nested": {"none": None},
     }
     local = executor_input("gs", **values)
     paths = LocalPaths()
