@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from components.serving_check.probe import machine_fault
 from pipeline.file_access import describe_access
 
 DISK_FAULTS = {
@@ -31,7 +32,8 @@ _ACCESS = (errno.EACCES, errno.EPERM)
 
 def explain(error: BaseException) -> tuple[str, str] | None:
     """Returns the reason and the remedy of a disk's fault or a limit; None for anything else."""
-    number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+    is_memory = isinstance(machine_fault(error), MemoryError)
+    number = errno.ENOMEM if is_memory else getattr(error, "errno", None)
     if number in LIMITS:
         return LIMITS[number]
     if number not in DISK_FAULTS:
@@ -69,8 +71,11 @@ def _has_working_directory() -> bool:
     return True
 
 
-def describe_system_error(error: OSError | MemoryError) -> str:
+def describe_system_error(error: BaseException) -> str:
     """Describes an error of the system with its file, cause and remedy.
+
+    Args:
+        error: an `OSError`, or one that `explain` knows.
 
     >>> describe_system_error(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
     '/data/x: no space is left; free some, or use another folder'

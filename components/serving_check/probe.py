@@ -33,6 +33,7 @@ OUT_OF_MEMORY = (
     "Cannot allocate memory",
     "Could not allocate",
     "Failed to allocate memory",
+    "can't start new thread",
     "failed to map segment",
     "pthread_create",
     # On a GPU.
@@ -99,7 +100,7 @@ def score_with_onnx_runtime(model: str, arrays: dict[str, Any]) -> Any:
     return session.run(["signal_probability"], {"features": arrays["features"]})[0]
 
 
-def machine_fault(error: Exception) -> OSError | MemoryError | None:
+def machine_fault(error: BaseException) -> OSError | MemoryError | None:
     """Returns the error of the system that a runtime has met; None if the model is at fault.
 
     The runtimes give most of them a kind of their own, with the system's number or text.

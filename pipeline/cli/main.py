@@ -61,11 +61,14 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:  # not handled by the command itself
             click.echo("Interrupted", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
-        except BrokenPipeError:  # click ends silently when the reader of the output has gone
+        # click ends silently when the reader of the output has gone.
+        except (BrokenPipeError, click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except (OSError, MemoryError) as error:
-            from pipeline.system_errors import describe_system_error
+        except Exception as error:
+            from pipeline.system_errors import describe_system_error, explain
 
+            if not isinstance(error, OSError) and not explain(error):
+                raise
             raise click.ClickException(describe_system_error(error)) from error
 
 

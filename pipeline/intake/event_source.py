@@ -7,6 +7,7 @@ from tarfile import TarError
 from typing import Any
 from zipfile import BadZipFile
 
+from components.serving_check.probe import machine_fault
 from formats.atomic_files import naming
 from formats.content_key import BLOCK_BYTES, HashingReader, hash_file
 from formats.published.manifest import SourceEntry
@@ -127,7 +128,7 @@ def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
     except (IntakeError, *_FAULTS):
         raise
     except Exception as error:
-        is_memory = isinstance(error, MemoryError)
+        is_memory = isinstance(machine_fault(error), MemoryError)
         if member.kind not in _READ_BY_LIBRARIES or (is_of_the_system(error) and not is_memory):
             raise
         start = (
@@ -135,8 +136,8 @@ def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
         )
         if is_memory:
             raise IntakeError(
-                f"{start} it asks for more memory than this process may use. It is corrupt; fetch "
-                "it again. If other programs can read it, allow more memory (`ulimit -v`)."
+                f"{start} it asks for more memory than this process may use. Allow more "
+                "(`ulimit -v`); if other programs cannot read it either, fetch it again."
             ) from error
         if isinstance(error, ModuleNotFoundError):  # uproot names the packages of a compression.
             raise IntakeError(f"{start} {' '.join(str(error).split())}") from error

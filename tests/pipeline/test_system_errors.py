@@ -88,7 +88,16 @@ def test_owner_and_mode_explain_a_refused_permission(tmp_path):
     assert ", mode 0600); change the permissions, or use" in describe_system_error(error)
 
 
-def test_too_little_memory_has_no_file():
-    assert describe_system_error(MemoryError()) == (
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        RuntimeError("std::bad_alloc"),
+    ],
+)
+def test_too_little_memory_has_no_file(error):
+    assert describe_system_error(error) == (
         "there is not enough memory; end other programs, or allow more (`ulimit -v`)"
     )

@@ -139,14 +139,33 @@ def test_too_many_open_files_end_any_command_with_one_sentence(monkeypatch):
     assert "this process has too many files open; allow more" in result.output
 
 
-def test_a_file_that_cannot_be_written_ends_any_command_with_one_sentence(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/root/logs/run.log"),
+            "/root/logs/run.log: no space is left; free some, or use another folder",
+        ),
+        (RuntimeError("can't start new thread"), "there is not enough memory; end other programs"),
+        (click.ClickException("cannot load x: std::bad_alloc"), "cannot load x: std::bad_alloc"),
+    ],
+)
+def test_an_error_of_the_system_ends_any_command_with_one_sentence(monkeypatch, error, sentence):
     @click.command()
     def run():
-        raise OSError(errno.ENOSPC, "No space left on device", "/root/logs/run.log")
+        raise error
 
     monkeypatch.setattr(LazyGroup, "get_command", lambda *_: run)
     result = CliRunner().invoke(main, ["run"])
     assert result.exit_code == 1
-    assert result.output == (
-        "Error: /root/logs/run.log: no space is left; free some, or use another folder\n"
-    )
+    assert result.output.startswith(f"Error: {sentence}")
+    assert result.output.count("\n") == 1
+
+
+def test_other_errors_keep_their_traceback(monkeypatch):
+    @click.command()
+    def run():
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: run)
+    assert isinstance(CliRunner().invoke(main, ["run"]).exception, RuntimeError)
