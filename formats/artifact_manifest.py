@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from formats.content_key import HashingReader
+from formats.locations import is_remote
 
 DIGEST_PROPERTY = "manifest_sha256"
 """Custom property of an artifact that holds the digest of its manifest."""
@@ -171,15 +172,6 @@ def list_files(folder: str, *, skip_unreadable: bool = False) -> Iterator[str]:
 def _fail(error: OSError) -> None:
     if not str(error.filename).endswith("/lost+found"):
         raise error
-
-
-def is_remote(location: str) -> bool:
-    """Returns whether a location is in an object store.
-
-    >>> is_remote("gs://bucket/model"), is_remote("/models/1")
-    (True, False)
-    """
-    return "://" in location
 
 
 def open_file(location: str) -> BinaryIO:

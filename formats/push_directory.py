@@ -9,7 +9,8 @@ from pathlib import Path
 from tfx.dsl.io import fileio
 
 from formats import provenance
-from formats.artifact_manifest import is_remote, open_file, summarize, take_manifest, verify
+from formats.artifact_manifest import open_file, summarize, take_manifest, verify
+from formats.locations import is_remote
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from formats.artifact_manifest import is_remote
+from formats.locations import is_remote
 from formats.names import SIGNAL_PROBABILITY
 
 FILES = "**/*.parquet"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tfx.dsl.io import fileio
 
-from formats.artifact_manifest import CHUNK_BYTES, Manifest, is_remote, open_file, summarize, verify
+from formats.artifact_manifest import CHUNK_BYTES, Manifest, open_file, summarize, verify
 from formats.atomic_files import naming, sync, write_text
+from formats.locations import is_remote
 from formats.names import SAVED_MODEL_FILE
 
 

@@ -25,8 +25,8 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-from formats.artifact_manifest import is_remote
 from formats.errors import DataRefusedError, NotPushedError
+from formats.locations import is_remote
 from kubeflow.executor_io import (
     LocalPaths,
     keep_outputs,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.errors import UserError
+from formats.locations import is_remote
 
 DEFAULT_RUNNER = "DirectRunner"
 
@@ -116,7 +117,7 @@ def _check_own_job_server(runner: str, options: dict[str, Any]) -> None:
         )
     option = JOB_SERVER_JARS[runner]
     jar = options.get(option)
-    if jar and "://" not in jar and not Path(jar).is_file():
+    if jar and not is_remote(jar) and not Path(jar).is_file():
         raise JobServerError(f"--{option}={jar}: there is no such file; give the job server's jar")
 
 

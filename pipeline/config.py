@@ -26,10 +26,11 @@ from pydantic import (
 
 from formats.errors import UserError
 from formats.hyperparameters import PRESETS, REPLACED, Hyperparameters, Number
+from formats.locations import is_remote
 from pipeline.beam_options import find_option_problems
 from pipeline.cloud_config import KubeflowConfig, Section, VertexConfig
 from pipeline.evaluation_config import EvaluationConfig
-from pipeline.paths import check_location, is_remote
+from pipeline.paths import check_location
 from pipeline.secret_values import find_secrets, redact
 from pipeline.yaml_values import load_yaml
 

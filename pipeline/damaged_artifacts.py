@@ -11,7 +11,8 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from formats import names
-from formats.artifact_manifest import DIGEST_PROPERTY, is_remote, summarize
+from formats.artifact_manifest import DIGEST_PROPERTY, summarize
+from formats.locations import is_remote
 from formats.run_outcome import Output, Push
 from pipeline import metadata_store
 from pipeline.artifact_records import ArtifactRecords

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from formats.errors import UserError
+from formats.locations import is_remote
 from pipeline.config import Config, ConfigError, ScoreConfig
 from pipeline.file_access import describe_access, find_write_error
 from pipeline.local_data import NoShardsError, data_layout, find_data, refuse_named_splits
-from pipeline.paths import PathError, is_remote, local_path
+from pipeline.paths import PathError, local_path
 from pipeline.remote_data import check_file_systems
 from pipeline.system_errors import explain
 

@@ -14,23 +14,14 @@ class PathError(ValueError):
     """A path that cannot be used; the message has the path and the remedy."""
 
 
-def is_remote(path: str) -> bool:
-    """Returns whether ``path`` is in an object store rather than on a local disk.
-
-    >>> is_remote("gs://bucket/data"), is_remote("data/gs")
-    (True, False)
-    """
-    match = _URI.match(path)
-    return bool(match and match["slash"] and match["scheme"] in REMOTE_SCHEMES)
-
-
 def check_location(path: str) -> str:
     """Returns a local path or a URI of a known store unchanged.
 
     Raises:
         PathError: it looks like a URI, but of no known store.
     """
-    if _URI.match(path) and not is_remote(path):
+    match = _URI.match(path)
+    if match and not (match["slash"] and match["scheme"] in REMOTE_SCHEMES):
         schemes = ", ".join(f"{scheme}://" for scheme in REMOTE_SCHEMES)
         raise PathError(f"{path} is neither a local path nor one of {schemes}")
     return path

@@ -15,10 +15,11 @@ from formats.artifact_manifest import (
     verify,
 )
 from formats.errors import UserError
+from formats.locations import is_remote
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance, model_digest
 from pipeline.artifact_records import FOLDER, ArtifactRecords
-from pipeline.paths import PathError, is_remote, local_path
+from pipeline.paths import PathError, check_location, local_path
 
 _MAX_NAMES = 5
 
@@ -67,7 +68,7 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
             )
         return _find_saved_model(folder)
     try:
-        path = text if is_remote(text) else str(local_path(text))
+        path = text if is_remote(check_location(text)) else str(local_path(text))
     except PathError as error:
         raise ModelNotFoundError(str(error)) from None
     if path.endswith(ONNX_SUFFIX):

@@ -11,6 +11,7 @@ from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, 
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
 from formats.artifact_manifest import list_files
 from formats.errors import DataRefusedError
+from formats.locations import is_remote
 from formats.scores import read_footer
 from pipeline.intake.input_sources import Source, find_sources
 from pipeline.intake.intake_error import (
@@ -20,7 +21,7 @@ from pipeline.intake.intake_error import (
     shorten,
 )
 from pipeline.intake.scored_rows import RowOptions, TableRows
-from pipeline.paths import is_remote, local_path
+from pipeline.paths import local_path
 from pipeline.scored_model import ScoredModel
 
 

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from formats.atomic_files import write_text
 from formats.content_key import content_key, hash_file
+from formats.locations import is_remote
 from formats.published.manifest import MANIFEST, find_manifest
 from formats.published.shard_files import check_readable
 from formats.unchanged_files import Stamp, unchanged
 from pipeline.config import Config
 from pipeline.local_data import find_data
-from pipeline.paths import is_remote
 from pipeline.remote_data import stored_content_key
 
 MEMORY_FILE = "shard_digests.json"

@@ -19,9 +19,10 @@ from pathlib import Path
 from tfx.dsl.io import fileio
 
 from formats import provenance
-from formats.artifact_manifest import FileDigest, Manifest, is_remote, take_manifest
+from formats.artifact_manifest import FileDigest, Manifest, take_manifest
 from formats.atomic_files import sync
 from formats.folder_lock import locked_folder
+from formats.locations import is_remote
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance
 from formats.push_directory import MARK_FILE, last_given, next_version, unfinished_pushes

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from formats.artifact_manifest import is_remote
 from formats.atomic_files import atomic_path, naming, remove_leftovers
 from formats.errors import DataRefusedError
+from formats.locations import is_remote
 from formats.names import SIGNAL_PROBABILITY
 from formats.scores import FILE, REASON, with_key
 

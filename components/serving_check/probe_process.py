@@ -17,6 +17,7 @@ from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 from components.serving_check import confinement, probe
+from formats.locations import is_remote
 from formats.names import SIGNAL_PROBABILITY
 from formats.published.record import Events, encode_records
 
@@ -83,7 +84,7 @@ def score_in_fresh_process(
     """
     with tempfile.TemporaryDirectory(prefix="higgs-serving-check-") as name:
         folder = Path(name)
-        if "://" in model:  # the process has no network to read it with
+        if is_remote(model):  # the process has no network to read it with
             model = _copy(model, folder)
         records = encode_records(Events(features, np.zeros(len(features), np.float32)))
         # Records of this layout have one length; void cells keep their zero bytes.

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
+from formats.locations import is_remote
 from formats.source_version import modules_of, source_digest
 from models.serving.saved_model import NamedWeights
 
@@ -97,7 +98,7 @@ class Checkpoints:
             network=network, optimizer=network.optimizer, state=state
         )
         self._last = find_checkpoint(folder, may_delete=writes)
-        if writes and "://" not in folder:
+        if writes and not is_remote(folder):
             # Only the training's user may change the files that it reads back.
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._manager = tf.train.CheckpointManager(
@@ -134,7 +135,7 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
         ValueError: the checkpoint in it cannot be read.
         OSError: the disk cannot be read, which does not mean that the checkpoint is damaged.
     """
-    is_local = "://" not in folder
+    is_local = not is_remote(folder)
     try:
         path = tf.train.latest_checkpoint(folder)
         # TensorFlow ignores what it cannot read.

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.paths import PathError, local_path
+from pipeline.paths import PathError, check_location, local_path
 from pipeline.system_errors import describe_system_error
 
 
@@ -38,3 +38,16 @@ class LocalPath(click.Path):
         except OSError as error:  # which click would call missing
             self.fail(describe_system_error(error), param, ctx)
         return super().convert(path, param, ctx)
+
+
+class Location(click.ParamType):
+    """A local path, or a URI of a store that the nodes can read and write, as text."""
+
+    name = "location"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuses URIs of other stores."""
+        try:
+            return check_location(value)
+        except PathError as error:
+            self.fail(str(error), param, ctx)

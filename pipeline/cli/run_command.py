@@ -81,9 +81,9 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
 
 def _heading(config: "Config", remarks: Iterable[str]) -> Iterator[str]:
     """Yields what a run reads and writes, and notes on its root."""
+    from formats.locations import is_remote
     from pipeline.local_data import find_data
     from pipeline.local_root import is_writable_by_everyone
-    from pipeline.paths import is_remote
 
     yield f"pipeline {config.name}: {config.data_root} -> {config.root}"
     yield from (f"root        {remark}" for remark in remarks)

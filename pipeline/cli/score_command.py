@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from formats.locations import is_remote
 from pipeline.cli.convert_command import check_place, interruption, print_notes
 from pipeline.cli.convert_options import intake_options, make_intake_options
 from pipeline.cli.error_reports import user_errors
-from pipeline.cli.path_type import LocalPath
+from pipeline.cli.path_type import LocalPath, Location
 from pipeline.cli.report_commands import DEFAULT_ROOT, confine
 from pipeline.cli.shared_options import set_option
 
@@ -33,12 +34,19 @@ if TYPE_CHECKING:
 @click.option(
     "--input",
     "inputs",
+    type=Location(),
     multiple=True,
     required=True,
     metavar="ANY",
     help="A file, a folder, a pattern or - for standard input; may be repeated.",
 )
-@click.option("--out", required=True, metavar="DIR", help="Folder for one Parquet file per input.")
+@click.option(
+    "--out",
+    type=Location(),
+    required=True,
+    metavar="DIR",
+    help="Folder for one Parquet file per input.",
+)
 @click.option(
     "--columns",
     multiple=True,
@@ -60,6 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--serving",
+    type=Location(),
     metavar="DIR",
     help=f"Folder of the versions.  [default: that of --config, or {DEFAULT_ROOT}/serving]",
 )
@@ -113,14 +122,13 @@ def score(
     names = _split_names(columns, id_column)
     out = _check_out(out)
     beam_args = config.beam.args if config else ()
-    if not beam_args and not any("://" in text for text in (model, out, serving or "", *inputs)):
+    if not beam_args and not any(map(is_remote, (model, out, serving or "", *inputs))):
         confine()
     remains = "complete files are kept; run the same command again to resume."
     with interruption(remains):
         from formats.folder_lock import locked_folder
         from pipeline import scoring
         from pipeline.intake.scored_rows import RowOptions
-        from pipeline.paths import is_remote
         from pipeline.scored_model import find_model
 
         start = time.monotonic()
@@ -182,11 +190,11 @@ def _split_names(columns: tuple[str, ...], id_column: str) -> tuple[str, ...]:
 
 
 def _check_out(out: str) -> str:
-    from pipeline.paths import PathError, check_location, is_remote, local_path
+    from pipeline.paths import PathError, local_path
 
+    if is_remote(out):
+        return out.rstrip("/")
     try:
-        if is_remote(check_location(out)):
-            return out.rstrip("/")
         folder = local_path(out).absolute()
     except PathError as error:
         raise click.UsageError(f"--out: {error}") from None

@@ -16,6 +16,7 @@ from components.scorer.file_scoring import Rows
 from formats.content_key import hash_file
 from formats.errors import DataRefusedError
 from formats.features import FEATURES
+from formats.locations import is_remote
 from formats.published.shard_files import unreadable
 from formats.published.tfrecord import RecordError
 from pipeline.intake.column_mapping import map_columns
@@ -27,7 +28,6 @@ from pipeline.intake.table import Table
 from pipeline.intake.table_events import Counts, IntakeOptions, apply_rules, check_order
 from pipeline.intake.value_faults import Features, Flags, expected_values
 from pipeline.intake.value_rules import ValueRules
-from pipeline.paths import is_remote
 
 _REMEDY = "Complete them"
 _FLAG = "--flag-invalid scores the other rows, and gives the reasons in a column."

@@ -2,17 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.paths import PathError, is_remote, local_path
+from pipeline.paths import PathError, check_location, local_path
 
 
-@pytest.mark.parametrize("path", ["gs://bucket/root", "s3://b", "minio://b/x", "hdfs://host/x"])
-def test_stores_of_the_nodes_are_remote(path):
-    assert is_remote(path)
+@pytest.mark.parametrize("path", ["gs://bucket/root", "s3://b", "runs/gs", "/gs://x", "C:/x"])
+def test_paths_and_uris_of_stores_of_the_nodes_are_locations(path):
+    assert check_location(path) == path
 
 
-@pytest.mark.parametrize("path", ["runs/gs", "/gs://x", "./gs://x", "C:/x", "gs:/b", "ftp://h/x"])
-def test_other_paths_are_not_remote(path):
-    assert not is_remote(path)
+@pytest.mark.parametrize("path", ["gs:/b", "GS://b", "ftp://h/x", "file:///x"])
+def test_other_uris_are_not_locations(path):
+    with pytest.raises(PathError, match=f"{path} is neither a local path nor one of gs://, s3://,"):
+        check_location(path)
 
 
 def test_the_home_folder_is_expanded(monkeypatch):

@@ -118,8 +118,8 @@ def test_a_model_without_any_record_says_so(tmp_path):
         ),
         ("serving", UnusableModelError, r"has no saved_model\.pb; it has 17; give an exported"),
         ("gs://b/m.onnx", ModelNotFoundError, "is in an object store; copy the file"),
-        ("https://b/m.onnx", ModelNotFoundError, "is a URI, but a local path is required; copy"),
-        ("https://b/17", ModelNotFoundError, "is a URI, but a local path is required; copy"),
+        ("https://b/m.onnx", ModelNotFoundError, "is neither a local path nor one of gs:"),
+        ("https://b/17", ModelNotFoundError, "is neither a local path nor one of gs:"),
     ],
 )
 def test_what_is_not_a_model_is_described(serving, monkeypatch, text, error, sentence):

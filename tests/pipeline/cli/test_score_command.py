@@ -98,8 +98,12 @@ def test_two_commands_do_not_score_into_one_folder(run, tmp_path):
 @pytest.mark.parametrize(
     ("uri", "code", "sentence"),
     [
-        ("file:///x.csv", 2, "file:///x.csv is a URI, but a local path is required; omit the sch"),
-        ("https://host/x.csv", 2, "is a URI, but a local path is required; copy the files"),
+        ("file:///x.csv", 2, "file:///x.csv is neither a local path nor one of gs://, s3://, mini"),
+        (
+            "https://host/x.csv",
+            2,
+            "is neither a local path nor one of gs://, s3://, minio://, hd",
+        ),
         ("hdfs://host/x.csv", 1, "hdfs://host/x.csv cannot be listed (OSError: no library). Check"),
     ],
 )
@@ -232,6 +236,8 @@ def test_invalid_rows_are_refused_or_flagged(run, tmp_path):
         (["--input", "x.csv", "--out", "."], "contains the input x.csv; give another"),
         (["--input", "x.csv", "--out", "~nobody-here/s"], "~nobody-here has no home folder here"),
         (["--input", "x.csv", "--out", "ftp://x"], "ftp://x is neither a local path nor one of"),
+        (["--input", "x.csv", "--model", "file:///m"], "file:///m is neither a local path nor one"),
+        (["--input", "x.csv", "--serving", "file:///s"], "file:///s is neither a local path nor "),
     ],
 )
 def test_bad_usage_exits_with_2_and_a_sentence(run, words, sentence):
