@@ -19,23 +19,6 @@ from components.report import executor
 from formats import names
 from formats.artifact_types import ClassHistograms, DataVerdict, HtmlReport
 
-INPUTS = {
-    "examples": names.EXAMPLES,
-    "schema": names.SCHEMA,
-    "statistics": names.STATISTICS,
-    "histograms": names.HISTOGRAMS,
-    "anomalies": names.ANOMALIES,
-    "data_verdict": names.DATA_VERDICT,
-    "model": names.MODEL,
-    "model_run": names.MODEL_RUN,
-    "evaluation": names.EVALUATION,
-    "blessing": names.BLESSING,
-    "infra_blessing": names.INFRA_BLESSING,
-    "pushed_model": names.PUSHED_MODEL,
-    "test_evaluation": names.TEST_EVALUATION,
-}
-"""The output of a run that each input is."""
-
 
 @component
 def Report(  # noqa: N802 (named as TFX names nodes)
@@ -83,7 +66,20 @@ def Report(  # noqa: N802 (named as TFX names nodes)
     )
     ```
     """
-    arguments = locals()
-    artifacts = {output: arguments[name] for name, output in INPUTS.items()}
-    given = {output: artifact for output, artifact in artifacts.items() if artifact is not None}
-    executor.write_report(given, configuration, code_version, report)
+    artifacts = {
+        names.EXAMPLES: examples,
+        names.SCHEMA: schema,
+        names.STATISTICS: statistics,
+        names.HISTOGRAMS: histograms,
+        names.ANOMALIES: anomalies,
+        names.DATA_VERDICT: data_verdict,
+        names.MODEL: model,
+        names.MODEL_RUN: model_run,
+        names.EVALUATION: evaluation,
+        names.BLESSING: blessing,
+        names.INFRA_BLESSING: infra_blessing,
+        names.PUSHED_MODEL: pushed_model,
+    }
+    if test_evaluation is not None:
+        artifacts[names.TEST_EVALUATION] = test_evaluation
+    executor.write_report(artifacts, configuration, code_version, report)
