@@ -198,18 +198,9 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:
+    if member.kind == "NumPy array":
+        _check_matrix(member.name, arrays["the array"].shape, choice)
     shapes = enumerate_names([f"{name} {list(a.shape)}" for name, a in arrays.items()]) or "nothing"
-    if member.kind == "NumPy array" and arrays["the array"].ndim != 2:
-        shape = list(arrays["the array"].shape)
-        if shape in ([NUM_FEATURES], [len(COLUMNS)]):
-            raise IntakeError(
-                f"{member.name}: holds one event. Write all events as the rows of one matrix."
-            )
-        labels = "; if these are its labels, add them with --label FILE" * choice.is_labelled
-        raise IntakeError(
-            f"{member.name}: holds an array of shape {shape}, not a matrix of events. Name the "
-            f"matrix of {NUM_FEATURES} columns as the input{labels}."
-        )
     if choice.features is not None:
         if choice.features not in arrays or arrays[choice.features].ndim != 2:
             raise IntakeError(
@@ -224,21 +215,35 @@ def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice)
     if len(candidates) == 1:
         return candidates[0]
     reason = "several matrices" if candidates else "no matrix of events"
-    remedy = f"Write all features as one matrix of {NUM_FEATURES} columns."
+    remedy = f"Write all features as one matrix of {NUM_FEATURES} columns"
     if complete:
-        # The signal first, as far as names tell.
-        first, second, *_ = sorted(complete, key=lambda name: "sig" not in name.lower())
-        file = member.name
-        remedy = "Name one with --features"
-        if choice.is_labelled:
-            remedy += " and its labels with --label"
-        if choice.is_labelled and not split_words(first):
-            remedy += (
-                f"; if each holds one class, such as with --signal {file}:{first} --background "
-                f"{file}:{second}"
-            )
-        remedy += "."
-    raise IntakeError(f"{member.name}: holds {reason}: {shapes}. {remedy}")
+        remedy = _how_to_choose(member.name, complete, choice)
+    raise IntakeError(f"{member.name}: holds {reason}: {shapes}. {remedy}.")
+
+
+def _check_matrix(name: str, shape: tuple[int, ...], choice: ArrayChoice) -> None:
+    """Refuses the only array of a file if it is not a matrix."""
+    if shape in ((NUM_FEATURES,), (len(COLUMNS),)):
+        raise IntakeError(f"{name}: holds one event. Write all events as the rows of one matrix.")
+    if len(shape) != 2:
+        labels = "; if these are its labels, add them with --label FILE" * choice.is_labelled
+        raise IntakeError(
+            f"{name}: holds an array of shape {list(shape)}, not a matrix of events. Name the "
+            f"matrix of {NUM_FEATURES} columns as the input{labels}."
+        )
+
+
+def _how_to_choose(file: str, matrices: Sequence[str], choice: ArrayChoice) -> str:
+    remedy = "Name one with --features"
+    if not choice.is_labelled:
+        return remedy
+    remedy += " and its labels with --label"
+    # The signal first, as far as names tell.
+    first, second, *_ = sorted(matrices, key=lambda name: "sig" not in name.lower())
+    if split_words(first):
+        return remedy
+    classes = f"--signal {file}:{first} --background {file}:{second}"
+    return f"{remedy}; if each holds one class, such as with {classes}"
 
 
 def _find_vectors(

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,40 +217,48 @@ def _arrow_table(
         rows: number of rows; 0 if unknown.
         notes: what the reader noticed.
     """
-    table_columns = _find_columns(name, schema, features)
-    names = table_columns.scalars
-    _check_names(name, names)
+    columns = _find_columns(name, schema, features)
+    _check_names(name, columns.scalars)
+    read = partial(_read_batches, name, columns, batches, rows)
+    is_vector, guess = columns.vector is not None, columns.guess
+    return Table(name, kind, columns.names, read, [*notes], guess, is_vector)
 
-    def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        wanted = [i for i in (*numbers, *texts) if i < len(names)]
-        is_split = len(wanted) < len(numbers) + len(texts)
-        columns = [names[i] for i in wanted] + ([str(table_columns.vector)] if is_split else [])
-        file, start, done = "", 0, 0
-        try:
-            for origin, part in batches(columns):
-                file, start = origin, start if origin == file else 0
-                arrays = {i: part.column(k) for k, i in enumerate(wanted)}
-                if is_split:
-                    place = f"{name}/{file}" if file else name
-                    arrays |= _split_vector(place, part.column(len(wanted)), len(names), start)
-                values = {
-                    i: array if i in texts else _to_numbers(name, table_columns.names[i], array)
-                    for i, array in arrays.items()
-                }
-                start, done = start + part.num_rows, done + part.num_rows
-                yield make_batch(
-                    values, start - part.num_rows, "row", done / rows if rows else None, file
-                )
-        except (pa.ArrowInvalid, OSError) as error:
-            if is_of_the_system(error):
-                raise
-            raise IntakeError(
-                f"{name}: cannot be read after row {done} ({str(error).splitlines()[0]}). "
-                "Fetch or write the file again."
-            ) from error
 
-    is_vector, guess = table_columns.vector is not None, table_columns.guess
-    return Table(name, kind, table_columns.names, read, [*notes], guess, is_vector)
+def _read_batches(
+    name: str,
+    columns: Columns,
+    batches: Any,
+    rows: int,
+    numbers: Sequence[int],
+    texts: Sequence[int],
+) -> Iterator[Batch]:
+    """Reads columns of a table by their indices, as `Table.read` does."""
+    names = columns.scalars
+    wanted = [i for i in (*numbers, *texts) if i < len(names)]
+    vector = [str(columns.vector)] * (len(wanted) < len(numbers) + len(texts))
+    file, start, done = "", 0, 0
+    try:
+        for origin, part in batches([*(names[i] for i in wanted), *vector]):
+            file, start = origin, start if origin == file else 0
+            arrays = {i: part.column(k) for k, i in enumerate(wanted)}
+            if vector:
+                place = f"{name}/{file}" if file else name
+                arrays |= _split_vector(place, part.column(len(wanted)), len(names), start)
+            values = {
+                i: array if i in texts else _to_numbers(name, columns.names[i], array)
+                for i, array in arrays.items()
+            }
+            start, done = start + part.num_rows, done + part.num_rows
+            yield make_batch(
+                values, start - part.num_rows, "row", done / rows if rows else None, file
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        if is_of_the_system(error):
+            raise
+        raise IntakeError(
+            f"{name}: cannot be read after row {done} ({str(error).splitlines()[0]}). "
+            "Fetch or write the file again."
+        ) from error
 
 
 def _find_columns(name: str, schema: pa.Schema, chosen: str | None) -> Columns:

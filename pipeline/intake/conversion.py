@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -121,19 +122,6 @@ def convert(
     # Reading and writing take about the same time; each has a thread of its own.
     training, validation = _split(inputs, split, lambda sources: prefetch(read(sources)))
 
-    def make_manifest(shards: tuple[ShardEntry, ...]) -> Manifest:
-        return Manifest(
-            created=now(),
-            sources=tuple(counts.sources),
-            options=dict(described or {}),
-            read=counts.read,
-            written=sum(shard.events for shard in shards),
-            dropped=counts.dropped,
-            changed=counts.changed,
-            columns=options.columns.keep,
-            shards=shards,
-        )
-
     sizes = write_dataset(
         directory,
         splits.count(TRAINING, training),
@@ -142,9 +130,28 @@ def convert(
         shard_size=shard_size,
         overwrite=overwrite,
         encode=_encoder(options.columns.keep),
-        make_manifest=make_manifest,
+        make_manifest=partial(_make_manifest, counts, options.columns.keep, described or {}),
     )
     return Conversion(sizes, counts)
+
+
+def _make_manifest(
+    counts: Counts,
+    columns: tuple[str, ...],
+    described: Mapping[str, str],
+    shards: tuple[ShardEntry, ...],
+) -> Manifest:
+    return Manifest(
+        created=now(),
+        sources=tuple(counts.sources),
+        options=dict(described),
+        read=counts.read,
+        written=sum(shard.events for shard in shards),
+        dropped=counts.dropped,
+        changed=counts.changed,
+        columns=columns,
+        shards=shards,
+    )
 
 
 def conventional_validation_rows(rows: int) -> int:

@@ -1,7 +1,7 @@
 """Rows to score: the features of any table, labelled or not, with requested columns."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +19,7 @@ from formats.features import FEATURES
 from formats.locations import is_remote
 from formats.published.shard_files import unreadable
 from formats.published.tfrecord import RecordError
-from pipeline.intake.column_mapping import map_columns
+from pipeline.intake.column_mapping import ColumnMap, map_columns
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
 from pipeline.intake.intake_error import IntakeError
@@ -156,16 +156,12 @@ def _read_table(
     )
     faults = _RowFaults(intake.values.units) if options.flag_invalid else None
     rules = ValueRules(intake.values, faults.add if faults else None)
-    as_stored = {r.index for r in requested.values() if r.feature is None}
-    numbers = tuple(dict.fromkeys(columns.features))
-    texts = tuple(sorted(as_stored - set(numbers)))
     first = 1
-    for batch in table.read(numbers, texts):
+    for batch in table.read(*_indices(columns, requested.values())):
         count = len(batch.columns[columns.features[0]])
+        labels = np.zeros(count, np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            features, _ = apply_rules(
-                table.name, batch, columns, np.zeros(count, np.float32), rules
-            )
+            features, _ = apply_rules(table.name, batch, columns, labels, rules)
         if faults or not rules.faults.refusals():
             values = {
                 name: column.values(name, batch, features) for name, column in requested.items()
@@ -183,10 +179,23 @@ def _read_table(
         yield _no_rows(table.name, requested, faults.take(0) if faults else None)
     counts.read += first - 1
     counts.notes += table.notes
-    if not faults and (sentences := rules.faults.refusals(_REMEDY)):
-        raise IntakeError(f"{table.name}: {' '.join(sentences)} {_FLAG}")
+    _refuse_faults(table.name, rules, is_flagged=bool(faults))
+
+
+def _indices(
+    columns: ColumnMap, requested: Iterable[RequestedColumn]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns the indices of the columns that are read as numbers, and as they are stored."""
+    numbers = tuple(dict.fromkeys(columns.features))
+    as_stored = {column.index for column in requested if column.feature is None}
+    return numbers, tuple(sorted(as_stored - {*numbers}))
+
+
+def _refuse_faults(name: str, rules: ValueRules, *, is_flagged: bool) -> None:
+    if not is_flagged and (sentences := rules.faults.refusals(_REMEDY)):
+        raise IntakeError(f"{name}: {' '.join(sentences)} {_FLAG}")
     if problem := rules.scale_problem():
-        raise IntakeError(f"{table.name}: {problem}")
+        raise IntakeError(f"{name}: {problem}")
 
 
 def _no_rows(

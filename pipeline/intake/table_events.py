@@ -112,6 +112,22 @@ class Counts:
             )
 
 
+@dataclass
+class _PartContents:
+    """Checksum and number of the events of each part of a table."""
+
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, part: str, features: NDArray[np.float32]) -> None:
+        checksum, number = self.parts.get(part, (0, 0))
+        checksum = google_crc32c.extend(checksum, features.tobytes())
+        self.parts[part] = checksum, number + len(features)
+
+    def add_to(self, counts: Counts, name: str) -> None:
+        for part, (checksum, number) in self.parts.items():
+            counts.add_table(f"{name}/{part}" if part else name, checksum, number)
+
+
 def read_table(
     table: Table,
     label: int | None,
@@ -140,7 +156,7 @@ def read_table(
     rules = ValueRules(options.values)
     numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))
     texts = tuple(i for i in (columns.label, columns.ignored_label) if i is not None)
-    first, parts, classes = True, dict[str, tuple[int, int]](), set[str]()
+    first, contents, classes = True, _PartContents(), set[str]()
     for batch in table.read(numbers, texts):
         if columns.ignored_label is not None and len(classes) <= 2:
             classes |= present_values(batch.columns[columns.ignored_label])
@@ -152,9 +168,7 @@ def read_table(
         if not rules.faults.refusals():
             if first:
                 check_order(table, events.features, columns)
-            checksum, number = parts.get(batch.part, (0, 0))
-            checksum = google_crc32c.extend(checksum, events.features.tobytes())
-            parts[batch.part] = checksum, number + len(events.labels)
+            contents.add(batch.part, events.features)
             yield events  # type: ignore[misc]
         first = False
         if batch.fraction is not None:
@@ -166,8 +180,7 @@ def read_table(
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
     if columns.ignored_label is not None:
         _check_one_class(table.name, columns.names[columns.ignored_label], classes, label)
-    for part, (checksum, number) in parts.items():
-        counts.add_table(f"{table.name}/{part}" if part else table.name, checksum, number)
+    contents.add_to(counts, table.name)
     counts.dropped.update(rules.dropped)
     counts.changed.update(rules.changed)
 
