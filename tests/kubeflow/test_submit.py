@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from engine.api_server import Fault, Installation
+from engine.api_server import Installation
 from engine.cloud import Cloud
 from google.cloud import aiplatform_v1 as v1
 
-from kubeflow import engine_runs
 from pipeline.cli.main import main
 
 HIGGS = Path(sys.executable).with_name("higgs")
@@ -176,16 +175,6 @@ def test_a_run_is_followed_by_its_id(installation):
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 3, result.output
     assert not server.sent
-
-
-def test_a_command_that_gives_up_says_how_to_follow_the_run(installation, monkeypatch):
-    monkeypatch.setattr(engine_runs, "OUTAGE_SECONDS", 0)
-    server = installation({"state": "RUNNING"})
-    server.faults = [Fault(503)] * 20
-    command = ["wait", "7", "--target", "kubeflow", "--config", str(CONFIGS / "kubeflow.yaml")]
-    result = CliRunner().invoke(main, [*command, f"--set=kubeflow.host={server.host}"])
-    assert result.exit_code == 1
-    assert "the run goes on: `higgs wait 7` follows it again" in result.stderr
 
 
 def test_unauthorized_kubeflow_requests_explain_how_to_log_in(installation):

@@ -24,11 +24,11 @@ INPUTS = {
 
 
 def make_artifact(kind, uri, properties):
+    """An artifact as TFX's entry point of containers makes it: integers are doubles in structs."""
     artifact = kind()
     artifact.uri = str(uri)
     for name, value in properties.items():
-        setter = "set_string" if isinstance(value, str) else "set_int"
-        getattr(artifact, f"{setter}_custom_property")(name, value)
+        artifact.mlmd_artifact.custom_properties[name].struct_value["__value__"] = value
     return artifact
 
 

@@ -14,6 +14,8 @@ class Commands:
         self.environment = {
             **os.environ,
             **environment,
+            # A pod may have no home folder that its user can write to.
+            "HOME": "/proc/none",
             "PATH": f"{bin_folder}:{os.environ['PATH']}",
         }
 

@@ -18,13 +18,13 @@ class Spec:
         pipeline: the PipelineSpec.
         executors: executors by label.
         root: the pipeline root.
-        mounts: mount paths of the volumes by executor label.
+        mounts: mount paths of the volumes by claim, by executor label.
     """
 
     pipeline: pipeline_spec_pb2.PipelineSpec
     executors: Mapping[str, pipeline_spec_pb2.PipelineDeploymentConfig.ExecutorSpec]
     root: str
-    mounts: Mapping[str, tuple[str, ...]]
+    mounts: Mapping[str, Mapping[str, str]]
 
     @property
     def tasks(self):
@@ -89,5 +89,5 @@ def _mounts(platform):
             json_format.MessageToDict(config),
             kubernetes_executor_config_pb2.KubernetesExecutorConfig(),
         )
-        mounts[label] = tuple(mount.mount_path for mount in parsed.pvc_mount)
+        mounts[label] = {mount.constant: mount.mount_path for mount in parsed.pvc_mount}
     return mounts
