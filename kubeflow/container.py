@@ -36,6 +36,7 @@ from kubeflow.executor_io import (
     restore,
 )
 from pipeline.exit_codes import ExitCode
+from pipeline.system_errors import describe_system_error, explain
 
 Arguments = tuple[argparse.Namespace, list[str]]
 """The arguments of the entry point, and the flags of the executor."""
@@ -69,8 +70,10 @@ def run(arguments: Arguments) -> int:
     except NotPushedError as error:
         print(f"NOT PUSHED\n{error}", file=sys.stderr)
         return ExitCode.NOT_BLESSED
-    except Exception:  # an engine sees only the exit code, a person only the log
+    except Exception as error:  # an engine sees only the exit code, a person only the log
         traceback.print_exc()
+        if isinstance(error, OSError) or explain(error):
+            print(f"FAILED: {describe_system_error(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return 0
 

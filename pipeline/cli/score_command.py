@@ -17,7 +17,7 @@ from pipeline.cli.report_commands import DEFAULT_ROOT, confine
 from pipeline.cli.shared_options import set_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from components.scorer.file_scoring import FileScores, ScoreTask
     from pipeline.config import Config
@@ -113,10 +113,7 @@ def score(
       2  bad usage or configuration
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    given = {"--model": model, "--out": out, "--id": id_column, "--serving": serving}
-    for option, text in given.items():
-        if text is not None and not text.strip():
-            raise click.UsageError(f"{option} is empty; it may name a variable that is not set.")
+    _refuse_empty({"--model": model, "--out": out, "--id": id_column, "--serving": serving})
     config = _load_config(config_file, overrides)
     id_column = id_column or ""
     names = _split_names(columns, id_column)
@@ -124,9 +121,7 @@ def score(
     beam_args = config.beam.args if config else ()
     if not beam_args and not any(map(is_remote, (model, out, serving or "", *inputs))):
         confine()
-    remains = "complete files are kept; run the same command again to resume."
-    with interruption(remains):
-        from formats.folder_lock import locked_folder
+    with interruption("complete files are kept; run the same command again to resume."):
         from pipeline import scoring
         from pipeline.intake.scored_rows import RowOptions
         from pipeline.scored_model import find_model
@@ -141,25 +136,31 @@ def score(
         tasks = scoring.plan_tasks(sources, out, chosen, row_options)
         if others := scoring.find_others(out, sources):
             notes.append(f"{out}: has files of other inputs: {others}")
-        for note in notes:
-            click.echo(f"note: {note}")
+        print_notes(notes)
         click.echo(f"Model {chosen.description}")
-        with nullcontext() if is_remote(out) else locked_folder(Path(out)):
-            if beam_args:
-                files = scoring.score_on_workers(tasks, out, beam_args)
-            else:
-                files = _score_here(tasks)
+        files = _score(tasks, out, beam_args)
         print_notes(note for task in tasks for note in scoring.notes_of(task))
     _print_summary(files, out, time.monotonic() - start)
 
 
-def _score_here(tasks: "list[ScoreTask]") -> "list[FileScores]":
-    from pipeline.sample_data.progress_bar import progress
-    from pipeline.scoring import score_here, total_bytes
+def _refuse_empty(given: "Mapping[str, str | None]") -> None:
+    for option, text in given.items():
+        if text is not None and not text.strip():
+            raise click.UsageError(f"{option} is empty; it may name a variable that is not set.")
 
-    more = f" and {len(tasks) - 1} more" if tasks[1:] else ""
-    with progress(f"scoring {tasks[0].source.name}{more}", total_bytes(tasks)) as on_progress:
-        return score_here(tasks, on_progress)
+
+def _score(tasks: "list[ScoreTask]", out: str, beam_args: "Sequence[str]") -> "list[FileScores]":
+    """Scores on Beam's workers if there are options for them, otherwise in this process."""
+    from formats.folder_lock import locked_folder
+    from pipeline.sample_data.progress_bar import progress
+    from pipeline.scoring import score_here, score_on_workers, total_bytes
+
+    with nullcontext() if is_remote(out) else locked_folder(Path(out)):
+        if beam_args:
+            return score_on_workers(tasks, out, beam_args)
+        more = f" and {len(tasks) - 1} more" if tasks[1:] else ""
+        with progress(f"scoring {tasks[0].source.name}{more}", total_bytes(tasks)) as on_progress:
+            return score_here(tasks, on_progress)
 
 
 def _load_config(file: Path | None, overrides: tuple[str, ...]) -> "Config | None":

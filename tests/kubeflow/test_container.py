@@ -1,5 +1,6 @@
 """Entry point of the containers: arguments that it passes on, and exit codes."""
 
+import errno
 import json
 
 import pytest
@@ -38,6 +39,16 @@ def test_exit_codes_equal_those_of_higgs_run(error, code, monkeypatch, capsys):
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
     assert container.run(container.parse(ARGUMENTS)) == code
     assert str(error) in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_ends_the_log_with_a_sentence(monkeypatch, capsys):
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+
+    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
+    assert container.run(container.parse(ARGUMENTS)) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "FAILED: /data/x: no space is left; free some, or use another folder"
 
 
 @pytest.mark.parametrize("on_kubeflow", [True, False])
