@@ -1,10 +1,10 @@
 """The event counts that run_fn gets; complete trainings are in tests/models and tests/e2e."""
 
 import json
+from pathlib import Path
 
 import pytest
-from tfx.components.trainer import executor as stock
-from tfx.types.standard_artifacts import Examples
+from tfx.types.standard_artifacts import Examples, Model, ModelRun
 
 from components.trainer.executor import Executor, with_ingested_events
 
@@ -30,8 +30,17 @@ def test_the_numbers_of_ingestion_are_added_to_the_parameters(examples):
     assert json.loads(properties["custom_config"]) == {"seed": 1}
 
 
-def test_run_fn_is_called_with_them(examples, monkeypatch):
-    seen = []
-    monkeypatch.setattr(stock.GenericExecutor, "Do", lambda *arguments: seen.append(arguments[-1]))
-    Executor().Do(examples, {}, {"custom_config": "{}"})
-    assert json.loads(seen[0]["custom_config"])["ingested_events"]["train"] == 4800
+def keep_settings(fn_args):
+    """A `run_fn` that exports what it was given."""
+    Path(fn_args.serving_model_dir).mkdir(parents=True)
+    Path(fn_args.serving_model_dir, "settings.json").write_text(json.dumps(fn_args.custom_config))
+
+
+def test_run_fn_is_called_with_them(examples, tmp_path):
+    outputs = {key: [kind()] for key, kind in (("model", Model), ("model_run", ModelRun))}
+    for key, (artifact,) in outputs.items():
+        artifact.uri = str(tmp_path / key)
+    properties = {"custom_config": '{"seed": 1}', "run_fn": f"{__name__}.keep_settings"}
+    Executor().Do(examples, outputs, {"train_args": "{}", "eval_args": "{}"} | properties)
+    settings = json.loads((tmp_path / "model" / "Format-Serving" / "settings.json").read_text())
+    assert settings == {"seed": 1, "ingested_events": {"train": 4800, "eval": 1200}}
