@@ -21,15 +21,16 @@ from formats import reference_scores, training_record
 from formats.event_counts import check_events
 from formats.hyperparameters import Hyperparameters
 from formats.names import INGESTED_EVENTS, ONNX_FILE, SAVED_MODEL_FILE, TRAIN_SPLIT
+from models.event_table import EventTable
 from models.row_groups import ParquetSource
 from models.serving import warmup_requests
 from models.serving.onnx_model import to_onnx
 from models.serving.reference_events import write_reference
 from models.serving.saved_model import NamedWeights, export, is_exported, read_weights
 from models.training.checkpoints import checkpoint_folder, discard_checkpoints
-from models.training.event_survey import SAMPLE_EVENTS, check_parts, survey
-from models.training.hardware import default_memory, find_machine, gather
-from models.training.model_fit import choose_window, fit
+from models.training.event_survey import SAMPLE_EVENTS, Splits, check_parts, survey
+from models.training.hardware import Machine, default_memory, find_machine, gather
+from models.training.model_fit import FittedModel, choose_window, fit
 
 if TYPE_CHECKING:  # Importing TFX takes seconds, and only a type is needed.
     from tfx import v1 as tfx
@@ -72,32 +73,21 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     source = ParquetSource(fn_args.train_files)
     ingested = settings[INGESTED_EVENTS][TRAIN_SPLIT]
     check_events(TRAIN_SPLIT, sum(source.counts), ingested, source.name)
-    splits = survey(
-        source,
-        hyperparameters.validation_share,
-        sample_events=max(SAMPLE_EVENTS, hyperparameters.tree_events),
-        hosts=machine.hardware.hosts,
-        own_hosts=machine.own_hosts,
-        gather=functools.partial(gather, machine.strategy),
-    )
-    check_parts(splits, hyperparameters.validation_share)
+    splits = _survey(source, hyperparameters, machine)
     # The hosts must agree on the window, even if they have different memories.
     memory = gather(machine.strategy, np.array([settings["memory"] or default_memory()])).min()
     window = choose_window(splits.train.by_host, int(memory), hyperparameters)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     initial_weights = read_initial_weights(fn_args.base_model)
-    checkpoint_dir = checkpoint_folder(
-        settings["checkpoint_root"],
-        {
-            "hyperparameters": hyperparameters.model_dump(mode="json"),
-            "seed": seed,
-            # The policy of all hosts, which may have different CPUs.
-            "devices": f"{machine.hardware.replicas} {machine.hardware.kind}",
-            "events": splits.fingerprint,
-            "window": window,
-        },
-        initial_weights,
-    )
+    determining = {
+        "hyperparameters": hyperparameters.model_dump(mode="json"),
+        "seed": seed,
+        # The policy of all hosts, which may have different CPUs.
+        "devices": f"{machine.hardware.replicas} {machine.hardware.kind}",
+        "events": splits.fingerprint,
+        "window": window,
+    }
+    checkpoint_dir = checkpoint_folder(settings["checkpoint_root"], determining, initial_weights)
     fitted = fit(
         splits,
         hyperparameters,
@@ -111,16 +101,33 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     if machine.hardware.host:
         wait_for_export(fn_args.serving_model_dir)
         return
-    with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{training_record.FILE_NAME}", "w") as file:
+    _write(fitted, splits.validation, fn_args.model_run_dir, fn_args.serving_model_dir)
+    discard_checkpoints(checkpoint_dir)
+
+
+def _survey(source: ParquetSource, hyperparameters: Hyperparameters, machine: Machine) -> Splits:
+    splits = survey(
+        source,
+        hyperparameters.validation_share,
+        sample_events=max(SAMPLE_EVENTS, hyperparameters.tree_events),
+        hosts=machine.hardware.hosts,
+        own_hosts=machine.own_hosts,
+        gather=functools.partial(gather, machine.strategy),
+    )
+    check_parts(splits, hyperparameters.validation_share)
+    return splits
+
+
+def _write(fitted: FittedModel, validation: EventTable, run_dir: str, model_dir: str) -> None:
+    """Writes the training record and the reference scores, then the model."""
+    with tf.io.gfile.GFile(f"{run_dir}/{training_record.FILE_NAME}", "w") as file:
         file.write(fitted.to_record().to_json())
-    reference_path = f"{fn_args.model_run_dir}/{reference_scores.FILE_NAME}"
-    write_reference(fitted.model, splits.validation, reference_path)
+    write_reference(fitted.model, validation, f"{run_dir}/{reference_scores.FILE_NAME}")
     others = {
         ONNX_FILE: to_onnx(fitted.model).SerializeToString(),
-        warmup_requests.FILE_NAME: warmup_requests.warmup_file(splits.validation.features[:1]),
+        warmup_requests.FILE_NAME: warmup_requests.warmup_file(validation.features[:1]),
     }
-    export(fitted.model, fn_args.serving_model_dir, others)
-    discard_checkpoints(checkpoint_dir)
+    export(fitted.model, model_dir, others)
 
 
 def read_initial_weights(base_model: str | None) -> NamedWeights:

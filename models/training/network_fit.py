@@ -26,7 +26,7 @@ from models.training.callbacks import (
 )
 from models.training.checkpoints import REFIT_FOLDER, Checkpoints, TrainingState
 from models.training.event_files import FileBlocks
-from models.training.event_survey import Splits
+from models.training.event_survey import Splits, TrainingEvents
 from models.training.hardware import gather
 from models.training.training_plan import CosineSchedule, TrainingPlan
 
@@ -283,6 +283,40 @@ def assign_weights(network: tf_keras.Model, weights: NamedWeights) -> list[str]:
     return assigned
 
 
+class _HostBlocks:
+    """The blocks of training events of each host that this process feeds.
+
+    Attributes:
+        by_host: are made when TensorFlow asks for the batches of a host.
+    """
+
+    def __init__(
+        self,
+        events: TrainingEvents,
+        plan: TrainingPlan,
+        environment: TrainingEnvironment,
+        reached: tuple[int, int],
+    ):
+        self._events, self._plan, self._environment = events, plan, environment
+        self._reached = reached
+        self.by_host: dict[int, Blocks] = {}
+
+    def batches(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        host, folder = context.input_pipeline_id, self._environment.event_folder
+        part, plan = self._events.of_host(host), self._plan
+        self.by_host[host] = FileBlocks(part, plan, folder) if folder else Blocks(part, plan)
+        return training_dataset(self.by_host[host], *self._reached, context)
+
+    def count_seen(self, epoch: int) -> int:
+        """Returns the number of events that all hosts have read in an epoch, from 0."""
+        own = [part.count_seen(epoch) for part in self.by_host.values()]
+        return int(gather(self._environment.strategy, np.array(own)).sum())
+
+    def release(self) -> None:
+        for part in self.by_host.values():
+            part.release()
+
+
 def _fit(
     network: WideAndDeep,
     tracker: EpochTracker,
@@ -294,21 +328,10 @@ def _fit(
 ) -> None:
     """Trains from an epoch and step on, both from 0; without validation events there is none."""
     first_epoch, network.first_step = reached
-    strategy, event_folder = environment.strategy, environment.event_folder
-    blocks: dict[int, Blocks] = {}
-
-    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        host = context.input_pipeline_id
-        part = splits.train.of_host(host)
-        blocks[host] = FileBlocks(part, plan, event_folder) if event_folder else Blocks(part, plan)
-        return training_dataset(blocks[host], *reached, context)
-
-    def count_seen(epoch: int) -> int:
-        own = [part.count_seen(epoch) for part in blocks.values()]
-        return int(gather(strategy, np.array(own)).sum())
-
+    strategy = environment.strategy
+    blocks = _HostBlocks(splits.train, plan, environment, reached)
     network.fit(
-        strategy.distribute_datasets_from_function(batches),
+        strategy.distribute_datasets_from_function(blocks.batches),
         validation_data=strategy.distribute_datasets_from_function(
             lambda context: validation_dataset(splits.validation, plan, context)
         )
@@ -319,8 +342,8 @@ def _fit(
         initial_epoch=first_epoch,
         steps_per_epoch=plan.steps_per_epoch,
         callbacks=[
-            NanGuard(functools.partial(_diverged_error, network, blocks, name)),
-            event_check(len(splits.train), count_seen, splits.train.source.name),
+            NanGuard(functools.partial(_diverged_error, network, blocks.by_host, name)),
+            event_check(len(splits.train), blocks.count_seen, splits.train.source.name),
             ProgressLog(plan, network.first_step, name),
             LocalTensorBoard(
                 environment.log_dir, write_graph=False, profile_batch=_profiled_calls(plan)
@@ -329,8 +352,7 @@ def _fit(
         ],
         verbose=0,
     )
-    for part in blocks.values():
-        part.release()
+    blocks.release()
 
 
 def _profiled_calls(plan: TrainingPlan) -> int | tuple[int, int]:
