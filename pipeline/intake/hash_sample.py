@@ -34,7 +34,8 @@ class HashSample:
         for start in range(0, len(features), _BLOCK):
             parts.append(self._select(event_hashes(features[start : start + _BLOCK])))
             self._count += len(parts[-1])
-        while self._count > self._max:
+        # An event of zeros only has the hash 0, which no limit excludes.
+        while self._count > self._max and self._bits:
             self._bits -= 1
             for split_, kept in self._hashes.items():
                 self._hashes[split_] = [self._select(np.concatenate(kept))]

@@ -22,6 +22,13 @@ def test_many_events_are_sampled_with_all_their_repetitions():
     assert 20 < sampled[1] < sampled[0]
 
 
+def test_many_events_of_zeros_only_are_counted():
+    hashes = HashSample(max_hashes=10)
+    hashes.add("training", np.zeros((100, 28), np.float32))
+    [note] = hashes.notes("")
+    assert note.startswith("training/ has at least 99 repetitions of earlier events (99.00%)")
+
+
 def test_events_that_differ_are_not_reported():
     hashes = HashSample()
     hashes.add("training", FEATURES[:300])
