@@ -24,6 +24,7 @@ MODULES = {
     "serving": "serving_speed",
     "scoring": "scoring_speed",
     "training": "training_speed",
+    "streamed_auc": "streamed_auc",
     "data_nodes": "data_nodes",
     "full_run": "full_run",
     "memory": "memory_curve",
