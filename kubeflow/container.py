@@ -35,6 +35,7 @@ from kubeflow.executor_io import (
     parse_inputs_spec,
     restore,
 )
+from pipeline.beam_options import stage_no_tfx
 from pipeline.exit_codes import ExitCode
 from pipeline.system_errors import describe_system_error, explain
 
@@ -86,6 +87,7 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     if inputs_spec:
         localize(executor_input, parse_inputs_spec(inputs_spec), paths)
     clear_outputs(executor_input)
+    stage_no_tfx()
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
     if inputs_spec:

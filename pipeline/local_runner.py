@@ -14,7 +14,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from components.pusher.publication import exclusive_push, raise_last_version
 from formats.errors import UserError
 from formats.push_directory import last_given
-from pipeline.beam_options import check_job_servers
+from pipeline.beam_options import check_job_servers, stage_no_tfx
 from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config, load_config
 from pipeline.graph import create_pipeline
@@ -45,6 +45,7 @@ def run(config: Config) -> None:
     runner = VerifiedRunner(config.root, config.metadata_path)
     metadata = sqlite_metadata_connection_config(config.metadata_path)
     keep_versions(config)
+    stage_no_tfx()
     with portable_cache_keys(config.root), recorded(config):
         runner.run(
             create_pipeline(config, metadata=metadata, content_key=local_content_key(config))

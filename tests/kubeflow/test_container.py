@@ -4,6 +4,7 @@ import errno
 import json
 
 import pytest
+from tfx.utils import dependency_utils
 
 from formats.errors import DataRefusedError, NotPushedError
 from kubeflow import container
@@ -26,6 +27,18 @@ def test_unknown_arguments_go_to_the_executor(calls):
     [(options, executor_flags)] = calls
     assert options.executor_class_path == "a.B"
     assert executor_flags == flags
+
+
+def test_a_node_does_not_package_tfx_for_workers(monkeypatch):
+    packaged = []
+
+    def execute(arguments):
+        packaged.append(dependency_utils.make_beam_dependency_flags(arguments[1]))
+
+    monkeypatch.setattr(dependency_utils, "make_beam_dependency_flags", lambda _: ["sdist"])
+    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
+    assert container.run(container.parse([*ARGUMENTS, "--code_version=abc"])) == 0
+    assert packaged == [["--code_version=abc"]]
 
 
 @pytest.mark.parametrize(
