@@ -27,6 +27,7 @@ SHARED = {
     "image": "engines",
     "history": "engines",
     "engine_files": "beam engines",
+    "finished_run": "training",
 }
 
 LONGEST_FIRST = ("e2e", "slow")

@@ -1,6 +1,6 @@
-"""TensorFlow's server on a host of a TPU slice, without TPUs and without this project's code.
+"""TensorFlow's servers on the hosts of a TPU slice, without TPUs and without this project's code.
 
-It is what TensorFlow's own ``grpc_tpu_worker.py`` starts. Argument: the port.
+Each is what TensorFlow's own ``grpc_tpu_worker.py`` starts. Arguments: the ports.
 """
 
 import sys
@@ -9,5 +9,8 @@ import tensorflow as tf
 
 if __name__ == "__main__":
     job = "tpu_worker"
-    address = f"localhost:{sys.argv[1]}"
-    tf.distribute.Server({job: [address]}, job_name=job, task_index=0).join()
+    servers = [
+        tf.distribute.Server({job: [f"localhost:{port}"]}, job_name=job, task_index=0)
+        for port in sys.argv[1:]
+    ]
+    servers[0].join()

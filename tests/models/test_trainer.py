@@ -1,17 +1,18 @@
 import contextlib
+import functools
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from forks import run_script
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
@@ -235,35 +236,24 @@ def test_a_warm_start_begins_with_the_earlier_model(
     assert warm.epochs[0]["val_auc"] == pytest.approx(record.epochs[-1]["val_auc"], abs=0.01)
 
 
-@pytest.mark.slow
-def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
-    prepare_run, run_events, run_overrides, record, reference, tmp_path
-):
-    fn_args = prepare_run(tmp_path, run_events, **run_overrides)
-    kill_after_a_checkpoint(fn_args)
-    assert not Path(fn_args.serving_model_dir).exists()
-    assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
-    run_fn(fn_args)
-    resumed = read_record(fn_args)
-    assert 1 <= resumed.resumed_at <= 4
-    assert len(resumed.epochs) == len(record.epochs) == 4
-    for epoch, expected in zip(resumed.epochs, record.epochs, strict=True):
-        assert epoch["val_auc"] == pytest.approx(expected["val_auc"], abs=1e-5)
-    np.testing.assert_allclose(read_reference(fn_args).scores, reference.scores, atol=1e-5)
-
-
 WINDOW = {"memory": 240_000, "row_group_size": 500}
 """Row groups, and memory for a third of the training events."""
+
+SMALL = {"units": 16, "blocks": 1, "buckets": 0, "trees": 5}
+"""A model that takes little time to trace and export."""
 
 
 @pytest.mark.slow
 def test_a_training_killed_within_an_epoch_ends_like_an_uninterrupted_one(
     start_run, prepare_run, run_events, run_overrides, tmp_path
 ):
-    overrides = run_overrides | {"trees": 0, "epochs": 2, "units": 8}
+    overrides = run_overrides | SMALL | {"epochs": 2}
     whole = start_run(tmp_path / "whole", run_events, **WINDOW, **overrides)
     fn_args = prepare_run(tmp_path / "killed", run_events, **WINDOW, **overrides)
-    kill_after_a_checkpoint(fn_args)
+    code, output = run_script(SCRIPT, json.dumps(vars(fn_args)), "killed")
+    assert code == -signal.SIGKILL, output
+    assert not Path(fn_args.serving_model_dir).exists()
+    assert not Path(fn_args.model_run_dir, training_record.FILE_NAME).exists()
     (checkpoint,) = Path(fn_args.custom_config["checkpoint_root"]).glob(f"*/{MANAGER_FILE}")
     assert re.search(r"ckpt-\d0\b", checkpoint.read_text()), "killed at the end of an epoch"
     run_fn(fn_args)
@@ -278,27 +268,17 @@ def test_a_training_killed_within_an_epoch_ends_like_an_uninterrupted_one(
     )
 
 
-def kill_after_a_checkpoint(fn_args):
-    """Runs the trainer and kills it when it has written its first checkpoint."""
-    process = subprocess.Popen([sys.executable, SCRIPT, json.dumps(vars(fn_args))])
-    root = Path(fn_args.custom_config["checkpoint_root"])
-    while not [*root.glob(f"*/{MANAGER_FILE}")]:
-        assert process.poll() is None, "the training ended before its first checkpoint"
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-
-
 @pytest.mark.slow
 def test_hosts_train_together_and_the_first_one_exports(
     prepare_run, run_events, run_overrides, tmp_path
 ):
-    overrides = run_overrides | {"precision": "float32", "epochs": 2, "refit_events": 7100}
+    overrides = run_overrides | SMALL | {"precision": "float32", "epochs": 2}
+    overrides |= {"refit_events": 7100}
     fn_args = prepare_run(tmp_path / "run", run_events, **WINDOW, **overrides)
     addresses = [f"localhost:{port}" for port in find_ports(2)]
-    hosts = [start_host(fn_args, addresses, index) for index in range(2)]
-    outputs = [host.communicate(timeout=240)[0] for host in hosts]
-    assert [host.returncode for host in hosts] == [0, 0], outputs
+    with ThreadPoolExecutor() as pool:
+        ends = [*pool.map(functools.partial(run_host, fn_args, addresses), range(2))]
+    assert [code for code, _ in ends] == [0, 0], ends
     record, reference = read_record(fn_args), read_reference(fn_args)
     assert (record.strategy.replicas, record.strategy.hosts) == (2, 2)
     assert record.batch_size == 256
@@ -315,26 +295,18 @@ def test_hosts_train_together_and_the_first_one_exports(
 def test_one_process_trains_on_the_hosts_of_a_slice(
     prepare_run, run_events, run_overrides, tmp_path
 ):
-    overrides = run_overrides | {"precision": "float32", "epochs": 2, "trees": 0}
+    overrides = run_overrides | SMALL | {"precision": "float32", "epochs": 2}
     fn_args = prepare_run(tmp_path / "run", run_events, **WINDOW, **overrides)
     ports = find_ports(2)
-    with contextlib.ExitStack() as stack:
-        for port in ports:
-            host = stack.enter_context(
-                subprocess.Popen([sys.executable, TPU_HOST_SCRIPT, str(port)])
-            )
-            stack.callback(host.kill)
-        for port in ports:
-            wait_for_port(port)
-        run = subprocess.run(
-            [sys.executable, SLICE_SCRIPT, json.dumps(vars(fn_args))]
-            + [f"localhost:{port}" for port in ports],
-            timeout=240,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert run.returncode == 0, run.stderr
+    with subprocess.Popen([sys.executable, TPU_HOST_SCRIPT, *map(str, ports)]) as hosts:
+        try:
+            for port in ports:
+                wait_for_port(port)
+            addresses = [f"localhost:{port}" for port in ports]
+            code, output = run_script(SLICE_SCRIPT, json.dumps(vars(fn_args)), *addresses)
+        finally:
+            hosts.kill()
+    assert code == 0, output
     record, reference = read_record(fn_args), read_reference(fn_args)
     assert (record.strategy.replicas, record.strategy.hosts) == (2, 2)
     assert record.batch_size == 256
@@ -357,15 +329,9 @@ def wait_for_port(port, timeout=240):
     wait_for([Host("worker", 0, "localhost", port)], timeout, "see its output")
 
 
-def start_host(fn_args, addresses, index):
+def run_host(fn_args, addresses, index):
     cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    return subprocess.Popen(
-        [sys.executable, SCRIPT, json.dumps(vars(fn_args))],
-        env={**os.environ, "TF_CONFIG": json.dumps(cluster)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return run_script(SCRIPT, json.dumps(vars(fn_args)), TF_CONFIG=json.dumps(cluster))
 
 
 def test_a_host_that_waits_too_long_names_the_missing_model(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,6 +67,24 @@ def run_in_fork(
         with connection.makefile("rw") as stream:
             print(json.dumps(request), file=stream, flush=True)
             return int(stream.readline())
+
+
+def run_script(*command: object, **variables: str) -> tuple[int, str]:
+    """Runs a Python script in a fork of the session's server.
+
+    Args:
+        command: path of the script, and its arguments.
+        variables: environment variables, besides those of this process.
+
+    Returns:
+        Its exit code, negative for a signal, and what it printed.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        output = Path(file.name)
+        server, arguments = os.environ[ADDRESS_VARIABLE], [str(part) for part in command]
+        environment = {**os.environ, **variables}
+        code = run_in_fork(server, arguments, output, folder=Path.cwd(), environment=environment)
+        return code, output.read_text()
 
 
 def _without_file(address: str) -> str:
