@@ -21,14 +21,21 @@ from pathlib import Path
 
 
 def import_packages() -> None:
-    """Imports what the nodes use, without the packages that start threads.
+    """Imports what commands and nodes use, without the packages that start threads.
 
     The garbage collector would visit every imported object again and again.
     """
     gc.disable()
+    import catboost  # noqa: F401
+    import jinja2  # noqa: F401
+    import matplotlib.backends.backend_svg  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
+    import pydantic  # noqa: F401
+    import tensorboard.summary.v2  # noqa: F401
     import tensorflow_model_analysis  # noqa: F401
+    import tf2onnx.convert  # noqa: F401
     import tf_keras  # noqa: F401
+    from apache_beam.runners.portability import portable_runner  # noqa: F401
     from tfx.components.trainer import executor  # noqa: F401
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor  # noqa: F401
     from tfx.orchestration.local import local_dag_runner  # noqa: F401
