@@ -6,7 +6,6 @@ leaves, and ``GatherElements`` looks up one table per column or tree. Other oper
 at most half as fast in ONNX Runtime 1.23.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from models.layers.bucketized_columns import BucketWeights
 from models.layers.forest_layer import ForestLayer
 
-TREES_AT_ONCE = 4
-"""Trees whose leaves are rows of one product; ONNX Runtime takes longer for products of one row."""
+ROWS = 8
+"""Maximum number of rows of a product; ONNX Runtime takes longer for products of one row."""
 
 
 @dataclass
@@ -63,7 +62,7 @@ def bucket_nodes(layer: BucketWeights, columns: str, output: str) -> Nodes:
     log_odds = np.cumsum(steps, axis=1, dtype=np.float64)
     by_column = nodes.add("Transpose", columns, perm=[1, 0])
     is_above = _is_above(nodes, by_column, weights["edges"][:, :, None])
-    bucket = _combine(nodes, is_above, np.ones([1, len(weights["edges"])]), len(log_odds))
+    bucket = _combine(nodes, is_above, np.ones(len(weights["edges"])), len(log_odds))
     looked_up = _look_up(nodes, log_odds, bucket)
     nodes.add("Transpose", looked_up, perm=[1, 0], output=output)
     return nodes
@@ -84,10 +83,8 @@ def forest_nodes(layer: ForestLayer, columns: str, output: str) -> Nodes:
     is_above = _is_above(nodes, by_column, weights["borders"])
     table = nodes.constant(np.array([weights["borders"].size, -1]))
     is_above = nodes.add("Reshape", is_above, table)
-    group = math.gcd(trees, TREES_AT_ONCE)
-    cut = nodes.constant(weights["cut"].reshape(depth * group, -1))
-    levels = nodes.add("Gather", is_above, cut, axis=0)
-    leaf = _combine(nodes, levels, np.kron(2 ** np.arange(depth), np.eye(group)), trees)
+    levels = nodes.add("Gather", is_above, nodes.constant(weights["cut"]), axis=0)
+    leaf = _combine(nodes, levels, 2 ** np.arange(depth), trees)
     weight = _look_up(nodes, weights["weight"].reshape(trees, -1), leaf)
     total = nodes.add("ReduceSum", weight, nodes.constant(np.array([0])), keepdims=1)
     nodes.add("Transpose", total, perm=[1, 0], output=output)
@@ -107,10 +104,13 @@ def _is_above(nodes: Nodes, values: str, borders: npt.NDArray) -> str:
 
 
 def _combine(nodes: Nodes, bits: str, weights: npt.NDArray, tables: int) -> str:
-    """Sums bits, uint8 [bits, tables / rows, N], with weights, [rows, bits]: int32 [tables, N]."""
+    """Sums bits, uint8 [bits, tables, N], with weights, [bits]: int32 [tables, N]."""
     # One product for all tables: one product per table takes three times as long for one event.
-    columns = nodes.add("Reshape", bits, nodes.constant(np.array([weights.shape[1], -1])))
-    sums = nodes.add("MatMulInteger", nodes.constant(weights.astype(np.uint8)), columns)
+    # Its rows are groups of tables, although most of its weights are then 0.
+    rows = max(rows for rows in range(1, ROWS + 1) if tables % rows == 0)
+    matrix = np.kron(weights, np.eye(rows)).astype(np.uint8)
+    columns = nodes.add("Reshape", bits, nodes.constant(np.array([matrix.shape[1], -1])))
+    sums = nodes.add("MatMulInteger", nodes.constant(matrix), columns)
     return nodes.add("Reshape", sums, nodes.constant(np.array([tables, -1])))
 
 

@@ -14,7 +14,7 @@ from models.event_table import EventTable
 from models.network import build_network, measure_columns
 from models.physics.input_columns import compute_columns
 from models.serving.assembly import assemble, blend_on
-from models.serving.onnx_model import to_onnx
+from models.serving.onnx_model import CHUNK_EVENTS, to_onnx
 from models.serving.reference_events import stable_scores
 from models.serving.warmup_requests import FILE_NAME
 from models.training.boosted_trees import grow_forest
@@ -93,7 +93,7 @@ def test_onnx_runtime_scores_derived_columns_like_the_model(derived, toy):
 
 def test_any_number_of_events_is_scored(derived, toy):
     model, proto = derived
-    for count in (0, 1, 7, 2049):
+    for count in (0, 1, 7, CHUNK_EVENTS, CHUNK_EVENTS + 1, 2 * CHUNK_EVENTS + 1):
         features = np.resize(toy.features, [count, len(FEATURES)])
         scores = score(proto, features)
         assert scores.shape == (count, 1)
@@ -127,20 +127,47 @@ def test_input_of_another_shape_or_type_is_refused(derived, features, message):
         score(derived[1], features)
 
 
+def chunk_graph(proto):
+    """Returns the graph that scores a chunk."""
+    (scan,) = (node for node in proto.graph.node if node.op_type == "Scan")
+    return scan.attribute[0].g
+
+
+def test_large_batches_are_scored_in_equal_chunks(derived, toy):
+    _, proto = derived
+    proto = onnx.ModelProto.FromString(proto.SerializeToString())
+    (scan,) = (node for node in proto.graph.node if node.op_type == "Scan")
+    proto.graph.output.add().name = scan.input[0]
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+    def chunks(count):
+        features = np.resize(toy.features, [count, len(FEATURES)])
+        return session.run([scan.input[0]], {"features": features})[0].shape[:2]
+
+    assert chunks(CHUNK_EVENTS) == (1, CHUNK_EVENTS)
+    assert chunks(CHUNK_EVENTS + 1) == (2, CHUNK_EVENTS // 2 + 1)
+    assert chunks(16 * CHUNK_EVENTS) == (16, CHUNK_EVENTS)
+
+
 def test_a_model_has_few_operations(derived):
     """Each costs one event about a microsecond."""
-    assert len(derived[1].graph.node) <= 320
+    proto = derived[1]
+    assert len(proto.graph.node) + len(chunk_graph(proto).node) <= 320
 
 
-def test_the_leaves_of_four_trees_are_found_by_one_product(derived):
+def test_the_indices_of_several_tables_are_rows_of_one_product(derived):
     """ONNX Runtime takes longer for products of one row."""
     model, proto = derived
     depth, trees = model.get_layer("leaves").get_weights()[1].shape
-    shapes = {constant.name: tuple(constant.dims) for constant in proto.graph.initializer}
-    products = [node for node in proto.graph.node if node.op_type == "MatMulInteger"]
+    edges, columns = model.get_layer("network").get_layer("buckets").get_weights()[0].shape
+    graph = chunk_graph(proto)
+    shapes = {constant.name: tuple(constant.dims) for constant in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
     rows = {node.name.split("/")[0]: shapes[node.input[0]] for node in products}
-    assert trees % 4 == 0
-    assert rows["leaves"] == (4, 4 * depth)
+    assert (trees, columns) == (8, 115)
+    assert rows == {"leaves": (8, 8 * depth), "log_odds": (5, 5 * edges)}
 
 
 def test_values_on_an_edge_are_in_the_same_bucket_and_leaf(assembled, toy):
@@ -160,7 +187,8 @@ def test_the_file_has_standard_operators_only_and_says_what_it_is(assembled):
     proto = to_onnx(assembled())
     onnx.checker.check_model(proto, full_check=True)
     assert [(opset.domain, opset.version) for opset in proto.opset_import] == [("", 17)]
-    assert {node.domain for node in proto.graph.node} == {""}
+    nodes = [*proto.graph.node, *chunk_graph(proto).node]
+    assert {node.domain for node in nodes} == {""}
     (features,), (scores,) = proto.graph.input, proto.graph.output
     for value, name, width in ((features, "features", 28), (scores, "signal_probability", 1)):
         events, columns = value.type.tensor_type.shape.dim
