@@ -28,7 +28,7 @@ def import_packages() -> None:
     gc.disable()
     import catboost  # noqa: F401
     import jinja2  # noqa: F401
-    import matplotlib.backends.backend_svg  # noqa: F401
+    import matplotlib.backends.backend_svg
     import matplotlib.pyplot  # noqa: F401
     import pydantic  # noqa: F401
     import tensorboard.summary.v2  # noqa: F401
