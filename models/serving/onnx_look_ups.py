@@ -1,6 +1,6 @@
 """Buckets and trees as ONNX nodes: compare, count or combine the bits, look the result up.
 
-Columns are transposed first, so that each comparison and each look-up runs along the events.
+Columns are rows here, so that each comparison and each look-up runs along the events.
 ``MatMulInteger`` turns the results of comparisons, one byte each, into the numbers of buckets and
 leaves, and ``GatherElements`` looks up one table per column or tree. Other operators for this were
 at most half as fast in ONNX Runtime 1.23.
@@ -53,15 +53,14 @@ def bucket_nodes(layer: BucketWeights, columns: str, output: str) -> Nodes:
 
     Args:
         layer: the layer.
-        columns: name of its input, float32 [N, columns].
-        output: name of its output, of the same shape.
+        columns: name of its input, transposed: float32 [columns, N].
+        output: name of its output, float32 [N, columns].
     """
     nodes = Nodes(output)
     weights = _arrays(layer)
     steps = np.vstack([weights["first"], weights["steps"]]).T
     log_odds = np.cumsum(steps, axis=1, dtype=np.float64)
-    by_column = nodes.add("Transpose", columns, perm=[1, 0])
-    is_above = _is_above(nodes, by_column, weights["edges"][:, :, None])
+    is_above = _is_above(nodes, columns, weights["edges"][:, :, None])
     bucket = _combine(nodes, is_above, np.ones(len(weights["edges"])), len(log_odds))
     looked_up = _look_up(nodes, log_odds, bucket)
     nodes.add("Transpose", looked_up, perm=[1, 0], output=output)
@@ -73,14 +72,13 @@ def forest_nodes(layer: ForestLayer, columns: str, output: str) -> Nodes:
 
     Args:
         layer: the layer.
-        columns: name of its input, float32 [N, columns].
+        columns: name of its input, transposed: float32 [columns, N].
         output: name of its output, float32 [N, 1].
     """
     nodes = Nodes(output)
     weights = _arrays(layer)
     depth, trees = weights["cut"].shape
-    by_column = nodes.add("Transpose", columns, perm=[1, 0])
-    is_above = _is_above(nodes, by_column, weights["borders"])
+    is_above = _is_above(nodes, columns, weights["borders"])
     table = nodes.constant(np.array([weights["borders"].size, -1]))
     is_above = nodes.add("Reshape", is_above, table)
     levels = nodes.add("Gather", is_above, nodes.constant(weights["cut"]), axis=0)

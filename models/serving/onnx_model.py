@@ -42,8 +42,9 @@ CHUNK_FEATURES, CHUNK_SCORES = "chunk_features", "chunk_scores"
 """Input and output of the graph that scores a chunk, as those of the whole graph."""
 
 COLUMNS, LOG_ODDS, LEAVES = "columns", "log_odds", "leaves"
-"""Tensors between the converted part and the look-ups: input columns of network and forest, the
-log odds of their buckets, both float32 [N, columns], and the forest's logit, float32 [N, 1]."""
+"""Tensors between the converted part and the look-ups: input columns of network and forest,
+float32 [columns, N], the log odds of their buckets, float32 [N, columns], and the forest's logit,
+float32 [N, 1]."""
 
 
 def to_onnx(model: tf_keras.Model) -> onnx.ModelProto:
@@ -114,7 +115,8 @@ def _without_look_ups(model: tf_keras.Model) -> Callable[..., tuple[tf.Tensor, t
         logits = network([columns, rest.pop(0)] if buckets else columns)
         if rest:
             logits = model.get_layer("blend")([logits, *rest])
-        return columns, model.layers[-1](logits)
+        # The derived columns are computed by row, so this cancels their transposition.
+        return tf.transpose(columns), model.layers[-1](logits)
 
     return score
 
