@@ -115,7 +115,7 @@ def _without_look_ups(model: tf_keras.Model) -> Callable[..., tuple[tf.Tensor, t
         logits = network([columns, rest.pop(0)] if buckets else columns)
         if rest:
             logits = model.get_layer("blend")([logits, *rest])
-        # The derived columns are computed by row, so this cancels their transposition.
+        # ONNX Runtime cancels this with the transposition at the end of the derived columns.
         return tf.transpose(columns), model.layers[-1](logits)
 
     return score
