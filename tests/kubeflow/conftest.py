@@ -6,10 +6,12 @@ import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from engine.api_server import Installation
 from engine.cloud import Cloud
 from engine.dag import Engine, Task
@@ -23,6 +25,7 @@ from kubeflow.cloud_targets import TARGETS
 from kubeflow.compiler import compile_pipeline
 from kubeflow.kubeflow_runs import KubeflowRuns
 from pipeline.cli.cloud_commands import SUFFIXES
+from pipeline.cli.main import main
 from pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -30,17 +33,25 @@ BIN = Path(sys.executable).parent
 PACKAGES = "lib/python3.10/site-packages"
 TRAIN_EVENTS, EVAL_EVENTS = 4_000, 2_000
 
-# A few seconds of training on a few thousand events, and Beam in the node's own process. The
-# derived columns would cost as much as everything else.
-SMALL = (
+# Most of a short training is spent on what each of these adds to the graph. Beam runs in the node's
+# own process.
+LEAST = (
     "trainer.preset=demo",
     "trainer.derived_columns=false",
+    "trainer.refit_events=0",
+    "trainer.blocks=1",
+    "trainer.steps_per_execution=1",
+    "beam.args=[]",
+)
+
+# A few seconds of training on a few thousand events.
+SMALL = (
+    *LEAST,
     "trainer.trees=20",
     "trainer.units=64",
-    "trainer.batch_size_per_replica=256",
-    "trainer.epochs=8",
+    "trainer.batch_size_per_replica=128",
+    "trainer.epochs=6",
     "evaluation.auc_lower_bound=0.7",
-    "beam.args=[]",
 )
 
 # This machine has no GPU, and a training fails without the device that it requests.
@@ -51,7 +62,13 @@ CONTENT_KEY = "ingestion.content_key=events-1"
 
 # Runs without a baseline, with one, with a model that the gate rejects, and with invalid data.
 # On Kubeflow, which ingests in every run, each trains again: the rejected model is the second.
-ANOTHER_MODEL = ("seed=1", "evaluation.auc_max_drop=1.0")
+ANOTHER_MODEL = (
+    "seed=1",
+    "trainer.trees=2",
+    "trainer.epochs=1",
+    "evaluation.auc_lower_bound=0.5",
+    "evaluation.auc_max_drop=1.0",
+)
 REJECTED = (*ANOTHER_MODEL, "evaluation.auc_lower_bound=0.99")
 RUNS = {
     "vertex": {"first": (), "second": ANOTHER_MODEL, "unblessed": REJECTED, "refused": ()},
@@ -135,12 +152,13 @@ def histories(tmp_path_factory, compiled, image, image_server):
         },
     }
     run_all = {"vertex": _run_all_on_vertex, "kubeflow": _run_all_on_kubeflow}
+    folders = {target: tmp_path_factory.mktemp(target) for target in TARGETS}
+    for folder in folders.values():
+        _events(folder)
     with ThreadPoolExecutor(2) as pool:
         return {
-            target: pool.submit(
-                run_all[target], tmp_path_factory.mktemp(target), specs[target], image, image_server
-            )
-            for target in TARGETS
+            target: pool.submit(run_all[target], folder, specs[target], image, image_server)
+            for target, folder in folders.items()
         }
 
 
@@ -165,14 +183,21 @@ def _result(future: "Future[History]") -> History:
 
 
 def _run_all_on_vertex(folder: Path, specs, image: Path, server: str) -> History:
+    """Starts the own commands of the first custom job and of the node of the last, short run."""
     folder.joinpath("cloud").mkdir()
-    cloud = Cloud(folder / "cloud", Commands(image))
+    starts = chain([Commands(image)], repeat(Forks(image, server)))
+    cloud = Cloud(folder / "cloud", lambda *arguments: next(starts)(*arguments))
     forks = Forks(image, server, **cloud.environment())
     engine = VertexEngine(folder / "engine", forks)
     history = History(engine, folder / "bucket/pipelines/higgs/serving", cloud)
-    local_paths = {"gs://my-bucket/higgs": _events(folder), "gs://my-bucket": folder / "bucket"}
-    # The short run starts every node's own command.
-    _run_all(history, specs, local_paths, Commands(image, **cloud.environment()))
+    local_paths = {"gs://my-bucket/higgs": folder / "events", "gs://my-bucket": folder / "bucket"}
+    commands = Commands(image, **cloud.environment())
+
+    def start_refused(command: list[str], log: Path) -> int:
+        # The driver's command is TFX's own.
+        return (commands if "kubeflow.container" in command else forks)(command, log)
+
+    _run_all(history, specs, local_paths, start_refused)
     cloud.close()
     return history
 
@@ -183,7 +208,7 @@ def _run_all_on_kubeflow(folder: Path, specs, image: Path, server: str) -> Histo
     forks = Forks(image, server)
     engine = KubeflowEngine(folder / "engine", forks, release=RELEASES["2.4"])
     history = History(engine, folder / "models")
-    local_paths = {"/mnt/data/higgs": _events(folder), "/mnt/models/higgs": folder / "models"}
+    local_paths = {"/mnt/data/higgs": folder / "events", "/mnt/models/higgs": folder / "models"}
     _run_all(history, {"first": specs.pop("first")}, local_paths, forks)
     engine.release = RELEASES["2.5 and later"]
     _run_all(history, specs, local_paths, forks)
@@ -192,15 +217,13 @@ def _run_all_on_kubeflow(folder: Path, specs, image: Path, server: str) -> Histo
 
 # A run in which every node does little: the least that trains, in one epoch.
 TINY = (
-    "trainer.preset=demo",
-    "trainer.derived_columns=false",
+    *LEAST,
     "trainer.trees=2",
     "trainer.buckets=4",
     "trainer.units=8",
     "trainer.epochs=1",
     "evaluation.auc_lower_bound=0.0",
     "evaluation.least_events=2",
-    "beam.args=[]",
 )
 
 
@@ -252,10 +275,10 @@ def _run_all(history: History, specs, local_paths, start_refused) -> None:
 
 def _events(folder: Path, train: int = TRAIN_EVENTS, validation: int = EVAL_EVENTS) -> Path:
     out = folder / "events"
-    command = [BIN / "higgs", "generate", "--events", str(train + validation)]
-    command += ["--seed", "1", "--validation-events", str(validation)]
-    command += ["--shard-size", "1500", "--out", str(out)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["generate", f"--events={train + validation}", f"--validation-events={validation}"]
+    command += ["--seed=1", "--shard-size=1500", f"--out={out}"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
     return out
 
 

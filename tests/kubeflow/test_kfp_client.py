@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from engine.image import run_from_cache
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("kfp")]
 
@@ -36,7 +37,7 @@ def python(tmp_path_factory):
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     python = folder / "bin" / "python"
     requirements = ["--require-hashes", "--requirement", HERE / "requirements-kfp.txt"]
-    subprocess.run([uv, "pip", "install", "-q", "--python", python, *requirements], check=True)
+    run_from_cache([uv, "pip", "install", "-q", "--python", python, *requirements])
     return python
 
 
