@@ -26,9 +26,7 @@ class Hyperparameters(BaseModel):
     ``SIZES`` of ``models.training.training_plan``.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     validation_share: Number = Field(0.1, gt=0, le=0.5)
     """Share of the training split, at most 500,000 events, that is set aside: epochs are compared

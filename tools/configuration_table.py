@@ -3,9 +3,15 @@
 Run it with `make docs`. A test checks that the page is current.
 """
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 from formats.hyperparameters import PRESETS
 from pipeline.config import Config
@@ -60,6 +66,10 @@ def _tables() -> str:
     """One table for the top level and one for each section."""
     schema = Config.model_json_schema()
     sections = schema["$defs"]
+    for model in _subclasses(BaseModel):
+        entries = schema if model is Config else sections.get(model.__name__, {})
+        for name, entry in entries.get("properties", {}).items():
+            entry.setdefault("description", field_meanings(model).get(name, ""))
     keys: list[Row] = []
     tables = []
     for name, entry in schema["properties"].items():
@@ -71,6 +81,26 @@ def _tables() -> str:
             presets = PRESETS if name == "trainer" else {}
             tables.append(f"### `{name}`\n\n{_summary(section)}\n\n{_table(rows, presets)}")
     return "\n".join([f"### Top level\n\n{_table(keys, {})}", *tables])
+
+
+def _subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def field_meanings(model: type[BaseModel]) -> dict[str, str]:
+    """The docstrings of a model's fields; pydantic would read them in every command."""
+    meanings = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, BaseModel) and base is not BaseModel:
+            [tree] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(tree, ast.ClassDef)
+            for field, text in pairwise(tree.body):
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                    assert isinstance(field.target, ast.Name)
+                    meanings[field.target.id] = inspect.cleandoc(ast.literal_eval(text.value))
+    return meanings
 
 
 def _rows(section: Schema, sections: Schema, prefix: str) -> Iterator[Row]:

@@ -6,6 +6,7 @@ import yaml
 from pydantic import StrictInt, ValidationError
 
 from formats.hyperparameters import PRESETS, Hyperparameters, Number, resolve
+from tools.configuration_table import field_meanings
 
 
 def test_the_kaggle_preset_has_the_values_of_the_notebook():
@@ -125,7 +126,8 @@ def test_the_minimum_does_not_apply_to_the_cosine():
 
 
 def test_every_hyperparameter_is_described():
-    assert all(field.description for field in Hyperparameters.model_fields.values())
+    meanings = field_meanings(Hyperparameters)
+    assert all(meanings[name] for name in Hyperparameters.model_fields)
 
 
 @pytest.mark.slow
