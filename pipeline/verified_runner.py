@@ -29,6 +29,7 @@ from formats.run_outcome import Output
 from pipeline.artifact_records import ArtifactRecords
 from pipeline.damaged_artifacts import check_input, forget_damaged, record_output
 from pipeline.metadata_check import Executions, kept, read_executions
+from pipeline.user_errors import MetadataError
 
 
 class VerifiedRunner(LocalDagRunner):
@@ -49,7 +50,7 @@ class VerifiedRunner(LocalDagRunner):
 
         Raises:
             ArtifactChangedError: an input of a node was damaged during the run.
-            MetadataError: the metadata file was deleted or replaced during the run.
+            MetadataError: the metadata file was deleted, replaced or changed during the run.
         """
         assert run_options is None, "partial runs are not supported"
         nodes = [node.pipeline_node for node in pipeline.nodes]
@@ -72,6 +73,7 @@ class VerifiedRunner(LocalDagRunner):
         node_id = node.node_info.id
         return VerifiedLauncher(
             records=self._records,
+            metadata_path=self._metadata_path,
             pipeline_node=node,
             mlmd_connection=Metadata(sqlite_metadata_connection_config(self._metadata_path)),
             pipeline_info=pipeline.pipeline_info,
@@ -84,24 +86,36 @@ class VerifiedRunner(LocalDagRunner):
 class VerifiedLauncher(launcher.Launcher):
     """Runs one node; compares its inputs with their records, and records its outputs."""
 
-    def __init__(self, records: ArtifactRecords, **arguments: Any):
-        """Takes the records, and the arguments of TFX's launcher."""
+    def __init__(self, records: ArtifactRecords, metadata_path: str, **arguments: Any):
+        """Takes the records, the metadata file, and the arguments of TFX's launcher."""
         super().__init__(**arguments)
-        self._records = records
+        self._records, self._metadata_path = records, metadata_path
 
     def _prepare_execution(self) -> Any:
-        """Makes TFX find only those cached outputs whose files are unchanged.
+        """Makes TFX find cached outputs only if all of the node's are there, with unchanged files.
 
         TFX has no hook for it; its launcher looks the function up in the module at each call.
+
+        Raises:
+            MetadataError: an input is not in ML Metadata. TFX would skip this node and go on.
         """
         find_cached, node = cache_utils.get_cached_outputs, self._pipeline_node.node_info.id
 
         def get_cached_outputs(metadata_handle: Metadata, cache_context: mlmd.Context) -> Any:
             forget_damaged(metadata_handle.store, self._records, node, cache_context.id)
-            return find_cached(metadata_handle, cache_context)
+            outputs = find_cached(metadata_handle, cache_context)
+            is_complete = outputs and set(outputs) == set(self._pipeline_node.outputs.outputs)
+            return outputs if is_complete else None
 
         with patch.object(cache_utils, "get_cached_outputs", get_cached_outputs):
-            return super()._prepare_execution()
+            prepared = super()._prepare_execution()
+        if prepared.execution_metadata is None:
+            producers = ", ".join(self._pipeline_node.upstream_nodes)
+            raise MetadataError(
+                f"{node} does not find all its inputs, of {producers}, in {self._metadata_path}: "
+                "another program changed the file during the run; run again"
+            )
+        return prepared
 
     def _run_executor(
         self, execution_info: data_types.ExecutionInfo

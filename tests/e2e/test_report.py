@@ -260,9 +260,10 @@ def test_folder_without_a_model_is_refused(events, tmp_path):
 
 def test_rendering_takes_seconds(first_run):
     # The sizes of the artifacts, and so the time, do not depend on the number of events.
-    began = time.perf_counter()
+    # Processor time, because other tests run beside this one.
+    began = time.process_time()
     page = render(read_report(first_run.outcome))
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert len(page) < MAX_BYTES
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,30 @@ def test_metadata_deleted_before_the_first_node_is_not_created_again(root):
     with pytest.raises(MetadataError, match="was deleted or replaced during the run"):
         runner.run(tiny_pipeline(root.folder, root.metadata_path))
     assert not Path(root.metadata_path).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change", ["UPDATE Artifact SET state = 4", "DELETE FROM Event", "DELETE FROM Association"]
+)
+def test_metadata_without_an_output_of_this_run_is_not_a_reason_to_skip_nodes(
+    root, monkeypatch, change
+):
+    launch = VerifiedLauncher.launch
+
+    def change_metadata(launcher):
+        if launcher._pipeline_node.node_info.id == "Train":
+            with sqlite3.connect(root.metadata_path) as connection:
+                connection.execute(change)
+        return launch(launcher)
+
+    monkeypatch.setattr(VerifiedLauncher, "launch", change_metadata)
+    with pytest.raises(MetadataError, match=r"^Train does not find .* Ingest, in /.*sqlite: anoth"):
+        root.run(rate=2)
+    monkeypatch.undo()
+    states, _ = root.run(rate=2)
+    assert states[1:] == ["done", "done"]
+    assert root.content()["2/variables/index"].startswith("2 [")
 
 
 @pytest.mark.slow
