@@ -186,7 +186,9 @@ def discard_checkpoints(folder: str) -> None:
     The managers' files are deleted first, so that no partly deleted checkpoint counts as complete.
     """
     for path in (f"{folder}/{REFIT_FOLDER}/{MANAGER_FILE}", f"{folder}/{MANAGER_FILE}"):
-        if tf.io.gfile.exists(path):
+        if tf.io.gfile.isdir(path):
+            tf.io.gfile.rmtree(path)
+        elif tf.io.gfile.exists(path):
             tf.io.gfile.remove(path)
     if tf.io.gfile.exists(folder):
         tf.io.gfile.rmtree(folder)

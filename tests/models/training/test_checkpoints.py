@@ -231,6 +231,16 @@ def test_another_host_may_delete_a_damaged_checkpoint_at_the_same_time(folder, m
     assert training.state.epochs == []
 
 
+@pytest.mark.slow
+def test_a_folder_instead_of_the_file_checkpoint_is_damage(folder):
+    Training().save(folder, 1)
+    (folder / "checkpoint").unlink()
+    (folder / "checkpoint").mkdir()
+    assert Training().restore(folder).state.epochs == []
+    Training().save(folder, 1)
+    assert len(Training().restore(folder).state.epochs) == 1
+
+
 def fail_to_load(_):
     raise tf.errors.UnknownError(None, None, "Input/output error")
 
