@@ -104,7 +104,7 @@ class VerifiedLauncher(launcher.Launcher):
         def get_cached_outputs(metadata_handle: Metadata, cache_context: mlmd.Context) -> Any:
             forget_damaged(metadata_handle.store, self._records, node, cache_context.id)
             outputs = find_cached(metadata_handle, cache_context)
-            is_complete = outputs and set(outputs) == set(self._pipeline_node.outputs.outputs)
+            is_complete = set(outputs or ()) == set(self._pipeline_node.outputs.outputs)
             return outputs if is_complete else None
 
         with patch.object(cache_utils, "get_cached_outputs", get_cached_outputs):
