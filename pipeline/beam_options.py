@@ -79,8 +79,8 @@ def find_option_problems(args: Sequence[str]) -> Iterator[str]:
 def stage_no_tfx() -> None:
     """Keeps TFX from building a package of its own source for Beam's workers, in every node.
 
-    It takes 2 s and 15 MB of the temporary folder. Workers import this project's code, so they have
-    TFX.
+    It takes more than a second and 15 MB of the temporary folder. Workers import this project's
+    code, so they have TFX.
     """
     from tfx.utils import dependency_utils
 

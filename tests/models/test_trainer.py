@@ -236,6 +236,22 @@ def test_a_warm_start_begins_with_the_earlier_model(
     assert warm.epochs[0]["val_auc"] == pytest.approx(record.epochs[-1]["val_auc"], abs=0.01)
 
 
+@pytest.mark.slow
+def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
+    prepare_run, run_events, run_overrides, record, reference, tmp_path
+):
+    fn_args = prepare_run(tmp_path, run_events, **run_overrides)
+    code, output = run_script(SCRIPT, json.dumps(vars(fn_args)), "killed")
+    assert code == -signal.SIGKILL, output
+    run_fn(fn_args)
+    resumed = read_record(fn_args)
+    assert 1 <= resumed.resumed_at <= 4
+    assert len(resumed.epochs) == len(record.epochs) == 4
+    for epoch, expected in zip(resumed.epochs, record.epochs, strict=True):
+        assert epoch["val_auc"] == pytest.approx(expected["val_auc"], abs=1e-5)
+    np.testing.assert_allclose(read_reference(fn_args).scores, reference.scores, atol=1e-5)
+
+
 WINDOW = {"memory": 240_000, "row_group_size": 500}
 """Row groups, and memory for a third of the training events."""
 

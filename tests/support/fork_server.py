@@ -9,7 +9,6 @@ code as a new process would.
 """
 
 import gc
-import inspect
 import json
 import os
 import runpy
@@ -41,9 +40,6 @@ def import_packages() -> None:
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor  # noqa: F401
     from tfx.orchestration.local import local_dag_runner  # noqa: F401
 
-    # Pydantic asks for the module of each class with attribute docstrings. The answer visits every
-    # module once, half a second.
-    inspect.getmodule(inspect.currentframe())
     speed_up_beam()
     gc.freeze()
     gc.enable()

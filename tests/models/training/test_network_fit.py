@@ -275,14 +275,14 @@ def test_a_loss_that_is_not_finite_is_reported_with_step_rate_and_batch(fit, mak
 @pytest.mark.slow
 def test_low_precision_has_the_auc_of_float32(fit, make_events):
     splits = Splits.of_tables(make_events(6000, seed=50), make_events(4000, seed=51))
-    options = {"epochs": 4, "batch_size_per_replica": 64, "learning_rate": 4e-3, "units": 16}
+    options = {"epochs": 8, "batch_size_per_replica": 64}
     exact, low, scaled = (
         fit(splits, **options, precision=precision)
         for precision in ("float32", "bfloat16", "float16")
     )
     assert isinstance(scaled.network.optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
     expected = exact.epochs[-1]["val_auc"]
-    assert expected > 0.87
+    assert expected > 0.88
     for trained in (low, scaled):
         assert trained.epochs[-1]["val_auc"] == pytest.approx(expected, abs=4e-3)
 
