@@ -1,5 +1,6 @@
 """The graph's nodes on Vertex AI and on Kubeflow Pipelines, and how each compiled file differs."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,16 +89,19 @@ class VertexTarget(RemoteTarget):
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
         """A Trainer that starts a custom job on the machines of ``vertex.training``."""
         settings = training_settings(self.config, self.section)
-        settings["accelerator"] = self.required_accelerator()
+        settings |= self.required_accelerator()
         node = JobTrainer(custom_config={**custom_config, **settings}, **arguments)
         return node.with_id(names.TRAINER)
 
-    def required_accelerator(self) -> str | None:
-        """``gpu`` or ``tpu`` if ``vertex.training`` has one; without it, the node must fail."""
+    def required_accelerator(self) -> dict[str, Any]:
+        """Kind and number of the accelerators of ``vertex.training``, per machine."""
         training = self.section.training
-        if training.tpu_topology or training.has_tpu_accelerator:
-            return "tpu"
-        return "gpu" if training.accelerator else None
+        if training.tpu_topology:
+            return _required("tpu", math.prod(map(int, training.tpu_topology.split("x"))))
+        if training.accelerator is None:
+            return {}
+        kind = "tpu" if training.has_tpu_accelerator else "gpu"
+        return _required(kind, training.accelerator_count)
 
     def model_in_service(self, node_id: str, candidate: Channel | None = None) -> BaseNode:
         """The newest version of the push folder; for an endpoint, the latest blessed model.
@@ -159,17 +163,17 @@ class KubeflowTarget(RemoteTarget):
         super().__init__(config)
 
     def trainer(self, custom_config: dict[str, Any], **arguments: Any) -> Trainer:
-        """A Trainer that fails if the accelerator of its resources is not visible."""
-        accelerator = {"accelerator": self.required_accelerator()}
-        return super().trainer({**custom_config, **accelerator}, **arguments)
+        """A Trainer that fails if the accelerators of its resources are not visible."""
+        return super().trainer({**custom_config, **self.required_accelerator()}, **arguments)
 
-    def required_accelerator(self) -> str | None:
-        """``gpu`` or ``tpu`` if the Trainer's resources have one, which the node requires."""
+    def required_accelerator(self) -> dict[str, Any]:
+        """Kind and number of the accelerators of the Trainer's resources."""
         resources = self.section.resources.get(names.TRAINER)
         if resources is None or resources.accelerator is None:
-            return None
+            return {}
         # Not every GPU resource has gpu in its name: a slice of one is nvidia.com/mig-1g.5gb.
-        return "tpu" if "tpu" in resources.accelerator else "gpu"
+        kind = "tpu" if "tpu" in resources.accelerator else "gpu"
+        return _required(kind, resources.accelerator_count)
 
     def container_arguments(self) -> list[str]:
         """The volume of the artifacts, if they are on one."""
@@ -194,6 +198,11 @@ class KubeflowTarget(RemoteTarget):
             return [spec]
         executors = {label: {"pvcMount": mounts} for label in spec["deploymentSpec"]["executors"]}
         return [spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
+
+
+def _required(kind: str, count: int | None) -> dict[str, Any]:
+    """The entries of the Trainer's ``custom_config``; it fails with fewer accelerators."""
+    return {"accelerator": kind, "accelerator_count": count}
 
 
 TARGETS: dict[str, type[RemoteTarget]] = {"vertex": VertexTarget, "kubeflow": KubeflowTarget}

@@ -60,13 +60,14 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         ClusterConfigError: ``TF_CONFIG`` does not describe a cluster.
         HostUnreachableError: another host did not answer in time.
         TPUUnavailableError: a TPU is expected but cannot be initialized.
-        AcceleratorMissingError: a GPU or TPU was requested and is not visible.
+        AcceleratorMissingError: fewer GPUs or TPU devices are visible than were requested.
         DivergedError: the loss was not finite; nothing is exported.
     """
     settings = fn_args.custom_config
     hyperparameters, seed = Hyperparameters(**settings["hyperparameters"]), settings["seed"]
     machine = find_machine(
         required=settings.get("accelerator"),
+        required_count=settings.get("accelerator_count", 1),
         timeout=60 * settings["cluster_timeout_minutes"],
     )
     tf_keras.utils.set_random_seed(seed)

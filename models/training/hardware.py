@@ -42,7 +42,7 @@ class TPUUnavailableError(RuntimeError):
 
 
 class AcceleratorMissingError(RuntimeError):
-    """An accelerator was requested, and TensorFlow does not see it."""
+    """TensorFlow sees fewer accelerators than were requested."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class Machine:
         return range(self.hardware.hosts) if self.first_host else [self.hardware.host]
 
 
-def find_machine(required: str | None = None, timeout: float = TIMEOUT) -> Machine:
+def find_machine(
+    required: str | None = None, required_count: int = 1, timeout: float = TIMEOUT
+) -> Machine:
     """Finds the best devices available: a TPU, else GPUs, else the CPU.
 
     The environment variable ``TPU_NAME`` names a TPU, or gives its address.
@@ -76,14 +78,15 @@ def find_machine(required: str | None = None, timeout: float = TIMEOUT) -> Machi
     each host. Must be called before any TensorFlow operation, which would fix the devices.
 
     Args:
-        required: ``gpu`` or ``tpu`` if such a device was requested; None for any device.
+        required: ``gpu`` or ``tpu`` if such devices were requested; None for any device.
+        required_count: number of requested GPUs per host, or of devices of the TPU.
         timeout: time to wait for the other hosts, or for a TPU's, in seconds.
 
     Raises:
         ClusterConfigError: ``TF_CONFIG`` does not describe a cluster.
         HostUnreachableError: another host did not answer in time.
         TPUUnavailableError: a TPU is expected but cannot be initialized.
-        AcceleratorMissingError: the best device is not of the required kind.
+        AcceleratorMissingError: there are fewer devices of the required kind.
     """
     tpu = os.environ.get("TPU_NAME") or _local_tpu()
     gpus = tf.config.get_visible_devices("GPU")
@@ -99,17 +102,18 @@ def find_machine(required: str | None = None, timeout: float = TIMEOUT) -> Machi
         kind, strategy = "GPU", tf.distribute.MirroredStrategy()
     else:
         kind, strategy = "GPU" if gpus else "CPU", tf.distribute.get_strategy()
-    if required and kind.lower() != required:
-        devices = ", ".join(device.name for device in tf.config.get_visible_devices())
-        raise AcceleratorMissingError(
-            f"a {required.upper()} was requested, but TensorFlow sees only {devices}; check that "
-            "the image has TensorFlow for it, and that the driver's libraries are on "
-            f"LD_LIBRARY_PATH ({os.environ.get('LD_LIBRARY_PATH') or 'not set'})"
-        )
     processes, host = (len(cluster.hosts), cluster.position) if cluster else (1, 0)
     hosts = strategy.extended.num_hosts if tpu else processes
     replicas = strategy.num_replicas_in_sync
     devices = tf.config.list_logical_devices(kind)[: replicas // processes]
+    if required and (kind.lower() != required or len(devices) < required_count):
+        visible = ", ".join(device.name for device in tf.config.list_logical_devices())
+        raise AcceleratorMissingError(
+            f"{required_count} {required.upper()} requested, but TensorFlow sees only {visible}; "
+            "check that the machine has as many, that the image has TensorFlow for them, and that "
+            "the driver's libraries are on "
+            f"LD_LIBRARY_PATH ({os.environ.get('LD_LIBRARY_PATH') or 'not set'})"
+        )
     hardware = StrategyRecord(
         kind=kind.lower(),
         replicas=replicas,

@@ -215,31 +215,3 @@ def test_every_node_except_the_gates_is_retried(target, compiled):
 def test_nothing_is_retried_by_default(specs):
     for spec in specs.values():
         assert not any(task.HasField("retry_policy") for task in spec.tasks.values())
-
-
-@pytest.mark.parametrize(
-    ("target", "overrides", "kind"),
-    [
-        ("vertex", ("vertex.training.accelerator=NVIDIA_TESLA_V100",), "gpu"),
-        (
-            "vertex",
-            (
-                "vertex.training.machine_type=cloud-tpu",
-                "vertex.training.accelerator=TPU_V3",
-                "vertex.training.accelerator_count=8",
-            ),
-            "tpu",
-        ),
-        (
-            "kubeflow",
-            ("kubeflow.resources={Trainer: {accelerator: nvidia.com/gpu}}",),
-            "gpu",
-        ),
-        ("kubeflow", ("kubeflow.resources={Evaluator: {accelerator: nvidia.com/gpu}}",), None),
-    ],
-)
-def test_the_trainer_knows_which_accelerator_was_requested(target, overrides, kind, compiled):
-    spec = parse(compiled(target, *overrides).read_text(), "gs://b/r")
-    parameter = spec.tasks["Trainer"].inputs.parameters["custom_config"].runtime_value
-    text = parameter.constant.string_value or parameter.constant_value.string_value
-    assert json.loads(text)["accelerator"] == kind

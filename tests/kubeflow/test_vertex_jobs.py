@@ -103,27 +103,30 @@ def test_network_and_key_apply_to_the_training_job(compiled, monkeypatch):
     assert list(job.job_spec.reserved_ip_ranges) == ["jobs"]
 
 
+def trainer_with(resources):
+    return (f"kubeflow.resources={{Trainer: {{{resources}}}}}",)
+
+
 @pytest.mark.parametrize(
     ("target", "overrides", "accelerator"),
     [
-        ("vertex", (), "gpu"),
-        ("vertex", POOLS["cpu"], None),
-        ("vertex", POOLS["tpu_v3"], "tpu"),
-        ("vertex", POOLS["tpu_v5e"], "tpu"),
-        ("kubeflow", (), None),
-        ("kubeflow", ("kubeflow.resources={Trainer: {accelerator: nvidia.com/gpu}}",), "gpu"),
-        ("kubeflow", ("kubeflow.resources={Trainer: {accelerator: google.com/tpu}}",), "tpu"),
-        (
-            "kubeflow",
-            ("kubeflow.resources={Trainer: {accelerator: nvidia.com/mig-1g}}",),
-            "gpu",
-        ),
-        ("kubeflow", ("kubeflow.resources={Trainer: {cpu: 4}}",), None),
+        ("vertex", (), ("gpu", 1)),
+        ("vertex", POOLS["gpu_spot"], ("gpu", 4)),
+        ("vertex", POOLS["cpu"], (None, None)),
+        ("vertex", POOLS["tpu_v3"], ("tpu", 8)),
+        ("vertex", POOLS["tpu_v5e"], ("tpu", 4)),
+        ("kubeflow", (), (None, None)),
+        ("kubeflow", trainer_with("accelerator: nvidia.com/gpu"), ("gpu", 1)),
+        ("kubeflow", trainer_with("accelerator: amd.com/gpu, accelerator_count: 2"), ("gpu", 2)),
+        ("kubeflow", trainer_with("accelerator: google.com/tpu"), ("tpu", 1)),
+        ("kubeflow", trainer_with("accelerator: nvidia.com/mig-1g"), ("gpu", 1)),
+        ("kubeflow", trainer_with("cpu: 4"), (None, None)),
     ],
 )
-def test_the_trainer_requires_the_requested_accelerator(target, overrides, accelerator, compiled):
+def test_the_trainer_requires_the_requested_accelerators(target, overrides, accelerator, compiled):
     properties = constants(parse(compiled(target, *overrides).read_text()), "Trainer")
-    assert json.loads(properties["custom_config"])["accelerator"] == accelerator
+    settings = json.loads(properties["custom_config"])
+    assert (settings.get("accelerator"), settings.get("accelerator_count")) == accelerator
 
 
 def test_dataflow_gets_the_encryption_key(compiled):

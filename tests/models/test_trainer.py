@@ -192,7 +192,7 @@ def test_a_requested_accelerator_that_is_missing_stops_the_trainer(
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda *_: [])
     fn_args = prepare_run(tmp_path, make_events(1000))
     fn_args.custom_config["accelerator"] = "gpu"
-    with pytest.raises(AcceleratorMissingError, match="a GPU was requested"):
+    with pytest.raises(AcceleratorMissingError, match="1 GPU requested, but TensorFlow sees only"):
         run_fn(fn_args)
     assert not (tmp_path / "model").exists()
 

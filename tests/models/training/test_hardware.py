@@ -75,25 +75,38 @@ def prepared(name):
 
 
 @pytest.mark.parametrize(
-    ("required", "visible", "listed"),
-    [("gpu", {"CPU": 1}, "/device:CPU:0"), ("tpu", {"CPU": 1, "GPU": 1}, "/device:GPU:0")],
+    ("required", "count", "visible"),
+    [
+        ("gpu", 1, {"CPU": 1}),
+        ("tpu", 1, {"CPU": 1, "GPU": 1}),
+        ("gpu", 2, {"CPU": 1, "GPU": 1}),
+        ("gpu", 4, {"CPU": 1, "GPU": 3}),
+        ("tpu", 8, {"CPU": 1, "TPU": 4}),
+    ],
 )
 def test_a_requested_accelerator_that_is_missing_is_an_error(
-    required, visible, listed, set_devices, monkeypatch
+    required, count, visible, set_devices, monkeypatch
 ):
     set_devices(**visible)
+    strategy = SimpleNamespace(num_replicas_in_sync=visible.get("GPU"))
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: strategy)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib/drivers")
     with pytest.raises(AcceleratorMissingError) as error:
-        find_machine(required=required)
-    assert f"a {required.upper()} was requested" in str(error.value)
-    assert listed in str(error.value)
+        find_machine(required=required, required_count=count)
+    assert f"{count} {required.upper()} requested" in str(error.value)
+    kind, number = list(visible.items())[-1]
+    assert "sees only /device:CPU:0" in str(error.value)
+    assert f"/device:{kind}:{number - 1}; " in str(error.value)
     assert "/usr/lib/drivers" in str(error.value)
 
 
-@pytest.mark.parametrize("required", ["gpu", None])
-def test_a_requested_accelerator_that_is_there_is_used(required, set_devices):
-    set_devices(CPU=1, GPU=1)
-    assert find_machine(required=required).hardware.kind == "gpu"
+@pytest.mark.parametrize(("required", "count"), [("gpu", 1), ("gpu", 2), (None, 1)])
+def test_requested_accelerators_that_are_there_are_used(required, count, set_devices, monkeypatch):
+    set_devices(CPU=1, GPU=2)
+    strategy = SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: strategy)
+    machine = find_machine(required=required, required_count=count)
+    assert (machine.hardware.kind, machine.hardware.replicas) == ("gpu", 2)
 
 
 def test_a_cpu_has_the_default_strategy(set_devices):
