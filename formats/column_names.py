@@ -5,6 +5,7 @@ Names are compared without case, blanks and punctuation: ``jet_1_b-tag``, ``jet1
 """
 
 import re
+from collections.abc import Sequence
 from itertools import product
 
 from formats.features import COLUMNS, JETS, LABEL, MISSING_ENERGY
@@ -27,7 +28,10 @@ def _normalize(name: str) -> str:
     ['jet1btag', 'leptonpt', 'leptonpt', 'mjj']
     """
     name = re.sub(r"(?<!^)[\[(].*?[\])]|[\W_]+(gev|rad)$", "", name.strip().lower())
-    return re.sub(r"[^a-z0-9]", "", name)
+    return re.sub(r"[^a-z0-9]", "", name.translate(_GREEK))
+
+
+_GREEK = str.maketrans({"η": "eta", "φ": "phi", "ϕ": "phi"})
 
 
 _OBJECTS = {
@@ -68,6 +72,32 @@ def known_column(name: str) -> str | None:
     return _ALIASES.get(_normalize(name))
 
 
+def known_columns(names: Sequence[str]) -> list[str | None]:
+    """Returns what each of a table's names means, as `known_column` does.
+
+    >>> known_columns(["jet0pt", "jet1pt"]) == known_columns(["jet1pt", "jet2pt"])
+    True
+    """
+    normalized = [_normalize(name) for name in names]
+    if count_from_zero(names):
+        normalized = [_with_next_jet(name) for name in normalized]
+    return [_ALIASES.get(name) for name in normalized]
+
+
+def count_from_zero(names: Sequence[str]) -> bool:
+    """Returns whether a table's names count the jets from 0.
+
+    >>> count_from_zero(["jet0pt", "jet1pt"]), count_from_zero(["jet1pt", "jet0"])
+    (True, False)
+    """
+    zeros = (name for name in map(_normalize, names) if re.match("(jet|j)0", name))
+    return any(_with_next_jet(name) in _ALIASES for name in zeros)
+
+
+def _with_next_jet(name: str) -> str:
+    return re.sub("^(jet|j)([0-9])(?=[a-z])", lambda jet: f"{jet[1]}{int(jet[2]) + 1}", name)
+
+
 _LABEL_WORDS = {"y", "label", "labels", "target", "targets", "class"}
 _SPLIT_WORDS = {
     *("train", "training", "valid", "validation", "val", "dev", "eval", TEST_SPLIT, "testing"),
@@ -81,11 +111,22 @@ def is_label(name: str) -> bool:
 
     The words are ``y``, ``label``, ``target`` or ``class``, optionally with those of a split
     (``train``) or an encoding (``int``). Names of predictions, weights and class counts contain
-    other words.
+    other words. TMVA's ``classID``, which is 0 for signal, is not one.
 
     >>> [is_label(name) for name in ("is_boson", "y_train", "label_id", "y_pred", "class_weight")]
     [True, True, True, False, False]
     """
+    if is_of_tmva(name):
+        return False
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[^\W_]", name)}
     are_known = words <= _LABEL_WORDS | _SPLIT_WORDS | _ENCODING_WORDS
     return known_column(name) == LABEL or (are_known and not words.isdisjoint(_LABEL_WORDS))
+
+
+def is_of_tmva(name: str) -> bool:
+    """Returns whether a name is that of the class in TMVA's trees, which is 0 for signal.
+
+    >>> is_of_tmva("classID"), is_of_tmva("class_id")
+    (True, False)
+    """
+    return name.lower() == "classid"

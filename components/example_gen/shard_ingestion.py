@@ -18,6 +18,7 @@ from components.example_gen.hash_split import assign_splits
 from components.example_gen.split_writer import SplitWriter
 from formats.beam_files import open_file
 from formats.content_key import HashingReader
+from formats.event_hash import event_hashes
 from formats.features import NUM_FEATURES
 from formats.invalid_values import InvalidColumns, merge
 from formats.published.column_order import SAMPLE_EVENTS, find_order_problem
@@ -126,7 +127,7 @@ def _distribute(events: Events, buckets: Sequence[int]) -> Iterator[Events]:
     if len(buckets) == 1:
         yield events
         return
-    splits = assign_splits(events, buckets)
+    splits = assign_splits(event_hashes(events.features), buckets)
     for split in range(len(buckets)):
         in_split = splits == split
         yield Events(events.features[in_split], events.labels[in_split])

@@ -150,12 +150,19 @@ def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inp
     sources, notes = find_sources(inputs)
     if splits:
         notes.append(f"{inputs[0]}: has {names}; only {options['features']} is read")
-    if all(names_of_splits([Path(text).name for text in inputs])):
+    if all(names_of_splits(_relative(sources))):
         notes.append(
             "the inputs are joined and split again; to keep a training and a validation set apart, "
             "put them into one folder and name it"
         )
     return Inputs(sources), notes
+
+
+def _relative(sources: "Iterable[Source]") -> list[str]:
+    """Returns the paths of files without the folders that contain all of them."""
+    paths = [source.path.absolute() for source in sources if source.path]
+    parent = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    return [os.path.relpath(path, parent) for path in paths]
 
 
 def check_place(inputs: "Iterable[Source]", out: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from formats.column_names import is_label
+from formats.column_names import is_label, known_columns
 from formats.features import COLUMNS, FEATURES, LABEL, NUM_FEATURES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote, shorten
@@ -162,6 +162,7 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
         fitting = [n for n in arrays if split_words(n) in (set(), split) or n == choice.label]
         arrays = {name: arrays[name] for name in fitting}
     rows, width = matrix.shape
+    source, given = _given_names(arrays, matrix)
     if width != NUM_FEATURES:
         if rows in (NUM_FEATURES, len(COLUMNS)) and width != len(COLUMNS):
             raise IntakeError(
@@ -169,8 +170,8 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
                 "event. Write its transpose, with one row per event."
             )
         read = array_batches(lambda index, part: _plain(member, key, matrix[part, index]), rows)
-        notes = _others(member, arrays, [key])
-        return Table(member.name, member.description, None, read, notes, unnamed=width)
+        notes = _others(member, arrays, [key, source])
+        return Table(member.name, member.description, given, read, notes, unnamed=width)
     vectors = _find_vectors(arrays, choice, key, rows)
     if choice.label is not None and choice.label not in vectors:
         raise _no_labels(member, arrays, choice.label, rows)
@@ -181,9 +182,9 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
         name, values = list(vectors.items())[index - NUM_FEATURES]
         return _plain(member, name, values[part].reshape(-1))
 
-    read, names = array_batches(column, rows), (*FEATURES, *vectors)
+    read, names = array_batches(column, rows), (*(given or FEATURES), *vectors)
     fitting = [name for name in arrays if any(arrays[name] is each for each in vectors.values())]
-    notes = _others(member, arrays, [key, *fitting], f" (not of these {rows} rows)")
+    notes = _others(member, arrays, [key, source, *fitting], f" (not of these {rows} rows)")
     wide = (name for name in arrays if name != key and is_label(_last(name)))
     unlabelled = next(filter(None, (_describe_classes(n, arrays[n], rows) for n in wide)), "")
     return Table(
@@ -192,9 +193,26 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
         names,
         read,
         notes,
-        has_vectors=True,
+        has_vectors=given is None,
         unlabelled=unlabelled,
     )
+
+
+def _given_names(arrays: Mapping[str, Any], matrix: Any) -> tuple[str, tuple[str, ...] | None]:
+    """Finds names of a matrix's columns: an array, or an attribute in HDF5, of as many texts.
+
+    They are names if one of them is that of a feature.
+
+    Returns:
+        The array's name, if it is one, and the names, if there are any.
+    """
+    attributes = (("", value) for value in getattr(matrix, "attrs", {}).values())
+    for source, texts in (*arrays.items(), *attributes):
+        if getattr(texts, "shape", None) == matrix.shape[1:] and texts.dtype.kind in "SUO":
+            names = [t.decode(errors="replace") if isinstance(t, bytes) else str(t) for t in texts]
+            if not {*known_columns(names)}.isdisjoint(FEATURES):
+                return source, tuple(names)
+    return "", None
 
 
 def _find_matrix(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice) -> str:

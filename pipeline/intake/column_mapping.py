@@ -10,7 +10,7 @@ from typing import NamedTuple
 import yaml
 
 from components.report.number_format import plural
-from formats.column_names import INDEX_NAMES, is_label, known_column
+from formats.column_names import INDEX_NAMES, is_label, known_column, known_columns
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote, shorten
 from pipeline.intake.table import Table
@@ -239,10 +239,11 @@ def _find_columns(
         raise IntakeError(
             f"{source}: {quote(twice)} is given for {' and for '.join(columns)}. Correct {given}."
         )
-    ours_by_name = {name: known_column(name) or "" for name in _without_prefix(names)}
+    plain = _without_prefix(names)
+    ours_by_name = dict(zip(plain, (ours or "" for ours in known_columns(plain)), strict=True))
     if LABEL not in ours_by_name.values():  # Otherwise `label_id` may be another form of `label`.
         ours_by_name = {n: ours or LABEL * is_label(n) for n, ours in ours_by_name.items()}
-    for index, name in enumerate(_without_prefix(names)):
+    for index, name in enumerate(plain):
         ours = ours_by_name[name]
         is_unused = ours == LABEL and not is_labelled
         if not ours or is_unused or index in taken or ours in explicit:

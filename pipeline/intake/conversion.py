@@ -7,11 +7,16 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from components.example_gen.hash_split import assign_splits
+from formats.event_hash import event_hashes
 from formats.prefetching import prefetch
 from formats.published.additional_keys import make_encoder
 from formats.published.manifest import Manifest, ShardEntry, now
 from formats.published.record import Events, encode_events
+from formats.splitmix64 import mix
 from pipeline.intake.event_source import read_source
 from pipeline.intake.hash_sample import HashSample
 from pipeline.intake.input_sources import Source
@@ -166,13 +171,19 @@ def _split(
     if inputs.validation:
         return training, read(inputs.validation)
     if split.by_hash:
-        return split_by(
-            training, lambda events: assign_splits(Events(*events[:2]), _HASH_BUCKETS) == 1
-        )
+        return split_by(training, _is_validation)
     if split.validation_rows is None:
         return split_last(training, conventional_validation_rows)
     fixed = split.validation_rows
     return split_last(_require_more(fixed, training), lambda _: fixed)
+
+
+def _is_validation(events: Events) -> NDArray[np.bool_]:
+    """Chooses a fifth of the events, equal ones together.
+
+    The hash is mixed once more: a run may split one of the two parts by the same hash again.
+    """
+    return assign_splits(mix(~event_hashes(events.features)), _HASH_BUCKETS) == 1
 
 
 def _require_more(limit: int, chunks: Iterable[Events]) -> Iterator[Events]:

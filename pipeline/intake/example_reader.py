@@ -245,7 +245,10 @@ def _parse_vector(features: Any, key: str) -> Any:
         values = _parse_tensor(values[0], key)
     if len(values) != NUM_FEATURES:
         raise _RecordError(f"has {len(values)} values in {quote(key)}, not {NUM_FEATURES}")
-    return values
+    try:
+        return np.asarray(values, np.float64)
+    except ValueError as error:
+        raise _RecordError(f"has values in {quote(key)} that are not numbers") from error
 
 
 def _parse_proto(message: Any, data: bytes) -> Any:
@@ -276,6 +279,15 @@ def _parse_tensor(data: bytes, key: str) -> Any:
         raise _RecordError(
             f"holds a tensor of shape {sizes} in {quote(key)}, not [{NUM_FEATURES}]{hint}"
         )
-    if tensor.dtype in _FLOATS and tensor.tensor_content:
-        return np.frombuffer(tensor.tensor_content, "<" + _FLOATS[tensor.dtype])
-    return np.asarray(make_ndarray(tensor), np.float64).reshape(-1)
+    try:
+        if tensor.dtype in _FLOATS and tensor.tensor_content:
+            return np.frombuffer(tensor.tensor_content, "<" + _FLOATS[tensor.dtype])
+        values = make_ndarray(tensor).reshape(-1)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _RecordError(
+            f"holds a tensor in {quote(key)} that cannot be read: of type {tensor.dtype}, with "
+            f"{len(tensor.tensor_content)} bytes"
+        ) from error
+    if np.iscomplexobj(values):
+        raise _RecordError(f"holds complex numbers in {quote(key)}")
+    return values

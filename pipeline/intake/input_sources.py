@@ -176,12 +176,18 @@ def _find(text: str, notes: list[str], are_joined: bool) -> Iterator[Source]:
         yield Source(text, path, tree)
     elif path.is_symlink():
         raise InputNotFoundError(f"'{text}' is a broken link. Restore its target, or remove it.")
-    elif matches := sorted(glob.glob(str(path))):  # noqa: PTH207 (a pattern, not below a folder)
+    elif matches := _match(str(path)):
         for match in matches:
             yield from _find(match, notes, are_joined)
     else:
         kind = "matches no file" if glob.has_magic(text) else "does not exist"
         raise InputNotFoundError(f"'{text}' {kind}. Check the path.")
+
+
+def _match(pattern: str) -> list[str]:
+    """Finds what a pattern matches; ``**`` finds files in folders of any depth."""
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (not below a folder)
+    return [path for path in found if not (Path(path).is_dir() and "**" in pattern)]
 
 
 def _split_tree(text: str) -> tuple[Path, str | None]:

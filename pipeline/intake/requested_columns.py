@@ -27,6 +27,7 @@ class RequestedColumn:
     """A column to write.
 
     Attributes:
+        source: the input, for messages.
         index: of the column in the table.
         feature: index of the feature whose converted values are written; None for the column as
             it is stored.
@@ -34,6 +35,7 @@ class RequestedColumn:
         decimal: the decimal separator of text files.
     """
 
+    source: str
     index: int
     feature: int | None
     is_text: bool
@@ -44,7 +46,13 @@ class RequestedColumn:
         """Returns the values of a batch."""
         if self.feature is not None:
             return pa.array(features[self.feature])
-        values = _to_arrow(batch.columns[self.index])
+        try:
+            values = _to_arrow(batch.columns[self.index])
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise IntakeError(
+                f"{self.source}: the column {quote(name)} holds values of several types ({error}). "
+                "Write it with one type, or leave it out of --columns and --id."
+            ) from error
         if self.is_text and pa.types.is_string(values.type):
             return self._to_numbers(name, values, batch)
         return values
@@ -63,9 +71,9 @@ class RequestedColumn:
         if numbers is None:
             row = next(i for i in range(len(texts)) if _cast(trimmed[i : i + 1]) is None)
             raise IntakeError(
-                f"{batch.locate(row)} has {quote(texts[row].as_py())} as {name}, which is not a "
-                "number of up to 15 digits as the values before it are. Correct the row, or leave "
-                f"out --columns {name}."
+                f"{self.source}: {batch.locate(row)} has {quote(texts[row].as_py())} as {name}, "
+                "which is not a number of up to 15 digits as the values before it are. Correct the "
+                f"row, or leave out --columns {name}."
             )
         return numbers
 
@@ -115,7 +123,9 @@ def find_requested(
     requested = {}
     for name in (id_column, *names) if id_column else names:
         index, feature = _find_column(table.name, columns, name)
-        requested[name] = RequestedColumn(index, feature, is_text and name != id_column, decimal)
+        requested[name] = RequestedColumn(
+            table.name, index, feature, is_text and name != id_column, decimal
+        )
     return requested
 
 

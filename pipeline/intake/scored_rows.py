@@ -22,7 +22,7 @@ from formats.published.tfrecord import RecordError
 from pipeline.intake.column_mapping import ColumnMap, map_columns
 from pipeline.intake.event_source import read_source
 from pipeline.intake.input_sources import Source
-from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.requested_columns import RequestedColumn, find_requested
 from pipeline.intake.table import Table
 from pipeline.intake.table_events import Counts, IntakeOptions, apply_rules, check_order
@@ -101,8 +101,11 @@ class TableRows:
         counts, reader = Counts(), partial(_read_table, self.options)
         intake = self.options.intake
         intake = replace(intake, arrays=intake.arrays._replace(is_labelled=False))
+        types: dict[str, pa.DataType] = {}
         with self._refusing():
-            yield from read_source(self.source, intake, counts, on_read, reader)
+            for rows in read_source(self.source, intake, counts, on_read, reader):
+                _check_types(rows, types)
+                yield rows
         self.notes.extend(counts.notes)
         # It may have changed since the digest was taken.
         if self.source.is_regular and counts.sources[0].sha256 != digest:
@@ -138,6 +141,17 @@ def _stored_checksum(uri: str) -> str:
         return f"{FileSystems.checksum(uri)}"
     except (BeamIOError, NotImplementedError):
         return ""
+
+
+def _check_types(rows: Rows, types: dict[str, pa.DataType]) -> None:
+    """Refuses a copied column whose type changes, such as between the members of an archive."""
+    for name, values in rows.columns.items():
+        if (first := types.setdefault(name, values.type)) != values.type:
+            raise IntakeError(
+                f"{rows.file}: from row {rows.first} on the column {quote(name)} holds "
+                f"{values.type}, but {first} before. Write it with one type, or leave it out of "
+                "--columns and --id."
+            )
 
 
 def _read_table(

@@ -11,6 +11,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.column_names import count_from_zero, is_of_tmva
 from formats.features import NUM_FEATURES
 from formats.published.column_order import find_order_problem
 from formats.published.manifest import SourceEntry
@@ -188,10 +189,13 @@ def read_table(
 def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> None:
     """Refuses a label whose name says background, because its 1 would be taken for signal."""
     label = "" if columns.label is None else columns.names[columns.label]
-    if not values.are_given and re.search("background|bkg|bg", label, re.IGNORECASE):
+    is_inverse = is_of_tmva(label) or re.search("background|bkg|bg", label, re.IGNORECASE)
+    if is_inverse and not values.are_given:
+        of_tmva = ", as in TMVA's trees" * is_of_tmva(label)
         raise IntakeError(
             f"{name}: the label is named {quote(label)}, but 1 means signal. If 1 is "
-            "background in it, add --signal 0 --background 1, otherwise --signal 1 --background 0."
+            f"background in it{of_tmva}, add --signal 0 --background 1, otherwise --signal 1 "
+            "--background 0."
         )
 
 
@@ -216,6 +220,8 @@ def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
         counts.notes.append(
             f"{table.name}: its columns have no names and are taken to be in the published order"
         )
+    if not table.has_vectors and count_from_zero(columns.names):
+        counts.notes.append(f"{table.name}: its names count the jets from 0; jet_0 is our jet_1")
 
 
 def check_order(table: Table, features: NDArray[np.float32], columns: ColumnMap) -> None:

@@ -61,7 +61,7 @@ def test_every_event_is_written_once_to_the_split_of_its_hash(task, tmp_path):
     events = make_events(1234)
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
     summaries = ingest_shard(task).splits
-    splits = assign_splits(events, [2, 1])
+    splits = assign_splits(event_hashes(events.features), [2, 1])
     for index, name in enumerate(("train", "eval")):
         in_split = splits == index
         expected = np.column_stack([events.labels[in_split], events.features[in_split]])
@@ -137,7 +137,7 @@ def test_hashes_of_events_are_written_beside_their_split(task, tmp_path, monkeyp
     events = make_events(12_000)
     (tmp_path / "shard.tfrecord").write_bytes(encode_events(events))
     ingest_shard(task)
-    splits = assign_splits(events, [2, 1])
+    splits = assign_splits(event_hashes(events.features), [2, 1])
     for index, name in enumerate(("train", "eval")):
         assert len(find_runs(str(tmp_path), name)) > 1
         assert {run.shard for run in find_runs(str(tmp_path), name)} == {7}
@@ -203,7 +203,9 @@ def test_any_events_are_written_bit_for_bit(words, row_group_events, buckets, co
     # In the order of the shard; compared as bits because NaN equals nothing.
     sent = np.column_stack([labels, events.features]).astype(np.float32).view(np.uint32)
     assigned = (
-        assign_splits(events, buckets) if len(buckets) > 1 else np.zeros(len(words), np.int64)
+        assign_splits(event_hashes(events.features), buckets)
+        if len(buckets) > 1
+        else np.zeros(len(words), np.int64)
     )
     for split, part in enumerate(written):
         np.testing.assert_array_equal(

@@ -199,6 +199,15 @@ def test_arrays_of_two_splits_stay_apart(run, tmp_path):
     assert "note: x.npz: has X_train and X_test; only X_test is read\nRead 10" in result.output
 
 
+@pytest.mark.parametrize("words", [("*/a.csv",), ("train/a.csv", "test/a.csv")])
+def test_splits_that_are_joined_are_noted(run, tmp_path, words):
+    for name, rows in (("train", slice(40)), ("test", slice(40, None))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_bytes(uci_csv(select(EVENTS, rows)))
+
+    assert "note: the inputs are joined and split again" in run(*words, "--out", "d").output
+
+
 def test_a_part_without_rows_is_reported(run, tmp_path):
     (tmp_path / "y.csv").write_text(to_csv([], COLUMNS))
 

@@ -24,10 +24,11 @@ RECORDS = FRAME.to_records(index=False)
 VECTORS = {name: FRAME[name].to_numpy() for name in COLUMNS}
 
 
-def write_hdf5(path, **arrays):
+def write_hdf5(path, attributes=None, **arrays):
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
             file[name.replace("__", "/")] = array
+        file[next(iter(arrays)).replace("__", "/")].attrs.update(attributes or {})
 
 
 WRITERS = {
@@ -45,6 +46,35 @@ WRITERS = {
     ),
     "vectors.h5": lambda path: write_hdf5(path, **{f"events__{k}": v for k, v in VECTORS.items()}),
 }
+
+
+SHUFFLED = np.random.default_rng(0).permutation(28)
+NAMES = [FEATURES[i] for i in SHUFFLED]
+WITH_NAMES = {
+    "named.npz": lambda path: np.savez(path, columns=NAMES, X=X[:, SHUFFLED], y=Y),
+    "with the label.npz": lambda path: np.savez(
+        path, data=MATRIX[:, [*(1 + SHUFFLED), 0]], names=np.bytes_([*NAMES, "is_boson"])
+    ),
+    "named.h5": lambda path: write_hdf5(path, x=X[:, SHUFFLED], y=Y, feature_names=NAMES),
+    "attribute.h5": lambda path: write_hdf5(path, {"columns": NAMES}, x=X[:, SHUFFLED], y=Y),
+}
+
+
+@pytest.mark.parametrize("name", WITH_NAMES)
+def test_names_beside_a_matrix_give_the_order_of_its_columns(tmp_path, name):
+    WITH_NAMES[name](tmp_path / name)
+
+    events, conversion = convert_all([tmp_path / name], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert not conversion.counts.notes
+
+
+def test_names_beside_a_matrix_must_be_those_of_all_features(tmp_path):
+    np.savez(tmp_path / "x.npz", columns=[*FEATURES[:27], "ht"], X=X, y=Y)
+
+    with pytest.raises(IntakeError, match=r"1 of the 28 features is missing \(m_wwbb\).* ht\."):
+        convert_all([tmp_path / "x.npz"], tmp_path / "out")
 
 
 def chosen(features=None, label=None):
@@ -90,7 +120,7 @@ def test_a_text_among_the_features_is_named(tmp_path):
         convert_all([tmp_path / "x.h5"], tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["y_pred", "label_weights", "targets_w", "num_classes"])
+@pytest.mark.parametrize("name", ["y_pred", "label_weights", "targets_w", "num_classes", "classID"])
 def test_predictions_and_weights_are_not_labels(tmp_path, name):
     np.savez(tmp_path / "x.npz", x=X, **{name: Y})
 

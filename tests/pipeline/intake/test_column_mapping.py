@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from formats.column_names import known_column
@@ -58,6 +60,22 @@ def test_columns_are_known_by_their_names_and_by_aliases():
     assert [known_column(name) for name in COLUMNS] == list(COLUMNS)
     assert known_column("jet1pt") == FEATURES[5]
     assert known_column("met") == FEATURES[3]
+    assert known_column("lepton_η [rad]") == FEATURES[1]
+    assert known_column("ΔΦ") is None
+    assert known_column("missing_energy_Φ") == FEATURES[4]
+
+
+@pytest.mark.parametrize(
+    "others", [[], [f"jet_4_{part}" for part in ("pt", "eta", "phi", "b_tag")]]
+)
+@pytest.mark.parametrize("jet", ["jet_", "j"])
+def test_jets_may_be_counted_from_0(others, jet):
+    names = [re.sub(r"jet_(\d)", lambda m: f"{jet}{int(m[1]) - 1}", name) for name in COLUMNS]
+
+    columns = mapped([*others, *names])
+
+    assert columns.features == tuple(range(len(others) + 1, len(others) + 29))
+    assert columns.dropped == tuple(others)
 
 
 def test_names_can_be_mapped():

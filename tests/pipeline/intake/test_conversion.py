@@ -12,8 +12,10 @@ from event_makers import make_published_events, same_events, select
 from shard_makers import read_folder
 from table_makers import convert_all, to_csv, to_frame, to_parquet, to_rows, uci_csv
 
+from components.example_gen.hash_split import assign_splits
 from formats.errors import DataRefusedError
-from formats.features import COLUMNS
+from formats.event_hash import event_hashes
+from formats.features import COLUMNS, FEATURES
 from formats.published.manifest import find_differences, read_manifest
 from formats.published.record import Events
 from pipeline.intake.column_mapping import ColumnOptions
@@ -86,6 +88,24 @@ def test_a_hash_splits_the_same_events_in_any_order(tmp_path, csv):
     assert {row.tobytes() for row in first.features} == {row.tobytes() for row in second.features}
     everything = [read_folder(tmp_path / "x" / split) for split in ("training", "validation")]
     assert sum(len(part.labels) for part in everything) == 200
+
+
+@pytest.mark.slow
+def test_a_hash_keeps_equal_events_together_and_each_part_can_be_split_again(tmp_path):
+    features = EVENTS.features.copy()
+    features[:, FEATURES.index("lepton_eta")] = 0.0
+    other = Events(features.copy(), 1 - EVENTS.labels)
+    other.features[:, FEATURES.index("lepton_eta")] = -0.0
+    for name, events in (("x", Events(features, EVENTS.labels)), ("y", other)):
+        (tmp_path / f"{name}.csv").write_bytes(uci_csv(events))
+
+    paths = [tmp_path / "x.csv", tmp_path / "y.csv"]
+    convert_all(paths, tmp_path / "out", split=SplitOptions(by_hash=True))
+
+    parts = [read_folder(tmp_path / "out" / name) for name in ("training", "validation")]
+    hashes = [event_hashes(part.features) for part in parts]
+    assert not {*hashes[0].tolist()} & {*hashes[1].tolist()}
+    assert assign_splits(hashes[0], (4, 1)).mean() == pytest.approx(0.2, abs=0.07)
 
 
 @pytest.mark.slow

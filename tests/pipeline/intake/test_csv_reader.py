@@ -397,7 +397,7 @@ def test_a_name_that_two_columns_have_cannot_be_chosen(converted):
     assert refusal(converted, text).endswith(f"two columns named '{COLUMNS[1]}'. Rename one.")
 
 
-@pytest.mark.parametrize("name", ["is_background", "bkg", "notBG"])
+@pytest.mark.parametrize("name", ["is_background", "bkg", "notBG", "classID"])
 def test_a_label_that_is_named_after_the_background_needs_its_values(converted, name):
     text = to_csv([[f"{1 - float(row[0]):g}", *row[1:]] for row in ROWS], [name, *FEATURES])
     options = with_columns(label=name)

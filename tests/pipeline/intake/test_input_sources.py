@@ -41,6 +41,9 @@ def test_folders_and_patterns_are_sorted(make):
     assert names_of("d") == ["d/a/x.csv", "d/b.csv", "d/c.csv.gz"]
     assert names_of("d/*.csv*") == ["d/b.csv", "d/c.csv.gz"]
     assert names_of("[1].csv") == ["[1].csv"]
+    make("d/a/b/y.csv")
+    assert names_of("d/**/*.csv") == ["d/a/b/y.csv", "d/a/x.csv", "d/b.csv"]
+    assert names_of("d/**") == ["d/a/b/y.csv", "d/a/x.csv", "d/b.csv", "d/c.csv.gz"]
 
 
 def test_a_folder_of_parquet_files_is_one_input(make):

@@ -421,16 +421,25 @@ def int_feature(*values):
     return Feature(int64_list=Int64List(value=map(int, values)))
 
 
-def bytes_feature(value):
+def bytes_feature(*values):
     from tensorflow.train import BytesList, Feature
 
-    return Feature(bytes_list=BytesList(value=[value]))
+    return Feature(bytes_list=BytesList(value=values))
 
 
 def tensor_feature(array):
     import tensorflow as tf
 
     return bytes_feature(tf.io.serialize_tensor(tf.constant(array)).numpy())
+
+
+def damaged_tensor(kind):
+    """A tensor of 28 numbers with 13 bytes for them."""
+    from tensorflow.core.framework import tensor_pb2
+
+    tensor = tensor_pb2.TensorProto(dtype=kind, tensor_content=bytes(13))
+    tensor.tensor_shape.dim.add(size=28)
+    return bytes_feature(tensor.SerializeToString())
 
 
 def shard(make_features):
@@ -540,6 +549,21 @@ def test_labels_and_other_keys_may_be_texts(tmp_path, write):
         (
             lambda x, _: {"features": float_feature(*x), "label": float_feature(0.95)},
             "record 1 has the label '0.95', which is neither 0 nor 1",
+        ),
+        *(
+            (
+                lambda *_, kind=kind: {"features": damaged_tensor(kind), "label": float_feature(1)},
+                f"record 1 holds a tensor in 'features' that cannot be read: of type {kind}, with",
+            )
+            for kind in (2, 3, 7, 19, 20, 101, 999)  # double, int32, string, half, resource, ...
+        ),
+        (
+            lambda x, _: {"features": tensor_feature(x.astype("c8")), "label": float_feature(1)},
+            "record 1 holds complex numbers in 'features'",
+        ),
+        (
+            lambda *_: {"features": bytes_feature(*[b"?"] * 28), "label": float_feature(1)},
+            "record 1 has values in 'features' that are not numbers",
         ),
     ],
 )

@@ -122,6 +122,18 @@ def test_float16_with_missing_values_is_copied(tmp_path):
     assert columns["weight"] == [None, *[1.5] * 59]
 
 
+def test_a_column_whose_type_changes_is_refused(tmp_path):
+    rows = [[f"{i}", *row[1:]] for i, row in enumerate(ROWS)]
+    texts = [["a", *row[1:]] for row in ROWS]
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name, part in (("a.csv", rows), ("b.csv", texts)):
+            archive.writestr(name, to_csv(part, ["run", *FEATURES]))
+    sentence = r"b.csv: from row 1 on the column 'run' holds string, but double before\. Write it"
+    with pytest.raises(DataRefusedError, match=sentence):
+        read_all(tmp_path / "x.zip", columns=("run",))
+    assert len(read_all(tmp_path / "x.zip", id_column="run")[1]["run"]) == 120
+
+
 def test_long_integers_lose_no_digits(tmp_path):
     rows = [[str(2**60 + i), *row[1:]] for i, row in enumerate(ROWS)]
     path = write(tmp_path / "x.csv", to_csv(rows, ["event", *FEATURES]))
