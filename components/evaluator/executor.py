@@ -13,6 +13,7 @@ from tfx_bsl.tfxio.parquet_tfxio import ParquetTFXIO
 from formats import names
 from formats.artifact_types import Artifacts
 from formats.evaluation_record import join_evaluation, read_metrics
+from formats.event_counts import check_counted
 from formats.examples import ReadExamples, check_split
 
 
@@ -25,8 +26,8 @@ class Executor(executor.Executor):
         """Evaluates the model on one split, by default ``eval``; an absent baseline counts as none.
 
         Raises:
-            EventCountError: files were deleted or added since ingestion.
-            RuntimeError: the Beam runner lost or duplicated events.
+            EventCountError: files were deleted or added since ingestion, or the Beam runner lost or
+                duplicated events.
         """
         examples = artifact_utils.get_single_instance(
             input_dict[standard_component_specs.EXAMPLES_KEY]
@@ -54,7 +55,7 @@ class Executor(executor.Executor):
         if evaluated != ingested:
             # It is the runner's fault only if the files are still complete.
             check_split(examples, split)
-            check_count(ingested, evaluated)
+            check_counted(names.EVALUATOR, evaluated, ingested)
 
 
 class _RowGroups(ParquetTFXIO):
@@ -73,16 +74,3 @@ def _make_factory(*, schema: Any, **_: Any) -> Any:
 def count_events(evaluation: str) -> int | None:
     """Reads the number of events that an evaluation's overall slice was measured on."""
     return join_evaluation(read_metrics(evaluation), {}).candidate.overall.events
-
-
-def check_count(ingested: int, evaluated: int | None) -> None:
-    """Compares the Evaluator's number of events with ingestion's.
-
-    Raises:
-        RuntimeError: they differ.
-    """
-    if evaluated != ingested:
-        raise RuntimeError(
-            f"the Evaluator counted {evaluated} of {ingested} events: the Beam runner lost or "
-            "duplicated some, so its verdict must not be trusted; use another runner in beam.args"
-        )

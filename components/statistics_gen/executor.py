@@ -7,10 +7,13 @@ from typing import Any
 
 import tensorflow_data_validation as tfdv
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
+from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
+from formats import names
 from formats.artifact_types import Artifacts
+from formats.event_counts import check_counted
 from formats.examples import FILES, ReadExamples, check_split
 
 
@@ -23,7 +26,8 @@ class Executor(BaseBeamExecutor):
         """Computes the statistics of each split of Parquet Examples.
 
         Raises:
-            EventCountError: a split has more or fewer events than were ingested.
+            EventCountError: a split has more or fewer events than were ingested, or the Beam runner
+                lost or duplicated events.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
@@ -34,8 +38,9 @@ class Executor(BaseBeamExecutor):
         )
         statistics.split_names = examples.split_names
         statistics.span = examples.span
+        splits = artifact_utils.decode_split_names(examples.split_names)
         with self._make_beam_pipeline() as pipeline:
-            for split in artifact_utils.decode_split_names(examples.split_names):
+            for split in splits:
                 folder = artifact_utils.get_split_uri([examples], split)
                 check_split(examples, split)
                 output = artifact_utils.get_split_uri([statistics], split)
@@ -46,3 +51,8 @@ class Executor(BaseBeamExecutor):
                     | f"Write[{split}]"
                     >> tfdv.WriteStatisticsToBinaryFile(f"{output}/{DEFAULT_FILE_NAME}")
                 )
+        for split in splits:
+            measured = load_statistics(statistics, split).proto().datasets[0]
+            ingested = examples.get_int_custom_property(names.events_property(split))
+            # TFDV sends partial results to random reducers, which a repeated task chooses again.
+            check_counted(names.STATISTICS_GEN, measured.num_examples, ingested)
