@@ -56,10 +56,14 @@ def find_source(module: str) -> Path | None:
 def _files(module: str, source: Path) -> Iterator[tuple[str, Path]]:
     yield module, source
     if source.name == "__init__.py":
-        for file in sorted(source.parent.rglob("*")):
-            if file.suffix in DATA_SUFFIXES and _package_of(file) == source.parent:
-                yield f"{module}/{file.relative_to(source.parent)}", file
+        for file in sorted(_data_files(source.parent)):
+            yield f"{module}/{file.relative_to(source.parent)}", file
 
 
-def _package_of(file: Path) -> Path:
-    return next(folder for folder in file.parents if (folder / "__init__.py").is_file())
+def _data_files(folder: Path) -> Iterator[Path]:
+    """Yields the data files of a package, without those of the packages in it."""
+    for path in folder.iterdir():
+        if path.suffix in DATA_SUFFIXES:
+            yield path
+        elif path.is_dir() and not (path / "__init__.py").is_file():
+            yield from _data_files(path)

@@ -64,24 +64,16 @@ def root_modules(node: BaseComponent) -> set[str]:
 
 def import_closure(roots: Iterable[str]) -> set[str]:
     """Finds every module of the project that importing ``roots`` can import, parents included."""
-    closure: set[str] = set()
-    pending = list(roots)
+    names = set(roots)
+    closure, pending = set(names), list(names)
     while pending:
-        module = pending.pop()
-        if module in closure:
-            continue
-        closure.add(module)
-        pending += _imports(module)
+        name = pending.pop()
+        if source := find_source(name):
+            closure.add(name)
+            found = {name.rpartition(".")[0], *_imported(source.read_bytes())} - names
+            names |= found
+            pending += (name for name in found if name.partition(".")[0] in PACKAGES)
     return closure
-
-
-def _imports(module: str) -> Iterator[str]:
-    source = find_source(module)
-    assert source is not None, module
-    if parent := module.rpartition(".")[0]:
-        yield parent
-    names = (name for name in _imported(source.read_bytes()) if name.partition(".")[0] in PACKAGES)
-    yield from (name for name in names if find_source(name))
 
 
 @cache
@@ -99,6 +91,8 @@ def _imported(source: bytes) -> frozenset[str]:
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):  # holds no statement, and is most of the tree
+            continue
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
         yield node
