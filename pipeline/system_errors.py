@@ -19,11 +19,15 @@ DISK_FAULTS = {
 }
 """Reasons why a disk cannot be read or written."""
 
+OUT_OF_MEMORY = (
+    "there is not enough memory",
+    "end other programs, or allow more (`ulimit -v`)",
+)
 LIMITS = {
     errno.EFBIG: ("the file would exceed the largest size allowed", "raise it (`ulimit -f`)"),
     errno.EMFILE: ("this process has too many files open", "allow more (`ulimit -n 4096`)"),
     errno.ENFILE: ("too many files are open on this machine", "end other programs"),
-    errno.ENOMEM: ("there is not enough memory", "end other programs, or allow more (`ulimit -v`)"),
+    errno.ENOMEM: OUT_OF_MEMORY,
 }
 """Limits of the process or the machine: the reason and the remedy."""
 

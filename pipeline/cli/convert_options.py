@@ -107,7 +107,7 @@ def make_intake_options(
             parse_header(header) if header else None,
             read_names(names_file) if names_file else {},
             label,
-            keep,
+            tuple(dict.fromkeys(keep)),
         ),
         LabelValues(signal[0], background[0], True) if signal else LabelValues(),
         ValueOptions(units, missing == "drop", snap_b_tags),

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,19 @@ class LazyGroup(click.Group):
         except (BrokenPipeError, click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from pipeline.system_errors import describe_system_error, explain
+            from pipeline.system_errors import OUT_OF_MEMORY, describe_system_error, explain
 
-            if not isinstance(error, OSError) and not explain(error):
+            explained = explain(error)
+            if not isinstance(error, OSError) and not explained:
                 raise
-            raise click.ClickException(describe_system_error(error)) from error
+            fault = click.ClickException(describe_system_error(error))
+            if explained != OUT_OF_MEMORY:
+                raise fault from error
+            fault.show()
+            with suppress(OSError, MemoryError):
+                sys.stdout.flush()
+            # Python lacks memory to end as well, and would print thousands of lines about it.
+            os._exit(ExitCode.FAILED)
 
 
 def prepare_imports() -> None:

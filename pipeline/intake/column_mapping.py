@@ -12,8 +12,10 @@ import yaml
 from components.report.number_format import plural
 from formats.column_names import INDEX_NAMES, is_label, known_column, known_columns
 from formats.features import COLUMNS, FEATURES, LABEL
+from formats.published.record_parser import FEATURES_KEY
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote, shorten
 from pipeline.intake.table import Table
+from pipeline.yaml_values import load_yaml
 
 _COUNTED = re.compile(r"(\D*)(\d+)")
 
@@ -77,7 +79,7 @@ def read_names(path: Path) -> dict[str, str]:
         IntakeError: it is not such a file, or has a name that is not one of our columns.
     """
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))
+        names = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         names = None
     if not isinstance(names, dict):
@@ -129,6 +131,11 @@ def map_columns(table: Table, options: ColumnOptions, *, is_labelled: bool) -> C
             raise IntakeError(
                 f"{table.name}: --keep {name} names the label or a feature, which is kept in any "
                 "case. Leave it out."
+            )
+        if name in (FEATURES_KEY, LABEL):
+            raise IntakeError(
+                f"{table.name}: --keep {name} would replace the key {name} of the records. Rename "
+                "the column in the input."
             )
     used = {*found.values(), *kept.values()}
     dropped = tuple(name for index, name in enumerate(names) if index not in used)

@@ -128,6 +128,14 @@ def test_each_option_accepts_what_it_names(run, tmp_path, words):
     assert same_events(events_of(tmp_path / "data"), EVENTS)
 
 
+def test_a_column_may_be_kept_twice(run, tmp_path):
+    to_frame(EVENTS).assign(weight=1.0).to_parquet(tmp_path / "y.parquet")
+
+    result = run("y.parquet", "--keep", "weight", "--keep", "weight", "--out", "data")
+
+    assert result.exit_code == 0, result.output
+
+
 def test_files_of_one_class_are_split_by_hash(run, tmp_path):
     for value, name in enumerate(("background", "signal")):
         part = select(EVENTS, EVENTS.labels == value)

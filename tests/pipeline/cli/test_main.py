@@ -146,7 +146,6 @@ def test_too_many_open_files_end_any_command_with_one_sentence(monkeypatch):
             OSError(errno.ENOSPC, "No space left on device", "/root/logs/run.log"),
             "/root/logs/run.log: no space is left; free some, or use another folder",
         ),
-        (RuntimeError("can't start new thread"), "there is not enough memory; end other programs"),
         (click.ClickException("cannot load x: std::bad_alloc"), "cannot load x: std::bad_alloc"),
     ],
 )
@@ -160,6 +159,32 @@ def test_an_error_of_the_system_ends_any_command_with_one_sentence(monkeypatch, 
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: {sentence}")
     assert result.output.count("\n") == 1
+
+
+LACK_OF_MEMORY = """
+import click
+from pipeline.cli.main import LazyGroup, main
+
+class Held:
+    def __del__(self):
+        raise MemoryError
+
+@click.command()
+def run():
+    main.held = Held()
+    raise RuntimeError("can't start new thread")
+
+LazyGroup.get_command = lambda *_: run
+main(["run"])
+"""
+
+
+def test_lack_of_memory_at_the_end_of_a_command_does_not_hide_the_sentence():
+    command = [sys.executable, "-c", LACK_OF_MEMORY]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: there is not enough memory; end other programs")
+    assert done.stderr.count("\n") == 1
 
 
 def test_other_errors_keep_their_traceback(monkeypatch):

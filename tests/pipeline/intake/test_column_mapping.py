@@ -165,6 +165,16 @@ def test_a_table_of_one_class_needs_no_label():
         ),
         (COLUMNS, {"keep": ("weight",)}, "x: has no column 'weight' to keep; it has label,"),
         (
+            ["truth", *COLUMNS],
+            {"label": "truth", "keep": ("label",)},
+            "x: --keep label would replace the key label of the records. Rename the column",
+        ),
+        (
+            ["features", *COLUMNS],
+            {"keep": ("features",)},
+            "x: --keep features would replace the key features of the records.",
+        ),
+        (
             COLUMNS,
             {"keep": ("m_bb",)},
             "x: --keep m_bb names the label or a feature, which",
@@ -199,15 +209,16 @@ def test_the_header_must_name_every_column():
 
 def test_mapping_files(tmp_path):
     path = tmp_path / "names.yaml"
-    path.write_text(f"{FEATURES[0]}: lep_pt_0\nlabel: 7\n")
+    path.write_text(f"{FEATURES[0]}: lep_pt_0\n{FEATURES[1]}: 1_0\nlabel: 7\n")
 
-    assert read_names(path) == {FEATURES[0]: "lep_pt_0", "label": "7"}
+    assert read_names(path) == {FEATURES[0]: "lep_pt_0", FEATURES[1]: "1_0", "label": "7"}
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("lepton_Pt: x\n", "'lepton_Pt' is not one of our columns; the nearest is lepton_pt"),
+        ("m_bb: a\nm_bb: b\n", "is not a mapping file"),
         ("- a\n", "is not a mapping file. Write one line 'OURS: THEIRS' per column"),
         (": : :", "is not a mapping file"),
     ],
