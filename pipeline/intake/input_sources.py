@@ -185,9 +185,17 @@ def _find(text: str, notes: list[str], are_joined: bool) -> Iterator[Source]:
 
 
 def _match(pattern: str) -> list[str]:
-    """Finds what a pattern matches; ``**`` finds files in folders of any depth."""
+    """Finds what ``PATTERN`` or ``PATTERN:TREE`` matches.
+
+    ``**`` finds files in folders of any depth.
+    """
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (not below a folder)
-    return [path for path in found if not (Path(path).is_dir() and "**" in pattern)]
+    if "**" in pattern:
+        found = [path for path in found if Path(path).is_file()]
+    files, _, tree = pattern.rpartition(":")
+    if not found and glob.has_magic(files):
+        return [f"{path}:{tree}" for path in _match(files) if Path(path).is_file()]
+    return found
 
 
 def _split_tree(text: str) -> tuple[Path, str | None]:

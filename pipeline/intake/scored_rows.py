@@ -170,7 +170,7 @@ def _read_table(
     )
     faults = _RowFaults(intake.values.units) if options.flag_invalid else None
     rules = ValueRules(intake.values, faults.add if faults else None)
-    first = 1
+    first, sample = 1, None
     for batch in table.read(*_indices(columns, requested.values())):
         count = len(batch.columns[columns.features[0]])
         labels = np.zeros(count, np.float32)
@@ -183,8 +183,7 @@ def _read_table(
             matrix = np.ascontiguousarray(features.T)
             reasons = faults.take(count) if faults else None
             rows = Rows(table.name, first, matrix, reasons, values, not options.id_column)
-            if first == 1:
-                check_order(table, matrix[rows.is_valid], columns)
+            sample = check_order(table, sample, matrix[rows.is_valid], columns)
             yield rows
         first += count
         if batch.fraction is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from formats.column_names import count_from_zero, is_of_tmva
 from formats.features import NUM_FEATURES
-from formats.published.column_order import find_order_problem
+from formats.published.column_order import MIN_EVENTS, SAMPLE_EVENTS, find_order_problem
 from formats.published.manifest import SourceEntry
 from formats.published.record import Events
 from pipeline.intake.array_tables import ArrayChoice
@@ -154,10 +154,10 @@ def read_table(
     _check_label_name(table.name, columns, options.labels)
     counts.add_columns(table.name, columns)
     _add_notes(table, columns, counts)
-    rules = ValueRules(options.values)
+    rules, before = ValueRules(options.values), counts.read
     numbers = tuple(dict.fromkeys((*columns.features, *columns.kept.values())))
     texts = tuple(i for i in (columns.label, columns.ignored_label) if i is not None)
-    first, contents, classes = True, _PartContents(), set[str]()
+    contents, classes, sample = _PartContents(), set[str](), None
     for batch in table.read(numbers, texts):
         if columns.ignored_label is not None and len(classes) <= 2:
             classes |= present_values(batch.columns[columns.ignored_label])
@@ -167,15 +167,13 @@ def read_table(
         with np.errstate(over="ignore", invalid="ignore"):
             events = _to_events(table.name, batch, columns, labels, rules)
         if not rules.faults.refusals():
-            if first:
-                check_order(table, events.features, columns)
+            sample = check_order(table, sample, events.features, columns)
             contents.add(batch.part, events.features)
             yield events  # type: ignore[misc]
-        first = False
         if batch.fraction is not None:
             on_fraction(batch.fraction)
     counts.notes += table.notes
-    if first:
+    if counts.read == before:
         counts.notes.append(f"{table.name}: has no rows")
     if sentences := rules.faults.refusals() or [*filter(None, [rules.scale_problem()])]:
         raise IntakeError(f"{table.name}: {' '.join(sentences)}")
@@ -224,19 +222,40 @@ def _add_notes(table: Table, columns: ColumnMap, counts: Counts) -> None:
         counts.notes.append(f"{table.name}: its names count the jets from 0; jet_0 is our jet_1")
 
 
-def check_order(table: Table, features: NDArray[np.float32], columns: ColumnMap) -> None:
-    """Compares masses with momenta, as a run does.
+def check_order(
+    table: Table,
+    sample: NDArray[np.float32] | None,
+    features: NDArray[np.float32],
+    columns: ColumnMap,
+) -> NDArray[np.float32]:
+    """Compares masses with momenta, as a run does, as soon as there are enough events.
+
+    Args:
+        table: the table.
+        sample: what this function returned for the batch before; None for the first.
+        features: float32 [N, 28], of the next batch.
+        columns: of the table.
+
+    Returns:
+        The first events of the table.
 
     Raises:
         IntakeError: they do not fit together.
     """
-    if problem := find_order_problem(features):
+    if sample is None:
+        sample = features[:SAMPLE_EVENTS]
+    elif len(sample) < MIN_EVENTS:
+        sample = np.concatenate([sample, features[:SAMPLE_EVENTS]])
+    else:
+        return sample
+    if problem := find_order_problem(sample):
         remedy = problem.remedy
         if columns.by_position:
             remedy = "Name the columns, in the order in which they stand, with --header."
         elif not table.has_vectors:
             remedy = "Correct the names in its header, or give the right ones with --names FILE."
         raise IntakeError(f"{table.name}: {problem.reason}. {remedy}")
+    return sample
 
 
 def _labels(

@@ -27,6 +27,7 @@ from pipeline.intake.conversion import (
 )
 from pipeline.intake.input_sources import find_sources, find_splits
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.scored_rows import file_rows
 from pipeline.intake.table_events import IntakeOptions
 from pipeline.intake.value_faults import ValueOptions
 from pipeline.sample_data.shard_writer import SplitSize
@@ -403,13 +404,19 @@ def sorted_masses(cells):
 
 
 @pytest.mark.slow
-def test_vectors_in_another_order_are_refused(tmp_path):
+@pytest.mark.parametrize("batch_rows", [1 << 16, 60])
+def test_vectors_in_another_order_are_refused(tmp_path, monkeypatch, batch_rows):
+    monkeypatch.setattr("pipeline.intake.table._BATCH_ROWS", batch_rows)
     events = generated(300)
     masses = [*range(21), *(21 + index for index in sorted_masses(range(7)))]
     np.savez(tmp_path / "x.npz", X=events.features[:, masses], y=events.labels)
 
-    with pytest.raises(IntakeError, match=r"exchanging .*\. Write the columns in this order: "):
+    sentence = r"exchanging .*\. Write the columns in this order: "
+    with pytest.raises(IntakeError, match=sentence):
         convert_all([tmp_path / "x.npz"], tmp_path / "out")
+    rows = file_rows(str(tmp_path / "x.npz"), [], "", False)
+    with pytest.raises(DataRefusedError, match=sentence):
+        list(rows.read(rows.digest(), lambda _: None))
 
 
 @pytest.mark.slow

@@ -74,6 +74,9 @@ def test_trees_of_a_file_are_separate_inputs(make):
         ("x.root", "bkg"),
         ("with:colon.root", None),
     ]
+    assert names_of("*.root:a/sig") == ["with:colon.root:a/sig", "x.root:a/sig"]
+    with pytest.raises(InputNotFoundError, match=r"'y\*\.root:sig' matches no file"):
+        find_sources(["y*.root:sig"])
 
 
 @pytest.mark.parametrize(
