@@ -28,6 +28,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from formats.errors import DataRefusedError, NotPushedError
 from formats.locations import is_remote
 from kubeflow.executor_io import (
+    ExecutorInputError,
     LocalPaths,
     keep_outputs,
     localize,
@@ -71,6 +72,9 @@ def run(arguments: Arguments) -> int:
     except NotPushedError as error:
         print(f"NOT PUSHED\n{error}", file=sys.stderr)
         return ExitCode.NOT_BLESSED
+    except ExecutorInputError as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return ExitCode.FAILED
     except Exception as error:  # an engine sees only the exit code, a person only the log
         traceback.print_exc()
         if isinstance(error, OSError) or explain(error):
@@ -81,7 +85,7 @@ def run(arguments: Arguments) -> int:
 
 def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     executor_input = parse_input(options.json_serialized_invocation_args)
-    keep_outputs(executor_input, options.outputs.split(","))
+    keep_outputs(executor_input, [key for key in options.outputs.split(",") if key])
     inputs_spec = options.json_serialized_inputs_spec_args
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
     if inputs_spec:

@@ -9,13 +9,26 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, RuntimeArtifact
+
+from formats.errors import UserError
 
 LAUNCHER_FOLDERS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
 """Folder to which Kubeflow's launcher copies the buckets of each scheme.
 
 ``LocalPathForURI`` in backend/src/v2/component/launcher_v2.go, releases 2.0 to 2.17.
 """
+
+
+_REMEDY = (
+    "compile the pipeline with the version that is in the image, and compare the engine's release "
+    "with those in docs/cloud.md"
+)
+
+
+class ExecutorInputError(UserError, ValueError):
+    """The engine has started a node with an input from which TFX cannot run it."""
 
 
 class LocalPaths:
@@ -38,14 +51,14 @@ class LocalPaths:
         '/minio/bucket/a/b'
 
         Raises:
-            ValueError: the launcher does not support the scheme.
+            ExecutorInputError: the launcher does not support the scheme.
         """
         scheme, _, location = uri.partition("://")
         if scheme not in LAUNCHER_FOLDERS:
             schemes = ", ".join(f"{name}://" for name in LAUNCHER_FOLDERS)
-            raise ValueError(
-                f"artifact {uri}: Kubeflow's launcher does not copy it to this container; use a "
-                f"pipeline root with one of {schemes}"
+            raise ExecutorInputError(
+                f"artifact {uri or 'without URI'}: Kubeflow's launcher does not copy it to this "
+                f"container; use a pipeline root with one of {schemes}"
             )
         folder = self._artifacts_folder or f"{self._launcher_root}{LAUNCHER_FOLDERS[scheme]}"
         path = f"{folder}/{location}"
@@ -72,10 +85,24 @@ def keep_outputs(executor_input: ExecutorInput, declared: Collection[str]) -> No
 
     Kubeflow 2.5.0 and later add ``executor-logs``, a file that the launcher writes while the
     command runs (``provisionOutputs`` in backend/src/v2/driver/driver.go).
+
+    Raises:
+        ExecutorInputError: TFX could not write a declared output, or the file with all of them.
+            It would notice that only after the node's work.
     """
     outputs = executor_input.outputs.artifacts
     for key in set(outputs) - set(declared):
         del outputs[key]
+    if not executor_input.outputs.output_file:
+        raise ExecutorInputError(f"the engine gave no outputs.outputFile; {_REMEDY}")
+    for key in declared:
+        artifacts = outputs[key].artifacts if key in outputs else ()
+        complete = [a for a in artifacts if a.uri and a.type.WhichOneof("kind")]
+        if not len(artifacts) == len(complete) == 1:
+            raise ExecutorInputError(
+                f"the engine gave {len(artifacts)} artifacts as outputs.artifacts.{key}, "
+                f"{len(complete)} of them with uri and type, instead of one; {_REMEDY}"
+            )
 
 
 def localize(
@@ -90,10 +117,17 @@ def localize(
         executor_input: the input from the launcher; modified.
         inputs_spec: the component's declared inputs.
         paths: the mapping of URIs.
+
+    Raises:
+        ExecutorInputError: a declared input is missing, or its store is not supported.
     """
     inputs = executor_input.inputs.artifacts
     for key in set(inputs) - set(inputs_spec.artifacts):
         del inputs[key]
+    if missing := sorted(set(inputs_spec.artifacts) - set(inputs)):
+        raise ExecutorInputError(
+            f"the engine gave no inputs.artifacts.{', '.join(missing)}; {_REMEDY}"
+        )
     for key, channel in inputs.items():
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)
@@ -117,20 +151,51 @@ def _map_strings(value: Any, convert: Callable[[str], str]) -> Any:
 def parse_input(text: str) -> ExecutorInput:
     """Parses the JSON of an executor's input; fields of newer releases are ignored.
 
-    Null is a value of its own in parameters and metadata (``google.protobuf.Value``). It is left
-    out, because TFX's entry point fails on such metadata and reads 0 from such a parameter.
+    Raises:
+        ExecutorInputError: it is not the JSON of such a message.
     """
-    executor_input = json_format.Parse(text, ExecutorInput(), ignore_unknown_fields=True)
-    metadata = [artifact.metadata.fields for artifact in _artifacts(executor_input)]
-    for values in (executor_input.inputs.parameter_values, *metadata):
-        for key in [key for key, value in values.items() if value.HasField("null_value")]:
-            del values[key]
+    executor_input = ExecutorInput()
+    _parse(text, executor_input)
     return executor_input
 
 
 def parse_inputs_spec(text: str) -> ComponentInputsSpec:
-    """Parses the JSON of a component's declared inputs."""
-    return json_format.Parse(text, ComponentInputsSpec(), ignore_unknown_fields=True)
+    """Parses the JSON of a component's declared inputs.
+
+    Raises:
+        ExecutorInputError: it is not the JSON of such a message.
+    """
+    inputs_spec = ComponentInputsSpec()
+    _parse(text, inputs_spec)
+    return inputs_spec
+
+
+def _parse(text: str, message: Message) -> None:
+    try:
+        content = _without_nulls(json.loads(text))
+        json_format.ParseDict(content, message, ignore_unknown_fields=True)
+    except (ValueError, TypeError, json_format.ParseError) as error:
+        reason = " ".join(str(error).split())
+        raise ExecutorInputError(
+            f"the engine's {type(message).__name__} cannot be parsed ({reason}); {_REMEDY}"
+        ) from None
+
+
+def _without_nulls(value: Any, name: str = "") -> Any:
+    """Leaves out nulls, except those within the value of a parameter or of metadata.
+
+    Protocol buffers refuse null in a map. In parameters and metadata it is a value of its own
+    (``google.protobuf.Value``), but TFX's entry point fails on such metadata and reads 0 from such
+    a parameter.
+    """
+    if isinstance(value, list):
+        return [_without_nulls(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: entry for key, entry in value.items() if entry is not None}
+    if name in ("metadata", "parameterValues"):
+        return kept
+    return {key: _without_nulls(entry, key) for key, entry in kept.items()}
 
 
 def _artifacts(executor_input: ExecutorInput) -> Iterator[RuntimeArtifact]:

@@ -9,8 +9,10 @@ from tfx.utils import dependency_utils
 from formats.errors import DataRefusedError, NotPushedError
 from kubeflow import container
 
-ARGUMENTS = ["container", "--executor_class_path", "a.B", "--outputs=model"]
-ARGUMENTS += ["--json_serialized_invocation_args", "{}"]
+# PushGate has no outputs.
+ARGUMENTS = ["container", "--executor_class_path", "a.B", "--outputs="]
+ARGUMENTS += ["--json_serialized_invocation_args", '{"outputs": {"outputFile": "output.json"}}']
+TYPE = {"instanceSchema": "title: tfx.Model"}
 
 
 @pytest.fixture
@@ -64,6 +66,51 @@ def test_an_error_of_the_system_ends_the_log_with_a_sentence(monkeypatch, capsys
     assert last == "FAILED: /data/x: no space is left; free some, or use another folder"
 
 
+MODEL = {"uri": "gs://b/model", "type": TYPE}
+OUTPUT_FILE = {"outputFile": "output.json"}
+
+
+@pytest.mark.parametrize(
+    ("executor_input", "problem"),
+    [
+        ("{{$}}", "the engine's ExecutorInput cannot be parsed (Expecting property name"),
+        ("null", "the engine's ExecutorInput cannot be parsed ("),
+        ('{"inputs": {"artifacts": {"a": {"artifacts": [null]}}}}', "cannot be parsed (Failed"),
+        ({"outputs": {"artifacts": {"model": {"artifacts": [MODEL]}}}}, "no outputs.outputFile"),
+        ({"outputs": OUTPUT_FILE}, "gave 0 artifacts as outputs.artifacts.model"),
+        *(
+            (
+                {"outputs": {"artifacts": {"model": {"artifacts": models}}, **OUTPUT_FILE}},
+                f"gave {len(models)} artifacts as outputs.artifacts.model, {complete} of them",
+            )
+            for models, complete in [
+                ([{"uri": "gs://b/model"}], 0),
+                ([{"type": TYPE}], 0),
+                ([MODEL, MODEL], 2),
+            ]
+        ),
+        (
+            {
+                "inputs": {"artifacts": {}},
+                "outputs": {"artifacts": {"model": {"artifacts": [MODEL]}}, **OUTPUT_FILE},
+            },
+            "the engine gave no inputs.artifacts.examples",
+        ),
+    ],
+)
+def test_an_unusable_input_ends_the_node_with_a_sentence(executor_input, problem, calls, capsys):
+    text = executor_input if isinstance(executor_input, str) else json.dumps(executor_input)
+    arguments = ["c", "--executor_class_path", "a.B", "--outputs=model"]
+    arguments += ["--json_serialized_invocation_args", text]
+    arguments += ["--json_serialized_inputs_spec_args", '{"artifacts": {"examples": {}}}']
+    assert container.run(container.parse(arguments)) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("FAILED: the engine")
+    assert problem in line
+    assert line.endswith("compare the engine's release with those in docs/cloud.md")
+    assert not calls
+
+
 @pytest.mark.parametrize("on_kubeflow", [True, False])
 def test_a_repeated_node_starts_with_empty_outputs(tmp_path, monkeypatch, on_kubeflow):
     """What an attempt that was killed has left, on the volume or in the bucket of the engine."""
@@ -73,7 +120,7 @@ def test_a_repeated_node_starts_with_empty_outputs(tmp_path, monkeypatch, on_kub
     (folder / "run/schema").write_text("a file instead of a folder")
     (folder / "run/executor-logs").write_text("of the engine")
     keys = ("statistics", "schema", "anomalies", "executor-logs")
-    outputs = {key: {"artifacts": [{"uri": f"{scheme}/run/{key}"}]} for key in keys}
+    outputs = {key: {"artifacts": [{"uri": f"{scheme}/run/{key}", "type": TYPE}]} for key in keys}
     executor_input = {"outputs": {"artifacts": outputs, "outputFile": str(tmp_path / "o.json")}}
     left = []
 
@@ -97,7 +144,7 @@ def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
     executor_input = {
         "outputs": {
             "artifacts": {
-                "model": {"artifacts": [{"uri": "minio://b/run/model"}]},
+                "model": {"artifacts": [{"uri": "minio://b/run/model", "type": TYPE}]},
                 "executor-logs": {"artifacts": [logs]},
             },
             "outputFile": str(output_file),
@@ -115,7 +162,7 @@ def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
         output_file.write_text(json.dumps({"artifacts": {"model": {"artifacts": [{"uri": path}]}}}))
 
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
-    arguments = ["c", "--executor_class_path", "a.B", "--outputs=blessing,model"]
+    arguments = ["c", "--executor_class_path", "a.B", "--outputs=model"]
     arguments += [f"--launcher_root={tmp_path}"]
     arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
     arguments += ["--json_serialized_inputs_spec_args", "{}"]

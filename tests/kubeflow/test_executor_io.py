@@ -28,6 +28,7 @@ SPEC = parse_inputs_spec(
 def executor_input(scheme="s3", **metadata):
     examples = {"name": "1", "uri": f"{scheme}://b/k/e", "metadata": {"split_names": "[]"}}
     model = {"name": "2", "uri": f"{scheme}://b/k/m", "metadata": metadata}
+    evaluation = {"uri": f"{scheme}://b/k/evaluation", "type": {"schemaTitle": "tfx.Model"}}
     logs = {"uri": f"{scheme}://b/k/executor-logs-0", "type": {"schemaTitle": "system.Artifact"}}
     return parse_input(
         json.dumps(
@@ -41,7 +42,7 @@ def executor_input(scheme="s3", **metadata):
                 },
                 "outputs": {
                     "artifacts": {
-                        "evaluation": {"artifacts": [{"uri": f"{scheme}://b/k/evaluation"}]},
+                        "evaluation": {"artifacts": [evaluation]},
                         "executor-logs": {"artifacts": [logs]},
                     },
                     "outputFile": "/outputs/out.json",
@@ -74,7 +75,7 @@ def test_a_store_that_the_launcher_does_not_copy_is_rejected():
 
 def test_undeclared_outputs_are_left_to_the_engine():
     local = executor_input()
-    keep_outputs(local, ["evaluation", "blessing"])
+    keep_outputs(local, ["evaluation"])
     assert list(local.outputs.artifacts) == ["evaluation"]
 
 
@@ -92,10 +93,11 @@ def test_paths_are_restored_as_whole_names():
 def test_inputs_that_are_not_declared_are_removed_and_lists_are_kept():
     models = [{"name": str(i), "uri": f"s3://b/k/{i}", "customPath": "/x"} for i in range(2)]
     other = {"uri": "oci://registry/model", "type": {"schemaTitle": "system.Model"}, "new": 1}
-    artifacts = {"baseline_model": {"artifacts": models}, "sidecar": {"artifacts": [other]}}
+    artifacts = {key: {"artifacts": models} for key in ("baseline_model", "examples")}
+    artifacts["sidecar"] = {"artifacts": [other]}
     parsed = parse_input(json.dumps({"inputs": {"artifacts": artifacts}, "newer": {}}))
     localize(parsed, SPEC, LocalPaths())
-    assert list(parsed.inputs.artifacts) == ["baseline_model"]
+    assert sorted(parsed.inputs.artifacts) == ["baseline_model", "examples"]
     channel = parsed.inputs.artifacts["baseline_model"].artifacts
     assert [artifact.uri for artifact in channel] == ["/s3/b/k/0", "/s3/b/k/1"]
     assert {artifact.type.instance_schema for artifact in channel} == {
@@ -108,7 +110,9 @@ def test_null_means_that_there_is_no_value():
     [model] = content["inputs"]["artifacts"]["baseline_model"]["artifacts"]
     [evaluation] = content["outputs"]["artifacts"]["evaluation"]["artifacts"]
     model["metadata"] |= {"absent": None, "list": [None]}
-    evaluation |= {"metadata": {"blessed": None}, "type": {"instanceSchema": "title: tfx.Model"}}
+    evaluation |= {"metadata": {"blessed": None}, "properties": {"absent": None}}
+    evaluation |= {"customProperties": {"absent": None, "old": {"stringValue": "kept"}}}
+    content["inputs"] |= {"parameters": {"name": None}}
     content["inputs"]["parameterValues"]["name"] = None
     parsed = parse_input(json.dumps(content))
     localize(parsed, SPEC, LocalPaths())
@@ -119,6 +123,7 @@ def test_null_means_that_there_is_no_value():
     assert model.get_json_value_custom_property("list") == [None]
     [evaluation] = entrypoint.parse_raw_artifact_dict(parsed.outputs.artifacts)["evaluation"]
     assert not evaluation.has_custom_property("blessed")
+    assert evaluation.get_string_custom_property("old") == "kept"
     parameters = parsed.inputs.parameter_values
     assert entrypoint.parse_execution_properties(parameters, {}, SPEC) == {"seed": 3}
 
