@@ -25,6 +25,7 @@ RUNNERS = (DEFAULT_RUNNER, "DataflowRunner", PORTABLE_RUNNER, *JOB_SERVER_JARS)
 REFUSED_RUNNERS = {
     "dask": "Beam's DaskRunner ignores transforms that it does not know, and loses their events",
     "pyspark": "the runners on PySpark are prototypes that do not implement all of Beam",
+    "interactive": "InteractiveRunner runs in notebooks only",
     "render": "RenderRunner draws a pipeline and runs nothing",
 }
 """Why a runner is refused, by a part of its name."""
@@ -71,7 +72,7 @@ def find_option_problems(args: Sequence[str]) -> Iterator[str]:
         if re.match(r"--\w+\s", argument):
             option, value = argument.split(maxsplit=1)
             yield f"{argument!r}: Beam ignores it; write {option}={value}"
-        elif not argument.startswith("-") and ("=" in before or not before.startswith("-")):
+        elif not argument.startswith("--") and ("=" in before or not before.startswith("-")):
             yield f"{argument!r}: Beam ignores it; an option begins with --"
     yield from _problems_of_beam(args)
 

@@ -54,6 +54,7 @@ def test_the_runner_is_the_one_that_beam_selects(args):
         ("PySparkRunner", "prototypes"),
         ("beam_pyspark_runner.pyspark_runner.PySparkRunner", "prototypes"),
         ("apache_beam.runners.render.RenderRunner", "runs nothing"),
+        ("interactive", "notebooks only"),
     ],
 )
 @pytest.mark.parametrize("form", [["--runner={}"], ["--runner", "{}"], ["--runne={}"]])
@@ -86,6 +87,7 @@ def test_multi_processing_is_refused(args):
         ["--runner=SparkRunner", "--spark_master_url=spark://h:1"],
         ["--runner=DaskRunner", "--runner=DirectRunner"],
         ["--labels", "owner=a b"],
+        ["--direct_num_workers", "-1"],
         ["--runner=flink", "--streaming", "--max_bundle_size=7"],
         ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"],
         ["--runner=PortableRunner", "--job_endpoint=embed"],
@@ -110,6 +112,7 @@ def test_other_options_are_accepted(args):
         (["--direct_num_workers=x"], "--direct_num_workers: invalid int value: 'x'"),
         (["--direct_running_mode=fast"], "--direct_running_mode: invalid choice: 'fast' (choose "),
         (["DirectRunner"], "'DirectRunner': Beam ignores it; an option begins with --"),
+        (["-runner=flink"], "'-runner=flink': Beam ignores it; an option begins with --"),
         (["--runner=Foo"], "--runner=Foo: Unexpected pipeline runner: Foo. Valid values are "),
         (["--runner=no.such.Runner"], "--runner=no.such.Runner: No module named 'no'"),
         (["--runner=PortableRunner"], "--runner=PortableRunner needs --job_endpoint=HOST:PORT"),
