@@ -71,7 +71,12 @@ class _JsonClient(RESTClientObject):
             kfp_server_api.ApiException: the status of the answer is not 2xx.
         """
         options["_request_timeout"] = REQUEST_SECONDS
-        response = super().request(method, url, **options)
+        try:
+            response = super().request(method, url, **options)
+        except kfp_server_api.ApiException as error:
+            # The client would lose the status of a page that is not UTF-8, such as a proxy's.
+            error.body = (error.body or b"").decode(errors="replace").encode()
+            raise
         try:
             content = json.loads(response.data)
         except ValueError:
@@ -258,11 +263,13 @@ def _proxy(host: str) -> str | None:
 
 def _reason(error: Exception) -> str:
     """The reason of an error in one line: the server's own message, if it sent one."""
+    body = getattr(error, "body", None) or ""
     try:
-        content = json.loads(getattr(error, "body", None) or "")
+        content = json.loads(body)
         message = content.get("message") or content.get("error")
     except (ValueError, AttributeError):
-        message = None
+        # Gateways answer with a line of text, or with a page.
+        message = None if "<" in body else body
     text = str(message or getattr(error, "reason", None) or error)
     text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>: ", "", text)
     return " ".join(text.split())[:_REASON_LENGTH]

@@ -72,6 +72,7 @@ def last_state(runs):
 TRANSIENT = {
     "a server error": Fault(500, '{"code": 13, "message": "database is locked"}'),
     "a gateway without a server": Fault(503, "<html>no healthy upstream</html>"),
+    "a page in another encoding": Fault(502, "<html>Gateway \udcfcberlastet</html>"),
     "too many requests": Fault(429, "slow down"),
     "a closed connection": Fault(0),
     "a truncated answer": Fault(200, '{"run_id": "7", "sta', length=400),
@@ -95,6 +96,7 @@ LOGINS = {
     "a login page": (Fault(200, PAGE), "not allowed (login page); log in to the installation"),
     "401": (Fault(401, '{"error": "token expired"}'), "not allowed (401); log in"),
     "403": (Fault(403, '{"message": "user x may not get runs"}'), "user x may not get runs"),
+    "a gateway": (Fault(403, "RBAC: access denied\n"), "_SA_TOKEN_PATH: RBAC: access denied"),
 }
 
 
@@ -231,7 +233,8 @@ def test_runs_that_are_submitted_in_the_same_second_have_different_names(server,
     [
         (400, '{"error": "x", "message": "namespace is empty in multi-user mode"}', "namespace is"),
         (200, PAGE, "login page"),
-        (413, "<html>too large</html>", "413: "),
+        (413, "<html>too large</html>", "413: Request Entity Too Large"),
+        (400, "no \udcfc here", "400: no \ufffd here"),
     ],
 )
 def test_a_rejected_creation_is_reported_at_once(status, body, message, server, file):

@@ -102,7 +102,7 @@ class _Answers(BaseHTTPRequestHandler):
         fault = self.server.faults.pop(0)
         time.sleep(fault.seconds)
         if fault.status:
-            content = fault.body.encode()
+            content = fault.body.encode(errors="surrogateescape")
             self.send_response(fault.status)
             self.send_header("Content-Length", str(fault.length or len(content)))
             self.end_headers()
