@@ -83,14 +83,22 @@ def convert(
     if by_hash and validation_rows is not None:
         raise click.UsageError("--validation-rows needs --split last.")
     _check_classes(inputs, options["signal"], options["background"])
-    described = describe_options(options, by_hash=by_hash)
     with interruption("nothing was written. Run the same command again."):
         from pipeline.intake import conversion
         from pipeline.sample_data.progress_bar import progress
 
         start = time.monotonic()
         found, notes = _find_inputs(inputs, options)
+        if found.validation and (split or validation_rows is not None):
+            raise click.UsageError(
+                f"{inputs[0]} is already split, so --split and --validation-rows have no meaning. "
+                "Leave them out, or name its folders or files one by one to have their events "
+                "joined and split again."
+            )
         check_place(found, directory)
+        described = describe_options(
+            options, split="given" if found.validation else "hash" if by_hash else "last"
+        )
         if not inputs:  # They name files, and not values of the label.
             options |= {"signal": (), "background": ()}
         with progress(f"converting {found.training[0].name}", found.size()) as on_read:
@@ -128,14 +136,13 @@ def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inp
     from pipeline.intake.conversion import Inputs
     from pipeline.intake.input_sources import find_sources, find_splits, with_label
     from pipeline.intake.intake_error import enumerate_names
-    from pipeline.local_data import names_of_splits
 
     if not inputs:
         signal, background = options["signal"], options["background"]
         sources, notes = find_sources([*signal, *background])
         count = len(find_sources(signal)[0])
         labelled = [*with_label(sources[:count], 1), *with_label(sources[count:], 0)]
-        return Inputs(labelled), notes
+        return Inputs(labelled), [*notes, *_note_joined(sources)]
     splits = find_splits(inputs[0]) if len(inputs) == 1 else None
     if splits:
         # Files and folders by their names, arrays by theirs in the file.
@@ -150,19 +157,20 @@ def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inp
     sources, notes = find_sources(inputs)
     if splits:
         notes.append(f"{inputs[0]}: has {names}; only {options['features']} is read")
-    if all(names_of_splits(_relative(sources))):
-        notes.append(
-            "the inputs are joined and split again; to keep a training and a validation set apart, "
-            "put them into one folder and name it"
-        )
-    return Inputs(sources), notes
+    return Inputs(sources), [*notes, *_note_joined(sources)]
 
 
-def _relative(sources: "Iterable[Source]") -> list[str]:
-    """Returns the paths of files without the folders that contain all of them."""
+def _note_joined(sources: "Iterable[Source]") -> Iterator[str]:
+    """Yields a note if names below the folder of all inputs mean two splits."""
+    from pipeline.local_data import names_of_splits
+
     paths = [source.path.absolute() for source in sources if source.path]
     parent = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return [os.path.relpath(path, parent) for path in paths]
+    if all(names_of_splits(os.path.relpath(path, parent) for path in paths)):
+        yield (
+            "the inputs are joined and split again; to keep a training and a validation set apart, "
+            "put them into one folder and name it, or convert each by itself"
+        )
 
 
 def check_place(inputs: "Iterable[Source]", out: Path) -> None:

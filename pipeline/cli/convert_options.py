@@ -116,11 +116,11 @@ def make_intake_options(
     )
 
 
-def describe_options(options: dict[str, Any], *, by_hash: bool) -> dict[str, str]:
-    """Returns the options that were given, as text for the manifest."""
+def describe_options(options: dict[str, Any], *, split: str) -> dict[str, str]:
+    """Returns the options that were given, and how the events are split, for the manifest."""
     values = {name: value for name, value in options.items() if value}
     texts = {
         name: ", ".join(value) if isinstance(value, tuple) else str(value)
         for name, value in values.items()
     }
-    return {**texts, "split": "hash" if by_hash else "last"}
+    return {**texts, "split": split}

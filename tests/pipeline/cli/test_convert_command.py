@@ -190,6 +190,12 @@ def test_a_split_folder_keeps_its_splits(run, tmp_path, words):
     result = run("set", *words, "--out", "data")
 
     assert "note: set: is already split; train and test stay apart" in result.output
+    options = json.loads((tmp_path / "data/manifest.json").read_text())["options"]
+    assert options["split"] == "given"
+    for option in (("--split", "hash"), ("--validation-rows", "5")):
+        result = run("set", *words, *option, "--out", "again")
+        assert result.exit_code == 2
+        assert "Error: set is already split, so --split and --validation-rows" in result.output
     assert same_events(read_folder(tmp_path / "data/validation"), select(EVENTS, slice(40, None)))
 
 
@@ -207,11 +213,16 @@ def test_arrays_of_two_splits_stay_apart(run, tmp_path):
     assert "note: x.npz: has X_train and X_test; only X_test is read\nRead 10" in result.output
 
 
-@pytest.mark.parametrize("words", [("*/a.csv",), ("train/a.csv", "test/a.csv")])
+@pytest.mark.parametrize(
+    "words",
+    [("*/a.csv",), ("train/a.csv", "test/a.csv"), ("--signal", "train", "--background", "test")],
+)
 def test_splits_that_are_joined_are_noted(run, tmp_path, words):
     for name, rows in (("train", slice(40)), ("test", slice(40, None))):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "a.csv").write_bytes(uci_csv(select(EVENTS, rows)))
+        (tmp_path / name / "a.csv").write_text(to_csv([row[1:] for row in ROWS[rows]]))
+        if "--signal" not in words:
+            (tmp_path / name / "a.csv").write_bytes(uci_csv(select(EVENTS, rows)))
 
     assert "note: the inputs are joined and split again" in run(*words, "--out", "d").output
 
