@@ -82,9 +82,11 @@ def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
 
     options = PipelineOptions(list(args))
     validator = PipelineOptionsValidator(options, None)
-    workers = options.view_as(WorkerOptions)
+    workers, cloud = options.view_as(WorkerOptions), options.view_as(GoogleCloudOptions)
     for problem in (
-        *validator.validate_cloud_options(options.view_as(GoogleCloudOptions)),
+        *validator.validate_cloud_options(cloud),
+        *validator.validate_gcs_path(cloud, "temp_location"),
+        *validator.validate_gcs_path(cloud, "staging_location"),
         *validator.validate_num_workers(workers),
         *validator.validate_worker_region_zone(workers),
     ):

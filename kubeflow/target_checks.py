@@ -4,11 +4,13 @@ Every message names the value, what the target requires, and what to write inste
 do not import TFX, so that a mistake is reported at once.
 """
 
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import TypeVar, get_args
 
+from formats import names
 from kubeflow.dataflow_options import DATAFLOW, beam_runners, dataflow_problems
 from kubeflow.location_checks import root_problems, volume_problems
 from pipeline.beam_options import DEFAULT_RUNNER
@@ -163,6 +165,11 @@ def _resource_problems(section: VertexConfig) -> Iterator[str]:
                 f"vertex.resources.{node}.accelerator: {resources.accelerator} is not a type of "
                 "Vertex AI; give one such as NVIDIA_TESLA_T4"
             )
+        elif resources.accelerator and node == names.TRAINER:
+            yield (
+                f"vertex.resources.{node}.accelerator: {resources.accelerator} would be idle, "
+                "because the node only waits for the training job; set vertex.training.accelerator"
+            )
 
 
 def _endpoint_problems(config: Config, endpoint: EndpointConfig) -> Iterator[str]:
@@ -310,4 +317,6 @@ def _kubeflow_problems(config: Config, section: KubeflowConfig) -> Iterator[str]
 
 
 def _is_under(path: str, mounts: list[str]) -> bool:
-    return any(PurePosixPath(path).is_relative_to(mount) for mount in mounts)
+    # What is written beside the mounts, such as to /mnt/models/../x, is lost with the container.
+    place = PurePosixPath(posixpath.normpath(path))
+    return any(place.is_relative_to(mount) for mount in mounts)

@@ -6,7 +6,7 @@ Rules for single keys are here; ``kubeflow.target_checks`` has those that combin
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.cron_schedule import CronSchedule, parse_cron
 
@@ -138,6 +138,12 @@ class Resources(Section):
     """Vertex: an accelerator type; Kubeflow: a resource such as nvidia.com/gpu."""
     accelerator_count: int = Field(1, ge=1)
     """Number of accelerators."""
+
+    @model_validator(mode="after")
+    def _check_accelerator(self) -> "Resources":
+        if self.accelerator is None and self.accelerator_count != 1:
+            raise ValueError(f"accelerator_count {self.accelerator_count} needs an accelerator")
+        return self
 
 
 class Schedule(Section):

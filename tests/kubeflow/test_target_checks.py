@@ -170,6 +170,14 @@ def test_valid_vertex_configurations_pass(overrides):
             ["on Dataflow: worker_region and worker_zone are mutually exclusive"],
         ),
         (
+            ["beam.args=[--runner=DataflowRunner, --temp_location=/tmp/x]"],
+            ["on Dataflow: Invalid GCS path (/tmp/x), given for the option: temp_location"],
+        ),
+        (
+            ["vertex.resources={Trainer: {accelerator: NVIDIA_TESLA_T4}}"],
+            ["vertex.resources.Trainer.accelerator: NVIDIA_TESLA_T4 would be idle"],
+        ),
+        (
             ["vertex.encryption_key=projects/p/locations/global/keyRings/r/cryptoKeys/k"],
             ["cryptoKeys/k is in global; jobs in vertex.region us-central1 can use only what"],
         ),
@@ -202,6 +210,7 @@ def test_vertex_errors_name_value_rule_and_remedy(overrides, phrases):
     [
         (["root=/mnt/data/root"], ["root: Kubeflow's launcher", "gs://, s3://, minio://"]),
         (["data_root=/elsewhere"], ["data_root: a node's container cannot reach /elsewhere"]),
+        (["push.directory=/mnt/models/../x"], ["container cannot reach /mnt/models/../x"]),
         (["data_root=/mnt/database"], ["cannot reach /mnt/database", "/mnt/data, /mnt/models"]),
         (["push.directory=s3://models"], ["push.directory: a node's container cannot reach s3://"]),
         (
@@ -293,6 +302,7 @@ def test_a_missing_section_names_its_example():
         ("vertex.psc_network_attachment=a/b", "'a/b' is not a network attachment, projects/"),
         ("vertex.endpoint={name: 'a\"b'}", "without quotation marks and backslashes"),
         ("vertex.resources={Trainer: {memory_gb: 0.00001}}", "greater than or equal to 0.1"),
+        ("vertex.resources={Evaluator: {accelerator_count: 2}}", "2 needs an accelerator"),
         ("vertex.schedule={cron: 0 3 * * 1, max_concurrent_runs: 0}", "greater than or equal to 1"),
         ("vertex.schedule={cron: 0 3 * * 1, max_concurrent_runs: 11}", "less than or equal to 10"),
         ("vertex.schedule.cron=daily", "vertex.schedule.cron: 'daily' does not have five fields"),
