@@ -6,6 +6,7 @@ Names are compared without case, blanks and punctuation: ``jet_1_b-tag``, ``jet1
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 from formats.features import COLUMNS, JETS, LABEL, MISSING_ENERGY
@@ -21,6 +22,7 @@ INDEX_NAMES = ("index", "unnamed: 0", "__index_level_0__", "row", "row_id")
 """Names in use for a column of row numbers."""
 
 
+@lru_cache(maxsize=4096)  # The names of thousands of files are the same.
 def _normalize(name: str) -> str:
     """Normalizes a name for comparison; a unit in brackets or at its end is left out.
 

@@ -117,12 +117,16 @@ def convert(
     counts = Counts()
     splits = _SplitChecks(are_given=bool(inputs.validation), by_hash=split.by_hash)
 
+    done = 0
+
     def on_part(part: int) -> None:
-        on_read(sum(entry.bytes or 0 for entry in counts.sources) + part)
+        on_read(done + part)
 
     def read(sources: Sequence[Source]) -> Iterator[Events]:
+        nonlocal done
         for source in sources:
             yield from read_source(source, options, counts, on_part)
+            done += counts.sources[-1].bytes or 0
 
     # Reading and writing take about the same time; each has a thread of its own.
     training, validation = _split(inputs, split, lambda sources: prefetch(read(sources)))

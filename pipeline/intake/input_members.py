@@ -4,6 +4,7 @@ import io
 import tarfile
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from formats.published.shards import DESCRIPTIONS
 from formats.published.tfrecord import checked_length
 from pipeline.intake.byte_streams import DECODERS, decompress, look_ahead
 from pipeline.intake.intake_error import IntakeError, JoinedFilesError, encodable, enumerate_names
-from pipeline.local_data import names_of_splits
+from pipeline.local_data import names_of_splits, split_words
 
 _MAX_DEPTH = 5
 _HEADER_BYTES = 12  # Of the frame of a TFRecord.
@@ -118,7 +119,7 @@ def _known_format(name: str, head: bytes, containers: tuple[str, ...]) -> str:
 
 
 def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator[Member]:
-    found: list[str] = []
+    found, of_a_split = set[str](), list[str]()
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
             if entry.isdir() or not is_visible(entry.name) or is_document(entry.name):
@@ -128,9 +129,12 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
                     f"{name}: holds {entry.name}, which is a link or a device. Unpack the archive, "
                     "and name the files."
                 )
-            found.append(entry.name)
-            check_one_split(name, found)
-            _check_unique(name, found)
+            if entry.name in found:
+                raise _contains_twice(name, entry.name)
+            found.add(entry.name)
+            # One name suffices: all before it are of its split, or of none.
+            of_a_split = of_a_split or [entry.name] * bool(split_words(entry.name))
+            check_one_split(name, [*of_a_split, entry.name])
             content = archive.extractfile(entry)
             assert content is not None  # A regular file has content.
             inner = encodable(f"{name}:{entry.name}")
@@ -173,7 +177,8 @@ def _unzip(
         ]
         _check_archive(name, entries)
         names = [entry.filename for entry in entries]
-        _check_unique(name, names)
+        if twice := [member for member, count in Counter(names).items() if count > 1]:
+            raise _contains_twice(name, twice[0])
         if all(member.endswith(".npy") for member in names):
             yield Member(name, "NumPy archive", containers, head, stream, file)
             return
@@ -218,14 +223,11 @@ def _check_archive(name: str, entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _check_unique(name: str, names: Sequence[str]) -> None:
-    """Refuses an archive that contains a file twice."""
-    if len({*names}) < len(names):
-        twice = next(member for member in names if names.count(member) > 1)
-        raise IntakeError(
-            f"{name}: holds {twice} twice; programs that unpack it keep the last one. Unpack it, "
-            "and name the files."
-        )
+def _contains_twice(name: str, member: str) -> IntakeError:
+    return IntakeError(
+        f"{name}: holds {member} twice; programs that unpack it keep the last one. Unpack it, and "
+        "name the files."
+    )
 
 
 def check_one_split(name: str, names: Sequence[str]) -> None:

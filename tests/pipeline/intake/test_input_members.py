@@ -15,6 +15,7 @@ import zstandard
 from event_makers import make_published_events, same_events, select
 from table_makers import convert_all, to_frame, uci_csv
 
+from pipeline.intake.input_members import open_members
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.scored_rows import file_rows
 
@@ -173,6 +174,10 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
             "holds a training and a validation set, such as higgs_train.csv, higgs_test.csv",
         ),
         (
+            tarred(**{"train/a.csv": CSV, "x.csv": CSV[:HALF], "test/a.csv": CSV}),
+            "holds a training and a validation set, such as train/a.csv, test/a.csv",
+        ),
+        (
             zipped(**{"a.csv": CSV, "b/a.csv": CSV}),
             ":b/a.csv and {}:a.csv have the same events",
         ),
@@ -201,6 +206,16 @@ def test_damaged_and_foreign_archives_are_named(tmp_path, write, content, senten
     path = write(content)
     with pytest.raises(IntakeError, match=f"input.*{re.escape(sentence.format(path))}"):
         convert_all([path], tmp_path / "out")
+
+
+def test_the_members_of_a_tar_archive_are_compared_in_linear_time(monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        "pipeline.intake.input_members.check_one_split", lambda _, names: compared.extend(names)
+    )
+    content = tarred(**{f"train/{index}.csv": b"1,2\n" for index in range(200)})
+    assert len([*open_members("x", io.BytesIO(content))]) == 200
+    assert len(compared) <= 400
 
 
 def test_a_fault_names_the_member(tmp_path, write):
