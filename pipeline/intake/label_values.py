@@ -65,7 +65,8 @@ class LabelValues:
 
     def _encode(self, value: object) -> float:
         text = str(value).strip()
-        if value is None or text in MISSING_TEXTS:
+        is_given = self.are_given and text in (self.signal, self.background)  # such as "none"
+        if value is None or (text in MISSING_TEXTS and not is_given):
             return np.nan
         shown = _plain(text)  # As messages quote it: 0.95 for the float32 0.949999988.
         if same_value(text, self.signal) or same_value(shown, self.signal):

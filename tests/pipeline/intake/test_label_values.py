@@ -48,6 +48,8 @@ def test_zero_and_one_are_labels_in_every_type(values):
         ([0, 1], "0", "1"),
         ([b"sig", b"bkg"], "sig", "bkg"),
         (["True", "False"], "True", "False"),
+        (["higgs", "none"], "higgs", "none"),
+        (["+", "-"], "+", "-"),
     ],
 )
 def test_two_named_values_are_labels(values, signal, background):
