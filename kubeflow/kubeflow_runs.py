@@ -118,8 +118,8 @@ class KubeflowRuns(EngineRuns):
         """Connects to the installation.
 
         Raises:
-            EngineError: its address is not given, it does not answer, or the credentials cannot be
-                read.
+            EngineError: its address is not given, it does not answer, or the credentials or the
+                certificate authorities cannot be read.
         """
         if section.host is None:
             raise EngineError(
@@ -133,7 +133,12 @@ class KubeflowRuns(EngineRuns):
         # Read again at every request, because the token of a login expires within the hour.
         token_file = os.environ.get(TOKEN_FILE_VARIABLE)
         credentials = ServiceAccountTokenVolumeCredentials(token_file) if token_file else None
-        certificates = [os.environ[name] for name in CERTIFICATES_VARIABLES if name in os.environ]
+        variable = next((name for name in CERTIFICATES_VARIABLES if os.environ.get(name)), None)
+        certificates = os.environ[variable] if variable else None
+        if certificates and not Path(certificates).is_file():
+            raise EngineError(
+                f"{variable}: {certificates} is not a file; give one with certificate authorities"
+            )
         # It would log every repetition of a request, and the error that is raised at the end.
         # Kubeflow's client sets the level of its parent.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -146,7 +151,7 @@ class KubeflowRuns(EngineRuns):
                     namespace=self._section.namespace or "kubeflow",
                     credentials=credentials,
                     proxy=_proxy(self._host),
-                    ssl_ca_cert=next(iter(certificates), None),
+                    ssl_ca_cert=certificates,
                 )
                 self._client.get_kfp_healthz()
             except (KeyError, json.JSONDecodeError) as error:
@@ -272,6 +277,10 @@ def _reason(error: Exception) -> str:
         message = None if "<" in body else body
     text = str(message or getattr(error, "reason", None) or error)
     text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>: ", "", text)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        text += (
+            f"; name a file with the server's certificate authority in {CERTIFICATES_VARIABLES[0]}"
+        )
     return " ".join(text.split())[:_REASON_LENGTH]
 
 

@@ -307,10 +307,13 @@ def test_the_environments_certificates_are_trusted(server, monkeypatch, tmp_path
     authority.issue_cert("127.0.0.1").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     host = server.host.replace("http:", "https:")
-    with pytest.raises(EngineError, match="CERTIFICATE_VERIFY_FAILED"):
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    with pytest.raises(EngineError, match=r"CERTIFICATE_VERIFY_FAILED.*; name a file with the"):
+        connect(host)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with pytest.raises(EngineError, match=r"^REQUESTS_CA_BUNDLE: .*/ca\.pem is not a file; give"):
         connect(host)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     assert not connect(host).state("7").ended
 
 
