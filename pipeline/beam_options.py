@@ -158,6 +158,11 @@ def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
             yield f"--runner={runner}: {' '.join(str(error).split())}; {REMEDY}"
     if portable:
         yield from _portable_problems(runner, options)
+    elif options["runner"] is None and options.get("job_endpoint"):
+        yield (
+            f"--job_endpoint={options['job_endpoint']}: without --runner Beam runs in memory and "
+            f"ignores it; add --runner={PORTABLE_RUNNER}"
+        )
 
 
 def _portable_problems(runner: str, options: dict[str, Any]) -> Iterator[str]:

@@ -87,6 +87,7 @@ def test_multi_processing_is_refused(args):
         ["--runner=SparkRunner", "--spark_master_url=spark://h:1"],
         ["--runner=DaskRunner", "--runner=DirectRunner"],
         ["--labels", "owner=a b"],
+        ["--job_endpoint=h:1", "--runner=DirectRunner"],
         ["--direct_num_workers", "-1"],
         ["--runner=flink", "--streaming", "--max_bundle_size=7"],
         ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"],
@@ -112,6 +113,10 @@ def test_other_options_are_accepted(args):
         (["--direct_num_workers=x"], "--direct_num_workers: invalid int value: 'x'"),
         (["--direct_running_mode=fast"], "--direct_running_mode: invalid choice: 'fast' (choose "),
         (["DirectRunner"], "'DirectRunner': Beam ignores it; an option begins with --"),
+        (
+            ["--job_endpoint=h:1"],
+            "without --runner Beam runs in memory and ignores it",
+        ),
         (["-runner=flink"], "'-runner=flink': Beam ignores it; an option begins with --"),
         (["--runner=Foo"], "--runner=Foo: Unexpected pipeline runner: Foo. Valid values are "),
         (["--runner=no.such.Runner"], "--runner=no.such.Runner: No module named 'no'"),
