@@ -3,6 +3,7 @@
 Heavy modules are imported inside the commands, so that ``higgs --help`` starts quickly.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +82,8 @@ def generate(
     from pipeline.sample_data import monte_carlo, shard_writer
     from pipeline.sample_data.progress_bar import progress
 
+    if math.isnan(validation_fraction):
+        raise click.BadParameter("nan is not a number.", param_hint="--validation-fraction")
     if validation_events is None:
         validation_events = round(events * validation_fraction)
     if validation_events >= events:

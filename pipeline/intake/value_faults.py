@@ -99,7 +99,8 @@ class ValueFaults:
     """The faults of one input, by kind: ``missing``, ``domain`` and ``b_tag``.
 
     Attributes:
-        hints: signs of what the input may be instead: ``gev`` and ``mev`` (large momenta),
+        hints: signs of what the input may be instead: ``gev`` and ``mev`` (large momenta or
+            masses), ``degrees`` and ``turn`` (phi beyond 2 pi, or from 0 to 2 pi),
             ``levels`` (b-tags), ``codes`` (published b-tags where levels are expected), ``near``,
             ``coarse`` and ``far`` (b-tags within `SNAP_LIMIT` of a code, within `COARSE_LIMIT`, and
             beyond).
@@ -155,9 +156,15 @@ class ValueFaults:
         return sentences
 
     def _domain_remedy(self) -> str:
-        if "mev" in self.hints or (self._options.units == "gev" and "gev" in self.hints):
-            return "They look like MeV: divide momenta and masses by 1000, and add --units gev."
-        if self._options.units == "gev":
+        is_gev = self._options.units == "gev"
+        if "mev" in self.hints or (is_gev and "gev" in self.hints):
+            option = "" if is_gev else ", and add --units gev"
+            return f"They look like MeV: divide momenta and masses by 1000{option}."
+        if is_gev and "degrees" in self.hints:
+            return "The angles look like degrees: convert them to radians."
+        if is_gev and "turn" in self.hints:
+            return "phi counts from 0 to 2 pi: subtract 2 pi from values above pi."
+        if is_gev:
             return "Values in GeV and radians are expected with --units gev; correct the input."
         if "gev" in self.hints:
             units = "GeV, radians and b-tag levels" if "levels" in self.hints else "GeV and radians"

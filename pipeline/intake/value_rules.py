@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
+from formats.features import DISCRETE_VALUES, FEATURES, LABEL, PHI_SCALE, UNITS
 from formats.invalid_values import SNAP_LIMIT
 from formats.published.scale import SCALED, describe_means, small_means
 from pipeline.intake.value_faults import (
@@ -24,6 +24,8 @@ _MISSING = "missing or infinite values"
 _SNAPPED = "b-tags snapped to the nearest code"
 _CODES = {name: np.asarray(codes, np.float32) for name, codes in DISCRETE_VALUES.items()}
 _MOMENTA = tuple(i for i, name in enumerate(FEATURES) if name.endswith(("_pt", "_magnitude")))
+_PHI = tuple(i for i, name in enumerate(FEATURES) if name.endswith("_phi"))
+_TURN = 2 * np.pi * PHI_SCALE
 _SCALED = tuple(FEATURES.index(name) for name in SCALED)
 _LARGE_MOMENTUM, _HUGE_MOMENTUM = 10.0, 5_000.0  # Typical: 1 in published units, 50 in GeV.
 _TEV_MEAN = 0.004  # With --units gev, means of TeV are 0.001, and published ones 0.002 to 0.024.
@@ -179,6 +181,11 @@ class ValueRules:
                     outside[name] = is_outside
         if outside:
             self._count("domain", outside, features, describe)
-            momenta = features[list(_MOMENTA)]
-            if (median := np.median(momenta)) > _LARGE_MOMENTUM:
+            scaled = features[[i for i in _SCALED if FEATURES[i] in outside]]
+            if scaled.size and (median := np.median(scaled)) > _LARGE_MOMENTUM:
                 self.faults.hints.add("gev" if median < _HUGE_MOMENTUM else "mev")
+            phi = features[[i for i in _PHI if FEATURES[i] in outside]]
+            if phi.size and (1.5 < phi.max() / _TURN < 58):  # 360 / 2 pi
+                self.faults.hints.add("degrees")
+            elif phi.size and phi.min() >= 0 and phi.max() < 1.01 * _TURN:
+                self.faults.hints.add("turn")

@@ -69,6 +69,7 @@ def test_generate_replaces_shards_only_with_overwrite(run, tmp_path):
         ("generate --events 9 --out d --seed -1", "-1 is not in the range x>=0"),
         ("generate --events 9 --out d --shard-size 0", "0 is not in the range x>=1"),
         ("generate --events 9 --out d --validation-fraction 1", "1.0 is not in the range 0<=x<1"),
+        ("generate --events 9 --out d --validation-fraction nan", "nan is not a number"),
         (
             "generate --events 9 --out d --validation-events 9",
             "9 of 9 events leave none to train on; choose fewer than 9.",

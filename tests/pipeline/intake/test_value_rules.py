@@ -168,6 +168,35 @@ def test_momenta_and_masses_in_another_unit_are_refused(converted, events, units
     assert message.endswith(remedy)
 
 
+def physical(change, names):
+    """Events in GeV and radians with some columns changed."""
+    events = to_physical(EVENTS, UNITS, DISCRETE_VALUES)
+    for index in map(FEATURES.index, names):
+        events.features[:, index] = change(events.features[:, index])
+    return events
+
+
+PHI = [name for name in FEATURES if name.endswith("_phi")]
+
+
+@pytest.mark.parametrize(
+    ("events", "remedy"),
+    [
+        (physical(lambda mass: 1000 * mass, SCALED[-7:]), "MeV: divide momenta and masses by 1000"),
+        (physical(np.degrees, PHI), "The angles look like degrees: convert them to radians"),
+        (
+            physical(lambda phi: np.linspace(0.1, 6.2, len(phi)), PHI),
+            "phi counts from 0 to 2 pi: subtract 2 pi from values above pi",
+        ),
+    ],
+)
+def test_other_units_than_gev_and_radians_are_recognized(converted, events, remedy):
+    message = refusal(converted, to_rows(events, "%.9g"), units="gev")
+
+    assert " with values outside the domain: " in message
+    assert message.endswith(f"{remedy}.")
+
+
 def test_the_means_of_a_few_events_are_not_checked(converted):
     few = Events(scaled(0.06).features[:19], EVENTS.labels[:19])
 
