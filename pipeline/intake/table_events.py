@@ -198,10 +198,19 @@ def _check_label_name(name: str, columns: ColumnMap, values: LabelValues) -> Non
 
 
 def _check_one_class(name: str, column: str, classes: set[str], label: int | None) -> None:
-    """Refuses a file of one class whose own label has two; more values are something else."""
+    """Refuses a file of one class whose own label has two, or 0 or 1 for the other one.
+
+    More values, or another one, are something else.
+    """
+    option, other = ("--signal", "0") if label else ("--background", "1")
+    if classes == {other}:
+        raise IntakeError(
+            f"{name}: {option} says that all its events are of one class, but its column "
+            f"{quote(column)} has the label of the other one, {other}. Exchange --signal and "
+            "--background, or remove the column."
+        )
     if len(classes) == 2:
         first, second = sorted(quote(value) for value in classes)
-        option = "--signal" if label else "--background"
         raise IntakeError(
             f"{name}: {option} says that all its events are of one class, but its column "
             f"{quote(column)} has {first} and {second}. Give it without --signal and "

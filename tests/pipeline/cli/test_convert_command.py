@@ -166,6 +166,16 @@ def test_a_file_of_one_class_whose_label_has_two_is_refused(run, tmp_path, mixed
     assert not (tmp_path / "data").exists()
 
 
+def test_files_of_one_class_that_are_exchanged_are_refused(run, tmp_path):
+    for value, name in enumerate(("background", "signal")):
+        to_frame(select(EVENTS, EVENTS.labels == value)).to_parquet(tmp_path / name)
+    result = run("--signal", "background", "--background", "signal", "--out", "data")
+    assert result.exit_code == 4
+    assert "its column 'label' has the label of the other one, 0. Exchange" in result.output
+    result = run("--signal", "signal", "--background", "background", "--out", "data")
+    assert result.exit_code == 0, result.output
+
+
 def test_a_column_of_many_values_that_is_named_like_a_label_is_ignored(run, tmp_path):
     """Such as a rapidity."""
     for value, name in enumerate(("background", "signal")):
