@@ -36,7 +36,7 @@ MAX_ENTRIES = 10_000
 """Maximum number of entries of a folder that are searched for data that is not read."""
 
 SPLIT_NAMES = {
-    TRAINING: ("training", "train", "trn"),
+    TRAINING: ("training", "train", "trn", "trainval"),
     VALIDATION: ("validation", "valid", "val", TEST, "testing", "eval", "dev", "holdout"),
 }
 """Names in use for the folder of each split, in lower case."""

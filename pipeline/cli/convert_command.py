@@ -161,15 +161,18 @@ def _find_inputs(inputs: tuple[str, ...], options: dict[str, Any]) -> "tuple[Inp
 
 
 def _note_joined(sources: "Iterable[Source]") -> Iterator[str]:
-    """Yields a note if names below the folder of all inputs mean two splits."""
+    """Yields a note if some names below the folder of all files mean a validation or test set."""
     from pipeline.local_data import names_of_splits
 
-    paths = [source.path.absolute() for source in sources if source.path]
+    files = chain(*(source.files or (source.path,) for source in sources))
+    paths = [path.absolute() for path in files if path]
     parent = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    if all(names_of_splits(os.path.relpath(path, parent) for path in paths)):
+    _, held_out = names_of_splits(os.path.relpath(path, parent) for path in paths)
+    if 0 < len(held_out) < len(paths):
         yield (
-            "the inputs are joined and split again; to keep a training and a validation set apart, "
-            "put them into one folder and name it, or convert each by itself"
+            f"the inputs are joined and split again, although the name of {held_out[0]} means a "
+            "validation or test set; to keep a training and a validation set apart, name the "
+            "folder that holds both as train/ and test/, or convert each by itself"
         )
 
 

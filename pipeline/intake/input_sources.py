@@ -4,13 +4,16 @@ import glob
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from formats.file_kinds import find_container
 from formats.published.shards import MANIFEST, looks_like_data, missing_parts
 from pipeline.intake.array_readers import matrix_names
+from pipeline.intake.byte_streams import DECODERS, UNPACKING_ERRORS, decompress
 from pipeline.intake.input_members import check_one_split, is_document, is_visible
 from pipeline.intake.intake_error import InputNotFoundError, IntakeError, encodable, enumerate_names
 from pipeline.local_data import TEST, TRAINING, VALIDATION, names_of_splits, split_words
@@ -24,6 +27,7 @@ _TABLE_FORMATS = {
     "/.hoodie/": "a Hudi table",
     ".metadata.json": "an Iceberg table",
 }
+_EMPTY_COMPRESSED_BYTES = 64
 _LEFTOVERS = (".bak", ".tmp", ".part", ".partial", ".crdownload", ".old", ".orig", "~", ".swp")
 
 
@@ -234,7 +238,7 @@ def _find_in_folder(folder: Path, notes: list[str], are_joined: bool) -> Iterato
     seen = [path for path in left_out if is_visible(path.name) and path.name != MANIFEST]
     if seen:
         notes.append(f"{folder}: left out {enumerate_names([path.name for path in seen])}")
-    empty = [path for path in files if not path.stat().st_size]
+    empty = [path for path in files if _is_empty(path)]
     if files and len(empty) == len(files):
         raise IntakeError(f"{folder}: has only empty files ({len(files)}). Name files with events.")
     if empty:
@@ -302,6 +306,21 @@ def _check_files(files: Sequence[Path]) -> None:
                 f"{path} and {plain.name} are the same table in two forms. Move one of them away, "
                 "or name the files to convert."
             )
+
+
+def _is_empty(path: Path) -> bool:
+    """Returns whether a file is empty, or compressed and then empty, as Spark writes them."""
+    size = path.stat().st_size
+    if not 0 < size <= _EMPTY_COMPRESSED_BYTES:
+        return not size
+    with path.open("rb") as file:
+        container = find_container(file.read())
+        file.seek(0)
+        if container not in DECODERS:
+            return False
+        with suppress(*UNPACKING_ERRORS):  # The reader describes damaged files.
+            return not decompress(file, container).read(1)
+    return False
 
 
 def _is_parquet(path: Path) -> bool:

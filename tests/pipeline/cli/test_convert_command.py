@@ -225,7 +225,12 @@ def test_arrays_of_two_splits_stay_apart(run, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [("*/a.csv",), ("train/a.csv", "test/a.csv"), ("--signal", "train", "--background", "test")],
+    [
+        ("*/a.csv",),
+        ("train/a.csv", "test/a.csv"),
+        ("x.csv", "test/a.csv"),
+        ("--signal", "train", "--background", "test"),
+    ],
 )
 def test_splits_that_are_joined_are_noted(run, tmp_path, words):
     for name, rows in (("train", slice(40)), ("test", slice(40, None))):

@@ -1,3 +1,6 @@
+import bz2
+import gzip
+import lzma
 import os
 from pathlib import Path
 
@@ -57,11 +60,14 @@ def test_a_folder_of_parquet_files_is_one_input(make):
 def test_files_left_out_of_a_folder_are_named(make, tmp_path):
     make("d/a.csv", "d/README.md", "d/Thumbs.db", "d/.hidden", "d/_SUCCESS", "d/manifest.json")
     (tmp_path / "d/empty.csv").touch()
+    for module in (gzip, bz2, lzma):
+        (tmp_path / f"d/{module.__name__}.csv").write_bytes(module.compress(b""))
 
     sources, notes = find_sources(["d"])
 
     assert [source.name for source in sources] == ["d/a.csv"]
-    assert notes == ["d: left out README.md, Thumbs.db", "d: skipped empty empty.csv"]
+    empty = "bz2.csv, empty.csv, gzip.csv, lzma.csv"
+    assert notes == ["d: left out README.md, Thumbs.db", f"d: skipped empty {empty}"]
 
 
 def test_trees_of_a_file_are_separate_inputs(make):
@@ -164,7 +170,8 @@ def test_broken_links_and_empty_folders_are_named(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("training", "validation"), [("training", "validation"), ("Train", "test"), ("train", "val")]
+    ("training", "validation"),
+    [("training", "validation"), ("Train", "test"), ("train", "val"), ("trainval", "test")],
 )
 def test_an_input_that_is_split_already_is_recognized(make, training, validation):
     make(f"d/{training}/a.tfrecord", f"d/{validation}/a.tfrecord")
