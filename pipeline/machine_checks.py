@@ -155,6 +155,12 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
         fault = redact(f"cannot use {error.filename}: {error.strerror}")
         remedy = "check it and its permissions and run again: finished nodes are reused"
         return f"{fault}; {remedy} (reported as {name})"
+    # Only Beam's job servers are called through gRPC itself.
+    if type(error).__module__.partition(".")[0] == "grpc":
+        reason = getattr(error, "details", str)() or "no answer in time"
+        fault = f"the Beam job server no longer answers: {reason}"
+        remedy = "look at its log, restart it and run again: finished nodes are reused"
+        return f"{fault}; {remedy} (reported as {name})"
     return f"{name}: {redact(str(error))}"
 
 

@@ -2,11 +2,13 @@ import errno
 import os
 import re
 import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import grpc
 import pytest
 
 from formats.errors import DamagedBaselineError
@@ -271,3 +273,22 @@ def test_a_file_that_is_not_what_a_run_needs_is_named_with_the_remedy(tmp_path):
 
 def test_any_other_error_is_described_as_it_is(tmp_path):
     assert describe_failure(ValueError("a reason"), tmp_path) == "ValueError: a reason"
+
+
+def test_a_job_server_that_is_lost_is_named(tmp_path):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        grpc.insecure_channel(f"127.0.0.1:{taken.getsockname()[1]}") as channel,
+    ):
+        # Beam waits for the channel when it submits a job, and reads a stream while one runs.
+        with pytest.raises(grpc.FutureTimeoutError) as late:
+            grpc.channel_ready_future(channel).result(0.01)
+        with pytest.raises(grpc.RpcError) as lost:
+            next(iter(channel.unary_stream("/jobs/messages")(b"", timeout=0.01)))
+    assert describe_failure(late.value, tmp_path) == (
+        "the Beam job server no longer answers: no answer in time; look at its log, restart it "
+        "and run again: finished nodes are reused (reported as FutureTimeoutError)"
+    )
+    assert "job server no longer answers: Deadline Exceeded; " in describe_failure(
+        lost.value, tmp_path
+    )
