@@ -100,6 +100,14 @@ def check_job_servers(option_lists: Iterable[Sequence[str]]) -> None:
         _check_job_server(args)
 
 
+def describe_lost_job_server(error: BaseException) -> str | None:
+    """Describes an error of gRPC, through which only job servers are called; None for others."""
+    if type(error).__module__.partition(".")[0] != "grpc":
+        return None
+    reason = getattr(error, "details", str)() or "no answer in time"
+    return f"the Beam job server no longer answers ({reason}); look at its log, restart it"
+
+
 def _check_job_server(args: Sequence[str]) -> None:
     runner = selected_runner(args)
     if runner not in (PORTABLE_RUNNER, *JOB_SERVER_JARS):

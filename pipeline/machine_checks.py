@@ -15,6 +15,7 @@ from pathlib import Path
 from formats.cluster import ClusterConfigError, read_cluster
 from formats.errors import UserError
 from formats.source_version import PACKAGES, find_source, modules_of
+from pipeline.beam_options import describe_lost_job_server
 from pipeline.config import ConfigError
 from pipeline.file_access import find_write_error
 from pipeline.metadata_check import metadata_file
@@ -155,12 +156,8 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
         fault = redact(f"cannot use {error.filename}: {error.strerror}")
         remedy = "check it and its permissions and run again: finished nodes are reused"
         return f"{fault}; {remedy} (reported as {name})"
-    # Only Beam's job servers are called through gRPC itself.
-    if type(error).__module__.partition(".")[0] == "grpc":
-        reason = getattr(error, "details", str)() or "no answer in time"
-        fault = f"the Beam job server no longer answers: {reason}"
-        remedy = "look at its log, restart it and run again: finished nodes are reused"
-        return f"{fault}; {remedy} (reported as {name})"
+    if fault := describe_lost_job_server(error):
+        return f"{fault} and run again: finished nodes are reused (reported as {name})"
     return f"{name}: {redact(str(error))}"
 
 

@@ -190,7 +190,7 @@ def score_on_workers(
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from components.scorer.score_pipeline import score_on_beam
-    from pipeline.beam_options import check_job_servers
+    from pipeline.beam_options import check_job_servers, describe_lost_job_server
 
     staging = f"{out}/.staging-{uuid.uuid4().hex}"
     FileSystems.mkdirs(staging)
@@ -201,7 +201,7 @@ def score_on_workers(
     except (DataRefusedError, ScoringError):
         raise
     except Exception as error:  # of any runner; its last line says what happened
-        reason = str(error).strip().rpartition("\n")[2]
+        reason = describe_lost_job_server(error) or str(error).strip().rpartition("\n")[2]
         raise ScoringError(f"the Beam pipeline failed: {reason}") from error
     finally:
         FileSystems.delete([staging])

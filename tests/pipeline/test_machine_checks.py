@@ -286,9 +286,9 @@ def test_a_job_server_that_is_lost_is_named(tmp_path):
         with pytest.raises(grpc.RpcError) as lost:
             next(iter(channel.unary_stream("/jobs/messages")(b"", timeout=0.01)))
     assert describe_failure(late.value, tmp_path) == (
-        "the Beam job server no longer answers: no answer in time; look at its log, restart it "
+        "the Beam job server no longer answers (no answer in time); look at its log, restart it "
         "and run again: finished nodes are reused (reported as FutureTimeoutError)"
     )
-    assert "job server no longer answers: Deadline Exceeded; " in describe_failure(
+    assert "job server no longer answers (Deadline Exceeded); " in describe_failure(
         lost.value, tmp_path
     )

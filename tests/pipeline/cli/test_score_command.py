@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -349,6 +350,13 @@ def test_workers_that_fail_give_one_sentence(run, tmp_path, monkeypatch):
     assert "Error: the Beam pipeline failed: " in result.output
     assert "No space left on device" in result.output
     assert not list((tmp_path / "out").iterdir())
+
+    def lose_server(*_):
+        raise grpc.FutureTimeoutError
+
+    monkeypatch.setattr(score_pipeline, "score_on_beam", lose_server)
+    result = run("--input", "x.csv", "--config", "run.yaml")
+    assert "Error: the Beam pipeline failed: the Beam job server no longer" in result.output
 
 
 HIGGS = [sys.executable, "-m", "pipeline.cli.main", "score", "--model", "m.onnx", "--out", "out"]
