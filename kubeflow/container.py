@@ -36,7 +36,12 @@ from kubeflow.executor_io import (
     parse_inputs_spec,
     restore,
 )
-from pipeline.beam_options import stage_no_tfx
+from pipeline.beam_options import (
+    JobServerError,
+    check_job_servers,
+    describe_lost_job_server,
+    stage_no_tfx,
+)
 from pipeline.exit_codes import ExitCode
 from pipeline.system_errors import describe_system_error, explain
 
@@ -72,13 +77,15 @@ def run(arguments: Arguments) -> int:
     except NotPushedError as error:
         print(f"NOT PUSHED\n{error}", file=sys.stderr)
         return ExitCode.NOT_BLESSED
-    except ExecutorInputError as error:
+    except (ExecutorInputError, JobServerError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return ExitCode.FAILED
     except Exception as error:  # an engine sees only the exit code, a person only the log
         traceback.print_exc()
         if isinstance(error, OSError) or explain(error):
             print(f"FAILED: {describe_system_error(error)}", file=sys.stderr)
+        elif lost := describe_lost_job_server(error):
+            print(f"FAILED: {lost}", file=sys.stderr)
         return ExitCode.FAILED
     return 0
 
@@ -90,6 +97,7 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
     if inputs_spec:
         localize(executor_input, parse_inputs_spec(inputs_spec), paths)
+    check_job_servers([flags])
     clear_outputs(executor_input)
     stage_no_tfx()
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)

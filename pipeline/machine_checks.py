@@ -156,8 +156,8 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
         fault = redact(f"cannot use {error.filename}: {error.strerror}")
         remedy = "check it and its permissions and run again: finished nodes are reused"
         return f"{fault}; {remedy} (reported as {name})"
-    if fault := describe_lost_job_server(error):
-        return f"{fault} and run again: finished nodes are reused (reported as {name})"
+    if lost := describe_lost_job_server(error):
+        return f"{lost} and run again: finished nodes are reused (reported as {name})"
     return f"{name}: {redact(str(error))}"
 
 

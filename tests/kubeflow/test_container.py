@@ -2,12 +2,15 @@
 
 import errno
 import json
+import socket
 
+import grpc
 import pytest
 from tfx.utils import dependency_utils
 
 from formats.errors import DataRefusedError, NotPushedError
 from kubeflow import container
+from pipeline import beam_options
 
 # PushGate has no outputs.
 ARGUMENTS = ["container", "--executor_class_path", "a.B", "--outputs="]
@@ -54,6 +57,25 @@ def test_exit_codes_equal_those_of_higgs_run(error, code, monkeypatch, capsys):
     monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
     assert container.run(container.parse(ARGUMENTS)) == code
     assert str(error) in capsys.readouterr().err
+
+
+def test_a_job_server_that_is_lost_ends_the_log_with_a_sentence(monkeypatch, capsys, calls):
+    monkeypatch.setattr(beam_options, "JOB_SERVER_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        flags = ["--runner=PortableRunner", f"--job_endpoint={address}", "--code_version=abc"]
+        assert container.run(container.parse([*ARGUMENTS, *flags])) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"FAILED: no Beam job server answers at {address} within 0.01 s: start")
+    assert not calls
+
+    def fail(_):
+        raise grpc.FutureTimeoutError
+
+    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
+    assert container.run(container.parse(ARGUMENTS)) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("FAILED: the Beam job server no longer answers (no answer in time); ")
 
 
 def test_an_error_of_the_system_ends_the_log_with_a_sentence(monkeypatch, capsys):
