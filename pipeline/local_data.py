@@ -155,8 +155,17 @@ def find_data(root: Path, layout: str) -> LocalData:
     )
 
 
-def refuse_named_splits(data: LocalData) -> None:
-    """Refuses one folder of shards whose names mean two splits, which a hash would mix.
+def refuse_named_splits(
+    data: LocalData,
+    consequence: str = "would be split again by a hash",
+    remedy: str = f"Move the shards into {TRAINING}/ and {VALIDATION}/",
+) -> None:
+    """Refuses one folder of shards whose names mean two splits, which would be mixed.
+
+    Args:
+        data: the folder.
+        consequence: of reading it, as the predicate of a sentence.
+        remedy: what to do about it.
 
     Raises:
         DataRefusedError: they do.
@@ -166,8 +175,7 @@ def refuse_named_splits(data: LocalData) -> None:
     if training and validation:
         raise DataRefusedError(
             f"{data.root} has names of a training and a validation set, such as "
-            f"{training[0]} and {validation[0]}, and would be split again by a hash. Move the "
-            f"shards into {TRAINING}/ and {VALIDATION}/"
+            f"{training[0]} and {validation[0]}, and {consequence}. {remedy}"
         )
 
 

@@ -173,7 +173,13 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
         with without_collection():
             from formats.published.shard_files import check_readable
             from pipeline.config import WITH_TEST
-            from pipeline.local_data import TEST, NoShardsError, data_layout, find_data
+            from pipeline.local_data import (
+                TEST,
+                NoShardsError,
+                data_layout,
+                find_data,
+                refuse_named_splits,
+            )
             from pipeline.local_root import absolute_path
             from pipeline.model_evaluation import evaluate_model
             from pipeline.run_table import decision_lines
@@ -187,6 +193,9 @@ def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]
                 shards = shards / TEST
                 console.print(f"test set    {shards}: no gate depends on it")
             data = find_data(shards, "single")
+            refuse_named_splits(
+                data, "would be evaluated as one", "Give a folder with the shards of one of them"
+            )
         except NoShardsError as error:
             raise click.UsageError(f"--input: {error}") from None
         for heading, text in data.lines():

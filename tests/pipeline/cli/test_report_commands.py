@@ -85,6 +85,14 @@ def test_evaluation_goes_into_a_folder_of_its_own_from_shards(tmp_path):
     assert "--out: TFX treats [ ] in a path as a pattern: rename" in done.output
 
 
+def test_a_folder_with_the_names_of_two_splits_is_not_evaluated(tmp_path):
+    for name in ("higgs-train.tfrecord", "higgs-test.tfrecord"):
+        (tmp_path / name).touch()
+    done = call(evaluate, "--model", tmp_path, "--input", tmp_path, "--out", tmp_path / "out")
+    assert done.exit_code == 4
+    assert "higgs-test.tfrecord, and would be evaluated as one. Give a folder" in done.output
+
+
 def test_unsuitable_model_is_reported_in_one_sentence(tmp_path):
     (tmp_path / "part.tfrecord").touch()
     options = ("--model", tmp_path / "model", "--input", tmp_path, "--out", tmp_path / "out")
