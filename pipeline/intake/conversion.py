@@ -223,7 +223,7 @@ class _SplitChecks:
         for chunk in chunks:
             self._events[split] += len(chunk.labels)
             self._signal[split] += int(chunk.labels.sum())
-            self._hashes.add(split, chunk.features)
+            self._hashes.add(split, chunk.features, chunk.labels)
             yield chunk
 
     def checked(self, chunks: Iterable[Events], counts: Counts) -> Iterator[Events]:
