@@ -10,6 +10,7 @@ from fuzz_targets import limited
 from shard_makers import frame
 from table_makers import convert_all, to_rows, with_columns
 
+from formats.errors import DataRefusedError
 from formats.features import COLUMNS, FEATURES
 from formats.published.record import encode_events
 from pipeline.intake import root_reader
@@ -511,6 +512,15 @@ def test_labels_and_other_keys_may_be_texts(tmp_path, write):
     [part] = rows.read(rows.digest(), lambda _: None)
     assert part.columns["event"].to_pylist() == [2**60 + int(y) for y in EVENTS.labels]
     assert part.columns["run"].to_pylist() == ["2017A"] * 25
+
+
+def test_a_copied_key_of_texts_and_numbers_is_named(write):
+    runs = {0.0: bytes_feature(b"2017A"), 1.0: int_feature(2017)}
+    path = write(shard(lambda x, y: {"features": tensor_feature(x), "run": runs[float(y)]}))
+    rows = file_rows(str(path), ["run"], "", False)
+
+    with pytest.raises(DataRefusedError, match="x: the column 'run' holds values of several types"):
+        list(rows.read(rows.digest(), lambda _: None))
 
 
 @pytest.mark.parametrize(
