@@ -110,8 +110,7 @@ class VertexRuns(EngineRuns):
         )
 
     def _state(self, run_id: str) -> RunState:
-        # The console and the SDK show the whole resource name.
-        name = f"{self._parent}/pipelineJobs/{run_id.rpartition('/')[2]}"
+        name = f"{self._parent}/pipelineJobs/{run_id}"
         with warnings.catch_warnings():
             # The client warns about states of later releases, which are not its own.
             warnings.simplefilter("ignore")

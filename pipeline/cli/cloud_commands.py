@@ -112,15 +112,23 @@ def submit(
         sys.exit(_submit(target, config, file, wait=wait, interval=interval))
 
 
+def _last_part(_context: click.Context, _parameter: click.Parameter, run: str) -> str:
+    """The id at the end of the URL that `higgs submit` prints, or of a resource name."""
+    run_id = run.partition("?")[0].strip(" /").rpartition("/")[2]
+    if not run_id:
+        raise click.BadParameter("it is empty; give the id that `higgs submit` printed")
+    return run_id
+
+
 @click.command("wait", short_help="Follow a submitted run to its end.")
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", callback=_last_part)
 @_options
 @_interval_option
 @user_errors()
 def wait_command(
     run_id: str, target: str, config_file: Path, overrides: tuple[str, ...], interval: float
 ) -> None:
-    """Follow RUN, the id that `higgs submit` printed, and exit as `higgs run` does.
+    """Follow RUN, the id or link that `higgs submit` printed, and exit as `higgs run` does.
 
     Outages of the engine of up to ten minutes are tolerated. After a longer one, or an interrupt,
     repeat the command: the run itself continues in the cloud.

@@ -168,13 +168,28 @@ def test_a_run_that_someone_terminated_is_not_a_decision(installation):
     assert result.stdout.endswith("CANCELED\n")
 
 
-def test_a_run_is_followed_by_its_id(installation):
+@pytest.mark.parametrize(
+    "run",
+    [
+        "7",
+        "http://h/pipeline/#/runs/details/7",
+        "https://h/locations/us-central1/pipelines/runs/7?project=p",
+        "projects/123/locations/us-central1/pipelineJobs/7",
+    ],
+)
+def test_a_run_is_followed_by_its_id(run, installation):
     server = installation({**FAILED, **tasks(PushGate="FAILED")})
-    command = ["wait", "7", "--target", "kubeflow", "--config", str(CONFIGS / "kubeflow.yaml")]
+    command = ["wait", run, "--target", "kubeflow", "--config", str(CONFIGS / "kubeflow.yaml")]
     command += [f"--set=kubeflow.host={server.host}", "--interval=0"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 3, result.output
     assert not server.sent
+
+
+def test_an_empty_id_is_bad_usage():
+    result = CliRunner().invoke(main, ["wait", ""])
+    assert result.exit_code == 2
+    assert "it is empty; give the id that `higgs submit` printed" in result.output
 
 
 def test_unauthorized_kubeflow_requests_explain_how_to_log_in(installation):

@@ -117,11 +117,6 @@ def test_a_reused_node_is_not_shown_as_one_that_did_not_run(connect):
     assert connect(Service(ended)).state("7").tasks == tasks
 
 
-def test_a_run_is_found_by_its_resource_name(connect):
-    name = "projects/123/locations/us-central1/pipelineJobs/7"
-    assert connect(Service(job("SUCCEEDED"))).state(name).succeeded
-
-
 @pytest.mark.parametrize(
     "answers",
     [
