@@ -48,8 +48,8 @@ def modules_of(package: str) -> Iterator[str]:
 
 def find_source(module: str) -> Path | None:
     """Finds the file of a module of the project."""
-    path = SOURCE_ROOT.joinpath(*module.split("."))
-    files = (path / "__init__.py", path.with_name(f"{path.name}.py"))
+    path = f"{SOURCE_ROOT}/{module.replace('.', '/')}"
+    files = (Path(f"{path}/__init__.py"), Path(f"{path}.py"))
     return next((file for file in files if file.is_file()), None)
 
 

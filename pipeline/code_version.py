@@ -33,13 +33,14 @@ def track_code(node: BaseComponent) -> None:
 def code_version(node: BaseComponent) -> str:
     """Computes a digest of a node's modules, and of the packages that determine its result."""
     modules = import_closure(root_modules(node))
-    content = [source_digest(modules), *(f"{k}=={v}" for k, v in node_packages(node).items())]
+    packages = node_packages(node, modules)
+    content = [source_digest(modules), *(f"{k}=={v}" for k, v in packages.items())]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
 
 
-def node_packages(node: BaseComponent) -> dict[str, str]:
-    """Finds the versions of the packages that determine a node's result."""
-    sources = {find_source(module) for module in import_closure(root_modules(node))}
+def node_packages(node: BaseComponent, modules: Iterable[str]) -> dict[str, str]:
+    """Finds the versions of the packages that determine the result of a node with its modules."""
+    sources = {find_source(module) for module in modules}
     # The code of TFX that the node runs: its executor, and what its executor extends.
     for base in node.executor_spec.executor_class.__mro__:
         if file := getattr(sys.modules[base.__module__], "__file__", None):
