@@ -259,7 +259,8 @@ def submitted(*overrides: str) -> tuple[str, str]:
             KubeflowRuns(config, config.kubeflow).submit(file)
     body = server.sent["/runs"]
     documents = [body["pipeline_spec"]["pipeline_spec"], body["pipeline_spec"]["platform_spec"]]
-    return yaml.safe_dump_all(documents), body["runtime_config"]["pipeline_root"]
+    text = yaml.dump_all(documents, Dumper=yaml.CSafeDumper)
+    return text, body["runtime_config"]["pipeline_root"]
 
 
 def _run_all(history: History, specs, local_paths, start_refused) -> None:

@@ -6,10 +6,27 @@ import numpy as np
 import onnx
 import pytest
 
-from components.serving_check.probe_process import Limits
+from components.serving_check import score_comparison
+from components.serving_check.probe_process import Limits, score_in_fresh_process
 from components.serving_check.score_comparison import TOLERANCE, compare, find_fault
+from formats.names import ONNX_FILE
 
 LIMITS = Limits()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered_verdicts():
+    """The verdict on an unchanged SavedModel, whose process takes seconds, is found once."""
+    verdicts = {}
+
+    def score(part, features, limits):
+        if part not in verdicts or part.endswith(ONNX_FILE):
+            verdicts[part] = score_in_fresh_process(part, features, limits)
+        return verdicts[part]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(score_comparison, "score_in_fresh_process", score)
+        yield
 
 
 @pytest.mark.slow

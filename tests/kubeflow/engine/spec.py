@@ -61,7 +61,7 @@ def parse(text: str, root: str = "") -> Spec:
     Raises:
         json_format.ParseError: a field does not exist in the published protos.
     """
-    documents = list(yaml.safe_load_all(text))
+    documents = list(yaml.load_all(text, yaml.CSafeLoader))
     if "pipelineSpec" in documents[0]:
         job = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineJob())
         return _spec(job.pipeline_spec, job.runtime_config.gcs_output_directory, {})
