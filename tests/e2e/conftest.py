@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import any_browser, browser  # noqa: F401 (fixtures)
-from running import Finished, higgs, higgs_process
+from running import WORSE, Finished, higgs, higgs_process
 
 from pipeline.metadata_store import RunOutcome, latest_run
 from pipeline.sample_data import monte_carlo, shard_writer
@@ -33,11 +33,13 @@ SECRETS = {
 }
 
 # The derived columns take as long as everything else; only the shared run has them, and the refit.
+# Several steps per execution take longer to compile than such a training lasts.
 FAST = {
     **SMALL,
     "trainer.derived_columns": "false",
     "trainer.trees": 20,
     "trainer.refit_events": 0,
+    "trainer.steps_per_execution": 1,
 }
 
 
@@ -144,6 +146,37 @@ def refused_run(first_run, project, tmp_path_factory):
     page = re.search(r"^report +(\S+)$", done.output, re.MULTILINE)[1]
     kept = shutil.copy(page, tmp_path_factory.mktemp("refused") / "page.html")
     return RefusedRun(done, latest_run(str(project.root / "metadata" / "metadata.sqlite")), kept)
+
+
+@dataclass(frozen=True)
+class MovedRoot:
+    """A copy of the root, and how runs on it ended.
+
+    Attributes:
+        root: where the copy is now.
+        again: an unchanged run on the copy.
+        worse: a run that the baseline refuses, after the copy was moved.
+        is_original_unchanged: whether the first of them left the original root as it was.
+    """
+
+    root: Path
+    again: Finished
+    worse: Finished
+    is_original_unchanged: bool
+
+
+@pytest.fixture(scope="session")
+def moved_root(first_run, project):
+    original = _content(project.root)
+    copy = shutil.copytree(project.root, project.folder / "copied root")
+    again = project.run(root=copy)
+    moved = copy.rename(project.folder / "moved")
+    worse = project.run(root=moved, **WORSE, evaluation__auc_lower_bound=0.1)
+    return MovedRoot(moved, again, worse, _content(project.root) == original)
+
+
+def _content(root):
+    return {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 from formats import names
@@ -14,31 +14,29 @@ from formats.features import FEATURES
 from pipeline.metadata_store import all_runs
 from pipeline.version_check import read_provenance
 
-HIGGS = str(Path(sys.executable).with_name("higgs"))
 DATA_NODES = ("CollisionExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
 
 
 def stop_in_trainer(project, with_signal):
     """Starts a run and sends it a signal while it trains: its exit code, output and log."""
-    command = [HIGGS, "run", "--config", str(project.config), "--set", "trainer.epochs=100000"]
     known = set((project.root / "logs").glob("*.log"))
-    # Ctrl-C reaches the whole group of a terminal's job.
-    run = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+    run = ThreadPoolExecutor().submit(project.run, trainer__epochs=100_000)
     deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and run.poll() is None:
+    while time.monotonic() < deadline and not run.done():
         logs = set((project.root / "logs").glob("*.log")) - known
         trains = any(re.search(r"epoch \d+/", log.read_text()) for log in logs)
         # On a busy machine a line comes before the first epoch is over, and kept.
         if trains and [*project.root.glob("checkpoints/*/checkpoint")]:
             break
         time.sleep(0.5)
-    assert run.poll() is None, run.communicate()[0]
-    os.killpg(run.pid, with_signal)
-    output, _ = run.communicate(timeout=60)
+    assert not run.done(), run.result().output
+    process = int((project.root / ".lock").read_text())
+    os.kill(process, with_signal)
+    wait([run], timeout=60)
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)  # it did not obey
     (log,) = logs
-    return run.returncode, output, log.read_text()
+    return run.result().code, run.result().output, log.read_text()
 
 
 def models(project):
