@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fork_server import speed_up_beam
 from forks import ADDRESS_VARIABLE, ForkServer
 from hypothesis import settings
 
@@ -80,6 +81,8 @@ def pytest_collection():
     finally:
         gc.freeze()
         gc.enable()
+        if "apache_beam.transforms" in sys.modules:
+            speed_up_beam()
 
 
 @pytest.hookimpl(tryfirst=True)
