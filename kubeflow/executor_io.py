@@ -119,15 +119,16 @@ def localize(
         paths: the mapping of URIs.
 
     Raises:
-        ExecutorInputError: a declared input is missing, or its store is not supported.
+        ExecutorInputError: a declared input or parameter is missing, or a store is not supported.
     """
     inputs = executor_input.inputs.artifacts
     for key in set(inputs) - set(inputs_spec.artifacts):
         del inputs[key]
-    if missing := sorted(set(inputs_spec.artifacts) - set(inputs)):
-        raise ExecutorInputError(
-            f"the engine gave no inputs.artifacts.{', '.join(missing)}; {_REMEDY}"
-        )
+    parameters = executor_input.inputs.parameter_values
+    missing = [f"artifacts.{key}" for key in inputs_spec.artifacts if key not in inputs]
+    missing += [f"parameterValues.{key}" for key in inputs_spec.parameters if key not in parameters]
+    if missing:
+        raise ExecutorInputError(f"the engine gave no inputs.{', '.join(missing)}; {_REMEDY}")
     for key, channel in inputs.items():
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)

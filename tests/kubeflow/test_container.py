@@ -116,7 +116,7 @@ OUTPUT_FILE = {"outputFile": "output.json"}
                 "inputs": {"artifacts": {}},
                 "outputs": {"artifacts": {"model": {"artifacts": [MODEL]}}, **OUTPUT_FILE},
             },
-            "the engine gave no inputs.artifacts.examples",
+            "the engine gave no inputs.artifacts.examples, parameterValues.seed;",
         ),
     ],
 )
@@ -124,7 +124,8 @@ def test_an_unusable_input_ends_the_node_with_a_sentence(executor_input, problem
     text = executor_input if isinstance(executor_input, str) else json.dumps(executor_input)
     arguments = ["c", "--executor_class_path", "a.B", "--outputs=model"]
     arguments += ["--json_serialized_invocation_args", text]
-    arguments += ["--json_serialized_inputs_spec_args", '{"artifacts": {"examples": {}}}']
+    spec = '{"artifacts": {"examples": {}}, "parameters": {"seed": {}}}'
+    arguments += ["--json_serialized_inputs_spec_args", spec]
     assert container.run(container.parse(arguments)) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("FAILED: the engine")
