@@ -149,6 +149,7 @@ def test_the_readme_draws_every_node_of_a_local_run():
     assert NODES - set(re.findall(r"\w+", diagram)) == set()
 
 
+@pytest.mark.slow
 def test_the_configuration_page_is_current():
     page = configuration_table.PAGE.read_text()
     assert configuration_table.render(page) == page, "run `make docs`"

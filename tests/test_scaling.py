@@ -22,6 +22,7 @@ def unknown_options(arguments):
     return parser.parse_known_args(list(arguments))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_beam_knows_every_option(block):
     config = Config(data_root="/data", root="/root", **yaml.safe_load(block))

@@ -385,7 +385,9 @@ def test_many_comments_are_skipped(converted):
 
 
 @pytest.mark.parametrize(
-    "text", ["#" * 300_000 + "\n" + NAMED, to_csv([], [*COLUMNS, *("w" * 5000 for _ in range(60))])]
+    "text",
+    ["#" * 300_000 + "\n" + NAMED, to_csv([], [*COLUMNS, *("w" * 5000 for _ in range(60))])],
+    ids=["comment", "names"],
 )
 def test_a_table_with_a_late_start_is_not_called_empty(converted, text):
     assert "has no complete row in its first 256 kB" in refusal(converted, text)
