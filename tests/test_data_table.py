@@ -47,6 +47,12 @@ def packed_parts():
         Path(f"runs/{part}.csv.xz").write_bytes(lzma.compress(content))
 
 
+def nested_parts():
+    packed_parts()
+    Path("runs/later").mkdir()
+    Path("runs/1.csv.xz").rename("runs/later/1.csv.xz")
+
+
 def write_csv(rows=ROWS, header=COLUMNS, separator=","):
     Path("events.csv").write_text(to_csv(rows, header, separator))
 
@@ -172,6 +178,7 @@ INPUTS = {
     "higgs.zip": uci_zip,
     "events.tsv": shuffled_tsv,
     "runs/*.csv.xz": packed_parts,
+    "'runs/**/*.csv.xz'": nested_parts,
     "- --out data/own < HIGGS.csv.gz": lambda: Path("HIGGS.csv.gz").write_bytes(uci_csv(EVENTS)),
     "events.csv --header features,label": lambda: write_csv(
         [[*row[1:], row[0]] for row in ROWS], header=()
@@ -240,11 +247,16 @@ def test_the_command_converts_the_input(folder, monkeypatch, command):
     words = [
         word
         for text in shlex.split(arguments)
-        for word in (sorted(map(str, Path().glob(text))) if "*" in text else [text])
+        # As a shell does, unless the pattern is quoted.
+        for word in (
+            sorted(map(str, Path().glob(text)))
+            if "*" in text and f"'{text}'" not in arguments
+            else [text]
+        )
     ]
 
-    with open(redirected or os.devnull, "rb") as stdin:  # noqa: PTH123 (os.devnull is a string)
-        monkeypatch.setattr("sys.stdin", stdin)
+    with Path(redirected or os.devnull).open("rb") as stdin, monkeypatch.context() as patched:
+        patched.setattr("sys.stdin", stdin)
         convert.main(words, standalone_mode=False)
 
     out = Path(words[words.index("--out") + 1])
