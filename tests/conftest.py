@@ -5,6 +5,7 @@ import gc
 import importlib.metadata
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from hypothesis import settings
 # A busy machine is not a failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+# Background jobs of a shell ignore it, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each of Google's fifteen client libraries searches all installed packages for itself: a second.
 importlib.metadata.packages_distributions = functools.cache(
