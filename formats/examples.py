@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from formats.beam_files import find_files, open_file
-from formats.event_counts import check_events
+from formats.event_counts import check_counted, check_events
 from formats.features import COLUMNS, DISCRETE_VALUES, LABEL
 from formats.names import events_property
 from formats.published.record import Events
@@ -179,3 +179,23 @@ def check_split(examples: Any, split: str) -> None:
     with ThreadPoolExecutor(CONCURRENT_READS) as threads:
         events = sum(threads.map(count_events, _files(f"{folder}/{FILES}")))
     check_events(split, events, examples.get_int_custom_property(events_property(split)), folder)
+
+
+def check_result(node: str, counted: int | None, examples: Any, split: str) -> None:
+    """Compares the number of events in the result of a node on Beam with ingestion's.
+
+    Args:
+        node: the node's id.
+        counted: number of events in the result; None if it has none.
+        examples: the artifact that the node has read.
+        split: the split.
+
+    Raises:
+        EventCountError: the numbers differ, because files are missing or the runner lost or
+            duplicated events.
+    """
+    ingested = examples.get_int_custom_property(events_property(split))
+    if counted != ingested:
+        # It is the runner's fault only if the files are still complete.
+        check_split(examples, split)
+    check_counted(node, counted, ingested)

@@ -13,8 +13,7 @@ from tfx_bsl.tfxio.parquet_tfxio import ParquetTFXIO
 from formats import names
 from formats.artifact_types import Artifacts
 from formats.evaluation_record import join_evaluation, read_metrics
-from formats.event_counts import check_counted
-from formats.examples import ReadExamples, check_split
+from formats.examples import ReadExamples, check_result, check_split
 
 
 class Executor(executor.Executor):
@@ -34,7 +33,6 @@ class Executor(executor.Executor):
         )
         splits = exec_properties.get(standard_component_specs.EXAMPLE_SPLITS_KEY)
         (split,) = json_utils.loads(splits or "null") or [names.EVAL_SPLIT]
-        ingested = examples.get_int_custom_property(names.events_property(split))
         check_split(examples, split)
         selected = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY, ())
         baselines = [
@@ -51,11 +49,7 @@ class Executor(executor.Executor):
         evaluation = artifact_utils.get_single_uri(
             output_dict[standard_component_specs.EVALUATION_KEY]
         )
-        evaluated = count_events(evaluation)
-        if evaluated != ingested:
-            # It is the runner's fault only if the files are still complete.
-            check_split(examples, split)
-            check_counted(names.EVALUATOR, evaluated, ingested)
+        check_result(names.EVALUATOR, count_events(evaluation), examples, split)
 
 
 class _RowGroups(ParquetTFXIO):

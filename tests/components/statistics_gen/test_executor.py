@@ -59,3 +59,25 @@ def test_row_groups_that_a_runner_lost_or_read_twice_fail_the_node(
     monkeypatch.setattr(executor, "ReadExamples", Repeating)
     with pytest.raises(EventCountError, match=f"StatisticsGen counted {counted} of 1000 events"):
         Executor().Do({"examples": [examples]}, {"statistics": [statistics]}, {})
+
+
+@pytest.mark.slow
+def test_files_that_disappear_meanwhile_are_not_blamed_on_beam(
+    monkeypatch, tmp_path, examples, statistics
+):
+    file = tmp_path / "examples" / "Split-eval" / "a.parquet"
+    pq.write_table(to_table(make_events(1000)), file)
+
+    def lose_half(batch):
+        file.unlink()
+        return [batch.slice(0, 500)]
+
+    class Losing(ReadExamples):
+        def expand(self, pipeline):
+            return super().expand(pipeline) | beam.FlatMap(lose_half).with_output_types(
+                pa.RecordBatch
+            )
+
+    monkeypatch.setattr(executor, "ReadExamples", Losing)
+    with pytest.raises(EventCountError, match=r"split eval: found 0 events in .*were deleted"):
+        Executor().Do({"examples": [examples]}, {"statistics": [statistics]}, {})
