@@ -278,9 +278,7 @@ def _reason(error: Exception) -> str:
     text = str(message or getattr(error, "reason", None) or error)
     text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>: ", "", text)
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        text += (
-            f"; name a file with the server's certificate authority in {CERTIFICATES_VARIABLES[0]}"
-        )
+        text += f"; set {CERTIFICATES_VARIABLES[0]} to a file with the CA that signed it"
     return " ".join(text.split())[:_REASON_LENGTH]
 
 

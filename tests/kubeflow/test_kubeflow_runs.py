@@ -308,7 +308,7 @@ def test_the_environments_certificates_are_trusted(server, monkeypatch, tmp_path
     server.socket = context.wrap_socket(server.socket, server_side=True)
     host = server.host.replace("http:", "https:")
     monkeypatch.setenv("SSL_CERT_FILE", "")
-    with pytest.raises(EngineError, match=r"CERTIFICATE_VERIFY_FAILED.*; name a file with the"):
+    with pytest.raises(EngineError, match=r"CERTIFICATE_VERIFY_FAILED.*; set SSL_CERT_FILE to"):
         connect(host)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     with pytest.raises(EngineError, match=r"^REQUESTS_CA_BUNDLE: .*/ca\.pem is not a file; give"):
