@@ -10,6 +10,7 @@ from formats.atomic_files import atomic_path
 from pipeline.metadata_check import (
     backup_file,
     check_content,
+    continues_backup,
     database,
     is_missing,
     metadata_file,
@@ -41,7 +42,7 @@ def write_backup(root: Path) -> None:
     path, backup = metadata_file(root), backup_file(root)
     try:
         with atomic_path(backup) as copy, database(root, path, "rw") as connection:
-            if _is_replaced(root):
+            if continues_backup(root) is False:
                 raise MetadataError(
                     f"{path} is older than {backup}, or another root's, so the backup is kept"
                 )
@@ -63,7 +64,7 @@ def find_damage(root: Path) -> str:
             path, backup = metadata_file(root), backup_file(root)
             with database(root, path, "rw") as connection:
                 check_content(root, path, connection)
-                if _is_replaced(root):
+                if continues_backup(root) is False:
                     return f"{path} is older than {backup.name}, or another root's"
     except DamagedMetadataError as error:
         return error.problem
@@ -115,7 +116,7 @@ def reserve_executions(root: Path) -> bool:
     numbers = [int(folder.name) for folder in folders if EXECUTION_NUMBER.fullmatch(folder.name)]
     known, backup = read_executions(metadata_file(root)), read_executions(backup_file(root))
     last = max([*numbers, backup.last if backup else 0])
-    is_replaced = _is_replaced(root)
+    is_replaced = continues_backup(root) is False
     if known is None or known.last < last:
         with database(root, metadata_file(root), "rw") as connection:
             statement = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'Execution'"
@@ -132,12 +133,6 @@ def keep_backup(root: Path) -> list[str]:
         What was done, one line per file.
     """
     return _set_aside(backup_file(root), time.strftime("replaced-%Y%m%d-%H%M%S"))
-
-
-def _is_replaced(root: Path) -> bool:
-    """Returns whether the metadata of a root is older than its backup, or another root's."""
-    now, before = read_executions(metadata_file(root)), read_executions(backup_file(root))
-    return now is not None and before is not None and not now.continues(before)
 
 
 def _set_aside(path: Path, mark: str) -> list[str]:

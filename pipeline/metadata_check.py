@@ -131,33 +131,42 @@ def read_executions(path: Path) -> Executions | None:
     return Executions(first or 0, last or 0)
 
 
-@contextmanager
-def kept(path: Path, before: Executions) -> Iterator[None]:
-    """Fails if a metadata file is not a later state of what it was, before and after a block.
+class MetadataGuard:
+    """Fails if a metadata file is not a later state of what it was before.
 
-    If it is deleted, ML Metadata makes a new, empty file, in which nothing is found: this error
-    then replaces the resulting error of the block.
+    If it is deleted, ML Metadata makes a new, empty file, in which nothing is found.
 
-    Raises:
-        MetadataError: the file was deleted or replaced.
+    Attributes:
+        path: the metadata file.
     """
-    _check_kept(path, before)
-    try:
-        yield
-    except Exception as error:
-        _check_kept(path, before, error)
-        raise
-    _check_kept(path, before)
 
+    def __init__(self, path: Path):
+        """Reads the file as it is now."""
+        self.path, self._last = path, read_executions(path) or Executions()
 
-def _check_kept(path: Path, before: Executions, error: Exception | None = None) -> None:
-    # Not by its inode, which some network file systems change.
-    now = read_executions(path)
-    if now is not None and not now.continues(before):
-        raise MetadataError(
-            f"{path} was deleted or replaced during the run; put it back, or restore its backup "
-            f"with `higgs runs --root {shlex.quote(str(path.parents[1]))} --recover`"
-        ) from error
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Compares the file before and after a block; the error replaces one of the block.
+
+        Raises:
+            MetadataError: the file was deleted or replaced.
+        """
+        self._compare()
+        try:
+            yield
+        finally:
+            self._compare()
+
+    def _compare(self) -> None:
+        # Not by its inode, which some network file systems change.
+        now = read_executions(self.path)
+        if now is not None and not now.continues(self._last):
+            root = shlex.quote(str(self.path.parents[1]))
+            raise MetadataError(
+                f"{self.path} was deleted or replaced during the run; put it back, or restore its "
+                f"backup with `higgs runs --root {root} --recover`"
+            )
+        self._last = now or self._last
 
 
 @contextmanager
@@ -207,10 +216,20 @@ def check_content(root: Path, path: Path, connection: sqlite3.Connection) -> Non
         raise damaged(root, f"is damaged ({problem})", path)
 
 
+def continues_backup(root: Path, path: Path | None = None) -> bool | None:
+    """Returns whether a metadata file is a later state of its backup; None if it is not known.
+
+    Args:
+        root: the root of the backup.
+        path: its metadata file, or a copy of it.
+    """
+    now, before = read_executions(path or metadata_file(root)), read_executions(backup_file(root))
+    return None if now is None or before is None else now.continues(before)
+
+
 def _find_changed_type(root: Path, path: Path, connection: sqlite3.Connection) -> str:
     """Finds a type of the backup that a later state of it lacks: ML Metadata only adds types."""
-    now, before = read_executions(path), read_executions(backup_file(root))
-    if now is None or before is None or not now.continues(before):
+    if not continues_backup(root, path):
         return ""
     try:
         with closing(_connect(backup_file(root), "ro")) as backup:

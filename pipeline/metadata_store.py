@@ -1,6 +1,6 @@
 """Runs of the pipeline in ML Metadata: read as outcomes, and their records written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from ml_metadata import MetadataStore
@@ -86,38 +86,6 @@ def pushed_models(store: MetadataStore) -> list[tuple[mlmd.Artifact, Push]]:
         for artifact in store.get_artifacts_by_type(PUSHED_MODEL_TYPE)
         if (push := Push.from_output(Output.from_mlmd(artifact)))
     ]
-
-
-def reusable_outputs(store: MetadataStore, key: int) -> dict[int, Output]:
-    """Returns the outputs, by id, of the executions with one cache key that TFX may reuse.
-
-    Args:
-        store: the metadata.
-        key: id of the context of the cache key.
-    """
-    successful = [
-        execution.id
-        for execution in store.get_executions_by_context(key)
-        if execution.last_known_state in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
-    ]
-    events = store.get_events_by_execution_ids(successful) if successful else []
-    ids = sorted({event.artifact_id for event in events if event.type == mlmd.Event.OUTPUT})
-    artifacts = store.get_artifacts_by_id(ids) if ids else []
-    return {
-        artifact.id: Output.from_mlmd(artifact)
-        for artifact in artifacts
-        if artifact.state == mlmd.Artifact.LIVE
-    }
-
-
-def forget_artifacts(store: MetadataStore, ids: Sequence[int]) -> None:
-    """Marks artifacts as deleted: TFX neither reuses nor resolves them; their lineage stays."""
-    if not ids:
-        return
-    artifacts = store.get_artifacts_by_id(ids)
-    for artifact in artifacts:
-        artifact.state = mlmd.Artifact.DELETED
-    store.put_artifacts(artifacts)
 
 
 def context_name(store: MetadataStore, execution: int, kind: str) -> str | None:

@@ -1,35 +1,40 @@
 """TFX's local runner, which also verifies the files of artifacts.
 
 TFX takes a node from its cache if the directories of its outputs exist. This runner records the
-files of every output before ML Metadata learns of it, forgets damaged outputs that a node would
-reuse, and compares the inputs of each node with their records before and after it runs.
+files of every output before ML Metadata learns of it, does not reuse outputs whose files have
+changed, and compares the inputs of each node with their records before and after it runs.
 """
 
-import datetime
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from absl import logging
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.dsl.compiler import constants
-from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
-from tfx.orchestration.portable import (
-    cache_utils,
-    data_types,
-    launcher,
-    runtime_parameter_utils,
-)
+from tfx.orchestration.portable import data_types, launcher
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
+from tfx.types import Artifact, artifact_utils
 
-from formats.run_outcome import Output
+from formats.artifact_manifest import DIGEST_PROPERTY, summarize
+from formats.locations import is_remote
+from formats.names import SAVED_MODEL_FILE
+from formats.run_outcome import Output, Push
 from pipeline.artifact_records import ArtifactRecords
-from pipeline.damaged_artifacts import check_input, forget_damaged, record_output
-from pipeline.metadata_check import Executions, kept, read_executions
+from pipeline.metadata_check import MetadataGuard
 from pipeline.user_errors import MetadataError
+
+PUSHED_DIGEST_PROPERTY = "pushed_manifest_sha256"
+"""Custom property of a pushed model that holds the digest of the manifest of its version."""
+
+logger = logging.getLogger("higgs.artifacts")
+
+
+class ArtifactChangedError(RuntimeError):
+    """Files of an artifact were changed or deleted during the run that uses it."""
 
 
 class VerifiedRunner(LocalDagRunner):
@@ -38,8 +43,8 @@ class VerifiedRunner(LocalDagRunner):
     def __init__(self, root: str, metadata_path: str):
         """Uses the metadata and the records of a root, which the caller holds exclusively."""
         super().__init__()
-        self._records, self._metadata_path = ArtifactRecords(root), metadata_path
-        self._executions = read_executions(Path(metadata_path)) or Executions()
+        guard = MetadataGuard(Path(metadata_path))
+        self._make_launcher = partial(VerifiedLauncher, ArtifactRecords(root), guard)
 
     def run_with_ir(
         self,
@@ -48,72 +53,59 @@ class VerifiedRunner(LocalDagRunner):
     ) -> None:
         """Runs every node of a compiled pipeline that is not cached.
 
+        TFX has no hook for the launcher; its runner looks the class up in the module.
+
         Raises:
             ArtifactChangedError: an input of a node was damaged during the run.
             MetadataError: the metadata file was deleted, replaced or changed during the run.
         """
-        assert run_options is None, "partial runs are not supported"
-        nodes = [node.pipeline_node for node in pipeline.nodes]
-        run_id = datetime.datetime.now().isoformat()
-        runtime_parameter_utils.substitute_runtime_parameter(
-            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
-        )
-        for node in nodes:
-            # The messages of TFX's runner, which the console reads.
-            logging.info("Component %s is running.", node.node_info.id)
-            with kept(Path(self._metadata_path), self._executions):
-                self._launcher(pipeline, node).launch()
-            self._executions = read_executions(Path(self._metadata_path)) or self._executions
-            logging.info("Component %s is finished.", node.node_info.id)
-
-    def _launcher(
-        self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode
-    ) -> launcher.Launcher:
-        deployment = runner_utils.extract_local_deployment_config(pipeline)
-        node_id = node.node_info.id
-        return VerifiedLauncher(
-            records=self._records,
-            metadata_path=self._metadata_path,
-            pipeline_node=node,
-            mlmd_connection=Metadata(sqlite_metadata_connection_config(self._metadata_path)),
-            pipeline_info=pipeline.pipeline_info,
-            pipeline_runtime_spec=pipeline.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-        )
+        with patch.object(launcher, "Launcher", self._make_launcher):
+            super().run_with_ir(pipeline, run_options)
 
 
 class VerifiedLauncher(launcher.Launcher):
     """Runs one node; compares its inputs with their records, and records its outputs."""
 
-    def __init__(self, records: ArtifactRecords, metadata_path: str, **arguments: Any):
-        """Takes the records, the metadata file, and the arguments of TFX's launcher."""
+    def __init__(self, records: ArtifactRecords, metadata: MetadataGuard, **arguments: Any):
+        """Takes the records, the guard of the metadata, and the arguments of TFX's launcher."""
         super().__init__(**arguments)
-        self._records, self._metadata_path = records, metadata_path
+        self._records, self._metadata = records, metadata
+        self._node = self._pipeline_node.node_info.id
+
+    def launch(self) -> data_types.ExecutionInfo | None:
+        """Runs the node unless it is cached, and checks that the metadata file stays in place."""
+        with self._metadata.kept():
+            return super().launch()
 
     def _prepare_execution(self) -> Any:
-        """Makes TFX find cached outputs only if all of the node's are there, with unchanged files.
+        """Makes TFX reuse an execution only if all outputs are there, with unchanged files.
 
-        TFX has no hook for it; its launcher looks the function up in the module at each call.
+        TFX has no hook for it; it looks the function up in the module at each call, and after an
+        error tries the execution before. Several executions may have the same outputs.
 
         Raises:
             MetadataError: an input is not in ML Metadata. TFX would skip this node and go on.
         """
-        find_cached, node = cache_utils.get_cached_outputs, self._pipeline_node.node_info.id
+        verify, damage = artifact_utils.verify_artifacts, dict[str, str]()
 
-        def get_cached_outputs(metadata_handle: Metadata, cache_context: mlmd.Context) -> Any:
-            forget_damaged(metadata_handle.store, self._records, node, cache_context.id)
-            outputs = find_cached(metadata_handle, cache_context)
-            is_complete = set(outputs or ()) == set(self._pipeline_node.outputs.outputs)
-            return outputs if is_complete else None
+        def verify_artifacts(artifacts: Mapping[str, Sequence[Artifact]]) -> None:
+            if set(artifacts) != set(self._pipeline_node.outputs.outputs):
+                raise RuntimeError("an output is not recorded")
+            outputs = [Output.from_mlmd(a.mlmd_artifact) for a in chain(*artifacts.values())]
+            for output in outputs:
+                if output.uri not in damage:
+                    damage[output.uri] = describe_damage(self._records, self._node, output)
+            if any(damage[output.uri] for output in outputs):
+                raise RuntimeError("an output is damaged")
+            verify(artifacts)
 
-        with patch.object(cache_utils, "get_cached_outputs", get_cached_outputs):
+        with patch.object(artifact_utils, "verify_artifacts", verify_artifacts):
             prepared = super()._prepare_execution()
         if prepared.execution_metadata is None:
             producers = ", ".join(self._pipeline_node.upstream_nodes)
             raise MetadataError(
-                f"{node} does not find all its inputs, of {producers}, in {self._metadata_path}: "
-                "another program changed the file during the run; run again"
+                f"{self._node} does not find all its inputs, of {producers}, in "
+                f"{self._metadata.path}: another program changed the file during the run; run again"
             )
         return prepared
 
@@ -125,16 +117,20 @@ class VerifiedLauncher(launcher.Launcher):
         # The node must have read what it was given.
         self._check_inputs(execution_info)
         for artifact in _outputs(execution_info, output):
-            record_output(self._records, artifact)
+            properties = artifact.custom_properties
+            properties[DIGEST_PROPERTY].string_value = self._records.take(artifact.uri)
+            push = Push.from_output(Output.from_mlmd(artifact))
+            if push and not is_remote(push.destination):
+                digest = self._records.take(push.destination)
+                properties[PUSHED_DIGEST_PROPERTY].string_value = digest
         return output
 
     def _check_inputs(self, execution_info: data_types.ExecutionInfo) -> None:
-        for artifacts in execution_info.input_dict.values():
-            for artifact in artifacts:
-                check_input(
-                    self._records,
-                    self._pipeline_node.node_info.id,
-                    Output.from_mlmd(artifact.mlmd_artifact),
+        for artifact in chain(*execution_info.input_dict.values()):
+            if problems := _find_problems(self._records, Output.from_mlmd(artifact.mlmd_artifact)):
+                raise ArtifactChangedError(
+                    f"{artifact.uri} was changed while {self._node} needed it: "
+                    f"{summarize(problems)}; run again, it will be rebuilt"
                 )
 
 
@@ -147,3 +143,38 @@ def _outputs(
             yield from output.output_artifacts[key].artifacts
         else:
             yield from (artifact.mlmd_artifact for artifact in artifacts)
+
+
+def describe_damage(records: ArtifactRecords, node: str, output: Output) -> str:
+    """Compares an output of an earlier run, and the version that it pushed, with their records.
+
+    Returns:
+        How the files differ, which is also logged; empty if they do not.
+    """
+    message = ""
+    push = Push.from_output(output)
+    if problems := _find_problems(records, output):
+        message = f"{output.uri} is damaged ({summarize(problems)}); {node} will rebuild it"
+    elif push and (problems := _find_push_problems(records, output, push)):
+        message = (
+            f"version {push.version} in {push.destination} is damaged ({summarize(problems)}); "
+            f"{node} will push the model again"
+        )
+    if message:
+        logger.warning("%s", message)
+    return message
+
+
+def _find_problems(records: ArtifactRecords, output: Output) -> list[str]:
+    digest = output.properties.get(DIGEST_PROPERTY)
+    # An artifact of a release that wrote no manifests is not reused: its node's code has changed.
+    return records.find_problems(output.uri, str(digest)) if digest else []
+
+
+def _find_push_problems(records: ArtifactRecords, output: Output, push: Push) -> list[str]:
+    digest = output.properties.get(PUSHED_DIGEST_PROPERTY)
+    if digest:
+        # Files that others add, such as warm-up requests, do not change the model.
+        return records.find_problems(push.destination, str(digest), others_allowed=True)
+    exists = Path(push.destination, SAVED_MODEL_FILE).exists()
+    return [] if exists else [f"{SAVED_MODEL_FILE} is missing"]

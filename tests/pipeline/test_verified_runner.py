@@ -11,11 +11,16 @@ from tiny_pipeline import tiny_pipeline
 
 from formats.artifact_manifest import DIGEST_PROPERTY
 from formats.manifest_record import ManifestRecord
+from formats.run_outcome import Output
 from pipeline import metadata_store
 from pipeline.artifact_records import ArtifactRecords
-from pipeline.damaged_artifacts import ArtifactChangedError
 from pipeline.user_errors import MetadataError
-from pipeline.verified_runner import VerifiedLauncher, VerifiedRunner
+from pipeline.verified_runner import (
+    ArtifactChangedError,
+    VerifiedLauncher,
+    VerifiedRunner,
+    describe_damage,
+)
 
 
 class Root:
@@ -203,6 +208,8 @@ def test_metadata_without_an_output_of_this_run_is_not_a_reason_to_skip_nodes(
 @pytest.mark.slow
 def test_an_older_output_is_not_reused_either(root):
     index = root.file(MODEL)
+    # Several executions have this output.
+    root.run(rate=1)
     root.run(rate=2)
     delete(index)
     assert root.run(rate=2) == (["cached", "cached", "cached"], [])
@@ -256,3 +263,18 @@ def test_every_output_has_the_digest_of_its_manifest_before_it_is_published(root
     assert list(nodes) == ["Ingest", "Train", "Push"]
     for node in nodes.values():
         assert [len(output.properties[DIGEST_PROPERTY]) for output in node.outputs.values()] == [64]
+
+
+def test_a_push_of_an_earlier_release_is_reused_while_its_model_is_there(tmp_path):
+    """It has no manifest."""
+    version = tmp_path / "serving" / "17"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
+    properties = {"pushed": 1, "pushed_version": "17", "pushed_destination": str(version)}
+    push = Output("/pushed/1", properties)
+    assert describe_damage(ArtifactRecords(tmp_path), "Pusher", push) == ""
+    (version / "saved_model.pb").unlink()
+    assert describe_damage(ArtifactRecords(tmp_path), "Pusher", push) == (
+        f"version 17 in {version} is damaged (saved_model.pb is missing); "
+        "Pusher will push the model again"
+    )
