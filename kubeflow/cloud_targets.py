@@ -16,8 +16,10 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from components.baseline.component import ModelInService
 from components.push_gate.component import PushGate
+from components.report.component import Report
 from components.scorer.component import Scorer
 from formats import names
+from formats.source_version import project_version
 from kubeflow.dataflow_options import with_dataflow_options
 from kubeflow.endpoint_pusher import EndpointPusher
 from kubeflow.target_checks import check_kubeflow, check_vertex
@@ -25,7 +27,6 @@ from kubeflow.vertex_jobs import serving_settings, training_settings
 from kubeflow.vertex_trainer import JobTrainer
 from pipeline.cloud_config import KubeflowConfig, RemoteConfig, VertexConfig
 from pipeline.config import Config
-from pipeline.report_node import report_node
 from pipeline.target import Target
 
 Document = dict[str, Any]
@@ -45,14 +46,36 @@ class RemoteTarget(Target):
     """Time within which a task may be repeated."""
 
     def closing_nodes(self, nodes: Sequence[BaseNode]) -> list[BaseNode]:
-        """PushGate and Report: engines show only which node failed, and artifacts."""
-        by_id = {node.id: node for node in nodes}
+        """PushGate and Report, in any case: engines show only which node failed, and artifacts."""
+        outputs = {
+            (node.id, key): channel for node in nodes for key, channel in node.outputs.items()
+        }
         gate = PushGate(
-            pushed_model=by_id[names.PUSHER].outputs["pushed_model"],
-            evaluation=by_id[names.EVALUATOR].outputs["evaluation"],
-            infra_blessing=by_id[names.SERVING_CHECK].outputs["blessing"],
+            pushed_model=outputs[names.PUSHED_MODEL],
+            evaluation=outputs[names.EVALUATION],
+            infra_blessing=outputs[names.INFRA_BLESSING],
         )
-        return [gate, report_node(self.config, nodes)]
+        report = Report(
+            examples=outputs[names.EXAMPLES],
+            schema=outputs[names.SCHEMA],
+            statistics=outputs[names.STATISTICS],
+            histograms=outputs[names.HISTOGRAMS],
+            anomalies=outputs[names.ANOMALIES],
+            data_verdict=outputs[names.DATA_VERDICT],
+            model=outputs[names.MODEL],
+            model_run=outputs[names.MODEL_RUN],
+            evaluation=outputs[names.EVALUATION],
+            blessing=outputs[names.BLESSING],
+            infra_blessing=outputs[names.INFRA_BLESSING],
+            pushed_model=outputs[names.PUSHED_MODEL],
+            test_evaluation=outputs.get(names.TEST_EVALUATION),
+            configuration=self.config.model_dump_json(
+                exclude=None if self.config.score else {"score"}
+            ),
+            # Of all the code, because the page states what the run was made with.
+            code_version=project_version(),
+        )
+        return [gate, report]
 
     def container_arguments(self) -> list[str]:
         """Arguments of every container, for ``kubeflow.container``."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from absl import app
 from absl.flags import argparse_flags
 from google.protobuf import json_format
-from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput
+from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
@@ -32,8 +32,7 @@ from kubeflow.executor_io import (
     LocalPaths,
     keep_outputs,
     localize,
-    parse_input,
-    parse_inputs_spec,
+    parse_message,
     restore,
 )
 from pipeline.beam_options import (
@@ -91,12 +90,12 @@ def run(arguments: Arguments) -> int:
 
 
 def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
-    executor_input = parse_input(options.json_serialized_invocation_args)
+    executor_input = parse_message(options.json_serialized_invocation_args, ExecutorInput())
     keep_outputs(executor_input, [key for key in options.outputs.split(",") if key])
     inputs_spec = options.json_serialized_inputs_spec_args
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
     if inputs_spec:
-        localize(executor_input, parse_inputs_spec(inputs_spec), paths)
+        localize(executor_input, parse_message(inputs_spec, ComponentInputsSpec()), paths)
     check_job_servers([flags])
     clear_outputs(executor_input)
     stage_no_tfx()

@@ -6,13 +6,15 @@ store and local folders. TFX's entry point requires types, and would access the 
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, RuntimeArtifact
 
 from formats.errors import UserError
+
+M = TypeVar("M", bound=Message)
 
 LAUNCHER_FOLDERS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
 """Folder to which Kubeflow's launcher copies the buckets of each scheme.
@@ -149,32 +151,15 @@ def _map_strings(value: Any, convert: Callable[[str], str]) -> Any:
     return convert(value) if isinstance(value, str) else value
 
 
-def parse_input(text: str) -> ExecutorInput:
-    """Parses the JSON of an executor's input; fields of newer releases are ignored.
+def parse_message(text: str, message: M) -> M:
+    """Parses the JSON of a message into it; fields of newer releases are ignored.
 
     Raises:
         ExecutorInputError: it is not the JSON of such a message.
     """
-    executor_input = ExecutorInput()
-    _parse(text, executor_input)
-    return executor_input
-
-
-def parse_inputs_spec(text: str) -> ComponentInputsSpec:
-    """Parses the JSON of a component's declared inputs.
-
-    Raises:
-        ExecutorInputError: it is not the JSON of such a message.
-    """
-    inputs_spec = ComponentInputsSpec()
-    _parse(text, inputs_spec)
-    return inputs_spec
-
-
-def _parse(text: str, message: Message) -> None:
     try:
         content = _without_nulls(json.loads(text))
-        json_format.ParseDict(content, message, ignore_unknown_fields=True)
+        return json_format.ParseDict(content, message, ignore_unknown_fields=True)
     except (ValueError, TypeError, json_format.ParseError) as error:
         reason = " ".join(str(error).split())
         raise ExecutorInputError(

@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.file_access import describe_access
-from pipeline.metadata_content import TABLES, find_invalid_value, read_types, table_names
-from pipeline.metadata_repair import remove_dangling_rows
+from pipeline.metadata_content import (
+    TABLES,
+    find_invalid_value,
+    read_types,
+    remove_dangling_rows,
+    table_names,
+)
 from pipeline.user_errors import DamagedMetadataError, MetadataError
 
 SCHEMA_VERSION = 10

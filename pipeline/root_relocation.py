@@ -9,18 +9,15 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from formats.atomic_files import atomic_path
 from pipeline.local_root import FOLDERS
 from pipeline.metadata_check import check_content, database, is_missing, metadata_file
-from pipeline.metadata_repair import remove_dangling_rows
+from pipeline.metadata_content import remove_dangling_rows
 from pipeline.user_errors import MetadataError
-
-Key = TypeVar("Key")
 
 _ARTIFACT = re.compile(r"(?P<root>/.*)/artifacts/[^/]+/[^/]+/[0-9]+/?", re.DOTALL)
 
@@ -115,28 +112,16 @@ def rewrite_paths(connection: sqlite3.Connection, root: str) -> list[str]:
     Returns:
         The former folders of the root.
     """
-    uris = dict(connection.execute("SELECT id, uri FROM Artifact WHERE uri LIKE '/%'"))
     former = former_roots(connection, root)
-    if not former:
-        return []
-    properties = {
-        (artifact, name): value
-        for artifact, name, value in connection.execute(
-            "SELECT artifact_id, name, string_value FROM ArtifactProperty "
+    if former:
+        connection.create_function("relocated", 1, lambda path: relocated(path, former, root))
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE Artifact SET uri = relocated(uri) WHERE uri LIKE '/%'")
+        connection.execute(
+            "UPDATE ArtifactProperty SET string_value = relocated(string_value) "
             "WHERE string_value LIKE '/%'"
         )
-    }
-    new_uris = _changes(uris, former, root)
-    new_values = _changes(properties, former, root)
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(
-        "UPDATE Artifact SET uri = ? WHERE id = ?", [(uri, key) for key, uri in new_uris.items()]
-    )
-    connection.executemany(
-        "UPDATE ArtifactProperty SET string_value = ? WHERE artifact_id = ? AND name = ?",
-        [(value, *key) for key, value in new_values.items()],
-    )
-    connection.execute("COMMIT")
+        connection.execute("COMMIT")
     return former
 
 
@@ -173,11 +158,6 @@ def relocated(path: str, former: Iterable[str], root: str) -> str:
         candidates = (place for place in (*former, root) if f"{path}/".startswith(f"{place}/"))
         base = max(candidates, key=len, default=root)
     return path if base == root else root + path[len(base) :]
-
-
-def _changes(paths: Mapping[Key, str], former: Iterable[str], root: str) -> dict[Key, str]:
-    new = {key: relocated(path, former, root) for key, path in paths.items()}
-    return {key: path for key, path in new.items() if path != paths[key]}
 
 
 def _check_separate(place: Path, root: Path) -> None:

@@ -118,7 +118,7 @@ def lineage(version: str, root: Path) -> None:
         _verify(LocalPath().convert(version, None, None))
         return
     with _reading(root) as (console, metadata_path):
-        from pipeline.lineage import find_pushing_run
+        from pipeline.metadata_store import find_pushing_run
         from pipeline.run_table import lineage_lines
 
         console.print(*lineage_lines(find_pushing_run(metadata_path, version)), sep="\n")

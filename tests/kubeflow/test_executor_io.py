@@ -2,18 +2,18 @@ import json
 
 import pytest
 from google.protobuf import json_format
+from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as entrypoint
 
 from kubeflow.executor_io import (
     LocalPaths,
     keep_outputs,
     localize,
-    parse_input,
-    parse_inputs_spec,
+    parse_message,
     restore,
 )
 
-SPEC = parse_inputs_spec(
+SPEC = parse_message(
     json.dumps(
         {
             "artifacts": {
@@ -21,8 +21,13 @@ SPEC = parse_inputs_spec(
                 for key, title in (("examples", "Examples"), ("baseline_model", "Model"))
             }
         }
-    )
+    ),
+    ComponentInputsSpec(),
 )
+
+
+def parse_input(content):
+    return parse_message(json.dumps(content), ExecutorInput())
 
 
 def executor_input(scheme="s3", **metadata):
@@ -31,24 +36,22 @@ def executor_input(scheme="s3", **metadata):
     evaluation = {"uri": f"{scheme}://b/k/evaluation", "type": {"schemaTitle": "tfx.Model"}}
     logs = {"uri": f"{scheme}://b/k/executor-logs-0", "type": {"schemaTitle": "system.Artifact"}}
     return parse_input(
-        json.dumps(
-            {
-                "inputs": {
-                    "parameterValues": {"seed": 3},
-                    "artifacts": {
-                        "examples": {"artifacts": [examples]},
-                        "baseline_model": {"artifacts": [model]},
-                    },
+        {
+            "inputs": {
+                "parameterValues": {"seed": 3},
+                "artifacts": {
+                    "examples": {"artifacts": [examples]},
+                    "baseline_model": {"artifacts": [model]},
                 },
-                "outputs": {
-                    "artifacts": {
-                        "evaluation": {"artifacts": [evaluation]},
-                        "executor-logs": {"artifacts": [logs]},
-                    },
-                    "outputFile": "/outputs/out.json",
+            },
+            "outputs": {
+                "artifacts": {
+                    "evaluation": {"artifacts": [evaluation]},
+                    "executor-logs": {"artifacts": [logs]},
                 },
-            }
-        )
+                "outputFile": "/outputs/out.json",
+            },
+        }
     )
 
 
@@ -95,7 +98,7 @@ def test_inputs_that_are_not_declared_are_removed_and_lists_are_kept():
     other = {"uri": "oci://registry/model", "type": {"schemaTitle": "system.Model"}, "new": 1}
     artifacts = {key: {"artifacts": models} for key in ("baseline_model", "examples")}
     artifacts["sidecar"] = {"artifacts": [other]}
-    parsed = parse_input(json.dumps({"inputs": {"artifacts": artifacts}, "newer": {}}))
+    parsed = parse_input({"inputs": {"artifacts": artifacts}, "newer": {}})
     localize(parsed, SPEC, LocalPaths())
     assert sorted(parsed.inputs.artifacts) == ["baseline_model", "examples"]
     channel = parsed.inputs.artifacts["baseline_model"].artifacts
@@ -114,7 +117,7 @@ def test_null_means_that_there_is_no_value():
     evaluation |= {"customProperties": {"absent": None, "old": {"stringValue": "kept"}}}
     content["inputs"] |= {"parameters": {"name": None}}
     content["inputs"]["parameterValues"]["name"] = None
-    parsed = parse_input(json.dumps(content))
+    parsed = parse_input(content)
     localize(parsed, SPEC, LocalPaths())
     keep_outputs(parsed, ["evaluation"])
     [model] = entrypoint.parse_raw_artifact_dict(parsed.inputs.artifacts)["baseline_model"]

@@ -15,12 +15,11 @@ from tfx.types.standard_artifacts import PushedModel
 from components.pusher.component import SingleVersionPusher
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import FILE_NAME, FileHash, Provenance
-from pipeline.lineage import find_pushing_run
 from pipeline.local_root import RootBusyError, exclusive_use
 from pipeline.metadata_backup import reserve_executions, write_backup
 from pipeline.metadata_check import check_metadata, metadata_file
 from pipeline.metadata_recovery import recover
-from pipeline.metadata_store import all_runs, find_run, open_store, pushed_models
+from pipeline.metadata_store import all_runs, find_pushing_run, find_run, open_store, pushed_models
 from pipeline.user_errors import DamagedMetadataError
 
 MODEL_SHA256 = hashlib.sha256(b"model").hexdigest()
