@@ -75,7 +75,7 @@ class Hyperparameters(BaseModel):
     """Global batch to which learning_rate applies: the rate grows with the square root of the
     batch; null: it does not."""
     weight_decay: Number | None = Field(None, ge=0)
-    """Weight decay of the deep blocks' kernels in AdamW, times the learning rate."""
+    """Weight decay of the deep part's kernels in AdamW, times the learning rate."""
     schedule: Literal["cosine", "plateau"] = "cosine"
     """cosine: from warm-up to 0 over all epochs; plateau: lowered when val_loss stops falling."""
 

@@ -107,7 +107,7 @@ def _common_problems(config: Config) -> Iterator[str]:
     if config.ingestion.layout == "auto":
         yield (
             f"ingestion.layout: auto cannot look at {config.data_root} when the pipeline is "
-            "compiled; give folders (training/ and validation/) or single"
+            "compiled; give folders (training/ and validation/), folders-with-test or single"
         )
 
 

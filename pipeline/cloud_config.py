@@ -179,7 +179,8 @@ class RemoteConfig(Section):
     schedule: Schedule | None = None
     """Submit a schedule instead of one run."""
     retries: int = Field(0, ge=0, le=10)
-    """Number of retries of a failed node; gates are not repeated."""
+    """Number of retries of a failed node; CollisionExampleGen, DataGate, Scorer and PushGate, which
+    decide, are not repeated."""
 
 
 class TrainingConfig(Section):

@@ -84,8 +84,8 @@ class IngestionConfig(Section):
 
     layout: Literal["auto", "folders", "folders-with-test", "single"] = "auto"
     """folders: training/ and validation/ are the splits; folders-with-test: also test/, which no
-    gate depends on; single: one folder of shards, split by a hash of each record; auto: detected
-    when the run starts."""
+    gate depends on; single: one folder of shards, split by a hash of each event; auto: detected
+    when the run starts, for local data only."""
     train_buckets: int = Field(2, ge=1)
     """Number of hash buckets of train."""
     eval_buckets: int = Field(1, ge=1)
@@ -112,7 +112,7 @@ class TrainerConfig(Hyperparameters):
 
     memory: MemorySize | None = None
     """Memory for training events and their columns on each host, such as 4GB; more events pass
-    through a window; default: a quarter of the machine's memory."""
+    through a window; default: a quarter of the memory of the machine or container."""
     cluster_timeout_minutes: Number = Field(10, gt=0)
     """Minutes to wait for the other hosts of TF_CONFIG, or for a TPU."""
 

@@ -97,10 +97,10 @@ class EvaluationConfig(Section):
     """Minimum number of eval events for a blessing."""
     # A probability closer to 1 has no quantile in floating point.
     confidence: float = Field(0.95, ge=0.5, le=0.999999)
-    """Probability with which the AUC's true difference from the model in service must be above
+    """One-sided confidence with which the AUC's difference from the model in service must be above
     -auc_max_drop."""
     when_undecided: Literal["refuse", "keep-baseline", "push"] = "refuse"
-    """If the measured difference is above -auc_max_drop, but not with that probability: refuse:
+    """If the measured difference is above -auc_max_drop, but not with that confidence: refuse:
     exit 3; keep-baseline: no push, exit 0; push: the measured difference decides."""
     gates: tuple[GateConfig, ...] = ()
     """Further gates; auc_lower_bound and auc_max_drop are always gates."""

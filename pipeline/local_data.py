@@ -293,7 +293,7 @@ def _remedy(root: Path, place: Path, content: list[str]) -> str:
     if place == root and all((root / name).is_dir() for name in (TRAINING, VALIDATION)):
         return f"Give one of its folders, such as {root / VALIDATION}"
     if (root / TRAINING).is_dir() and place == root:
-        return f"Give {root / TRAINING} instead; a run splits it by a hash of each record"
+        return f"Give {root / TRAINING} instead; a run splits it by a hash of each event"
     data_sets = [path for path in sorted(_subfolders(root)) if (path / TRAINING).is_dir()]
     data_sets += with_shards
     return f"Give {data_sets[0]} instead" if data_sets else _layout(root)

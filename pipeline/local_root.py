@@ -61,7 +61,8 @@ def resolve(config: Config) -> Config:
             refuse_named_splits(data)
     elif layout == "auto":
         raise ConfigError(
-            f"ingestion.layout: give folders or single for data that is not local ({data_root})"
+            "ingestion.layout: give folders, folders-with-test or single for data that is not local "
+            f"({data_root})"
         )
     else:
         check_file_systems(data_root)

@@ -65,10 +65,18 @@ def _evaluation_lines(evaluation: EvaluationSummary) -> Iterator[str]:
     )
     yield f"AUC {_number(evaluation.auc)} on {evaluation.events:,} events{baseline}"
     for gate in evaluation.gates:
+        requirement = "at most" if _is_upper(gate) else "at least"
         yield (
-            f"gate: {gate.name} {_number(gate.value)}, at least {_number(gate.limit)} needed"
+            f"gate: {gate.name} {_number(gate.value)}, {requirement} {_number(gate.limit)} needed"
             f"{_result(gate)}"
         )
+
+
+def _is_upper(gate: GateRecord) -> bool:
+    """Returns whether the limit is the largest value that passes, which the margin's sign tells."""
+    if gate.value is None or gate.margin is None:
+        return False
+    return (gate.value - gate.limit) * gate.margin < 0
 
 
 def _result(gate: GateRecord) -> str:

@@ -45,7 +45,7 @@ class CollisionExampleGen(FileBasedExampleGen):
         input_config=split_folders(),
         output_config=example_gen_pb2.Output(),
     )
-    # One folder of shards, split 9 to 1 by a hash of each record.
+    # One folder of shards, split 9 to 1 by a hash of each event.
     example_gen = CollisionExampleGen(
         input_base="data",
         input_config=single_folder(),
@@ -107,7 +107,7 @@ def single_folder(split: str = "all") -> example_gen_pb2.Input:
 
 
 def hashed_splits(train_buckets: int, eval_buckets: int) -> example_gen_pb2.Output:
-    """Splits by a hash of each record, in the proportion of the buckets."""
+    """Splits by a hash of each event's features, in the proportion of the buckets."""
     return example_gen_pb2.Output(
         split_config=example_gen_pb2.SplitConfig(
             splits=[

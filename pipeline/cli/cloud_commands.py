@@ -97,6 +97,7 @@ def submit(
       0  pushed, or kept as evaluation.when_undecided says
       1  any other failure             3  not blessed: nothing was pushed
       2  bad usage or configuration    4  the data was refused
+    130  interrupted; the run goes on
     """
     config = _load_checked(target, config_file, overrides)
     section = getattr(config, target)
@@ -135,14 +136,15 @@ def wait_command(
 
     \b
     Examples:
-      higgs wait higgs-20261126030000 --target vertex --config configs/vertex.yaml
-      higgs wait 0c5b7cf1-7a4e --target kubeflow --config configs/kubeflow.yaml
+      higgs wait higgs-20261126030000-1f3a5c --target vertex --config configs/vertex.yaml
+      higgs wait 0c5b7cf1-7a4e-4f0b-9d55-3f2c8a1e6b70 --target kubeflow --config FILE
 
     \b
     Exit codes:
       0  pushed, or kept as evaluation.when_undecided says
       1  any other failure             3  not blessed: nothing was pushed
       2  bad usage or configuration    4  the data was refused
+    130  interrupted; the run goes on
     """
     config = _load_checked(target, config_file, overrides)
     sys.exit(_follow(_connect(target, config), run_id, interval))
