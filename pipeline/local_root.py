@@ -61,8 +61,8 @@ def resolve(config: Config) -> Config:
             refuse_named_splits(data)
     elif layout == "auto":
         raise ConfigError(
-            "ingestion.layout: give folders, folders-with-test or single for data that is not local "
-            f"({data_root})"
+            "ingestion.layout: give folders, folders-with-test or single for data that is not "
+            f"local ({data_root})"
         )
     else:
         check_file_systems(data_root)
