@@ -40,10 +40,10 @@ test: lint browser fetched-engines  ## Run the linters and every test
 unit: .venv/.ready  ## Run every fast test, in 60 to 80 s
 	@$(BIN)/pytest $(PARALLEL) -m "not e2e and not slow and not matrix"
 
-clouds: .venv/.ready  ## Run the compiled pipeline on every release of Kubeflow and every store
+clouds: .venv/.ready  ## Run the compiled pipeline as every release of Kubeflow does, with every store
 	@$(BIN)/pytest tests/kubeflow/test_compiled_runs.py -k every_release
 
-engine-kills: engines  ## Kill workers of Spark in every node that runs on Beam
+engine-kills: engines  ## Kill workers of Spark during ingestion, statistics and evaluation
 	@$(BIN)/pytest -s tests/engines/test_spark.py
 
 faults: .venv/.ready  ## Make 10,000 writes fail, for hours; resumes; rewrites docs/faults.md
