@@ -50,7 +50,7 @@ def open_parquet(member: Member, features: str | None, stack: ExitStack) -> Tabl
     with damage_named(member.name, "Parquet", pa.ArrowInvalid):
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)
     rows = file.metadata.num_rows
-    _check_joined_parquet(member.name, path, file.metadata)
+    _check_footer(member.name, path, file.metadata)
 
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         yield from (("", batch) for batch in file.iter_batches(_BATCH_ROWS, columns=columns))
@@ -82,7 +82,7 @@ def open_parquet_folder(folder: Path, files: Sequence[Path], features: str | Non
         fragments = list(dataset.get_fragments())
         rows = sum(fragment.count_rows() for fragment in fragments)
         for fragment in fragments:
-            _check_joined_parquet(fragment.path, Path(fragment.path), fragment.metadata)
+            _check_footer(fragment.path, Path(fragment.path), fragment.metadata)
         _check_equal_columns(fragments)
 
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -117,8 +117,16 @@ def _check_partitions(folder: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _check_joined_parquet(name: str, path: Path, metadata: Any) -> None:
-    """Refuses files that were joined by ``cat``: only the last one's footer is read."""
+def _check_footer(name: str, path: Path, metadata: Any) -> None:
+    """Refuses encrypted columns, and files joined by ``cat``: only the last footer is read."""
+    with path.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        footer_bytes = int.from_bytes(file.read(4), "little")
+    if footer_bytes > metadata.serialized_size:  # Arrow ends the process at an encrypted column.
+        raise IntakeError(
+            f"{name}: has a signed footer, as Parquet files with encrypted columns. Write it "
+            "without encryption."
+        )
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     chunks = [group.column(i) for group in groups for i in range(metadata.num_columns)]
     end = max((_start(chunk) + chunk.total_compressed_size for chunk in chunks), default=4)

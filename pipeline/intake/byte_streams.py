@@ -53,9 +53,12 @@ def damage_named(name: str, kind: str, *errors: type[Exception]) -> Iterator[Non
         if is_of_the_system(error):
             raise
         reason = str(error).partition("\n")[0]
-        raise IntakeError(
-            f"{name}: is a truncated or corrupt {kind} file ({reason}). Fetch it again."
-        ) from error
+        fault, remedy = f"is a truncated or corrupt {kind} file", "Fetch it again"
+        if "recognized" in reason:
+            fault = f"has a type of a later version of {kind}"
+            remedy = "Write numbers as float32, and texts as plain strings"
+            remedy += " (in Polars with `compat_level=CompatLevel.oldest()`)"
+        raise IntakeError(f"{name}: {fault} ({reason}). {remedy}.") from error
 
 
 def look_ahead(stream: io.BufferedIOBase) -> tuple[bytes, io.BufferedReader]:

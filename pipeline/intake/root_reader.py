@@ -10,10 +10,17 @@ from typing import Any, cast
 import numpy as np
 
 from components.report.number_format import plural
-from formats.features import NUM_FEATURES
+from formats.column_names import known_column
+from formats.features import FEATURES, NUM_FEATURES
 from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.input_members import Member
-from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
+from pipeline.intake.intake_error import (
+    IntakeError,
+    JoinedFilesError,
+    enumerate_names,
+    quote,
+    shorten,
+)
 from pipeline.intake.table import Table, array_batches, find_columns
 
 _RNTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
@@ -44,9 +51,9 @@ def open_root(member: Member, tree: str | None, choice: ArrayChoice, stack: Exit
         stack: keeps the file open until the table was read.
 
     Raises:
-        IntakeError: uproot is not installed, the file is damaged, describes classes with invalid
-            C++ names, or has no such tree; while rows are read, a branch does not hold one
-            number per entry.
+        IntakeError: uproot is not installed, the file is damaged, was joined from several,
+            describes classes with invalid C++ names, or has no such tree; while rows are read, a
+            branch does not hold one number for each entry.
     """
     file, cycles = _open_file(member, stack)
     tree = _choose(member.name, tree, sorted(cycles), is_labelled=choice.is_labelled)
@@ -74,7 +81,12 @@ def open_root(member: Member, tree: str | None, choice: ArrayChoice, stack: Exit
                 raise IntakeError(f"{member.name}: {packed}")
             raise IntakeError(
                 f"{member.name}: the branch {branch.name} does not hold one number per entry. "
-                "Name flat branches with --names FILE."
+                "Write it as a number, or name flat branches with --names FILE."
+            )
+        if branch.entries < rows:
+            raise IntakeError(
+                f"{member.name}: the branch {branch.name} has {branch.entries:,} of the {rows:,} "
+                f"entries of {tree}. Fill it for every entry."
             )
         values = branch.rows(part)
         return values[:, index - len(scalars)] if branch.name == vector else values
@@ -83,9 +95,15 @@ def open_root(member: Member, tree: str | None, choice: ArrayChoice, stack: Exit
     notes = [f"{member.name}: {note}"] * (cycles[tree] > 1)
     if chosen.member("fFriends", none_if_missing=True):
         notes.append(f"{member.name}: {tree} has friends, whose branches are not read")
+    if not file.file.fSeekFree:
+        notes.append(
+            f"{member.name}: was not closed by the program that wrote it; what that program had "
+            "not saved yet is missing"
+        )
     read, is_vector = array_batches(column, rows), vector is not None
     if not is_vector:
-        guess = guess or _describe_packed([b for b in branches if b.length == NUM_FEATURES])
+        wide = _describe_packed([b for b in branches if b.length == NUM_FEATURES])
+        guess = guess or wide or _describe_nested(all_names, branches)
     return Table(member.name, member.description, columns.names, read, notes, guess, is_vector)
 
 
@@ -104,12 +122,16 @@ def _open_file(member: Member, stack: ExitStack) -> tuple[Any, Counter[str]]:
         # threads: its event loop does not survive a fork, and reading would wait forever.
         stream = stack.enter_context(path.open("rb"))
         file = stack.enter_context(uproot.open(stream, use_threads=False))
-        return file, Counter(key.split(";")[0] for key in file.keys(filter_classname=_is_tree))
+        cycles = Counter(key.split(";")[0] for key in file.keys(filter_classname=_is_tree))
     except Exception as error:  # uproot raises errors of many kinds for damaged files.
         raise IntakeError(
             f"{member.name}: is a truncated or corrupt ROOT file ({type(error).__name__}). "
             "Fetch it again."
         ) from error
+    stream.seek(file.file.fEND)
+    if cycles and stream.read(4) == b"root":
+        raise JoinedFilesError(member.name, "ROOT file")
+    return file, cycles
 
 
 def _describe_packed(branches: Sequence["_Branch"]) -> str:
@@ -124,12 +146,25 @@ def _describe_packed(branches: Sequence["_Branch"]) -> str:
     )
 
 
+def _describe_nested(names: Sequence[str], branches: Sequence["_Branch"]) -> str:
+    """Explains that a branch of several numbers per entry is not read; empty if it is not why."""
+    nested = next((branch for branch in branches if branch.shape != ()), None)
+    if nested is None or any(known_column(name) in FEATURES for name in names):
+        return ""
+    return (
+        f"the branch {shorten(nested.name)} does not hold one number per entry, but an object, a "
+        f"vector or several leaves. Write one branch per feature, or one of {NUM_FEATURES} numbers "
+        "(`features[28]/F`)."
+    )
+
+
 class _Branch:
     """A branch of a tree. One basket is kept, because a large one has the rows of many batches.
 
     Attributes:
         name: its name.
         shape: of an entry, () for a number; None unless it is a number or a fixed-size array.
+        entries: their number, which may differ from that of the tree.
         length: of its first leaf, which may be an array.
         packed: the type of its numbers if it is one of those in `_PACKED`; empty for others.
     """
@@ -137,6 +172,7 @@ class _Branch:
     def __init__(self, branch: Any):
         self.name: str = branch.name
         self._branch, self._type = branch, cast(Any, _plain_type(branch))
+        self.entries = int(branch.num_entries)
         self.shape = None if self._type is None else self._type.shape
         leaves = branch.member("fLeaves")
         self.length = leaves[0].member("fLen") if len(leaves) else 0

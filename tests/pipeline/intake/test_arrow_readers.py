@@ -12,6 +12,7 @@ from table_makers import convert_all, to_frame, with_columns
 
 from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake.array_tables import ArrayChoice
+from pipeline.intake.byte_streams import damage_named
 from pipeline.intake.conversion import SplitOptions
 from pipeline.intake.intake_error import IntakeError
 from pipeline.intake.table_events import IntakeOptions
@@ -102,6 +103,23 @@ def test_joined_files_are_refused(tmp_path, write):
 
     with pytest.raises(IntakeError, match=r"x: has data after the end of the .* were joined"):
         convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+def test_encrypted_columns_are_named(tmp_path):
+    """Arrow would end the process."""
+    WRITERS["Parquet"](tmp_path / "x")
+    content = (tmp_path / "x").read_bytes()
+    length = int.from_bytes(content[-8:-4], "little") + 28  # With the signature.
+    (tmp_path / "x").write_bytes(content[:-8] + bytes(28) + length.to_bytes(4, "little") + b"PAR1")
+
+    with pytest.raises(IntakeError, match=r"x: has a signed footer, .* Write it without encryptio"):
+        convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+def test_types_of_later_versions_are_not_called_damage():
+    expected = pytest.raises(IntakeError, match=r"x: has a type of a later version .*CompatLevel")
+    with expected, damage_named("x", "Arrow", pa.ArrowInvalid):
+        raise pa.ArrowInvalid("Unrecognized type:24")
 
 
 def test_types_are_shortened(tmp_path):

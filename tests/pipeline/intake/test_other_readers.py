@@ -195,6 +195,35 @@ def test_packed_numbers_are_named(tmp_path, root_file, monkeypatch, columns):
         convert_all([path], tmp_path / "out")
 
 
+def test_a_branch_of_several_numbers_per_entry_is_named(tmp_path, root_file):
+    path = root_file(events={"jets": np.zeros((25, 4, 7)), "Type": EVENTS.labels})
+
+    with pytest.raises(IntakeError, match="the branch jets does not hold one number per entry, bu"):
+        convert_all([path], tmp_path / "out")
+
+
+def test_a_branch_that_was_not_filled_for_every_entry_is_named(tmp_path, root_file, monkeypatch):
+    path = root_file(events={**branches(), "Type": EVENTS.labels})
+    monkeypatch.setattr("uproot.behaviors.TTree.TTree.num_entries", 26)
+
+    with pytest.raises(IntakeError, match=r"branch \w+ has 25 of the 26 entries of events\. Fill"):
+        convert_all([path], tmp_path / "out")
+
+
+def test_root_files_that_were_joined_or_not_closed_are_named(tmp_path, root_file):
+    path = root_file(events={**branches(), "Type": EVENTS.labels})
+    content = path.read_bytes()
+    path.write_bytes(content[:16] + bytes(4) + content[20:])  # Without a list of free space.
+
+    events, conversion = convert_all([path], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert "x.root: was not closed by the program that wrote it" in conversion.counts.notes[0]
+    path.write_bytes(content * 2)
+    with pytest.raises(IntakeError, match="data after the end of the ROOT file"):
+        convert_all([path], tmp_path / "out2")
+
+
 def test_two_branches_of_one_name_are_named(tmp_path, root_file):
     path = root_file(events={**branches(), "Type": EVENTS.labels, "m_bx": EVENTS.labels})
     path.write_bytes(path.read_bytes().replace(b"m_bx", b"m_bb"))
