@@ -317,6 +317,7 @@ class _HostBlocks:
             part.release()
 
 
+@tf.autograph.experimental.do_not_convert  # there is nothing to convert
 def _fit(
     network: WideAndDeep,
     tracker: EpochTracker,

@@ -169,17 +169,18 @@ def layer_weights(trained):
 
 
 @pytest.mark.slow
-def test_a_refit_is_a_first_training_on_all_events_and_is_not_traced_again(
+def test_a_step_is_traced_once_and_a_refit_is_a_first_training_on_all_events(
     fit, make_events, monkeypatch
 ):
+    traced, step = [], WideAndDeep.train_step
+    monkeypatch.setattr(WideAndDeep, "train_step", lambda *a: traced.append(1) or step(*a))
     splits = Splits.of_tables(make_events(300, seed=5), make_events(60, seed=6))
     united = splits.united()
     options = {"epochs": 3, "batch_size_per_replica": 32, "precision": "bfloat16"}
     trained = fit(splits, restartable=True, **options)
-    traced = []
-    monkeypatch.setattr(WideAndDeep, "train_step", lambda *_: traced.append(1))
+    assert trained.plan.steps_per_execution > 1
     refitted = fit_again(trained, splits)
-    assert traced == []
+    assert traced == [1]
     weights = layer_weights(refitted)
     assert (refitted.plan.steps_per_epoch, len(refitted.epochs)) == (360 // 32, 3)
     monkeypatch.undo()
