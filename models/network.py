@@ -100,6 +100,9 @@ class WideAndDeep(tf_keras.Model):
     for a small network.
     """
 
+    train_function: Execution | None
+    test_function: Execution | None
+
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self.finite_steps = FiniteSteps(name="finite_steps")
