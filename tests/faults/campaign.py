@@ -76,11 +76,13 @@ def prepare(workshop: Workshop, scenarios: tuple[Scenario, ...] = LIGHT) -> dict
     return prepared
 
 
-def prepare_heavy(workshop: Workshop, prepared: dict[str, Prepared]) -> dict[str, Prepared]:
+def prepare_heavy(
+    workshop: Workshop, prepared: dict[str, Prepared], scenarios: tuple[Scenario, ...] = HEAVY
+) -> dict[str, Prepared]:
     """Counts the calls of the nodes that compute; their other calls are those of a light run."""
     first = prepared[LIGHT[0].name]
     heavy = {}
-    for scenario in HEAVY:
+    for scenario in scenarios:
         workshop.restore("")
         done = workshop.run(scenario, at=10**9)
         [node] = scenario.real

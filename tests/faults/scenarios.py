@@ -18,6 +18,7 @@ SETTINGS = {
 }
 
 EXPENSIVE = (
+    "CollisionExampleGen",
     "StatisticsGen",
     "HistogramGen",
     "Trainer",

@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from campaign import execute, is_metadata, plan, prepare, scratch_folder
+from campaign import execute, is_metadata, plan, prepare, prepare_heavy, scratch_folder
 from changes import CHANGES
 from damage import FOLDERS, targets
 from file_layer import compiler
 from judgement import auc, lost, pushed
-from scenarios import AGAIN, FIRST, GENERATE, REFUSED, REPLACE, SCORE, SECOND
+from scenarios import AGAIN, FIRST, GENERATE, HEAVY, REFUSED, REPLACE, SCORE, SECOND
 from workshop import Workshop
 
 pytestmark = [
@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.skipif(not compiler(), reason="no C compiler: faults cannot be injected"),
 ]
 SEED = 1
+INGESTION = HEAVY[0]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,8 @@ def workshop():
 
 @pytest.fixture(scope="module")
 def prepared(workshop):
-    return prepare(workshop)
+    prepared = prepare(workshop)
+    return prepared | prepare_heavy(workshop, prepared, (INGESTION,))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def tasks(workshop, prepared):
 
 
 def test_calls_of_libraries_other_than_sqlite_are_counted(prepared):
-    calls = prepared[FIRST.name].calls
+    calls = [*prepared[FIRST.name].calls, *prepared[INGESTION.name].calls]
     assert 0 < sum(is_metadata(call) for call in calls) < len(calls)
     # Arrow's Parquet files are written by way of Beam, under temporary names.
     examples = [(name, path) for _, name, path in calls if "CollisionExampleGen/examples" in path]
@@ -49,7 +51,16 @@ def test_calls_of_libraries_other_than_sqlite_are_counted(prepared):
 
 @pytest.mark.parametrize(
     ("scenario", "count"),
-    [(FIRST, 6), (AGAIN, 3), (SECOND, 6), (REFUSED, 3), (GENERATE, 30), (REPLACE, 30), (SCORE, 12)],
+    [
+        (FIRST, 6),
+        (INGESTION, 2),
+        (AGAIN, 3),
+        (SECOND, 6),
+        (REFUSED, 3),
+        (GENERATE, 30),
+        (REPLACE, 30),
+        (SCORE, 12),
+    ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_run_recovers_from_a_fault(workshop, prepared, tasks, scenario, count):
