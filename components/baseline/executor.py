@@ -42,7 +42,8 @@ class Executor(BaseExecutor):
             raise DamagedBaselineError(explain_refusal(directory, selection))
         remark = describe(selection)
         level = logging.WARNING if selection.damaged else logging.INFO
-        logger.log(level, "baseline: %s", remark)
+        role = "baseline" if input_dict.get("candidate") else "model in service"
+        logger.log(level, "%s: %s", role, remark)
         model = artifact_utils.get_single_instance(output_dict[names.MODEL_IN_SERVICE.key])
         model.set_string_custom_property(names.BASELINE_REMARK_PROPERTY, remark)
         model.set_string_custom_property(names.NEWEST_VERSION_PROPERTY, str(selection.newest))

@@ -92,11 +92,13 @@ def test_a_version_of_another_pipeline_is_the_baseline_too(
     assert version(baseline("a")) == number
 
 
-def test_a_candidate_in_service_is_not_its_own_baseline(baseline, pushes):
+def test_a_candidate_in_service_is_not_its_own_baseline(baseline, pushes, caplog):
     first, second = pushes.version("a"), pushes.version("b")
     assert version(baseline("b")) == first
     assert version(baseline("a")) == second
-    assert version(baseline()) == second
+    with caplog.at_level("INFO", "higgs.baseline"):
+        assert version(baseline()) == second
+    assert caplog.messages == [f"model in service: version {second}"]
 
 
 def test_a_candidate_that_is_the_only_version_has_no_baseline(baseline, pushes, serving):
