@@ -1,5 +1,6 @@
 """Readers of NumPy and HDF5 files: their arrays, unpacked or in parts."""
 
+import re
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
-from formats.features import NUM_FEATURES
+from formats.features import COLUMNS, NUM_FEATURES
 from formats.file_kinds import find_format
 from pipeline.intake.array_tables import ArrayChoice, make_table
 from pipeline.intake.byte_streams import damage_named
@@ -58,7 +59,12 @@ def open_numpy_archive(member: Member, choice: ArrayChoice) -> Table:
             with open_entry(name, archive, entry) as data, unpacked(data) as path:
                 try:
                     arrays[key] = _load(name, path)
-                except _ObjectsError:
+                except _ObjectsError as error:
+                    if _form(archive, entry)[0] in ((NUM_FEATURES,), (len(COLUMNS),)):
+                        raise IntakeError(
+                            f"{name}: holds {_OBJECTS}, and may be the names of the columns. Save "
+                            "it as text, such as `frame.columns.to_numpy(str)`, or leave it out."
+                        ) from error
                     unread[key] = "Python objects, which are not read: save it as a plain array"
     return make_table(member, arrays, unread, choice)
 
@@ -82,7 +88,9 @@ def open_hdf5(member: Member, choice: ArrayChoice, stack: ExitStack) -> Table:
     file.visititems_links(
         lambda name, link: elsewhere.append(name) if isinstance(link, h5py.ExternalLink) else None
     )
-    if any("block0_values" in name or "axis0" in name for name in found):
+    # The names of its columns are pickled, and need not be in the published order.
+    fields = (field for item in found.values() for field in item.dtype.names or ())
+    if any(re.search("block0_values|axis0|values_block_", name) for name in (*found, *fields)):
         raise IntakeError(
             f"{member.name}: was written by pandas. Save it as Parquet: "
             '`pandas.read_hdf(FILE).to_parquet("x.parquet")`.'

@@ -199,14 +199,17 @@ def _matrix_table(member: Member, arrays: Mapping[str, Any], choice: ArrayChoice
 
 
 def _given_names(arrays: Mapping[str, Any], matrix: Any) -> tuple[str, tuple[str, ...] | None]:
-    """Finds names of a matrix's columns: an array, or an attribute in HDF5, of as many texts.
+    """Finds names of a matrix's columns: an array of as many texts, or such an attribute in HDF5.
+
+    The attribute is one of the matrix, its group or the file.
 
     They are names if one of them is that of a feature.
 
     Returns:
         The array's name, if it is one, and the names, if there are any.
     """
-    attributes = (("", value) for value in getattr(matrix, "attrs", {}).values())
+    places = (matrix, matrix.parent, matrix.file) if hasattr(matrix, "attrs") else ()
+    attributes = (("", value) for place in places for value in place.attrs.values())
     for source, texts in (*arrays.items(), *attributes):
         if getattr(texts, "shape", None) == matrix.shape[1:] and texts.dtype.kind in "SUO":
             names = [t.decode(errors="replace") if isinstance(t, bytes) else str(t) for t in texts]

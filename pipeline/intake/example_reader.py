@@ -17,6 +17,7 @@ from formats.published.record import PUBLISHED_STARTS, Events, read_events
 from formats.published.record_parser import FEATURES_KEY, InvalidRecordError
 from formats.published.tfrecord import RecordError, iter_chunks
 from pipeline.intake.array_tables import ArrayChoice
+from pipeline.intake.byte_streams import HEAD_BYTES
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, enumerate_names, quote
 from pipeline.intake.table import Batch, Table, make_batch
@@ -88,6 +89,11 @@ def _first_example(member: Member) -> Any:
     from tensorflow.core.example import example_pb2
 
     length = int.from_bytes(member.head[:8], "little")
+    if length + 12 > HEAD_BYTES:
+        raise IntakeError(
+            f"{member.name}: record 1 has {length:,} bytes; an event has some hundred. Write "
+            "one record per event, with its numbers only."
+        )
     record = member.head[12 : 12 + length]
     example = _parse_proto(example_pb2.Example, record)
     sequence = _parse_proto(example_pb2.SequenceExample, record)

@@ -24,11 +24,11 @@ RECORDS = FRAME.to_records(index=False)
 VECTORS = {name: FRAME[name].to_numpy() for name in COLUMNS}
 
 
-def write_hdf5(path, attributes=None, **arrays):
+def write_hdf5(path, attributes=None, *, place=None, **arrays):
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
             file[name.replace("__", "/")] = array
-        file[next(iter(arrays)).replace("__", "/")].attrs.update(attributes or {})
+        file[place or next(iter(arrays)).replace("__", "/")].attrs.update(attributes or {})
 
 
 WRITERS = {
@@ -57,6 +57,12 @@ WITH_NAMES = {
     ),
     "named.h5": lambda path: write_hdf5(path, x=X[:, SHUFFLED], y=Y, feature_names=NAMES),
     "attribute.h5": lambda path: write_hdf5(path, {"columns": NAMES}, x=X[:, SHUFFLED], y=Y),
+    "attribute of a group.h5": lambda path: write_hdf5(
+        path, {"columns": NAMES}, events__x=X[:, SHUFFLED], events__y=Y, place="events"
+    ),
+    "attribute of the file.h5": lambda path: write_hdf5(
+        path, {"columns": NAMES}, x=X[:, SHUFFLED], y=Y, place="/"
+    ),
 }
 
 
@@ -492,6 +498,16 @@ def test_a_field_of_28_values_holds_the_features(tmp_path):
         (
             lambda path: write_hdf5(path, df__axis0=Y, df__block0_values=X),
             "was written by pandas. Save it as Parquet",
+        ),
+        (
+            lambda path: write_hdf5(
+                path, df__table=np.zeros(9, [("label", "i1"), ("values_block_0", "f4", (28,))])
+            ),
+            "was written by pandas. Save it as Parquet",
+        ),
+        (
+            lambda path: np.savez(path, X=X, y=Y, columns=np.array(FEATURES, object)),
+            r"columns\.npy: holds Python objects, .* may be the names .* `frame\.columns\.to_numpy",
         ),
         (
             lambda path: np.savez(path, a=RECORDS[:9], b=RECORDS[9:]),

@@ -611,9 +611,15 @@ def test_records_of_other_forms_are_named(tmp_path, write, features, sentence):
         convert_all([write(shard(features))], tmp_path / "out")
 
 
-@pytest.mark.parametrize("record", [b"\xff" * 9, b"", SEQUENCE])
-def test_records_that_are_not_examples(tmp_path, write, record):
-    with pytest.raises(IntakeError, match=r"x: record 1 is not a tf\.train\.Example"):
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        *((record, r"is not a tf\.train\.Example") for record in (b"\xff" * 9, b"", SEQUENCE)),
+        (bytes(300_000), "has 300,000 bytes; an event has some hundred"),
+    ],
+)
+def test_records_that_are_not_examples(tmp_path, write, record, sentence):
+    with pytest.raises(IntakeError, match=f"x: record 1 {sentence}"):
         convert_all([write(frame([record]))], tmp_path / "out")
 
 
