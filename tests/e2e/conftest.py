@@ -33,13 +33,11 @@ SECRETS = {
 }
 
 # The derived columns take as long as everything else; only the shared run has them, and the refit.
-# Several steps per execution take longer to compile than such a training lasts.
 FAST = {
     **SMALL,
     "trainer.derived_columns": "false",
     "trainer.trees": 20,
     "trainer.refit_events": 0,
-    "trainer.steps_per_execution": 1,
 }
 
 

@@ -18,7 +18,6 @@ WORSE = {
     "trainer__trees": 0,
     "trainer__refit_events": 0,
     "trainer__epochs": 1,
-    "trainer__steps_per_execution": 1,
     "trainer__learning_rate": 1e-5,
     "trainer__min_learning_rate": 1e-6,
 }

@@ -40,7 +40,6 @@ LEAST = (
     "trainer.derived_columns=false",
     "trainer.refit_events=0",
     "trainer.blocks=1",
-    "trainer.steps_per_execution=1",
     "beam.args=[]",
 )
 
