@@ -36,6 +36,53 @@ RUN_FN = "models.trainer.run_fn"
 ROW_READER = "pipeline.intake.scored_rows.file_rows"
 
 
+class CheckedData:
+    """The nodes that ingest and check the data, of this graph and of that of `higgs evaluate`.
+
+    Attributes:
+        examples: the events as columns.
+        schema: the reviewed schema.
+        statistics: of each split.
+        histogram_gen: computes the distributions by class, for the report.
+        gate: the last node.
+        nodes: all of them.
+    """
+
+    def __init__(self, example_gen: CollisionExampleGen, max_duplicate_share: float):
+        """Makes the nodes that follow ingestion."""
+        self.examples = examples = example_gen.outputs["examples"]
+
+        # The reviewed schema: one inferred from the same data could hardly contradict it.
+        schema_text = SCHEMA_FILE.read_text(encoding="utf-8")
+        schema_importer = SchemaImport(content=schema_text).with_id(names.SCHEMA_IMPORT)
+        self.schema = schema = schema_importer.outputs["schema"]
+
+        statistics_gen = ColumnarStatisticsGen(examples=examples).with_id(names.STATISTICS_GEN)
+        self.statistics = statistics = statistics_gen.outputs["statistics"]
+
+        self.histogram_gen = HistogramGen(examples=examples, statistics=statistics)
+
+        # Finds anomalies, but never fails a run.
+        example_validator = ExampleValidator(statistics=statistics, schema=schema)
+
+        # Fails the run if there are anomalies, or if events were lost or repeated.
+        self.gate = DataGate(
+            examples=examples,
+            statistics=statistics,
+            schema=schema,
+            anomalies=example_validator.outputs["anomalies"],
+            max_duplicate_share=max_duplicate_share,
+        )
+        self.nodes: list[BaseNode] = [
+            example_gen,
+            schema_importer,
+            statistics_gen,
+            self.histogram_gen,
+            example_validator,
+            self.gate,
+        ]
+
+
 def create_pipeline(
     config: Config,
     target: Target | None = None,
@@ -52,35 +99,13 @@ def create_pipeline(
     """
     target = target or Target(config)
 
-    # Decodes the shards once, into columns.
+    # Decodes the shards once, into columns, and fails the run if the data is not sound.
     example_gen = _example_gen(config.data_root, config.ingestion, content_key)
-    examples = example_gen.outputs["examples"]
-
-    # The reviewed schema: one inferred from the same data could hardly contradict it.
-    schema_text = SCHEMA_FILE.read_text(encoding="utf-8")
-    schema_importer = SchemaImport(content=schema_text).with_id(names.SCHEMA_IMPORT)
-    schema = schema_importer.outputs["schema"]
-
-    statistics_gen = ColumnarStatisticsGen(examples=examples).with_id(names.STATISTICS_GEN)
-    statistics = statistics_gen.outputs["statistics"]
-
-    # The distributions by class, for the report.
-    histogram_gen = HistogramGen(examples=examples, statistics=statistics)
+    data = CheckedData(example_gen, config.ingestion.max_duplicate_share)
+    examples, schema = data.examples, data.schema
 
     # A side branch: the schema that would be inferred from this data, for review.
-    schema_proposal = SchemaGen(statistics=statistics, infer_feature_shape=True)
-
-    # Finds anomalies, but never fails a run.
-    example_validator = ExampleValidator(statistics=statistics, schema=schema)
-
-    # Fails the run if there are anomalies, or if events were lost or repeated.
-    data_gate = DataGate(
-        examples=examples,
-        statistics=statistics,
-        schema=schema,
-        anomalies=example_validator.outputs["anomalies"],
-        max_duplicate_share=config.ingestion.max_duplicate_share,
-    )
+    schema_proposal = SchemaGen(statistics=data.statistics, infer_feature_shape=True)
 
     # The model to start from, if the configuration asks for one; none in a first run.
     warm_start = []
@@ -103,7 +128,7 @@ def create_pipeline(
             "hyperparameters": config.trainer.hyperparameters().model_dump(mode="json"),
         },
     )
-    trainer.add_upstream_node(data_gate)
+    trainer.add_upstream_node(data.gate)
     model = trainer.outputs["model"]
 
     # The model to compare with: the one in service, from any pipeline; none in a first run.
@@ -155,8 +180,8 @@ def create_pipeline(
         infra_blessing=serving_check.outputs["blessing"],
         model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
-        data_verdict=data_gate.outputs["verdict"],
-        histograms=histogram_gen.outputs["histograms"],
+        data_verdict=data.gate.outputs["verdict"],
+        histograms=data.histogram_gen.outputs["histograms"],
         schema=schema,
     )
 
@@ -164,13 +189,8 @@ def create_pipeline(
     scoring = _scoring_nodes(config.score, target, pusher) if config.score else []
 
     components: list[BaseNode] = [
-        example_gen,
-        schema_importer,
-        statistics_gen,
-        histogram_gen,
+        *data.nodes,
         schema_proposal,
-        example_validator,
-        data_gate,
         *warm_start,
         trainer,
         baseline,
