@@ -185,7 +185,9 @@ def open_arrow(member: Member, features: str | None, stack: ExitStack) -> Table:
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         indices = [schema.get_field_index(name) for name in columns]
         for part in parts:
-            yield "", pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
+            chosen = pa.RecordBatch.from_arrays([part.column(i) for i in indices], columns)
+            for start in range(0, part.num_rows, _BATCH_ROWS):  # A file may have one batch only.
+                yield "", chosen.slice(start, _BATCH_ROWS)
 
     return _arrow_table(member.name, member.description, schema, features, batches, rows, notes)
 

@@ -11,6 +11,7 @@ from pyarrow import parquet as pq
 from table_makers import convert_all, to_frame, with_columns
 
 from formats.features import COLUMNS, FEATURES, LABEL
+from pipeline.intake import arrow_readers
 from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.byte_streams import damage_named
 from pipeline.intake.conversion import SplitOptions
@@ -103,6 +104,21 @@ def test_joined_files_are_refused(tmp_path, write):
 
     with pytest.raises(IntakeError, match=r"x: has data after the end of the .* were joined"):
         convert_all([tmp_path / "x"], tmp_path / "out")
+
+
+def test_a_file_with_one_large_batch_is_read_in_parts(tmp_path, monkeypatch):
+    """Polars writes one batch; memory must not grow with it."""
+    sizes, make_batch = [], arrow_readers.make_batch
+    monkeypatch.setattr(arrow_readers, "_BATCH_ROWS", 25)
+    monkeypatch.setattr(
+        arrow_readers, "make_batch", lambda *a: sizes.append(len(a[0][0])) or make_batch(*a)
+    )
+    WRITERS["Feather"](tmp_path / "x")
+
+    events, _ = convert_all([tmp_path / "x"], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
+    assert sizes == [25, 25, 10]
 
 
 def test_encrypted_columns_are_named(tmp_path):
