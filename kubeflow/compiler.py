@@ -124,15 +124,6 @@ def _resource_limits(resources: Resources) -> dict[str, Any]:
 
 
 def _serialize(documents: list[Document], *, as_yaml: bool) -> str:
-    if as_yaml:
-        return yaml.dump_all(documents, Dumper=_PlainDumper, sort_keys=True)
-    return json.dumps(documents[0], indent=2, sort_keys=True) + "\n"
-
-
-class _PlainDumper(yaml.SafeDumper):
-    """Writes repeated values in full: anchors and aliases are hard to read."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Disables aliases."""
-        del data
-        return True
+    texts = [json.dumps(document, indent=2, sort_keys=True) for document in documents]
+    # Values that occur repeatedly are written in full: anchors and aliases are hard to read.
+    return yaml.safe_dump_all(map(json.loads, texts)) if as_yaml else texts[0] + "\n"

@@ -48,27 +48,20 @@ def with_dataflow_options(config: Config, vertex: VertexConfig) -> Config:
 
 def dataflow_problems(config: Config, section: VertexConfig) -> Iterator[str]:
     """Why Dataflow would refuse a node's job, one message per reason."""
-    of_nodes = [
-        option_names(args)
-        for args in config.beam.option_lists()
-        if selected_runner(args) == DATAFLOW
-    ]
-    if section.worker_image is None and any(
-        "--sdk_container_image" not in names for names in of_nodes
-    ):
+    completed = with_dataflow_options(config, section).beam
+    jobs = [args for args in completed.option_lists() if selected_runner(args) == DATAFLOW]
+    if any("--sdk_container_image" not in option_names(args) for args in jobs):
         yield (
             f"vertex.worker_image: missing, and Dataflow's workers cannot start from "
             f"{section.image}, which has no Beam entry point; give the image of the Dockerfile's "
             "target worker"
         )
-    if any("--job_name" in names for names in of_nodes):
+    if any("--job_name" in option_names(args) for args in jobs):
         yield (
             "beam.args: --job_name is the same for all nodes, and Dataflow refuses a job with the "
             "name of a running one; remove it"
         )
-    completed = with_dataflow_options(config, section).beam
-    lists = [args for args in completed.option_lists() if selected_runner(args) == DATAFLOW]
-    yield from dict.fromkeys(problem for args in lists for problem in _problems_of_beam(args))
+    yield from dict.fromkeys(problem for args in jobs for problem in _problems_of_beam(args))
 
 
 def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:

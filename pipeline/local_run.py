@@ -1,5 +1,7 @@
 """One local run, from a checked configuration to its exit code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -76,7 +78,9 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
         console.print(f"baseline    {remark}")
     evaluation = outcome.uri(names.EVALUATION)
     decision = _print_evaluation(evaluation, console) if evaluation else None
-    _print_test(outcome.uri(names.TEST_EVALUATION), console)
+    if test := outcome.uri(names.TEST_EVALUATION):
+        with _reading("test AUC", console):
+            console.print(published_line(read_test(test)))
     _print_scores(outcome, console)
     serving = outcome.output(names.INFRA_BLESSING)
     if serving and not serving.is_blessed:
@@ -87,27 +91,23 @@ def print_outcome(outcome: RunOutcome, console: Console) -> ExitCode:
     return _print_push(outcome, console)
 
 
+@contextmanager
+def _reading(heading: str, console: Console) -> Iterator[None]:
+    """Prints that a result cannot be read: the gates have decided, and this is not their reason."""
+    try:
+        yield
+    except Exception as error:
+        log_traceback()
+        console.print(f"{heading:<12}not read: {type(error).__name__}: {error}")
+
+
 def _print_evaluation(uri: str, console: Console) -> GateDecision | None:
     decision = None
-    try:
+    with _reading("AUC", console):
         decision = read_decision(uri)
-        lines = list(decision_lines(decision))
-    except Exception as error:  # the gate has decided; this error is not its decision
-        log_traceback()
-        lines = [f"AUC         not read: {type(error).__name__}: {error}"]
-    console.print(*lines, f"evaluation  {uri}", sep="\n")
+        console.print(*decision_lines(decision), sep="\n")
+    console.print(f"evaluation  {uri}")
     return decision
-
-
-def _print_test(uri: str | None, console: Console) -> None:
-    if uri is None:
-        return
-    try:
-        line = published_line(read_test(uri))
-    except Exception as error:  # no decision depends on it
-        log_traceback()
-        line = f"test AUC    not read: {type(error).__name__}: {error}"
-    console.print(line)
 
 
 def _print_scores(outcome: RunOutcome, console: Console) -> None:

@@ -14,15 +14,13 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from components.pusher.publication import exclusive_push, raise_last_version
 from formats.errors import UserError
 from formats.push_directory import last_given
-from pipeline.beam_options import check_job_servers, stage_no_tfx
+from pipeline.beam_options import stage_no_tfx
 from pipeline.cache_keys import portable_cache_keys
-from pipeline.config import Config, load_config
+from pipeline.config import Config
 from pipeline.graph import create_pipeline
-from pipeline.local_root import resolve
-from pipeline.machine_checks import check_environment, check_space
 from pipeline.metadata_check import is_missing
 from pipeline.metadata_store import open_store, pushed_models
-from pipeline.root_use import used_by_run
+from pipeline.root_use import load_for_run, used_by_run
 from pipeline.run_recording import recorded
 from pipeline.shard_digests import local_content_key
 from pipeline.verified_runner import VerifiedRunner
@@ -65,10 +63,7 @@ def main() -> None:
     """Runs the configuration named by the environment, or the demo's."""
     demo = str(resources.files("configs") / "demo.yaml")
     try:
-        config = resolve(load_config(os.environ.get(CONFIG_VARIABLE, demo)))
-        check_environment(os.environ)
-        check_space(Path(config.root))
-        check_job_servers(config.beam.option_lists())
+        config = load_for_run(os.environ.get(CONFIG_VARIABLE, demo))
         with used_by_run(Path(config.root)):
             run(config)
     except UserError as error:

@@ -1,17 +1,37 @@
-"""The use of a root by one run: locked, its metadata checked, relocated and backed up."""
+"""The use of a root by one run: checked, locked, its metadata relocated and backed up."""
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.local_root import exclusive_use
+from pipeline.beam_options import check_job_servers
+from pipeline.config import Config, load_config
+from pipeline.local_root import exclusive_use, resolve
+from pipeline.machine_checks import check_environment, check_space
 from pipeline.metadata_backup import keep_backup, reserve_executions, write_backup
 from pipeline.metadata_check import check_metadata, metadata_file
 from pipeline.root_relocation import relocate
 from pipeline.user_errors import MetadataError
 
 logger = logging.getLogger("higgs.root")
+
+
+def load_for_run(config_file: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Reads the configuration of a local run, resolves it, and checks the machine.
+
+    Raises:
+        ConfigError: it is not valid here, or an environment variable would make the run fail.
+        DataRefusedError: the folders of the data cannot be used.
+        NoSpaceError: the root or the folder of temporary files is full.
+        JobServerError: Beam's job server does not answer.
+    """
+    config = resolve(load_config(config_file, overrides))
+    check_environment(os.environ)
+    check_space(Path(config.root))
+    check_job_servers(config.beam.option_lists())
+    return config
 
 
 @contextmanager

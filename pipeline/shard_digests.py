@@ -9,11 +9,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from formats.artifact_manifest import FileDigest
 from formats.atomic_files import write_text
 from formats.content_key import content_key, hash_file
 from formats.locations import is_remote
+from formats.manifest_record import FileRecord, ManifestRecord
 from formats.published.manifest import MANIFEST, find_manifest
 from formats.published.shard_files import check_readable
 from formats.unchanged_files import Stamp, unchanged
@@ -26,15 +28,6 @@ MEMORY_FILE = "shard_digests.json"
 
 SETTLED_SECONDS = 2.0
 """Age after which any later change gets a different time, on every file system."""
-
-
-class _Remembered(BaseModel):
-    stamp: Stamp
-    sha256: str
-
-
-class _Memory(BaseModel):
-    shards: dict[str, _Remembered] = {}
 
 
 def local_content_key(config: Config) -> str:
@@ -77,7 +70,7 @@ def digest_shards(shards: list[Path], memory_file: Path) -> dict[Path, str]:
     """
     memory = _read_memory(memory_file)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        entries = pool.map(lambda path: _digest(path, memory.shards.get(str(path))), shards)
+        entries = pool.map(lambda path: _digest(path, memory.files.get(str(path))), shards)
         current = dict(zip(shards, entries, strict=True))
     now = time.time_ns()
     settled = {
@@ -85,21 +78,21 @@ def digest_shards(shards: list[Path], memory_file: Path) -> dict[Path, str]:
         for path, entry in current.items()
         if now - entry.stamp.ctime_ns > SETTLED_SECONDS * 1e9
     }
-    if settled != memory.shards:
-        write_text(memory_file, _Memory(shards=settled).model_dump_json())
-    return {path: entry.sha256 for path, entry in current.items()}
+    if settled != memory.files:
+        write_text(memory_file, ManifestRecord(files=settled).model_dump_json())
+    return {path: entry.digest.sha256 for path, entry in current.items()}
 
 
-def _digest(path: Path, remembered: _Remembered | None) -> _Remembered:
+def _digest(path: Path, remembered: FileRecord | None) -> FileRecord:
     with unchanged(path):
         stamp = Stamp.of(check_readable(path))
         if remembered and remembered.stamp == stamp:
             return remembered
-        return _Remembered(stamp=stamp, sha256=hash_file(path))
+        return FileRecord(FileDigest(stamp.bytes, hash_file(path)), stamp)
 
 
-def _read_memory(file: Path) -> _Memory:
+def _read_memory(file: Path) -> ManifestRecord:
     try:
-        return _Memory.model_validate_json(file.read_bytes())
+        return ManifestRecord.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
-        return _Memory()
+        return ManifestRecord(files={})

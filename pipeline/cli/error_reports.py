@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from formats.errors import UserError, printable
+from formats.errors import DataRefusedError, UserError, printable
 from pipeline.exit_codes import ExitCode
 
 
@@ -21,3 +21,13 @@ def user_errors() -> Iterator[None]:
         fault = click.ClickException(message)
         fault.exit_code = error.exit_code  # type: ignore[misc]
         raise fault from error
+
+
+@contextmanager
+def refused_data() -> Iterator[None]:
+    """Prints why data is refused, line by line; as a decorator, for a command that runs nodes."""
+    try:
+        yield
+    except DataRefusedError as error:
+        click.echo(f"DATA REFUSED\n{error}")
+        raise SystemExit(ExitCode.DATA_REFUSED) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.error_reports import user_errors
+from pipeline.cli.error_reports import refused_data, user_errors
 from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 
@@ -153,6 +153,7 @@ def lineage(version: str, root: Path) -> None:
     help="An additional key of the records to drop; may be repeated.",
 )
 @user_errors()
+@refused_data()
 def evaluate(model: Path, shards: Path, out: Path, ignored_keys: tuple[str, ...]) -> None:
     """Evaluate an exported model with the pipeline's metrics; writes OUT/report.html.
 
@@ -271,16 +272,10 @@ def _reading(root: Path) -> Iterator[tuple["Console", str]]:
 
 @contextmanager
 def _quiet() -> Iterator["Console"]:
-    """Yields a console while TFX and TensorFlow are silenced; refused data ends the command."""
-    from formats.errors import DataRefusedError
+    """Yields a console while TFX and TensorFlow are silenced."""
     from pipeline.console import output_to
-    from pipeline.exit_codes import ExitCode
 
     # TFMA imports Keras, but nothing here runs it, so another framework does no harm.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    try:
-        with output_to(Path(os.devnull)) as console:
-            yield console
-    except DataRefusedError as error:
-        click.echo(f"DATA REFUSED\n{error}")
-        sys.exit(ExitCode.DATA_REFUSED)
+    with output_to(Path(os.devnull)) as console:
+        yield console

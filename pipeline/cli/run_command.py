@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.error_reports import user_errors
+from pipeline.cli.error_reports import refused_data, user_errors
 from pipeline.cli.imports import without_collection
 from pipeline.cli.path_type import LocalPath
 from pipeline.cli.shared_options import set_option
-from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 )
 @set_option
 @user_errors()
+@refused_data()
 def run(config_file: Path, overrides: tuple[str, ...]) -> None:
     """Run the whole pipeline on this machine; the results of unchanged nodes are reused.
 
@@ -49,33 +49,21 @@ def run(config_file: Path, overrides: tuple[str, ...]) -> None:
       130  interrupted: run again to resume
         1  any other failure
     """
-    from formats.errors import DataRefusedError
-    from pipeline.beam_options import check_job_servers
-    from pipeline.config import load_config
     from pipeline.console import output_to
-    from pipeline.local_root import resolve
-    from pipeline.machine_checks import check_environment, check_space
-    from pipeline.root_use import used_by_run
+    from pipeline.root_use import load_for_run, used_by_run
 
-    try:
-        config = resolve(load_config(config_file, overrides))
-        check_environment(os.environ)
-        # Precedes the framework that ~/.keras/keras.json may name.
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-        check_space(Path(config.root))
-        check_job_servers(config.beam.option_lists())
-        log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
-        with used_by_run(Path(config.root)) as remarks, output_to(log_file) as console:
-            console.print(*_heading(config, remarks), sep="\n")
-            # Imports TFX, which takes seconds and prints many lines.
-            with without_collection():
-                from pipeline.local_run import run as run_pipeline
+    config = load_for_run(config_file, overrides)
+    # Precedes the framework that ~/.keras/keras.json may name.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    log_file = Path(config.root) / "logs" / time.strftime("run-%Y%m%d-%H%M%S.log")
+    with used_by_run(Path(config.root)) as remarks, output_to(log_file) as console:
+        console.print(*_heading(config, remarks), sep="\n")
+        # Imports TFX, which takes seconds and prints many lines.
+        with without_collection():
+            from pipeline.local_run import run as run_pipeline
 
-            code = run_pipeline(config, console)
-            console.print(f"log         {log_file}")
-    except DataRefusedError as error:
-        click.echo(f"DATA REFUSED\n{error}")
-        code = ExitCode.DATA_REFUSED
+        code = run_pipeline(config, console)
+        console.print(f"log         {log_file}")
     sys.exit(code)
 
 
