@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+from tfx.orchestration.portable.mlmd.execution_lib import prepare_execution, put_execution
 from tfx.types.standard_artifacts import PushedModel
 
 from components.pusher.component import SingleVersionPusher
@@ -87,23 +89,14 @@ def _record_push(store: MetadataStore, root: Path, folder: Path, provenance: Pro
     artifact.set_int_custom_property(names.PUSHED_PROPERTY, 1)
     artifact.set_string_custom_property(names.PUSHED_VERSION_PROPERTY, folder.name)
     artifact.set_string_custom_property(names.PUSHED_DESTINATION_PROPERTY, str(folder))
-    artifact.mlmd_artifact.type_id = store.put_artifact_type(
-        artifact.artifact_type, can_add_fields=True
+    kind = mlmd.ExecutionType(
+        name=f"{SingleVersionPusher.__module__}.{SingleVersionPusher.__name__}"
     )
-    event = mlmd.Event(type=mlmd.Event.OUTPUT)
-    event.path.steps.add().key = names.PUSHED_MODEL.key
-    event.path.steps.add().index = 0
-    kind = f"{SingleVersionPusher.__module__}.{SingleVersionPusher.__name__}"
-    execution = mlmd.Execution(
-        type_id=store.put_execution_type(mlmd.ExecutionType(name=kind), can_add_fields=True),
-        last_known_state=mlmd.Execution.COMPLETE,
-    )
-    store.put_execution(
-        execution,
-        [(artifact.mlmd_artifact, event)],
-        list(_contexts(store, provenance)),
-        reuse_context_if_already_exist=True,
-    )
+    outputs = {names.PUSHED_MODEL.key: [artifact]}
+    with Metadata(sqlite_metadata_connection_config(str(metadata_file(root)))) as handle:
+        execution = prepare_execution(handle, kind, mlmd.Execution.COMPLETE)
+        contexts = list(_contexts(store, provenance))
+        put_execution(handle, execution, contexts, output_artifacts=outputs)
 
 
 def _contexts(store: MetadataStore, provenance: Provenance) -> Iterator[mlmd.Context]:
