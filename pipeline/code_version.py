@@ -4,7 +4,8 @@ TFX's cache key contains a node's inputs, its parameters and the content of a mo
 not the code of installed packages: the network of an edited model would be taken from the cache.
 The key does contain the flags of a node's executor, so a digest of the code that the node runs is
 added as a flag. That code is the import closure of the executor, read from the sources without
-importing them, and the versions of the packages that it imports.
+importing them, and the versions of the packages that it imports, except those that cannot change a
+result. A package that is new to the code counts from its first import.
 """
 
 import ast
@@ -13,16 +14,40 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 
 from formats.source_version import PACKAGES, find_source, source_digest
-from pipeline.result_packages import result_packages
 
 OWN = (*PACKAGES, "kubeflow")
 
 _MODULE_NAME = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "absl",
+        "click",
+        "google",
+        "google_crc32c",
+        "markupsafe",
+        "ml_metadata",
+        "pydantic",
+        "rich",
+        "typing_extensions",
+        "yaml",
+    }
+)
+"""Packages that log, validate or transport: another release gives the same result or an error."""
+
+CALLS = {
+    # TFMA loads and calls the model.
+    "tensorflow_model_analysis": ("tensorflow", "tf_keras", "tfx_bsl"),
+    "tensorflow_data_validation": ("tfx_bsl",),
+}
+"""Packages that a package runs for the node, which then need not import them."""
 
 
 def track_code(node: BaseComponent) -> None:
@@ -47,6 +72,44 @@ def node_packages(node: BaseComponent, modules: Iterable[str]) -> dict[str, str]
             sources.add(Path(file))
     names = {name for source in sources if source for name in _imported(source.read_bytes())}
     return result_packages(name for name in names if name.partition(".")[0] not in OWN)
+
+
+def result_packages(imported: Iterable[str]) -> dict[str, str]:
+    """Finds the versions of the packages that determine a result.
+
+    Args:
+        imported: dotted names that the node's modules import, of any kind.
+
+    Returns:
+        The versions by the name under which the package is imported, sorted. Modules of Python
+        itself, of this project, and packages that are not installed are left out.
+    """
+    names = {name.partition(".")[0] for name in imported}
+    names |= {called for name in names for called in CALLS.get(name, ())}
+    candidates = names - WITHOUT_EFFECT - sys.stdlib_module_names
+    versions = {name: _version(name) for name in sorted(candidates)}
+    return {name: version for name, version in versions.items() if version}
+
+
+@cache
+def _version(name: str) -> str:
+    """Returns the version of the distribution that a package belongs to; empty if none does."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ",".join(_installers(name)) if find_spec(name) else ""
+
+
+def _installers(name: str) -> list[str]:
+    """Finds the distributions that install a package under another name, as scikit-learn does.
+
+    They are found in the text of the lists of files: to parse the lists takes more than a second.
+    """
+    return sorted(
+        f"{distribution.name} {distribution.version}"
+        for distribution in metadata.distributions()
+        if f"\n{name}/" in f"\n{distribution.read_text('RECORD')}"
+    )
 
 
 def root_modules(node: BaseComponent) -> set[str]:

@@ -16,10 +16,10 @@ from pipeline import local_runner, metadata_store
 from pipeline.config import Config
 from pipeline.console import following
 from pipeline.exit_codes import ExitCode
-from pipeline.failure_log import log_traceback
 from pipeline.machine_checks import describe_failure
 from pipeline.repeated_interrupts import repeated_interrupts
 from pipeline.report_page import report_path, write_report
+from pipeline.run_recording import log_traceback
 from pipeline.run_table import decision_lines, published_line, summary_table
 
 

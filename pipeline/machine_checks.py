@@ -146,19 +146,25 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
     folder = root / "artifacts" / node if node else root
     unnamed = f"a file of {node or 'the run'}, which writes to {folder}"
     name = type(error).__name__
+    if fault := next(_correctable_faults(error, root, unnamed), ""):
+        return f"{fault} and run again: finished nodes are reused (reported as {name})"
+    return f"{name}: {redact(str(error))}"
+
+
+def _correctable_faults(error: BaseException, root: Path, unnamed: str) -> Iterator[str]:
+    """Yields causes outside the program, each with a remedy, the most certain one first."""
     for fault, is_full in _faults(_folders(root), FULL_MB):
-        remedy = f"{'free some' if is_full else 'make it writable'} and run again"
-        return f"{fault}; {remedy}: finished nodes are reused (reported as {name})"
+        yield f"{fault}; {'free some' if is_full else 'make it writable'}"
     for cause in _causes(error):
         if refused := _refused_write(cause, root, unnamed):
-            return f"{refused} and run again: finished nodes are reused (reported as {name})"
+            yield refused
     if isinstance(error, OSError) and error.filename:
-        fault = redact(f"cannot use {error.filename}: {error.strerror}")
-        remedy = "check it and its permissions and run again: finished nodes are reused"
-        return f"{fault}; {remedy} (reported as {name})"
+        yield (
+            redact(f"cannot use {error.filename}: {error.strerror}")
+            + "; check it and its permissions"
+        )
     if lost := describe_lost_job_server(error):
-        return f"{lost} and run again: finished nodes are reused (reported as {name})"
-    return f"{name}: {redact(str(error))}"
+        yield lost
 
 
 def _refused_write(error: BaseException, root: Path, unnamed: str) -> str | None:
@@ -217,7 +223,7 @@ def _faults(folders: Mapping[str, Path], least: float) -> Iterator[tuple[str, bo
         if free is not None and free < least:
             yield f"no space is left in {name}, {folder} ({free:.1f} MB free)", True
         elif (error := find_write_error(folder)) and error.errno in DISK_FAULTS:
-            yield f"cannot write to {name}, {folder}: {DISK_FAULTS[error.errno]}", False
+            yield f"cannot write to {name}, {folder}: {DISK_FAULTS[error.errno][0]}", False
 
 
 def _free_megabytes(folder: Path) -> float | None:

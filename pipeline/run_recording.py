@@ -1,14 +1,15 @@
 """Records a local run's configuration, code version and failure, which no artifact holds."""
 
+import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from formats.errors import DataRefusedError
 from formats.package_versions import package_versions
 from formats.run_outcome import RunRecord
 from formats.source_version import project_version
 from pipeline.config import Config
-from pipeline.failure_log import log_traceback
 from pipeline.metadata_store import newest_run_id, write_record
 from pipeline.secret_values import redact
 
@@ -48,3 +49,12 @@ def recorded(config: Config) -> Iterator[None]:
             if not end:
                 raise
             log_traceback()  # the error that ended the run is the one to report
+
+
+def log_traceback() -> None:
+    """Prints the traceback of the handled exception to the log, if the log can be written.
+
+    Passwords and tokens in it are left out.
+    """
+    with suppress(OSError):
+        print(redact(traceback.format_exc()), file=sys.stderr)

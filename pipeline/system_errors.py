@@ -9,15 +9,18 @@ from components.serving_check.probe import machine_fault
 from pipeline.file_access import describe_access
 
 DISK_FAULTS = {
-    errno.ENOSPC: "no space is left",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-    errno.EIO: "the disk reports an input/output error",
-    errno.ENOTSUP: "the file system does not support this operation",
-    errno.ENOTCONN: "the file system is not connected",
-    errno.ESTALE: "the server no longer has the open file",
+    errno.ENOSPC: ("no space is left", "free some"),
+    errno.EDQUOT: ("the disk quota is used up", "free some"),
+    errno.EROFS: ("the file system is read-only", "choose a folder that can be written"),
+    errno.EIO: ("the disk reports an input/output error", "check the disk"),
+    errno.ENOTSUP: (
+        "the file system does not support this operation",
+        "choose a folder on a local disk",
+    ),
+    errno.ENOTCONN: ("the file system is not connected", "mount it again"),
+    errno.ESTALE: ("the server no longer has the open file", "mount it again"),
 }
-"""Reasons why a disk cannot be read or written."""
+"""Reasons why a disk cannot be read or written, with the remedies."""
 
 OUT_OF_MEMORY = (
     "there is not enough memory",
@@ -37,21 +40,10 @@ _ACCESS = (errno.EACCES, errno.EPERM)
 def explain(error: BaseException) -> tuple[str, str] | None:
     """Returns the reason and the remedy of a disk's fault or a limit; None for anything else."""
     is_memory = isinstance(machine_fault(error), MemoryError)
-    number = errno.ENOMEM if is_memory else getattr(error, "errno", None)
-    if number in LIMITS:
-        return LIMITS[number]
-    if number not in DISK_FAULTS:
-        return None
+    number = errno.ENOMEM if is_memory else getattr(error, "errno", None) or 0
     if number == errno.ENOSPC and lacks_inodes(getattr(error, "filename", None)):
         return "no inodes are left on the file system (`df -i`)", "remove files there"
-    remedies = {
-        errno.EROFS: "choose a folder that can be written",
-        errno.EIO: "check the disk",
-        errno.ENOTSUP: "choose a folder on a local disk",
-        errno.ENOTCONN: "mount it again",
-        errno.ESTALE: "mount it again",
-    }
-    return DISK_FAULTS[number], remedies.get(number, "free some")
+    return {**LIMITS, **DISK_FAULTS}.get(number)
 
 
 def lacks_inodes(path: str | Path | None) -> bool:

@@ -110,7 +110,11 @@ def submit(
         if dry_run:
             click.echo("dry run: nothing was sent")
             return
-        sys.exit(_submit(target, config, file, wait=wait, interval=interval))
+        runs = _connect(target, config)
+        run_id = runs.submit(file)
+    click.echo(f"run         {run_id}\n{runs.link(run_id)}")
+    if wait:
+        sys.exit(_follow(runs, run_id, interval))
 
 
 def _last_part(_context: click.Context, _parameter: click.Parameter, run: str) -> str:
@@ -194,13 +198,6 @@ def _submission_summary(target: str, config: Any, file: Path) -> str:
         times = section.schedule.times.next_times(datetime.now(timezone.utc))
         facts["next"] = "; ".join(f"{time:%A, %d %B %Y, %H:%M %Z}" for time in times)
     return "\n".join(f"{name:<12}{fact}" for name, fact in facts.items())
-
-
-def _submit(target: str, config: Any, file: Path, *, wait: bool, interval: float) -> int:
-    runs = _connect(target, config)
-    run_id = runs.submit(file)
-    click.echo(f"run         {run_id}\n{runs.link(run_id)}")
-    return _follow(runs, run_id, interval) if wait else ExitCode.PUSHED
 
 
 def _connect(target: str, config: Any) -> Any:

@@ -147,35 +147,29 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
         units: of the values in the tables: ``published``, or ``gev`` for GeV, radians and b-tag
             levels.
     """
-    share = inspection.signal / inspection.events
-    summary = (
-        ("file" if inspection.path.is_file() else "folder", str(inspection.path)),
-        *_file_counts(inspection),
-        ("layout", LAYOUT),
-        *_key_rows(inspection),
-        ("compression", " and ".join(sorted(inspection.compressions))),
-        ("records", f"{inspection.events:,}"),
-        ("signal", f"{inspection.signal:,} ({share:.2%})"),
-        ("background", f"{inspection.events - inspection.signal:,} ({1 - share:.2%})"),
-    )
-    if units == "gev":
-        summary = (*summary, ("units", "GeV, radians, b-tag levels 0, 1, 2"))
-    lines = (Text(f"{name:<13}{value}") for name, value in summary)
+    lines = (Text(f"{name:<13}{value}") for name, value in _summary(inspection, units))
     scales = [1 / physical_unit(name) if units == "gev" else 1.0 for name in FEATURES]
     return Group(*lines, Text(), *_tables(_numbers(inspection, np.array(scales)), width))
 
 
-def _key_rows(inspection: Inspection) -> Iterator[tuple[str, str]]:
-    if inspection.additional_keys:
-        keys = ", ".join(map(repr, sorted(inspection.additional_keys)))
-        yield "also", f"{keys}: refused by `higgs run` unless ingestion.ignore_keys names them"
-
-
-def _file_counts(inspection: Inspection) -> Iterator[tuple[str, str]]:
-    if inspection.path.is_dir():
+def _summary(inspection: Inspection, units: str) -> Iterator[tuple[str, str]]:
+    share = inspection.signal / inspection.events
+    is_folder = inspection.path.is_dir()
+    yield "folder" if is_folder else "file", str(inspection.path)
+    if is_folder:
         yield "files", f"{inspection.files:,}"
     if inspection.empty:
         yield "empty", shortened([path.name for path in inspection.empty])
+    yield "layout", LAYOUT
+    if inspection.additional_keys:
+        keys = ", ".join(map(repr, sorted(inspection.additional_keys)))
+        yield "also", f"{keys}: refused by `higgs run` unless ingestion.ignore_keys names them"
+    yield "compression", " and ".join(sorted(inspection.compressions))
+    yield "records", f"{inspection.events:,}"
+    yield "signal", f"{inspection.signal:,} ({share:.2%})"
+    yield "background", f"{inspection.events - inspection.signal:,} ({1 - share:.2%})"
+    if units == "gev":
+        yield "units", "GeV, radians, b-tag levels 0, 1, 2"
 
 
 def _numbers(inspection: Inspection, scales: NDArray[np.float64]) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from forks import ADDRESS_VARIABLE, run_in_fork
 from formats import source_version
 from formats.source_version import project_version, source_digest
 from kubeflow.cloud_targets import KubeflowTarget
-from pipeline import result_packages
+from pipeline import code_version as versions
 from pipeline.code_version import code_version, import_closure, node_packages, root_modules
 from pipeline.config import load_config
 from pipeline.graph import create_pipeline
@@ -73,12 +73,12 @@ def test_a_package_changes_the_keys_of_the_nodes_whose_result_it_determines(
     nodes, monkeypatch, package, changed
 ):
     before = {name: code_version(node) for name, node in nodes.items()}
-    known = result_packages._version
+    known = versions._version
 
     def version(name):
         return "99.0" if name == package else known(name)
 
-    monkeypatch.setattr(result_packages, "_version", version)
+    monkeypatch.setattr(versions, "_version", version)
     after = {name: code_version(node) for name, node in nodes.items()}
     assert {name for name in nodes if after[name] != before[name]} == changed
 
@@ -101,7 +101,7 @@ def test_a_package_counts_from_its_first_import(nodes, sources):
 
 
 def test_packages_that_are_not_installed_are_left_out():
-    assert result_packages.result_packages(["no_such_package.part", "os.path", "numpy.linalg"]) == {
+    assert versions.result_packages(["no_such_package.part", "os.path", "numpy.linalg"]) == {
         "numpy": np.__version__
     }
 

@@ -148,7 +148,7 @@ def test_a_disk_that_cannot_hold_a_file_is_detected(set_free, tmp_path, monkeypa
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(machine_checks.tempfile, "TemporaryFile", fail)
-    with pytest.raises(NoSpaceError, match=rf"{DISK_FAULTS[number]}; use another folder$"):
+    with pytest.raises(NoSpaceError, match=rf"{DISK_FAULTS[number][0]}; use another folder$"):
         check_space(tmp_path / "root")
 
 

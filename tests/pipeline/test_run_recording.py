@@ -1,13 +1,14 @@
 """The record of a run, however it ends."""
 
 import json
+import sys
 
 import pytest
 
 from formats.errors import DataRefusedError
 from pipeline.config import Config
 from pipeline.metadata_store import find_run
-from pipeline.run_recording import recorded
+from pipeline.run_recording import log_traceback, recorded
 
 
 @pytest.fixture
@@ -57,3 +58,25 @@ def test_run_that_left_nothing_leaves_no_record(recorder, config):
     with recorded(config):
         pass
     assert find_run(recorder.path, "before").record.configuration == ""
+
+
+class FullDisk:
+    def write(self, _):
+        raise OSError(28, "No space left on device")
+
+
+def log_failure():
+    try:
+        raise ValueError("the cause")
+    except ValueError:
+        log_traceback()
+
+
+def test_traceback_goes_to_the_log(capsys):
+    log_failure()
+    assert capsys.readouterr().err.rstrip().endswith("ValueError: the cause")
+
+
+def test_log_on_a_full_disk_hides_no_failure(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    log_failure()
