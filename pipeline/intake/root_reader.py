@@ -10,8 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from components.report.number_format import plural
-from formats.column_names import known_column
-from formats.features import FEATURES, NUM_FEATURES
+from formats.features import NUM_FEATURES
 from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import (
@@ -103,7 +102,7 @@ def open_root(member: Member, tree: str | None, choice: ArrayChoice, stack: Exit
     read, is_vector = array_batches(column, rows), vector is not None
     if not is_vector:
         wide = _describe_packed([b for b in branches if b.length == NUM_FEATURES])
-        guess = guess or wide or _describe_nested(all_names, branches)
+        guess = guess or wide or _describe_nested(branches)
     return Table(member.name, member.description, columns.names, read, notes, guess, is_vector)
 
 
@@ -146,13 +145,13 @@ def _describe_packed(branches: Sequence["_Branch"]) -> str:
     )
 
 
-def _describe_nested(names: Sequence[str], branches: Sequence["_Branch"]) -> str:
-    """Explains that a branch of several numbers per entry is not read; empty if it is not why."""
-    nested = next((branch for branch in branches if branch.shape != ()), None)
-    if nested is None or any(known_column(name) in FEATURES for name in names):
+def _describe_nested(branches: Sequence["_Branch"]) -> str:
+    """Explains that a branch of several numbers is not read; empty if there are enough others."""
+    nested = [branch.name for branch in branches if branch.shape != ()]
+    if not nested or len(branches) - len(nested) >= NUM_FEATURES:
         return ""
     return (
-        f"the branch {shorten(nested.name)} does not hold one number per entry, but an object, a "
+        f"the branch {shorten(nested[0])} does not hold one number per entry, but an object, a "
         f"vector or several leaves. Write one branch per feature, or one of {NUM_FEATURES} numbers "
         "(`features[28]/F`)."
     )

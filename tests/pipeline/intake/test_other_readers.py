@@ -201,6 +201,11 @@ def test_a_branch_of_several_numbers_per_entry_is_named(tmp_path, root_file):
     with pytest.raises(IntakeError, match="the branch jets does not hold one number per entry, bu"):
         convert_all([path], tmp_path / "out")
 
+    others = {f"{name}_reco": column for name, column in branches().items()}
+    path = root_file(events={"jets": np.zeros((25, 4, 7)), "Type": EVENTS.labels, **others})
+    with pytest.raises(IntakeError, match="If they have other names, give them with --names FILE"):
+        convert_all([path], tmp_path / "out")
+
 
 def test_a_branch_that_was_not_filled_for_every_entry_is_named(tmp_path, root_file, monkeypatch):
     path = root_file(events={**branches(), "Type": EVENTS.labels})
