@@ -22,26 +22,19 @@ from absl import app
 from absl.flags import argparse_flags
 from google.protobuf import json_format
 from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput
-from tfx.dsl.io import fileio
-from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-from formats.errors import DataRefusedError, NotPushedError
+from formats.errors import DataRefusedError, NotPushedError, UserError
 from formats.locations import is_remote
 from kubeflow.executor_io import (
-    ExecutorInputError,
     LocalPaths,
     keep_outputs,
     localize,
     parse_message,
     restore,
 )
-from pipeline.beam_options import (
-    JobServerError,
-    check_job_servers,
-    describe_lost_job_server,
-    stage_no_tfx,
-)
+from pipeline.beam_options import check_job_servers, describe_lost_job_server, stage_no_tfx
 from pipeline.exit_codes import ExitCode
+from pipeline.process_setup import prepare_process
 from pipeline.system_errors import describe_system_error, explain
 
 Arguments = tuple[argparse.Namespace, list[str]]
@@ -54,6 +47,7 @@ def main(arguments: Arguments) -> None:
     It does not return to the interpreter's own shutdown: destructors of TFX's C++ libraries
     can abort there, which would fail a node whose work is done.
     """
+    prepare_process()
     code = run(arguments)
     logging.shutdown()
     sys.stdout.flush()
@@ -76,7 +70,7 @@ def run(arguments: Arguments) -> int:
     except NotPushedError as error:
         print(f"NOT PUSHED\n{error}", file=sys.stderr)
         return ExitCode.NOT_BLESSED
-    except (ExecutorInputError, JobServerError) as error:
+    except UserError as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return ExitCode.FAILED
     except Exception as error:  # an engine sees only the exit code, a person only the log
@@ -99,6 +93,9 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     check_job_servers([flags])
     clear_outputs(executor_input)
     stage_no_tfx()
+    # TFX imports Matplotlib, for which `main` prepares the process.
+    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
     if inputs_spec:
@@ -112,6 +109,8 @@ def clear_outputs(executor_input: ExecutorInput) -> None:
     Engines repeat a node with the same URIs: in a bucket on Vertex AI, on the volume of
     ``kubeflow.artifacts_volume``.
     """
+    from tfx.dsl.io import fileio
+
     uris = [
         artifact.uri
         for output in executor_input.outputs.artifacts.values()

@@ -4,6 +4,7 @@ They take milliseconds. Without them the same faults appear minutes later, with 
 """
 
 import importlib.util
+import multiprocessing
 import os
 import re
 import resource
@@ -46,11 +47,11 @@ class NoSpaceError(UserError, RuntimeError):
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Checks the variables that the libraries read.
+    """Checks the variables that the libraries read, and the folder of semaphores.
 
     Raises:
-        ConfigError: a variable would make a run fail or never end, or another module has the name
-            of a package of this project.
+        ConfigError: a variable would make a run fail or never end, another module has the name of
+            a package of this project, or Beam could not create locks.
     """
     check_keras(environment)
     check_packages()
@@ -62,9 +63,15 @@ def check_environment(environment: Mapping[str, str]) -> None:
     # Python would take another folder silently, TensorFlow would not.
     fault = find_write_error(Path(folder)) if folder else None
     if fault and fault.errno not in DISK_FAULTS:
+        reason, remedy = explain(fault) or (fault.strerror, "create it, or unset TMPDIR")
+        raise ConfigError(f"TMPDIR: cannot write to {folder} ({reason}); {remedy}")
+    try:
+        multiprocessing.Lock()
+    except OSError as error:
         raise ConfigError(
-            f"TMPDIR: cannot write to {folder} ({fault.strerror}); create it, or unset TMPDIR"
-        )
+            f"cannot create a semaphore in /dev/shm ({error.strerror}), which Beam needs: mount "
+            "a tmpfs there that this user can write to"
+        ) from None
 
 
 def check_packages() -> None:

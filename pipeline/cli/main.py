@@ -4,15 +4,15 @@ import importlib
 import io
 import os
 import sys
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.error_reports import user_errors
 from pipeline.exit_codes import ExitCode
+from pipeline.process_setup import prepare_process
 
 COMMANDS: Mapping[str, str] = {
     "generate": "pipeline.cli.data_commands:generate",
@@ -50,14 +50,12 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
         try:
-            open_closed_streams()
+            with user_errors():
+                prepare_process()
             for stream in (sys.stdout, sys.stderr):
                 # The terminal's encoding may lack characters of file names.
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="backslashreplace")
-            prepare_imports()
-            # Google's libraries announce in every process that they will drop this Python.
-            warnings.simplefilter("ignore", FutureWarning)
             return super().invoke(ctx)
         except KeyboardInterrupt:  # not handled by the command itself
             click.echo("Interrupted", err=True)
@@ -79,40 +77,6 @@ class LazyGroup(click.Group):
                 sys.stdout.flush()
             # Python lacks memory to end as well, and would print thousands of lines about it.
             os._exit(ExitCode.FAILED)
-
-
-def prepare_imports() -> None:
-    """Prepares what libraries need to be imported.
-
-    A user without a home folder gets ``/``, as from container engines: Matplotlib requires one.
-
-    Raises:
-        click.UsageError: Python runs without docstrings, which TensorFlow reads.
-    """
-    if sys.flags.optimize > 1:
-        raise click.UsageError(
-            "Python runs without docstrings, which TensorFlow needs: unset PYTHONOPTIMIZE or set "
-            "it to 1, and leave out -OO"
-        )
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = "/"
-
-
-def open_closed_streams() -> None:
-    """Opens the null device for standard streams that the caller has closed.
-
-    Otherwise the next file that is opened, such as the metadata, gets the number of a stream, and
-    libraries print into it.
-    """
-    # The system gives the lowest free number.
-    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
-        os.set_inheritable(number, True)
-    os.close(number)
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

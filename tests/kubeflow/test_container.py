@@ -3,9 +3,12 @@
 import errno
 import json
 import socket
+import subprocess
+import sys
 
 import grpc
 import pytest
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.utils import dependency_utils
 
 from formats.errors import DataRefusedError, NotPushedError
@@ -22,7 +25,7 @@ TYPE = {"instanceSchema": "title: tfx.Model"}
 def calls(monkeypatch):
     """Arguments of the calls of TFX's own entry point."""
     calls = []
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", calls.append)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", calls.append)
     return calls
 
 
@@ -41,9 +44,26 @@ def test_a_node_does_not_package_tfx_for_workers(monkeypatch):
         packaged.append(dependency_utils.make_beam_dependency_flags(arguments[1]))
 
     monkeypatch.setattr(dependency_utils, "make_beam_dependency_flags", lambda _: ["sdist"])
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", execute)
     assert container.run(container.parse([*ARGUMENTS, "--code_version=abc"])) == 0
     assert packaged == [["--code_version=abc"]]
+
+
+WITHOUT_HOME = """
+import os, pwd, sys
+del os.environ["HOME"]
+pwd.getpwuid = {}.__getitem__
+from kubeflow import container
+container.run = lambda _: print(os.environ["HOME"], "matplotlib" in sys.modules) or 3
+container.main(None)
+"""
+
+
+@pytest.mark.slow
+def test_a_user_without_a_home_folder_gets_one_before_matplotlib_is_imported():
+    command = [sys.executable, "-c", WITHOUT_HOME]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "/ False\n")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +74,7 @@ def test_exit_codes_equal_those_of_higgs_run(error, code, monkeypatch, capsys):
     def fail(_):
         raise error
 
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", fail)
     assert container.run(container.parse(ARGUMENTS)) == code
     assert str(error) in capsys.readouterr().err
 
@@ -72,7 +92,7 @@ def test_a_job_server_that_is_lost_ends_the_log_with_a_sentence(monkeypatch, cap
     def fail(_):
         raise grpc.FutureTimeoutError
 
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", fail)
     assert container.run(container.parse(ARGUMENTS)) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("FAILED: the Beam job server no longer answers (no answer in time); ")
@@ -82,7 +102,7 @@ def test_an_error_of_the_system_ends_the_log_with_a_sentence(monkeypatch, capsys
     def fail(_):
         raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
 
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", fail)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", fail)
     assert container.run(container.parse(ARGUMENTS)) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "FAILED: /data/x: no space is left; free some, or use another folder"
@@ -152,7 +172,7 @@ def test_a_repeated_node_starts_with_empty_outputs(tmp_path, monkeypatch, on_kub
         left.extend(path.name for path in (folder / "run").rglob("*") if not path.is_dir())
         (tmp_path / "o.json").write_text("{}")
 
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", execute)
     arguments = ["c", "--executor_class_path", "a.B", "--outputs=statistics,schema,anomalies"]
     arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
     if on_kubeflow:
@@ -184,7 +204,7 @@ def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
         assert list(local["outputs"]["artifacts"]) == ["model"]
         output_file.write_text(json.dumps({"artifacts": {"model": {"artifacts": [{"uri": path}]}}}))
 
-    monkeypatch.setattr(container.kubeflow_v2_run_executor, "main", execute)
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", execute)
     arguments = ["c", "--executor_class_path", "a.B", "--outputs=model"]
     arguments += [f"--launcher_root={tmp_path}"]
     arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]

@@ -58,6 +58,22 @@ def test_a_variable_with_which_a_run_would_fail_is_refused(variables, reason):
         check_environment(variables)
 
 
+def test_a_limit_of_the_process_is_not_blamed_on_the_temporary_folder(monkeypatch):
+    fault = OSError(errno.EFBIG, "File too large")
+    monkeypatch.setattr(machine_checks, "find_write_error", lambda _: fault)
+    with pytest.raises(ConfigError, match=r"exceed the largest size .* raise it \(`ulimit -f`\)"):
+        check_environment({"TMPDIR": "/data"})
+
+
+def test_a_machine_without_semaphores_is_refused(monkeypatch):
+    def lock():
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("multiprocessing.Lock", lock)
+    with pytest.raises(ConfigError, match=r"semaphore in /dev/shm \(Read-only file system\)"):
+        check_environment({})
+
+
 def test_harmless_variables_are_accepted(tmp_path):
     check_environment({})
     check_environment(
