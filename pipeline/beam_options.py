@@ -1,6 +1,5 @@
 """Beam options: parsed as Beam does; unusable runners, modes and misspelled options are refused."""
 
-import argparse
 import contextlib
 import difflib
 import io
@@ -48,7 +47,7 @@ def selected_runner(args: Sequence[str]) -> str:
     >>> selected_runner(["--runner=FlinkRunner", "--parallelism=2", "--runner", "direct"])
     'DirectRunner'
     """
-    written = _parse(args).runner or DEFAULT_RUNNER
+    written = (_read(args)["runner"] if args else None) or DEFAULT_RUNNER
     name = written.rpartition(".")[2].lower()
     return next((known for known in RUNNERS if known.lower() in (name, f"{name}runner")), written)
 
@@ -57,13 +56,16 @@ def find_option_problems(args: Sequence[str]) -> Iterator[str]:
     """Yields why Beam options cannot be used: refused, unknown, misspelled or ignored ones."""
     if not args:
         return
-    options = _parse(args)
-    name = (options.runner or "").lower()
+    try:
+        options = _read(args)
+    except ValueError as error:
+        yield str(error)
+        return
     for part, reason in REFUSED_RUNNERS.items():
-        if part in name:
-            yield f"--runner={options.runner}: {reason}; {REMEDY}"
+        if part in (options["runner"] or "").lower():
+            yield f"--runner={options['runner']}: {reason}; {REMEDY}"
             return
-    if options.direct_running_mode == "multi_processing":
+    if options["direct_running_mode"] == "multi_processing":
         yield (
             "--direct_running_mode=multi_processing: the DirectRunner loses records in this mode; "
             "use multi_threading"
@@ -74,7 +76,7 @@ def find_option_problems(args: Sequence[str]) -> Iterator[str]:
             yield f"{argument!r}: Beam ignores it; write {option}={value}"
         elif not argument.startswith("--") and ("=" in before or not before.startswith("-")):
             yield f"{argument!r}: Beam ignores it; an option begins with --"
-    yield from _problems_of_beam(args)
+    yield from _problems_of_beam(selected_runner(args), options)
 
 
 def stage_no_tfx() -> None:
@@ -141,17 +143,11 @@ def _check_own_job_server(runner: str, options: dict[str, Any]) -> None:
         raise JobServerError(f"--{option}={jar}: there is no such file; give the job server's jar")
 
 
-def _problems_of_beam(args: Sequence[str]) -> Iterator[str]:
+def _problems_of_beam(runner: str, options: dict[str, Any]) -> Iterator[str]:
     """Yields options that Beam itself would refuse later, or ignore."""
     from apache_beam.runners.runner import create_runner
 
-    try:
-        options = _read(args)
-        names = set(_read(()))
-    except ValueError as error:
-        yield f"{error}"
-        return
-    runner = selected_runner(args)
+    names = set(_read(()))
     portable = runner in (PORTABLE_RUNNER, *JOB_SERVER_JARS)
     for option in sorted(set(options) - names):
         # A job server has options of its own, which only it knows.
@@ -219,14 +215,3 @@ def _read(args: Sequence[str]) -> dict[str, Any]:
         raise ValueError(reason.removeprefix("argument ")) from None
     finally:
         log.setLevel(level)
-
-
-def _parse(args: Sequence[str]) -> argparse.Namespace:
-    """Parses the options that select a runner as Beam does, without the import of Beam.
-
-    It accepts abbreviations and two forms of a value.
-    """
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--runner", nargs="?")
-    parser.add_argument("--direct_running_mode", nargs="?")
-    return parser.parse_known_args(list(args))[0]
