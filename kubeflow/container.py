@@ -27,6 +27,7 @@ from formats.errors import DataRefusedError, NotPushedError, UserError
 from formats.locations import is_remote
 from kubeflow.executor_io import (
     LocalPaths,
+    check_executor,
     keep_outputs,
     localize,
     parse_message,
@@ -96,6 +97,7 @@ def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     # TFX imports Matplotlib, for which `main` prepares the process.
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
+    check_executor(options.executor_class_path)
     options.json_serialized_invocation_args = json_format.MessageToJson(executor_input)
     kubeflow_v2_run_executor.main((options, flags))
     if inputs_spec:

@@ -4,13 +4,19 @@ Kubeflow's launcher passes artifacts without their types, and copies them betwee
 store and local folders. TFX's entry point requires types, and would access the store itself.
 """
 
+import importlib
 import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentInputsSpec, ExecutorInput, RuntimeArtifact
+from kfp.pipeline_spec.pipeline_spec_pb2 import (
+    ComponentInputsSpec,
+    ExecutorInput,
+    ParameterType,
+    RuntimeArtifact,
+)
 
 from formats.errors import UserError
 
@@ -22,6 +28,13 @@ LAUNCHER_FOLDERS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
 ``LocalPathForURI`` in backend/src/v2/component/launcher_v2.go, releases 2.0 to 2.17.
 """
 
+
+_KINDS = {
+    ParameterType.NUMBER_DOUBLE: "number_value",
+    ParameterType.NUMBER_INTEGER: "number_value",
+    ParameterType.STRING: "string_value",
+}
+"""The field of a value by the parameter's type, for the types that TFX's components have."""
 
 _REMEDY = (
     "compile the pipeline with the version that is in the image, and compare the engine's release "
@@ -107,6 +120,19 @@ def keep_outputs(executor_input: ExecutorInput, declared: Collection[str]) -> No
             )
 
 
+def check_executor(path: str) -> None:
+    """Checks that the image has the class of a node's executor.
+
+    Raises:
+        ExecutorInputError: the file was compiled with another version.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ExecutorInputError(f"this image has no {path} ({error}); {_REMEDY}") from None
+
+
 def localize(
     executor_input: ExecutorInput, inputs_spec: ComponentInputsSpec, paths: LocalPaths
 ) -> None:
@@ -121,7 +147,8 @@ def localize(
         paths: the mapping of URIs.
 
     Raises:
-        ExecutorInputError: a declared input or parameter is missing, or a store is not supported.
+        ExecutorInputError: a declared input or parameter is missing, a parameter has another type,
+            or a store is not supported.
     """
     inputs = executor_input.inputs.artifacts
     for key in set(inputs) - set(inputs_spec.artifacts):
@@ -131,6 +158,15 @@ def localize(
     missing += [f"parameterValues.{key}" for key in inputs_spec.parameters if key not in parameters]
     if missing:
         raise ExecutorInputError(f"the engine gave no inputs.{', '.join(missing)}; {_REMEDY}")
+    for key, spec in inputs_spec.parameters.items():
+        kind = parameters[key].WhichOneof("kind")
+        if kind != _KINDS.get(spec.parameter_type, kind):
+            value = json_format.MessageToDict(parameters[key])
+            expected = ParameterType.ParameterTypeEnum.Name(spec.parameter_type)
+            raise ExecutorInputError(
+                f"the engine gave {value!r} as inputs.parameterValues.{key}, not a value of type "
+                f"{expected}; {_REMEDY}"
+            )
     for key, channel in inputs.items():
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)

@@ -16,7 +16,7 @@ from kubeflow import container
 from pipeline import beam_options
 
 # PushGate has no outputs.
-ARGUMENTS = ["container", "--executor_class_path", "a.B", "--outputs="]
+ARGUMENTS = ["container", "--executor_class_path", "pathlib.Path", "--outputs="]
 ARGUMENTS += ["--json_serialized_invocation_args", '{"outputs": {"outputFile": "output.json"}}']
 TYPE = {"instanceSchema": "title: tfx.Model"}
 
@@ -33,7 +33,7 @@ def test_unknown_arguments_go_to_the_executor(calls):
     flags = ["--runner=DirectRunner", "--code_version=abc", "--artifacts", "x"]
     assert container.run(container.parse([*ARGUMENTS, *flags])) == 0
     [(options, executor_flags)] = calls
-    assert options.executor_class_path == "a.B"
+    assert options.executor_class_path == "pathlib.Path"
     assert executor_flags == flags
 
 
@@ -136,21 +136,33 @@ OUTPUT_FILE = {"outputFile": "output.json"}
                 "inputs": {"artifacts": {}},
                 "outputs": {"artifacts": {"model": {"artifacts": [MODEL]}}, **OUTPUT_FILE},
             },
-            "the engine gave no inputs.artifacts.examples, parameterValues.seed;",
+            "the engine gave no inputs.artifacts.examples, parameterValues.",
         ),
     ],
 )
 def test_an_unusable_input_ends_the_node_with_a_sentence(executor_input, problem, calls, capsys):
     text = executor_input if isinstance(executor_input, str) else json.dumps(executor_input)
-    arguments = ["c", "--executor_class_path", "a.B", "--outputs=model"]
+    arguments = ["c", "--executor_class_path", "pathlib.Path", "--outputs=model"]
     arguments += ["--json_serialized_invocation_args", text]
-    spec = '{"artifacts": {"examples": {}}, "parameters": {"seed": {}}}'
+    spec = '{"artifacts": {"examples": {}}, "parameters": {'
+    spec += '"seed": {"parameterType": "NUMBER_INTEGER"}'
+    spec += ', "name": {"parameterType": "STRING"}}}'
     arguments += ["--json_serialized_inputs_spec_args", spec]
     assert container.run(container.parse(arguments)) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("FAILED: the engine")
     assert problem in line
     assert line.endswith("compare the engine's release with those in docs/cloud.md")
+    assert not calls
+
+
+@pytest.mark.parametrize("path", ["components.removed.Executor", "pathlib.Removed"])
+def test_a_file_that_was_compiled_for_another_image_ends_the_node_with_a_sentence(
+    path, calls, capsys
+):
+    assert container.run(container.parse([*ARGUMENTS, "--executor_class_path", path])) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"FAILED: this image has no {path} (")
     assert not calls
 
 
@@ -173,7 +185,12 @@ def test_a_repeated_node_starts_with_empty_outputs(tmp_path, monkeypatch, on_kub
         (tmp_path / "o.json").write_text("{}")
 
     monkeypatch.setattr(kubeflow_v2_run_executor, "main", execute)
-    arguments = ["c", "--executor_class_path", "a.B", "--outputs=statistics,schema,anomalies"]
+    arguments = [
+        "c",
+        "--executor_class_path",
+        "pathlib.Path",
+        "--outputs=statistics,schema,anomalies",
+    ]
     arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
     if on_kubeflow:
         arguments += [f"--launcher_root={tmp_path}", "--json_serialized_inputs_spec_args", "{}"]
@@ -205,7 +222,7 @@ def test_the_output_file_has_uris_of_the_store(tmp_path, monkeypatch):
         output_file.write_text(json.dumps({"artifacts": {"model": {"artifacts": [{"uri": path}]}}}))
 
     monkeypatch.setattr(kubeflow_v2_run_executor, "main", execute)
-    arguments = ["c", "--executor_class_path", "a.B", "--outputs=model"]
+    arguments = ["c", "--executor_class_path", "pathlib.Path", "--outputs=model"]
     arguments += [f"--launcher_root={tmp_path}"]
     arguments += ["--json_serialized_invocation_args", json.dumps(executor_input)]
     arguments += ["--json_serialized_inputs_spec_args", "{}"]
