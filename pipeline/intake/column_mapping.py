@@ -18,6 +18,7 @@ from pipeline.intake.table import Table
 from pipeline.yaml_values import load_yaml
 
 _COUNTED = re.compile(r"(\D*)(\d+)")
+_FLOAT = re.compile(r"-?(0x)?\d+\.[\da-f]+([dep][-+]?\d+)?(\.\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,12 @@ def _are_numbers(source: str, names: Sequence[str]) -> bool:
     """
     if _are_counted([name for name in names if not _is_index(name)]):
         return True
-    floats = [column for column in names if re.fullmatch(r"-?\d+\.\d+(e[-+]\d+)?(\.\d+)?", column)]
+    floats = [name for name in names if _FLOAT.fullmatch(name)]
     if len(floats) > len(names) // 2:
         raise IntakeError(
             f"{source}: its column names are the numbers of an event, such as {quote(floats[0])}: "
-            "the first row was taken for a header. Read the original with `header=None` and write "
-            "it again."
+            "the first row was taken for a header. Write numbers in decimal, with E in exponents, "
+            "and with pandas read the original with `header=None`."
         )
     return False
 

@@ -172,7 +172,7 @@ def _plain(value: object) -> str:
 
 def _likely_order(kinds: list[str]) -> tuple[str, str]:
     """Returns the two values, first the one that is more likely to mean signal."""
-    signs = ("1", "s", "signal", "sig", "true", "yes", "higgs")
+    signs = ("1", "s", "signal", "sig", "true", "t", "yes", "higgs")
     first, second = kinds
     if second.lower() in signs or _is_likely_signal(second, first):
         return second, first

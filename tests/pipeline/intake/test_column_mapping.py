@@ -189,6 +189,10 @@ def test_a_table_of_one_class_needs_no_label():
             {},
             "x: its column names are the numbers of an event, such as '1.0'",
         ),
+        *(
+            ([number] * 29, {}, f"are the numbers of an event, such as '{number}'")
+            for number in ("1.75D+00", "0x1.c11bp+0")
+        ),
     ],
 )
 def test_missing_or_ambiguous_columns_are_named_with_the_option(names, options, sentence):

@@ -73,6 +73,7 @@ def test_missing_labels_are_nan(missing):
         ([0.0, 0.9999], "such as --signal 0.9999 --background 0"),
         (["0", "1000"], "such as --signal 1000 --background 0"),
         ([0.05, 0.95], "such as --signal 0.95 --background 0.05"),
+        (["F", "T"], "such as --signal T --background F"),
         (["a jet", "0"], "such as --signal 0 --background 'a jet'"),
         ([-1.0, 1.0], "such as --signal 1 --background -1"),
         (
