@@ -85,14 +85,16 @@ def describe_system_error(error: BaseException) -> str:
     if explained := explain(error):
         reason, remedy = explained
         is_full = remedy == "free some"
-        other = (
-            ", or set TMPDIR to another" if name == tempfile.gettempdir() else ", or use another"
-        )
+        # `tempfile.gettempdir` could fail: it tries to write a file.
+        is_temporary = name and name == tempfile.tempdir
+        other = ", or set TMPDIR to another" if is_temporary else ", or use another"
         return f"{place}{reason}; {remedy}{f'{other} folder' * is_full}"
     assert isinstance(error, OSError)
     if not name and not _has_working_directory():
         return "the working directory was deleted; change to a folder that exists"
     reason = error.strerror or str(error)
+    if reason.startswith("No usable temporary directory"):  # `tempfile`'s message
+        return f"{reason}; set TMPDIR to a folder that can be written"
     # Creating a folder with its name would only report that it exists.
     if name and os.path.islink(name) and not os.path.exists(name):  # noqa: PTH110, PTH114 (no errors)
         return f"{place}{describe_access(Path(name))}; restore that, or remove the link"

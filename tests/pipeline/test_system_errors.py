@@ -101,3 +101,19 @@ def test_too_little_memory_has_no_file(error):
     assert describe_system_error(error) == (
         "there is not enough memory; end other programs, or allow more (`ulimit -v`)"
     )
+
+
+def test_no_temporary_folder_is_described_with_a_remedy_and_hides_no_other_error(monkeypatch):
+    def find_none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", find_none)
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.mkdtemp()
+    assert describe_system_error(caught.value) == (
+        "No usable temporary directory found in ['/tmp']; set TMPDIR to a folder that can be "
+        "written"
+    )
+    sentence = "/x: no space is left; free some, or use another folder"
+    assert describe_system_error(OSError(errno.ENOSPC, "a reason", "/x")) == sentence
