@@ -153,13 +153,19 @@ def describe_failure(error: BaseException, root: Path, node: str | None = None) 
     folder = root / "artifacts" / node if node else root
     unnamed = f"a file of {node or 'the run'}, which writes to {folder}"
     name = type(error).__name__
-    if fault := next(_correctable_faults(error, root, unnamed), ""):
+    if fault := next(correctable_faults(error, root, unnamed), ""):
         return f"{fault} and run again: finished nodes are reused (reported as {name})"
     return f"{name}: {redact(str(error))}"
 
 
-def _correctable_faults(error: BaseException, root: Path, unnamed: str) -> Iterator[str]:
-    """Yields causes outside the program, each with a remedy, the most certain one first."""
+def correctable_faults(error: BaseException, root: Path, unnamed: str) -> Iterator[str]:
+    """Yields causes outside the program, each with a remedy, the most certain one first.
+
+    Args:
+        error: what a pipeline raised.
+        root: the folder that it writes to.
+        unnamed: what to call a file whose name is not known.
+    """
     for fault, is_full in _faults(_folders(root), FULL_MB):
         yield f"{fault}; {'free some' if is_full else 'make it writable'}"
     for cause in _causes(error):

@@ -20,6 +20,7 @@ from components.report.report_data import read_report
 from components.scorer.model_runtime import UnusableModelError
 from formats import names
 from formats.atomic_files import remove_leftovers, write_text
+from formats.errors import UserError
 from formats.gate_decision import GateDecision
 from formats.names import COLUMNS_SIGNATURE, SAVED_MODEL_FILE
 from formats.package_versions import package_versions
@@ -27,6 +28,8 @@ from formats.run_outcome import NodeRun, Output, RunOutcome, RunRecord
 from formats.source_version import project_version
 from pipeline import metadata_store
 from pipeline.evaluation_graph import create_evaluation_pipeline
+from pipeline.machine_checks import correctable_faults
+from pipeline.metadata_check import metadata_file
 from pipeline.scored_model import check_version
 
 PAGE = "report.html"
@@ -40,6 +43,10 @@ KEPT_OUTPUTS = (
     names.EVALUATION,
 )
 """Outputs that stay beside the page, each in a folder named by its key."""
+
+
+class EvaluationError(UserError, RuntimeError):
+    """A disk or a limit refused what an evaluation writes."""
 
 
 def evaluate_model(
@@ -61,6 +68,7 @@ def evaluate_model(
             or is a pushed version with other files than were pushed.
         DataRefusedError: a shard is not valid, there is none, or DataGate refuses the data.
         FileExistsError: another command has created the folder.
+        EvaluationError: a disk or a limit refused what the evaluation writes.
     """
     check_model(model)
     check_version(str(model))
@@ -111,8 +119,8 @@ def check_model(model: Path) -> None:
 def _run_pipeline(model: Path, shards: Path, work: Path, ignored_keys: Sequence[str]) -> RunOutcome:
     """Runs the pipeline in a temporary root below ``work`` and keeps the outputs of interest."""
     root = work / ".run"
-    metadata_path = str(root / "metadata.sqlite")
-    root.mkdir()
+    metadata_path = str(metadata_file(root))
+    metadata_file(root).parent.mkdir(parents=True)
     artifact = _as_artifact(model, root / "model")
     pipeline = create_evaluation_pipeline(
         str(artifact),
@@ -121,7 +129,14 @@ def _run_pipeline(model: Path, shards: Path, work: Path, ignored_keys: Sequence[
         sqlite_metadata_connection_config(metadata_path),
         ignored_keys,
     )
-    LocalDagRunner().run(pipeline)
+    try:
+        LocalDagRunner().run(pipeline)
+    except UserError:
+        raise
+    except Exception as error:
+        if fault := next(correctable_faults(error, root, f"a file in {work}"), ""):
+            raise EvaluationError(f"{fault} and run again") from error
+        raise
     outcome = metadata_store.latest_run(metadata_path)
     nodes = dict(outcome.nodes)
     nodes[names.TRAINER] = NodeRun(

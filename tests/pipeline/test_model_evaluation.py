@@ -6,6 +6,7 @@ from export_makers import write_provenance
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from components.scorer.model_runtime import UnusableModelError
+from formats.errors import DataRefusedError, UserError
 from pipeline import model_evaluation
 
 
@@ -61,4 +62,32 @@ def test_killed_evaluation_leaves_no_folder_that_looks_complete(
     with pytest.raises(KeyboardInterrupt):
         model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", out)
     assert seen == [(tmp_path, False, False)]
+    assert [path for path in tmp_path.iterdir() if "out" in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            RuntimeError("Error when executing query: database or disk is full"),
+            r"cannot write .*/metadata\.sqlite: database or disk is full; check .* and run again",
+        ),
+        (
+            RuntimeError("OSError: [Errno 27]"),
+            r"^OSError: \[Errno 27\]$",
+        ),
+        (DataRefusedError("database or disk is full"), "^database or disk is full$"),
+    ],
+)
+def test_a_write_that_is_refused_is_reported_in_a_sentence(
+    error, sentence, suitable_model, tmp_path, monkeypatch
+):
+    def run(*_):
+        raise error
+
+    monkeypatch.setattr(model_evaluation, "create_evaluation_pipeline", lambda *_: None)
+    monkeypatch.setattr(model_evaluation.LocalDagRunner, "run", run)
+    with pytest.raises((RuntimeError, DataRefusedError), match=sentence) as caught:
+        model_evaluation.evaluate_model(suitable_model, tmp_path / "shards", tmp_path / "out")
+    assert isinstance(caught.value, UserError) == ("disk is full" in sentence)
     assert [path for path in tmp_path.iterdir() if "out" in path.name] == []
