@@ -116,7 +116,9 @@ class EngineRuns(ABC):
         """
         # Unique, because a creation that was not answered is recognized by this name.
         name = f"{self._config.name}-{datetime.now():%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
-        return create(lambda: self._create(file, name), find=lambda: self._find(name))
+        run_id = create(lambda: self._create(file, name), find=lambda: self._find(name))
+        self._was_allowed = True
+        return run_id
 
     def state(self, run_id: str) -> RunState:
         """Current state of a run.
@@ -125,13 +127,15 @@ class EngineRuns(ABC):
             EngineError: the engine rejects the request, or cannot be reached.
         """
         try:
-            return self._state(run_id)
-        except self.client_errors as error:
-            engine_error = self._engine_error(error, hint=self.unknown_run)
-            if engine_error.is_transient and engine_error.is_login:
+            with self._described(self.unknown_run):
+                state = self._state(run_id)
+        except EngineError as error:
+            if error.is_transient and error.is_login:
                 # The next poll uses the credentials that are valid by then.
                 self._connect()
-            raise engine_error from None
+            raise
+        self._was_allowed = True
+        return state
 
     @contextmanager
     def _described(self, hint: str = "") -> Iterator[None]:

@@ -175,7 +175,7 @@ class KubeflowRuns(EngineRuns):
                     pipeline_root=self._config.artifacts_root,
                     service_account=self._section.service_account,
                 )
-            return self._identifier(run.run_id)
+            return _identifier(run.run_id)
 
     def _create_recurring_run(self, file: Path, name: str, schedule: Schedule) -> str:
         experiment = self._client.create_experiment(
@@ -191,7 +191,7 @@ class KubeflowRuns(EngineRuns):
             pipeline_root=self._config.artifacts_root,
             service_account=self._section.service_account,
         )
-        return self._identifier(recurring_run.recurring_run_id)
+        return _identifier(recurring_run.recurring_run_id)
 
     def _find(self, name: str) -> str | None:
         kind = "recurring_run" if self._section.schedule else "run"
@@ -204,12 +204,6 @@ class KubeflowRuns(EngineRuns):
         runs = getattr(answer, f"{kind}s") or ()
         return next((str(getattr(run, f"{kind}_id")) for run in runs), None)
 
-    def _identifier(self, value: str | None) -> str:
-        if not value:
-            raise _UnexpectedAnswerError("JSON without the id of a run")
-        self._was_allowed = True
-        return value
-
     def link(self, run_id: str) -> str:
         """URL of the run's page, or of the recurring run's."""
         page = "recurringrun" if self._section.schedule else "runs"
@@ -217,7 +211,7 @@ class KubeflowRuns(EngineRuns):
 
     def _state(self, run_id: str) -> RunState:
         run = self._client.get_run(run_id)
-        self._identifier(run.run_id)
+        _identifier(run.run_id)
         all_details = (run.run_details and run.run_details.task_details) or []
         # Kubeflow also lists the workflow, its root, and each node's driver and executor.
         details = [detail for detail in all_details if detail.display_name in names.NODES]
@@ -255,6 +249,12 @@ class KubeflowRuns(EngineRuns):
         ) or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT)
         prefix = f"{int(status)}: " if status else ""
         return EngineError(f"{self._host}: {prefix}{_reason(error)}", is_transient=is_transient)
+
+
+def _identifier(value: str | None) -> str:
+    if not value:
+        raise _UnexpectedAnswerError("JSON without the id of a run")
+    return value
 
 
 def _proxy(host: str) -> str | None:

@@ -86,7 +86,6 @@ class VertexRuns(EngineRuns):
             request.pipeline_job_id = name
             with contextlib.suppress(AlreadyExists):
                 self._pipelines.create_pipeline_job(request, timeout=REQUEST_SECONDS)
-        self._was_allowed = True
         return name
 
     def _job(self, file: Path) -> v1.PipelineJob:
@@ -115,22 +114,7 @@ class VertexRuns(EngineRuns):
             # The client warns about states of later releases, which are not its own.
             warnings.simplefilter("ignore")
             job = self._pipelines.get_pipeline_job(name=name, timeout=REQUEST_SECONDS)
-            return self._run_state(job)
-
-    def _run_state(self, job: v1.PipelineJob) -> RunState:
-        self._was_allowed = True
-        canceling = v1.PipelineState.PIPELINE_STATE_CANCELLING
-        # Vertex AI also lists the run itself, under the job's id.
-        details = [d for d in job.job_detail.task_details if d.task_name in names.NODES]
-        return RunState(
-            ended=job.state in _ENDED,
-            succeeded=job.state == v1.PipelineState.PIPELINE_STATE_SUCCEEDED,
-            canceled=job.state in (canceling, v1.PipelineState.PIPELINE_STATE_CANCELLED),
-            tasks={detail.task_name: _task_state(detail.state) for detail in details},
-            errors={
-                detail.task_name: detail.error.message for detail in details if detail.error.message
-            },
-        )
+            return _run_state(job)
 
     def _create_schedule(
         self, name: str, request: v1.CreatePipelineJobRequest, schedule: Schedule
@@ -168,6 +152,21 @@ class VertexRuns(EngineRuns):
             # A login that was valid has expired, and is renewed.
             is_transient, reason = self._was_allowed, f"not allowed; {_LOGIN}: {reason}"
         return EngineError(f"Vertex AI: {reason}", is_transient=is_transient, is_login=is_login)
+
+
+def _run_state(job: v1.PipelineJob) -> RunState:
+    canceling = v1.PipelineState.PIPELINE_STATE_CANCELLING
+    # Vertex AI also lists the run itself, under the job's id.
+    details = [d for d in job.job_detail.task_details if d.task_name in names.NODES]
+    return RunState(
+        ended=job.state in _ENDED,
+        succeeded=job.state == v1.PipelineState.PIPELINE_STATE_SUCCEEDED,
+        canceled=job.state in (canceling, v1.PipelineState.PIPELINE_STATE_CANCELLED),
+        tasks={detail.task_name: _task_state(detail.state) for detail in details},
+        errors={
+            detail.task_name: detail.error.message for detail in details if detail.error.message
+        },
+    )
 
 
 def _text(error: Exception) -> str:
