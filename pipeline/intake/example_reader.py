@@ -91,7 +91,7 @@ def _first_example(member: Member) -> Any:
     length = int.from_bytes(member.head[:8], "little")
     if length + 12 > HEAD_BYTES:
         raise IntakeError(
-            f"{member.name}: record 1 has {length:,} bytes; an event has some hundred. Write "
+            f"{member.name}: record 1 has {length:,} bytes; an event has a few hundred. Write "
             "one record per event, with its numbers only."
         )
     record = member.head[12 : 12 + length]

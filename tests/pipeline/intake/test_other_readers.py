@@ -620,7 +620,7 @@ def test_records_of_other_forms_are_named(tmp_path, write, features, sentence):
     ("record", "sentence"),
     [
         *((record, r"is not a tf\.train\.Example") for record in (b"\xff" * 9, b"", SEQUENCE)),
-        (bytes(300_000), "has 300,000 bytes; an event has some hundred"),
+        (bytes(300_000), "has 300,000 bytes; an event has a few hundred"),
     ],
 )
 def test_records_that_are_not_examples(tmp_path, write, record, sentence):
