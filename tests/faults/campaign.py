@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,7 +168,13 @@ def work(
             task = tasks.get_nowait()
         except queue.Empty:
             return
-        judged = execute(workshop, prepared, task)
+        try:
+            judged = execute(workshop, prepared, task)
+        except Exception:
+            # The other workers go on, so the pool would not show it before the end.
+            print(f"a worker ended at {task.key}", flush=True)
+            traceback.print_exc()
+            raise
         record = {"key": task.key, "missed": judged is None}
         if judged:
             outcome, output = judged

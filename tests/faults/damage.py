@@ -1,6 +1,7 @@
 """Files that are damaged between two runs: a flipped byte, a lost end, a missing file."""
 
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -21,12 +22,14 @@ WITH_SEED = (
     "Scorer",
 )
 FOLDERS = ("artifacts", "manifests", "serving")
+# Names of versions are times; TensorBoard's event files contain a time and a process.
+VARIES = re.compile(r"\d{10}(\.[^/]*\.\d+\.\d+)?")
 
 
 def targets(workshop: Workshop) -> list[str]:
-    """Files of every artifact and pushed version below the work folder."""
+    """Patterns of the files of every artifact and pushed version, the same in every workshop."""
     return [
-        str(path.relative_to(workshop.work))
+        VARIES.sub("*", str(path.relative_to(workshop.work)))
         for folder in FOLDERS
         for path in sorted((workshop.work / folder).rglob("*"))
         if path.is_file() and path.stat().st_size
@@ -47,12 +50,14 @@ def damage(file: Path, kind: str, seed: int) -> None:
 
 
 def judge_damage(
-    workshop: Workshop, scenario: Scenario, reference: Reference, kind: str, file: str, seed: int
+    workshop: Workshop, scenario: Scenario, reference: Reference, kind: str, pattern: str, seed: int
 ) -> tuple[Outcome, str]:
     """Damages a file of the state a scenario starts from, and runs the scenario."""
     workshop.restore(scenario.base)
     before = workshop.versions()
-    damage(workshop.work / file, kind, seed)
+    [path] = workshop.work.glob(pattern)
+    file = str(path.relative_to(workshop.work))
+    damage(path, kind, seed)
     done = again = workshop.run(scenario)
     hurt = file.split("/")[1] if file.startswith("serving/") else None
     # A manifest is written again if the files agree with the digest in ML Metadata, which also has
