@@ -24,7 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with naming(path):
+        with naming(path, temporary):
             yield temporary
             sync(temporary)
             temporary.replace(path)
@@ -55,21 +55,26 @@ def remove_leftovers(path: Path) -> None:
 
 
 @contextmanager
-def naming(path: str | Path) -> Iterator[None]:
+def naming(path: str | Path, temporary: Path | None = None) -> Iterator[None]:
     """Adds a file name to system errors that have none, or that name its temporary file."""
     try:
         yield
     except OSError as error:
-        if error.errno and (error.filename is None or str(error.filename2) == str(path)):
+        if error.errno and error.filename in (None, str(temporary)):
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or a directory's entries, are on the disk, if the system can tell."""
+    """Waits until a file, or a directory's entries, are on the disk, if the system can tell.
+
+    Raises:
+        OSError: the disk failed; the error names ``path``.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     except OSError as error:
         if error.errno not in CANNOT_SYNC:
             raise

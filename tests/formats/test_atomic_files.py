@@ -68,6 +68,21 @@ def test_a_file_system_that_cannot_sync_is_written_to_and_a_failing_one_is_not(
     assert (tmp_path / "file").exists() is not fails
 
 
+@pytest.mark.parametrize("failing", ["temporary", "folder"])
+def test_error_of_a_sync_names_what_could_not_be_synced(tmp_path, monkeypatch, failing):
+    path, folder = tmp_path / "page.html", str(tmp_path)
+
+    def fsync(descriptor):
+        synced = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if (synced == folder) == (failing == "folder"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        write_text(path, "text")
+    assert caught.value.filename == (folder if failing == "folder" else str(path))
+
+
 def test_leftovers_of_killed_processes_are_removed_and_no_others(tmp_path):
     path = tmp_path / "a.parquet"
     remove_leftovers(tmp_path / "none" / "a.parquet")
