@@ -93,7 +93,7 @@ def test_packages_of_the_run_stand_in_for_those_of_an_earlier_release(make):
     nodes = {names.TRAINER: NodeRun(names.TRAINER, "cached", 1.0, {})}
     report = ReportData(RunOutcome("r", nodes, record), training=make.training(packages={}))
     text = Outline(render(report)).text
-    assert "Versions where the run was started; the record of the training has none." in text
+    assert "Versions where the run was started; the training record has none." in text
     assert "tensorflow 2.99.0" in text
 
 
