@@ -143,7 +143,7 @@ class PushConfig(Section):
     """Where blessed models go, and in which formats."""
 
     directory: FolderPath | None = None
-    """Serving directory; default: serving/ under root."""
+    """Directory of the pushed versions; default: serving/ under root."""
     formats: tuple[ModelFormat, ...] = ("saved_model", "onnx")
     """Formats of a version; saved_model is always one of them, because later models are compared
     with it."""
