@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from formats import names
 from kubeflow.dataflow_options import DATAFLOW, beam_runners, dataflow_problems
@@ -22,6 +22,7 @@ from pipeline.cloud_config import (
     VertexConfig,
 )
 from pipeline.config import Config, ConfigError
+from pipeline.paths import find_pattern
 
 T = TypeVar("T")
 
@@ -30,6 +31,10 @@ PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 CLOUD_STORAGE = re.compile(r"gs://[a-z0-9]([a-z0-9._-]*[a-z0-9])?([/?]|$)")
 """A path in Cloud Storage, whose buckets have lowercase names."""
+
+# Vertex AI, Kubeflow's launcher and Argo replace {{...}}, also within the values of parameters;
+# Kubernetes replaces $(NAME) and $$ in a container's arguments, which hold these values.
+_REPLACED = re.compile(r"\{\{|\$\(|\$\$")
 
 KUBEFLOW_SCHEMES = ("gs://", "s3://", "minio://")
 """Object stores that Kubeflow's launcher supports."""
@@ -109,6 +114,24 @@ def _common_problems(config: Config) -> Iterator[str]:
             f"ingestion.layout: auto cannot look at {config.data_root} when the pipeline is "
             "compiled; give folders (training/ and validation/), folders-with-test or single"
         )
+    for key, path in _shared_folders(config).items():
+        if fault := find_pattern(path):
+            yield f"{key}: {fault}"
+    for key, text in _texts(config.model_dump(mode="json")):
+        if found := _REPLACED.search(text):
+            yield f"{key}: {text!r} has {found[0]!r}, which engines would replace; choose another"
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yields every text of nested values with its dotted key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry, key)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield from _texts(entry, f"{key}.{name}".strip("."))
 
 
 def _shared_folders(config: Config) -> dict[str, str]:

@@ -16,12 +16,9 @@ from formats.locations import is_remote
 from pipeline.config import Config, ConfigError, ScoreConfig
 from pipeline.file_access import describe_access, find_write_error
 from pipeline.local_data import NoShardsError, data_layout, find_data, refuse_named_splits
-from pipeline.paths import PathError, local_path
+from pipeline.paths import PathError, find_pattern, local_path
 from pipeline.remote_data import check_file_systems
 from pipeline.system_errors import explain
-
-# TFX and Beam treat paths as patterns.
-PATTERN_CHARACTERS = frozenset("*?[]{}")
 
 LONGEST_NAME = 255
 LONGEST_PATH = 3800
@@ -195,17 +192,14 @@ def absolute_path(key: str, path: str) -> str:
         ConfigError: TFX, TensorFlow or the system could not open files below it; the message
             starts with the key or the option.
     """
-    if is_remote(path):
-        return path
-    try:
-        absolute = str(local_path(path).absolute())
-    except PathError as error:
-        raise ConfigError(f"{key}: {error}") from None
-    if fault := _find_name_fault(absolute, LONGEST_ROOT if key == "root" else LONGEST_PATH):
-        raise ConfigError(f"{key}: {fault}: {absolute!r}")
-    special = sorted(PATTERN_CHARACTERS.intersection(absolute))
-    if special:
-        raise ConfigError(
-            f"{key}: TFX treats {' '.join(special)} in a path as a pattern: rename {absolute}"
-        )
+    absolute = path
+    if not is_remote(path):
+        try:
+            absolute = str(local_path(path).absolute())
+        except PathError as error:
+            raise ConfigError(f"{key}: {error}") from None
+        if fault := _find_name_fault(absolute, LONGEST_ROOT if key == "root" else LONGEST_PATH):
+            raise ConfigError(f"{key}: {fault}: {absolute!r}")
+    if fault := find_pattern(absolute):
+        raise ConfigError(f"{key}: {fault}")
     return absolute

@@ -9,6 +9,9 @@ REMOTE_SCHEMES = ("gs", "s3", "minio", "hdfs")
 # Two letters at least; the second slash is often lost (`gs:/bucket`).
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/(?P<slash>/?)")
 
+# TFX and Beam treat paths as patterns.
+_PATTERN_CHARACTERS = frozenset("*?[]{}")
+
 
 class PathError(ValueError):
     """A path that cannot be used; the message has the path and the remedy."""
@@ -25,6 +28,16 @@ def check_location(path: str) -> str:
         schemes = ", ".join(f"{scheme}://" for scheme in REMOTE_SCHEMES)
         raise PathError(f"{path} is neither a local path nor one of {schemes}")
     return path
+
+
+def find_pattern(path: str) -> str:
+    """Returns why TFX would not find a folder by its path or URI; empty if it would.
+
+    >>> find_pattern("/data/[old]")
+    'TFX treats [ ] in a path as a pattern: rename /data/[old]'
+    """
+    special = " ".join(sorted(_PATTERN_CHARACTERS.intersection(path)))
+    return f"TFX treats {special} in a path as a pattern: rename {path}" if special else ""
 
 
 def local_path(text: str) -> Path:

@@ -264,6 +264,30 @@ def test_dataflow_does_not_see_volumes_of_a_cluster():
         )
 
 
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("data_root={}/data/[v1]", "data_root: TFX treats [ ] in a path as a pattern: rename"),
+        ("push.directory={}/models/v*", "push.directory: TFX treats * in a path as a pattern"),
+        ("trainer.checkpoints={}/models/v?", "trainer.checkpoints: TFX treats ? in a path as"),
+        ("score={{data_root: '{}/data/{{v}}'}}", "score.data_root: TFX treats {{ }} in a path"),
+        (
+            "score={{data_root: {}/data/new, columns: [a, '{{{{b}}}}']}}",
+            "score.columns: '{{{{b}}}}' has '{{{{', which engines would replace; choose another",
+        ),
+        ("ingestion.content_key=v$(ID)", "ingestion.content_key: 'v$(ID)' has '$(', which engi"),
+        ("ingestion.ignore_keys=[w$$]", "ingestion.ignore_keys: 'w$$' has '$$', which engines"),
+    ],
+)
+@pytest.mark.parametrize(("target", "store"), [("vertex", "gs:/"), ("kubeflow", "/mnt")])
+def test_text_that_nodes_would_not_get_as_it_is_written_is_refused(
+    target, store, override, problem
+):
+    with pytest.raises(ConfigError) as error:
+        check(target, override.format(store))
+    assert problem.format() in str(error.value)
+
+
 def test_a_missing_section_names_its_example():
     for target, example in (("vertex", "kubeflow.yaml"), ("kubeflow", "vertex.yaml")):
         with pytest.raises(ConfigError, match=f"{target}: missing; see configs/{target}.yaml"):
@@ -306,6 +330,9 @@ def test_a_missing_section_names_its_example():
         ("vertex.schedule={cron: 0 3 * * 1, max_concurrent_runs: 0}", "greater than or equal to 1"),
         ("vertex.schedule={cron: 0 3 * * 1, max_concurrent_runs: 11}", "less than or equal to 10"),
         ("vertex.schedule.cron=daily", "vertex.schedule.cron: 'daily' does not have five fields"),
+        ("vertex.retries=true", "vertex.retries: must be a number, not true or false, got True"),
+        ("vertex.training.accelerator_count=true", "accelerator_count: must be a number, not tru"),
+        ("vertex.resources={Evaluator: {cpu: true}}", "cpu: must be a number, not true or false"),
         ("beam.nodes={Trainer: [--x]}", "'TestEvaluator' or 'Scorer', got"),
     ],
 )

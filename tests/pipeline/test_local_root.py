@@ -154,6 +154,13 @@ def test_paths_that_tfx_would_treat_as_patterns_are_refused(folders, name):
         resolve(config(data_root=str(folders), root=name))
 
 
+@pytest.mark.parametrize("uri", ["gs://b/[v1]", "gs://b/v?"])
+def test_uris_that_tfx_would_treat_as_patterns_are_refused(uri):
+    remote = config(data_root=uri, ingestion={"layout": "single"})
+    with pytest.raises(ConfigError, match=r"data_root: TFX treats .* in a path as a pattern: rena"):
+        resolve(remote)
+
+
 def test_the_home_folder_is_expanded(folders, monkeypatch):
     monkeypatch.setenv("HOME", str(folders.parent))
     assert resolve(config(data_root="~/data")).data_root == str(folders)
