@@ -11,18 +11,19 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import kfp_server_api
 from google.auth.exceptions import GoogleAuthError
 from kfp.client import Client
 from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 from kfp_server_api.rest import RESTClientObject
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError
 
 from formats import names
 from kubeflow.engine_runs import SKIPPED, EngineError, EngineRuns, RunState
-from pipeline.cloud_config import KubeflowConfig, Schedule
+from pipeline.cloud_config import KubeflowConfig
 from pipeline.config import Config
 
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 (a name)
@@ -98,8 +99,11 @@ class _Client(Client):
             kfp_server_api.ApiException: the server rejects the request; its status says why.
         """
         del sleep_duration
+        # urllib3 does not send the name and the password of a proxy's address.
+        config = self._existing_config
+        config.proxy_headers = HTTPAdapter().proxy_headers(config.proxy or "")
         # All services of the client share it. The constructor calls this method last.
-        self._healthz_api.api_client.rest_client = _JsonClient(self._existing_config)
+        self._healthz_api.api_client.rest_client = _JsonClient(config)
         return self._healthz_api.get_healthz()
 
 
@@ -161,37 +165,30 @@ class KubeflowRuns(EngineRuns):
                 ) from None
 
     def _create(self, file: Path, name: str) -> str:
-        with self._described():
-            if self._section.schedule:
-                return self._create_recurring_run(file, name, self._section.schedule)
-            # The client prints links, at every attempt.
-            with contextlib.redirect_stdout(io.StringIO()):
-                run = self._client.create_run_from_pipeline_package(
-                    str(file),
-                    run_name=name,
-                    experiment_name=self._section.experiment,
-                    namespace=self._section.namespace,
-                    # No release reads a root from the file.
-                    pipeline_root=self._config.artifacts_root,
-                    service_account=self._section.service_account,
-                )
-            return _identifier(run.run_id)
-
-    def _create_recurring_run(self, file: Path, name: str, schedule: Schedule) -> str:
-        experiment = self._client.create_experiment(
-            self._section.experiment, namespace=self._section.namespace
-        )
-        recurring_run = self._client.create_recurring_run(
-            experiment_id=experiment.experiment_id,
-            job_name=name,
-            cron_expression=schedule.times.with_seconds,
-            max_concurrency=schedule.max_concurrent_runs,
-            no_catchup=True,
-            pipeline_package_path=str(file),
-            pipeline_root=self._config.artifacts_root,
-            service_account=self._section.service_account,
-        )
-        return _identifier(recurring_run.recurring_run_id)
+        # The client prints links, at every attempt.
+        with self._described(), contextlib.redirect_stdout(io.StringIO()):
+            # The client's call for both would take another experiment from the environment.
+            experiment = self._client.create_experiment(
+                self._section.experiment, namespace=self._section.namespace
+            )
+            request = {
+                "experiment_id": experiment.experiment_id,
+                "job_name": name,
+                "pipeline_package_path": str(file),
+                # No release reads a root from the file.
+                "pipeline_root": self._config.artifacts_root,
+                "service_account": self._section.service_account,
+            }
+            schedule = self._section.schedule
+            if schedule is None:
+                return _identifier(self._client.run_pipeline(**request).run_id)
+            recurring_run = self._client.create_recurring_run(
+                **request,
+                cron_expression=schedule.times.with_seconds,
+                max_concurrency=schedule.max_concurrent_runs,
+                no_catchup=True,
+            )
+            return _identifier(recurring_run.recurring_run_id)
 
     def _find(self, name: str) -> str | None:
         kind = "recurring_run" if self._section.schedule else "run"
@@ -247,6 +244,8 @@ class KubeflowRuns(EngineRuns):
             isinstance(error, (kfp_server_api.ApiException, HTTPError, ConnectionError))
             and (status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR)
         ) or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT)
+        # Credentials that cannot be read, or renewed, although they were valid.
+        is_transient |= self._was_allowed and isinstance(error, (GoogleAuthError, OSError))
         prefix = f"{int(status)}: " if status else ""
         return EngineError(f"{self._host}: {prefix}{_reason(error)}", is_transient=is_transient)
 
@@ -259,11 +258,10 @@ def _identifier(value: str | None) -> str:
 
 def _proxy(host: str) -> str | None:
     """The proxy that the environment names for an address, except on this machine."""
-    parts = urlsplit(host)
-    name = parts.hostname or ""
-    if name == "localhost" or name.startswith("127.") or name == "::1" or proxy_bypass(name):
+    name = urlsplit(host).hostname or ""
+    if name == "localhost" or name.startswith("127.") or name == "::1":
         return None
-    return getproxies().get(parts.scheme)
+    return select_proxy(host, get_environ_proxies(host))
 
 
 def _reason(error: Exception) -> str:

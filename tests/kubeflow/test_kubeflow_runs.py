@@ -153,8 +153,9 @@ def test_only_polls_say_that_a_run_was_deleted(server, file):
         connect(server).submit(file)
 
 
-def test_the_client_prints_nothing(server, file, capfd, caplog):
-    connect(server).submit(file)
+@pytest.mark.parametrize("override", [None, SCHEDULE], ids=["run", "schedule"])
+def test_the_client_prints_nothing(override, server, file, capfd, caplog):
+    connect(server, *([override] if override else [])).submit(file)
     with pytest.raises(EngineError) as error:
         connect("http://127.0.0.1:9")
     assert str(error.value).startswith("http://127.0.0.1:9: Failed to establish a new connection")
@@ -204,6 +205,14 @@ def test_the_root_of_the_artifacts_is_in_the_request(override, root, server, fil
     folder, mark, query = root.partition("?")
     sent = server.sent[path]["runtime_config"]["pipeline_root"]
     assert sent == f"{folder}/artifacts{mark}{query}"
+
+
+@pytest.mark.parametrize("override", [None, SCHEDULE], ids=["run", "schedule"])
+def test_the_experiment_is_the_configured_one(override, server, file, monkeypatch):
+    for name in ("DEFAULT", "OVERRIDE"):
+        monkeypatch.setenv(f"KF_PIPELINES_{name}_EXPERIMENT_NAME", "another")
+    connect(server, *([override] if override else [])).submit(file)
+    assert server.sent["/experiments"]["display_name"] == "higgs"
 
 
 def test_a_schedule_has_seconds_a_limit_and_no_catchup(server, file):
@@ -294,6 +303,22 @@ def test_a_token_file_that_cannot_be_read_is_named(server, monkeypatch, tmp_path
         connect(server).state("7")
 
 
+def test_a_token_file_that_is_missing_for_a_while_is_an_outage(server, monkeypatch, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("first")
+    monkeypatch.setenv(kubeflow_runs.TOKEN_FILE_VARIABLE, str(token))
+    runs = connect(server)
+    states = follow(runs, "7", interval=30)
+    next(states)
+    token.unlink()
+    with pytest.raises(EngineError) as error:
+        runs.state("7")
+    assert error.value.is_transient
+    token.write_text("second")
+    server.states[:] = [{"state": "SUCCEEDED"}]
+    assert next(states).succeeded
+
+
 @pytest.mark.parametrize("text", ["{", "{}"])
 def test_a_malformed_context_is_named(text, server):
     Path(kubeflow_runs.Client._LOCAL_KFP_CONTEXT).write_text(text)
@@ -319,19 +344,37 @@ def test_the_environments_certificates_are_trusted(server, monkeypatch, tmp_path
 
 def test_the_environments_proxy_is_used(monkeypatch):
     proxy = socket.create_server(("127.0.0.1", 0))
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+    monkeypatch.setenv("http_proxy", f"http://ann:s3cret@127.0.0.1:{proxy.getsockname()[1]}")
     requests = []
 
     def answer():
         connection, _ = proxy.accept()
-        requests.append(connection.recv(4096).split(b"\r\n")[0])
+        requests.append(connection.recv(4096).split(b"\r\n"))
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
         connection.close()
 
     with proxy:
         threading.Thread(target=lambda: [answer() for _ in range(2)], daemon=True).start()
         connect("http://kubeflow.example")
-    assert requests[0].startswith(b"GET http://kubeflow.example/apis/v2beta1/healthz ")
-    monkeypatch.setenv("no_proxy", "kubeflow.example")
-    assert kubeflow_runs._proxy("http://kubeflow.example") is None
-    assert kubeflow_runs._proxy("http://localhost:8080") is None
+    assert requests[0][0].startswith(b"GET http://kubeflow.example/apis/v2beta1/healthz ")
+    assert b"Proxy-Authorization: Basic YW5uOnMzY3JldA==" in requests[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_used"),
+    [
+        ("http://kubeflow.example", True),
+        ("http://kubeflow.example:8080", False),
+        ("http://ml-pipeline.kubeflow.svc:8888", False),
+        ("http://10.1.2.3", False),
+        ("http://11.1.2.3", True),
+        ("http://localhost:8080", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://[fd00::1]:8080", True),
+    ],
+)
+def test_the_environments_exceptions_from_the_proxy_apply(host, is_used, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "kubeflow.example:8080,10.0.0.0/8,.svc")
+    assert kubeflow_runs._proxy(host) == ("http://proxy:3128" if is_used else None)
