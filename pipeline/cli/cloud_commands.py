@@ -5,6 +5,7 @@ Each checks the configuration before it imports anything that takes seconds.
 
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import click
 
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
-from pipeline.cli.shared_options import combined, set_option
+from pipeline.cli.shared_options import NumberRange, combined, set_option
 from pipeline.exit_codes import ExitCode
 
 SUFFIXES = {"vertex": ".json", "kubeflow": ".yaml"}
@@ -43,7 +44,7 @@ _options = combined(
 
 _interval_option = click.option(
     "--interval",
-    type=click.FloatRange(min=0),
+    type=NumberRange(0, 3600),
     default=INTERVAL_SECONDS,
     show_default=True,
     help="Seconds between two polls of the run.",
@@ -118,8 +119,9 @@ def submit(
 
 
 def _last_part(_context: click.Context, _parameter: click.Parameter, run: str) -> str:
-    """The id at the end of the URL that `higgs submit` prints, or of a resource name."""
-    run_id = run.partition("?")[0].strip(" /").rpartition("/")[2]
+    """The id at the end of a URL of the run's page, or of a resource name."""
+    # Kubeflow's dashboard has a query before the fragment: /_/pipeline/?ns=NAME#/runs/details/ID.
+    run_id = re.sub(r"\?[^#]*", "", run).strip(" /").rpartition("/")[2]
     if not run_id:
         raise click.BadParameter("it is empty; give the id that `higgs submit` printed")
     return run_id

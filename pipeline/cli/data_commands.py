@@ -3,7 +3,6 @@
 Heavy modules are imported inside the commands, so that ``higgs --help`` starts quickly.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ import click
 from components.report.number_format import plural
 from pipeline.cli.error_reports import user_errors
 from pipeline.cli.path_type import LocalPath
-from pipeline.cli.shared_options import combined
+from pipeline.cli.shared_options import NumberRange, combined
 
 if TYPE_CHECKING:
     from formats.published.manifest import Manifest, ShardEntry
@@ -49,7 +48,7 @@ output_options = combined(
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--validation-fraction",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=NumberRange(0, 1, max_open=True),
     default=0.2,
     show_default=True,
     help="Share of the events that goes to validation/, taken from the end.",
@@ -82,8 +81,6 @@ def generate(
     from pipeline.sample_data import monte_carlo, shard_writer
     from pipeline.sample_data.progress_bar import progress
 
-    if math.isnan(validation_fraction):
-        raise click.BadParameter("nan is not a number.", param_hint="--validation-fraction")
     if validation_events is None:
         validation_events = round(events * validation_fraction)
     if validation_events >= events:

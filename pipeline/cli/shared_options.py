@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+import math
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -15,6 +16,17 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Override a value of the file by its dotted key; may be repeated.",
 )
+
+
+class NumberRange(click.FloatRange):
+    """A number between limits; click's own type also takes `nan`, which no limit excludes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses what is not a number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{number} is not a number.", param, ctx)
+        return number
 
 
 def combined(*options: Decorator) -> Decorator:

@@ -173,6 +173,7 @@ def test_a_run_that_someone_terminated_is_not_a_decision(installation):
     [
         "7",
         "http://h/pipeline/#/runs/details/7",
+        "https://h/_/pipeline/?ns=ann#/runs/details/7",
         "https://h/locations/us-central1/pipelines/runs/7?project=p",
         "projects/123/locations/us-central1/pipelineJobs/7",
     ],

@@ -92,6 +92,15 @@ def test_tfxs_command_line_writes_the_same_file_for_vertex(tmp_path, golden):
     golden("vertex.json", compiled_file.read_text())
 
 
+@pytest.mark.parametrize("interval", ["nan", "inf", "1e300", "-1"])
+def test_an_interval_that_cannot_be_slept_is_bad_usage(interval):
+    config = CONFIGS / "vertex.yaml"
+    result = higgs("wait", "7", "--target", "vertex", "--config", config, "--interval", interval)
+    assert result.exit_code == 2
+    reason = "is not a number" if interval == "nan" else "is not in the range 0<=x<=3600"
+    assert f"'--interval': {float(interval)} {reason}" in " ".join(result.output.split())
+
+
 @pytest.mark.parametrize("is_transient", [True, False])
 def test_an_outage_that_lasts_names_the_command_that_resumes(is_transient, monkeypatch):
     class Unreachable:
