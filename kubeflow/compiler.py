@@ -95,10 +95,12 @@ def _complete_task(
     if not isinstance(node.executor_spec, BeamExecutorSpec):
         num_beam_args = len(pipeline.beam_pipeline_args)
         container["args"] = container["args"][: len(container["args"]) - num_beam_args]
-    outputs = spec["components"][node.id].get("outputDefinitions", {}).get("artifacts", {})
+    component = spec["components"][node.id]
+    outputs = component.get("outputDefinitions", {}).get("artifacts", {})
     container["args"] += [
         *node.executor_spec.extra_flags,
         f"--outputs={','.join(sorted(outputs))}",
+        *_parameter_types(component),
         *target.container_arguments(),
     ]
     if node.id in target.section.resources:
@@ -111,6 +113,14 @@ def _complete_task(
     if target.section.retries and node.id not in DECIDING_NODES:
         policy = {**BACKOFF, "backoffMaxDuration": target.retry_period}
         task["retryPolicy"] = {**policy, "maxRetryCount": target.section.retries}
+
+
+def _parameter_types(component: Document) -> list[str]:
+    """The argument with the types of a component's parameters, which only jobs of 2.0 need."""
+    parameters = component.get("inputDefinitions", {}).get("parameters", {})
+    types = {key: parameter.get("type") for key, parameter in sorted(parameters.items())}
+    listed = ",".join(f"{key}:{name}" for key, name in types.items() if name)
+    return [f"--parameters={listed}"] if listed else []
 
 
 def _resource_limits(resources: Resources) -> dict[str, Any]:

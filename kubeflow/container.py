@@ -2,10 +2,12 @@
 
     python -m kubeflow.container --executor_class_path CLASS \\
         --json_serialized_invocation_args EXECUTOR_INPUT --outputs KEY,... \\
+        [--parameters KEY:TYPE,...] \\
         [--json_serialized_inputs_spec_args SPEC] [--artifacts_folder FOLDER] \\
         [Beam's options and the executor's flags]
 
-Only Kubeflow passes the declared inputs; there, the launcher copies artifacts to local folders.
+Only Vertex AI passes the types of the parameters, and only Kubeflow the declared inputs; there, the
+launcher copies artifacts to local folders.
 
 TFX's own entry point does the work. The exit codes are those of `higgs`: 0, 3 if nothing was
 pushed, 4 if the data was refused, and 1 for any other error.
@@ -28,6 +30,7 @@ from formats.locations import is_remote
 from kubeflow.executor_io import (
     LocalPaths,
     check_executor,
+    check_parameters,
     keep_outputs,
     localize,
     parse_message,
@@ -87,6 +90,7 @@ def run(arguments: Arguments) -> int:
 def _run_node(options: argparse.Namespace, flags: list[str]) -> None:
     executor_input = parse_message(options.json_serialized_invocation_args, ExecutorInput())
     keep_outputs(executor_input, [key for key in options.outputs.split(",") if key])
+    check_parameters(executor_input, dict(options.parameters))
     inputs_spec = options.json_serialized_inputs_spec_args
     paths = LocalPaths(options.launcher_root, options.artifacts_folder)
     if inputs_spec:
@@ -135,10 +139,15 @@ def parse(argv: list[str]) -> Arguments:
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args")
     parser.add_argument("--outputs", required=True, help="the component's declared outputs")
+    parser.add_argument("--parameters", type=_parse_types, default=[], help="as declared")
     parser.add_argument("--artifacts_folder", help="the folder of all artifacts, on a volume")
     # For tests, where the launcher's folders cannot be at the root.
     parser.add_argument("--launcher_root", default="")
     return parser.parse_known_args(argv[1:])
+
+
+def _parse_types(text: str) -> list[list[str]]:
+    return [entry.split(":") for entry in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ store and local folders. TFX's entry point requires types, and would access the 
 
 import importlib
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from google.protobuf import json_format
@@ -16,6 +16,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import (
     ExecutorInput,
     ParameterType,
     RuntimeArtifact,
+    Value,
 )
 
 from formats.errors import UserError
@@ -35,6 +36,13 @@ _KINDS = {
     ParameterType.STRING: "string_value",
 }
 """The field of a value by the parameter's type, for the types that TFX's components have."""
+
+_VERTEX_KINDS = {
+    "DOUBLE": ("double_value", "int_value"),
+    "INT": ("int_value",),
+    "STRING": ("string_value",),
+}
+"""The fields of a value in a job of version 2.0, by the parameter's type."""
 
 _REMEDY = (
     "compile the pipeline with the version that is in the image, and compare the engine's release "
@@ -120,6 +128,25 @@ def keep_outputs(executor_input: ExecutorInput, declared: Collection[str]) -> No
             )
 
 
+def check_parameters(executor_input: ExecutorInput, declared: Mapping[str, str]) -> None:
+    """Checks the parameters of a node on Vertex AI.
+
+    Args:
+        executor_input: the input from the engine.
+        declared: the types of the component's parameters.
+
+    Raises:
+        ExecutorInputError: a parameter is missing, or has another type.
+    """
+    parameters = executor_input.inputs.parameters
+    for key, expected in declared.items():
+        value = parameters[key] if key in parameters else Value()
+        kind = value.WhichOneof("value")
+        if kind not in _VERTEX_KINDS[expected]:
+            given = getattr(value, kind) if kind else None
+            raise _wrong_type(given, f"parameters.{key}", expected)
+
+
 def check_executor(path: str) -> None:
     """Checks that the image has the class of a node's executor.
 
@@ -163,15 +190,18 @@ def localize(
         if kind != _KINDS.get(spec.parameter_type, kind):
             value = json_format.MessageToDict(parameters[key])
             expected = ParameterType.ParameterTypeEnum.Name(spec.parameter_type)
-            raise ExecutorInputError(
-                f"the engine gave {value!r} as inputs.parameterValues.{key}, not a value of type "
-                f"{expected}; {_REMEDY}"
-            )
+            raise _wrong_type(value, f"parameterValues.{key}", expected)
     for key, channel in inputs.items():
         for artifact in channel.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[key].artifact_type)
     for artifact in _artifacts(executor_input):
         artifact.uri = paths.path(artifact.uri)
+
+
+def _wrong_type(value: Any, place: str, expected: str) -> ExecutorInputError:
+    return ExecutorInputError(
+        f"the engine gave {value!r} as inputs.{place}, not a value of type {expected}; {_REMEDY}"
+    )
 
 
 def restore(text: str, paths: LocalPaths) -> str:

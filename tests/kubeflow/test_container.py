@@ -156,6 +156,43 @@ def test_an_unusable_input_ends_the_node_with_a_sentence(executor_input, problem
     assert not calls
 
 
+PARAMETERS = {
+    "name": {"stringValue": ""},
+    "limit": {"doubleValue": 0},
+    "size": {"intValue": "15"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"size": {"doubleValue": 15}}, "15.0 as inputs.parameters.size, not a value of type INT"),
+        (
+            {"limit": {"stringValue": "0.1"}},
+            "'0.1' as inputs.parameters.limit, not a value of type",
+        ),
+        ({"name": {"intValue": "3"}}, "3 as inputs.parameters.name, not a value of type STRING;"),
+        ({"name": {}}, "None as inputs.parameters.name, not a value of type STRING;"),
+        ({"name": None}, "None as inputs.parameters.name, not a value of type STRING;"),
+        ({}, None),
+        ({"limit": {"intValue": "1"}, "new": {"intValue": "1"}}, None),
+    ],
+)
+def test_parameters_on_vertex_have_their_types(changes, problem, calls, capsys):
+    content = {"inputs": {"parameters": PARAMETERS | changes}, "outputs": OUTPUT_FILE}
+    arguments = ["c", "--executor_class_path", "pathlib.Path", "--outputs="]
+    arguments += ["--parameters=limit:DOUBLE,name:STRING,size:INT"]
+    arguments += ["--json_serialized_invocation_args", json.dumps(content)]
+    assert container.run(container.parse(arguments)) == (1 if problem else 0)
+    lines = capsys.readouterr().err.splitlines()
+    if problem:
+        [line] = lines
+        assert line.startswith(f"FAILED: the engine gave {problem}")
+        assert not calls
+    else:
+        assert not lines
+
+
 @pytest.mark.parametrize("path", ["components.removed.Executor", "pathlib.Removed"])
 def test_a_file_that_was_compiled_for_another_image_ends_the_node_with_a_sentence(
     path, calls, capsys
