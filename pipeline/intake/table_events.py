@@ -1,5 +1,6 @@
 """Events of a table: maps its columns, encodes its labels and applies the rules for values."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -7,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +23,9 @@ from pipeline.intake.label_values import LabelValues, present_values
 from pipeline.intake.table import Batch, Table
 from pipeline.intake.value_faults import ValueOptions, describe_value
 from pipeline.intake.value_rules import ValueRules
+
+_MAX_INTEGER = 2.0**53
+"""Below it, float64 holds every integer."""
 
 
 class KeptEvents(NamedTuple):
@@ -68,7 +71,7 @@ class Counts:
         changed: number of events with changed values, by reason.
         sources: one entry per input that was read to its end.
         notes: remarks for the summary, in the order in which they arose.
-        tables: names of the tables with events, by a checksum and the number of their features.
+        tables: names of the tables with events, by the SHA-256 of their features.
         unnamed: name of a table without names of columns; empty if all have them.
         reordered: name of a table whose names are in another than the published order.
     """
@@ -78,7 +81,7 @@ class Counts:
     changed: Counter[str] = field(default_factory=Counter)
     sources: list[SourceEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    tables: dict[tuple[int, int], str] = field(default_factory=dict)
+    tables: dict[bytes, str] = field(default_factory=dict)
     unnamed: str = ""
     reordered: str = ""
 
@@ -99,13 +102,13 @@ class Counts:
                 "another order than the published one. Write the names into its first line, too."
             )
 
-    def add_table(self, name: str, checksum: int, events: int) -> None:
+    def add_table(self, name: str, digest: bytes) -> None:
         """Adds a table whose events were all read.
 
         Raises:
             IntakeError: another table has the same events, in whatever format or archive.
         """
-        first = self.tables.setdefault((checksum, events), name) if events else name
+        first = self.tables.setdefault(digest, name)
         if first != name:
             raise IntakeError(
                 f"{name} and {first} have the same events, so each would occur twice. "
@@ -115,18 +118,17 @@ class Counts:
 
 @dataclass
 class _PartContents:
-    """Checksum and number of the events of each part of a table."""
+    """Hash of the events of each part of a table that has some."""
 
-    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
 
     def add(self, part: str, features: NDArray[np.float32]) -> None:
-        checksum, number = self.parts.get(part, (0, 0))
-        checksum = google_crc32c.extend(checksum, features.tobytes())
-        self.parts[part] = checksum, number + len(features)
+        if len(features):
+            self.parts.setdefault(part, hashlib.sha256()).update(features)
 
     def add_to(self, counts: Counts, name: str) -> None:
-        for part, (checksum, number) in self.parts.items():
-            counts.add_table(f"{name}/{part}" if part else name, checksum, number)
+        for part, content in self.parts.items():
+            counts.add_table(f"{name}/{part}" if part else name, content.digest())
 
 
 def read_table(
@@ -345,12 +347,15 @@ def _kept(name: str, batch: Batch, kept: Mapping[str, int]) -> NDArray[np.float3
         return None
     columns = []
     for column, index in kept.items():
+        values = np.asarray(batch.columns[index])
         try:
-            exact = np.asarray(batch.columns[index], np.float64)
+            exact = values.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise _no_number(name, batch, index, column) from error
         rounded = exact.astype(np.float32)
         is_lost = (exact == np.round(exact)) & (rounded != exact) | ~np.isfinite(rounded)
+        if values.dtype != np.float32:  # Larger integers are rounded to float64 already.
+            is_lost |= np.abs(exact) >= _MAX_INTEGER
         if is_lost.any():
             row = int(is_lost.argmax())
             reason = "exact as float32" if np.isfinite(exact[row]) else "a finite number"

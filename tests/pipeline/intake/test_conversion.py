@@ -313,14 +313,30 @@ def test_kept_columns_become_keys_of_the_records(tmp_path):
     assert read_manifest(tmp_path / "out/manifest.json").columns == ("weight", "run")
 
 
-def test_kept_numbers_must_be_exact(tmp_path):
-    to_frame(EVENTS).assign(event=np.arange(200) + 2**24).to_parquet(tmp_path / "x.parquet")
+@pytest.mark.parametrize("number", [2**24 + 1, 2**53 + 1, 2**60 + 1, -(2**53) - 1])
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv"])
+def test_kept_numbers_must_be_exact(tmp_path, name, number):
+    frame = to_frame(EVENTS).assign(event=np.where(np.arange(200) == 1, number, 2**24))
+    getattr(frame, f"to_{name[2:]}")(tmp_path / name, index=False)
     keep = IntakeOptions(columns=ColumnOptions(keep=("event",)))
 
-    with pytest.raises(
-        IntakeError, match=r"row 2 with 16777217 as event, which is not exact as float32"
+    place = "row 2" if name == "x.parquet" else "line 3"
+    with pytest.raises(IntakeError, match=f"{place} .*{number}.* as event, which is not exact as"):
+        convert_all([tmp_path / name], tmp_path / "out", keep)
+
+
+def test_different_events_of_one_checksum_are_not_taken_for_the_same(tmp_path):
+    for name, angles in (
+        ("a.npy", (1.0369449853897095, 1.0853159427642822)),  # The CRC-32C of both is the same.
+        ("b.npy", (0.25064200162887573, 0.5402140021324158)),
     ):
-        convert_all([tmp_path / "x.parquet"], tmp_path / "out", keep)
+        event = EVENTS.features[:1].copy()
+        event[0, 1:3] = angles
+        np.save(tmp_path / name, np.concatenate([[[1.0]], event], axis=1, dtype=np.float32))
+
+    paths = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    events, _ = convert_all(paths, tmp_path / "out", split=SplitOptions(validation_rows=1))
+    assert sorted(events.features[:, 1]) == [np.float32(0.250642), np.float32(1.036945)]
 
 
 @pytest.mark.slow
