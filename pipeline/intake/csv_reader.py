@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from components.report.number_format import plural
@@ -197,7 +198,10 @@ class _TextTable:
         def line(row: int) -> tuple[int, list[str]]:
             return next(line for i, line in enumerate(self.parser.lines(block, first)) if i == row)
 
-        columns = {i: table.column(str(i)) for i in texts}
+        columns = {i: pc.utf8_trim_whitespace(table.column(str(i))) for i in texts}
+        # To Arrow, a blank before a quote makes it a part of the text.
+        if b'"' in block and any(pc.any(pc.starts_with(c, '"')).as_py() for c in columns.values()):
+            return self.parser.parse(block, first, numbers, texts)
         columns |= {i: table.column(str(i)).to_numpy() for i in numbers}
         return Batch(
             columns, lambda row: f"line {line(row)[0]}", lambda row, column: line(row)[1][column]

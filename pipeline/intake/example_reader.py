@@ -242,7 +242,12 @@ def _parse_scalar(features: Any, key: str, *, is_text: bool) -> int | float | st
         raise _RecordError(
             f"has {len(values)} values of {kind} in {quote(key)}, not one {expected}"
         )
-    return values[0].decode(errors="replace") if kind == "bytes_list" else values[0]
+    if kind != "bytes_list":
+        return values[0]
+    try:
+        return values[0].decode()
+    except UnicodeDecodeError as error:
+        raise _RecordError(f"has bytes in {quote(key)} that are not UTF-8 text") from error
 
 
 def _parse_vector(features: Any, key: str) -> Any:

@@ -84,6 +84,7 @@ class LineParser:
         """
         rows: list[tuple[int, list[str]]] = []
         values: list[list[float]] = []
+        is_utf8 = not texts or _is_utf8(block)
         for number, line in self.lines(block, first):
             if self.layout.header == (line[0].lstrip("#% \t"), *line[1:]):
                 self.repeated_headers += 1
@@ -97,6 +98,9 @@ class LineParser:
             row = [self._to_float(cells[index]) for index in numbers]
             if None in row:
                 raise self._bad_cell(number, cells, numbers)
+            for index in texts:
+                if "\ufffd" in cells[index] and not is_utf8:
+                    raise self._not_utf8(number, cells, index)
             values.append(row)  # type: ignore[arg-type]
             rows.append((number, cells))
         array = np.array(values, np.float64).reshape(len(rows), len(numbers))
@@ -174,18 +178,35 @@ class LineParser:
                 "differs from the first. Convert the parts before and after it as two files."
             )
         index = next(index for index in numbers if self._to_float(cells[index]) is None)
-        name = shorten(self.layout.header[index]) if self.layout.header else f"column {index + 1}"
         fitting = (text for kind, text in _REMEDIES.items() if kind.fullmatch(cells[index]))
         remedy = next(fitting, "Correct or delete the line.")
         if self.decimal == "," and NUMBER.fullmatch(cells[index]):
             remedy = "If the point is the decimal point, leave out `--decimal ,`."
         return IntakeError(
-            f"{self.name}: line {number} has {quote(cells[index])} as {name}, which is not a "
-            f"number. {remedy}"
+            f"{self.name}: line {number} has {quote(cells[index])} as {self._column(index)}, which "
+            f"is not a number. {remedy}"
         )
+
+    def _not_utf8(self, number: int, cells: list[str], index: int) -> IntakeError:
+        return IntakeError(
+            f"{self.name}: line {number} has {quote(cells[index])} as {self._column(index)}, which "
+            "is not UTF-8. Write the file again, such as with "
+            "`iconv -f latin1 -t utf-8 FILE > NEW`."
+        )
+
+    def _column(self, index: int) -> str:
+        return shorten(self.layout.header[index]) if self.layout.header else f"column {index + 1}"
 
     def _misplaced_header(self, number: int, cells: list[str]) -> IntakeError:
         return IntakeError(
             f"{self.name}: line {number} is a header, {quote(','.join(cells))}, in the middle of "
             "the data. Move it to the top if it names the columns above, too."
         )
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -117,7 +117,7 @@ def find_requested(
         decimal: the decimal separator of text files.
 
     Raises:
-        IntakeError: there is no such column.
+        IntakeError: there is no such column, or more than one.
     """
     is_text = table.kind.split(" in ")[0] in _TEXT_FORMATS
     requested = {}
@@ -132,6 +132,11 @@ def find_requested(
 def _find_column(source: str, columns: ColumnMap, name: str) -> tuple[int, int | None]:
     """Returns the index of a column, and that of the feature that it is, if it is one."""
     names, features = columns.names, columns.features
+    if (count := names.count(name)) > 1:
+        raise IntakeError(
+            f"{source}: has {count} columns named {quote(name)}, so --columns or --id is "
+            "ambiguous. Rename all but one in the input."
+        )
     if name in names and names.index(name) not in features:
         return names.index(name), None
     if name in FEATURES:

@@ -548,6 +548,15 @@ def test_labels_and_other_keys_may_be_texts(tmp_path, write):
     assert part.columns["run"].to_pylist() == ["2017A"] * 25
 
 
+def test_a_copied_key_of_bytes_that_are_no_text_is_named(write):
+    run = bytes_feature(b"\xff\x01")
+    path = write(shard(lambda x, _: {"features": tensor_feature(x), "run": run}))
+    rows = file_rows(str(path), ["run"], "", False)
+
+    with pytest.raises(DataRefusedError, match="record 1 has bytes in 'run' that are not UTF-8"):
+        list(rows.read(rows.digest(), lambda _: None))
+
+
 def test_a_copied_key_of_texts_and_numbers_is_named(write):
     runs = {0.0: bytes_feature(b"2017A"), 1.0: int_feature(2017)}
     path = write(shard(lambda x, y: {"features": tensor_feature(x), "run": runs[float(y)]}))

@@ -141,6 +141,31 @@ def test_long_integers_lose_no_digits(tmp_path):
     assert columns["event"] == [row[0] for row in rows]
 
 
+@pytest.mark.parametrize("cell", [" {} ", '" {}"', ' "{}"', '"{} " '])
+def test_blanks_and_quotes_around_texts_are_left_out(tmp_path, cell):
+    rows = [[cell.format(f"e{i}"), *row[1:]] for i, row in enumerate(ROWS)]
+    path = write(tmp_path / "x.csv", to_csv(rows, ["event", *FEATURES]))
+    _, columns, *_ = read_all(path, id_column="event")
+    assert columns["event"] == [f"e{i}" for i in range(60)]
+
+
+def test_a_name_that_two_columns_have_cannot_be_requested(tmp_path):
+    rows = [["1", "2", *row[1:]] for row in ROWS]
+    path = write(tmp_path / "x.csv", to_csv(rows, ["event", "event", *FEATURES]))
+    for options in ({"columns": ("event",)}, {"id_column": "event"}):
+        with pytest.raises(DataRefusedError, match="has 2 columns named 'event', so --columns or"):
+            read_all(path, **options)
+
+
+def test_texts_that_are_not_utf8_are_refused(tmp_path):
+    rows = [["\xe9" if i == 7 else "e", *row[1:]] for i, row in enumerate(ROWS)]
+    content = to_csv(rows, ["event", *FEATURES])
+    path = write(tmp_path / "x.csv", content.encode("latin1"))
+    with pytest.raises(DataRefusedError, match=r"line 9 has '.' as event, which is not UTF-8"):
+        read_all(path, id_column="event")
+    assert len(read_all(path)[0]) == 60
+
+
 def test_an_unknown_column_is_named_with_those_that_there_are(tmp_path):
     path = write(tmp_path / "x.tfrecord", unlabelled(EVENTS))
     with pytest.raises(
