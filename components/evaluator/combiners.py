@@ -181,13 +181,15 @@ class _SumCombiner(_Combiner):
 class HistogramCombiner(_SumCombiner):
     """TFMA's calibration histogram of scores in [0, 1]: label, score and weight by bucket.
 
-    The first and last buckets hold scores below 0 and from 1 on.
+    The first and last buckets hold scores below 0 and from 1 on. A NaN score makes the sums of a
+    bucket NaN, and with them the calibration error.
     """
 
     shape = (3, BUCKETS + 2)
 
     def _sums(self, labels: Array, predictions: Array, weights: Array) -> Array:
-        buckets = np.clip(predictions * BUCKETS + 1.0, 0, BUCKETS + 1).astype(np.int64)
+        positions = np.nan_to_num(predictions) * BUCKETS + 1.0
+        buckets = np.clip(positions, 0, BUCKETS + 1).astype(np.int64)
         values = (labels * weights, predictions * weights, weights)
         return np.stack([np.bincount(buckets, row, minlength=BUCKETS + 2) for row in values])
 

@@ -127,6 +127,15 @@ class TestDecision:
         assert decision.auc_fault.endswith("events are signal")
         assert {check.fault for check in decision.checks[1:3]} == {decision.auc_fault}
 
+    def test_a_score_that_is_not_a_number_is_refused(self, tmp_path):
+        frame = draw(600)
+        frame.loc[0, "candidate"] = np.nan
+        decision = decide(frame, tmp_path / "e")
+        assert not decision.passed
+        assert not decision.is_undecided
+        assert math.isnan(decision.auc)
+        assert decision.auc_fault.startswith("some scores are not numbers")
+
     def test_two_events_and_no_baseline_decide_nothing(self, tmp_path):
         frame = draw(50).drop(columns="baseline").sort_values(LABEL).iloc[[0, -1]]
         decision = decide(frame, tmp_path / "e", lower_bound=0.0)

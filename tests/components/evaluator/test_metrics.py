@@ -233,6 +233,15 @@ def test_means_of_no_events_are_undefined(metric):
     assert np.isnan(measure(metric, few([], []), 2))
 
 
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.LogLoss(), metrics.ExpectedCalibrationError()],
+    ids=lambda metric: metric.name,
+)
+def test_a_score_that_is_not_a_number_makes_a_mean_undefined(metric):
+    assert np.isnan(measure(metric, few([1, 0, 1], [0.1, np.nan, 0.9]), 2))
+
+
 def test_scores_that_are_the_share_of_signal_are_calibrated():
     balanced = few([1, 0, 0, 0, 1, 1, 1, 0], [0.25] * 4 + [0.75] * 4)
     assert measure(metrics.ExpectedCalibrationError(), balanced, 4) == pytest.approx(0.0)
