@@ -61,8 +61,8 @@ def parquet_writer(stream: Any) -> pq.ParquetWriter:
 
 def find_row_groups(pattern: str) -> Iterator[RowGroup]:
     """Yields every row group of the matching files, in the order of the files' names."""
-    for path in _files(pattern):
-        yield from ((path, group) for group in range(_num_row_groups(path)))
+    for path in list_files(pattern):
+        yield from ((path, group) for group in range(_read_metadata(path).num_row_groups))
 
 
 def sample_row_groups(pattern: str, number: int) -> list[RowGroup]:
@@ -70,20 +70,23 @@ def sample_row_groups(pattern: str, number: int) -> list[RowGroup]:
 
     The choice depends only on the files.
     """
-    files = _evenly(_files(pattern), number)
+    files = _evenly(list_files(pattern), number)
     share = -(-number // max(1, len(files)))
     return [
-        (path, group) for path in files for group in _evenly(range(_num_row_groups(path)), share)
+        (path, group)
+        for path in files
+        for group in _evenly(range(_read_metadata(path).num_row_groups), share)
     ]
 
 
-def _files(pattern: str) -> list[str]:
+def list_files(pattern: str) -> list[str]:
+    """Lists the matching files, sorted."""
     return [file.path for file in find_files(pattern)]
 
 
-def _num_row_groups(path: str) -> int:
+def _read_metadata(path: str) -> pq.FileMetaData:
     with open_file(path) as stream:
-        return int(pq.read_metadata(stream).num_row_groups)
+        return pq.read_metadata(stream)
 
 
 def _evenly(items: Sequence[T], number: int) -> list[T]:
@@ -158,10 +161,12 @@ def _read_batches(row_group: RowGroup) -> list[pa.RecordBatch]:
     return list(read_row_group(row_group).to_batches())
 
 
-def count_events(path: str) -> int:
-    """Reads the number of events of a file from its metadata."""
-    with open_file(path) as stream:
-        return int(pq.read_metadata(stream).num_rows)
+def count_events(examples_uri: str, split: str) -> int:
+    """Reads the number of events in the files of a split from their metadata."""
+    paths = list_files(f"{split_folder(examples_uri, split)}/{FILES}")
+    # In an object store the time is that of the requests, one per file.
+    with ThreadPoolExecutor(CONCURRENT_READS) as threads:
+        return sum(metadata.num_rows for metadata in threads.map(_read_metadata, paths))
 
 
 def check_split(examples: Any, split: str) -> None:
@@ -174,11 +179,12 @@ def check_split(examples: Any, split: str) -> None:
     Raises:
         EventCountError: the numbers differ.
     """
-    folder = split_folder(examples.uri, split)
-    # In an object store the time is that of the requests, one per file.
-    with ThreadPoolExecutor(CONCURRENT_READS) as threads:
-        events = sum(threads.map(count_events, _files(f"{folder}/{FILES}")))
-    check_events(split, events, examples.get_int_custom_property(events_property(split)), folder)
+    check_events(
+        split,
+        count_events(examples.uri, split),
+        examples.get_int_custom_property(events_property(split)),
+        split_folder(examples.uri, split),
+    )
 
 
 def check_result(node: str, counted: int | None, examples: Any, split: str) -> None:

@@ -1,4 +1,4 @@
-"""Tasks on Beam's workers; each one writes its result to its own file.
+"""Tasks on Beam's workers; each task writes its result to its own file.
 
 Beam's ``WriteToText`` adds stages, and engines start new Python workers for each of them.
 """

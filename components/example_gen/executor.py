@@ -129,12 +129,12 @@ def check_files(uri: str, summaries: Mapping[str, SplitSummary]) -> None:
         RuntimeError: they differ.
     """
     for split, summary in summaries.items():
-        files = fileio.glob(f"{uri}/Split-{split}/{parquet_examples.FILES}")
-        stored = sum(parquet_examples.count_events(path) for path in files)
+        stored = parquet_examples.count_events(uri, split)
         if stored != summary.events:
+            folder = parquet_examples.split_folder(uri, split)
             raise RuntimeError(
-                f"{uri}/Split-{split} contains {stored} events, but {summary.events} were "
-                "decoded; the storage lost or duplicated a file: run ingestion again"
+                f"{folder} contains {stored} events, but {summary.events} were decoded; the "
+                "storage lost or duplicated a file: run ingestion again"
             )
 
 

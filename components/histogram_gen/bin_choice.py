@@ -27,14 +27,11 @@ LARGEST = np.finfo(np.float32).max
 SECOND_LARGEST = float(np.nextafter(LARGEST, np.float32(0)))
 """The two largest finite values; no edge lies beyond them."""
 
-# Beam checks type hints and does not accept a dict as a Mapping.
-Binnings = dict[str, Binning]
-
 
 def choose_binnings(
     statistics: statistics_pb2.DatasetFeatureStatistics,
     sample: Mapping[str, npt.NDArray[np.float32]],
-) -> Binnings:
+) -> dict[str, Binning]:
     """Chooses the bins of every feature of a split.
 
     Args:

@@ -20,7 +20,7 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 PRELOADED = [
     "apache_beam.runners.worker.sdk_worker",
     "components.evaluator.executor",
-    "components.histogram_gen.executor",
+    "components.histogram_gen.class_counts",
     "components.statistics_gen.executor",
 ]
 

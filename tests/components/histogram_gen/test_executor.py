@@ -7,13 +7,23 @@ from tensorflow_data_validation.statistics.stats_impl import generate_statistics
 from tfx.types import standard_artifacts
 
 from components.histogram_gen.bin_choice import choose_binnings
-from components.histogram_gen.class_counts import add, fingerprint
-from components.histogram_gen.executor import count_row_group, read_sample, write_histograms
+from components.histogram_gen.class_counts import add, count_row_group, fingerprint
+from components.histogram_gen.executor import read_sample, write_histograms
 from formats import histograms
 from formats.artifact_types import ClassHistograms
 from formats.event_counts import EventCountError
 from formats.examples import find_row_groups, to_table
 from formats.features import FEATURES, HIGH_LEVEL
+from formats.task_results import LostTaskError
+
+SPLITS = {"train": make_events(300), "eval": make_events(100, seed=1)}
+
+
+class LoseSome(beam.PTransform):
+    """Beam's Reshuffle in a runner that loses an element."""
+
+    def expand(self, elements):
+        return elements | beam.Filter(lambda task: task[0] != 1)
 
 
 @pytest.mark.slow
@@ -49,15 +59,15 @@ def test_missing_files_are_not_counted_as_if_they_were_all(tmp_path):
         write_histograms(examples, None, None, None)
 
 
-@pytest.mark.slow
-def test_every_split_is_counted_on_beam(tmp_path):
+@pytest.fixture
+def node(tmp_path):
+    """Examples with a file of 300 events and one of 100, their statistics, and the output."""
     examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
     output = ClassHistograms()
     for artifact, name in ((examples, "examples"), (statistics, "statistics"), (output, "output")):
         artifact.uri = str(tmp_path / name)
     examples.split_names = statistics.split_names = '["train", "eval"]'
-    splits = {"train": make_events(300), "eval": make_events(100, seed=1)}
-    for split, events in splits.items():
+    for split, events in SPLITS.items():
         examples.set_int_custom_property(f"events_{split}", len(events.labels))
         table = to_table(events)
         for artifact in (examples, statistics):
@@ -65,13 +75,25 @@ def test_every_split_is_counted_on_beam(tmp_path):
         pq.write_table(table, f"{examples.uri}/Split-{split}/a.parquet", row_group_size=70)
         content = generate_statistics_in_memory(table.to_batches()[0]).SerializeToString()
         (tmp_path / statistics.uri / f"Split-{split}" / "FeatureStats.pb").write_bytes(content)
+    return examples, statistics, output
 
-    write_histograms(examples, statistics, output, beam.Pipeline())
 
+@pytest.mark.slow
+def test_every_split_is_counted_on_beam(node, tmp_path):
+    write_histograms(*node, beam.Pipeline())
+
+    assert [path.name for path in (tmp_path / "output").iterdir()] == [histograms.FILE_NAME]
     read = histograms.from_json((tmp_path / "output" / histograms.FILE_NAME).read_text())
     assert list(read) == ["eval", "train"]
-    for split, events in splits.items():
+    for split, events in SPLITS.items():
         columns = [events.labels, *events.features.T]
         assert read[split].fingerprint == f"{fingerprint(columns):016x}"
         for histogram in read[split].features.values():
             assert histogram.counts.sum() == len(events.labels)
+
+
+@pytest.mark.slow
+def test_a_file_that_the_runner_loses_is_noticed(node, monkeypatch):
+    monkeypatch.setattr(beam, "Reshuffle", LoseSome)
+    with pytest.raises(LostTaskError, match="lost 1 of 2 files"):
+        write_histograms(*node, beam.Pipeline())
