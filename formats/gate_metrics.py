@@ -17,7 +17,8 @@ CLEAR_DROP = 2.0
 def clear_confidence(confidence: float) -> float:
     """Returns the confidence with which a model must not be clearly worse than the baseline.
 
-    The error rate is a fiftieth: with few events, a clear drop looks like the tolerated one.
+    Its error rate is a fiftieth of the given one: with few events, a clear drop looks like the
+    tolerated one.
 
     >>> round(clear_confidence(0.95), 4)
     0.999

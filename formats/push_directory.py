@@ -118,7 +118,9 @@ def next_version(push_directory: str, seconds: float) -> int:
     Raises:
         ValueError: no number is left.
     """
-    largest = max([*_numbers(_entries(push_directory)), last_given(push_directory)], default=0)
+    largest = max(
+        [*_numbers(_entries(push_directory)), last_used_version(push_directory)], default=0
+    )
     version = max(int(seconds), largest + 1)
     if version > MAX_VERSION:
         raise ValueError(
@@ -129,7 +131,7 @@ def next_version(push_directory: str, seconds: float) -> int:
     return version
 
 
-def last_given(push_directory: str) -> int:
+def last_used_version(push_directory: str) -> int:
     """Reads the largest version ever used in a push directory; 0 if it is unknown."""
     path = f"{push_directory}/{MARK_FILE}"
     if not _exists(path):

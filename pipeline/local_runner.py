@@ -13,7 +13,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.pusher.publication import exclusive_push, raise_last_version
 from formats.errors import UserError
-from formats.push_directory import last_given
+from formats.push_directory import last_used_version
 from pipeline.beam_options import stage_no_tfx
 from pipeline.cache_keys import portable_cache_keys
 from pipeline.config import Config
@@ -54,7 +54,7 @@ def keep_versions(config: Config) -> None:
     """Keeps versions that were ever recorded from reuse, even if the push directory was emptied."""
     pushes = pushed_models(open_store(config.metadata_path))
     versions = [int(push.version) for _, push in pushes if push.version.isdecimal()]
-    if versions and max(versions) > last_given(config.push_directory):
+    if versions and max(versions) > last_used_version(config.push_directory):
         with exclusive_push(config.push_directory):
             raise_last_version(config.push_directory, max(versions))
 

@@ -10,30 +10,30 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from formats.features import LABEL
 
 MAX_FALSE_REFUSALS = 1e-4
-"""Probability that any difference is refused although all splits are of one population."""
+"""Probability that any pair is refused although all splits come from the same population."""
 
 MIN_DIFFERENCE = 0.01
 """Differences in the share of signal up to this one are accepted, however many events there are."""
 
 
-class ClassCounts(NamedTuple):
+class ClassBalance(NamedTuple):
     """Events of a split, and how many of them are signal."""
 
     events: int
     signal: int
 
 
-def count_classes(statistics: statistics_pb2.DatasetFeatureStatistics) -> ClassCounts:
+def count_classes(statistics: statistics_pb2.DatasetFeatureStatistics) -> ClassBalance:
     """Reads the numbers of events and of signal events from a split's statistics."""
     for feature in statistics.features:
         if feature.path.step[0] == LABEL:
             numbers = feature.num_stats
             events = numbers.common_stats.num_non_missing
-            return ClassCounts(events, round(numbers.mean * events))
-    return ClassCounts(0, 0)
+            return ClassBalance(events, round(numbers.mean * events))
+    return ClassBalance(0, 0)
 
 
-def find_imbalances(splits: Mapping[str, ClassCounts]) -> Iterator[str]:
+def find_imbalances(splits: Mapping[str, ClassBalance]) -> Iterator[str]:
     """Yields one reason per pair of splits whose shares of signal differ beyond chance.
 
     All pairs are tested at once, with Holm's correction (Holm 1979, Scandinavian Journal of
@@ -41,9 +41,9 @@ def find_imbalances(splits: Mapping[str, ClassCounts]) -> Iterator[str]:
     """
     counted = {name: counts for name, counts in splits.items() if counts.events}
     pairs = list(combinations(counted, 2))
-    chances = {pair: chance(counted[pair[0]], counted[pair[1]]) for pair in pairs}
-    for tested, pair in enumerate(sorted(pairs, key=chances.__getitem__)):
-        if chances[pair] > MAX_FALSE_REFUSALS / (len(pairs) - tested):
+    p_values = {pair: p_value(counted[pair[0]], counted[pair[1]]) for pair in pairs}
+    for tested, pair in enumerate(sorted(pairs, key=p_values.__getitem__)):
+        if p_values[pair] > MAX_FALSE_REFUSALS / (len(pairs) - tested):
             return
         (name, counts), (other_name, others) = ((part, counted[part]) for part in pair)
         share, other = counts.signal / counts.events, others.signal / others.events
@@ -56,12 +56,12 @@ def find_imbalances(splits: Mapping[str, ClassCounts]) -> Iterator[str]:
             )
 
 
-def chance(first: ClassCounts, second: ClassCounts) -> float:
-    """Returns the probability of a difference as large in splits of one population.
+def p_value(first: ClassBalance, second: ClassBalance) -> float:
+    """Computes the two-sided p-value of Fisher's exact test: twice the smaller tail.
 
-    It is that of Fisher's exact test, twice the smaller tail.
+    It is the probability of a difference as large in two splits of the same population.
 
-    >>> round(chance(ClassCounts(100, 60), ClassCounts(100, 50)), 2)
+    >>> round(p_value(ClassBalance(100, 60), ClassBalance(100, 50)), 2)
     0.2
     """
     events, signal = first.events + second.events, first.signal + second.signal

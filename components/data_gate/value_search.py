@@ -19,7 +19,7 @@ from formats.features import FEATURES
 from formats.ingested_shards import read_ingestion
 
 Condition = Callable[[NDArray[np.float32]], Any]
-"""Returns which values of a column are meant: bool [N] for float32 [N]."""
+"""Selects values of a column: bool [N] from float32 [N]."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def find_values(examples_uri: str, split: str, column: str, condition: Condition
         examples_uri: folder of the Examples.
         split: the split.
         column: the label or a feature.
-        condition: which values are meant.
+        condition: selects the values.
     """
     files = find_files(f"{split_folder(examples_uri, split)}/{FILES}")
     # In an object store the time is that of the requests, several per file.

@@ -1,4 +1,4 @@
-"""Cuts on the score that draw a model's curves: dense where the events are, not where the score is.
+"""Cuts on the score for a model's curves: dense where the events are, not equally spaced.
 
 A curve of equally spaced cuts is wrong where scores crowd, because most events then lie between
 two cuts. These follow the counts of events by score, which are exact there.

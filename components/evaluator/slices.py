@@ -1,4 +1,4 @@
-"""The slices of an evaluation: each discrete column's level, and how many are above level 0.
+"""The slices of an evaluation: the level of each discrete column, and the number above level 0.
 
 TFMA slices by exact values, so only columns with few values can be sliced.
 """

@@ -1,6 +1,6 @@
-"""Standard errors, by the delta method, of metrics of the order of unweighted events' scores.
+"""Standard errors, by the delta method, of metrics that depend on the ranking of unweighted events.
 
-They need the counts of events by score alone, so their cost does not grow with the events.
+They need only the counts of events by score, so their cost does not grow with the events.
 """
 
 import math

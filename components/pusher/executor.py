@@ -19,7 +19,7 @@ from formats.provenance import model_digest
 from formats.push_directory import (
     MARK_FILE,
     folder_numbers,
-    last_given,
+    last_used_version,
     newest_version,
     read_version,
 )
@@ -112,7 +112,7 @@ def check_comparison(input_dict: Artifacts, push_directory: str, manifest: Manif
         # A blessing by TFX's Evaluator does not name it.
         newest = properties.get(names.NEWEST_VERSION_PROPERTY)
         later = list(folder_numbers(push_directory)) if newest is not None else []
-        if int(newest or 0) > max([*later, last_given(push_directory)], default=0):
+        if int(newest or 0) > max([*later, last_used_version(push_directory)], default=0):
             raise NotComparedError(
                 f"{push_directory} had version {newest} when the baseline was chosen, and has "
                 f"neither it nor {MARK_FILE} now, so the model is not pushed; check that its file "

@@ -25,7 +25,7 @@ from formats.folder_lock import locked_folder
 from formats.locations import is_remote
 from formats.names import SAVED_MODEL_FILE
 from formats.provenance import Provenance
-from formats.push_directory import MARK_FILE, last_given, next_version, unfinished_pushes
+from formats.push_directory import MARK_FILE, last_used_version, next_version, unfinished_pushes
 from formats.verified_copy import check_copy, copy_files, write_complete, write_file
 
 logger = logging.getLogger("higgs.pusher")
@@ -157,7 +157,7 @@ def remove_leftovers(push_directory: str, pipeline: str) -> None:
 
 def raise_last_version(push_directory: str, version: int) -> None:
     """Records that a version was used, so that it is never used again."""
-    if version > last_given(push_directory):
+    if version > last_used_version(push_directory):
         write_complete(f"{push_directory}/{MARK_FILE}", f"{version}\n")
 
 

@@ -1,7 +1,7 @@
 import pytest
 from tfx.utils import dependency_utils
 
-from formats.push_directory import last_given, next_version
+from formats.push_directory import last_used_version, next_version
 from pipeline import local_runner
 from pipeline.config import Config
 from pipeline.local_runner import keep_versions
@@ -20,7 +20,7 @@ def test_a_recorded_version_is_not_assigned_again_in_an_emptied_directory(config
     assert next_version(config.push_directory, 10.0) == 18
     (used_root / "serving" / ".last_version").write_text("20\n")
     keep_versions(config)
-    assert last_given(config.push_directory) == 20
+    assert last_used_version(config.push_directory) == 20
 
 
 def test_a_root_without_pushes_gets_no_push_directory(record_in, tmp_path):

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.data_gate.class_balance import ClassCounts, chance, count_classes, find_imbalances
+from components.data_gate.class_balance import ClassBalance, count_classes, find_imbalances, p_value
 
 
 def counts(events, share):
-    return ClassCounts(events, round(events * share))
+    return ClassBalance(events, round(events * share))
 
 
 def test_an_unshuffled_file_is_refused_with_both_shares():
@@ -21,8 +21,8 @@ def test_an_unshuffled_file_is_refused_with_both_shares():
         (counts(10_500_000, 0.5300), counts(500_000, 0.5399)),  # not by chance, but below the
         # tolerance
         (counts(80, 0.5), counts(20, 0.8)),  # possible by chance in so few events
-        (ClassCounts(10_000, 100), ClassCounts(10, 2)),
-        (counts(100, 0.5), ClassCounts(0, 0)),
+        (ClassBalance(10_000, 100), ClassBalance(10, 2)),
+        (counts(100, 0.5), ClassBalance(0, 0)),
     ],
 )
 def test_small_and_accidental_differences_are_accepted(first, second):
@@ -35,8 +35,8 @@ def test_splits_of_one_population_are_never_refused_in_a_thousand_draws(events):
     rng = np.random.default_rng(0)
     for train, evaluation in zip(*(rng.binomial(n, 0.53, 1000) for n in events), strict=True):
         splits = {
-            "train": ClassCounts(events[0], int(train)),
-            "eval": ClassCounts(events[1], int(evaluation)),
+            "train": ClassBalance(events[0], int(train)),
+            "eval": ClassBalance(events[1], int(evaluation)),
         }
         assert list(find_imbalances(splits)) == []
 
@@ -49,7 +49,7 @@ def test_a_difference_that_few_events_resolve_is_refused():
 def test_pairs_of_three_splits_share_the_probability_of_a_false_refusal():
     # 5.9e-5 is below the limit for one pair, and above a third of it.
     pair = {"train": counts(1000, 0.53), "eval": counts(1000, 0.44)}
-    assert 1e-4 / 3 < chance(*pair.values()) < 1e-4
+    assert 1e-4 / 3 < p_value(*pair.values()) < 1e-4
     assert len(list(find_imbalances(pair))) == 1
     assert list(find_imbalances(pair | {"test": counts(1000, 0.485)})) == []
     # The second smallest has half of it, after the first.
@@ -60,7 +60,7 @@ def test_pairs_of_three_splits_share_the_probability_of_a_false_refusal():
 
 def test_the_probability_is_that_of_fishers_exact_test():
     # 8 of 10 against 1 of 6: scipy.stats.fisher_exact, one-sided 0.02448.
-    assert chance(ClassCounts(10, 8), ClassCounts(6, 1)) == pytest.approx(2 * 0.024476, rel=1e-3)
+    assert p_value(ClassBalance(10, 8), ClassBalance(6, 1)) == pytest.approx(2 * 0.024476, rel=1e-3)
 
 
 def test_classes_are_counted_from_the_mean_of_the_label():
@@ -69,5 +69,5 @@ def test_classes_are_counted_from_the_mean_of_the_label():
     label.path.step.append("label")
     label.num_stats.mean = 0.53
     label.num_stats.common_stats.num_non_missing = 1000
-    assert count_classes(statistics) == ClassCounts(1000, 530)
-    assert count_classes(statistics_pb2.DatasetFeatureStatistics()) == ClassCounts(0, 0)
+    assert count_classes(statistics) == ClassBalance(1000, 530)
+    assert count_classes(statistics_pb2.DatasetFeatureStatistics()) == ClassBalance(0, 0)
