@@ -42,6 +42,12 @@ _ADDRESS = (
 
 _REASON_LENGTH = 500
 
+_TRANSIENT = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
 
@@ -243,7 +249,7 @@ class KubeflowRuns(EngineRuns):
         is_transient = (
             isinstance(error, (kfp_server_api.ApiException, HTTPError, ConnectionError))
             and (status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR)
-        ) or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT)
+        ) or status in _TRANSIENT
         # Credentials that cannot be read, or renewed, although they were valid.
         is_transient |= self._was_allowed and isinstance(error, (GoogleAuthError, OSError))
         prefix = f"{int(status)}: " if status else ""

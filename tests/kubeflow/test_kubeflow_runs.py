@@ -73,6 +73,7 @@ TRANSIENT = {
     "a server error": Fault(500, '{"code": 13, "message": "database is locked"}'),
     "a gateway without a server": Fault(503, "<html>no healthy upstream</html>"),
     "a page in another encoding": Fault(502, "<html>Gateway \udcfcberlastet</html>"),
+    "a gateway that waited too long for the request": Fault(408, "timeout"),
     "too many requests": Fault(429, "slow down"),
     "a closed connection": Fault(0),
     "a truncated answer": Fault(200, '{"run_id": "7", "sta', length=400),
