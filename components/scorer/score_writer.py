@@ -68,7 +68,11 @@ class ScoreWriter:
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         texts = [name for name in (FILE, REASON) if name in schema.names]
         self._writer = pq.ParquetWriter(
-            self._target, with_key(schema, self._key), compression="zstd", use_dictionary=texts
+            self._target,
+            with_key(schema, self._key),
+            version="2.6",  # Earlier versions have no nanoseconds.
+            compression="zstd",
+            use_dictionary=texts,
         )
         return self._writer
 

@@ -260,6 +260,17 @@ def test_a_damaged_model_exits_with_1(run, tmp_path):
     assert "cannot be loaded as an ONNX model" in result.output
 
 
+def test_times_are_copied_to_the_nanosecond(run, tmp_path):
+    table = pa.Table.from_pandas(to_frame(EVENTS))
+    times = pa.array([1_700_000_000_123_456_789] * 60, pa.timestamp("ns", "UTC"))
+    table = table.append_column("time", times)
+    with pa.ipc.new_file(str(tmp_path / "x.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    assert run("--input", "x.arrow", "--columns", "time").exit_code == 0
+    copied = pq.read_table(tmp_path / "out" / "x.arrow.parquet")["time"]
+    assert copied.combine_chunks() == times
+
+
 def test_a_column_that_parquet_cannot_hold_is_refused(run, tmp_path):
     table = pa.Table.from_pandas(to_frame(EVENTS))
     spans = pa.array([(1, 2, 3)] * 60, pa.month_day_nano_interval())
