@@ -84,20 +84,21 @@ def open_parquet_folder(folder: Path, files: Sequence[Path], features: str | Non
         for fragment in fragments:
             _check_footer(fragment.path, Path(fragment.path), fragment.metadata)
         _check_equal_columns(fragments)
+        schema = _with_wide_floats(dataset.schema, fragments)
 
     def batches(columns: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         for fragment in fragments:
             part = os.path.relpath(fragment.path, folder)
             try:
                 for batch in fragment.to_batches(
-                    schema=dataset.schema, columns=columns, batch_size=_BATCH_ROWS
+                    schema=schema, columns=columns, batch_size=_BATCH_ROWS
                 ):
                     yield part, batch
             except pa.ArrowInvalid as error:
                 raise pa.ArrowInvalid(f"{part}: {error}") from error
 
     kind = f"Parquet ({len(fragments)} files)"
-    return _arrow_table(str(folder), kind, dataset.schema, features, batches, rows)
+    return _arrow_table(str(folder), kind, schema, features, batches, rows)
 
 
 def _check_path(name: str, path: Path) -> None:
@@ -156,6 +157,23 @@ def _check_equal_columns(fragments: Sequence[Any]) -> None:
                 f"{enumerate_names(different)} only in one of them. Write all files of a data set "
                 "with the same columns."
             )
+
+
+def _with_wide_floats(schema: pa.Schema, fragments: Sequence[Any]) -> pa.Schema:
+    """Returns the first file's schema, with float64 where another file has it: no value is rounded.
+
+    Other types that differ are converted, and refused if that changes a value.
+    """
+    wide = {
+        field.name
+        for fragment in fragments
+        for field in fragment.physical_schema
+        if field.type == pa.float64()
+    }
+    for i, field in enumerate(schema):
+        if pa.types.is_floating(field.type) and field.name in wide:
+            schema = schema.set(i, field.with_type(pa.float64()))
+    return schema
 
 
 def open_arrow(member: Member, features: str | None, stack: ExitStack) -> Table:

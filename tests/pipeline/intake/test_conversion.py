@@ -325,6 +325,20 @@ def test_kept_numbers_must_be_exact(tmp_path, name, number):
         convert_all([tmp_path / name], tmp_path / "out", keep)
 
 
+def test_kept_numbers_of_a_later_file_with_wider_floats_must_be_exact(tmp_path):
+    (tmp_path / "set").mkdir()
+    for name, rows, weight in (
+        ("a", slice(100), np.float32(1)),
+        ("b", slice(100, 200), 16777217.0),
+    ):
+        frame = to_frame(select(EVENTS, rows)).assign(weight=weight)
+        frame.to_parquet(tmp_path / "set" / f"{name}.parquet")
+    keep = IntakeOptions(columns=ColumnOptions(keep=("weight",)))
+
+    with pytest.raises(IntakeError, match=r"row 1 of b.parquet with '16777217' as weight, which"):
+        convert_all([tmp_path / "set"], tmp_path / "out", keep)
+
+
 def test_different_events_of_one_checksum_are_not_taken_for_the_same(tmp_path):
     for name, angles in (
         ("a.npy", (1.0369449853897095, 1.0853159427642822)),  # The CRC-32C of both is the same.
