@@ -22,9 +22,6 @@ REASON = "reason"
 RESERVED = (FILE, ROW, REASON, SIGNAL_PROBABILITY)
 """Names of columns that every file has, or that some options add."""
 
-FORMAT = "1"
-"""Version of this format; part of every key."""
-
 _KEY = b"higgs.key"
 
 

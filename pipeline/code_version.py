@@ -12,15 +12,17 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-
-from tfx.dsl.components.base.base_component import BaseComponent
+from typing import TYPE_CHECKING
 
 from formats.source_version import PACKAGES, find_source, source_digest
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_component import BaseComponent
 
 OWN = (*PACKAGES, "kubeflow")
 
@@ -50,26 +52,39 @@ CALLS = {
 """Packages that a package runs for the node, which then need not import them."""
 
 
-def track_code(node: BaseComponent) -> None:
+def track_code(node: "BaseComponent") -> None:
     """Makes a node's cache key depend on the code that it runs, and on its packages."""
     node.executor_spec.add_extra_flags([f"--code_version={code_version(node)}"])
 
 
-def code_version(node: BaseComponent) -> str:
+def code_version(node: "BaseComponent") -> str:
     """Computes a digest of a node's modules, and of the packages that determine its result."""
     modules = import_closure(root_modules(node))
-    packages = node_packages(node, modules)
+    return _digest(modules, node_packages(node, modules))
+
+
+def modules_version(*roots: str) -> str:
+    """Computes a digest of modules, of all that they import, and of the packages among that."""
+    modules = import_closure(roots)
+    return _digest(modules, _packages(map(find_source, modules)))
+
+
+def _digest(modules: Iterable[str], packages: Mapping[str, str]) -> str:
     content = [source_digest(modules), *(f"{k}=={v}" for k, v in packages.items())]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
 
 
-def node_packages(node: BaseComponent, modules: Iterable[str]) -> dict[str, str]:
+def node_packages(node: "BaseComponent", modules: Iterable[str]) -> dict[str, str]:
     """Finds the versions of the packages that determine the result of a node with its modules."""
     sources = {find_source(module) for module in modules}
     # The code of TFX that the node runs: its executor, and what its executor extends.
     for base in node.executor_spec.executor_class.__mro__:
         if file := getattr(sys.modules[base.__module__], "__file__", None):
             sources.add(Path(file))
+    return _packages(sources)
+
+
+def _packages(sources: Iterable[Path | None]) -> dict[str, str]:
     names = {name for source in sources if source for name in _imported(source.read_bytes())}
     return result_packages(name for name in names if name.partition(".")[0] not in OWN)
 
@@ -112,7 +127,7 @@ def _installers(name: str) -> list[str]:
     )
 
 
-def root_modules(node: BaseComponent) -> set[str]:
+def root_modules(node: "BaseComponent") -> set[str]:
     """Finds the project's modules that a node names: its executor's, and those in parameters.
 
     Parameters name modules as dotted strings, such as Trainer's ``run_fn``, or within JSON, such

@@ -13,6 +13,7 @@ from formats.artifact_manifest import list_files
 from formats.errors import DataRefusedError
 from formats.locations import is_remote
 from formats.scores import read_footer
+from pipeline.code_version import modules_version
 from pipeline.intake.input_sources import Source, find_sources
 from pipeline.intake.intake_error import (
     InputNotFoundError,
@@ -101,13 +102,14 @@ def plan_tasks(
     inputs: dict[str, Source], out: str, model: ScoredModel, options: RowOptions
 ) -> list[ScoreTask]:
     """Plans one task per file."""
+    code = modules_version(TableRows.__module__, score_file.__module__)
     return [
         ScoreTask(
             source=TableRows(source, options),
             output=f"{out}/{name}",
             model=model.path,
             model_sha256=model.sha256,
-            options=repr(options),
+            options=f"{options} {code}",
         )
         for name, source in inputs.items()
     ]

@@ -14,7 +14,7 @@ from components.scorer.score_writer import score_writer
 from formats.errors import UserError
 from formats.names import SIGNAL_PROBABILITY
 from formats.prefetching import prefetch
-from formats.scores import FILE, FORMAT, REASON, ROW, ScoresFooter, read_footer
+from formats.scores import FILE, REASON, ROW, ScoresFooter, read_footer
 
 BATCH_ROWS = 16_384
 """Rows that the model scores at a time."""
@@ -82,7 +82,7 @@ class ScoreTask:
         output: the file to write.
         model: path of the model.
         model_sha256: of the model.
-        options: other options that determine the output, as text.
+        options: what else determines the output, as text: other options, and the code's version.
     """
 
     source: RowSource
@@ -93,7 +93,7 @@ class ScoreTask:
 
     def key(self, digest: str) -> str:
         """Identifies input, model and options; empty for an input of unknown content."""
-        parts = (FORMAT, digest, self.source.name, self.model_sha256, self.options)
+        parts = (digest, self.source.name, self.model_sha256, self.options)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest() if digest else ""
 
 

@@ -171,7 +171,7 @@ def checkpoint_folder(
         settings: values that JSON can represent, with a fingerprint of the events among them.
         initial_weights: the weights of a warm start, by name.
     """
-    code = source_digest([*modules_of("models"), "formats.features"])
+    code = source_digest([*modules_of("models"), *modules_of("formats")])
     determining = [settings, tf.__version__, tf_keras.__version__, code]
     digest = hashlib.sha256(json.dumps(determining, sort_keys=True).encode())
     for name in sorted(initial_weights):

@@ -97,7 +97,8 @@ def score(
 
     OUT gets one Parquet file per input file: the row's file and number, or its id, and
     signal_probability. A file appears when it is complete. When the command is repeated, files
-    whose input, model and options are unchanged are kept.
+    whose input, model, options and code (of this package and its libraries) are unchanged are
+    kept.
 
     \b
     Examples:

@@ -12,7 +12,13 @@ from formats import source_version
 from formats.source_version import project_version, source_digest
 from kubeflow.cloud_targets import KubeflowTarget
 from pipeline import code_version as versions
-from pipeline.code_version import code_version, import_closure, node_packages, root_modules
+from pipeline.code_version import (
+    code_version,
+    import_closure,
+    modules_version,
+    node_packages,
+    root_modules,
+)
 from pipeline.config import load_config
 from pipeline.graph import create_pipeline
 
@@ -98,6 +104,24 @@ def test_a_package_counts_from_its_first_import(nodes, sources):
     # The distribution is named otherwise than the package.
     assert packages_of(nodes["Trainer"])["sklearn"].startswith("scikit-learn 1.")
     assert code_version(nodes["Trainer"]) != before
+
+
+@pytest.mark.parametrize("module", ["intake/csv_reader", "intake/value_rules"])
+def test_an_edit_changes_the_version_of_the_modules_that_import_it(sources, module):
+    versions_of = [("pipeline.intake.scored_rows",), ("formats.features",)]
+    before = [modules_version(*roots) for roots in versions_of]
+    file = sources / "pipeline" / f"{module}.py"
+    file.write_text(f"{file.read_text()}\n# edited\n")
+    after = [modules_version(*roots) for roots in versions_of]
+    assert [a == b for a, b in zip(after, before, strict=True)] == [False, True]
+
+
+def test_a_package_is_part_of_the_version_of_modules(monkeypatch):
+    before = modules_version("pipeline.intake.scored_rows")
+    monkeypatch.setattr(versions, "_version", lambda name: "99" * (name == "pyarrow"))
+    changed = modules_version("pipeline.intake.scored_rows")
+    monkeypatch.setattr(versions, "_version", lambda name: "98" * (name == "pyarrow"))
+    assert len({before, changed, modules_version("pipeline.intake.scored_rows")}) == 3
 
 
 def test_packages_that_are_not_installed_are_left_out():

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 import models.physics
-from formats import features
+from formats import features, splitmix64
 from models.training.checkpoints import (
     REFIT_FOLDER,
     Checkpoints,
@@ -340,9 +340,9 @@ def test_the_folder_depends_on_settings_and_weights():
     }
 
 
-def test_the_folder_depends_on_the_code_of_models_and_on_the_features(monkeypatch):
+def test_the_folder_depends_on_the_code_of_models_and_formats(monkeypatch):
     folder, read = checkpoint_folder("r", {}, {}), Path.read_bytes
-    for changed in (Path(models.physics.__file__), Path(features.__file__)):
+    for changed in map(Path, (models.physics.__file__, features.__file__, splitmix64.__file__)):
         with monkeypatch.context() as patched:
             patched.setattr(Path, "read_bytes", lambda p, c=changed: read(p) + b"#" * (p == c))
             assert checkpoint_folder("r", {}, {}) != folder

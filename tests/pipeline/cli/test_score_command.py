@@ -57,7 +57,7 @@ def test_a_folder_has_one_output_per_shard(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_only_what_changed_is_scored_again(run, tmp_path):
+def test_only_what_changed_is_scored_again(run, tmp_path, monkeypatch):
     run("--input", "shards", "--input", "x.csv")
     unchanged = tmp_path / "out" / "sub" / "shard-00000.tfrecord.parquet"
     before = unchanged.stat().st_mtime_ns
@@ -73,6 +73,8 @@ def test_only_what_changed_is_scored_again(run, tmp_path):
         expected_scores(EVENTS.features[:20], factor=2),
         rtol=1e-5,
     )
+    monkeypatch.setattr("pipeline.scoring.modules_version", lambda *_: "edited")
+    assert "unchanged" not in run("--input", "shards", "--input", "x.csv").output
     result = run("--input", "shards", "--input", "x.csv", "--columns", FEATURES[0])
     assert "unchanged" not in result.output
 
