@@ -150,7 +150,7 @@ class _TextTable:
             if not block.endswith((b"\n", b"\r")):
                 self._check_end(block, first)
             data, skipped = self._without_head(block, first)
-            if data and not data.isspace():
+            if data.strip(b" \r\n"):  # A line of tabs may be a row.
                 yield self._parse(data, first + skipped, numbers, texts)
         if count := self.parser.repeated_headers:
             self.notes.append(f"{self.member.name}: skipped {plural(count, 'repeated header')}")

@@ -58,6 +58,8 @@ class LineParser:
     def lines(self, block: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
         """Yields the number and the cells of each line that is neither blank nor a comment.
 
+        A line of tabs is a row of missing values, as in Arrow, if they separate the columns.
+
         Args:
             block: whole lines.
             first: the number of its first line.
@@ -65,8 +67,9 @@ class LineParser:
         for number, line in enumerate(LINE_END.split(block), start=first):
             text = line.decode("utf-8", errors="replace").removeprefix("\ufeff")
             is_comment = self.layout.comment and text.startswith(self.layout.comment)
-            if text.strip() and not is_comment:
-                yield number, split_cells(text, self.layout.separator)
+            cells = split_cells(text, self.layout.separator)
+            if not is_comment and (text.strip() or len(cells) >= self.width):
+                yield number, cells
 
     def parse(
         self, block: bytes, first: int, numbers: Sequence[int], texts: Sequence[int]

@@ -75,12 +75,14 @@ def split_cells(line: str, separator: str) -> list[str]:
     ['1', 'a,b', '']
     """
     if separator == " ":
-        return line.split()
+        cells = re.findall(r'"(?:[^"]|"")*"(?!\S)|\S+', line) if '"' in line else line.split()
+        return [_unquote(cell) for cell in cells]
     if '"' not in line:
         return [cell.strip() for cell in line.split(separator)]
     mark = re.escape(separator)
-    cells = re.findall(rf'\s*("(?:[^"]|"")*"|[^{mark}]*)\s*(?:{mark}|$)', line)
-    cells = cells if line.rstrip().endswith(separator) else cells[:-1]
+    blanks = rf"[^\S{mark}]*"
+    cells = re.findall(rf'{blanks}("(?:[^"]|"")*"|[^{mark}]*){blanks}(?:{mark}|$)', line)
+    cells = cells if line.endswith(separator) else cells[:-1]
     return [_unquote(cell.strip()) for cell in cells]
 
 

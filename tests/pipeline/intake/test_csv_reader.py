@@ -490,6 +490,41 @@ def test_every_number_is_float_of_its_text(tmp_path_factory, rows):
     assert values.tolist() == [[float(text) for text in row] for row in rows]
 
 
+@pytest.mark.parametrize("number", ["1", "+1"], ids=["Arrow", "line by line"])
+def test_a_line_of_tabs_between_columns_is_a_row_of_missing_values(converted, number):
+    text = to_csv([[number, *ROWS[0][1:]], *ROWS[1:]], COLUMNS, "\t")
+    for ending in ("\t" * 28, "\t" * 28 + "\n", "\t" * 28 + "\n\n \n\t\n"):
+        message = refusal(converted, text + ending)
+        assert message.startswith("x.csv: 1 event with missing or infinite values: 1 in label, ")
+        assert "the first in line 42 with '' as label" in message
+
+
+def test_empty_cells_beside_quoted_ones_keep_their_places(converted):
+    rows = [[f'"{cell}"' for cell in row] for row in ROWS]
+    rows[4] = [*rows[4][:2], "", *rows[4][3:-1], ""]
+    fault = "1 event with missing or infinite values: 1 in lepton_eta, 1 in m_wwbb; "
+    for number in ("1", "+1"):  # The second only line by line.
+        text = to_csv([[number, *rows[0][1:]], *rows[1:]], COLUMNS, "\t")
+        assert fault + "the first in line 6 with '' as lepton_eta" in refusal(converted, text)
+
+
+@pytest.mark.parametrize("number", ["1", "+1"], ids=["Arrow", "line by line"])
+def test_a_table_of_r_is_read(converted, number):
+    header = [f'"{name}"' for name in COLUMNS]
+    labels = {"1": '"a s"', "0": '"b"'}
+    texts = [[f'"{i}"', labels[row[0]], *row[1:]] for i, row in enumerate(ROWS)]
+    texts[0][2] = number.replace("1", ROWS[0][1])
+    text = " ".join(header) + "\n" + to_csv(texts, (), " ")
+    events, _ = converted(text, IntakeOptions(labels=LabelValues("a s", "b", are_given=True)))
+    assert same_events(events, EVENTS)
+
+
+def test_a_carriage_return_in_quotes_is_a_line_break(converted):
+    rows = [*([*row, '"x"'] for row in ROWS[:-1]), ["", *ROWS[-1][1:], '"x\ry"']]
+    message = refusal(converted, to_csv(rows, [*COLUMNS, "comment"]))
+    assert message.startswith("x.csv: line 42 has 1 column, not 30")
+
+
 def test_the_cells_and_lines_of_rows_are_found_again(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(NAMED.replace("\n", "\n\n", 3))
