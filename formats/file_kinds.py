@@ -173,10 +173,13 @@ def remedy(head: bytes) -> str:
     """Returns how to get a table from an unsupported format; empty for other formats.
 
     >>> remedy(b"ORC\x01"), remedy(b"PAR1"), remedy(bytes(99))
-    ('Save the table as Parquet or CSV in the program that wrote it', '', '')
+    ('Save the table as Parquet or CSV in the program that wrote it', '', \
+'If its start is damaged, fetch or write it again')
     """
     kind = None if find_container(head) else find_format(head)
-    return kind.remedy if isinstance(kind, RefusedKind) and kind is not _UNKNOWN else ""
+    if kind is _UNKNOWN:
+        return "If its start is damaged, fetch or write it again"
+    return kind.remedy if isinstance(kind, RefusedKind) else ""
 
 
 def _text_format(head: bytes, text: bytes) -> str | RefusedKind:

@@ -68,9 +68,10 @@ class Inspection:
         self.first = Events(*map(np.concatenate, zip(self.first, missing, strict=True)))
         self.events += len(chunk.labels)
         self.signal += int(chunk.labels.sum())
-        self.low = np.minimum(self.low, chunk.features.min(axis=0))
-        self.high = np.maximum(self.high, chunk.features.max(axis=0))
-        self.total += chunk.features.sum(axis=0, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # Infinities of both signs; signaling NaN.
+            self.low = np.minimum(self.low, chunk.features.min(axis=0))
+            self.high = np.maximum(self.high, chunk.features.max(axis=0))
+            self.total += chunk.features.sum(axis=0, dtype=np.float64)
 
 
 def _additional_keys(path: Path) -> tuple[str, ...]:
@@ -172,6 +173,7 @@ def _summary(inspection: Inspection, units: str) -> Iterator[tuple[str, str]]:
         yield "units", "GeV, radians, b-tag levels 0, 1, 2"
 
 
+@np.errstate(invalid="ignore")  # As in `Inspection.add`.
 def _numbers(inspection: Inspection, scales: NDArray[np.float64]) -> dict[str, list[float]]:
     """Returns the columns of the tables by heading: the label's number, then each feature's."""
     share = inspection.signal / inspection.events

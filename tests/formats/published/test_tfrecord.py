@@ -144,10 +144,12 @@ def test_truncated_or_corrupt_gzip_is_reported():
         assert reason.startswith("cannot be unpacked: the gzip data is truncated or corrupt")
 
 
-def test_too_long_record_is_rejected_before_it_is_read():
-    error = error_of(frame([b"ok", bytes(tfrecord.MAX_RECORD_BYTES + 1)]))
+@pytest.mark.parametrize("before", [0, 1])
+def test_too_long_record_is_rejected_before_it_is_read(before):
+    error = error_of(frame([b"ok"] * before + [bytes(tfrecord.MAX_RECORD_BYTES + 1)]))
 
-    assert (error.number, error.reason[:23]) == (1, "is longer than 524288 b")
+    assert (error.number, error.reason[:23]) == (before, "is longer than 524288 b")
+    assert error.remedy.startswith("Write one record per event")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_too_long_record_is_rejected_before_it_is_read():
         (b'{"a": [1, 2, 3, 4]}', "it looks like JSON. Save it as a table:"),
         (b"PAR1\x15\x04\x15\x10\x15\x14L\x15", "it looks like a Parquet file."),
         (b"PK\x03\x04 and so on and on", "it looks like a zip archive."),
-        (bytes(range(5, 200)), "it looks like binary data of an unknown kind."),
+        (bytes(range(5, 200)), "it looks like binary data of an unknown kind. If its start is"),
         (gzip.compress(b"1.0,0.5\n" * 9, mtime=0), "it looks like CSV inside gzip."),
         (
             gzip.compress(gzip.compress(frame([b"a"]), mtime=0), mtime=0),

@@ -56,6 +56,19 @@ def test_all_records_are_shown_if_more_are_requested(tmp_path):
     assert len(inspect_file(tmp_path / "shard", records=9).first.labels) == 4
 
 
+def test_values_that_are_no_numbers_are_shown_without_warnings(tmp_path):
+    events = make_events(2)
+    events.features[:, 0] = np.inf, -np.inf
+    events.features[0, 1] = np.array(0x7FA00001, np.uint32).view(np.float32)  # A signaling NaN.
+    (tmp_path / "shard").write_bytes(encode_events(events))
+
+    lines = text_of(inspect_file(tmp_path / "shard", records=0)).splitlines()
+
+    shown = {cells[0]: cells[1:] for cells in map(cells_of, lines) if cells}
+    assert shown[FEATURES[0]] == ["-inf", "nan", "inf"]
+    assert shown[FEATURES[1]] == ["nan", "nan", "nan"]
+
+
 def test_rendering_shows_balance_columns_and_records(tmp_path):
     events = make_events(200)
     (tmp_path / "shard").write_bytes(encode_events(events))
