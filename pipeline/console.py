@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from formats.atomic_files import naming
+from formats.errors import printable
 
 # Messages of LocalDagRunner and its launcher, verbatim from the pinned TFX.
 _NODE_STARTS = "Component %s is running."
@@ -25,13 +26,28 @@ _NODE_CACHED = "A cached execution %d is used."
 _NODE_ENDS = "Component %s is finished."
 
 
-class Screen(io.TextIOWrapper):
-    """The real standard output; its errors name it."""
+class PlainConsole(Console):
+    """A console that prints paths and messages verbatim, except for control characters.
 
-    def flush(self) -> None:
-        """Writes what was printed."""
+    Nothing in them is markup or the name of an emoji, and no line is broken. An error of the output
+    names it.
+    """
+
+    def __init__(self, file: IO[str] | None = None):
+        super().__init__(file=file, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Renders text of any origin, in cells of tables too."""
+        return super().render_str(printable(text), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints objects."""
         with naming("standard output"):
-            super().flush()
+            super().print(*objects, **options)
+
+
+class Screen(io.TextIOWrapper):
+    """The real standard output; an error of its end names it."""
 
     def close(self) -> None:
         """Writes what was printed, again if that has failed."""
@@ -55,8 +71,7 @@ def output_to(log_file: Path) -> Iterator[Console]:
         for fd in originals:
             os.dup2(log.fileno(), fd)
         try:
-            # Without markup and line breaks: paths and messages are printed verbatim.
-            yield Console(file=screen, highlight=False, markup=False, soft_wrap=True)
+            yield PlainConsole(screen)
         finally:
             with suppress(OSError):  # the disk of the log is full
                 sys.stdout.flush()
@@ -110,7 +125,7 @@ class Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one message; warnings stand out."""
         style = "bold" if record.levelno >= logging.WARNING else "dim"
-        self._console.print(Text(f"    {record.getMessage()}", style=style))
+        self._console.print(f"    {record.getMessage()}", style=style)
 
 
 @contextmanager

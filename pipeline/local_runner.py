@@ -12,7 +12,7 @@ from pathlib import Path
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.pusher.publication import exclusive_push, raise_last_version
-from formats.errors import UserError
+from formats.errors import UserError, printable
 from formats.push_directory import last_used_version
 from pipeline.beam_options import stage_no_tfx
 from pipeline.cache_keys import portable_cache_keys
@@ -67,7 +67,7 @@ def main() -> None:
         with used_by_run(Path(config.root)):
             run(config)
     except UserError as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+        sys.exit(printable(f"{type(error).__name__}: {error}"))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from pipeline.cli.error_reports import user_errors
+from pipeline.cli.output import echo
 from pipeline.cli.path_type import LocalPath
 from pipeline.cli.shared_options import NumberRange, combined, set_option
 from pipeline.exit_codes import ExitCode
@@ -67,7 +68,7 @@ def compile_command(target: str, config_file: Path, overrides: tuple[str, ...], 
     """
     config = _load_checked(target, config_file, overrides)
     _compile(target, config, out)
-    click.echo(f"compiled for {target}: {out}")
+    echo(f"compiled for {target}: {out}")
 
 
 @click.command("submit", short_help="Run the pipeline on Vertex AI or Kubeflow.")
@@ -107,13 +108,13 @@ def submit(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"pipeline{SUFFIXES[target]}"
         _compile(target, config, file)
-        click.echo(_submission_summary(target, config, file))
+        echo(_submission_summary(target, config, file))
         if dry_run:
-            click.echo("dry run: nothing was sent")
+            echo("dry run: nothing was sent")
             return
         runs = _connect(target, config)
         run_id = runs.submit(file)
-    click.echo(f"run         {run_id}\n{runs.link(run_id)}")
+    echo(f"run         {run_id}\n{runs.link(run_id)}")
     if wait:
         sys.exit(_follow(runs, run_id, interval))
 
@@ -216,16 +217,16 @@ def _follow(runs: Any, run_id: str, interval: float) -> ExitCode:
         for state in follow(runs, run_id, interval):
             for task, task_state in state.tasks.items():
                 if printed_tasks.get(task) != task_state:
-                    click.echo(f"  {task:<32}{task_state}")
+                    echo(f"  {task:<32}{task_state}")
             printed_tasks = dict(state.tasks)
     except EngineError as error:
         hint = f"; {goes_on}" if error.is_transient else ""
         raise EngineError(f"{error}{hint}") from None
     except KeyboardInterrupt:
-        click.echo(f"Interrupted; {goes_on}", err=True)
+        echo(f"Interrupted; {goes_on}", err=True)
         return ExitCode.INTERRUPTED
     code = exit_code(state)
-    click.echo("CANCELED" if state.canceled else _outcome(code, state.errors))
+    echo("CANCELED" if state.canceled else _outcome(code, state.errors))
     return code
 
 

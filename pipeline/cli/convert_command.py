@@ -18,6 +18,7 @@ from pipeline.cli.convert_options import (
 )
 from pipeline.cli.data_commands import describe_sizes, output_options
 from pipeline.cli.error_reports import user_errors
+from pipeline.cli.output import echo
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -189,19 +190,17 @@ def interruption(remains: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"Interrupted: {remains}", err=True)
+        echo(f"Interrupted: {remains}", err=True)
         raise SystemExit(ExitCode.INTERRUPTED) from None
 
 
 def print_notes(notes: Iterable[str]) -> None:
     """Prints notes on the inputs, each once, up to a number of them."""
-    from formats.errors import printable
-
     different = list(dict.fromkeys(notes))
     for note in different[:_MAX_NOTES]:
-        click.echo(f"note: {printable(note)}")
+        echo(f"note: {note}")
     if different[_MAX_NOTES:]:
-        click.echo(f"note: {len(different) - _MAX_NOTES} more of this kind")
+        echo(f"note: {len(different) - _MAX_NOTES} more of this kind")
 
 
 def _print_summary(result: "Conversion", notes: list[str], directory: Path, seconds: float) -> None:
@@ -211,9 +210,9 @@ def _print_summary(result: "Conversion", notes: list[str], directory: Path, seco
     print_notes([*notes, *counts.notes])
     kinds = ", ".join(dict.fromkeys(source.kind for source in counts.sources))
     inputs = plural(len(counts.sources), "input")
-    click.echo(f"Read {plural(counts.read, 'event')} from {inputs} ({kinds})")
+    echo(f"Read {plural(counts.read, 'event')} from {inputs} ({kinds})")
     for reason, count in counts.dropped.items():
-        click.echo(f"Dropped {plural(count, 'event')}: {reason}")
+        echo(f"Dropped {plural(count, 'event')}: {reason}")
     for reason, count in counts.changed.items():
-        click.echo(f"Changed {plural(count, 'event')}: {reason}")
-    click.echo(describe_sizes(sizes, seconds, directory))
+        echo(f"Changed {plural(count, 'event')}: {reason}")
+    echo(describe_sizes(sizes, seconds, directory))

@@ -14,6 +14,7 @@ import click
 
 from components.report.number_format import plural
 from pipeline.cli.error_reports import user_errors
+from pipeline.cli.output import echo
 from pipeline.cli.path_type import LocalPath
 from pipeline.cli.shared_options import NumberRange, combined
 
@@ -101,7 +102,7 @@ def generate(
             make_manifest=partial(_generated_manifest, seed),
             **output,
         )
-    click.echo(describe_sizes(sizes, time.monotonic() - start, directory))
+    echo(describe_sizes(sizes, time.monotonic() - start, directory))
 
 
 def _generated_manifest(seed: int, shards: "tuple[ShardEntry, ...]") -> "Manifest":
@@ -168,17 +169,16 @@ def inspect(path: Path, records: int, units: str) -> None:
     # Other encodings than the published one are parsed with TensorFlow, whose import is noisy.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    from rich.console import Console
-
+    from pipeline.console import PlainConsole
     from pipeline.sample_data.inspection import inspect_shards, render
     from pipeline.sample_data.progress_bar import progress
 
-    console = Console()
+    console = PlainConsole()
     for place, shards in _shards_of(path).items():
         size = sum(shard.stat().st_size for shard in shards if shard.is_file())
         with progress(f"reading {place}", size) as on_read:
             inspection = inspect_shards(place, shards, records, on_read)
-        console.print(render(inspection, console.width, units), soft_wrap=True)
+        console.print(render(inspection, console.width, units))
 
 
 def _shards_of(path: Path) -> "dict[Path, list[Path]]":
@@ -189,10 +189,10 @@ def _shards_of(path: Path) -> "dict[Path, list[Path]]":
         return {path: [path]}
     data = find_data(path, data_layout(path))
     for heading, text in data.lines():
-        click.echo(f"{heading:<13}{text}")
+        echo(f"{heading:<13}{text}")
     for text in _manifest_lines(path):
-        click.echo(f"{'manifest':<13}{text}")
-    click.echo()
+        echo(f"{'manifest':<13}{text}")
+    echo()
     return {path / folder: shards for folder, shards in data.shards.items()}
 
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import click
 
-from formats.errors import DataRefusedError, UserError, printable
+from formats.errors import DataRefusedError, UserError
+from pipeline.cli.output import echo
 from pipeline.exit_codes import ExitCode
 
 
@@ -15,10 +16,9 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        message = printable(str(error))
         if error.exit_code == ExitCode.USAGE:
-            raise click.UsageError(message) from error
-        fault = click.ClickException(message)
+            raise click.UsageError(str(error)) from error
+        fault = click.ClickException(str(error))
         fault.exit_code = error.exit_code  # type: ignore[misc]
         raise fault from error
 
@@ -29,5 +29,5 @@ def refused_data() -> Iterator[None]:
     try:
         yield
     except DataRefusedError as error:
-        click.echo(f"DATA REFUSED\n{error}")
+        echo(f"DATA REFUSED\n{error}")
         raise SystemExit(ExitCode.DATA_REFUSED) from None

@@ -4,13 +4,15 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from formats.errors import printable
 from pipeline.cli.error_reports import user_errors
+from pipeline.cli.output import echo
 from pipeline.exit_codes import ExitCode
 from pipeline.process_setup import prepare_process
 
@@ -47,9 +49,14 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the arguments; prints the help or the version."""
+        with _described_errors():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command; an error of the system, such as a full disk, becomes one sentence."""
-        try:
+        """Runs a command."""
+        with _described_errors():
             with user_errors():
                 prepare_process()
             for stream in (sys.stdout, sys.stderr):
@@ -57,26 +64,50 @@ class LazyGroup(click.Group):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="backslashreplace")
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # not handled by the command itself
-            click.echo("Interrupted", err=True)
-            ctx.exit(ExitCode.INTERRUPTED)
-        # click ends silently when the reader of the output has gone.
-        except (BrokenPipeError, click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            from pipeline.system_errors import OUT_OF_MEMORY, describe_system_error, explain
 
-            explained = explain(error)
-            if not isinstance(error, OSError) and not explained:
-                raise
-            fault = click.ClickException(describe_system_error(error))
-            if explained != OUT_OF_MEMORY:
-                raise fault from error
-            fault.show()
-            with suppress(OSError, MemoryError):
-                sys.stdout.flush()
-            # Python lacks memory to end as well, and would print thousands of lines about it.
-            os._exit(ExitCode.FAILED)
+
+@contextmanager
+def _described_errors() -> Iterator[None]:
+    """Makes one sentence of an error of the system, such as a full disk."""
+    try:
+        yield
+    except KeyboardInterrupt:  # not handled by the command itself
+        echo("Interrupted", err=True)
+        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+    except click.ClickException as error:
+        error.message = printable(error.message)
+        raise
+    # click ends silently when the reader of the output has gone.
+    except (BrokenPipeError, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        from pipeline.system_errors import OUT_OF_MEMORY, describe_system_error, explain
+
+        explained = explain(error)
+        if not isinstance(error, OSError) and not explained:
+            raise
+        if _discard_unwritten() and isinstance(error, OSError):
+            error.filename = error.filename or "standard output"
+        fault = click.ClickException(printable(describe_system_error(error)))
+        if explained != OUT_OF_MEMORY:
+            raise fault from error
+        fault.show()
+        # Python lacks memory to end as well, and would print thousands of lines about it.
+        os._exit(ExitCode.FAILED)
+
+
+def _discard_unwritten() -> bool:
+    """Discards what standard output has not taken, because Python would write it at its end.
+
+    Returns:
+        Whether there was anything.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

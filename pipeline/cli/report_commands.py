@@ -12,6 +12,7 @@ import click
 
 from pipeline.cli.error_reports import refused_data, user_errors
 from pipeline.cli.imports import without_collection
+from pipeline.cli.output import echo
 from pipeline.cli.path_type import LocalPath
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def confine() -> None:
         # Before any library has started a thread, which would keep its network.
         deny(SENDING)
     except OSError as error:
-        click.echo(f"warning: the model is loaded with network access: {error}", err=True)
+        echo(f"warning: the model is loaded with network access: {error}", err=True)
 
 
 def _verify(folder: Path) -> None:
@@ -227,13 +228,13 @@ def _verify(folder: Path) -> None:
 
     record = read_provenance(folder)
     for line in provenance_lines(record):
-        click.echo(line)
+        echo(line)
     differences = find_differences(folder, record)
     if differences:
-        click.echo("\n".join(["DAMAGED: this is not the model that was pushed", *differences]))
+        echo("\n".join(["DAMAGED: this is not the model that was pushed", *differences]))
         sys.exit(1)
     size = sum(file.bytes for file in record.files.values())
-    click.echo(f"verified: {len(record.files)} files, {size:,} bytes, as they were pushed")
+    echo(f"verified: {len(record.files)} files, {size:,} bytes, as they were pushed")
 
 
 def _recover(root: Path) -> None:

@@ -12,6 +12,7 @@ from formats.locations import is_remote
 from pipeline.cli.convert_command import check_place, interruption, print_notes
 from pipeline.cli.convert_options import intake_options, make_intake_options
 from pipeline.cli.error_reports import user_errors
+from pipeline.cli.output import echo
 from pipeline.cli.path_type import LocalPath, Location
 from pipeline.cli.report_commands import DEFAULT_ROOT, confine
 from pipeline.cli.shared_options import set_option
@@ -138,7 +139,7 @@ def score(
         if others := scoring.find_others(out, sources):
             notes.append(f"{out}: has files of other inputs: {others}")
         print_notes(notes)
-        click.echo(f"Model {chosen.description}")
+        echo(f"Model {chosen.description}")
         files = _score(tasks, out, beam_args)
         print_notes(note for task in tasks for note in scoring.notes_of(task))
     _print_summary(files, out, time.monotonic() - start)
@@ -221,9 +222,9 @@ def _print_summary(files: "list[FileScores]", out: str, seconds: float) -> None:
     rows, flagged = sum(file.rows for file in files), sum(file.flagged for file in files)
     reused = sum(file.is_reused for file in files)
     note = f", {reused} of them unchanged since an earlier command" * bool(reused)
-    click.echo(f"Read and wrote {plural(rows, 'row')} in {plural(len(files), 'file')}{note}")
+    echo(f"Read and wrote {plural(rows, 'row')} in {plural(len(files), 'file')}{note}")
     if empty := sum(file.rows == 0 for file in files):
-        click.echo(f"note: {plural(empty, 'input file')} without rows")
+        echo(f"note: {plural(empty, 'input file')} without rows")
     if flagged:
-        click.echo(f"No score for {plural(flagged, 'row')}: see the column reason")
-    click.echo(f"Wrote to {out} in {seconds:.1f} s")
+        echo(f"No score for {plural(flagged, 'row')}: see the column reason")
+    echo(f"Wrote to {out} in {seconds:.1f} s")

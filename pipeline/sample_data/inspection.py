@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from formats.features import COLUMNS, FEATURES, NUM_FEATURES, physical_unit
 from formats.published.record import Events, RecordError, read_events
@@ -140,7 +139,7 @@ def inspect_shards(
 def render(inspection: Inspection, width: int, units: str = "published") -> RenderableType:
     """Renders the summary, then column ranges and first records in tables of at most this width.
 
-    Nothing is parsed as markup. The lines of the summary may be longer than the width.
+    The lines of the summary may be longer than the width.
 
     Args:
         inspection: the summary.
@@ -148,9 +147,9 @@ def render(inspection: Inspection, width: int, units: str = "published") -> Rend
         units: of the values in the tables: ``published``, or ``gev`` for GeV, radians and b-tag
             levels.
     """
-    lines = (Text(f"{name:<13}{value}") for name, value in _summary(inspection, units))
+    lines = (f"{name:<13}{value}" for name, value in _summary(inspection, units))
     scales = [1 / physical_unit(name) if units == "gev" else 1.0 for name in FEATURES]
-    return Group(*lines, Text(), *_tables(_numbers(inspection, np.array(scales)), width))
+    return Group(*lines, "", *_tables(_numbers(inspection, np.array(scales)), width))
 
 
 def _summary(inspection: Inspection, units: str) -> Iterator[tuple[str, str]]:

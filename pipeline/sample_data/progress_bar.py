@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from formats.errors import printable
 from formats.throttle import Throttle
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -32,7 +33,7 @@ def progress(activity: str, total: int | None) -> Iterator[OnProgress]:
     Yields:
         A function to call with the amount of work completed.
     """
-    console = Console(stderr=True)
+    console, activity = Console(stderr=True), printable(activity)
     if not console.is_terminal:
         yield _line_printer(console, activity, total)
         return

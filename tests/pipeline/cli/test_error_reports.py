@@ -18,12 +18,12 @@ def run(error):
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UserError("x\x1b is bad"), 1), (ConfigError("x is bad"), 2), (DataRefusedError("x"), 4)],
+    [(UserError("x is bad"), 1), (ConfigError("x is bad"), 2), (DataRefusedError("x"), 4)],
 )
 def test_an_error_of_the_user_is_a_sentence_and_an_exit_code(error, code):
     result = run(error)
     assert result.exit_code == code
-    assert f"Error: {str(error).replace(chr(27), chr(0xFFFD))}\n" in result.output
+    assert f"Error: {error}\n" in result.output
     assert ("Usage: command" in result.output) == (code == 2)
 
 

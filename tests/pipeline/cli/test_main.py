@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,9 +7,16 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from event_makers import make_published_events
 from rich.console import Console
+from rich.table import Table
+from shard_makers import write_shards
 
+from formats.errors import UserError
+from pipeline.cli.error_reports import user_errors
 from pipeline.cli.main import COMMANDS, LazyGroup, main
+from pipeline.cli.output import echo
+from pipeline.console import PlainConsole
 
 HIGGS = str(Path(sys.executable).with_name("higgs"))
 
@@ -41,6 +49,71 @@ def test_names_that_the_encoding_of_the_terminal_lacks_are_escaped(monkeypatch):
     monkeypatch.setattr(LazyGroup, "get_command", lambda *_: show)
     result = CliRunner(charset="ascii").invoke(main, ["show"])
     assert (result.exit_code, result.output) == (0, "\\xfc\n")
+
+
+@pytest.mark.parametrize(
+    "error", [UserError("a\x1b[2Jb"), click.UsageError("a\x1b[2Jb"), OSError(2, "a\x1b[2Jb")]
+)
+def test_control_characters_do_not_reach_the_terminal(monkeypatch, error):
+    @click.command()
+    @user_errors()
+    def show():
+        echo("c\x1b[2Jd")
+        PlainConsole(sys.stdout).print("e\x1b[2Jf", table("g\x1b[2Jh"), ":smile: [b]")
+        raise error
+
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: show)
+    output = CliRunner().invoke(main, ["show"]).output
+    assert "\x1b" not in output
+    assert all(
+        text in output for text in ("a\ufffd[2Jb", "c\ufffd[2Jd", "e\ufffd[2Jf", "g\ufffd[2Jh")
+    )
+    assert ":smile: [b]" in output
+
+
+def test_every_command_prints_through_one_function():
+    files = Path("pipeline/cli").glob("*.py")
+    assert [path.name for path in files if "click.echo(" in path.read_text()] == ["output.py"]
+
+
+def table(cell):
+    table = Table("heading")
+    table.add_row(cell)
+    return table
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["run", "--help"], ["inspect", "data"], ["generate", "--events=9"]]
+)
+def test_a_full_disk_under_the_output_is_named_by_any_command(tmp_path, arguments):
+    write_shards(tmp_path / "data", make_published_events(9), [9])
+    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"}
+    out = ["--out", "new"] if arguments[0] == "generate" else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [HIGGS, *arguments, *out],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: standard output: no space is left; free some, or use another folder\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["inspect", "data"]])
+def test_a_reader_that_has_gone_ends_a_command_without_a_message(tmp_path, arguments):
+    write_shards(tmp_path / "data", make_published_events(9), [9])
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [HIGGS, *arguments], stdout=closed, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 CLOSED_STREAMS = """

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import wire_records as wire
 from event_makers import make_events, select
-from rich.console import Console
 from shard_makers import frame
 
 from formats.features import DISCRETE_VALUES, FEATURES, LABEL, UNITS
 from formats.published.record import encode_events
 from formats.published.tfrecord import RecordError
+from pipeline.console import PlainConsole
 from pipeline.sample_data.inspection import inspect_shards, render
 
 TAG = next(iter(DISCRETE_VALUES))
@@ -22,8 +22,9 @@ def inspect_file(path, records):
 
 
 def text_of(inspection, width: int = 200) -> str:
-    console = Console(width=width, file=io.StringIO())
-    console.print(render(inspection, width), soft_wrap=True)
+    console = PlainConsole(io.StringIO())
+    console.width = width
+    console.print(render(inspection, width))
     return console.file.getvalue()
 
 
@@ -199,9 +200,10 @@ def test_physical_units_can_be_shown(tmp_path):
     events = make_events(9)
     events.features[:, FEATURES.index(TAG)] = np.float32(DISCRETE_VALUES[TAG][2])
     (tmp_path / "shard").write_bytes(encode_events(events))
-    console = Console(width=200, file=io.StringIO())
+    console = PlainConsole(io.StringIO())
+    console.width = 200
 
-    console.print(render(inspect_file(tmp_path / "shard", records=1), 200, "gev"), soft_wrap=True)
+    console.print(render(inspect_file(tmp_path / "shard", records=1), 200, "gev"))
 
     text = console.file.getvalue()
     assert "units        GeV, radians, b-tag levels 0, 1, 2" in text
