@@ -8,6 +8,8 @@ from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.table import Table
 from pipeline.intake.text_layout import Layout, find_layout
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_DATA = re.compile(r"\s*@data\s*(%.*)?", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 
 
@@ -18,14 +20,14 @@ def open_arff(member: Member, decimal: str) -> Table:
         IntakeError: it has no attributes or no rows, or its rows are sparse.
     """
     text = member.head.decode("utf-8", errors="replace")
-    lines = text.splitlines()
-    data = next((i for i, line in enumerate(lines) if line.strip().lower() == "@data"), None)
+    lines = _LINE_END.split(text)
+    data = next((i for i, line in enumerate(lines) if _DATA.fullmatch(line)), None)
     if data is None:
         raise IntakeError(f"{member.name}: has no line @data. Fetch or write the file again.")
     names = tuple(
         match[1].strip("'\"") for line in lines[:data] if (match := _ATTRIBUTE.match(line.strip()))
     )
-    body = text.split("\n", data + 1)[-1].encode()
+    body = "\n".join(lines[data + 1 :]).encode()
     if body.lstrip().startswith(b"{"):
         raise IntakeError(
             f"{member.name}: has sparse rows, such as {quote(body.split()[0])}. "

@@ -287,7 +287,7 @@ def _require_all(
 ) -> None:
     source = table.name
     missing = [name for name in FEATURES if name not in found]
-    others = [name for index, name in enumerate(names) if index not in found.values()]
+    others = [n or "(no name)" for i, n in enumerate(names) if i not in found.values()]
     others = list(dict.fromkeys(others))
     shown = f"; unused columns: {enumerate_names(others)}" if others else ""
     if missing and table.guess:

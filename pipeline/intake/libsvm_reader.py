@@ -2,6 +2,7 @@
 
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -14,7 +15,7 @@ from formats.prefetching import prefetch
 from pipeline.intake.input_members import Member
 from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.table import Batch, Table, make_batch
-from pipeline.intake.text_blocks import read_blocks
+from pipeline.intake.text_blocks import LINE_END, read_blocks
 
 _ENTRY = re.compile(rb"(\d+):([-+]?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)", re.IGNORECASE)
 
@@ -24,7 +25,10 @@ def open_libsvm(member: Member) -> Table:
     notes: list[str] = []
 
     def read(numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Batch]:
-        for block, first in prefetch(read_blocks(member.name, member.stream)):
+        for text, first in prefetch(read_blocks(member.name, member.stream)):
+            block = LINE_END.sub(b"\n", text) if b"\r" in text else text
+            if first == 1:
+                block = block.removeprefix(BOM_UTF8)
             if not block.endswith(b"\n"):
                 notes.append(
                     f"{member.name}: the last line has no newline; if the file was cut there, its "

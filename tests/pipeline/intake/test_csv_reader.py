@@ -393,6 +393,11 @@ def test_a_table_with_a_late_start_is_not_called_empty(converted, text):
     assert "has no complete row in its first 256 kB" in refusal(converted, text)
 
 
+def test_a_column_without_a_name_is_listed(converted):
+    message = refusal(converted, to_csv(ROWS, [*COLUMNS[:-1], ""]))
+    assert f"({COLUMNS[-1]}); unused columns: (no name). " in message
+
+
 def test_a_name_that_two_columns_have_cannot_be_chosen(converted):
     text = to_csv([[*row, row[1]] for row in ROWS], [*COLUMNS, COLUMNS[1]])
 

@@ -390,6 +390,18 @@ def test_libsvm_with_queries_comments_and_blank_lines(tmp_path, write):
         convert_all([write(text + "2 1:0.5\n")], tmp_path / "new")
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_and_the_mark_of_other_systems(tmp_path, write, end):
+    for text in (to_libsvm(EVENTS), to_arff(ROWS)):
+        folder = tmp_path / text.split(maxsplit=1)[0]
+        events, conversion = convert_all([write("\ufeff" + text.replace("\n", end))], folder)
+        assert same_events(events, EVENTS)
+        assert not any("newline" in note for note in conversion.counts.notes)
+    path = write((to_libsvm(EVENTS) + "1 1:abc\n").replace("\n", end))
+    with pytest.raises(IntakeError, match="line 26 has '1:abc'"):
+        convert_all([path], tmp_path / "new")
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -430,6 +442,15 @@ def test_lines_of_arff_are_counted_from_the_start_of_the_file(tmp_path, write):
 
     with pytest.raises(IntakeError, match=f"the first in line {line} with '.' as {COLUMNS[5]}"):
         convert_all([write(text)], tmp_path / "out")
+
+
+@pytest.mark.parametrize("separator", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_no_row_of_arff_is_lost_to_a_comment(tmp_path, write, separator):
+    text = to_arff(ROWS).replace("% a comment", f"% page 1{separator}% page 2{separator}")
+
+    events, _ = convert_all([write(text.replace("@DATA", "@DATA % of 2021"))], tmp_path / "out")
+
+    assert same_events(events, EVENTS)
 
 
 def test_an_attribute_that_is_missing_in_arff(tmp_path, write):
