@@ -36,7 +36,7 @@ from kubeflow.executor_io import (
     parse_message,
     restore,
 )
-from pipeline.beam_options import check_job_servers, describe_lost_job_server, stage_no_tfx
+from pipeline.beam_options import check_job_servers, describe_job_server_error, stage_no_tfx
 from pipeline.exit_codes import ExitCode
 from pipeline.process_setup import prepare_process
 from pipeline.system_errors import describe_system_error, explain
@@ -81,7 +81,7 @@ def run(arguments: Arguments) -> int:
         traceback.print_exc()
         if isinstance(error, OSError) or explain(error):
             print(f"FAILED: {describe_system_error(error)}", file=sys.stderr)
-        elif lost := describe_lost_job_server(error):
+        elif lost := describe_job_server_error(error):
             print(f"FAILED: {lost}", file=sys.stderr)
         return ExitCode.FAILED
     return 0

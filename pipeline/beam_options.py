@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -102,12 +103,26 @@ def check_job_servers(option_lists: Iterable[Sequence[str]]) -> None:
         _check_job_server(args)
 
 
-def describe_lost_job_server(error: BaseException) -> str | None:
+def describe_job_server_error(error: BaseException) -> str | None:
     """Describes an error of gRPC, through which only job servers are called; None for others."""
     if type(error).__module__.partition(".")[0] != "grpc":
         return None
+    code = error.code().name if hasattr(error, "code") else ""
     reason = getattr(error, "details", str)() or "no answer in time"
-    return f"the Beam job server no longer answers ({reason}); look at its log, restart it"
+    if code in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        return (
+            f"the Beam job server no longer answers ({reason}); look at its log, restart it"
+            f"{_proxy_hint()}"
+        )
+    return f"the Beam job server answered {code} ({reason}); look at its log"
+
+
+def _proxy_hint() -> str:
+    """Returns how gRPC connects if the environment names a proxy; empty if it does not."""
+    # In lower case only, no_proxy too: http_proxy_mapper.cc of gRPC.
+    variables = ("grpc_proxy", "https_proxy", "http_proxy")
+    name = next((name for name in variables if os.environ.get(name)), None)
+    return f" (through the proxy in {name}, unless no_proxy has its host)" if name else ""
 
 
 def _check_job_server(args: Sequence[str]) -> None:
@@ -127,7 +142,7 @@ def _check_job_server(args: Sequence[str]) -> None:
             except grpc.FutureTimeoutError:
                 raise JobServerError(
                     f"no Beam job server answers at {endpoint} within {JOB_SERVER_SECONDS:g} s: "
-                    "start it, or correct --job_endpoint in beam.args"
+                    f"start it, or correct --job_endpoint in beam.args{_proxy_hint()}"
                 ) from None
 
 

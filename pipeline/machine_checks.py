@@ -16,7 +16,7 @@ from pathlib import Path
 from formats.cluster import ClusterConfigError, read_cluster
 from formats.errors import UserError
 from formats.source_version import PACKAGES, find_source, modules_of
-from pipeline.beam_options import describe_lost_job_server
+from pipeline.beam_options import describe_job_server_error
 from pipeline.config import ConfigError
 from pipeline.file_access import find_write_error
 from pipeline.metadata_check import metadata_file
@@ -176,7 +176,7 @@ def correctable_faults(error: BaseException, root: Path, unnamed: str) -> Iterat
             redact(f"cannot use {error.filename}: {error.strerror}")
             + "; check it and its permissions"
         )
-    if lost := describe_lost_job_server(error):
+    if lost := describe_job_server_error(error):
         yield lost
 
 

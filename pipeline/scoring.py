@@ -192,7 +192,7 @@ def score_on_workers(
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from components.scorer.score_pipeline import score_on_beam
-    from pipeline.beam_options import check_job_servers, describe_lost_job_server
+    from pipeline.beam_options import check_job_servers, describe_job_server_error
 
     staging = f"{out}/.staging-{uuid.uuid4().hex}"
     FileSystems.mkdirs(staging)
@@ -203,7 +203,7 @@ def score_on_workers(
     except (DataRefusedError, ScoringError):
         raise
     except Exception as error:  # of any runner; its last line says what happened
-        reason = describe_lost_job_server(error) or str(error).strip().rpartition("\n")[2]
+        reason = describe_job_server_error(error) or str(error).strip().rpartition("\n")[2]
         raise ScoringError(f"the Beam pipeline failed: {reason}") from error
     finally:
         FileSystems.delete([staging])

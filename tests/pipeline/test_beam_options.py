@@ -160,6 +160,23 @@ def test_a_job_server_that_does_not_answer_is_named(monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_proxy_between_here_and_a_job_server_is_named(monkeypatch):
+    monkeypatch.setattr(beam_options, "JOB_SERVER_SECONDS", 0.5)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with ThreadPoolExecutor() as threads:
+        server = grpc.server(threads)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        options = ["--runner=portable", f"--job_endpoint=localhost:{port}"]
+        through = r"\(through the proxy in http_proxy, unless no_proxy has its host\)$"
+        with pytest.raises(JobServerError, match=through):
+            check_job_servers([options])
+        monkeypatch.setenv("no_proxy", "localhost")
+        check_job_servers([options])
+        server.stop(0)
+
+
+@pytest.mark.slow
 def test_a_job_server_that_answers_is_accepted():
     with ThreadPoolExecutor() as threads:
         server = grpc.server(threads)

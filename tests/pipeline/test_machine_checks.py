@@ -5,6 +5,7 @@ import resource
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -291,7 +292,9 @@ def test_any_other_error_is_described_as_it_is(tmp_path):
     assert describe_failure(ValueError("a reason"), tmp_path) == "ValueError: a reason"
 
 
-def test_a_job_server_that_is_lost_is_named(tmp_path):
+def test_a_job_server_that_is_lost_is_named(tmp_path, monkeypatch):
+    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         grpc.insecure_channel(f"127.0.0.1:{taken.getsockname()[1]}") as channel,
@@ -307,4 +310,21 @@ def test_a_job_server_that_is_lost_is_named(tmp_path):
     )
     assert "job server no longer answers (Deadline Exceeded); " in describe_failure(
         lost.value, tmp_path
+    )
+
+
+def test_what_a_job_server_answers_is_not_its_loss(tmp_path):
+    with ThreadPoolExecutor() as threads:
+        server = grpc.server(threads)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with (
+            grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+            pytest.raises(grpc.RpcError) as refused,
+        ):
+            channel.unary_unary("/jobs/run")(b"", timeout=60)
+        server.stop(None)
+    assert describe_failure(refused.value, tmp_path) == (
+        "the Beam job server answered UNIMPLEMENTED (Method not found!); look at its log and run "
+        f"again: finished nodes are reused (reported as {type(refused.value).__name__})"
     )
