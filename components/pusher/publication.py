@@ -8,7 +8,6 @@ folders: there the SavedModel's own file, which servers wait for, is copied last
 import errno
 import hashlib
 import logging
-import os
 import secrets
 import shutil
 import time
@@ -106,8 +105,8 @@ def _publish_locally(
         record = describe(next_version(str(push_directory), time.time()))
         complete = {**manifest, **_write_provenance(str(staging), record)}
         check_copy(str(staging), complete)
-        for folder, _, _ in os.walk(staging):
-            sync(Path(folder))
+        for folder in {folder for path in complete for folder in Path(path).parents}:
+            sync(staging / folder)
         raise_last_version(str(push_directory), int(record.version))
         try:
             staging.rename(push_directory / record.version)

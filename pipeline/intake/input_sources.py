@@ -193,6 +193,7 @@ def _match(pattern: str) -> list[str]:
 
     ``**`` finds files in folders of any depth.
     """
+    _check_listable(Path(pattern))
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (not below a folder)
     if "**" in pattern:
         found = [path for path in found if Path(path).is_file()]
@@ -200,6 +201,19 @@ def _match(pattern: str) -> list[str]:
     if not found and glob.has_magic(files):
         return [f"{path}:{tree}" for path in _match(files) if Path(path).is_file()]
     return found
+
+
+def _check_listable(pattern: Path) -> None:
+    """Lists the folders that a pattern searches, because `glob` skips those that it cannot read.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    for folder, name in zip(pattern.parents, reversed(pattern.parts), strict=False):
+        if glob.has_magic(name):
+            places = folder / "**" if name == "**" else folder
+            for place in glob.glob(f"{places}/", recursive=True):  # noqa: PTH207 (as above)
+                os.scandir(place).close()
 
 
 def _split_tree(text: str) -> tuple[Path, str | None]:

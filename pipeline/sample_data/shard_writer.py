@@ -156,7 +156,7 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
             "did not write: new events would be mixed with it, or replace it. Choose a new folder "
             "for --out."
         )
-    files = [path for split in SPLITS for path in (directory / split).glob("*")]
+    files = [path for split in SPLITS for path in _entries(directory / split)]
     if files and not overwrite:
         raise OutputExistsError(
             f"{directory} already contains {len(files)} shard{'s' if files[1:] else ''}. "
@@ -167,13 +167,18 @@ def check_output(directory: Path, *, overwrite: bool) -> None:
 def _foreign_files(directory: Path) -> Iterator[Path]:
     """Yields what `write_dataset` did not write, except hidden files beside the splits."""
     splits = SPLITS if _has_own_test(directory) else (TRAINING, VALIDATION)
-    for path in directory.glob("*"):
+    for path in _entries(directory):
         if path.name not in (*splits, MANIFEST) and not path.name.startswith("."):
             yield path
     for split in splits:
-        for path in (directory / split).glob("*"):
+        for path in _entries(directory / split):
             if not _SHARD_NAME.fullmatch(path.name) or not path.is_file():
                 yield path
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Lists a folder, if it exists; `Path.glob` finds nothing in one that it cannot read."""
+    return [*folder.iterdir()] if folder.is_dir() else []
 
 
 def _has_own_test(directory: Path) -> bool:
@@ -198,7 +203,7 @@ def _move_into_place(directory: Path) -> None:
         if (complete / split).exists() and (directory / split).exists():
             (directory / split).rename(complete / f"old-{split}")
     for split in reversed(SPLITS):
-        if any((complete / split).glob("*")):  # A split without events gets no folder.
+        if _entries(complete / split):  # A split without events gets no folder.
             (complete / split).rename(directory / split)
     if (complete / MANIFEST).exists():
         (complete / MANIFEST).rename(directory / MANIFEST)

@@ -281,6 +281,24 @@ def test_a_push_that_fails_leaves_nothing(pushes, serving, monkeypatch, fault):
     assert int(pushes.version("b")) > 1000
 
 
+def test_every_folder_is_synced_even_if_it_can_no_longer_be_listed(pushes, monkeypatch):
+    check, scandir, synced = publication.check_copy, os.scandir, []
+
+    def check_and_lock(folder, manifest):
+        check(folder, manifest)
+        monkeypatch.setattr(os, "scandir", refuse)
+
+    def refuse(path):
+        if publication.STAGING_PREFIX in str(path):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return scandir(path)
+
+    monkeypatch.setattr(publication, "check_copy", check_and_lock)
+    monkeypatch.setattr(publication, "sync", lambda path: synced.append(path.name))
+    pushes.push("a")
+    assert {"variables", Path(FILE_NAME).parent.name} < {*synced}
+
+
 def copy_wrongly(model, folder, manifest):
     """A disk that stores a wrong byte."""
     verified_copy.copy_files(model, folder, manifest)

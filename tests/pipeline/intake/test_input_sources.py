@@ -125,14 +125,17 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(make, monkeypatch):
     scandir = os.scandir
 
     def refuse(path):
-        if str(path).endswith(("locked", ".trash")):
+        if str(path).rstrip("/").endswith(("locked", ".trash")):
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(PermissionError, match="locked"):
-        find_sources(["d"])
+    for text in ("d", "d/**/*.csv", "*/*/*.csv"):
+        with pytest.raises(PermissionError, match="locked"):
+            find_sources([text])
     assert names_of("e") == ["e/a.csv"]
+    assert names_of("e/*.csv") == ["e/a.csv"]
+    assert names_of("d/*.csv") == ["d/a.csv"]
 
 
 def test_a_missing_part_is_named(make):

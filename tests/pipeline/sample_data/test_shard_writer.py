@@ -135,6 +135,22 @@ def test_existing_shards_are_not_overwritten(tmp_path):
         write_dataset(tmp_path, [make_events(9)], [])
 
 
+def test_shards_that_cannot_be_listed_are_not_overwritten(tmp_path, monkeypatch):
+    write_dataset(tmp_path, [make_events(5)], [])
+    before, iterdir = names(tmp_path), Path.iterdir
+
+    def refuse(path):
+        if path.name == "training":
+            raise PermissionError(13, "Permission denied", path)
+        return iterdir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", refuse)
+        with pytest.raises(PermissionError, match="training"):
+            write_dataset(tmp_path, [make_events(9)], [])
+    assert names(tmp_path) == before
+
+
 def test_overwriting_removes_the_old_data(tmp_path):
     write_dataset(tmp_path, [make_events(50)], [make_events(5)], shard_size=10)
     new = make_events(9, seed=4)
