@@ -16,7 +16,6 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import (
     ExecutorInput,
     ParameterType,
     RuntimeArtifact,
-    Value,
 )
 
 from formats.errors import UserError
@@ -140,7 +139,7 @@ def check_parameters(executor_input: ExecutorInput, declared: Mapping[str, str])
     """
     parameters = executor_input.inputs.parameters
     for key, expected in declared.items():
-        value = parameters[key] if key in parameters else Value()
+        value = parameters[key]  # The map has an empty one for a missing key.
         kind = value.WhichOneof("value")
         if kind not in _VERTEX_KINDS[expected]:
             given = getattr(value, kind) if kind else None

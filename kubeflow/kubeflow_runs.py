@@ -247,7 +247,7 @@ class KubeflowRuns(EngineRuns):
         if status == HTTPStatus.NOT_FOUND and hint:
             return EngineError(f"{self._host}: {_reason(error)}; {hint}")
         is_transient = (
-            isinstance(error, (kfp_server_api.ApiException, HTTPError, ConnectionError))
+            isinstance(error, (kfp_server_api.ApiException, HTTPError))
             and (status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR)
         ) or status in _TRANSIENT
         # Credentials that cannot be read, or renewed, although they were valid.

@@ -5,11 +5,13 @@ import socket
 import ssl
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import trustme
 from engine.api_server import Fault, Installation
 from engine.clock import Clock
+from google.auth.exceptions import RefreshError
 
 from kubeflow import engine_runs, kubeflow_runs
 from kubeflow.engine_runs import EngineError, exit_code, follow
@@ -74,6 +76,7 @@ TRANSIENT = {
     "a gateway without a server": Fault(503, "<html>no healthy upstream</html>"),
     "a page in another encoding": Fault(502, "<html>Gateway \udcfcberlastet</html>"),
     "a gateway that waited too long for the request": Fault(408, "timeout"),
+    "a conflict with another request": Fault(409, '{"code": 10, "message": "try again"}'),
     "too many requests": Fault(429, "slow down"),
     "a closed connection": Fault(0),
     "a truncated answer": Fault(200, '{"run_id": "7", "sta', length=400),
@@ -216,6 +219,16 @@ def test_the_experiment_is_the_configured_one(override, server, file, monkeypatc
     assert server.sent["/experiments"]["display_name"] == "higgs"
 
 
+@pytest.mark.parametrize("override", [None, SCHEDULE], ids=["run", "schedule"])
+def test_runs_have_the_configured_namespace_and_service_account(override, server, file):
+    # The client takes the name kubeflow for its default, and leaves it out.
+    section = ("kubeflow.namespace=kubeflow", "kubeflow.service_account=higgs-runner")
+    connect(server, *section, *([override] if override else [])).submit(file)
+    [path] = server.sent.keys() & {"/runs", "/recurringruns"}
+    assert server.sent["/experiments"]["namespace"] == "kubeflow"
+    assert server.sent[path]["service_account"] == "higgs-runner"
+
+
 def test_a_schedule_has_seconds_a_limit_and_no_catchup(server, file):
     schedule = "kubeflow.schedule={cron: 30 3 * * 1, max_concurrent_runs: 2}"
     connect(server, schedule).submit(file)
@@ -300,8 +313,9 @@ def test_states_of_later_releases_are_shown_and_awaited(server):
 
 def test_a_token_file_that_cannot_be_read_is_named(server, monkeypatch, tmp_path):
     monkeypatch.setenv(kubeflow_runs.TOKEN_FILE_VARIABLE, str(tmp_path / "none"))
-    with pytest.raises(EngineError, match=r"No such file or directory: '.*none'"):
-        connect(server).state("7")
+    with pytest.raises(EngineError, match=r"No such file or directory: '.*none'") as error:
+        connect(server)
+    assert not error.value.is_transient
 
 
 def test_a_token_file_that_is_missing_for_a_while_is_an_outage(server, monkeypatch, tmp_path):
@@ -318,6 +332,19 @@ def test_a_token_file_that_is_missing_for_a_while_is_an_outage(server, monkeypat
     token.write_text("second")
     server.states[:] = [{"state": "SUCCEEDED"}]
     assert next(states).succeeded
+
+
+def test_a_token_of_google_is_renewed_if_it_was_valid(server, monkeypatch):
+    expired = Mock(side_effect=RefreshError("503"))
+    for was_valid in (False, True):
+        runs = connect(server)
+        if was_valid:
+            runs.state("7")
+        with monkeypatch.context() as patch:
+            patch.setattr(kubeflow_runs.Client, "get_run", expired)
+            with pytest.raises(EngineError, match=r": 503$") as error:
+                runs.state("7")
+        assert error.value.is_transient is was_valid
 
 
 @pytest.mark.parametrize("text", ["{", "{}"])
@@ -371,6 +398,8 @@ def test_the_environments_proxy_is_used(monkeypatch):
         ("http://11.1.2.3", True),
         ("http://localhost:8080", False),
         ("http://127.0.0.1:8080", False),
+        ("http://127.0.1.1", False),
+        ("http://127-0-1-1.example", True),
         ("http://[::1]:8080", False),
         ("http://[fd00::1]:8080", True),
     ],

@@ -14,8 +14,11 @@ from formats.features import COLUMNS, FEATURES, LABEL
 from pipeline.intake import arrow_readers
 from pipeline.intake.array_tables import ArrayChoice
 from pipeline.intake.byte_streams import damage_named
+from pipeline.intake.column_mapping import ColumnOptions
 from pipeline.intake.conversion import SplitOptions
+from pipeline.intake.input_sources import find_sources
 from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.scored_rows import RowOptions, TableRows
 from pipeline.intake.table_events import IntakeOptions
 
 EVENTS = make_published_events(60, seed=4)
@@ -167,6 +170,37 @@ def make_folder(folder, first=HALVES[0], second=HALVES[1]):
     pq.write_table(first, folder / "a.parquet")
     pq.write_table(second, folder / "b.parquet", compression="gzip")
     return folder
+
+
+def test_a_column_of_floats_is_as_wide_as_its_widest_part(tmp_path):
+    halves = [
+        half.append_column("narrow", pa.array([0.1] * len(half), pa.float32()))
+        .append_column("mixed", pa.array([0.1] * len(half), mixed))
+        .append_column("run", pa.array([2**53 + 1] * len(half), pa.int64()))
+        for half, mixed in zip(HALVES, (pa.float32(), pa.float64()), strict=True)
+    ]
+    folder = make_folder(tmp_path / "d", *halves)
+
+    [source], _ = find_sources([str(folder)])
+    rows = TableRows(source, RowOptions(columns=("narrow", "mixed", "run")))
+    parts = [part.columns for part in rows.read(rows.digest(), lambda _: None)]
+    read = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
+    types = {"narrow": pa.float32(), "mixed": pa.float64(), "run": pa.int64()}
+    assert {name: values.type for name, values in read.items()} == types
+    assert read["mixed"].to_pylist() == [float(np.float32(0.1))] * 40 + [0.1] * 20
+    assert read["run"].to_pylist() == [2**53 + 1] * 60
+
+
+def test_a_fraction_among_integers_of_an_earlier_part_is_refused(tmp_path):
+    halves = [
+        half.append_column("run", pa.array([run] * len(half)))
+        for half, run in zip(HALVES, (7, 7.5), strict=True)
+    ]
+    folder = make_folder(tmp_path / "d", *halves)
+    keep = IntakeOptions(columns=ColumnOptions(keep=("run",)))
+
+    with pytest.raises(IntakeError, match=r"read after row 40 \(b\.parquet: Float value 7"):
+        convert_all([folder], tmp_path / "out", keep)
 
 
 def test_documents_and_empty_files_beside_parquet_files_are_left_out(tmp_path):

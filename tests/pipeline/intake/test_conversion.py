@@ -298,6 +298,7 @@ def test_kept_columns_become_keys_of_the_records(tmp_path):
     from tensorflow.train import Example
 
     weights = np.linspace(0.1, 3, 200, dtype=np.float32)
+    weights[160] = 2.0**60  # Not rounded on the way, unlike integers of this size.
     to_frame(EVENTS).assign(weight=weights, run=7).to_parquet(tmp_path / "x.parquet")
     keep = IntakeOptions(columns=ColumnOptions(keep=("weight", "run")))
 
@@ -323,6 +324,19 @@ def test_kept_numbers_must_be_exact(tmp_path, name, number):
     place = "row 2" if name == "x.parquet" else "line 3"
     with pytest.raises(IntakeError, match=f"{place} .*{number}.* as event, which is not exact as"):
         convert_all([tmp_path / name], tmp_path / "out", keep)
+
+
+@pytest.mark.parametrize(
+    ("weight", "reason"),
+    [(np.nan, "a finite number"), (-np.inf, "a finite number"), (1e39, "exact as float32")],
+)
+def test_kept_numbers_must_be_finite(tmp_path, weight, reason):
+    weights = np.where(np.arange(200) == 1, weight, 0.5)
+    to_frame(EVENTS).assign(weight=weights).to_parquet(tmp_path / "x.parquet")
+    keep = IntakeOptions(columns=ColumnOptions(keep=("weight",)))
+
+    with pytest.raises(IntakeError, match=f"row 2 .* weight, which is not {reason}"):
+        convert_all([tmp_path / "x.parquet"], tmp_path / "out", keep)
 
 
 def test_kept_numbers_of_a_later_file_with_wider_floats_must_be_exact(tmp_path):
@@ -388,6 +402,18 @@ def test_an_input_with_the_content_of_another_is_refused(tmp_path):
 
     with pytest.raises(IntakeError, match=r"copy of a\.csv and .*a\.csv have the same events"):
         convert_all(sorted(tmp_path.glob("*.csv")), tmp_path / "out")
+
+
+def test_inputs_whose_events_are_all_left_out_are_not_the_same(tmp_path, csv):
+    incomplete = to_frame(EVENTS).assign(lepton_pt=np.nan)
+    paths = [csv, tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for path, rows in zip(paths[1:], (10, 20), strict=True):
+        path.write_bytes(to_parquet(incomplete[:rows]))
+
+    drop = IntakeOptions(values=ValueOptions(drop_missing=True))
+    events, conversion = convert_all(paths, tmp_path / "out", drop)
+    assert len(events.labels) == 200
+    assert sum(conversion.counts.dropped.values()) == 30
 
 
 @pytest.mark.slow
