@@ -18,11 +18,15 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is a list or a mapping, not a name", key.start_mark
+                )
             if key.tag != _MERGE and key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} is given twice", key.start_mark
                 )
-            seen.add(key.value if isinstance(key.value, str) else id(key))
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -49,11 +53,14 @@ def load_yaml(text: str) -> Any:
     {'a': '010', 'b': '1.10', 'c': 'no', 'd': 0.5, 'e': [1, None, True]}
 
     Raises:
-        yaml.YAMLError: it is not valid YAML, is nested too deeply, or a key is given twice.
+        yaml.YAMLError: it is not valid YAML, is nested too deeply, or a key is given twice or is
+            not a name.
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
+    except (AttributeError, LookupError, TypeError):  # of PyYAML, such as for `!!bool x`
+        raise yaml.YAMLError("a value does not fit its tag") from None
     except ValueError as error:  # a number of thousands of digits, or a character that YAML lacks
         raise yaml.YAMLError(str(error)) from None

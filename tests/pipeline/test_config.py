@@ -224,6 +224,24 @@ def test_a_key_that_is_given_twice_is_refused(tmp_path):
         load_config(file)
 
 
+@pytest.mark.parametrize("line", ["data_root: {{ root }}", "? [a]\n: b"], ids=["template", "list"])
+def test_a_key_that_is_not_a_name_is_refused(tmp_path, line):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"root: b\n{line}\n")
+    with pytest.raises(ConfigError, match="a key is a list or a mapping, not a name"):
+        load_config(file)
+    with pytest.raises(ConfigError, match="a key is a list or a mapping, not a name"):
+        load_config("configs/demo.yaml", ["evaluation.gates={{ gates }}"])
+
+
+@pytest.mark.parametrize("value", ["!!map [a, b]", "!!bool x", "!!int ''", "!!timestamp 5"])
+def test_a_value_that_does_not_fit_its_tag_is_refused(tmp_path, value):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"root: b\ndata_root: {value}\n")
+    with pytest.raises(ConfigError, match="a value does not fit its tag"):
+        load_config(file)
+
+
 def test_paths_may_look_like_numbers(config_file):
     assert load_config(config_file, ["data_root=2024"]).data_root == "2024"
 

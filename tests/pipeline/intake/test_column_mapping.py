@@ -225,6 +225,7 @@ def test_mapping_files(tmp_path):
         ("m_bb: a\nm_bb: b\n", "is not a mapping file"),
         ("- a\n", "is not a mapping file. Write one line 'OURS: THEIRS' per column"),
         (": : :", "is not a mapping file"),
+        ("m_bb: {{ m_bb }}\n", "is not a mapping file"),
     ],
 )
 def test_other_mapping_files_are_refused(tmp_path, text, sentence):
