@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from pipeline.cloud_config import KubeflowConfig
 
 # ParseBucketConfig and bucketURL in backend/src/v2/objectstore/config.go, releases 2.0 to 2.17: the
-# launcher removes empty segments and dots from the root but not from artifacts' URIs, and puts
-# the key into a URL without quoting it.
-_ROOT = re.compile(
-    r"(?P<scheme>\w+)://[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(/(?!\.{1,2}(/|$))[\w.~=@,:!()-]+)*"
-)
+# launcher puts the key into a URL without quoting it.
+_ROOT = re.compile(r"(?P<scheme>\w+)://[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(/[\w.~=@,:!()-]+)*")
 
 # A qualified name in Kubernetes, with a domain.
 _DEVICE = re.compile(
@@ -30,8 +27,8 @@ def root_problems(root: str) -> Iterator[str]:
     match = _ROOT.fullmatch(folder.rstrip("/"))
     if match is None:
         yield (
-            f"root: {root!r} is not SCHEME://BUCKET/FOLDER/... of letters, digits and _-.~=@,:!(), "
-            "without empty folders, '.' and '..'; engines read others differently; rename it"
+            f"root: {root!r} is not SCHEME://BUCKET/FOLDER/... of letters, digits and _-.~=@,:!(); "
+            "engines read others differently; rename it"
         )
     elif mark and (match["scheme"] not in ("s3", "minio") or not re.fullmatch(r"[!-~]+", query)):
         yield (

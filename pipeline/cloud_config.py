@@ -142,6 +142,13 @@ class Section(BaseModel):
             raise ValueError("must be a number, not true or false")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_blank(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.isspace():
+            raise ValueError("must not consist of blanks only")
+        return value
+
 
 class Resources(Section):
     """Resources of one node's container."""

@@ -13,6 +13,9 @@ _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/(?P<slash>/?)")
 _PATTERN_CHARACTERS = frozenset("*?[]{}")
 
 
+_NOT_NAMES = frozenset({"", ".", ".."})
+
+
 class PathError(ValueError):
     """A path that cannot be used; the message has the path and the remedy."""
 
@@ -21,12 +24,20 @@ def check_location(path: str) -> str:
     """Returns a local path or a URI of a known store unchanged.
 
     Raises:
-        PathError: it looks like a URI, but of no known store.
+        PathError: it looks like a URI, but of no known store, or has folders that a disk would
+            resolve.
     """
     match = _URI.match(path)
     if match and not (match["slash"] and match["scheme"] in REMOTE_SCHEMES):
         schemes = ", ".join(f"{scheme}://" for scheme in REMOTE_SCHEMES)
         raise PathError(f"{path} is neither a local path nor one of {schemes}")
+    if match:
+        _, *folders = path[match.end() :].partition("?")[0].rstrip("/").split("/")
+        if found := _NOT_NAMES.intersection(folders):
+            raise PathError(
+                f"{path} has the folder {min(found)!r}: object stores do not resolve it, as a disk "
+                "does; leave it out"
+            )
     return path
 
 

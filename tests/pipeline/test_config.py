@@ -139,6 +139,11 @@ def test_config_is_frozen(config_file):
         ("seed=[1", "the value is not valid YAML"),
         ("seed=3 # best", "seed: must be a valid integer, got '3 # best'"),
         ("beam.args=[--a] #b", "got '[--a] #b'"),
+        ("root=  ", "root: must not consist of blanks only, got '  '"),
+        ("kubeflow={experiment: '\t'}", "kubeflow.experiment: must not consist of blanks only"),
+        ("vertex.endpoint.name= ", "vertex.endpoint.name: must not consist of blanks only, got"),
+        ("score.id= ", "score.id: must not consist of blanks only, got ' '"),
+        ("data_root=gs://b/../x", "data_root: gs://b/../x has the folder '..': object stores do"),
         ("seed=#1", "seed: must be a valid integer, got '#1'"),
     ],
 )

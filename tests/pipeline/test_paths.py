@@ -16,6 +16,20 @@ def test_other_uris_are_not_locations(path):
         check_location(path)
 
 
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("gs://b/x/../y", ".."), ("s3://b/./y/", "."), ("gs://b//y", ""), ("hdfs://h/x/..", "..")],
+)
+def test_folders_that_object_stores_do_not_resolve_are_refused(path, folder):
+    with pytest.raises(PathError, match=f"{path} has the folder {folder!r}: object stores do not"):
+        check_location(path)
+
+
+@pytest.mark.parametrize("path", ["gs://b/x..y/.z/", "hdfs:///x", "a//b/../c", "s3://b/x?u=h://y"])
+def test_names_with_dots_and_local_paths_are_not(path):
+    assert check_location(path) == path
+
+
 def test_the_home_folder_is_expanded(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     assert local_path("~/data") == Path("/home/ada/data")
