@@ -3,6 +3,7 @@
 They take milliseconds. Without them the same faults appear minutes later, with misleading messages.
 """
 
+import errno
 import importlib.util
 import multiprocessing
 import os
@@ -21,10 +22,13 @@ from pipeline.config import ConfigError
 from pipeline.file_access import find_write_error
 from pipeline.metadata_check import metadata_file
 from pipeline.secret_values import redact
-from pipeline.system_errors import DISK_FAULTS, explain, lacks_inodes
+from pipeline.system_errors import DISK_FAULTS, LIMITS, explain, lacks_inodes
 
 LEAST_FREE_MB = 32
 """Minimum free space for a run to start."""
+
+LEAST_FILES = 64
+"""Minimum number of open files for a run to start; SQLite reports another reason for too few."""
 
 FULL_MB = 1
 """A failure with less free space is attributed to the full disk."""
@@ -54,6 +58,10 @@ def check_environment(environment: Mapping[str, str]) -> None:
             a package of this project, or Beam could not create locks.
     """
     check_keras(environment)
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= files < LEAST_FILES:
+        _, remedy = LIMITS[errno.EMFILE]
+        raise ConfigError(f"too few open files are allowed ({files}): {remedy}")
     check_packages()
     try:
         read_cluster(environment)

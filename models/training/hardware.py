@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,9 @@ POLICIES = {
 
 CPU_INFO = Path("/proc/cpuinfo")
 
-MEMORY_LIMITS = tuple(
-    Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")
-)
-"""Files with the memory limit of a container, for cgroups v2 and v1."""
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
+"""The control groups, and the list of those that this process is in."""
 
 MEMORY_SHARE = 4
 """Without a limit, training events may use the machine's memory divided by this."""
@@ -192,12 +191,26 @@ def cpu_multiplies_bfloat16() -> bool:
 
 
 def default_memory() -> int:
-    """Returns a quarter of the memory of this machine or of its container, in bytes."""
+    """Returns a quarter of the memory of this machine, its container or its batch job, in bytes."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    texts = [path.read_text(encoding="utf-8").strip() for path in MEMORY_LIMITS if path.exists()]
+    texts = [path.read_text(encoding="utf-8").strip() for path in _limit_files() if path.is_file()]
     # "max" means no limit.
     limits = [int(text) for text in texts if text.isdecimal()]
     return min([physical, *limits]) // MEMORY_SHARE
+
+
+def _limit_files() -> Iterator[Path]:
+    """Yields files that may hold a memory limit of this process, for cgroups v2 and v1."""
+    own = OWN_CGROUPS.read_text(encoding="utf-8") if OWN_CGROUPS.exists() else ""
+    # A container sees its own group as the root, even if the list has the host's path.
+    for line in ("0::/", "0:memory:/", *own.splitlines()):
+        _, controllers, group = line.split(":", 2)
+        for folder in (Path(group), *Path(group).parents):
+            path = folder.relative_to("/")
+            if not controllers:
+                yield CGROUPS / path / "memory.max"
+            elif "memory" in controllers.split(","):
+                yield CGROUPS / "memory" / path / "memory.limit_in_bytes"
 
 
 def gather(strategy: tf.distribute.Strategy, array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -311,6 +312,14 @@ def test_a_job_server_that_is_lost_is_named(tmp_path, monkeypatch):
     assert "job server no longer answers (Deadline Exceeded); " in describe_failure(
         lost.value, tmp_path
     )
+
+
+@pytest.mark.parametrize(("files", "is_enough"), [(20, False), (63, False), (64, True), (-1, True)])
+def test_too_few_open_files_are_refused(monkeypatch, files, is_enough):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, 4096))
+    sentence = rf"too few open files are allowed \({files}\): allow more \(`ulimit -n 4096`\)"
+    with nullcontext() if is_enough else pytest.raises(ConfigError, match=sentence):
+        check_environment({})
 
 
 def test_what_a_job_server_answers_is_not_its_loss(tmp_path):

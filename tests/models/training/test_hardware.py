@@ -303,14 +303,21 @@ def test_without_cpu_flags_the_precision_is_float32(monkeypatch, tmp_path):
         ({"memory.max": "4000000\n"}, 4_000_000),
         ({"memory/memory.limit_in_bytes": "8000000"}, 8_000_000),
         ({"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+        # A batch job, which sees the machine's groups.
+        ({"batch/job 1/memory.max": "5000000", "batch/memory.max": "max"}, 5_000_000),
+        ({"batch/job 1/memory.max": "max", "batch/memory.max": "6000000"}, 6_000_000),
+        ({"memory/batch/job_1/memory.limit_in_bytes": "7000000"}, 7_000_000),
+        ({"batch/other/memory.max": "1000000"}, None),
     ],
 )
-def test_the_default_memory_is_a_quarter_of_the_containers(monkeypatch, tmp_path, files, limit):
+def test_the_default_memory_is_a_quarter_of_the_groups(monkeypatch, tmp_path, files, limit):
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    names = ("memory.max", "memory/memory.limit_in_bytes")
-    monkeypatch.setattr(hardware, "MEMORY_LIMITS", tuple(tmp_path / name for name in names))
+    own = tmp_path / "own"
+    own.write_text("9:cpu,memory:/batch/job_1\n8:cpu:/batch/other\n0::/batch/job 1\n")
+    monkeypatch.setattr(hardware, "CGROUPS", tmp_path)
+    monkeypatch.setattr(hardware, "OWN_CGROUPS", own)
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert hardware.default_memory() == (limit or physical) // 4
 
