@@ -14,6 +14,15 @@ def printable(text: str) -> str:
     return _CONTROL.sub("\ufffd", text).encode("utf-8", "replace").decode("utf-8")
 
 
+def one_line(text: object, limit: int | None = None) -> str:
+    r"""Writes an error or a text in one line, cut off at a number of characters.
+
+    >>> one_line(ValueError("no such\n  file"), limit=9)
+    'no such f'
+    """
+    return " ".join(str(text).split())[:limit]
+
+
 class UserError(Exception):
     """An error that the user can correct; the message has the cause and the remedy.
 

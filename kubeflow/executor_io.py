@@ -18,7 +18,7 @@ from kfp.pipeline_spec.pipeline_spec_pb2 import (
     RuntimeArtifact,
 )
 
-from formats.errors import UserError
+from formats.errors import UserError, one_line
 
 M = TypeVar("M", bound=Message)
 
@@ -226,9 +226,8 @@ def parse_message(text: str, message: M) -> M:
         content = _without_nulls(json.loads(text))
         return json_format.ParseDict(content, message, ignore_unknown_fields=True)
     except (ValueError, TypeError, json_format.ParseError) as error:
-        reason = " ".join(str(error).split())
         raise ExecutorInputError(
-            f"the engine's {type(message).__name__} cannot be parsed ({reason}); {_REMEDY}"
+            f"the engine's {type(message).__name__} cannot be parsed ({one_line(error)}); {_REMEDY}"
         ) from None
 
 

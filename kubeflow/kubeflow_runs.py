@@ -22,6 +22,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError
 
 from formats import names
+from formats.errors import one_line
 from kubeflow.engine_runs import SKIPPED, EngineError, EngineRuns, RunState
 from pipeline.cloud_config import KubeflowConfig
 from pipeline.config import Config
@@ -283,7 +284,7 @@ def _reason(error: Exception) -> str:
     text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>: ", "", text)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         text += f"; set {CERTIFICATES_VARIABLES[0]} to a file with the CA that signed it"
-    return " ".join(text.split())[:_REASON_LENGTH]
+    return one_line(text, _REASON_LENGTH)
 
 
 def _was_canceled(history: list[str], state: str | None) -> bool:

@@ -24,6 +24,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1 as v1
 
 from formats import names
+from formats.errors import one_line
 from kubeflow.engine_runs import CACHED, SKIPPED, EngineError, EngineRuns, RunState
 from pipeline.cloud_config import Schedule, VertexConfig
 from pipeline.config import Config
@@ -144,10 +145,10 @@ class VertexRuns(EngineRuns):
 
     def _engine_error(self, error: Exception, hint: str) -> EngineError:
         if isinstance(error, NotFound) and hint:
-            return EngineError(f"{_text(error)}; {hint}")
+            return EngineError(f"{one_line(error)}; {hint}")
         is_transient = isinstance(error, _TRANSIENT) or getattr(error, "retryable", False)
         is_login = isinstance(error, (GoogleAuthError, Unauthenticated))
-        reason = _text(error)
+        reason = one_line(error)
         if is_login and not is_transient:
             # A login that was valid has expired, and is renewed.
             is_transient, reason = self._was_allowed, f"not allowed; {_LOGIN}: {reason}"
@@ -167,10 +168,6 @@ def _run_state(job: v1.PipelineJob) -> RunState:
             detail.task_name: detail.error.message for detail in details if detail.error.message
         },
     )
-
-
-def _text(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _task_state(state: v1.PipelineTaskDetail.State | int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from formats.errors import UserError
+from formats.errors import UserError, one_line
 from formats.locations import is_remote
 
 DEFAULT_RUNNER = "DirectRunner"
@@ -174,7 +174,7 @@ def _problems_of_beam(runner: str, options: dict[str, Any]) -> Iterator[str]:
         try:
             create_runner(runner)
         except Exception as error:  # importing a foreign module may raise anything
-            yield f"--runner={runner}: {' '.join(str(error).split())}; {REMEDY}"
+            yield f"--runner={runner}: {one_line(error)}; {REMEDY}"
     if portable:
         yield from _portable_problems(runner, options)
     elif options["runner"] is None and options.get("job_endpoint"):

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from components.scorer.file_scoring import FileScores, ScoreTask, ScoringError, score_file
 from components.scorer.score_inputs import SUFFIX, list_data_files, output_name
 from formats.artifact_manifest import list_files
-from formats.errors import DataRefusedError
+from formats.errors import DataRefusedError, one_line
 from formats.locations import is_remote
 from formats.scores import read_footer
 from pipeline.code_version import modules_version
@@ -91,7 +91,7 @@ def _store_named(location: str) -> Iterator[None]:
     except Exception as error:
         if not is_remote(location):
             raise
-        reason = shorten(" ".join(str(error).split()), 200)
+        reason = shorten(one_line(error), 200)
         raise ScoringError(
             f"{location} cannot be listed ({type(error).__name__}: {reason}). Check the address "
             "and the credentials, and that the library of this store is installed."

@@ -14,7 +14,7 @@ from components.serving_check.probe import machine_fault
 from formats import names
 from formats.artifact_manifest import take_manifest
 from formats.artifact_types import Artifacts
-from formats.errors import DamagedBaselineError
+from formats.errors import DamagedBaselineError, one_line
 from formats.features import FEATURES
 from formats.push_directory import PushedVersion
 from formats.verified_copy import check_copy, copy_files
@@ -79,7 +79,7 @@ def find_load_fault(version: PushedVersion) -> str:
     except Exception as error:
         if machine_fault(error):
             raise
-        return f"it cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        return f"it cannot be loaded ({type(error).__name__}: {one_line(error, 200)})"
     return _find_signature_fault(model)
 
 

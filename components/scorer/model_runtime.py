@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.serving_check.probe import machine_fault
-from formats.errors import UserError
+from formats.errors import UserError, one_line
 from formats.features import NUM_FEATURES
 from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILITY
 
@@ -110,9 +110,8 @@ def _described(path: str, action: str) -> Iterator[None]:
             if isinstance(fault, OSError) and fault.errno:
                 fault.filename = fault.filename or path
             raise fault from (error if fault is not error else None)
-        reason = " ".join(str(error).split())[:200]
         raise UnusableModelError(
-            f"{path} cannot {action} ({type(error).__name__}: {reason}). Give an "
+            f"{path} cannot {action} ({type(error).__name__}: {one_line(error, 200)}). Give an "
             f"exported model: a folder with {SAVED_MODEL_FILE}, or a file that ends in "
             f"{ONNX_SUFFIX}"
         ) from error

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
+from formats.errors import one_line
 from formats.locations import is_remote
 from formats.source_version import modules_of, source_digest
 from models.serving.saved_model import NamedWeights
@@ -151,7 +152,7 @@ def find_checkpoint(folder: str, *, may_delete: bool) -> str | None:
         for file in (Path(folder, MANAGER_FILE), *Path(folder).glob("ckpt-*")):
             with suppress(FileNotFoundError, IsADirectoryError):  # Another host may delete it.
                 file.read_bytes()
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         log.warning("damaged checkpoint in %s, training starts anew: %s", folder, reason)
         if may_delete:
             discard_checkpoints(folder)

@@ -10,6 +10,7 @@ shuffled by TensorFlow instead of NumPy.
 import numpy as np
 import tensorflow as tf
 
+from formats.errors import one_line
 from formats.features import NUM_FEATURES
 from models.training.batches import Blocks
 from models.training.event_survey import TrainingEvents
@@ -116,6 +117,6 @@ def check_readable(path: str) -> None:
         tf.strings.length(tf.io.read_file(path)).numpy()
     except tf.errors.OpError as error:
         raise TPUUnavailableError(
-            f"a host of the TPU cannot read {path} ({' '.join(error.message.split())}): set "
+            f"a host of the TPU cannot read {path} ({one_line(error.message)}): set "
             "trainer.checkpoints to an object store, or to a disk that all hosts mount"
         ) from error

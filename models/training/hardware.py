@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from formats.cluster import parse_address, read_cluster
+from formats.errors import one_line
 from formats.training_record import StrategyRecord
 from models.training.rendezvous import meet_hosts, wait_for
 
@@ -146,7 +147,7 @@ def _tpu_strategy(name: str, timeout: float) -> tuple[tf.distribute.Strategy, st
         tf.config.experimental_connect_to_cluster(resolver, make_master_device_default=False)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except Exception as error:  # from Google's clients, from urllib, or from TensorFlow
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise TPUUnavailableError(
             f"TPU {name!r} cannot be initialized ({reason}): "
             "check TPU_NAME, or unset it to train on this machine's own devices"

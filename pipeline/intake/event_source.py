@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 from components.serving_check.probe import machine_fault
 from formats.atomic_files import naming
 from formats.content_key import BLOCK_BYTES, HashingReader, hash_file
+from formats.errors import one_line
 from formats.published.manifest import SourceEntry
 from formats.unchanged_files import unchanged
 from pipeline.intake.arrow_readers import open_parquet_folder
@@ -140,7 +141,7 @@ def _library_faults_named(member: Member, counts: Counts) -> Iterator[None]:
                 "(`ulimit -v`); if other programs cannot read it either, fetch it again."
             ) from error
         if isinstance(error, ModuleNotFoundError):  # uproot names the packages of a compression.
-            raise IntakeError(f"{start} {' '.join(str(error).split())}") from error
+            raise IntakeError(f"{start} {one_line(error)}") from error
         reason = type(error).__name__
         raise IntakeError(
             f"{start} it is truncated, corrupt, or of another version ({reason}). Fetch it again."
