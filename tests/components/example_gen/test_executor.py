@@ -106,13 +106,19 @@ def test_a_folder_without_shards_is_rejected(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_file_that_the_storage_lost_is_detected(tmp_path):
+def test_a_file_that_the_storage_lost_or_duplicated_is_detected(tmp_path):
     write_shards(tmp_path / "data" / "training", make_events(50, 5), [50])
     write_shards(tmp_path / "data" / "validation", make_events(50, 6), [50])
     ingest(tmp_path / "data", tmp_path / "out", split_folders())
     summaries = {"train": SplitSummary(50, {}), "eval": SplitSummary(50, {})}
     check_files(str(tmp_path / "out"), summaries)
-    next((tmp_path / "out" / "Split-eval").iterdir()).unlink()
+    [file] = (tmp_path / "out" / "Split-eval").iterdir()
+    copy = file.with_name(f"copy-{file.name}")
+    copy.write_bytes(file.read_bytes())
+    with pytest.raises(RuntimeError, match="Split-eval contains 100 events, but 50 were decoded"):
+        check_files(str(tmp_path / "out"), summaries)
+    copy.unlink()
+    file.unlink()
     with pytest.raises(RuntimeError, match="Split-eval contains 0 events, but 50 were decoded"):
         check_files(str(tmp_path / "out"), summaries)
 

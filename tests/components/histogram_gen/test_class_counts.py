@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.histogram_gen.class_counts import add, count_events, fingerprint
+from components.histogram_gen.class_counts import add, count_events, fingerprint, read_counts
 from formats.histograms import Binning
 
 BINNING = Binning(0.0, 1.0, 4)
@@ -57,6 +57,13 @@ def test_parts_add_up_to_the_whole():
     assert total.counts["x"].tolist() == whole.counts["x"].tolist()
     assert total.fingerprint == whole.fingerprint
     assert whole.counts["x"].sum() == 1000
+
+
+def test_counts_of_files_exceed_32_bits():
+    content = {"counts": {"x": [[2**31, 1], [2, 3]]}, "fingerprint": 2**64 - 1}
+    total = add([read_counts(content)] * 2)
+    assert total.counts["x"].tolist() == [[2**32, 2], [4, 6]]
+    assert total.fingerprint == 2**64 - 2
 
 
 def hashed(*columns):

@@ -17,6 +17,7 @@ from formats.features import FEATURES, HIGH_LEVEL
 from formats.task_results import LostTaskError
 
 SPLITS = {"train": make_events(300), "eval": make_events(100, seed=1)}
+SPLITS["eval"].features[:] /= 10  # Their own bins would be narrower.
 
 
 class LoseSome(beam.PTransform):
@@ -61,7 +62,7 @@ def test_missing_files_are_not_counted_as_if_they_were_all(tmp_path):
 
 @pytest.fixture
 def node(tmp_path):
-    """Examples with a file of 300 events and one of 100, their statistics, and the output."""
+    """Examples in two files per split, their statistics, and the output."""
     examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
     output = ClassHistograms()
     for artifact, name in ((examples, "examples"), (statistics, "statistics"), (output, "output")):
@@ -72,7 +73,8 @@ def node(tmp_path):
         table = to_table(events)
         for artifact in (examples, statistics):
             (tmp_path / artifact.uri / f"Split-{split}").mkdir(parents=True)
-        pq.write_table(table, f"{examples.uri}/Split-{split}/a.parquet", row_group_size=70)
+        pq.write_table(table[:80], f"{examples.uri}/Split-{split}/a.parquet")
+        pq.write_table(table[80:], f"{examples.uri}/Split-{split}/b.parquet", row_group_size=70)
         content = generate_statistics_in_memory(table.to_batches()[0]).SerializeToString()
         (tmp_path / statistics.uri / f"Split-{split}" / "FeatureStats.pb").write_bytes(content)
     return examples, statistics, output
@@ -85,15 +87,19 @@ def test_every_split_is_counted_on_beam(node, tmp_path):
     assert [path.name for path in (tmp_path / "output").iterdir()] == [histograms.FILE_NAME]
     read = histograms.from_json((tmp_path / "output" / histograms.FILE_NAME).read_text())
     assert list(read) == ["eval", "train"]
+    # The bins of all splits are those of the first one.
+    [statistics] = generate_statistics_in_memory(to_table(SPLITS["train"]).to_batches()[0]).datasets
+    binnings = choose_binnings(statistics, read_sample(f"{tmp_path}/examples/Split-train"))
     for split, events in SPLITS.items():
         columns = [events.labels, *events.features.T]
         assert read[split].fingerprint == f"{fingerprint(columns):016x}"
-        for histogram in read[split].features.values():
+        for name, histogram in read[split].features.items():
+            assert histogram.binning == binnings[name]
             assert histogram.counts.sum() == len(events.labels)
 
 
 @pytest.mark.slow
 def test_a_file_that_the_runner_loses_is_noticed(node, monkeypatch):
     monkeypatch.setattr(beam, "Reshuffle", LoseSome)
-    with pytest.raises(LostTaskError, match="lost 1 of 2 files"):
+    with pytest.raises(LostTaskError, match="lost 1 of 4 files"):
         write_histograms(*node, beam.Pipeline())

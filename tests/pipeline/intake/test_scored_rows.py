@@ -166,6 +166,12 @@ def test_texts_that_are_not_utf8_are_refused(tmp_path):
     assert len(read_all(path)[0]) == 60
 
 
+def test_a_replacement_character_of_the_file_itself_is_text(tmp_path):
+    rows = [[' "\ufffd"', *row[1:]] for row in ROWS]
+    path = write(tmp_path / "x.csv", to_csv(rows, ["event", *FEATURES]))
+    assert read_all(path, id_column="event")[1]["event"] == ["\ufffd"] * 60
+
+
 def test_an_unknown_column_is_named_with_those_that_there_are(tmp_path):
     path = write(tmp_path / "x.tfrecord", unlabelled(EVENTS))
     with pytest.raises(
