@@ -1,7 +1,7 @@
 """Contents of a local folder of shards: what a run reads, and what it leaves out."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -17,8 +17,10 @@ from formats.published.shards import (
     looks_like_data,
     missing_parts,
 )
+from formats.text import first_names
 from pipeline.config import WITH_TEST
 from pipeline.file_access import describe_access
+from pipeline.intake.intake_error import encodable
 
 TRAINING, VALIDATION, TEST = "training", "validation", TEST_SPLIT
 
@@ -28,9 +30,6 @@ LAYOUTS = {
     "single": ("",),
 }
 """The folders that are read, by layout; "" is the root."""
-
-MAX_NAMES = 5
-"""Names that a message lists; the others are counted."""
 
 MAX_ENTRIES = 10_000
 """Maximum number of entries of a folder that are searched for data that is not read."""
@@ -107,9 +106,9 @@ class LocalData:
         # A set of parts may be spread over the folders.
         names = [file.name for files in self.shards.values() for file in files]
         if missing := missing_parts(names):
-            yield "missing", f"{shortened(missing)}, judging by the other shards"
+            yield "missing", f"{first_names(missing)}, judging by the other shards"
         if self.unread:
-            yield "not read", f"{shortened(self.unread)} in {self.root}"
+            yield "not read", f"{first_names(self.unread)} in {self.root}"
 
 
 def data_layout(root: Path) -> str:
@@ -211,7 +210,7 @@ def _refuse_twins(folder: Path, content: ShardNames) -> None:
 def _refuse_undecodable(folder: Path, content: ShardNames) -> None:
     """Refuses names with bytes that are not UTF-8, which the metadata cannot hold."""
     for name in content.shards:
-        shown = name.encode("utf-8", "backslashreplace").decode()
+        shown = encodable(name)
         if shown != name:
             raise DataRefusedError(f"{folder}: the name {shown} is not UTF-8; rename the file")
 
@@ -221,7 +220,7 @@ def _refuse_directories(folder: Path, content: ShardNames) -> None:
         if (folder / name).is_dir():
             parts = [path.name for path in islice((folder / name).iterdir(), MAX_ENTRIES)]
             parts = sorted(part for part in parts if looks_like_data(part))
-            files = f" with {shortened(parts)}" if parts else ""
+            files = f" with {first_names(parts)}" if parts else ""
             raise DataRefusedError(
                 f"{folder / name} is a folder{files}, not a shard, as Spark writes them. Put its "
                 f"files into {folder}, with names that end in .tfrecord, and remove the folder."
@@ -266,9 +265,9 @@ def _nothing_to_read(root: Path, folder: str) -> str:
     content = sorted(path.name + "/" * path.is_dir() for path in _visible(place))
     if not content:
         hidden = sorted(path.name for path in islice(place.iterdir(), MAX_ENTRIES))
-        found = f"only {shortened(hidden)}, which is not read" if hidden else "which is empty"
+        found = f"only {first_names(hidden)}, which is not read" if hidden else "which is empty"
         return f"{expected}, {found}. {_layout(root)}"
-    return f"{expected}, only {shortened(content)}. {_remedy(root, place, content)}"
+    return f"{expected}, only {first_names(content)}. {_remedy(root, place, content)}"
 
 
 def _remedy(root: Path, place: Path, content: list[str]) -> str:
@@ -319,12 +318,6 @@ def _layout(root: Path) -> str:
 def _visible(folder: Path) -> Iterator[Path]:
     paths = islice(folder.iterdir(), MAX_ENTRIES)
     return (path for path in paths if path.name[0] not in "._" and path.name != MANIFEST)
-
-
-def shortened(names: Sequence[str]) -> str:
-    """Lists the first ``MAX_NAMES`` names, and how many more there are."""
-    more = len(names) - MAX_NAMES
-    return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _megabytes(files: list[Path]) -> str:

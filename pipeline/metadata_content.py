@@ -12,6 +12,8 @@ consider another node finished and skip it.
 
 import sqlite3
 
+from formats.text import is_utf8
+
 REFERENCES = (
     ("TypeProperty", "type_id", "Type"),
     ("ParentType", "type_id", "Type"),
@@ -74,7 +76,7 @@ def find_invalid_value(connection: sqlite3.Connection) -> str:
     Returns:
         The table, the column and the row; empty if every value is valid.
     """
-    connection.create_function("is_utf8", 1, _is_utf8, deterministic=True)
+    connection.create_function("is_utf8", 1, is_utf8, deterministic=True)
     for table in TABLES:
         columns = connection.execute(f"PRAGMA table_info({table})")
         kinds = {name: _kind(name, kind) for _, name, kind, *_ in columns}
@@ -94,14 +96,6 @@ def _kind(column: str, kind: str) -> tuple[str, str]:
         return "data", f"typeof({column}) NOT IN ('blob', 'null')"
     number = "real" if kind == "DOUBLE" else "integer"
     return "a number", f"typeof({column}) NOT IN ('{number}', 'null')"
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def remove_dangling_rows(connection: sqlite3.Connection) -> int:

@@ -29,6 +29,7 @@ from formats.ingested_shards import IngestionFile
 from formats.published.shards import is_shard
 from formats.published.tfrecord import RecordError
 from formats.task_results import run_tasks
+from formats.text import first_names
 
 logger = logging.getLogger("higgs.example_gen")
 
@@ -76,7 +77,8 @@ class Executor(executor.Executor):
         manifest_problem = check_content(input_base, ingested.shards, key)
         check_files(examples.uri, ingested.splits)
         fileio.rmtree(staging)
-        _report_empty(ingested)
+        if ingested.empty:
+            logger.info("skipped without records: %s", first_names(ingested.empty, 3))
         _describe(examples, ingested)
         _write_record(
             examples.uri,
@@ -143,12 +145,6 @@ def _shards(pattern: str) -> list[str]:
     if not shards:
         raise DataRefusedError(f"no TFRecord shard matches {pattern}")
     return shards
-
-
-def _report_empty(ingested: Ingested) -> None:
-    if empty := ingested.empty:
-        more = f" and {len(empty) - 3} more" if empty[3:] else ""
-        logger.info("skipped without records: %s%s", ", ".join(empty[:3]), more)
 
 
 def _describe(examples: types.Artifact, ingested: Ingested) -> None:

@@ -12,9 +12,7 @@ from formats.content_key import PREFIX, content_key
 from formats.errors import DataRefusedError
 from formats.ingested_shards import IngestedShard
 from formats.published.manifest import GENERATED, MANIFEST, Manifest
-
-MAX_DIFFERENCES = 5
-"""Differences that a message lists; the others are counted."""
+from formats.text import first_names
 
 
 class _ManifestFile(NamedTuple):
@@ -82,11 +80,10 @@ def _compare(file: _ManifestFile, digests: Mapping[str, str]) -> str:
     differences = list(_differences(manifest, shards))
     if not differences:
         return ""
-    more = len(differences) - MAX_DIFFERENCES
-    listed = ", ".join(differences[:MAX_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
     return (
-        f"the data set is not the one that {file.path} describes: {listed}; restore the files or "
-        f"convert the data again, or remove {MANIFEST} if the change is intended"
+        f"the data set is not the one that {file.path} describes: {first_names(differences)}; "
+        f"restore the files or convert the data again, or remove {MANIFEST} if the change is "
+        "intended"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from components.report.number_format import plural
+from formats.text import is_utf8
 from pipeline.intake.intake_error import IntakeError, quote, shorten
 from pipeline.intake.table import Batch
 from pipeline.intake.text_blocks import LINE_END
@@ -87,7 +88,7 @@ class LineParser:
         """
         rows: list[tuple[int, list[str]]] = []
         values: list[list[float]] = []
-        is_utf8 = not texts or _is_utf8(block)
+        texts_are_valid = not texts or is_utf8(block)
         for number, line in self.lines(block, first):
             if self.layout.header == (line[0].lstrip("#% \t"), *line[1:]):
                 self.repeated_headers += 1
@@ -102,7 +103,7 @@ class LineParser:
             if None in row:
                 raise self._bad_cell(number, cells, numbers)
             for index in texts:
-                if "\ufffd" in cells[index] and not is_utf8:
+                if "\ufffd" in cells[index] and not texts_are_valid:
                     raise self._not_utf8(number, cells, index)
             values.append(row)  # type: ignore[arg-type]
             rows.append((number, cells))
@@ -205,11 +206,3 @@ class LineParser:
             f"{self.name}: line {number} is a header, {quote(','.join(cells))}, in the middle of "
             "the data. Move it to the top if it names the columns above, too."
         )
-
-
-def _is_utf8(block: bytes) -> bool:
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -13,8 +13,8 @@ from formats.features import COLUMNS, FEATURES, NUM_FEATURES, physical_unit
 from formats.published.record import Events, RecordError, read_events
 from formats.published.record_parser import InvalidRecordError, additional_keys
 from formats.published.tfrecord import iter_chunks, open_plain
+from formats.text import first_names
 from formats.unchanged_files import unchanged
-from pipeline.local_data import shortened
 from pipeline.sample_data.event_streams import select
 
 LAYOUT = "published HIGGS layout: 'features' float32 [28], 'label' 0.0 or 1.0"
@@ -159,7 +159,7 @@ def _summary(inspection: Inspection, units: str) -> Iterator[tuple[str, str]]:
     if is_folder:
         yield "files", f"{inspection.files:,}"
     if inspection.empty:
-        yield "empty", shortened([path.name for path in inspection.empty])
+        yield "empty", first_names([path.name for path in inspection.empty])
     yield "layout", LAYOUT
     if inspection.additional_keys:
         keys = ", ".join(map(repr, sorted(inspection.additional_keys)))
