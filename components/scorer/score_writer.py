@@ -31,7 +31,7 @@ class ScoreWriter:
     """
 
     def __init__(self, target: Any, key: str):
-        """Writes to a path or an open file; nothing is written before the first table."""
+        """Writes to an open file; nothing is written before the first table."""
         self._target, self._key = target, key
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.Table] = []
@@ -108,8 +108,9 @@ def score_writer(path: str, key: str) -> Iterator[ScoreWriter]:
 def _staged(path: str) -> Iterator[Any]:
     if not is_remote(path):
         remove_leftovers(Path(path))
-        with atomic_path(Path(path)) as staged:
-            yield staged
+        # Arrow itself would refuse a name that is not UTF-8.
+        with atomic_path(Path(path)) as staged, staged.open("wb") as file:
+            yield file
         return
     from apache_beam.io.filesystems import FileSystems
 

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -70,6 +71,13 @@ def test_every_row_is_scored_in_order(task, tmp_path):
     np.testing.assert_allclose(table["signal_probability"], expected_scores(EVENTS), rtol=1e-5)
     np.testing.assert_array_equal(table["weight"], np.arange(40_000) / 2)
     assert [written for _, written in seen] == [30_005, 40_000]
+
+
+def test_an_output_folder_need_not_be_utf8(task, tmp_path):
+    output = f"{tmp_path}/\udcff/x.parquet"
+    assert score_file(task(Source(), output=output)) == (40_000, 0, False, "content")
+    with Path(output).open("rb") as file:
+        assert pq.read_metadata(file).num_rows == 40_000
 
 
 def test_the_model_never_gets_more_than_a_batch(task, monkeypatch):
