@@ -75,6 +75,12 @@ def test_undefined_auc_cannot_be_compared_and_says_why(make, folder, undefined):
         assert bound.passed
 
 
+@pytest.mark.parametrize("is_upper", [False, True])
+def test_a_value_at_the_limit_passes(is_upper):
+    assert ThresholdCheck("AUC", 0.75, 0.75, is_upper=is_upper).passed
+    assert not ThresholdCheck("AUC", math.nan, 0.75, is_upper=is_upper).passed
+
+
 def compare(
     make, folder, *, change, bound, clear=None, error=0.004, passed=False, when_undecided="refuse"
 ):

@@ -8,7 +8,7 @@ import pytest
 
 from components.serving_check import score_comparison
 from components.serving_check.probe_process import Limits, score_in_fresh_process
-from components.serving_check.score_comparison import TOLERANCE, compare, find_fault
+from components.serving_check.score_comparison import compare, find_fault
 from formats.names import ONNX_FILE
 
 LIMITS = Limits()
@@ -88,10 +88,14 @@ def test_an_export_that_lacks_its_weights(export, reference, tmp_path):
     ("scores", "fault"),
     [
         ([[0.5], [0.25]], None),
-        ([[0.5], [0.25 + TOLERANCE / 2]], None),
-        ([[0.5], [0.26]], "differ"),
+        ([[0.5], [0.25 + 0.8e-5]], None),
+        ([[0.5], [0.25 + 1.5e-5]], "by up to 1.5e-05 (> 1e-05)"),
+        ([[0.5], [0.25 - 1.5e-5]], "by up to 1.5e-05 (> 1e-05)"),
+        ([[0.5], [0.0]], "by up to 0.25"),
+        ([[0.5], [1.0]], "by up to 0.75"),
         ([[0.5], [float("nan")]], "1 of 2 scores are NaN or infinite"),
-        ([[0.5], [1.5]], "not within [0, 1]"),
+        ([[0.5], [1.5]], "range from 0.5 to 1.5, not within [0, 1]"),
+        ([[0.5], [-0.5]], "range from -0.5 to 0.5, not within [0, 1]"),
         ([[0.5]], "shape (1, 1), expected (2, 1)"),
     ],
 )
