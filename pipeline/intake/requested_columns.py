@@ -63,17 +63,18 @@ class RequestedColumn:
         if self.decimal == ",":
             trimmed = pc.replace_substring(trimmed, ",", ".")
         is_missing = pc.is_in(trimmed, pa.array(MISSING_TEXTS))
-        numbers = _cast(pc.if_else(is_missing, None, trimmed))
+        present = pc.if_else(is_missing, None, trimmed)
+        numbers = _cast(present)
         if self._is_number is None:
             self._is_number = numbers is not None
         if not self._is_number:
             return texts
         if numbers is None:
-            row = next(i for i in range(len(texts)) if _cast(trimmed[i : i + 1]) is None)
+            row = next(i for i in range(len(texts)) if _cast(present[i : i + 1]) is None)
             raise IntakeError(
                 f"{self.source}: {batch.locate(row)} has {quote(texts[row].as_py())} as {name}, "
-                "which is not a number of up to 15 digits as the values before it are. Correct the "
-                f"row, or leave out --columns {name}."
+                "which is not a number of up to 15 digits, but the values before it are, or are "
+                f"missing. Correct the row, or leave out --columns {name}."
             )
         return numbers
 

@@ -12,7 +12,10 @@ from formats.errors import DataRefusedError
 from formats.features import DISCRETE_VALUES, FEATURES, UNITS
 from formats.published.record import Events, encode_events
 from pipeline.intake.input_sources import find_sources
+from pipeline.intake.intake_error import IntakeError
+from pipeline.intake.requested_columns import RequestedColumn
 from pipeline.intake.scored_rows import RowOptions, TableRows, file_rows
+from pipeline.intake.table import make_batch
 from pipeline.intake.table_events import IntakeOptions
 from pipeline.intake.value_faults import ValueOptions
 
@@ -110,6 +113,21 @@ def test_numbers_of_any_kind_are_copied(tmp_path, type_):
     np.save(tmp_path / "x.npy", rows)
     _, columns, *_ = read_all(tmp_path / "x.npy", columns=("weight",))
     assert columns["weight"] == list(range(60))
+
+
+@pytest.mark.parametrize("first", [["1", "NA"], ["", "NA"]])
+def test_a_text_behind_numbers_or_missing_values_is_named_with_its_row(first):
+    column = RequestedColumn("x.csv", 0, None, is_text=True, decimal=".")
+
+    def values(start, texts):
+        return column.values("tag", make_batch({0: pa.array(texts)}, start, "row", None), None)
+
+    assert values(0, first).type == pa.float64()
+    sentence = (
+        "x.csv: row 4 has 'abc' as tag, .* but the values before it are, or are missing. Corr"
+    )
+    with pytest.raises(IntakeError, match=sentence):
+        values(2, ["", "abc"])
 
 
 def test_float16_with_missing_values_is_copied(tmp_path):
