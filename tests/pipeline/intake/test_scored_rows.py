@@ -123,9 +123,7 @@ def test_a_text_behind_numbers_or_missing_values_is_named_with_its_row(first):
         return column.values("tag", make_batch({0: pa.array(texts)}, start, "row", None), None)
 
     assert values(0, first).type == pa.float64()
-    sentence = (
-        "x.csv: row 4 has 'abc' as tag, .* but the values before it are, or are missing"
-    )
+    sentence = "x.csv: row 4 has 'abc' as tag, .* but the values before it are, or are missing"
     with pytest.raises(IntakeError, match=sentence):
         values(2, ["", "abc"])
 
