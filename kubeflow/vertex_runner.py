@@ -16,9 +16,7 @@ import os
 
 from kubeflow.cloud_targets import VertexTarget
 from kubeflow.compiler import compile_pipeline
-from pipeline.config import ConfigError, load_config
-
-CONFIG_VARIABLE = "HIGGS_CONFIG"
+from pipeline.config import CONFIG_VARIABLE, ConfigError, load_config
 
 
 def main() -> None:

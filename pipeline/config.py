@@ -75,6 +75,9 @@ class ConfigError(UserError, ValueError):
     exit_code = 2
 
 
+CONFIG_VARIABLE = "HIGGS_CONFIG"
+"""Environment variable with the path of the configuration, for runners without arguments."""
+
 WITH_TEST = "folders-with-test"
 """The layout with a third folder, ``test/``."""
 

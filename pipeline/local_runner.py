@@ -16,7 +16,7 @@ from formats.errors import UserError, printable
 from formats.push_directory import last_used_version
 from pipeline.beam_options import stage_no_tfx
 from pipeline.cache_keys import portable_cache_keys
-from pipeline.config import Config
+from pipeline.config import CONFIG_VARIABLE, Config
 from pipeline.graph import create_pipeline
 from pipeline.metadata_check import is_missing
 from pipeline.metadata_store import open_store, pushed_models
@@ -24,8 +24,6 @@ from pipeline.root_use import load_for_run, used_by_run
 from pipeline.run_recording import recorded
 from pipeline.shard_digests import local_content_key
 from pipeline.verified_runner import VerifiedRunner
-
-CONFIG_VARIABLE = "HIGGS_CONFIG"
 
 
 def run(config: Config) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.scorer.model_runtime import ONNX_SUFFIX, UnusableModelError
+from components.scorer.model_runtime import UnusableModelError
+from components.serving_check.probe import ONNX_SUFFIX
 from formats import provenance
 from formats.artifact_manifest import (
     Manifest,

@@ -17,8 +17,8 @@ STEPS = 500
 FINE_STEPS = 32
 """Cuts for each factor of e in the background that passes: the rejection is known to 3 %."""
 
-THRESHOLD = 0.5
-"""A score at which there is always a cut."""
+SCORE_THRESHOLD = 0.5
+"""Events with at least this score are classified as signal; there is always a cut at it."""
 
 
 def score_cuts(counts: ScoreCounts) -> ConfusionMatrixAtThresholds:
@@ -26,8 +26,8 @@ def score_cuts(counts: ScoreCounts) -> ConfusionMatrixAtThresholds:
 
     Between two neighbouring cuts lies about 1 / ``STEPS`` of each class at most, and the passing
     background changes by about 1 part in ``FINE_STEPS``, unless more events share a score. The cuts
-    at ``THRESHOLD``, at half of the signal and at the largest approximate median significance are
-    among them.
+    at ``SCORE_THRESHOLD``, at half of the signal and at the largest approximate median significance
+    are among them.
 
     Returns:
         About 1,700 matrices at most, by rising threshold. Events with a score of at least the
@@ -37,7 +37,7 @@ def score_cuts(counts: ScoreCounts) -> ConfusionMatrixAtThresholds:
         np.append(0.0, np.cumsum(events[::-1])) for events in (counts.signal, counts.background)
     )
     scores = scores_of_keys(counts.lowest[::-1])
-    middle = int(np.count_nonzero(scores >= THRESHOLD))
+    middle = int(np.count_nonzero(scores >= SCORE_THRESHOLD))
     is_kept = np.zeros(len(signal), bool)
     is_kept[[0, middle, -1]] = True
     for passing in (signal, background):
@@ -51,7 +51,7 @@ def score_cuts(counts: ScoreCounts) -> ConfusionMatrixAtThresholds:
     # Between the scores on either side.
     highest = scores_of_keys(counts.highest[::-1])
     thresholds = np.concatenate([[1.0 + 1e-6], (scores[:-1] + highest[1:]) / 2, [-1e-6]])
-    thresholds[middle] = THRESHOLD
+    thresholds[middle] = SCORE_THRESHOLD
     return _matrices(thresholds, signal, background, np.flatnonzero(is_kept)[::-1])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.evaluator.score_cuts import SCORE_THRESHOLD
 from components.evaluator.significance import expected_naive_significance, expected_significance
 from components.report.figures import evaluation_figures
 from components.report.number_format import duration, plural
@@ -77,7 +78,7 @@ def selected_cuts(scores: ScoreHistogram) -> Iterator[Cut]:
     ams = expected_significance(signal_efficiency, background_efficiency)
     signal, background = scores.cuts.signal, scores.cuts.background
     for name, index in (
-        (f"score {evaluation_figures.SCORE_THRESHOLD:g}", evaluation_figures.threshold_cut(scores)),
+        (f"score {SCORE_THRESHOLD:g}", evaluation_figures.threshold_cut(scores)),
         ("half of the signal", int(np.flatnonzero(signal_efficiency >= 0.5)[-1])),
         ("maximum AMS", int(ams.argmax())),
     ):

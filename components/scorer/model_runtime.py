@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.serving_check.probe import machine_fault
+from components.serving_check.probe import ONNX_SUFFIX, machine_fault
 from formats.errors import UserError, one_line
 from formats.features import NUM_FEATURES
 from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILITY
@@ -20,7 +20,6 @@ from formats.names import FEATURES_SIGNATURE, SAVED_MODEL_FILE, SIGNAL_PROBABILI
 Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Scores features, float32 [N, 28]; returns the probabilities, float32 [N]."""
 
-ONNX_SUFFIX = ".onnx"
 ONNX_INPUT = "features"
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")

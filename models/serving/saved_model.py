@@ -14,13 +14,12 @@ import tf_keras
 
 from formats import names
 from formats.features import FEATURES, NUM_FEATURES
+from formats.published.record_parser import FEATURE_BYTES
 from models.event_table import Array
 
 RECORD_HEADER = b"\x08\x01\x12\x04\x12\x02\x08\x1c\x22\x70"
 """What ``tf.io.serialize_tensor`` writes before the 112 bytes of a float32 [28]: data type, shape,
 and the tag and length of the content."""
-
-CONTENT_BYTES = 4 * NUM_FEATURES
 
 WEIGHT_PREFIX, WEIGHT_SUFFIX = "weights/", "/.ATTRIBUTES/VARIABLE_VALUE"
 """Prefix and suffix of a weight's name in the export's checkpoint."""
@@ -172,14 +171,14 @@ def decode_records(examples: tf.Tensor) -> tf.Tensor:
     tensors = tf.io.parse_example(examples, layout)["features"]
     header = tf.strings.substr(tensors, 0, len(RECORD_HEADER))
     sizes = tf.strings.length(tensors)
-    is_usual = (header == RECORD_HEADER) & (sizes == len(RECORD_HEADER) + CONTENT_BYTES)
+    is_usual = (header == RECORD_HEADER) & (sizes == len(RECORD_HEADER) + FEATURE_BYTES)
     return tf.cond(
         tf.reduce_all(is_usual), lambda: _decode_content(tensors), lambda: _parse_each(tensors)
     )
 
 
 def _decode_content(tensors: tf.Tensor) -> tf.Tensor:
-    content = tf.strings.substr(tensors, len(RECORD_HEADER), CONTENT_BYTES)
+    content = tf.strings.substr(tensors, len(RECORD_HEADER), FEATURE_BYTES)
     return tf.reshape(tf.io.decode_raw(content, tf.float32), [tf.size(tensors), NUM_FEATURES])
 
 

@@ -8,15 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
+from components.evaluator.score_cuts import SCORE_THRESHOLD
 from components.evaluator.significance import expected_naive_significance, expected_significance
 from components.report.figures import figure_style as style
 from formats.evaluation_record import Array, Evaluation, ScoreHistogram
 
 MIN_EVENTS = 10
 """Minimum number of events per point; points from fewer are mostly noise."""
-
-SCORE_THRESHOLD = 0.5
-"""Events with at least this score are classified as signal; accuracy uses the same value."""
 
 
 def efficiencies(scores: ScoreHistogram) -> tuple[Array, Array]:
