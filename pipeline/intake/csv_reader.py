@@ -185,7 +185,7 @@ class _TextTable:
     def _parse(
         self, block: bytes, first: int, numbers: Sequence[int], texts: Sequence[int]
     ) -> Batch:
-        if self._has_comments(block):
+        if self._has_comments(block) or (texts and self._has_wide_blanks(block)):
             return self.parser.parse(block, first, numbers, texts)
         try:
             table = self._parse_with_arrow(block, numbers, texts)
@@ -210,6 +210,11 @@ class _TextTable:
     def _has_comments(self, block: bytes) -> bool:
         is_found = block.startswith(b"#") or b"\n#" in block or b"\r#" in block
         return is_found and self.parser.has_comment("#")
+
+    def _has_wide_blanks(self, block: bytes) -> bool:
+        """Returns whether texts in quotes may have blanks that `_parse_with_arrow` would change."""
+        is_found = b"  " in block or b"\t" in block
+        return self.parser.layout.separator == " " and b'"' in block and is_found
 
     def _parse_with_arrow(
         self, block: bytes, numbers: Sequence[int], texts: Sequence[int]

@@ -513,14 +513,14 @@ def test_empty_cells_beside_quoted_ones_keep_their_places(converted):
         assert fault + "the first in line 6 with '' as lepton_eta" in refusal(converted, text)
 
 
-@pytest.mark.parametrize("number", ["1", "+1"], ids=["Arrow", "line by line"])
-def test_a_table_of_r_is_read(converted, number):
+@pytest.mark.parametrize(("number", "other"), [("1", "b"), ("1", "b  x"), ("+1", "b")])
+def test_a_table_of_r_is_read(converted, number, other):
     header = [f'"{name}"' for name in COLUMNS]
-    labels = {"1": '"a s"', "0": '"b"'}
+    labels = {"1": '"a s"', "0": f'"{other}"'}
     texts = [[f'"{i}"', labels[row[0]], *row[1:]] for i, row in enumerate(ROWS)]
     texts[0][2] = number.replace("1", ROWS[0][1])
     text = " ".join(header) + "\n" + to_csv(texts, (), " ")
-    events, _ = converted(text, IntakeOptions(labels=LabelValues("a s", "b", are_given=True)))
+    events, _ = converted(text, IntakeOptions(labels=LabelValues("a s", other, are_given=True)))
     assert same_events(events, EVENTS)
 
 
