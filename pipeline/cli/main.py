@@ -75,7 +75,7 @@ def _described_errors() -> Iterator[None]:
         echo("Interrupted", err=True)
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
     except click.ClickException as error:
-        error.message = printable(error.message)
+        error.message = printable(error.message)  # type: ignore[misc]
         raise
     # click ends silently when the reader of the output has gone.
     except (BrokenPipeError, click.exceptions.Exit, click.Abort):
