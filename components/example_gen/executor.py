@@ -16,7 +16,7 @@ from tfx.components.util import examples_utils
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
+from tfx.utils import io_utils, proto_utils
 
 from components.example_gen.shard_content import check_content
 from components.example_gen.shard_ingestion import ShardTask, SplitSummary
@@ -80,14 +80,13 @@ class Executor(executor.Executor):
         if ingested.empty:
             logger.info("skipped without records: %s", first_names(ingested.empty, 3))
         _describe(examples, ingested)
-        _write_record(
-            examples.uri,
-            IngestionFile(
-                shards=tuple(ingested.shards),
-                ignored_keys=tuple(tasks[0].ignored_keys),
-                manifest_problem=manifest_problem,
-            ),
+        record = IngestionFile(
+            shards=tuple(ingested.shards),
+            ignored_keys=tuple(tasks[0].ignored_keys),
+            manifest_problem=manifest_problem,
         )
+        path = f"{examples.uri}/{ingested_shards.FILE_NAME}"
+        io_utils.write_string_file(path, record.model_dump_json())
 
 
 def plan_tasks(
@@ -158,11 +157,6 @@ def _describe(examples: types.Artifact, ingested: Ingested) -> None:
         examples.set_string_custom_property(
             names.invalid_values_property(split), invalid_values.to_json(summary.invalid_values)
         )
-
-
-def _write_record(examples_uri: str, content: IngestionFile) -> None:
-    with fileio.open(f"{examples_uri}/{ingested_shards.FILE_NAME}", "w") as file:
-        file.write(content.model_dump_json())
 
 
 def _parse(exec_properties: dict[str, Any], key: str, kind: str) -> Any:

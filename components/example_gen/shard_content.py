@@ -38,7 +38,7 @@ def check_content(input_base: str, shards: Sequence[IngestedShard], key: str) ->
     Raises:
         DataRefusedError: the shards are not those of the content key.
     """
-    digests = {_relative(shard.path, input_base): shard.sha256 for shard in shards}
+    digests = {shard.path.removeprefix(input_base).lstrip("/"): shard.sha256 for shard in shards}
     manifest = _find_manifest(input_base)
     contents = dict(digests)
     if manifest:
@@ -49,10 +49,6 @@ def check_content(input_base: str, shards: Sequence[IngestedShard], key: str) ->
             "nothing writes to this folder"
         )
     return _compare(manifest, digests) if manifest else ""
-
-
-def _relative(path: str, folder: str) -> str:
-    return path.removeprefix(folder).lstrip("/")
 
 
 def _find_manifest(input_base: str) -> _ManifestFile | None:

@@ -104,7 +104,8 @@ def ingest_shard(task: ShardTask) -> ShardSummary:
             sample.add(events)
             for writer, part in zip(writers, _distribute(events, task.buckets), strict=True):
                 writer.add(part)
-        _check_order(task.path, sample.features())
+        if problem := find_order_problem(sample.features()):
+            raise RecordError(task.path, None, problem.reason, problem.remedy)
         digest = content.finish()
         for writer in writers:
             writer.close()
@@ -147,8 +148,3 @@ class _Sample:
 
     def features(self) -> NDArray[np.float32]:
         return np.concatenate([*self._parts, np.empty((0, NUM_FEATURES), np.float32)])
-
-
-def _check_order(path: str, features: NDArray[np.float32]) -> None:
-    if problem := find_order_problem(features):
-        raise RecordError(path, None, problem.reason, problem.remedy)

@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 
 from markupsafe import Markup
-from tfx.dsl.io import fileio
 from tfx.types import Artifact
+from tfx.utils import io_utils
 
 from components.report.number_format import fixed
 from components.report.report_data import describe_error, read_report, read_summary
@@ -56,8 +56,7 @@ def write_report(
         configuration=configuration, code_version=code_version, packages=package_versions()
     )
     page = render_or_fallback(describe_run(artifacts, record))
-    with fileio.open(f"{report.uri}/{FILE_NAME}", "w") as file:
-        file.write(page)
+    io_utils.write_string_file(f"{report.uri}/{FILE_NAME}", page)
 
 
 def describe_run(artifacts: Mapping[NodeOutput, Artifact], record: RunRecord) -> RunOutcome:
