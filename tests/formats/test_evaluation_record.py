@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from formats.evaluation_record import (
     NO_SCORES,
     OVERALL,
-    SMALL_SLICE,
+    ScoreCuts,
     SliceEvaluation,
     join_evaluation,
     read_metrics,
@@ -39,8 +40,8 @@ def test_interval_is_symmetric_and_within_its_range(make):
 
 
 def test_slices_of_few_events_are_small(make):
-    assert make.slice(events=SMALL_SLICE - 2).is_small
-    assert not make.slice(events=SMALL_SLICE).is_small
+    assert make.slice(events=998).is_small
+    assert not make.slice(events=1000).is_small
 
 
 @pytest.mark.parametrize("error", [math.nan, 0.0, None], ids=["undefined", "zero", "missing"])
@@ -148,6 +149,21 @@ def test_invalid_score_histograms_are_rejected(make, tmp_path, bins, count, mess
     make.evaluation_files(tmp_path / "evaluation", {"": {"": (make.metrics(), scores)}})
     with pytest.raises(ValueError, match=message):
         read_scores(str(tmp_path / "evaluation"))
+
+
+@pytest.mark.parametrize("thresholds", [(0.0, 0.5, 0.5), (0.0, 0.5, 0.25)])
+def test_cuts_that_fall_are_rejected(make, tmp_path, thresholds):
+    cuts = ScoreCuts(np.array(thresholds), np.array([4.0, 2.0, 1.0]), np.array([4.0, 1.0, 0.0]))
+    scores = replace(binned_scores(*(np.ones(100) for _ in range(3))), cuts=cuts)
+    make.evaluation_files(tmp_path / "evaluation", {"": {"": (make.metrics(), scores)}})
+    if thresholds[2] < thresholds[1]:
+        with pytest.raises(ValueError, match="all events: no events by rising cuts on the score"):
+            read_scores(str(tmp_path / "evaluation"))
+    else:
+        read = read_scores(str(tmp_path / "evaluation"))[""][OVERALL].cuts
+        assert read.thresholds.tolist() == [*thresholds]
+        assert read.signal.tolist() == [4, 2, 1]
+        assert read.background.tolist() == [4, 1, 0]
 
 
 def test_interval_of_each_metric_is_its_own():

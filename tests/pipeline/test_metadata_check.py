@@ -8,7 +8,13 @@ import pytest
 
 from pipeline import metadata_check
 from pipeline.metadata_backup import find_damage, write_backup
-from pipeline.metadata_check import SCHEMA_VERSION, backup_file, check_metadata, metadata_file
+from pipeline.metadata_check import (
+    SCHEMA_VERSION,
+    Executions,
+    backup_file,
+    check_metadata,
+    metadata_file,
+)
 from pipeline.root_relocation import read_metadata
 from pipeline.root_use import used_by_run
 from pipeline.user_errors import DamagedMetadataError, MetadataError
@@ -214,3 +220,18 @@ def test_metadata_that_is_not_a_folder_is_named(tmp_path):
     (tmp_path / "metadata").touch()
     with pytest.raises(MetadataError, match="metadata is not a folder: move it away"):
         check_metadata(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("now", "earlier", "continues"),
+    [
+        ((5, 3), (5, 3), True),
+        ((5, 4), (5, 3), True),
+        ((5, 2), (5, 3), False),
+        ((6, 4), (5, 3), False),
+        ((6, 1), (0, 0), True),
+        ((0, 0), (5, 3), False),
+    ],
+)
+def test_a_later_state_has_the_first_execution_and_no_fewer(now, earlier, continues):
+    assert Executions(*now).continues(Executions(*earlier)) is continues
