@@ -124,12 +124,12 @@ def executor_of(engine, worker):
         for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:])
         if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"
     }
-    [executor] = [
-        pid
-        for pid, command in engine.processes().items()
-        if EXECUTOR in command and listening & open_files(pid)
-    ]
+    [executor] = [pid for pid in executors(engine) if listening & open_files(pid)]
     return executor
+
+
+def executors(engine):
+    return {pid for pid, command in engine.processes().items() if EXECUTOR in command}
 
 
 def open_files(pid):
@@ -142,9 +142,11 @@ def open_files(pid):
 
 def kill_while_reading(engine, victim, path, run):
     """Starts a node, kills a process of its task while that opens an input; awaits the node."""
+    earlier = executors(engine)
     job = Job(run).start()
-    # The node itself looks at its inputs before it sends a job to Spark.
-    started = wait_for(lambda: any(EXECUTOR in text for text in engine.processes().values()), job)
+    # The node itself looks at its inputs before it sends a job to Spark. An executor of the test
+    # before may still be ending.
+    started = wait_for(lambda: executors(engine) - earlier, job)
     with held(path):
         [reader, *_] = wait_for(lambda: waiting_for(path), job) or [None]
         if started and reader:
