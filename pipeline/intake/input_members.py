@@ -120,8 +120,10 @@ def _known_format(name: str, head: bytes, containers: tuple[str, ...]) -> str:
 
 def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator[Member]:
     found, of_a_split = set[str](), list[str]()
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for entry in archive:
+    with _faults_described(name):
+        whole = tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115 (closed below)
+    with whole as archive:
+        for entry in _entries(name, archive):
             if entry.isdir() or not is_visible(entry.name) or is_document(entry.name):
                 continue
             if not entry.isfile():
@@ -146,6 +148,15 @@ def _untar(name: str, stream: BinaryIO, containers: tuple[str, ...]) -> Iterator
         )
 
 
+def _entries(name: str, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while True:
+        with _faults_described(name):
+            entry = archive.next()
+        if entry is None:
+            return
+        yield entry
+
+
 def _check_end_of_tar(name: str, archive: tarfile.TarFile) -> None:
     """Refuses an archive that is truncated or joined, which `tarfile` accepts as complete."""
     stream: Any = archive.fileobj
@@ -164,7 +175,7 @@ def _unzip(
 ) -> Iterator[Member]:
     head = stream.peek(1) if isinstance(stream, io.BufferedReader) else b""
     whole = Member(name, "NumPy archive", containers, head, stream, path)
-    with whole.local_file() as file, zipfile.ZipFile(file) as archive:
+    with whole.local_file() as file, _open_zip(name, file) as archive:
         if min((entry.header_offset for entry in archive.infolist()), default=0) > 0:
             raise JoinedFilesError(name, "zip archive")
         entries = [
@@ -189,18 +200,39 @@ def _unzip(
                 yield from open_members(inner, content, None, ("zip", *containers))
 
 
+def _open_zip(name: str, path: Path) -> zipfile.ZipFile:
+    with _faults_described(name):
+        return zipfile.ZipFile(path)
+
+
 def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
     """Opens a file of a zip archive, which has that name in messages.
 
     Raises:
-        IntakeError: it is compressed by a method that this Python lacks.
+        IntakeError: it is damaged, or compressed by a method that this Python lacks.
+    """
+    with _faults_described(name):
+        return archive.open(entry)
+
+
+@contextmanager
+def _faults_described(name: str) -> Iterator[None]:
+    """Describes errors of ``zipfile`` and ``tarfile`` that are not their own classes.
+
+    Raises:
+        IntakeError: the archive is damaged, or needs a later program.
     """
     try:
-        return archive.open(entry)
+        yield
     except NotImplementedError as error:
         raise IntakeError(
-            f"{name}: is compressed by a method that is not supported ({error}). Unpack the "
-            "archive with another program, and name the files."
+            f"{name}: is packed by a method that is not supported ({error}). Unpack the archive "
+            "with another program, and name the files."
+        ) from error
+    except (ValueError, OverflowError) as error:  # Of names and numbers in damaged headers.
+        raise IntakeError(
+            f"{name}: has a damaged header of an archive ({error}). Fetch it again, or unpack it "
+            "with another program, and name the files."
         ) from error
 
 

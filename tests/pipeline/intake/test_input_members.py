@@ -66,6 +66,16 @@ def with_damaged_header(archive):
     return archive[:position] + b"c" + archive[position + 1 :]
 
 
+def sparse(name, content):
+    """A tar archive of a file with gaps, whose places are not numbers."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        entry = tarfile.TarInfo(name)
+        entry.pax_headers, entry.size = {"GNU.sparse.map": "0,x"}, len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 def with_method(archive, method):
     """A zip archive that says that it was packed by another method."""
     local, central = archive.index(b"PK\x03\x04") + 8, archive.index(b"PK\x01\x02") + 10
@@ -193,8 +203,14 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
         (READ["CSV in zip"] * 2, "has data after the end of the zip archive"),
         (
             with_method(READ["CSV in zip"], 9),
-            "HIGGS.csv: is compressed by a method that is not supported",
+            "HIGGS.csv: is packed by a method that is not supported",
         ),
+        (
+            zipped(**{"HIGGS.csv": CSV}).replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\x40"),
+            "is packed by a method that is not supported (zip file version 6.4)",
+        ),
+        (zipped(**{"é.csv": CSV}).replace("é".encode(), b"\xff\xff"), "has a damaged header of an"),
+        (sparse("a.csv", CSV), "has a damaged header of an archive"),
         (linked("x.csv"), "holds x.csv, which is a link or a device"),
         (b"", "is empty"),
         (gzip.compress(b""), "is empty"),
