@@ -17,7 +17,7 @@ from pipeline.intake.intake_error import IntakeError, quote
 from pipeline.intake.table import Batch, Table, make_batch
 from pipeline.intake.text_blocks import LINE_END, read_blocks
 
-_ENTRY = re.compile(rb"(\d+):([-+]?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)", re.IGNORECASE)
+_ENTRY = re.compile(rb"(\d{1,9}):([-+]?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)", re.IGNORECASE)
 
 
 def open_libsvm(member: Member) -> Table:
@@ -53,7 +53,7 @@ def _parse(name: str, block: bytes, first: int) -> tuple[np.ndarray, np.ndarray]
         matrix, labels = load_svmlight_file(
             io.BytesIO(block), n_features=NUM_FEATURES, zero_based=False
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise _bad_line(name, block, first) from error
     return matrix.toarray(), labels
 

@@ -409,6 +409,11 @@ def test_line_ends_and_the_mark_of_other_systems(tmp_path, write, end):
         ("1 2:0.5 1:0.5\n", "line 26 has the index 1 after one that is not smaller. Write each"),
         ("1 2:0.5 2:0.5\n", "line 26 has the index 2 after one that is not smaller. Write each"),
         ("1 1:0.5 29:1\n", "x: line 26 has '29:1'; expected INDEX:VALUE with an index from 1 to"),
+        (
+            f"1 {10**20}:0.5\n",
+            "x: line 26 has .100000000000000000000:0.5.; expected INDEX:VALUE with an",
+        ),
+        (f"1 {'5' * 5000}:0.5\n", "x: line 26 has .5555.*; expected INDEX:VALUE with an index"),
         ("1 0:0.5\n", "x: line 26 has '0:0.5'"),
         ("1 1:abc\n", "x: line 26 has '1:abc'"),
         ("s 1:0.5\n", "x: line 26 has 's' as label"),
