@@ -419,6 +419,7 @@ def test_line_ends_and_the_mark_of_other_systems(tmp_path, write, end):
         ("s 1:0.5\n", "x: line 26 has 's' as label"),
         ("-1 1:0.5\n", "x: line 26 has the label '-1'"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_invalid_lines_of_libsvm(tmp_path, write, line, sentence):
     with pytest.raises(IntakeError, match=sentence):
