@@ -49,5 +49,4 @@ def median_significance(signal: Any, background: Any) -> Array:
     (Proceedings of Machine Learning Research 42, equation 7).
     """
     s, b = np.asarray(signal, np.float64), np.asarray(background, np.float64) + REGULARISATION
-    # Rounding can make a zero slightly negative.
-    return np.sqrt(np.maximum(0.0, 2.0 * ((s + b) * np.log1p(s / b) - s)))
+    return np.sqrt(2.0 * ((s + b) * np.log1p(s / b) - s))

@@ -45,7 +45,7 @@ def significance_error(counts: ScoreCounts) -> float:
     is slightly too large, which an error does not show.
 
     Returns:
-        The standard error; NaN where the significance is undefined or 0.
+        The standard error; NaN where the significance is undefined.
     """
     if not counts.is_ordered:
         return math.nan
@@ -53,8 +53,6 @@ def significance_error(counts: ScoreCounts) -> float:
     values = significance.expected_significance(*shares)
     best = int(values.argmax())
     maximum = float(values[best])
-    if maximum == 0:
-        return math.nan
     efficiencies = np.array([share[best] for share in shares])
     expected = np.array([significance.EXPECTED_SIGNAL, significance.EXPECTED_BACKGROUND])
     signal, background = efficiencies * expected + [0.0, significance.REGULARISATION]
