@@ -95,8 +95,6 @@ def _shared_problems(
 ) -> Iterator[str]:
     """Yields one reason per pair of splits with common events."""
     for pair, count in repetitions.shared.items():
-        if not count:
-            continue
         places = first_shared(uri, pair, repetitions.hashes[pair], ingestion)
         if places is None:
             continue
@@ -122,8 +120,8 @@ def _duplicate_problems(
 
 
 def _repeated(count: int, events: int) -> str:
-    verb = "event repeats" if count == 1 else "events repeat"
-    return f"{count} of {events} {verb} an earlier one ({count / events:.2%})"
+    verb = "repeats" if count == 1 else "repeat"
+    return f"{count} of {events} events {verb} an earlier one ({count / events:.2%})"
 
 
 def _load_anomalies(artifact: Artifact, split: str) -> anomalies_pb2.Anomalies:

@@ -17,7 +17,7 @@ def ingest(folder, train, evaluation, sizes):
         Path(folder_of(str(folder), split)).mkdir(parents=True)
         write_shards(folder / split, events, sizes[split])
         for path in sorted((folder / split).iterdir()):
-            ingest_shard(ShardTask(len(shards), str(path), [split], [1], str(folder), 1000))
+            ingest_shard(ShardTask(len(shards), str(path), [split], [1], str(folder), 25))
             shards.append(IngestedShard(path=str(path), sha256="", events={}))
     ingestion = IngestionFile(shards=tuple(shards))
     (folder / FILE_NAME).write_text(ingestion.model_dump_json())

@@ -63,12 +63,11 @@ def test_lost_events_are_counted(columns, schema):
 
 @pytest.mark.slow
 def test_values_outside_the_domain(columns, schema):
-    columns["lepton_eta"][7:12] = 99.0
+    columns["lepton_eta"][5:12] = [-3.2, 3.2, *[99.0] * 5]
     (problem,) = problems(columns, schema)
     assert problem.startswith("train: lepton_eta: Unexpectedly high value: 99>3.2")
-    assert (
-        "0.5 to 99, 5 outside the domain (the first in shard, record 7, counted from 0)." in problem
-    )
+    place = "the first in shard, record 7, counted from 0"
+    assert f"-3.2 to 99, 5 outside the domain ({place})." in problem
     assert problem.endswith("-3.2 to 3.2. Correct these events, or leave them out.")
 
 
@@ -100,6 +99,12 @@ def test_missing_column(columns, schema):
     assert "Expected: one finite float per event, 0 to 50" in problem
 
 
+def test_missing_label(columns, schema):
+    del columns[LABEL]
+    (problem,) = problems(columns, schema)
+    assert problem.startswith("train: label: ")
+
+
 @pytest.mark.slow
 def test_unknown_column(columns, schema):
     columns["m_zz"] = np.ones(EVENTS, np.float32)
@@ -112,6 +117,7 @@ def test_unknown_column(columns, schema):
     [
         (0.5, "0.5", "correct these events or leave them out"),
         (np.float32(1.0865), "1.08650005", "lost digits with `higgs convert FOLDER --snap-b-tags"),
+        (1.0867, "1.0867", "correct these events or leave them out"),
         (2.0, "2", "write codes instead of levels 0, 1, 2, or, if the momenta are in GeV, "),
     ],
 )
@@ -134,6 +140,14 @@ def test_gev_are_recognized(columns, schema):
     [problem] = problems(columns, schema)
     assert problem.startswith("train: the momenta and masses have means of 45 and more")
     assert problem.endswith("`higgs convert FOLDER --units gev --out NEW`")
+
+
+@pytest.mark.parametrize(("mean", "is_gev"), [(9.9, False), (10.1, True)])
+def test_gev_have_means_above_10(columns, schema, mean, is_gev):
+    for name in SCALED:
+        columns[name] *= mean / 0.75
+    found = problems(columns, schema)
+    assert any("they look like GeV" in problem for problem in found) == is_gev
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
@@ -180,7 +194,9 @@ def test_a_constant_column_is_refused(columns, schema):
     ]
 
 
-def test_few_events_may_have_the_same_value(columns, schema):
-    few = {name: values[:40] for name, values in columns.items()}
-    few["jet_4_b_tag"] = np.zeros(40, np.float32)
-    assert problems(few, schema, ingested=40) == []
+@pytest.mark.parametrize(("events", "count"), [(49, 0), (50, 1)])
+def test_few_events_may_have_the_same_value(columns, schema, events, count):
+    few = {name: values[:events] for name, values in columns.items()}
+    few["jet_4_b_tag"] = np.zeros(events, np.float32)
+    found = problems(few, schema, ingested=events)
+    assert ["a constant column" in problem for problem in found] == [True] * count

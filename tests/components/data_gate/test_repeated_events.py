@@ -67,6 +67,34 @@ def test_equal_hashes_of_different_events_are_not_a_shared_event(leak, monkeypat
     assert first_shared(uri, SPLITS, hashes, ingestion) is None
 
 
+def test_a_shared_event_behind_equal_hashes_of_other_events_is_found(tmp_path, monkeypatch):
+    train, evaluation = make_events(80, 1), make_events(50, 2)
+    evaluation.features[:6] = train.features[10:16]
+    ingestion = ingest(tmp_path, train, evaluation, {"train": [80], "eval": [50]})
+    hashes = find_repetitions(str(tmp_path), SPLITS).hashes["train", "eval"]
+    genuine = event_locations._locate
+
+    def locate(path, sought, ignored_keys):
+        location = genuine(path, sought, ignored_keys)
+        if "/train/" in path and location.record < 15:
+            location.features[3] += 1
+        return location
+
+    monkeypatch.setattr(event_locations, "_locate", locate)
+    second, first = first_shared(str(tmp_path), SPLITS, hashes, ingestion)
+    assert (second.record, first.record) == (5, 15)
+
+
+def test_a_shared_event_with_nan_is_located(tmp_path):
+    train, evaluation = make_events(80, 1), make_events(50, 2)
+    train.features[75, 3] = np.nan
+    evaluation.features[31] = train.features[75]
+    ingestion = ingest(tmp_path, train, evaluation, {"train": [80], "eval": [50]})
+    hashes = find_repetitions(str(tmp_path), SPLITS).hashes["train", "eval"]
+    second, first = first_shared(str(tmp_path), SPLITS, hashes, ingestion)
+    assert (second.record, first.record) == (31, 75)
+
+
 def test_a_shard_that_is_gone_is_named_without_a_record(leak):
     uri, ingestion = leak
     hashes = find_repetitions(uri, SPLITS).hashes["train", "eval"]

@@ -14,9 +14,11 @@ COLUMN = FEATURES.index("m_bb")
 
 @pytest.fixture
 def split(tmp_path):
-    """Events 60, 61 and 70 of train have invalid values; the second shard begins at 50."""
+    """Events 60, 61 and 76 of train have invalid values: the second shard begins at 50, and its
+    second row group at 75.
+    """
     train = make_events(80, 1)
-    train.features[[60, 61, 70], COLUMN] = [np.nan, 99.0, 98.0]
+    train.features[[60, 61, 76], COLUMN] = [np.nan, 99.0, 98.0]
     ingest(tmp_path, train, make_events(20, 2), {"train": [50, 30], "eval": [20]})
     return str(tmp_path), "train"
 

@@ -114,6 +114,7 @@ def test_each_gate_is_a_threshold_of_its_metric_and_slice():
         ("background_rejection_at_0.7",),
         ("expected_calibration_error",),
     }
+    assert sum(len(metric.per_slice_thresholds) for metric in spec.metrics) == len(gates)
     assert gates["example_count", "2"].value_threshold.lower_bound.value == 500
     assert gates["auc", "2"].value_threshold.lower_bound.value == 0.75
     assert gates["auc", "2"].change_threshold.absolute.value == -0.01

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from components.evaluator import paired_auc, score_counts
 from components.evaluator.paired_auc import (
+    PairSample,
     auc_difference,
     merge_pairs,
     sample_pairs,
@@ -186,6 +187,30 @@ def test_pair_of_many_events_is_kept_and_stands_for_itself(few_pairs):
     assert sample.weights[heaviest] == 8000
     assert sample.expanded_weights()[heaviest] == 8000
     assert sample.expanded_weights().sum() == pytest.approx(40_000, rel=0.05)
+
+
+def test_pairs_stand_for_themselves_from_16_times_the_mean_share_on(few_pairs):
+    sample = PairSample(np.array([1, 2]), np.array([16.0, 17.0]), total=4096.0, bits=60)
+    assert sample.expanded_weights().tolist() == [16 * 2**4, 17]
+
+
+def test_as_many_pairs_as_can_be_kept_are_all_kept(few_pairs):
+    scores = np.linspace(0, 1, 4097, dtype=np.float32)
+    whole = sample_pairs(scores[:-1], scores[:-1], np.ones(4096))
+    assert (len(whole.pairs), whole.bits) == (4096, 64)
+    assert sample_pairs(scores, scores, np.ones(4097)).bits == 63
+
+
+def test_a_small_part_is_sampled_like_the_large_one(few_pairs):
+    scores = np.linspace(0, 1, 5_200, dtype=np.float32)
+    ones = np.ones(5_000)
+    large = sample_pairs(scores[:5_000], scores[:5_000], ones)
+    small = sample_pairs(scores[5_000:], scores[5_000:], ones[:200])
+    merged = merge_pairs([large, small])
+    assert (large.bits, small.bits, merged.bits) == (63, 64, 63)
+    np.testing.assert_array_equal(
+        merged.pairs, merge_pairs([sample_pairs(scores, scores, np.ones(5_200))]).pairs
+    )
 
 
 def test_sample_of_no_events_is_empty():

@@ -31,7 +31,11 @@ def test_the_largest_value_is_in_the_last_bin():
 @pytest.mark.parametrize("name", DISCRETE_VALUES)
 def test_each_discrete_value_has_a_bin(name):
     binning = choose_binning(name, statistics(0, 3), (0.0, 3.0))
-    assert bin_indices(np.float32(DISCRETE_VALUES[name]), binning).tolist() == [1, 2, 3]
+    values = np.float32(DISCRETE_VALUES[name])
+    assert bin_indices(values, binning).tolist() == [1, 2, 3]
+    # In the middle of its bin.
+    centers = binning.low + (binning.high - binning.low) * np.array([1, 3, 5]) / 6
+    np.testing.assert_allclose(centers, values, atol=1e-6)
 
 
 @pytest.mark.slow

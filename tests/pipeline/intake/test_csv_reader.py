@@ -513,7 +513,9 @@ def test_empty_cells_beside_quoted_ones_keep_their_places(converted):
         assert fault + "the first in line 6 with '' as lepton_eta" in refusal(converted, text)
 
 
-@pytest.mark.parametrize(("number", "other"), [("1", "b"), ("1", "b  x"), ("+1", "b")])
+@pytest.mark.parametrize(
+    ("number", "other"), [("1", "b"), ("1", "b  x"), ("1", "b\tx"), ("+1", "b")]
+)
 def test_a_table_of_r_is_read(converted, number, other):
     header = [f'"{name}"' for name in COLUMNS]
     labels = {"1": '"a s"', "0": f'"{other}"'}
