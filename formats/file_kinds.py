@@ -170,7 +170,7 @@ def describe(head: bytes) -> str:
 
 
 def remedy(head: bytes) -> str:
-    """Returns how to get a table from an unsupported format; empty for other formats.
+    """Returns the remedy for a file of unsupported or unknown format; empty for other formats.
 
     >>> remedy(b"ORC\x01"), remedy(b"PAR1"), remedy(bytes(99))
     ('Save the table as Parquet or CSV in the program that wrote it', '', \

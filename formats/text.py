@@ -1,4 +1,4 @@
-"""Text of unknown origin: lists of names for messages, and bytes that may not be text."""
+"""Lists of names for messages, and recognition of UTF-8."""
 
 from collections.abc import Sequence
 

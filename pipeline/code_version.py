@@ -64,7 +64,7 @@ def code_version(node: "BaseComponent") -> str:
 
 
 def modules_version(*roots: str) -> str:
-    """Computes a digest of modules, of all that they import, and of the packages among that."""
+    """Computes a digest of modules, with the modules and versions of packages that they import."""
     modules = import_closure(roots)
     return _digest(modules, _packages(map(find_source, modules)))
 

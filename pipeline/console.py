@@ -29,8 +29,8 @@ _NODE_ENDS = "Component %s is finished."
 class PlainConsole(Console):
     """A console that prints paths and messages verbatim, except for control characters.
 
-    Nothing in them is markup or the name of an emoji, and no line is broken. An error of the output
-    names it.
+    Nothing in them is markup or the name of an emoji, and no line is broken. If printing fails,
+    the error names standard output.
     """
 
     def __init__(self, file: IO[str] | None = None):
@@ -47,7 +47,7 @@ class PlainConsole(Console):
 
 
 class Screen(io.TextIOWrapper):
-    """The real standard output; an error of its end names it."""
+    """The real standard output; an error while it is closed names it."""
 
     def close(self) -> None:
         """Writes what was printed, again if that has failed."""

@@ -28,7 +28,7 @@ LEAST_FREE_MB = 32
 """Minimum free space for a run to start."""
 
 LEAST_FILES = 64
-"""Minimum number of open files for a run to start; SQLite reports another reason for too few."""
+"""Minimum number of open files for a run to start; with fewer, SQLite's message is misleading."""
 
 FULL_MB = 1
 """A failure with less free space is attributed to the full disk."""

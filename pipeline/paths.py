@@ -24,8 +24,8 @@ def check_location(path: str) -> str:
     """Returns a local path or a URI of a known store unchanged.
 
     Raises:
-        PathError: it looks like a URI, but of no known store, or has folders that a disk would
-            resolve.
+        PathError: it looks like a URI, but of no known store, or contains an empty folder,
+            ``.`` or ``..``.
     """
     match = _URI.match(path)
     if match and not (match["slash"] and match["scheme"] in REMOTE_SCHEMES):

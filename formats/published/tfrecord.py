@@ -50,7 +50,7 @@ _MASK_DELTA = np.uint32(0xA282EAD8)
 _REPEATS = 8
 _RUN_FRAMES = 8192
 _REWRITE = "Fetch or write this shard again."
-_SPLIT = "Write one record per event, with its numbers only."
+_ONE_EVENT = "Write one record per event, with its numbers only."
 _LAYOUT = (
     "Expected a TFRecord shard, plain or gzip; `higgs convert` makes them from any table of events."
 )
@@ -238,7 +238,7 @@ def checked_length(header: bytes) -> int:
 
 def _corrupt(source: str, number: int, reason: str, data: bytes, compression: str) -> RecordError:
     if number or reason != _LENGTH_CRC:
-        return RecordError(source, number, reason, _SPLIT if reason == _TOO_LONG else _REWRITE)
+        return RecordError(source, number, reason, _ONE_EVENT if reason == _TOO_LONG else _REWRITE)
     return _not_tfrecord(source, data, compression)
 
 

@@ -194,13 +194,15 @@ def cpu_multiplies_bfloat16() -> bool:
 def default_memory() -> int:
     """Returns a quarter of the memory of this machine, its container or its batch job, in bytes."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    texts = [path.read_text(encoding="utf-8").strip() for path in _limit_files() if path.is_file()]
+    texts = [
+        path.read_text(encoding="utf-8").strip() for path in _memory_limit_files() if path.is_file()
+    ]
     # "max" means no limit.
     limits = [int(text) for text in texts if text.isdecimal()]
     return min([physical, *limits]) // MEMORY_SHARE
 
 
-def _limit_files() -> Iterator[Path]:
+def _memory_limit_files() -> Iterator[Path]:
     """Yields files that may hold a memory limit of this process, for cgroups v2 and v1."""
     own = OWN_CGROUPS.read_text(encoding="utf-8") if OWN_CGROUPS.exists() else ""
     # A container sees its own group as the root, even if the list has the host's path.

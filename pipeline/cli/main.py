@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
 
 @contextmanager
 def _described_errors() -> Iterator[None]:
-    """Makes one sentence of an error of the system, such as a full disk."""
+    """Reports an error of the system, such as a full disk, in one sentence."""
     try:
         yield
     except KeyboardInterrupt:  # not handled by the command itself
@@ -97,10 +97,10 @@ def _described_errors() -> Iterator[None]:
 
 
 def _discard_unwritten() -> bool:
-    """Discards what standard output has not taken, because Python would write it at its end.
+    """Discards buffered output that cannot be written; Python would try again when it exits.
 
     Returns:
-        Whether there was anything.
+        Whether there was any.
     """
     try:
         sys.stdout.flush()

@@ -217,7 +217,7 @@ def open_entry(name: str, archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
 
 @contextmanager
 def _faults_described(name: str) -> Iterator[None]:
-    """Describes errors of ``zipfile`` and ``tarfile`` that are not their own classes.
+    """Describes built-in errors that ``zipfile`` and ``tarfile`` raise besides their own.
 
     Raises:
         IntakeError: the archive is damaged, or needs a later program.
@@ -229,9 +229,9 @@ def _faults_described(name: str) -> Iterator[None]:
             f"{name}: is packed by a method that is not supported ({error}). Unpack the archive "
             "with another program, and name the files."
         ) from error
-    except (ValueError, OverflowError) as error:  # Of names and numbers in damaged headers.
+    except (ValueError, OverflowError) as error:  # From names and numbers in headers.
         raise IntakeError(
-            f"{name}: has a damaged header of an archive ({error}). Fetch it again, or unpack it "
+            f"{name}: has a damaged archive header ({error}). Fetch it again, or unpack it "
             "with another program, and name the files."
         ) from error
 
