@@ -115,8 +115,8 @@ class TrainerConfig(Hyperparameters):
 
     memory: MemorySize | None = None
     """Memory for training events and their columns on each host, such as 4GB; more events pass
-    through a window; default: a quarter of the memory of the machine, container
-    or batch job."""
+    through a window; default: a quarter of the memory of the machine, container or
+    batch job."""
     cluster_timeout_minutes: Number = Field(10, gt=0)
     """Minutes to wait for the other hosts of TF_CONFIG, or for a TPU."""
 
