@@ -65,7 +65,8 @@ def find_model(text: str, push_directory: str) -> ScoredModel:
         folder = f"{push_directory}/{text}"
         if not any(True for _ in list_files(folder)):
             raise ModelNotFoundError(
-                f"no version {text} in {push_directory}{_known(push_directory)}"
+                f"no version {text} in {push_directory}{_known(push_directory)}; --serving names "
+                "the folder of the versions"
             )
         return _find_saved_model(folder)
     try:

@@ -252,7 +252,7 @@ def test_bad_usage_exits_with_2_and_a_sentence(run, words, sentence):
 def test_a_model_that_is_not_there_is_bad_usage(run):
     result = run("--input", "x.csv", "--serving", "nowhere", model="17")
     assert result.exit_code == 2
-    assert "--model: no version 17 in nowhere" in result.output
+    assert "--model: no version 17 in nowhere; --serving names the folder" in result.output
 
 
 def test_a_damaged_model_exits_with_1(run, tmp_path):
