@@ -71,8 +71,10 @@ def describe_separator(separator: str) -> str:
 def split_cells(line: str, separator: str) -> list[str]:
     """Splits a line into cells without the blanks and quotes around them.
 
-    >>> split_cells(' 1, "a,b" ,', ",")
-    ['1', 'a,b', '']
+    >>> split_cells(' 1, "a,b" ,', ","), split_cells('" a ", ', ","), split_cells('"a"\\t', "\\t")
+    (['1', 'a,b', ''], ['a', ''], ['a', ''])
+    >>> split_cells('"a b" "c"d', " ")
+    ['a b', '"c"d']
     """
     if separator == " ":
         cells = re.findall(r'"(?:[^"]|"")*"(?!\S)|\S+', line) if '"' in line else line.split()

@@ -50,7 +50,7 @@ DAMAGES = {
     ),
     "cut in a page": (lambda path: os.truncate(path, 5000), "is damaged (database disk image is"),
     "cut in the header": (lambda path: os.truncate(path, 50), "is damaged (database disk image is"),
-    "torn page": (tear, "is damaged ("),
+    "torn page": (tear, "is damaged (Page 2: "),
     "empty": (lambda path: os.truncate(path, 0), "is empty, although"),
     "missing": (os.unlink, "is missing, although"),
     "folder": (replace_by(os.mkdir), "is a folder, not a database"),
@@ -62,6 +62,10 @@ DAMAGES = {
     "newer": (
         lambda path: execute(path, "UPDATE MLMDEnv SET schema_version = 11"),
         f"has schema version 11 of ML Metadata instead of {SCHEMA_VERSION}: use the release of",
+    ),
+    "two versions": (
+        lambda path: execute(path, "INSERT INTO MLMDEnv VALUES (11)"),
+        "has schema version 10, 11 of ML Metadata",
     ),
     "no version": (lambda path: execute(path, "DELETE FROM MLMDEnv"), "has schema version no"),
     "a table is lost": (
@@ -170,6 +174,15 @@ def test_a_root_whose_first_run_was_killed_at_once_is_new(tmp_path):
     assert path.read_bytes() == b""
 
 
+def test_a_root_whose_metadata_a_killed_process_began_anew_is_damaged(tmp_path):
+    path = metadata_file(tmp_path)
+    path.parent.mkdir()
+    (tmp_path / "artifacts" / "Trainer").mkdir(parents=True)
+    kill_during(path, "CREATE TABLE Artifact(uri)", "INSERT INTO Artifact VALUES (zeroblob(99999))")
+    with pytest.raises(DamagedMetadataError, match="without the tables of ML Metadata"):
+        check_metadata(tmp_path)
+
+
 @pytest.mark.parametrize("use", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN"])
 def test_a_database_in_use_by_another_program_is_waited_for_and_named(used_root, monkeypatch, use):
     """A program that only reads lets a run begin, and no node of it write."""
@@ -201,10 +214,11 @@ def test_the_check_of_a_large_file_is_bounded(used_root, monkeypatch):
     assert len(looks) == 2
 
 
-def test_metadata_that_may_not_be_written_names_the_owner(used_root, monkeypatch):
+@pytest.mark.parametrize(("verb", "denied"), [("read", os.R_OK), ("write", os.W_OK)])
+def test_metadata_that_may_not_be_used_names_the_owner(used_root, monkeypatch, verb, denied):
     allowed = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: allowed(path, mode) and not mode & os.W_OK)
-    with pytest.raises(MetadataError, match=r"cannot write .*: it belongs to \w+, mode 0\d+; ask"):
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & denied and allowed(path, mode))
+    with pytest.raises(MetadataError, match=rf"cannot {verb} .*: it belongs to \w+, mode 0\d+;"):
         check_metadata(used_root)
 
 
@@ -214,6 +228,15 @@ def test_no_file_is_made_through_a_link_to_nothing(tmp_path, use):
     metadata_file(tmp_path).symlink_to("../../elsewhere")
     with pytest.raises(MetadataError, match=r"\.sqlite: it is a link to .*; remove the link"):
         use(tmp_path)
+
+
+def test_an_error_of_the_disk_does_not_end_the_check_of_the_structure():
+    class Connection(sqlite3.Connection):
+        def execute(self, *_):
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError, match=r"disk I/O error"):
+        metadata_check._find_damage(sqlite3.connect(":memory:", factory=Connection))
 
 
 def test_metadata_that_is_not_a_folder_is_named(tmp_path):

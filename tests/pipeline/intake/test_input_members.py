@@ -211,6 +211,7 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
         ),
         (zipped(**{"é.csv": CSV}).replace("é".encode(), b"\xff\xff"), "has a damaged archive"),
         (sparse("a.csv", CSV), "has a damaged archive header"),
+        (tarfile.TarInfo(".x").tobuf() + sparse("a.csv", CSV), "has a damaged archive header"),
         (linked("x.csv"), "holds x.csv, which is a link or a device"),
         (b"", "is empty"),
         (gzip.compress(b""), "is empty"),
