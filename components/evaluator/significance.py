@@ -49,4 +49,5 @@ def median_significance(signal: Any, background: Any) -> Array:
     (Proceedings of Machine Learning Research 42, equation 7).
     """
     s, b = np.asarray(signal, np.float64), np.asarray(background, np.float64) + REGULARISATION
-    return np.sqrt(2.0 * ((s + b) * np.log1p(s / b) - s))
+    # Rounding can make the difference negative if the signal is far below the background.
+    return np.sqrt(np.maximum(0.0, 2.0 * ((s + b) * np.log1p(s / b) - s)))

@@ -21,3 +21,8 @@ def test_median_significance_of_little_signal_is_the_naive_one():
 
 def test_no_signal_has_no_significance():
     assert float(median_significance(0.0, 5.0)) == 0
+
+
+def test_rounding_of_a_tiny_signal_is_not_an_undefined_significance():
+    signal, background = 1.115883992507748e-12, 18329.8071083243
+    assert float(median_significance(signal, background)) == pytest.approx(0, abs=1e-13)
