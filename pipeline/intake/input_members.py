@@ -155,6 +155,21 @@ def _entries(name: str, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if entry is None:
             return
         yield entry
+        _skip_content(archive)
+
+
+def _skip_content(archive: tarfile.TarFile) -> None:
+    """Reads up to the next header.
+
+    If the archive ends before that, `tarfile` would go on for as long as the announced size takes.
+
+    Raises:
+        tarfile.ReadError: the archive ends before.
+    """
+    stream: Any = archive.fileobj
+    while (rest := archive.offset - stream.tell()) > 0:
+        if not stream.read(min(rest, 1 << 20)):
+            raise tarfile.ReadError("unexpected end of data")
 
 
 def _check_end_of_tar(name: str, archive: tarfile.TarFile) -> None:
@@ -229,7 +244,7 @@ def _faults_described(name: str) -> Iterator[None]:
             f"{name}: is packed by a method that is not supported ({error}). Unpack the archive "
             "with another program, and name the files."
         ) from error
-    except (ValueError, OverflowError) as error:  # From names and numbers in headers.
+    except ValueError as error:  # From names and numbers in headers.
         raise IntakeError(
             f"{name}: has a damaged archive header ({error}). Fetch it again, or unpack it "
             "with another program, and name the files."

@@ -42,12 +42,29 @@ def tarred(compression="", **members):
     return buffer.getvalue()
 
 
+def with_announced_size(archive, size):
+    """A tar archive whose first header announces another size."""
+    entry = tarfile.TarInfo.frombuf(archive[:512], "utf-8", "strict")
+    entry.size = size
+    return entry.tobuf(tarfile.GNU_FORMAT) + archive[512:]
+
+
 def linked(name):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         entry = tarfile.TarInfo(name)
         entry.type, entry.linkname = tarfile.SYMTYPE, "/data/x.csv"
         archive.addfile(entry)
+    return buffer.getvalue()
+
+
+def with_distant_entry(content):
+    """A zip archive that says that its second file lies behind any file's end."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.csv", content)
+        archive.writestr("b.csv", content[:HALF])
+        archive.infolist()[1].header_offset = 2**63
     return buffer.getvalue()
 
 
@@ -210,6 +227,8 @@ def test_the_last_complete_line_before_the_damage_is_named(tmp_path, write):
             "is packed by a method that is not supported (zip file version 6.4)",
         ),
         (zipped(**{"é.csv": CSV}).replace("é".encode(), b"\xff\xff"), "has a damaged archive"),
+        (with_distant_entry(CSV), "b.csv: has a damaged archive header"),
+        (with_announced_size(tarred(README=b"x"), 2**70), "unexpected end of data"),
         (sparse("a.csv", CSV), "has a damaged archive header"),
         (tarfile.TarInfo(".x").tobuf() + sparse("a.csv", CSV), "has a damaged archive header"),
         (linked("x.csv"), "holds x.csv, which is a link or a device"),
